@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 
 	"bankai/internal/kernel"
 )
@@ -22,8 +21,8 @@ type Batch struct {
 	up      []float32 // FFN
 	y       []float32 // Hidden: a projection's output on its way to x
 	acts    kernel.Acts
-	rows    [][]float32 // per worker: Hidden, for a normalised row
-	scores  [][]float32 // per worker: attention scores of one head
+	rows    [][]float32 // per worker: Hidden or FFN, for a row on its way to acts
+	scores  [][]float32 // per worker: attention scores of the heads that share keys
 	logits  []float32
 }
 
@@ -63,92 +62,14 @@ func (b *Batch) Step(ctx context.Context, in []Input) ([][]float32, error) {
 // its token pos. f must not keep the row.
 func (b *Batch) Each(ctx context.Context, in []Input, f func(i, pos int, logits []float32)) error {
 	vocab := b.model.config.Vocab
-	return b.run(ctx, in, func(rows []logitRow, logits []float32) {
+	spans := make([]span, len(in))
+	for i, input := range in {
+		spans[i] = span{seq: input.Seq, tokens: input.Tokens, want: len(input.Tokens) - input.Logits, tag: i}
+	}
+	emit := func(rows []logitRow, logits []float32) {
 		for n, r := range rows {
-			f(r.input, r.pos, logits[n*vocab:(n+1)*vocab])
-		}
-	})
-}
-
-// logitRow says whose logits a row holds.
-type logitRow struct {
-	input, pos int // pos counts the input's tokens
-	token      int // in the pass
-}
-
-// span is a run of tokens of one sequence in a pass.
-type span struct {
-	seq     *Seq
-	input   int
-	from    int // first token of the input's
-	lo, hi  int // tokens of the pass
-	wantAll int // the input's tokens from this one on want logits
-}
-
-// run processes the inputs in passes of at most max tokens; emit gets the logits
-// of a few rows at a time, in order.
-func (b *Batch) run(ctx context.Context, in []Input, emit func(rows []logitRow, logits []float32)) error {
-	if err := b.check(in); err != nil {
-		return err
-	}
-	b.model.mu.RLock()
-	defer b.model.mu.RUnlock()
-	for _, i := range in {
-		if o := i.Seq.overlay; o != nil && o.version != b.model.version {
-			return errStaleOverlay
+			f(r.tag, r.index, logits[n*vocab:(n+1)*vocab])
 		}
 	}
-	b.team = b.model.workers.start()
-	defer b.team.stop()
-	var pass []span
-	n := 0
-	flush := func() error {
-		if n == 0 {
-			return nil
-		}
-		err := b.forward(ctx, in, pass, n, emit)
-		pass, n = pass[:0], 0
-		return err
-	}
-	for i, input := range in {
-		for from := 0; from < len(input.Tokens); {
-			take := min(len(input.Tokens)-from, b.max-n)
-			pass = append(pass, span{input.Seq, i, from, n, n + take, len(input.Tokens) - input.Logits})
-			n, from = n+take, from+take
-			if n == b.max {
-				if err := flush(); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return flush()
-}
-
-// check refuses what would read or write outside the model.
-func (b *Batch) check(in []Input) error {
-	c := b.model.config
-	seen := map[*Seq]bool{}
-	for i, input := range in {
-		s := input.Seq
-		switch {
-		case s == nil || s.batch != b:
-			return fmt.Errorf("input %d: the sequence belongs to another batch", i)
-		case s.overlay != nil && s.overlay.model != b.model:
-			return fmt.Errorf("input %d: the overlay belongs to another model", i)
-		case seen[s]:
-			return fmt.Errorf("input %d: the sequence is in this step twice", i)
-		case input.Logits < 0 || input.Logits > len(input.Tokens):
-			return fmt.Errorf("input %d: logits of %d positions wanted, but there are %d tokens", i, input.Logits, len(input.Tokens))
-		case c.Context > 0 && s.n+len(input.Tokens) > c.Context:
-			return fmt.Errorf("input %d: %d tokens exceed the model's context of %d", i, s.n+len(input.Tokens), c.Context)
-		}
-		seen[s] = true
-		for _, id := range input.Tokens {
-			if id < 0 || int(id) >= c.Vocab {
-				return fmt.Errorf("input %d: token id %d is outside the vocabulary of %d", i, id, c.Vocab)
-			}
-		}
-	}
-	return nil
+	return b.feed(ctx, job{emit: emit}, spans)
 }

@@ -45,6 +45,7 @@ type Seq struct {
 	overlay *Overlay
 	blocks  []*kvBlock
 	n       int
+	own     int // the first block that is not shared with the sequence s branched from
 }
 
 // NewSeq starts an empty sequence under an overlay; nil is the model as it is.
@@ -68,6 +69,30 @@ func (s *Seq) Fork() *Seq {
 		f.blocks = append(f.blocks, c)
 	}
 	return f
+}
+
+// branch returns a continuation of s behind its first n tokens, for which s has
+// room but which need not be processed yet: a pass that holds them writes the
+// keys and values of the last, partly filled block to the branch too.
+func (s *Seq) branch(n int) *Seq {
+	f := &Seq{batch: s.batch, overlay: s.overlay, n: n, own: n / kvBlockLen}
+	for _, b := range s.blocks[:f.own] {
+		b.refs++
+		f.blocks = append(f.blocks, b)
+	}
+	f.reserve(0)
+	return f
+}
+
+// put stores the keys and values of one layer and position, [KVHeads, HeadDim].
+func (s *Seq) put(layer, pos int, k, v []float32) {
+	c := &s.batch.cache
+	block := s.blocks[pos/kvBlockLen]
+	for h := range c.kvHeads {
+		at := c.at(layer, h) + pos%kvBlockLen*c.headDim
+		copy(block.k[at:], head(k, h, c.headDim))
+		copy(block.v[at:], head(v, h, c.headDim))
+	}
 }
 
 // Release gives the cache back to the batch; s is then empty.

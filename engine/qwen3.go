@@ -7,90 +7,33 @@ import (
 	"bankai/internal/kernel"
 )
 
-// forward runs one pass of n tokens through the model: Qwen3 dense, that is
-// pre-norm residual layers of grouped-query attention with per-head RMSNorm on
-// queries and keys, rotary positions, and SwiGLU.
-func (b *Batch) forward(ctx context.Context, in []Input, pass []span, n int, emit func([]logitRow, []float32)) error {
-	p := b.newPass(in, pass, n)
-	b.embed(p)
-	for i := range b.model.layers {
+// forward runs one pass through the model: Qwen3 dense, that is pre-norm
+// residual layers of grouped-query attention with per-head RMSNorm on queries
+// and keys, rotary positions, and SwiGLU.
+func (b *Batch) forward(ctx context.Context, p *pass) error {
+	m := b.model
+	last := m.lastCut()
+	if p.from > last-2 {
+		p.narrow(b.x, 0)
+	}
+	b.enter(p)
+	for c := max(p.from, 1); c < last; c++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		b.attention(p, i)
-		b.mlp(p, &b.model.layers[i])
-	}
-	for _, s := range pass {
-		s.seq.n += s.hi - s.lo
-	}
-	b.emitLogits(p, emit)
-	return nil
-}
-
-// pass is what a forward pass knows of its n tokens.
-type pass struct {
-	spans    []span
-	n        int
-	ids      []int32  // token ids
-	owner    []int    // the token's span
-	overlaid []region // where outputs need correcting
-	cos, sin []float32
-}
-
-// region is a run of rows that one overlay covers.
-type region struct {
-	overlay *Overlay
-	lo, hi  int
-}
-
-// appendRegion adds the rows [lo, hi), joined to the region before if they can be.
-func appendRegion(all []region, o *Overlay, lo, hi int) []region {
-	if o == nil {
-		return all
-	}
-	if n := len(all); n > 0 && all[n-1].overlay == o && all[n-1].hi == lo {
-		all[n-1].hi = hi
-		return all
-	}
-	return append(all, region{o, lo, hi})
-}
-
-// pos is token t's position in its sequence.
-func (p *pass) pos(t int) int {
-	s := &p.spans[p.owner[t]]
-	return s.seq.n + t - s.lo
-}
-
-func (b *Batch) newPass(in []Input, spans []span, n int) *pass {
-	c := b.model.config
-	p := &pass{spans: spans, n: n, ids: make([]int32, 0, n), owner: make([]int, n)}
-	longest := 0
-	for i, s := range spans {
-		s.seq.reserve(s.hi - s.lo)
-		longest = max(longest, s.seq.n+s.hi-s.lo)
-		p.ids = append(p.ids, in[s.input].Tokens[s.from:s.from+s.hi-s.lo]...)
-		for t := s.lo; t < s.hi; t++ {
-			p.owner[t] = i
+		b.leave(p, c)
+		if layer, mlp := c.layer(); mlp {
+			b.mlp(p, layer)
+		} else {
+			b.attention(p, layer)
 		}
-		p.overlaid = appendRegion(p.overlaid, s.seq.overlay, s.lo, s.hi)
 	}
-	p.cos, p.sin = b.model.rope.upTo(longest)
-	for w := range b.rows {
-		b.rows[w] = resize(b.rows[w], c.Hidden)
-		b.scores[w] = resize(b.scores[w], longest)
+	b.leave(p, last)
+	for _, s := range p.spans {
+		s.seq.n += len(s.tokens)
 	}
-	b.x, b.y = resize(b.x, n*c.Hidden), resize(b.y, n*c.Hidden)
-	b.q = resize(b.q, n*c.Heads*c.HeadDim)
-	b.k, b.v = resize(b.k, n*c.KVHeads*c.HeadDim), resize(b.v, n*c.KVHeads*c.HeadDim)
-	b.gate, b.up = resize(b.gate, n*c.FFN), resize(b.up, n*c.FFN)
-	return p
-}
-
-func resize(s []float32, n int) []float32 {
-	if cap(s) < n {
-		return make([]float32, n)
-	}
-	return s[:n]
+	b.emitLogits(p)
+	return nil
 }
 
 // tokenGrain is the number of tokens a worker takes at a time.
@@ -105,40 +48,87 @@ func (b *Batch) each(n int, f func(worker, t int)) {
 	})
 }
 
-func (b *Batch) embed(p *pass) {
+// enter begins the residual stream: with the embeddings, or as it was kept.
+func (b *Batch) enter(p *pass) {
 	m, width := b.model, b.model.config.Hidden
-	b.each(p.n, func(_, t int) {
-		patch := p.spans[p.owner[t]].seq.overlay.of(m.embedding)
-		patch.embed(b.x[t*width:(t+1)*width], m.embedding, int(p.ids[t]))
+	b.each(len(p.tokens), func(_, t int) {
+		x, k := b.x[t*width:(t+1)*width], p.tokens[t]
+		if p.from > 0 {
+			copy(x, p.stream[k.row*width:])
+			return
+		}
+		p.overlay(t).of(m.embedding).embed(x, m.embedding, k.id)
 	})
+}
+
+// leave keeps the residual stream at a cut where it is wanted.
+func (b *Batch) leave(p *pass, c Cut) {
+	kept, width := p.keep[c], b.model.config.Hidden
+	if kept == nil {
+		return
+	}
+	for t, k := range p.tokens {
+		copy(kept[k.row*width:][:width], b.x[t*width:])
+	}
 }
 
 // attention adds softmax(q·kᵀ/√d)·v, projected by o, to the residual stream.
 func (b *Batch) attention(p *pass, i int) {
 	m, c, l := b.model, b.model.config, &b.model.layers[i]
-	b.normed(p.n, everyRow, l.attnNorm)
-	b.project(b.q, l.q, p.overlaid)
+	b.normed(len(p.tokens), everyRow, l.attnNorm)
 	b.project(b.k, l.k, p.overlaid)
 	b.project(b.v, l.v, p.overlaid)
-	b.each(p.n, func(_, t int) { b.position(p, i, t) })
-	b.each(p.n, func(worker, t int) {
-		for h := range c.Heads {
-			b.attend(p, worker, i, t, h)
-		}
-	})
+	if p.tape != nil {
+		p.tape.keepKV(i, b)
+	}
+	b.each(len(p.tokens), func(_, t int) { b.remember(p, i, t) })
+	if i == c.Layers-1 && p.tape == nil {
+		p.narrow(b.x, c.Hidden)
+		b.normed(len(p.tokens), everyRow, l.attnNorm)
+	}
+	b.project(b.q, l.q, p.overlaid)
+	if p.tape != nil {
+		p.tape.keepQ(i, b)
+	}
+	b.each(len(p.tokens), func(_, t int) { b.query(p, l, t) })
+	b.attend(p, i)
 	width := c.Heads * c.HeadDim
-	b.acts.Reset(p.n, width, m.exact)
-	b.each(p.n, func(_, t int) { m.kernel.SetToken(&b.acts, t, b.q[t*width:(t+1)*width]) })
+	b.acts.Reset(len(p.tokens), width, m.exact)
+	b.each(len(p.tokens), func(_, t int) { m.kernel.SetToken(&b.acts, t, b.q[t*width:(t+1)*width]) })
 	b.project(b.y, l.o, p.overlaid)
 	b.addResidual(p)
 }
 
-// position normalises and rotates the queries and keys of token t, and puts its
-// keys and values into the cache. Queries carry the 1/√d of the scores.
-func (b *Batch) position(p *pass, i, t int) {
+// angles are cos and sin of token t's rotation.
+func (p *pass) angles(t, half int) (cos, sin []float32) {
+	at := p.tokens[t].pos * half
+	return p.cos[at : at+half], p.sin[at : at+half]
+}
+
+// remember normalises and rotates the keys of token t, and puts its keys and
+// values into the cache of its sequence and of the forks that wait for it.
+func (b *Batch) remember(p *pass, i, t int) {
 	m, c, l := b.model, b.model.config, &b.model.layers[i]
-	pos, half := p.pos(t), c.HeadDim/2
-	cos, sin := p.cos[pos*half:(pos+1)*half], p.sin[pos*half:(pos+1)*half]
+	cos, sin := p.angles(t, c.HeadDim/2)
+	k, v := b.k[t*c.KVHeads*c.HeadDim:], b.v[t*c.KVHeads*c.HeadDim:]
+	for h := range c.KVHeads {
+		m.rmsNorm(head(k, h, c.HeadDim), head(k, h, c.HeadDim), l.kNorm)
+		rotate(head(k, h, c.HeadDim), cos, sin)
+	}
+	s, pos := &p.spans[p.tokens[t].span], p.tokens[t].pos
+	s.seq.put(i, pos, k, v)
+	for _, f := range s.forks {
+		if pos/kvBlockLen == f.own {
+			f.put(i, pos, k, v)
+		}
+	}
+}
+
+// query normalises and rotates the queries of token t, which then carry the
+// 1/√d of the scores.
+func (b *Batch) query(p *pass, l *layer, t int) {
+	m, c := b.model, b.model.config
+	cos, sin := p.angles(t, c.HeadDim/2)
 	scale := float32(1 / math.Sqrt(float64(c.HeadDim)))
 	for h := range c.Heads {
 		q := head(b.q, t*c.Heads+h, c.HeadDim)
@@ -148,40 +138,52 @@ func (b *Batch) position(p *pass, i, t int) {
 			q[j] *= scale
 		}
 	}
-	block := p.spans[p.owner[t]].seq.blocks[pos/kvBlockLen]
-	for h := range c.KVHeads {
-		k := head(b.k, t*c.KVHeads+h, c.HeadDim)
-		m.rmsNorm(k, k, l.kNorm)
-		rotate(k, cos, sin)
-		at := b.cache.at(i, h) + pos%kvBlockLen*c.HeadDim
-		copy(block.k[at:], k)
-		copy(block.v[at:], head(b.v, t*c.KVHeads+h, c.HeadDim))
+}
+
+// attendWork is about how many multiplications of the attention a worker takes
+// at a time.
+const attendWork = 1 << 17
+
+// attend replaces the queries by the attention's output.
+func (b *Batch) attend(p *pass, i int) {
+	c := b.model.config
+	work := 1
+	for _, k := range p.tokens {
+		work += 2 * (k.pos + 1) * c.Heads * c.HeadDim
+	}
+	n := len(p.tokens) * c.KVHeads
+	b.team.run(n, max(1, n*attendWork/work), func(worker, lo, hi int) {
+		for j := lo; j < hi; j++ {
+			b.attendHeads(p, worker, i, j/c.KVHeads, j%c.KVHeads)
+		}
+	})
+}
+
+// attendHeads does so for token t and the query heads that share a kv head.
+func (b *Batch) attendHeads(p *pass, worker, i, t, kvHead int) {
+	c, k := b.model.config, b.model.kernel
+	seq, n := p.spans[p.tokens[t].span].seq, p.tokens[t].pos+1
+	at, heads := b.cache.at(i, kvHead), c.Heads/c.KVHeads
+	for h := range heads {
+		q, scores := head(b.q, t*c.Heads+kvHead*heads+h, c.HeadDim), b.scores[worker][:n]
+		for lo := 0; lo < n; lo += kvBlockLen {
+			hi := min(lo+kvBlockLen, n)
+			k.Dots(scores[lo:hi], q, seq.blocks[lo/kvBlockLen].k[at:])
+		}
+		sum := k.ExpSum(scores, maxOf(scores))
+		clear(q)
+		for lo := 0; lo < n; lo += kvBlockLen {
+			hi := min(lo+kvBlockLen, n)
+			k.WeightedSum(q, scores[lo:hi], seq.blocks[lo/kvBlockLen].v[at:])
+		}
+		for j := range q {
+			q[j] /= sum
+		}
 	}
 }
 
 // head is the i-th slice of d floats.
 func head(x []float32, i, d int) []float32 { return x[i*d : (i+1)*d] }
-
-// attend replaces query head h of token t by the attention's output.
-func (b *Batch) attend(p *pass, worker, i, t, h int) {
-	c, k := b.model.config, b.model.kernel
-	seq, n := p.spans[p.owner[t]].seq, p.pos(t)+1
-	at := b.cache.at(i, h/(c.Heads/c.KVHeads))
-	q, scores := head(b.q, t*c.Heads+h, c.HeadDim), b.scores[worker][:n]
-	for lo := 0; lo < n; lo += kvBlockLen {
-		hi := min(lo+kvBlockLen, n)
-		k.Dots(scores[lo:hi], q, seq.blocks[lo/kvBlockLen].k[at:])
-	}
-	sum := k.ExpSum(scores, maxOf(scores))
-	clear(q)
-	for lo := 0; lo < n; lo += kvBlockLen {
-		hi := min(lo+kvBlockLen, n)
-		k.WeightedSum(q, scores[lo:hi], seq.blocks[lo/kvBlockLen].v[at:])
-	}
-	for j := range q {
-		q[j] /= sum
-	}
-}
 
 func maxOf(x []float32) float32 {
 	most := x[0]
@@ -192,15 +194,18 @@ func maxOf(x []float32) float32 {
 }
 
 // mlp adds down·(silu(gate·x)·(up·x)) to the residual stream.
-func (b *Batch) mlp(p *pass, l *layer) {
-	m, width := b.model, b.model.config.FFN
-	b.normed(p.n, everyRow, l.ffnNorm)
+func (b *Batch) mlp(p *pass, i int) {
+	m, width, l := b.model, b.model.config.FFN, &b.model.layers[i]
+	b.normed(len(p.tokens), everyRow, l.ffnNorm)
 	b.project(b.gate, l.gate, p.overlaid)
 	b.project(b.up, l.up, p.overlaid)
-	b.acts.Reset(p.n, width, m.exact)
-	b.each(p.n, func(_, t int) {
-		h := b.gate[t*width : (t+1)*width]
-		m.kernel.SwiGLU(h, h, b.up[t*width:(t+1)*width])
+	if p.tape != nil {
+		p.tape.keepMLP(i, b)
+	}
+	b.acts.Reset(len(p.tokens), width, m.exact)
+	b.each(len(p.tokens), func(worker, t int) {
+		h := b.rows[worker][:width]
+		m.kernel.SwiGLU(h, b.gate[t*width:(t+1)*width], b.up[t*width:(t+1)*width])
 		m.kernel.SetToken(&b.acts, t, h)
 	})
 	b.project(b.y, l.down, p.overlaid)
@@ -209,7 +214,7 @@ func (b *Batch) mlp(p *pass, l *layer) {
 
 func (b *Batch) addResidual(p *pass) {
 	width := b.model.config.Hidden
-	b.each(p.n, func(_, t int) {
+	b.each(len(p.tokens), func(_, t int) {
 		x, y := b.x[t*width:(t+1)*width], b.y[t*width:(t+1)*width]
 		for j := range x {
 			x[j] += y[j]
@@ -226,7 +231,7 @@ func (b *Batch) normed(n int, row func(i int) int, weight []float32) {
 	m, width := b.model, b.model.config.Hidden
 	b.acts.Reset(n, width, m.exact)
 	b.each(n, func(worker, i int) {
-		out := b.rows[worker]
+		out := b.rows[worker][:width]
 		m.rmsNorm(out, b.x[row(i)*width:][:width], weight)
 		m.kernel.SetToken(&b.acts, i, out)
 	})
@@ -272,25 +277,25 @@ func (b *Batch) project(y []float32, w *kernel.Matrix, overlaid []region) {
 const logitFloats = 4 << 20
 
 // emitLogits computes the wanted logits, a few rows at a time.
-func (b *Batch) emitLogits(p *pass, emit func([]logitRow, []float32)) {
+func (b *Batch) emitLogits(p *pass) {
 	m, vocab := b.model, b.model.config.Vocab
 	var rows []logitRow
-	for _, s := range p.spans {
-		for t := max(s.lo, s.lo+s.wantAll-s.from); t < s.hi; t++ {
-			rows = append(rows, logitRow{s.input, s.from + t - s.lo, t})
+	var at []int // their tokens
+	for t, k := range p.tokens {
+		if k.wanted {
+			rows, at = append(rows, logitRow{p.spans[k.span].tag, k.index}), append(at, t)
 		}
 	}
 	step := max(kernel.MaxBlock, logitFloats/vocab/kernel.MaxBlock*kernel.MaxBlock)
-	for len(rows) > 0 {
-		part := rows[:min(step, len(rows))]
-		rows = rows[len(part):]
-		b.normed(len(part), func(i int) int { return part[i].token }, m.outputNorm)
-		var overlaid []region
-		for i, r := range part {
-			overlaid = appendRegion(overlaid, p.spans[p.owner[r.token]].seq.overlay, i, i+1)
+	for lo := 0; lo < len(rows); lo += step {
+		hi := min(lo+step, len(rows))
+		part := &pass{spans: p.spans}
+		for _, t := range at[lo:hi] {
+			part.tokens = append(part.tokens, p.tokens[t])
 		}
-		b.logits = resize(b.logits, len(part)*vocab)
-		b.project(b.logits, m.head, overlaid)
-		emit(part, b.logits)
+		b.normed(hi-lo, func(i int) int { return at[lo+i] }, m.outputNorm)
+		b.logits = resize(b.logits, (hi-lo)*vocab)
+		b.project(b.logits, m.head, part.regions())
+		p.emit(rows[lo:hi], b.logits)
 	}
 }

@@ -20,25 +20,45 @@ type Answer struct {
 	Rank    int     // how many tokens were likelier than its first one; 0 is the arg max
 }
 
-// scoreTokens is how many tokens of questions are in flight at once: enough to
-// fill the kernels, little enough to keep the caches of a large model small.
-const scoreTokens = 2048
-
 // Score scores the answers of every question. A question's answers share the
 // pass over its prompt. The result does not depend on how questions are batched.
 func (m *Model) Score(ctx context.Context, qs []Question) ([][]Answer, error) {
+	asked := make([]asked, len(qs))
+	for i, q := range qs {
+		asked[i].Question = q
+	}
+	return m.NewBatch(0).score(ctx, job{}, asked)
+}
+
+// asked is a question on its way through a batch.
+type asked struct {
+	Question
+	row int // of its first token in the job's streams
+}
+
+// Tokens is the number of tokens that pass through the model: the last one of an
+// answer is predicted only.
+func (q Question) Tokens() int {
+	n := len(q.Prompt)
+	for _, a := range q.Answers {
+		n += len(a) - 1
+	}
+	return n
+}
+
+// logits is the number of rows of logits that q needs.
+func (q Question) logits() int { return q.Tokens() - len(q.Prompt) + 1 }
+
+// score scores questions, as many in one pass as fit.
+func (b *Batch) score(ctx context.Context, j job, qs []asked) ([][]Answer, error) {
 	out := make([][]Answer, len(qs))
-	b := m.NewBatch(0)
 	for lo := 0; lo < len(qs); {
 		hi, tokens := lo, 0
-		for hi < len(qs) && (hi == lo || tokens < scoreTokens) {
-			tokens += len(qs[hi].Prompt)
-			for _, a := range qs[hi].Answers {
-				tokens += len(a)
-			}
+		for hi < len(qs) && (hi == lo || tokens+qs[hi].Tokens() <= b.max) {
+			tokens += qs[hi].Tokens()
 			hi++
 		}
-		if err := b.score(ctx, qs[lo:hi], out[lo:hi]); err != nil {
+		if err := b.scoreSome(ctx, j, qs[lo:hi], out[lo:hi]); err != nil {
 			return nil, err
 		}
 		lo = hi
@@ -46,50 +66,84 @@ func (m *Model) Score(ctx context.Context, qs []Question) ([][]Answer, error) {
 	return out, nil
 }
 
-// score scores one wave of questions: the prompts first, whose last logits
-// judge the first token of every answer, then the rest of the answers on forks.
-func (b *Batch) score(ctx context.Context, qs []Question, out [][]Answer) error {
-	prompts := make([]Input, len(qs))
-	for i, q := range qs {
-		prompts[i] = Input{Seq: b.NewSeq(q.Overlay), Tokens: q.Prompt, Logits: 1}
-		out[i] = make([]Answer, len(q.Answers))
+// continuation is where a row of logits belongs: to all answers of a question
+// if it is the prompt's, or else to one of them.
+type continuation struct{ question, answer int }
+
+const allAnswers = -1
+
+// spans lays out a question: the prompt, then all answers as branches of it.
+func (b *Batch) spans(q asked) []span {
+	prompt := b.NewSeq(q.Overlay)
+	prompt.reserve(len(q.Prompt))
+	all := []span{{seq: prompt, tokens: q.Prompt, want: len(q.Prompt) - 1, row: q.row}}
+	row := q.row + len(q.Prompt)
+	for _, a := range q.Answers {
+		s := span{tokens: a[:len(a)-1], row: row}
+		if len(s.tokens) > 0 {
+			s.seq = prompt.branch(len(q.Prompt))
+			all[0].forks = append(all[0].forks, s.seq)
+		}
+		row += len(s.tokens)
+		all = append(all, s)
 	}
-	defer releaseAll(prompts)
-	err := b.judge(ctx, prompts, func(i, _ int, logits []float32, lse float64) {
-		for j, a := range qs[i].Answers {
-			out[i][j] = judged(logits, lse, a[0])
+	return all
+}
+
+// scoreSome scores questions together.
+func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, out [][]Answer) error {
+	var spans []span
+	var of []continuation // by tag
+	defer func() {
+		for _, s := range spans {
+			s.seq.Release()
+		}
+	}()
+	terms := make([][][]Answer, len(qs)) // [question][answer][token]
+	for i, q := range qs {
+		terms[i] = make([][]Answer, len(q.Answers))
+		for k, a := range q.Answers {
+			terms[i][k] = make([]Answer, len(a))
+		}
+		for k, s := range b.spans(q) {
+			if s.seq != nil {
+				s.tag = len(of)
+				spans, of = append(spans, s), append(of, continuation{i, k - 1})
+			}
+		}
+	}
+	err := b.judge(ctx, j, spans, func(r logitRow, logits []float32, lse float64) {
+		c := of[r.tag]
+		answers := qs[c.question].Answers
+		if c.answer != allAnswers {
+			n := r.index + 1
+			terms[c.question][c.answer][n] = judged(logits, lse, answers[c.answer][n])
+			return
+		}
+		for k, a := range answers {
+			terms[c.question][k][0] = judged(logits, lse, a[0])
 		}
 	})
 	if err != nil {
 		return err
 	}
-	var rest []Input
-	var of [][2]int // question and answer of each input
-	for i, q := range qs {
-		for j, a := range q.Answers {
-			if len(a) > 1 {
-				rest = append(rest, Input{Seq: prompts[i].Seq.Fork(), Tokens: a[:len(a)-1], Logits: len(a) - 1})
-				of = append(of, [2]int{i, j})
-			}
+	for i := range qs {
+		out[i] = make([]Answer, len(terms[i]))
+		for k, t := range terms[i] {
+			out[i][k] = sumOf(t)
 		}
 	}
-	defer releaseAll(rest)
-	terms := make([][]Answer, len(rest)) // per token
-	for n, in := range rest {
-		terms[n] = make([]Answer, len(in.Tokens))
+	return nil
+}
+
+// sumOf is the score of an answer, given those of its tokens.
+func sumOf(terms []Answer) Answer {
+	sum := terms[0]
+	for _, t := range terms[1:] {
+		sum.LogProb += t.LogProb
+		sum.Greedy = sum.Greedy && t.Greedy
 	}
-	err = b.judge(ctx, rest, func(n, pos int, logits []float32, lse float64) {
-		id := qs[of[n][0]].Answers[of[n][1]][pos+1]
-		terms[n][pos] = judged(logits, lse, id)
-	})
-	for n, t := range terms {
-		a := &out[of[n][0]][of[n][1]]
-		for _, v := range t {
-			a.LogProb += v.LogProb
-			a.Greedy = a.Greedy && v.Greedy
-		}
-	}
-	return err
+	return sum
 }
 
 // judged is the score of one token under the logits it was chosen from.
@@ -98,24 +152,19 @@ func judged(logits []float32, lse float64, id int32) Answer {
 	return Answer{LogProb: float64(logits[id]) - lse, Greedy: rank == 0, Rank: rank}
 }
 
-func releaseAll(in []Input) {
-	for _, i := range in {
-		i.Seq.Release()
-	}
-}
-
-// judge runs a step and calls f once for each row of logits, with its
+// judge feeds spans and calls f once for each row of logits, with its
 // log-sum-exp, from several goroutines.
-func (b *Batch) judge(ctx context.Context, in []Input, f func(i, pos int, logits []float32, lse float64)) error {
+func (b *Batch) judge(ctx context.Context, j job, spans []span, f func(r logitRow, logits []float32, lse float64)) error {
 	m, vocab := b.model, b.model.config.Vocab
-	return b.run(ctx, in, func(rows []logitRow, logits []float32) {
+	j.emit = func(rows []logitRow, logits []float32) {
 		b.team.run(len(rows), tokenGrain, func(_, lo, hi int) {
 			for n, r := range rows[lo:hi] {
 				row := logits[(lo+n)*vocab:][:vocab]
-				f(r.input, r.pos, row, m.LogSumExp(row))
+				f(r, row, m.LogSumExp(row))
 			}
 		})
-	})
+	}
+	return b.feed(ctx, j, spans)
 }
 
 // rankOf counts the tokens that greedy decoding prefers to id: a larger

@@ -25,39 +25,55 @@ type EvaluatorOptions struct {
 	// values on the unpatched model. If none of them gains over the unpatched
 	// model, the rest is not scored: see Score.Screened. 0 means no screening.
 	Screen int
+	// Tensors are those that moves change, none meaning any: the residual stream
+	// of every probe is kept below each of them, and a move is scored from there.
+	Tensors []string
+	// Memory bounds the kept streams in bytes, 0 meaning DefaultMemory. With
+	// less than all of them need, some moves are scored from further below.
+	Memory int
 }
 
+// DefaultMemory is the usual bound of kept residual streams: 1 GiB.
+const DefaultMemory = 1 << 30
+
 // ModelEvaluator measures patches on a model, as overlays that leave its weights
-// alone. It may be used by several goroutines at once, but the model must not be
-// patched in place meanwhile.
+// alone. Calls from several goroutines wait for one another, and the model must
+// not be patched in place meanwhile.
+//
+// The residual streams of all probes under the current patch are kept, so that a
+// move costs only what lies above the lowest tensor it changes; the score has
+// the same bits as one from the beginning. They are renewed, above the change,
+// when the current patch changes.
 type ModelEvaluator struct {
 	model     *engine.Model
 	opts      EvaluatorOptions
 	questions []question // targets, then controls
 	targets   int        // how many of them are targets
 	all       []int      // 0, 1, … len(questions)-1
-	full      float64    // tokens of a forward-pass equivalent
+	cuts      []engine.Cut
+	full      float64 // products of a forward-pass equivalent
 	facts     []Fact
 
 	mu    sync.Mutex
-	base  *Values // of the unpatched model, once they were computed
-	worst []int   // targets to screen on, worst first; set with base
+	trunk *engine.Trunk // nil if it has to be made anew
+	at    *bankai.Patch // the trunk's patch
+	base  *Values       // of the unpatched model, once they were computed
+	worst []int         // targets to screen on, worst first; set with base
 }
 
 // question is a probe as token ids.
 type question struct {
-	metric  probe.Metric
-	prompt  []int32
-	answers [][]int32
+	metric probe.Metric
+	engine.Question
 }
 
 // NewEvaluator prepares probes for measuring patches of m. There must be
 // targets; without controls nothing holds the search back from breaking what
 // worked, so callers do well to warn. It fails on a probe that cannot be scored.
 //
-// The cost of scores is counted in tokens that pass through the model, a prompt
-// once for all its answers. One forward-pass equivalent is what seq_logprob
-// takes: both answers of every target and control.
+// The cost of scores is counted in products of a weight and an activation. One
+// forward-pass equivalent is what seq_logprob takes from the beginning: both
+// answers of every target and control, each prompt once.
 func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptions) (*ModelEvaluator, error) {
 	if len(targets) == 0 {
 		return nil, errors.New("search: there are no target probes")
@@ -65,10 +81,8 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptio
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("search: %w", err)
 	}
-	if o.Screen < 0 {
-		return nil, fmt.Errorf("search: screening on %d targets: must be 0 or more", o.Screen)
-	}
 	e := &ModelEvaluator{model: m, opts: o, targets: len(targets)}
+	tokens := 0
 	for i, p := range slices.Concat(targets, controls) {
 		t, err := p.Tokens(m.Tokenizer())
 		if err != nil {
@@ -78,10 +92,13 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptio
 		if i >= len(targets) {
 			metric = metric.Control()
 		}
+		q := question{metric, engine.Question{Prompt: t.Prompt, Answers: metric.Answers(t)}}
 		e.all = append(e.all, i)
-		e.questions = append(e.questions, question{metric, t.Prompt, metric.Answers(t)})
-		e.full += question{answers: probe.SeqLogprob.Answers(t), prompt: t.Prompt}.tokens()
+		e.questions = append(e.questions, q)
+		e.full += m.Work(engine.Question{Prompt: t.Prompt, Answers: probe.SeqLogprob.Answers(t)}, 0)
+		tokens += q.Tokens()
 	}
+	e.cuts = o.cuts(m, tokens)
 	e.facts = []Fact{
 		{"model", m.Digest().String()},
 		{"targets", setDigest(targets)},
@@ -90,18 +107,48 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptio
 		{"fitness", o.Reduce.String()},
 		{"penalty", fmt.Sprint(o.Penalty)},
 		{"screen", fmt.Sprint(o.Screen)},
+		{"streams", fmt.Sprint(e.cuts)},
 	}
 	return e, nil
 }
 
-// tokens is the number of tokens that pass through the model to score q. The
-// last one of an answer is predicted, and is not passed through.
-func (q question) tokens() float64 {
-	n := len(q.prompt)
-	for _, a := range q.answers {
-		n += len(a) - 1
+// check reports options that have no meaning.
+func (o EvaluatorOptions) check() error {
+	switch err := o.Objective.check(); {
+	case err != nil:
+		return err
+	case o.Screen < 0:
+		return fmt.Errorf("screening on %d targets: must be 0 or more", o.Screen)
+	case o.Memory < 0:
+		return fmt.Errorf("memory of %d bytes: must be above 0, or 0 for the default", o.Memory)
 	}
-	return float64(n)
+	return nil
+}
+
+// cuts are where the streams of so many tokens are kept: below every tensor, or
+// below every one of equal parts of them if that is too much.
+func (o EvaluatorOptions) cuts(m *engine.Model, tokens int) []engine.Cut {
+	tensors := o.Tensors
+	if len(tensors) == 0 {
+		for _, t := range m.Weights().Tensors() {
+			tensors = append(tensors, t.Name)
+		}
+	}
+	var cuts []engine.Cut
+	for _, name := range tensors {
+		if c := m.CutBelow(name); c > 0 {
+			cuts = append(cuts, c)
+		}
+	}
+	slices.Sort(cuts)
+	cuts = slices.Compact(cuts)
+	memory := cmp.Or(o.Memory, DefaultMemory)
+	n := min(len(cuts), memory/(4*tokens*m.Config().Hidden))
+	kept := make([]engine.Cut, n)
+	for i := range kept {
+		kept[i] = cuts[i*len(cuts)/n]
+	}
+	return kept
 }
 
 // setDigest identifies what a search reads of probes: not their names.
@@ -119,26 +166,78 @@ func (e *ModelEvaluator) Facts() []Fact { return slices.Clone(e.facts) }
 // Baseline returns the score of the unpatched model, whose fitness is 0. It is
 // computed once.
 func (e *ModelEvaluator) Baseline(ctx context.Context) (Score, error) {
-	base, _, err := e.baseline(ctx)
-	if err != nil {
-		return Score{}, err
-	}
-	return e.scoreOf(base, base), nil
-}
-
-func (e *ModelEvaluator) baseline(ctx context.Context) (base Values, worst []int, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.base == nil {
-		g := e.gridOf([]*engine.Overlay{nil})
-		g.want(0, e.all)
-		if err := g.fill(ctx); err != nil {
-			return Values{}, nil, err
-		}
-		v := e.split(g.values[0])
-		e.base, e.worst = &v, worstOf(v.Targets, e.opts.Screen)
+	if err := e.prepare(ctx); err != nil {
+		return Score{}, err
 	}
-	return *e.base, e.worst, nil
+	return e.scoreOf(*e.base, e.cost(e.all, 0)), nil
+}
+
+// prepare makes the trunk if there is none, and the base's values with it.
+func (e *ModelEvaluator) prepare(ctx context.Context) error {
+	if e.trunk != nil {
+		return nil
+	}
+	qs := make([]engine.Question, len(e.questions))
+	for i, q := range e.questions {
+		qs[i] = q.Question
+	}
+	trunk, err := e.model.NewTrunk(ctx, qs, e.cuts...)
+	if err != nil {
+		return err
+	}
+	e.trunk, e.at = trunk, bankai.New(e.model.Digest(), bankai.Meta{})
+	v := e.split(e.current())
+	e.base, e.worst = &v, worstOf(v.Targets, e.opts.Screen)
+	return nil
+}
+
+// current is the value of every question under the trunk's patch.
+func (e *ModelEvaluator) current() []float64 {
+	values := make([]float64, len(e.questions))
+	for i, a := range e.trunk.Answers() {
+		values[i] = e.questions[i].value(a)
+	}
+	return values
+}
+
+func (q question) value(answers []engine.Answer) float64 {
+	logprobs := make([]float64, len(answers))
+	for i, a := range answers {
+		logprobs[i] = a.LogProb
+	}
+	return q.metric.Value(logprobs)
+}
+
+// moveTo makes cur the trunk's patch.
+func (e *ModelEvaluator) moveTo(ctx context.Context, cur *bankai.Patch) error {
+	change, err := e.at.Xor(cur)
+	if err != nil {
+		return err
+	}
+	if change.Len() == 0 {
+		return nil
+	}
+	overlay, err := e.model.Overlay(cur)
+	if err != nil {
+		return err
+	}
+	if err := e.trunk.Move(ctx, overlay, e.below(change.Flips())); err != nil {
+		e.trunk = nil
+		return err
+	}
+	e.at = cur
+	return nil
+}
+
+// below is the highest cut below all flips.
+func (e *ModelEvaluator) below(flips []bankai.Flip) engine.Cut {
+	lowest := e.model.CutBelow(flips[0].Tensor)
+	for _, f := range flips[1:] {
+		lowest = min(lowest, e.model.CutBelow(f.Tensor))
+	}
+	return lowest
 }
 
 // worstOf returns the indices of the n smallest values, the smallest first; of
@@ -155,64 +254,66 @@ func worstOf(values []float64, n int) []int {
 // Score implements Evaluator. All moves of a call share the engine's batches:
 // first those of the screening, then those of what is left to score.
 func (e *ModelEvaluator) Score(ctx context.Context, cur *bankai.Patch, moves []Move) ([]Score, error) {
-	base, worst, err := e.baseline(ctx)
-	if err != nil {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.moveTo(ctx, cur); err != nil {
 		return nil, err
 	}
 	g, err := e.newGrid(cur, moves)
 	if err != nil {
 		return nil, err
 	}
-	screening := make([]bool, len(moves))
-	for i, m := range moves {
-		if g.overlays[i] == nil { // the unpatched model
-			copy(g.values[i], base.Targets)
-			copy(g.values[i][e.targets:], base.Controls)
+	screening := len(e.worst) > 0
+	if screening {
+		g.want(e.worst)
+		if err := g.fill(ctx); err != nil {
+			return nil, err
 		}
-		if screening[i] = len(worst) > 0 && len(m.Flips) > 0; screening[i] {
-			g.want(i, worst)
+		for i, m := range moves {
+			gains := func(q int) bool { return g.rows[i].values[q] > e.base.Targets[q] }
+			g.rows[i].screened = len(m.Flips) > 0 && !slices.ContainsFunc(e.worst, gains)
 		}
 	}
+	g.want(e.all)
 	if err := g.fill(ctx); err != nil {
 		return nil, err
 	}
 	scores := make([]Score, len(moves))
-	for i := range moves {
-		gains := func(q int) bool { return g.values[i][q] > base.Targets[q] }
-		if scores[i].Screened = screening[i] && !slices.ContainsFunc(worst, gains); !scores[i].Screened {
-			g.want(i, e.all)
+	for i, row := range g.rows {
+		start := e.trunk.Start(row.above)
+		if row.screened {
+			scores[i] = Score{Screened: true, Fitness: math.Inf(-1), Cost: e.cost(e.worst, start)}
+			continue
 		}
-	}
-	if err := g.fill(ctx); err != nil {
-		return nil, err
-	}
-	for i := range scores {
-		if scores[i].Screened {
-			scores[i].Fitness, scores[i].Cost = math.Inf(-1), e.cost(worst)
-		} else {
-			scores[i] = e.scoreOf(base, e.split(g.values[i]))
+		scores[i] = e.scoreOf(e.split(row.values), e.cost(e.all, start))
+		if len(moves[i].Flips) > 0 {
+			scores[i].KeepCost = e.cost(e.all, start)
 		}
 	}
 	return scores, nil
 }
 
 // scoreOf is the score of a patch, all of whose values are known.
-func (e *ModelEvaluator) scoreOf(base, patched Values) Score {
+func (e *ModelEvaluator) scoreOf(patched Values, cost float64) Score {
 	return Score{
-		Fitness:  e.opts.Fitness(base, patched),
+		Fitness:  e.opts.Fitness(*e.base, patched),
 		Targets:  slices.Clone(patched.Targets),
 		Controls: slices.Clone(patched.Controls),
-		Cost:     e.cost(e.all),
+		Cost:     cost,
 	}
 }
 
-// cost is the work of scoring some questions, in forward-pass equivalents.
-func (e *ModelEvaluator) cost(questions []int) float64 {
-	var tokens float64
+// cost is the work of scoring some questions from a cut, in forward-pass
+// equivalents.
+func (e *ModelEvaluator) cost(questions []int, from engine.Cut) float64 {
+	var work float64
 	for _, q := range questions {
-		tokens += e.questions[q].tokens()
+		work += e.model.Work(e.questions[q].Question, from)
 	}
-	return tokens / e.full
+	return work / e.full
 }
 
 // split takes the values of all questions apart.

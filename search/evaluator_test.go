@@ -139,10 +139,16 @@ func TestBaseline(t *testing.T) {
 		"no flips":     score(t, e, bankai.New(m.Digest(), bankai.Meta{}), search.Move{})[0],
 		"flipped back": score(t, evaluator(t, m, search.EvaluatorOptions{Objective: published(probe.AnswerLogprob).Objective}), cur, row(9))[0],
 	} {
-		if !reflect.DeepEqual(s, base) {
+		if !reflect.DeepEqual(withoutCost(s), withoutCost(base)) {
 			t.Errorf("%s: %v, want the base %v", name, s, base)
 		}
 	}
+}
+
+// withoutCost is a score as measured in whatever way.
+func withoutCost(s search.Score) search.Score {
+	s.Cost, s.KeepCost = 0, 0
+	return s
 }
 
 // A score has the same bits whatever else is scored with it or was before, in
@@ -207,32 +213,75 @@ func TestScreening(t *testing.T) {
 	}
 }
 
-// The unit is a pass over both answers of all probes. The metrics differ in what
-// they need of it; screening takes the share of its probes.
+// The unit is a pass over both answers of all probes, from the beginning. The
+// metrics differ in what they need of it; a move takes the share of what lies
+// above it, for itself and again if it is kept; screening takes that of its
+// probes.
 func TestCost(t *testing.T) {
 	m := tiny(t)
-	tokens := func(set probe.Set, metric probe.Metric) (n int) {
+	work := func(set probe.Set, metric probe.Metric, from engine.Cut) (n float64) {
 		for _, p := range set {
 			ids, err := p.Tokens(m.Tokenizer())
 			if err != nil {
 				t.Fatal(err)
 			}
-			n += len(ids.Prompt)
-			for _, a := range metric.Answers(ids) {
-				n += len(a) - 1
-			}
+			n += m.Work(engine.Question{Prompt: ids.Prompt, Answers: metric.Answers(ids)}, from)
 		}
 		return n
 	}
-	unit := float64(tokens(targets, probe.SeqLogprob) + tokens(controls, probe.SeqLogprob))
+	unit := work(targets, probe.SeqLogprob, 0) + work(controls, probe.SeqLogprob, 0)
+	lastMLP := m.CutBelow("blk.1.ffn_gate.weight")
 	for _, metric := range []probe.Metric{probe.SeqLogprob, probe.AnswerLogprob, probe.TokenGap} {
-		base, err := evaluator(t, m, published(metric)).Baseline(context.Background())
+		o := published(metric)
+		o.Screen = 0
+		e := evaluator(t, m, o)
+		base, err := e.Baseline(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := float64(tokens(targets, metric)+tokens(controls, metric.Control())) / unit
+		want := (work(targets, metric, 0) + work(controls, metric.Control(), 0)) / unit
 		if base.Cost != want || metric == probe.SeqLogprob && want != 1 {
 			t.Errorf("%v: a pass costs %v, want %v", metric, base.Cost, want)
+		}
+		s := score(t, e, bankai.New(m.Digest(), bankai.Meta{}), row(3))[0]
+		want = (work(targets, metric, lastMLP) + work(controls, metric.Control(), lastMLP)) / unit
+		if s.Cost != want || s.KeepCost != want || want > 0.3*base.Cost {
+			t.Errorf("%v: a row of the last MLP costs %v and %v if kept, want %v of a pass of %v", metric, s.Cost, s.KeepCost, want, base.Cost)
+		}
+	}
+}
+
+// Where streams are kept is a matter of cost alone.
+func TestKeptStreamsDoNotChangeScores(t *testing.T) {
+	m := tiny(t)
+	cur := bankai.New(m.Digest(), bankai.Meta{}, append(row(1, 2).Flips, bankai.Flip{Tensor: "blk.0.attn_q.weight", Row: 3, N: bankai.ToEnd})...)
+	moves := []search.Move{
+		{},
+		row(7), row(1),
+		{Flips: []bankai.Flip{{Tensor: "token_embd.weight", Row: 40, N: bankai.ToEnd}}},
+		{Flips: []bankai.Flip{{Tensor: "blk.0.ffn_down.weight", Row: 5, Col: 3, N: 1}, {Tensor: "blk.1.attn_v.weight", Row: 9, N: 128}}},
+		{Flips: []bankai.Flip{{Tensor: "blk.1.attn_output.weight", Row: 5, N: bankai.ToEnd}}},
+	}
+	o := published(probe.SeqLogprob)
+	o.Memory = 1
+	want := score(t, evaluator(t, m, o), cur, moves...)
+	for name, change := range map[string]func(*search.EvaluatorOptions){
+		"everywhere":      func(o *search.EvaluatorOptions) { o.Memory = 0 },
+		"little memory":   func(o *search.EvaluatorOptions) { o.Memory = 200_000 },
+		"below one layer": func(o *search.EvaluatorOptions) { o.Memory, o.Tensors = 0, []string{"blk.1.ffn_gate.weight"} },
+	} {
+		o := o
+		change(&o)
+		got := score(t, evaluator(t, m, o), cur, moves...)
+		cheaper := false
+		for i := range want {
+			cheaper = cheaper || got[i].Cost < want[i].Cost
+			if !reflect.DeepEqual(withoutCost(got[i]), withoutCost(want[i])) {
+				t.Errorf("streams kept %s: move %d scores %v, from the beginning %v", name, i, got[i], want[i])
+			}
+		}
+		if !cheaper {
+			t.Errorf("streams kept %s: nothing was saved", name)
 		}
 	}
 }
@@ -257,6 +306,7 @@ func TestEvaluatorRefuses(t *testing.T) {
 		{"a penalty that is no number", targets, bad(func(o *search.EvaluatorOptions) { o.Penalty = math.NaN() }), "penalty NaN"},
 		{"an unknown fitness", targets, bad(func(o *search.EvaluatorOptions) { o.Reduce = 9 }), "unknown fitness reduce(9)"},
 		{"an unknown metric", targets, bad(func(o *search.EvaluatorOptions) { o.Metric = 9 }), `unknown metric "metric(9)"`},
+		{"less than no memory", targets, bad(func(o *search.EvaluatorOptions) { o.Memory = -1 }), "memory of -1 bytes"},
 		{"screening on less than nothing", targets, bad(func(o *search.EvaluatorOptions) { o.Screen = -1 }), "screening on -1 targets"},
 	} {
 		if _, err := search.NewEvaluator(m, c.targets, controls, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -349,7 +399,7 @@ func TestSearchOnAModel(t *testing.T) {
 	if whole.Accepted == 0 || whole.Screened == 0 || whole.Fitness <= 0 {
 		t.Fatalf("%d accepted, %d screened, fitness %v", whole.Accepted, whole.Screened, whole.Fitness)
 	}
-	if s := score(t, evaluator(t, m, published(probe.AnswerLogprob)), whole.Patch, search.Move{})[0]; !reflect.DeepEqual(s, whole.Final) {
+	if s := score(t, evaluator(t, m, published(probe.AnswerLogprob)), whole.Patch, search.Move{})[0]; !reflect.DeepEqual(withoutCost(s), withoutCost(whole.Final)) {
 		t.Errorf("the patch scores %v, the run said %v", s, whole.Final)
 	}
 	find(10, false)

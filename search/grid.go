@@ -2,82 +2,78 @@ package search
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"bankai"
 	"bankai/engine"
 )
 
-// grid is a table of values in the making: one row a patch, one column a
+// grid is a table of values in the making: one row a move, one column a
 // question. What is wanted is collected first, so that it can share batches.
 type grid struct {
-	e        *ModelEvaluator
-	overlays []*engine.Overlay // one a row
-	values   [][]float64       // NaN where not scored yet
-	wanted   []place
+	e      *ModelEvaluator
+	rows   []gridRow
+	wanted []place
+}
+
+// gridRow is one move.
+type gridRow struct {
+	overlay  *engine.Overlay
+	above    engine.Cut // nothing below is changed
+	screened bool       // given up: nothing more is wanted
+	values   []float64  // NaN where not scored yet
 }
 
 type place struct{ row, question int }
 
-// newGrid has a row for each move, applied to the patch cur.
+// newGrid has a row for each move, applied to the patch cur, which is the
+// trunk's: what no move changes is known already.
 func (e *ModelEvaluator) newGrid(cur *bankai.Patch, moves []Move) (*grid, error) {
-	overlays := make([]*engine.Overlay, len(moves))
+	g := &grid{e: e, rows: make([]gridRow, len(moves))}
 	for i, m := range moves {
+		if len(m.Flips) == 0 {
+			g.rows[i].values = e.current()
+			continue
+		}
 		p, err := cur.Xor(bankai.New(cur.Base(), bankai.Meta{}, m.Flips...))
 		if err != nil {
 			return nil, err
 		}
-		if overlays[i], err = e.model.Overlay(p); err != nil {
+		overlay, err := e.model.Overlay(p)
+		if err != nil {
 			return nil, err
 		}
-	}
-	return e.gridOf(overlays), nil
-}
-
-func (e *ModelEvaluator) gridOf(overlays []*engine.Overlay) *grid {
-	g := &grid{e: e, overlays: overlays, values: make([][]float64, len(overlays))}
-	for row := range g.values {
-		g.values[row] = make([]float64, len(e.questions))
-		for q := range g.values[row] {
-			g.values[row][q] = math.NaN()
+		g.rows[i] = gridRow{overlay: overlay, above: e.below(m.Flips), values: make([]float64, len(e.questions))}
+		for q := range g.rows[i].values {
+			g.rows[i].values[q] = math.NaN()
 		}
 	}
-	return g
+	return g, nil
 }
 
 // want asks for those values of some questions that are not there yet.
-func (g *grid) want(row int, questions []int) {
-	for _, q := range questions {
-		if math.IsNaN(g.values[row][q]) {
-			g.wanted = append(g.wanted, place{row, q})
+func (g *grid) want(questions []int) {
+	for i, row := range g.rows {
+		for _, q := range questions {
+			if !row.screened && math.IsNaN(row.values[q]) {
+				g.wanted = append(g.wanted, place{i, q})
+			}
 		}
 	}
 }
 
 // fill computes what was asked for.
 func (g *grid) fill(ctx context.Context) error {
-	if len(g.wanted) == 0 {
-		return nil
-	}
-	ask := make([]engine.Question, len(g.wanted))
+	branches := make([]engine.Branch, len(g.wanted))
 	for i, w := range g.wanted {
-		q := g.e.questions[w.question]
-		ask[i] = engine.Question{Prompt: q.prompt, Answers: q.answers, Overlay: g.overlays[w.row]}
+		branches[i] = engine.Branch{Question: w.question, Overlay: g.rows[w.row].overlay, Above: g.rows[w.row].above}
 	}
-	answers, err := g.e.model.Score(ctx, ask)
+	answers, err := g.e.trunk.Score(ctx, branches)
 	if err != nil {
 		return err
 	}
-	if len(answers) != len(ask) {
-		return fmt.Errorf("search: the engine gave %d answers to %d questions", len(answers), len(ask))
-	}
 	for i, w := range g.wanted {
-		logprobs := make([]float64, len(answers[i]))
-		for k, a := range answers[i] {
-			logprobs[k] = a.LogProb
-		}
-		g.values[w.row][w.question] = g.e.questions[w.question].metric.Value(logprobs)
+		g.rows[w.row].values[w.question] = g.e.questions[w.question].value(answers[i])
 	}
 	g.wanted = g.wanted[:0]
 	return nil

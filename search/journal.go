@@ -216,8 +216,8 @@ func (c *content) add(number int, line []byte) error {
 		return nil
 	}
 	r, err := parseRecord(line)
-	if err == nil && !(r.Cost >= 0 && r.Cost <= math.MaxFloat64 && r.Seconds >= 0 && r.Seconds <= math.MaxFloat64) {
-		err = errors.New("its cost and seconds must be numbers from 0 up")
+	if err == nil && !(r.Cost >= 0 && r.Cost <= math.MaxFloat64 && r.KeepCost >= 0 && r.KeepCost <= math.MaxFloat64 && r.Seconds >= 0 && r.Seconds <= math.MaxFloat64) {
+		err = errors.New("its costs and seconds must be numbers from 0 up")
 	}
 	if err != nil {
 		return fmt.Errorf("line %d is damaged (%v): start anew without resuming", number, err)

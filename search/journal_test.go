@@ -192,16 +192,16 @@ func TestAJournalOfAnotherRunIsRefused(t *testing.T) {
 
 func TestWhatIsNoJournalIsLeftAlone(t *testing.T) {
 	facts := []search.Fact{{Name: "seed", Value: "1"}}
-	header := `{"bankai_search_journal":1,"run":[{"name":"seed","value":"1"}]}` + "\n"
+	header := `{"bankai_search_journal":2,"run":[{"name":"seed","value":"1"}]}` + "\n"
 	for _, c := range []struct{ content, want string }{
 		{"my diary", "is not a search journal"},
 		{"my diary\n", "is not a search journal"},
 		{"{}\n", "is not a search journal"},
-		{`{"bankai_search_journal":9}` + "\n", "has journal version 9, this program writes 1"},
+		{`{"bankai_search_journal":9}` + "\n", "has journal version 9, this program writes 2"},
 		{header + "oops\n{}\n", "line 2 is damaged"},
 		{header + `{"on":"12"}` + "\n{}\n", "line 2 is damaged"},
 		{header + `{"cost":"many"}` + "\n{}\n", "line 2 is damaged"},
-		{header + `{"on":"` + bankai.Digest{}.String() + `","cost":"NaN"}` + "\n{}\n", "line 2 is damaged (its cost and seconds must be"},
+		{header + `{"on":"` + bankai.Digest{}.String() + `","cost":"NaN"}` + "\n{}\n", "line 2 is damaged (its costs and seconds must be"},
 	} {
 		path := filepath.Join(t.TempDir(), "j")
 		if err := os.WriteFile(path, []byte(c.content), 0o666); err != nil {

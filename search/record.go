@@ -11,7 +11,7 @@ import (
 )
 
 // journalVersion changes whenever old journals would be misread.
-const journalVersion = 1
+const journalVersion = 2
 
 // header is the first line of a journal.
 type header struct {
@@ -30,6 +30,7 @@ type record struct {
 	Controls []number      `json:"controls,omitempty"`
 	Screened bool          `json:"screened,omitempty"`
 	Cost     number        `json:"cost"`
+	KeepCost number        `json:"keep_cost,omitempty"`
 	Kept     bool          `json:"kept,omitempty"`
 	Seconds  number        `json:"seconds"` // since the run began, over all its parts
 }
@@ -68,7 +69,7 @@ func (x *number) UnmarshalJSON(b []byte) error {
 func newRecord(step int, on *bankai.Patch, t Trial, kept bool, seconds float64) record {
 	r := record{
 		Step: step, On: on.ContentDigest(), Kept: kept, Seconds: number(seconds),
-		Fitness: number(t.Fitness), Screened: t.Screened, Cost: number(t.Cost),
+		Fitness: number(t.Fitness), Screened: t.Screened, Cost: number(t.Cost), KeepCost: number(t.KeepCost),
 		Targets: convert[number](t.Targets), Controls: convert[number](t.Controls),
 	}
 	r.OnHex = r.On.String()
@@ -96,7 +97,7 @@ func parseRecord(line []byte) (record, error) {
 // trial returns the move and its score.
 func (r record) trial() Trial {
 	t := Trial{Score: Score{
-		Fitness: float64(r.Fitness), Screened: r.Screened, Cost: float64(r.Cost),
+		Fitness: float64(r.Fitness), Screened: r.Screened, Cost: float64(r.Cost), KeepCost: float64(r.KeepCost),
 		Targets: convert[float64](r.Targets), Controls: convert[float64](r.Controls),
 	}}
 	for _, f := range r.Flips {

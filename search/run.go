@@ -130,6 +130,7 @@ func (r *run) apply(t Trial) error {
 	}
 	r.res.Patch, r.res.Final, r.res.Fitness = cur, t.Score, t.Fitness
 	r.res.Accepted++
+	r.res.Cost += t.KeepCost
 	return nil
 }
 

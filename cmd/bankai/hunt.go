@@ -65,11 +65,17 @@ type hunt struct {
 }
 
 func newHunt(m *engine.Model, targets, controls set, p plan) (*hunt, error) {
-	eval, err := search.NewEvaluator(m, targets.Set, controls.Set, search.EvaluatorOptions{Objective: p.objective, Screen: p.screen})
+	matrices, err := search.Matrices(m.Weights(), p.layers, p.projections)
 	if err != nil {
 		return nil, err
 	}
-	matrices, err := search.Matrices(m.Weights(), p.layers, p.projections)
+	var tensors []string
+	for _, w := range matrices {
+		tensors = append(tensors, w.Name)
+	}
+	eval, err := search.NewEvaluator(m, targets.Set, controls.Set, search.EvaluatorOptions{
+		Objective: p.objective, Screen: p.screen, Tensors: tensors,
+	})
 	if err != nil {
 		return nil, err
 	}

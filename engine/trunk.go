@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// Trunk holds the residual stream of some questions at some cuts, so that a
+// patch that only changes what is above a cut is scored from there, with the
+// same bits as from the beginning.
+type Trunk struct {
+	model   *Model
+	qs      []asked
+	cuts    []Cut // ascending, above 0
+	streams map[Cut][]float32
+	answers [][]Answer
+	batches sync.Pool
+}
+
+// Branch is a question to score again, under another overlay than the trunk's.
+// Nothing below the cut Above may differ between the two.
+type Branch struct {
+	Question int // index into the trunk's
+	Overlay  *Overlay
+	Above    Cut
+}
+
+// NewTrunk scores the questions and keeps their streams at the cuts, each of
+// [tokens, Hidden] floats.
+func (m *Model) NewTrunk(ctx context.Context, qs []Question, cuts ...Cut) (*Trunk, error) {
+	t := &Trunk{model: m, qs: make([]asked, len(qs)), streams: map[Cut][]float32{}}
+	rows := 0
+	for i, q := range qs {
+		t.qs[i] = asked{q, rows}
+		rows += q.Tokens()
+	}
+	for _, c := range cuts {
+		if c > 0 && t.streams[c] == nil {
+			t.streams[c] = make([]float32, rows*m.config.Hidden)
+			t.cuts = append(t.cuts, c)
+		}
+	}
+	slices.Sort(t.cuts)
+	t.batches.New = func() any { return m.NewBatch(0) }
+	return t, t.from(ctx, 0)
+}
+
+// from computes everything above a cut anew.
+func (t *Trunk) from(ctx context.Context, c Cut) error {
+	j := job{from: c, stream: t.streams[c], keep: map[Cut][]float32{}}
+	for _, above := range t.cuts {
+		if above > c {
+			j.keep[above] = t.streams[above]
+		}
+	}
+	b := t.batches.Get().(*Batch)
+	defer t.batches.Put(b)
+	answers, err := b.score(ctx, j, t.qs)
+	if err == nil {
+		t.answers = answers
+	}
+	return err
+}
+
+// Start is the cut from which a branch above c is scored: the highest that was
+// kept, or 0.
+func (t *Trunk) Start(c Cut) Cut {
+	i, _ := slices.BinarySearch(t.cuts, c+1)
+	if i == 0 {
+		return 0
+	}
+	return t.cuts[i-1]
+}
+
+// Answers are those of the trunk's questions, under their own overlays.
+func (t *Trunk) Answers() [][]Answer { return t.answers }
+
+// Move puts all questions under another overlay, which may differ from theirs
+// only above c. After an error the trunk must not be used any more. No other
+// method may run meanwhile.
+func (t *Trunk) Move(ctx context.Context, o *Overlay, c Cut) error {
+	for i := range t.qs {
+		t.qs[i].Overlay = o
+	}
+	return t.from(ctx, t.Start(c))
+}
+
+// Score scores branches. Those that start at the same cut share passes.
+func (t *Trunk) Score(ctx context.Context, branches []Branch) ([][]Answer, error) {
+	type group struct {
+		at []int // indices of branches
+		qs []asked
+	}
+	groups := map[Cut]*group{}
+	for i, br := range branches {
+		c := t.Start(br.Above)
+		if groups[c] == nil {
+			groups[c] = new(group)
+		}
+		q := t.qs[br.Question]
+		q.Overlay = br.Overlay
+		groups[c].at, groups[c].qs = append(groups[c].at, i), append(groups[c].qs, q)
+	}
+	b := t.batches.Get().(*Batch)
+	defer t.batches.Put(b)
+	out := make([][]Answer, len(branches))
+	for c, g := range groups {
+		answers, err := b.score(ctx, job{from: c, stream: t.streams[c]}, g.qs)
+		if err != nil {
+			return nil, err
+		}
+		for k, i := range g.at {
+			out[i] = answers[k]
+		}
+	}
+	return out, nil
+}
+
+// Work is the number of products of a weight and an activation that scoring q
+// from a cut takes, those of the attention itself not counted.
+func (m *Model) Work(q Question, from Cut) float64 {
+	tokens, logits := q.Tokens(), q.logits()
+	work := logits * m.head.Rows * m.head.Cols
+	for i, l := range m.layers {
+		n := tokens
+		if i == len(m.layers)-1 {
+			n = logits // see pass.narrow
+		}
+		if from <= Cut(2*i+1) {
+			work += tokens*(l.k.Rows+l.v.Rows)*l.k.Cols + 2*n*l.q.Rows*l.q.Cols
+		}
+		if from <= Cut(2*i+2) {
+			work += 3 * n * l.gate.Rows * l.gate.Cols
+		}
+	}
+	return float64(work)
+}

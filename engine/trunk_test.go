@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"bankai"
+	"bankai/internal/testmodel"
+)
+
+// randomQuestions have prompts and answers of many lengths: answers of one token
+// need no pass of their own, prompts of 16 fill a block of the cache.
+func randomQuestions(rng *rand.Rand, n, vocab int) []Question {
+	qs := make([]Question, n)
+	for i := range qs {
+		qs[i].Prompt = randomIDs(rng, 1+rng.IntN(40), vocab)
+		if i == 0 {
+			qs[i].Prompt = randomIDs(rng, 16, vocab)
+		}
+		for range 1 + rng.IntN(3) {
+			qs[i].Answers = append(qs[i].Answers, randomIDs(rng, 1+rng.IntN(20), vocab))
+		}
+	}
+	return qs
+}
+
+// Teacher-forced scoring is what step-by-step decoding says, one token at a time.
+func TestScoreIsStepwiseDecoding(t *testing.T) {
+	for name, shape := range shapes {
+		m := testModel(t, shape, Options{})
+		qs := randomQuestions(rand.New(rand.NewPCG(4, 4)), 7, shape.Vocab)
+		got, err := m.Score(context.Background(), qs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, q := range qs {
+			for k, a := range q.Answers {
+				var want Answer
+				b := m.NewBatch(0)
+				s := b.NewSeq(nil)
+				next := q.Prompt
+				for n, id := range a {
+					logits, err := b.Step(context.Background(), []Input{{s, next, 1}})
+					if err != nil {
+						t.Fatal(err)
+					}
+					j := judged(logits[0], m.LogSumExp(logits[0]), id)
+					if n == 0 {
+						want = j
+					} else {
+						want = sumOf([]Answer{want, j})
+					}
+					next = a[n : n+1]
+				}
+				if got[i][k] != want {
+					t.Errorf("%s: question %d, answer %d: %+v, want %+v", name, i, k, got[i][k], want)
+				}
+			}
+		}
+	}
+}
+
+// A patch scored from a kept stream gets the bits of the whole pass, whatever
+// the tensor, the cuts that are kept, and what runs beside it.
+func TestTrunkEqualsScore(t *testing.T) {
+	ctx := context.Background()
+	for name, shape := range shapes {
+		for _, precision := range []Precision{Fast, Exact} {
+			m := testModel(t, shape, Options{Precision: precision})
+			qs := randomQuestions(rand.New(rand.NewPCG(5, 5)), 40, shape.Vocab)
+			base := patchOf(m, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: 3, N: bankai.ToEnd})
+			all := make([]Cut, m.lastCut())
+			for i := range all {
+				all[i] = Cut(i + 1)
+			}
+			for _, cuts := range [][]Cut{all, all[len(all)-1:], {2}, nil} {
+				trunk := newTrunk(t, m, qs, base, cuts)
+				var branches []Branch
+				var asked []Question
+				for _, tensor := range m.Weights().Tensors() {
+					if m.matrices[tensor.Name] == nil {
+						continue
+					}
+					p, err := base.Xor(patchOf(m, bankai.Flip{Tensor: tensor.Name, Row: 5, N: bankai.ToEnd}))
+					if err != nil {
+						t.Fatal(err)
+					}
+					o, err := m.Overlay(p)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i := len(branches) % 7; i < len(qs); i += 7 {
+						branches = append(branches, Branch{i, o, m.CutBelow(tensor.Name)})
+						asked = append(asked, Question{qs[i].Prompt, qs[i].Answers, o})
+					}
+				}
+				got, err := trunk.Score(ctx, branches)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := m.Score(ctx, asked)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !reflect.DeepEqual(got, want) {
+					t.Errorf("%s %v, cuts %v: a branch scores otherwise than the whole pass", name, precision, cuts)
+				}
+			}
+		}
+	}
+}
+
+// Moving a trunk to another patch leaves it as one made there.
+func TestTrunkMove(t *testing.T) {
+	ctx := context.Background()
+	shape := shapes["untied, head_dim 128"]
+	m := testModel(t, shape, Options{})
+	qs := randomQuestions(rand.New(rand.NewPCG(6, 6)), 10, shape.Vocab)
+	for _, tensor := range []string{"token_embd.weight", "blk.0.attn_v.weight", "blk.1.ffn_down.weight", "blk.2.ffn_gate.weight", "output.weight"} {
+		cuts := []Cut{1, 3, 4, 6, 7}
+		p := patchOf(m, bankai.Flip{Tensor: tensor, Row: 7, N: bankai.ToEnd})
+		moved, made := newTrunk(t, m, qs, patchOf(m), cuts), newTrunk(t, m, qs, p, cuts)
+		o, err := m.Overlay(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := moved.Move(ctx, o, m.CutBelow(tensor)); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(moved.Answers(), made.Answers()) {
+			t.Errorf("%s: other answers", tensor)
+		}
+		for _, c := range cuts {
+			if c < m.lastCut()-1 { // above, only the tokens whose logits are wanted have a stream
+				sameBits(t, fmt.Sprintf("%s: the stream at cut %d", tensor, c), moved.streams[c], made.streams[c])
+			}
+		}
+	}
+}
+
+func patchOf(m *Model, flips ...bankai.Flip) *bankai.Patch {
+	return bankai.New(m.Digest(), bankai.Meta{}, flips...)
+}
+
+func newTrunk(t *testing.T, m *Model, qs []Question, p *bankai.Patch, cuts []Cut) *Trunk {
+	t.Helper()
+	o, err := m.Overlay(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patched := make([]Question, len(qs))
+	for i, q := range qs {
+		patched[i] = Question{q.Prompt, q.Answers, o}
+	}
+	trunk, err := m.NewTrunk(context.Background(), patched, cuts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trunk
+}
+
+// Work counts what the kernels multiply: the layers for all tokens, the last
+// one's for those whose logits are wanted, and the head for those.
+func TestWork(t *testing.T) {
+	m := testModel(t, testmodel.Shape{Layers: 2, Hidden: 128, FFN: 256, Heads: 4, KVHeads: 2, HeadDim: 64, Vocab: 320}, Options{})
+	q := Question{Prompt: make([]int32, 5), Answers: [][]int32{make([]int32, 1), make([]int32, 4)}}
+	const tokens, logits = 8, 4
+	attention, mlp := func(kv, qo int) int { return 2*kv*128*128 + 2*qo*256*128 }, func(n int) int { return 3 * n * 256 * 128 }
+	last := attention(tokens, logits) + mlp(logits)
+	for from, want := range map[Cut]int{
+		0: attention(tokens, tokens) + mlp(tokens) + last, 1: attention(tokens, tokens) + mlp(tokens) + last,
+		2: mlp(tokens) + last, 3: last, 4: mlp(logits), 5: 0,
+	} {
+		want += logits * 320 * 128
+		if got := m.Work(q, from); got != float64(want) {
+			t.Errorf("from cut %d: %v products, want %d", from, got, want)
+		}
+	}
+}
