@@ -152,6 +152,21 @@ func testPatches(m *Model) map[string]*bankai.Patch {
 	return p
 }
 
+// bakedModel is loaded from a file that holds m patched by p.
+func bakedModel(t *testing.T, m *Model, p *bankai.Patch, precision Precision) *Model {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "baked.gguf")
+	if err := m.Weights().Bake(path, p); err != nil {
+		t.Fatal(err)
+	}
+	baked, err := Open(path, Options{Precision: precision})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { baked.Close() })
+	return baked
+}
+
 // The second rule: in place, as an overlay, and baked into a file agree to the
 // bit; and applying twice is nothing.
 func TestThreeExecutions(t *testing.T) {
@@ -171,16 +186,8 @@ func TestThreeExecutions(t *testing.T) {
 					t.Errorf("%s: the patch changes nothing", what)
 				}
 
-				path := filepath.Join(t.TempDir(), "baked.gguf")
-				if err := m.Weights().Bake(path, p); err != nil {
-					t.Fatal(err)
-				}
-				baked, err := Open(path, Options{Precision: precision})
-				if err != nil {
-					t.Fatal(err)
-				}
+				baked := bakedModel(t, m, p, precision)
 				sameBits(t, what+": baked against overlay", logitsOf(t, baked, nil, ids), overlaid)
-				baked.Close()
 
 				if err := m.Apply(p); err != nil {
 					t.Fatal(err)

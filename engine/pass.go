@@ -30,7 +30,7 @@ type job struct {
 	stream []float32         // the residual stream there, [rows, Hidden]; unused at cut 0
 	keep   map[Cut][]float32 // residual streams to fill, [rows, Hidden]
 	emit   func(rows []logitRow, logits []float32)
-	tape   *tape // what a backward pass needs is kept here
+	grad   *gradient // what comes back, if anything does
 }
 
 // logitRow says whose logits a row holds: of the span tag, for its token index.

@@ -33,6 +33,9 @@ func (b *Batch) forward(ctx context.Context, p *pass) error {
 		s.seq.n += len(s.tokens)
 	}
 	b.emitLogits(p)
+	if p.grad != nil {
+		return p.grad.back(ctx, p)
+	}
 	return nil
 }
 
@@ -78,19 +81,25 @@ func (b *Batch) attention(p *pass, i int) {
 	b.normed(len(p.tokens), everyRow, l.attnNorm)
 	b.project(b.k, l.k, p.overlaid)
 	b.project(b.v, l.v, p.overlaid)
-	if p.tape != nil {
-		p.tape.keepKV(i, b)
+	if p.grad != nil {
+		p.grad.tape.keepKV(i, b)
 	}
 	b.each(len(p.tokens), func(_, t int) { b.remember(p, i, t) })
-	if i == c.Layers-1 && p.tape == nil {
+	if i == c.Layers-1 && p.grad == nil {
 		p.narrow(b.x, c.Hidden)
 		b.normed(len(p.tokens), everyRow, l.attnNorm)
 	}
 	b.project(b.q, l.q, p.overlaid)
-	if p.tape != nil {
-		p.tape.keepQ(i, b)
+	if p.grad != nil {
+		p.grad.tape.keepQ(i, b)
 	}
-	b.each(len(p.tokens), func(_, t int) { b.query(p, l, t) })
+	b.each(len(p.tokens), func(_, t int) {
+		cos, sin := p.angles(t, c.HeadDim/2)
+		for h := range c.Heads {
+			q := head(b.q, t*c.Heads+h, c.HeadDim)
+			m.query(q, q, l.qNorm, cos, sin)
+		}
+	})
 	b.attend(p, i)
 	width := c.Heads * c.HeadDim
 	b.acts.Reset(len(p.tokens), width, m.exact)
@@ -112,8 +121,7 @@ func (b *Batch) remember(p *pass, i, t int) {
 	cos, sin := p.angles(t, c.HeadDim/2)
 	k, v := b.k[t*c.KVHeads*c.HeadDim:], b.v[t*c.KVHeads*c.HeadDim:]
 	for h := range c.KVHeads {
-		m.rmsNorm(head(k, h, c.HeadDim), head(k, h, c.HeadDim), l.kNorm)
-		rotate(head(k, h, c.HeadDim), cos, sin)
+		m.key(head(k, h, c.HeadDim), head(k, h, c.HeadDim), l.kNorm, cos, sin)
 	}
 	s, pos := &p.spans[p.tokens[t].span], p.tokens[t].pos
 	s.seq.put(i, pos, k, v)
@@ -124,21 +132,20 @@ func (b *Batch) remember(p *pass, i, t int) {
 	}
 }
 
-// query normalises and rotates the queries of token t, which then carry the
-// 1/√d of the scores.
-func (b *Batch) query(p *pass, l *layer, t int) {
-	m, c := b.model, b.model.config
-	cos, sin := p.angles(t, c.HeadDim/2)
-	scale := float32(1 / math.Sqrt(float64(c.HeadDim)))
-	for h := range c.Heads {
-		q := head(b.q, t*c.Heads+h, c.HeadDim)
-		m.rmsNorm(q, q, l.qNorm)
-		rotate(q, cos, sin)
-		for j := range q {
-			q[j] *= scale
-		}
-	}
+// key normalises and rotates a head's keys.
+func (m *Model) key(out, k, norm, cos, sin []float32) {
+	m.rmsNorm(out, k, norm)
+	rotate(out, cos, sin)
 }
+
+// query does so with a head's queries, which then carry the 1/√d of the scores.
+func (m *Model) query(out, q, norm, cos, sin []float32) {
+	m.key(out, q, norm, cos, sin)
+	scale(out, m.queryScale())
+}
+
+// queryScale is 1/√d.
+func (m *Model) queryScale() float32 { return float32(1 / math.Sqrt(float64(m.config.HeadDim))) }
 
 // attendWork is about how many multiplications of the attention a worker takes
 // at a time.
@@ -199,8 +206,8 @@ func (b *Batch) mlp(p *pass, i int) {
 	b.normed(len(p.tokens), everyRow, l.ffnNorm)
 	b.project(b.gate, l.gate, p.overlaid)
 	b.project(b.up, l.up, p.overlaid)
-	if p.tape != nil {
-		p.tape.keepMLP(i, b)
+	if p.grad != nil {
+		p.grad.tape.keepMLP(i, b)
 	}
 	b.acts.Reset(len(p.tokens), width, m.exact)
 	b.each(len(p.tokens), func(worker, t int) {
@@ -215,11 +222,20 @@ func (b *Batch) mlp(p *pass, i int) {
 func (b *Batch) addResidual(p *pass) {
 	width := b.model.config.Hidden
 	b.each(len(p.tokens), func(_, t int) {
-		x, y := b.x[t*width:(t+1)*width], b.y[t*width:(t+1)*width]
-		for j := range x {
-			x[j] += y[j]
-		}
+		add(b.x[t*width:(t+1)*width], b.y[t*width:(t+1)*width])
 	})
+}
+
+func add(x, y []float32) {
+	for j := range x {
+		x[j] += y[j]
+	}
+}
+
+func scale(x []float32, r float32) {
+	for j := range x {
+		x[j] *= r
+	}
 }
 
 // everyRow makes normed take the rows as they are.
@@ -241,9 +257,12 @@ func (b *Batch) normed(n int, row func(i int) int, weight []float32) {
 func (m *Model) rmsNorm(out, x, w []float32) {
 	var square [1]float32
 	m.kernel.Dots(square[:], x, x)
-	mean := square[0] / float32(len(x))
-	r := float32(1 / math.Sqrt(float64(mean+m.config.RMSEps)))
-	m.kernel.Scaled(out, x, w, r)
+	m.kernel.Scaled(out, x, w, m.rmsFactor(square[0]/float32(len(x))))
+}
+
+// rmsFactor is 1/√(mean(x²)+ε).
+func (m *Model) rmsFactor(mean float32) float32 {
+	return float32(1 / math.Sqrt(float64(mean+m.config.RMSEps)))
 }
 
 // inlineWork is the number of multiplications below which a projection is not
@@ -297,5 +316,8 @@ func (b *Batch) emitLogits(p *pass) {
 		b.logits = resize(b.logits, (hi-lo)*vocab)
 		b.project(b.logits, m.head, part.regions())
 		p.emit(rows[lo:hi], b.logits)
+		if p.grad != nil {
+			p.grad.head(at[lo:hi])
+		}
 	}
 }

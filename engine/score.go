@@ -114,14 +114,17 @@ func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, out [][]Answer
 	}
 	err := b.judge(ctx, j, spans, func(r logitRow, logits []float32, lse float64) {
 		c := of[r.tag]
-		answers := qs[c.question].Answers
-		if c.answer != allAnswers {
-			n := r.index + 1
+		answers, n := qs[c.question].Answers, 0
+		if c.answer == allAnswers {
+			for k, a := range answers {
+				terms[c.question][k][0] = judged(logits, lse, a[0])
+			}
+		} else {
+			n = r.index + 1
 			terms[c.question][c.answer][n] = judged(logits, lse, answers[c.answer][n])
-			return
 		}
-		for k, a := range answers {
-			terms[c.question][k][0] = judged(logits, lse, a[0])
+		if j.grad != nil {
+			j.grad.seed(c, n, logits, lse)
 		}
 	})
 	if err != nil {

@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"bankai/internal/kernel"
+)
+
+// Sloped is a question with the function of its answers whose derivatives are
+// wanted: F = Σ_k Weights[k]·LogProb of answer k, in nats. Its overlay must be
+// nil: patch the model in place, which gives the same bits.
+type Sloped struct {
+	Question
+	Weights []float64 // one an answer
+}
+
+// Slopes are derivatives at one layer's MLP or attention, for the tokens of some
+// questions. Every row belongs to one token, and so to one question and its F.
+type Slopes struct {
+	Layer       int
+	Questions   []int        // of every row
+	Projections []Projection // gate, up and down; or q, k, v and o
+
+	// Hidden is h = silu(gate)·up, the input of down, with ∂F/∂h: [tokens, FFN];
+	// nil at an attention.
+	Hidden, DHidden []float32
+}
+
+// Projection is a matrix product y = W·x with ∂F/∂y. In fast precision x is what
+// was then quantised to int8, and the derivatives are those of the function
+// without that rounding, computed from int8 themselves. The y of down and o are
+// differences of the residual stream.
+type Projection struct {
+	Tensor string
+	X      []float32 // [tokens, columns]
+	Y      []float32 // [tokens, rows]
+	DY     []float32 // [tokens, rows]
+}
+
+// gradientMemory bounds what a wave of tokens keeps for its backward pass (1 GiB),
+// unless a single question needs more.
+const gradientMemory = 1 << 30
+
+// gradientTokens is the most tokens of a wave: more are no faster.
+const gradientTokens = 512
+
+// Gradient scores questions and derives their F by every projection's output and
+// every hidden unit, by one forward and one backward pass. visit gets the slopes
+// of some questions at a time, from the last layer to the first; they are
+// overwritten after it returns, and its error ends the pass. Neither the bits of
+// a row nor the order of the rows of a question depend on the other questions.
+func (m *Model) Gradient(ctx context.Context, qs []Sloped, visit func(*Slopes) error) ([][]Answer, error) {
+	for i, q := range qs {
+		switch {
+		case q.Overlay != nil:
+			return nil, fmt.Errorf("question %d: derivatives under an overlay: patch the model in place", i)
+		case len(q.Weights) != len(q.Answers):
+			return nil, fmt.Errorf("question %d: %d weights for %d answers", i, len(q.Weights), len(q.Answers))
+		}
+	}
+	limit := min(gradientTokens, max(1, gradientMemory/tokenBytes(m)))
+	g := &gradient{m: m, tape: newTape(m), visit: visit}
+	out := make([][]Answer, 0, len(qs))
+	for lo := 0; lo < len(qs); {
+		hi, tokens := lo, 0
+		for hi < len(qs) && (hi == lo || tokens+qs[hi].Tokens() <= limit) {
+			tokens += qs[hi].Tokens()
+			hi++
+		}
+		answers, err := g.wave(ctx, lo, qs[lo:hi], tokens)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, answers...)
+		lo = hi
+	}
+	return out, nil
+}
+
+// gradient is the state of one call of Gradient.
+type gradient struct {
+	m     *Model
+	b     *Batch
+	tape  *tape
+	visit func(*Slopes) error
+
+	qs        []Sloped // of the wave
+	questions []int    // of every row
+	trees     []tree
+	backMemory
+}
+
+// tree says which rows a question has: its prompt's, then those of the answers
+// that continue it.
+type tree struct {
+	prompt   rowRange
+	branches []rowRange
+}
+
+type rowRange struct{ lo, hi int }
+
+// wave runs whole questions forward and back; first is the number of the first.
+func (g *gradient) wave(ctx context.Context, first int, qs []Sloped, tokens int) ([][]Answer, error) {
+	if g.b == nil || g.b.max < tokens {
+		g.b = g.m.NewBatch(max(tokens, gradientTokens))
+	}
+	g.tape.reset(g.m, tokens)
+	g.backMemory.reset(g.m, tokens)
+	g.qs, g.trees, g.questions = qs, nil, g.questions[:0]
+	all := make([]asked, len(qs))
+	row := 0
+	for i, q := range qs {
+		all[i] = asked{q.Question, row}
+		for range q.Tokens() {
+			g.questions = append(g.questions, first+i)
+		}
+		t := tree{prompt: rowRange{row, row + len(q.Prompt)}}
+		row += len(q.Prompt)
+		for _, a := range q.Answers {
+			t.branches = append(t.branches, rowRange{row, row + len(a) - 1})
+			row += len(a) - 1
+		}
+		g.trees = append(g.trees, t)
+	}
+	out := make([][]Answer, len(qs))
+	err := g.b.scoreSome(ctx, job{keep: g.tape.streams, grad: g}, all, out)
+	return out, err
+}
+
+// seed replaces a row of logits by ∂F/∂logits. The row belongs to the token that
+// an answer has at index, or all of them at 0.
+func (g *gradient) seed(c continuation, index int, logits []float32, lse float64) {
+	q := g.qs[c.question]
+	answers, weights := q.Answers, q.Weights
+	if c.answer != allAnswers {
+		answers, weights = answers[c.answer:c.answer+1], weights[c.answer:c.answer+1]
+	}
+	var sum float64
+	for _, w := range weights {
+		sum += w
+	}
+	g.m.kernel.ExpSum(logits, float32(lse))
+	for i, p := range logits {
+		logits[i] = float32(-sum) * p
+	}
+	for k, a := range answers {
+		logits[a[index]] += float32(weights[k])
+	}
+}
+
+// matMulT computes dx = wᵀ·dy for the tokens of the wave.
+func (g *gradient) matMulT(dx []float32, w *kernel.Matrix, dy []float32, tokens int) {
+	k, groups := g.m.kernel, w.Cols/kernel.GroupSize
+	g.b.team.run(groups, 1, func(_, lo, hi int) {
+		k.MatMulT(dx, w, dy, tokens, g.m.exact, lo, hi)
+	})
+}

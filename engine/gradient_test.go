@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"bankai"
+	"bankai/internal/kernel"
+	"bankai/internal/testmodel"
+)
+
+// slopesOf collects what Gradient visits: by tensor ("hidden" by layer), rows in
+// the order of the questions.
+type slopesOf map[string]*Projection
+
+func gradientOf(t testing.TB, m *Model, qs []Sloped) (slopesOf, [][]Answer) {
+	t.Helper()
+	all := slopesOf{}
+	add := func(name string, p Projection) {
+		if all[name] == nil {
+			all[name] = &Projection{Tensor: name}
+		}
+		all[name].X = append(all[name].X, p.X...)
+		all[name].Y = append(all[name].Y, p.Y...)
+		all[name].DY = append(all[name].DY, p.DY...)
+	}
+	answers, err := m.Gradient(context.Background(), qs, func(s *Slopes) error {
+		for _, p := range s.Projections {
+			add(p.Tensor, p)
+		}
+		if s.Hidden != nil {
+			add(fmt.Sprintf("hidden %d", s.Layer), Projection{Y: s.Hidden, DY: s.DHidden})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all, answers
+}
+
+// slopedQuestions climb the first answer, and fall from or ignore the others.
+func slopedQuestions(rng *rand.Rand, n, vocab int) []Sloped {
+	var qs []Sloped
+	for i, q := range randomQuestions(rng, n, vocab) {
+		q.Prompt = q.Prompt[:min(len(q.Prompt), 9)]
+		s := Sloped{Question: q}
+		for k := range s.Answers {
+			s.Answers[k] = s.Answers[k][:min(len(s.Answers[k]), 4+i%3)]
+			s.Weights = append(s.Weights, []float64{1, -1, 0.3}[k])
+		}
+		qs = append(qs, s)
+	}
+	return qs
+}
+
+// positionOf is the place of a row of a question: of which answer's sequence
+// (any, for the prompt) and at what position.
+func positionOf(q Question, row int) (answer, pos int) {
+	if row < len(q.Prompt) {
+		return allAnswers, row
+	}
+	row -= len(q.Prompt)
+	for k, a := range q.Answers {
+		if row < len(a)-1 {
+			return k, len(q.Prompt) + row
+		}
+		row -= len(a) - 1
+	}
+	panic("no such row")
+}
+
+// The derivatives are those of an independent forward pass in float64, by
+// central differences, at random elements of every projection and hidden layer.
+func TestGradientIsTheDerivative(t *testing.T) {
+	const h = 1e-4
+	for name, shape := range shapes {
+		rng := rand.New(rand.NewPCG(7, 7))
+		m := testModel(t, shape, Options{Precision: Exact})
+		qs := slopedQuestions(rng, 4, shape.Vocab)
+		got, answers := gradientOf(t, m, qs)
+		ref := &reference{m: m}
+		for i, q := range qs {
+			_, want := ref.value(q)
+			for k, a := range answers[i] {
+				if math.Abs(a.LogProb-want[k]) > 1e-4 {
+					t.Fatalf("%s: question %d answer %d: ln p = %v, want %v", name, i, k, a.LogProb, want[k])
+				}
+			}
+		}
+		for _, what := range slices.Sorted(keysOf(got)) {
+			p, first := got[what], 0
+			width, scale := len(p.DY)/rowsOf(qs), rms(p.DY)
+			for _, q := range qs {
+				row, unit := rng.IntN(q.Tokens()), rng.IntN(width)
+				answer, pos := positionOf(q.Question, row)
+				derive := func(at float64) float64 {
+					var sum float64
+					for k := range q.Answers {
+						one := q
+						one.Answers, one.Weights = q.Answers[k:k+1], q.Weights[k:k+1]
+						f := reference{m: m}
+						if answer == allAnswers || answer == k {
+							f.nudge = func(layer int, tensor string, at2 int, y []float64) {
+								if at2 == pos && (tensor == what || fmt.Sprintf("%s %d", tensor, layer) == what) {
+									y[unit] += at
+								}
+							}
+						}
+						v, _ := f.value(one)
+						sum += v
+					}
+					return sum
+				}
+				want := (derive(h) - derive(-h)) / (2 * h)
+				value := float64(p.DY[(first+row)*width+unit])
+				if math.Abs(value-want) > 2e-3*math.Abs(want)+2e-4*scale {
+					t.Errorf("%s: %s, row %d unit %d: ∂F/∂y = %v, by differences %v (rms %v)", name, what, first+row, unit, value, want, scale)
+				}
+				first += q.Tokens()
+			}
+		}
+	}
+}
+
+func keysOf(s slopesOf) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range s {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func rowsOf(qs []Sloped) (n int) {
+	for _, q := range qs {
+		n += q.Tokens()
+	}
+	return n
+}
+
+func rms(x []float32) float64 {
+	var sum float64
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum / float64(len(x)))
+}
+
+// A question's derivatives have the same bits alone or among others, on every
+// kernel set and number of threads, patched in place or baked.
+func TestGradientInvariance(t *testing.T) {
+	for name, shape := range shapes {
+		for _, precision := range []Precision{Fast, Exact} {
+			rng := rand.New(rand.NewPCG(8, 8))
+			qs := slopedQuestions(rng, 5, shape.Vocab)
+			base := testModel(t, shape, Options{Precision: precision, Kernel: "generic", Threads: 1})
+			want, wantAnswers := gradientOf(t, base, qs)
+			for _, set := range kernel.Available() {
+				m := testModel(t, shape, Options{Precision: precision, Kernel: set.Name, Threads: 3})
+				got, answers := gradientOf(t, m, qs)
+				sameSlopes(t, fmt.Sprint(name, precision, set.Name), got, want)
+				if fmt.Sprint(answers) != fmt.Sprint(wantAnswers) {
+					t.Errorf("%s: other answers", set.Name)
+				}
+				if set.Name == "generic" {
+					continue
+				}
+				first := 0
+				for _, q := range qs {
+					alone, _ := gradientOf(t, m, []Sloped{q})
+					for tensor, p := range alone {
+						width := len(p.DY) / q.Tokens()
+						sameBits(t, "alone: "+tensor, p.DY, want[tensor].DY[first*width:(first+q.Tokens())*width])
+					}
+					first += q.Tokens()
+				}
+			}
+		}
+	}
+}
+
+func sameSlopes(t *testing.T, what string, got, want slopesOf) {
+	t.Helper()
+	for tensor, p := range want {
+		sameBits(t, what+": x of "+tensor, got[tensor].X, p.X)
+		sameBits(t, what+": y of "+tensor, got[tensor].Y, p.Y)
+		sameBits(t, what+": ∂F/∂y of "+tensor, got[tensor].DY, p.DY)
+	}
+}
+
+// A model patched in place derives as one loaded from a baked file.
+func TestGradientOfAPatchedModel(t *testing.T) {
+	for name, shape := range shapes {
+		for _, precision := range []Precision{Fast, Exact} {
+			qs := slopedQuestions(rand.New(rand.NewPCG(9, 9)), 3, shape.Vocab)
+			m := testModel(t, shape, Options{Precision: precision})
+			for what, p := range testPatches(m) {
+				if err := m.Apply(p); err != nil {
+					t.Fatal(err)
+				}
+				got, _ := gradientOf(t, m, qs)
+				baked := bakedModel(t, m, p, precision)
+				want, _ := gradientOf(t, baked, qs)
+				sameSlopes(t, fmt.Sprint(name, precision, what), got, want)
+				if err := m.Apply(p); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
+// The derivatives of fast precision point where those of exact do.
+func TestFastGradientIsCloseToExact(t *testing.T) {
+	for name, shape := range shapes {
+		qs := slopedQuestions(rand.New(rand.NewPCG(10, 10)), 12, shape.Vocab)
+		exact, _ := gradientOf(t, testModel(t, shape, Options{Precision: Exact}), qs)
+		fast, _ := gradientOf(t, testModel(t, shape, Options{}), qs)
+		for tensor, p := range exact {
+			var dot float64
+			for i, v := range p.DY {
+				dot += float64(v) * float64(fast[tensor].DY[i])
+			}
+			cos := dot / float64(len(p.DY)) / rms(p.DY) / rms(fast[tensor].DY)
+			if cos < 0.98 {
+				t.Errorf("%s: %s: the cosine of both precisions' derivatives is %.4f", name, tensor, cos)
+			}
+		}
+	}
+}
+
+func TestGradientRefuses(t *testing.T) {
+	m := testModel(t, testmodel.Tiny, Options{})
+	o, err := m.Overlay(patchOf(m, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: 3, N: bankai.ToEnd}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := Question{Prompt: []int32{1, 2}, Answers: [][]int32{{3}}}
+	stop := errors.New("stop")
+	for what, qs := range map[string][]Sloped{
+		"an overlay":     {{Question{q.Prompt, q.Answers, o}, []float64{1}}},
+		"no weight":      {{q, nil}},
+		"a bad token":    {{Question{Prompt: []int32{-1}, Answers: q.Answers}, []float64{1}}},
+		"visit's error ": {{q, []float64{1}}},
+	} {
+		if _, err := m.Gradient(context.Background(), qs, func(*Slopes) error { return stop }); err == nil {
+			t.Errorf("%s: no error", what)
+		}
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := m.Gradient(ended, []Sloped{{q, []float64{1}}}, func(*Slopes) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of the context: %v", err)
+	}
+}

@@ -1,0 +1,159 @@
+package engine
+
+import "math"
+
+// reference is Qwen3 in float64, one sequence at a time, written to be compared
+// with: no batches, no caches, no kernels.
+type reference struct {
+	m *Model
+	// nudge, if set, may change what a projection or the SwiGLU of a layer has
+	// just computed for the token at a position: name is that of the tensor, or
+	// "hidden".
+	nudge func(layer int, name string, pos int, y []float64)
+}
+
+func (f *reference) matrix(tensor string, x []float64) []float64 {
+	w := f.m.matrices[tensor]
+	y, row := make([]float64, w.Rows), make([]float32, w.Cols)
+	for r := range y {
+		w.Row(row, r)
+		for j, v := range row {
+			y[r] += float64(v) * x[j]
+		}
+	}
+	return y
+}
+
+func (f *reference) norm(x []float64, w []float32) []float64 {
+	var sum float64
+	for _, v := range x {
+		sum += v * v
+	}
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(w[i]) * v / math.Sqrt(sum/float64(len(x))+float64(f.m.config.RMSEps))
+	}
+	return out
+}
+
+func (f *reference) rotate(v []float64, pos int) {
+	half := len(v) / 2
+	for i := range half {
+		s, c := math.Sincos(float64(pos) * math.Pow(f.m.config.RopeTheta, -2*float64(i)/float64(len(v))))
+		v[i], v[i+half] = v[i]*c-v[i+half]*s, v[i+half]*c+v[i]*s
+	}
+}
+
+// sequence returns the log-probabilities of what may follow each token.
+func (f *reference) sequence(ids []int32) [][]float64 {
+	c := f.m.config
+	x := make([][]float64, len(ids))
+	for t, id := range ids {
+		row := make([]float32, c.Hidden)
+		f.m.embedding.Row(row, int(id))
+		for _, v := range row {
+			x[t] = append(x[t], float64(v))
+		}
+	}
+	for i := range f.m.layers {
+		f.layer(i, x)
+	}
+	head := "output.weight"
+	if c.Tied {
+		head = "token_embd.weight"
+	}
+	for t := range x {
+		logits := f.matrix(head, f.norm(x[t], f.m.outputNorm))
+		most, sum := logits[0], 0.0
+		for _, l := range logits {
+			most = max(most, l)
+		}
+		for _, l := range logits {
+			sum += math.Exp(l - most)
+		}
+		for v := range logits {
+			logits[v] -= most + math.Log(sum)
+		}
+		x[t] = logits
+	}
+	return x
+}
+
+func (f *reference) layer(i int, x [][]float64) {
+	c, l := f.m.config, f.m.layers[i]
+	project := func(name string, pos int, x []float64) []float64 {
+		tensor := projection(i, name, nil, nil, nil).Tensor
+		y := f.matrix(tensor, x)
+		if f.nudge != nil {
+			f.nudge(i, tensor, pos, y)
+		}
+		return y
+	}
+	d := c.HeadDim
+	var ks, vs [][]float64
+	for t := range x {
+		in := f.norm(x[t], l.attnNorm)
+		q, k := project("attn_q", t, in), project("attn_k", t, in)
+		ks, vs = append(ks, k), append(vs, project("attn_v", t, in))
+		for h := range c.KVHeads {
+			copy(k[h*d:], f.norm(k[h*d:(h+1)*d], l.kNorm))
+			f.rotate(k[h*d:(h+1)*d], t)
+		}
+		out := make([]float64, len(q))
+		for h := range c.Heads {
+			query := f.norm(q[h*d:(h+1)*d], l.qNorm)
+			f.rotate(query, t)
+			at := h / (c.Heads / c.KVHeads) * d
+			f.attend(out[h*d:(h+1)*d], query, ks, vs, at)
+		}
+		for j, v := range project("attn_output", t, out) {
+			x[t][j] += v
+		}
+	}
+	for t := range x {
+		in := f.norm(x[t], l.ffnNorm)
+		gate, up := project("ffn_gate", t, in), project("ffn_up", t, in)
+		for j, g := range gate {
+			up[j] *= g / (1 + math.Exp(-g))
+		}
+		if f.nudge != nil {
+			f.nudge(i, "hidden", t, up)
+		}
+		for j, v := range project("ffn_down", t, up) {
+			x[t][j] += v
+		}
+	}
+}
+
+func (f *reference) attend(out, query []float64, ks, vs [][]float64, at int) {
+	var sum float64
+	for j, k := range ks {
+		var s float64
+		for n, q := range query {
+			s += q * k[at+n]
+		}
+		p := math.Exp(s / math.Sqrt(float64(len(query))))
+		sum += p
+		for n := range out {
+			out[n] += p * vs[j][at+n]
+		}
+	}
+	for n := range out {
+		out[n] /= sum
+	}
+}
+
+// value is Σ weight·ln p(answer), and the log-probability of each answer.
+func (f *reference) value(q Sloped) (sum float64, answers []float64) {
+	for k, a := range q.Answers {
+		ids := append(append([]int32{}, q.Prompt...), a[:len(a)-1]...)
+		p := f.sequence(ids)
+		var lp float64
+		for n, id := range a {
+			lp += p[len(q.Prompt)-1+n][id]
+		}
+		answers = append(answers, lp)
+		sum += q.Weights[k] * lp
+	}
+	return sum, answers
+}
