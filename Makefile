@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is one or two commands.
 
-.PHONY: build test lint arm64 cross generate bench fuzz
+.PHONY: build test lint arm64 cross generate bench microbench fuzz
 
 build: ## one static binary, ./bankai
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bankai ./cmd/bankai
@@ -26,7 +26,10 @@ arm64: ## the kernels and the same bits on arm64, under emulation (Debian: qemu-
 generate: ## writes the assembly and the Unicode tables anew
 	go generate ./internal/...
 
-bench: ## kernels, scoring, patching, tokenizer
+bench: ## against llama.cpp (node), on models of 1.7B and 8B: see go run ./bench -help
+	go run ./bench $(BENCH)
+
+microbench: ## kernels, scoring, patching, tokenizer
 	go test -run '^$$' -bench . ./internal/kernel ./internal/bpe ./engine ./internal/weights
 
 fuzz: ## every parser, 30 s each

@@ -1,4 +1,5 @@
-// Package testmodel makes tiny, deterministic 1-bit Qwen3 models for tests.
+// Package testmodel makes tiny, deterministic 1-bit Qwen3 models for tests
+// and for measuring speed.
 //
 // The weights are random, so such a model says nothing sensible; but it has the
 // layout, the types and the metadata of a real one, and equal arguments give

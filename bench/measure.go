@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// The work of a run: a prompt, and tokens generated after it.
+const (
+	promptTokens    = 128
+	longTokens      = 2048 // of the prompt in the run with a long context
+	generatedTokens = 32
+)
+
+// report is everything measured.
+type report struct {
+	CPU     string   `json:"cpu"`
+	Threads int      `json:"threads"`
+	Peer    string   `json:"peer"` // llama.cpp's version, or why it is not in the table
+	Models  []result `json:"models"`
+}
+
+// result is what was measured with one model.
+type result struct {
+	Model     string `json:"model"`
+	FileBytes int64  `json:"file_bytes"`
+	Runs      []run  `json:"runs"` // in the order they were made
+	Long      run    `json:"long"` // bankai with a prompt of longTokens
+}
+
+// run is one turn of an engine: what `bankai bench --json` and peer.mjs print.
+type run struct {
+	Engine string  `json:"engine"`           // peerName, or bankai and its kernel set
+	Kernel string  `json:"kernel,omitempty"` // bankai's
+	PP     float64 `json:"pp"`               // prompt tokens a second
+	TG     float64 `json:"tg"`               // generated tokens a second
+	Load   float64 `json:"load_s"`           // seconds
+	RSS    int64   `json:"rss_bytes"`        // most resident memory, 0 if unknown
+	Limits limits  `json:"limits,omitzero"`
+}
+
+// limits is what the machine allows, as bankai measures it.
+type limits struct {
+	PP        float64 `json:"pp"`         // prompt tokens a second, 0 if unknown
+	TG        float64 `json:"tg"`         // generated tokens a second
+	GMACs     float64 `json:"gmac_per_s"` // 0 if unknown
+	Bandwidth float64 `json:"gb_per_s"`
+}
+
+// engines is what takes turns.
+type engines struct {
+	bankai  string // the binary's path
+	peer    *peer  // nil if there is none
+	threads int
+}
+
+// measure measures all models in turn. It fails if bankai does; a llama.cpp that
+// cannot be had or fails is left out from then on.
+func measure(ctx context.Context, dir string, o options) (*report, error) {
+	r := &report{CPU: cpuName(), Threads: o.threads, Peer: peerVersion}
+	e := engines{threads: o.threads}
+	var err error
+	if e.bankai, err = build(ctx, dir); err != nil {
+		return nil, err
+	}
+	if e.peer, err = installPeer(ctx, dir); err != nil {
+		r.without(err)
+	}
+	for _, m := range o.models {
+		path, size, err := m.file(dir)
+		if err != nil {
+			return nil, err
+		}
+		res := result{Model: m.name, FileBytes: size}
+		for i := range o.rounds {
+			progress("%s, round %d of %d", m.name, i+1, o.rounds)
+			if err := e.round(ctx, r, &res, path); err != nil {
+				return nil, err
+			}
+		}
+		progress("%s, a context of %d tokens", m.name, longTokens)
+		if res.Long, err = e.runBankai(ctx, path, longTokens, ""); err != nil {
+			return nil, err
+		}
+		r.Models = append(r.Models, res)
+	}
+	return r, nil
+}
+
+// round gives every engine one turn. Where AVX-512 is the default, AVX2 has a
+// turn of its own.
+func (e *engines) round(ctx context.Context, r *report, res *result, path string) error {
+	if e.peer != nil {
+		out, err := e.peer.run(ctx, path, e.threads)
+		if err == nil {
+			res.Runs = append(res.Runs, out)
+		} else {
+			r.without(err)
+			e.peer = nil
+		}
+	}
+	out, err := e.runBankai(ctx, path, promptTokens, "")
+	if err != nil {
+		return err
+	}
+	res.Runs = append(res.Runs, out)
+	if !strings.HasPrefix(out.Kernel, "avx512") {
+		return nil
+	}
+	if out, err = e.runBankai(ctx, path, promptTokens, "avx2"); err != nil {
+		return err
+	}
+	res.Runs = append(res.Runs, out)
+	return nil
+}
+
+// without notes and says why llama.cpp is missing.
+func (r *report) without(err error) {
+	r.Peer = "left out: " + err.Error()
+	progress("llama.cpp is %s", r.Peer)
+}
+
+// build compiles bankai into dir and returns the binary's path.
+func build(ctx context.Context, dir string) (string, error) {
+	path := filepath.Join(dir, "bankai")
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "bankai/cmd/bankai")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cannot build bankai: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+// runBankai times a prompt and what is generated after it, once. The kernel set
+// is the default if kernel is empty.
+func (e *engines) runBankai(ctx context.Context, path string, prompt int, kernel string) (run, error) {
+	cmd := exec.CommandContext(ctx, e.bankai, "bench", "--json", "--model", path, "--repeat", "1",
+		"-p", strconv.Itoa(prompt), "-n", strconv.Itoa(generatedTokens), "--threads", strconv.Itoa(e.threads))
+	if kernel != "" {
+		cmd.Env = append(os.Environ(), "BANKAI_KERNEL="+kernel)
+	}
+	out, err := runJSON(cmd)
+	out.Engine = "bankai, " + out.Kernel
+	return out, err
+}
+
+// runJSON runs an engine, which prints its figures as JSON.
+func runJSON(cmd *exec.Cmd) (out run, err error) {
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	text, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(text, &out)
+	}
+	if err == nil && (out.PP <= 0 || out.TG <= 0) {
+		err = fmt.Errorf("no speeds in %s", text)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", filepath.Base(cmd.Path), err, complaint.Bytes())
+	}
+	return out, err
+}

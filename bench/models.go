@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	"bankai/internal/atomicfile"
+	"bankai/internal/gguf"
+	"bankai/internal/testmodel"
+)
+
+// model is a model to measure. Its weights are random: speed does not depend on
+// their values.
+type model struct {
+	name  string
+	shape testmodel.Shape
+}
+
+// models have the shapes of 1-bit Bonsai, which are those of Qwen3.
+var models = map[string]model{
+	"1.7b": {"1.7B", testmodel.Shape{Layers: 28, Hidden: 2048, FFN: 6144, Heads: 16, KVHeads: 8, HeadDim: 128, Vocab: 151936, Tied: true}},
+	"8b":   {"8B", testmodel.Shape{Layers: 36, Hidden: 4096, FFN: 12288, Heads: 32, KVHeads: 8, HeadDim: 128, Vocab: 151936}},
+}
+
+// file returns the path of the model's file in dir, written if it is not there,
+// and its size in bytes. Writing needs as much memory as the file has bytes.
+func (m model) file(dir string) (path string, size int64, err error) {
+	path = filepath.Join(dir, m.name+".gguf")
+	info, err := os.Stat(path)
+	if os.IsNotExist(err) {
+		progress("writing %s", path)
+		if err = atomicfile.Write(path, m.write); err == nil {
+			info, err = os.Stat(path)
+		}
+		debug.FreeOSMemory() // the engines will want it
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	return path, info.Size(), nil
+}
+
+// write writes the model as a GGUF file.
+func (m model) write(f *os.File) error {
+	t := testmodel.New(m.shape, 1)
+	t.Set("general.name", gguf.String("random "+m.name))
+	t.Set("qwen3.context_length", gguf.Uint32(32768))
+	return gguf.Write(f, t.KVs, t.Tensors)
+}
