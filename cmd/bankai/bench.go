@@ -16,13 +16,19 @@ import (
 func (a *app) benchCommand() *cobra.Command {
 	var model modelFlags
 	prompt, tokens, repeat := count(128), count(32), count(3)
+	search := false
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "how fast a model runs here",
 		Long: `Measures, each a few times of which the median counts: reading a prompt (pp) and
 generating after it (tg), in tokens a second; loading; applying a patch of 100
-rows; and what a search would pay for one candidate, estimated from pp for 60
+rows. What a search would pay for one candidate is estimated from pp, for 60
 probes and 20 controls of the demo's in this model's tokens.
+
+With --search it is measured: one flipped gate row in each of the published
+search's layers (1 to 4, and the last but one) from the residual streams that a
+search keeps, beside a whole pass; and a gradient, which is a forward and a
+backward pass over all probes. On the 8B's shape that takes some minutes.
 
 Beside the speeds stand the limits of this machine, measured too: prompts cannot
 be faster than the CPU multiplies bytes, nor generation than it reads the weights
@@ -34,13 +40,14 @@ from memory. A small model may beat the second: it stays in the cache.`,
 			if prompt < 1 || tokens < 1 || repeat < 1 {
 				return usagef("-p, -n and --repeat must be at least 1")
 			}
-			return a.bench(ctx, &model, int(prompt), int(tokens), int(repeat))
+			return a.bench(ctx, &model, int(prompt), int(tokens), int(repeat), search)
 		}),
 	}
 	model.add(cmd)
 	cmd.Flags().VarP(&prompt, "prompt-tokens", "p", "tokens of the prompt")
 	cmd.Flags().VarP(&tokens, "tokens", "n", "tokens to generate")
 	cmd.Flags().Var(&repeat, "repeat", "measure `N` times")
+	cmd.Flags().BoolVar(&search, "search", false, "measure a search's steps too")
 	return cmd
 }
 
@@ -69,15 +76,7 @@ type limits struct {
 	Bandwidth float64  `json:"gb_per_s"`
 }
 
-// searchCost is what one candidate of a search takes, without screening.
-type searchCost struct {
-	Probes   int     `json:"probes"`
-	Controls int     `json:"controls"`
-	Tokens   int     `json:"tokens"`
-	Seconds  float64 `json:"seconds"` // estimated from pp
-}
-
-func (a *app) bench(ctx context.Context, f *modelFlags, prompt, tokens, repeat int) error {
+func (a *app) bench(ctx context.Context, f *modelFlags, prompt, tokens, repeat int, search bool) error {
 	began := time.Now()
 	m, err := a.openModel(f)
 	if err != nil {
@@ -97,13 +96,20 @@ func (a *app) bench(ctx context.Context, f *modelFlags, prompt, tokens, repeat i
 	if doc.Apply, err = benchApply(m); err != nil {
 		return err
 	}
-	if doc.Search, err = candidateCost(m, doc.PP); err != nil {
+	sets, err := newBenchSets(m)
+	if err != nil {
 		return err
 	}
+	doc.Search = sets.estimate(doc.PP)
 	if rss := peakMemory(); rss > 0 { // before the limits, which take memory of their own
 		doc.RSS = &rss
 	}
 	doc.Limits = benchLimits(m)
+	if search {
+		if doc.Search.Measured, err = a.benchSearch(ctx, m, sets); err != nil {
+			return err
+		}
+	}
 	return a.print(doc, doc.write)
 }
 
@@ -181,29 +187,6 @@ func benchApply(m *engine.Model) (float64, error) {
 	return median(times), nil
 }
 
-// candidateCost estimates what a candidate costs, at pp tokens a second.
-func candidateCost(m *engine.Model, pp float64) (searchCost, error) {
-	c := searchCost{Probes: 60, Controls: 20}
-	for _, part := range []struct {
-		name string
-		n    int
-	}{{"search", c.Probes}, {"control", c.Controls}} {
-		s, err := readSet(demoPrefix + part.name)
-		if err != nil {
-			return c, err
-		}
-		for _, p := range s.Set[:part.n] {
-			t, err := p.Tokens(m.Tokenizer())
-			if err != nil {
-				return c, err
-			}
-			c.Tokens += len(t.Prompt) + len(t.Correct) + len(t.Wrong) - 2
-		}
-	}
-	c.Seconds = float64(c.Tokens) / pp
-	return c, nil
-}
-
 func median(values []float64) float64 {
 	values = slices.Sorted(slices.Values(values))
 	return values[len(values)/2]
@@ -218,13 +201,15 @@ func (d benchDoc) write(w io.Writer) {
 	if l := d.Limits; l.PP != nil && d.Precision == engine.Fast.String() {
 		promptLimit = fmt.Sprintf(", %.0f %% of what %s GMAC/s allow", 100*d.PP / *l.PP, threeDigits(*l.GMACs))
 	}
-	writeFacts(w,
-		fact{"model", d.Model},
-		fact{"prompt", fmt.Sprintf("%s tokens/s (%d tokens)%s", threeDigits(d.PP), d.Prompt, promptLimit)},
-		fact{"generation", fmt.Sprintf("%s tokens/s (%d tokens), %.0f %% of what %s GB/s allow", threeDigits(d.TG), d.Tokens, 100*d.TG/d.Limits.TG, threeDigits(d.Limits.Bandwidth))},
-		fact{"search", fmt.Sprintf("about %s a candidate (%d probes, %d controls: %d tokens)", secondsText(d.Search.Seconds), d.Search.Probes, d.Search.Controls, d.Search.Tokens)},
+	facts := []fact{
+		{"model", d.Model},
+		{"prompt", fmt.Sprintf("%s tokens/s (%d tokens)%s", threeDigits(d.PP), d.Prompt, promptLimit)},
+		{"generation", fmt.Sprintf("%s tokens/s (%d tokens), %.0f %% of what %s GB/s allow", threeDigits(d.TG), d.Tokens, 100*d.TG/d.Limits.TG, threeDigits(d.Limits.Bandwidth))},
+	}
+	facts = append(facts, d.Search.facts()...)
+	writeFacts(w, append(facts,
 		fact{"patch", fmt.Sprintf("%s µs to apply or take off %d rows", threeDigits(d.Apply), benchRows)},
 		fact{"load", secondsText(d.Load)},
 		fact{"memory", memory},
-		fact{"computed", fmt.Sprintf("%s, kernel %s, %s precision", many(d.Threads, "thread"), d.Kernel, d.Precision)})
+		fact{"computed", fmt.Sprintf("%s, kernel %s, %s precision", many(d.Threads, "thread"), d.Kernel, d.Precision)})...)
 }
