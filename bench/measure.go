@@ -33,7 +33,7 @@ type result struct {
 	Model     string `json:"model"`
 	FileBytes int64  `json:"file_bytes"`
 	Runs      []run  `json:"runs"` // in the order they were made
-	Long      run    `json:"long"` // bankai with a prompt of longTokens
+	Long      run    `json:"long"` // bankai with a prompt of longTokens, and a search
 }
 
 // run is one turn of an engine: what `bankai bench --json` and peer.mjs print.
@@ -45,6 +45,23 @@ type run struct {
 	Load   float64 `json:"load_s"`           // seconds
 	RSS    int64   `json:"rss_bytes"`        // most resident memory, 0 if unknown
 	Limits limits  `json:"limits,omitzero"`
+	Search struct {
+		Measured *searched `json:"measured,omitempty"`
+	} `json:"search,omitzero"`
+}
+
+// searched is what steps of a search took, in seconds.
+type searched struct {
+	Pass     float64 `json:"pass_s"` // over all probes, as the published search needs for a candidate
+	Steps    []step  `json:"steps"`
+	Gradient float64 `json:"gradient_s"`
+}
+
+// step is a candidate of a search: a gate row of a layer.
+type step struct {
+	Layer   int     `json:"layer"`
+	Cost    float64 `json:"forward_equivalents"`
+	Seconds float64 `json:"seconds"`
 }
 
 // limits is what the machine allows, as bankai measures it.
@@ -86,8 +103,8 @@ func measure(ctx context.Context, dir string, o options) (*report, error) {
 				return nil, err
 			}
 		}
-		progress("%s, a context of %d tokens", m.name, longTokens)
-		if res.Long, err = e.runBankai(ctx, path, longTokens, ""); err != nil {
+		progress("%s, a context of %d tokens, and the steps of a search", m.name, longTokens)
+		if res.Long, err = e.runBankai(ctx, path, longTokens, "", "--search"); err != nil {
 			return nil, err
 		}
 		r.Models = append(r.Models, res)
@@ -144,9 +161,12 @@ func build(ctx context.Context, dir string) (string, error) {
 
 // runBankai times a prompt and what is generated after it, once. The kernel set
 // is the default if kernel is empty.
-func (e *engines) runBankai(ctx context.Context, path string, prompt int, kernel string) (run, error) {
-	cmd := exec.CommandContext(ctx, e.bankai, "bench", "--json", "--model", path, "--repeat", "1",
-		"-p", strconv.Itoa(prompt), "-n", strconv.Itoa(generatedTokens), "--threads", strconv.Itoa(e.threads))
+func (e *engines) runBankai(ctx context.Context, path string, prompt int, kernel string, more ...string) (run, error) {
+	args := []string{
+		"bench", "--json", "--model", path, "--repeat", "1",
+		"-p", strconv.Itoa(prompt), "-n", strconv.Itoa(generatedTokens), "--threads", strconv.Itoa(e.threads),
+	}
+	cmd := exec.CommandContext(ctx, e.bankai, append(args, more...)...)
 	if kernel != "" {
 		cmd.Env = append(os.Environ(), "BANKAI_KERNEL="+kernel)
 	}

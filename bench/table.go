@@ -28,6 +28,7 @@ func (r *report) table() string {
 			return percent(m.Long.TG, m.median(m.fastest(), func(u run) float64 { return u.TG }))
 		},
 	})
+	rows = append(rows, searchRows()...)
 	for _, e := range r.engines() {
 		rows = append(rows, row{e + ": load, most resident memory", func(m result) string { return m.loadCell(e) }})
 	}
@@ -76,6 +77,39 @@ func (r *report) speedRows(what string, speed func(run) float64, limit func(limi
 		}})
 	}
 	return rows
+}
+
+// searchRows are a search's steps, in seconds and passes over all its probes.
+func searchRows() []row {
+	cell := func(f func(*searched) (seconds float64, note string)) func(result) string {
+		return func(m result) string {
+			s := m.Long.Search.Measured
+			if s == nil {
+				return ""
+			}
+			seconds, note := f(s)
+			return number(seconds) + " s" + note
+		}
+	}
+	candidate := func(s *searched, i int) (float64, string) {
+		return s.Steps[i].Seconds, fmt.Sprintf(" (layer %d), %s, %.3f FPE", s.Steps[i].Layer, percent(s.Steps[i].Seconds, s.Pass), s.Steps[i].Cost)
+	}
+	return []row{
+		{"search: pass over 60 probes and 20 controls", cell(func(s *searched) (float64, string) { return s.Pass, "" })},
+		{"search: candidate in the lowest layer", cell(func(s *searched) (float64, string) { return candidate(s, 0) })},
+		{"search: candidate in the last layer but one", cell(func(s *searched) (float64, string) { return candidate(s, len(s.Steps)-1) })},
+		{"search: mean of all published layers", cell(func(s *searched) (float64, string) {
+			var seconds, cost float64
+			for _, step := range s.Steps {
+				seconds += step.Seconds / float64(len(s.Steps))
+				cost += step.Cost / float64(len(s.Steps))
+			}
+			return seconds, fmt.Sprintf(", %s, %.3f FPE", percent(seconds, s.Pass), cost)
+		})},
+		{"search: gradient, forward and backward", cell(func(s *searched) (float64, string) {
+			return s.Gradient, fmt.Sprintf(", %.2f passes", s.Gradient/s.Pass)
+		})},
+	}
 }
 
 // engines lists the names of all engines in the order of their turns.

@@ -30,6 +30,11 @@ func example() *report {
 	}}
 }
 
+// exampleSearch has two layers of candidates.
+func exampleSearch() *searched {
+	return &searched{Pass: 10, Gradient: 28, Steps: []step{{Layer: 1, Cost: 0.95, Seconds: 9}, {Layer: 26, Cost: 0.09, Seconds: 1}}}
+}
+
 func TestTable(t *testing.T) {
 	const want = `| tokens/s, against llama.cpp, of the limit | 1.7B shape | 8B shape |
 |---|---|---|
@@ -42,13 +47,20 @@ func TestTable(t *testing.T) {
 | generation of 32: bankai, avx512 | 78.0, 3.9×, 57 % | 13.7, 44 % |
 | generation of 32: bankai, avx2 | 42.0, 2.1×, 31 % |  |
 | bankai: generation at 2048 tokens of context, share of that at 128 | 80 % | 100 % |
+| search: pass over 60 probes and 20 controls | 10.0 s |  |
+| search: candidate in the lowest layer | 9.00 s (layer 1), 90 %, 0.950 FPE |  |
+| search: candidate in the last layer but one | 1.00 s (layer 26), 10 %, 0.090 FPE |  |
+| search: mean of all published layers | 5.00 s, 50 %, 0.520 FPE |  |
+| search: gradient, forward and backward | 28.0 s, 2.80 passes |  |
 | llama.cpp: load, most resident memory | 0.40 s, 2.50× the file |  |
 | bankai, avx512: load, most resident memory | 0.25 s, 1.30× the file | 1.20 s, 1.25× the file |
 | bankai, avx2: load, most resident memory | 0.25 s |  |
 
 Some CPU, 2 threads; llama.cpp: node-llama-cpp 3.22.1
 `
-	if got := example().table(); got != want {
+	r := example()
+	r.Models[0].Long.Search.Measured = exampleSearch()
+	if got := r.table(); got != want {
 		t.Errorf("table:\n%s\nwant:\n%s", got, want)
 	}
 }
