@@ -15,6 +15,9 @@ var Generic = &Set{
 	scaled:      genericScaled,
 	swiglu:      genericSwiGLU,
 	expSum:      genericExpSum,
+
+	transposeFast: genericTransposeFast,
+	expand:        genericExpand,
 }
 
 // genericTileFast: per group of 128 columns with scale d, and activation groups

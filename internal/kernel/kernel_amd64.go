@@ -34,6 +34,9 @@ var avx512 = &Set{
 	expSum:      avx512ExpSum,
 	peak:        peak512,
 	peakMACs:    16 * 64,
+
+	transposeFast: (&transposeKernels{unpackRows512, quantizeRows512, multiplyRows512}).fast,
+	expand:        genericExpand,
 }
 
 var avx2 = &Set{
@@ -48,6 +51,9 @@ var avx2 = &Set{
 	expSum:      genericExpSum,
 	peak:        peak256,
 	peakMACs:    8 * 32,
+
+	transposeFast: genericTransposeFast,
+	expand:        genericExpand,
 }
 
 func avx512TileFast(y []float32, ystride int, tile []uint64, b *block) {

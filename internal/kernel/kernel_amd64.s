@@ -8001,3 +8001,511 @@ position:
 	JNZ          block
 	VZEROUPPER
 	RET
+
+// func unpackRows512(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·unpackRows512(SB), NOSPLIT, $0-40
+	MOVQ      bits+0(FP), AX
+	MOVQ      d+8(FP), CX
+	MOVQ      tile+16(FP), DX
+	MOVQ      stride+24(FP), BX
+	MOVQ      tiles+32(FP), SI
+	VMOVDQU32 swapBytes512<>+0(SB), Z0
+	VMOVDQU32 swapDwords512<>+0(SB), Z1
+	MOVQ      BX, DI
+	SHLQ      $0x03, DI
+	ADDQ      DX, DI
+
+tile:
+	VCVTPH2PS  (DX), Z2
+	VMOVUPS    Z2, (CX)
+	VMOVDQU64  32(DX), Z2
+	VPSHUFB    Z0, Z2, Z2
+	VPERMD     Z2, Z1, Z2
+	VMOVDQU64  Z2, (AX)
+	VMOVDQU64  96(DX), Z2
+	VPSHUFB    Z0, Z2, Z2
+	VPERMD     Z2, Z1, Z2
+	VMOVDQU64  Z2, 64(AX)
+	VMOVDQU64  160(DX), Z2
+	VPSHUFB    Z0, Z2, Z2
+	VPERMD     Z2, Z1, Z2
+	VMOVDQU64  Z2, 128(AX)
+	VMOVDQU64  224(DX), Z2
+	VPSHUFB    Z0, Z2, Z2
+	VPERMD     Z2, Z1, Z2
+	VMOVDQU64  Z2, 192(AX)
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	PREFETCHT0 256(DI)
+	ADDQ       $0x00000040, CX
+	ADDQ       $0x00000100, AX
+	ADDQ       BX, DX
+	ADDQ       BX, DI
+	DECQ       SI
+	JNZ        tile
+	VZEROUPPER
+	RET
+
+DATA swapBytes512<>+0(SB)/4, $0x0c080400
+DATA swapBytes512<>+4(SB)/4, $0x0d090501
+DATA swapBytes512<>+8(SB)/4, $0x0e0a0602
+DATA swapBytes512<>+12(SB)/4, $0x0f0b0703
+DATA swapBytes512<>+16(SB)/4, $0x0c080400
+DATA swapBytes512<>+20(SB)/4, $0x0d090501
+DATA swapBytes512<>+24(SB)/4, $0x0e0a0602
+DATA swapBytes512<>+28(SB)/4, $0x0f0b0703
+DATA swapBytes512<>+32(SB)/4, $0x0c080400
+DATA swapBytes512<>+36(SB)/4, $0x0d090501
+DATA swapBytes512<>+40(SB)/4, $0x0e0a0602
+DATA swapBytes512<>+44(SB)/4, $0x0f0b0703
+DATA swapBytes512<>+48(SB)/4, $0x0c080400
+DATA swapBytes512<>+52(SB)/4, $0x0d090501
+DATA swapBytes512<>+56(SB)/4, $0x0e0a0602
+DATA swapBytes512<>+60(SB)/4, $0x0f0b0703
+GLOBL swapBytes512<>(SB), RODATA|NOPTR, $64
+
+DATA swapDwords512<>+0(SB)/4, $0x00000000
+DATA swapDwords512<>+4(SB)/4, $0x00000004
+DATA swapDwords512<>+8(SB)/4, $0x00000008
+DATA swapDwords512<>+12(SB)/4, $0x0000000c
+DATA swapDwords512<>+16(SB)/4, $0x00000001
+DATA swapDwords512<>+20(SB)/4, $0x00000005
+DATA swapDwords512<>+24(SB)/4, $0x00000009
+DATA swapDwords512<>+28(SB)/4, $0x0000000d
+DATA swapDwords512<>+32(SB)/4, $0x00000002
+DATA swapDwords512<>+36(SB)/4, $0x00000006
+DATA swapDwords512<>+40(SB)/4, $0x0000000a
+DATA swapDwords512<>+44(SB)/4, $0x0000000e
+DATA swapDwords512<>+48(SB)/4, $0x00000003
+DATA swapDwords512<>+52(SB)/4, $0x00000007
+DATA swapDwords512<>+56(SB)/4, $0x0000000b
+DATA swapDwords512<>+60(SB)/4, $0x0000000f
+GLOBL swapDwords512<>(SB), RODATA|NOPTR, $64
+
+// func quantizeRows512(q *int8, scale *float32, sum *int32, d *float32, dy *float32, stride uintptr)
+// Requires: AVX, AVX2, AVX512F, SSE
+TEXT ·quantizeRows512(SB), NOSPLIT, $0-48
+	MOVQ         q+0(FP), AX
+	MOVQ         scale+8(FP), CX
+	MOVQ         sum+16(FP), DX
+	MOVQ         d+24(FP), BX
+	MOVQ         dy+32(FP), SI
+	MOVQ         stride+40(FP), DI
+	MOVL         $0x7fffffff, R8
+	VPBROADCASTD R8, Z0
+	MOVL         $0x42fe0000, R8
+	VPBROADCASTD R8, Z1
+	MOVL         $0x0da24260, R8
+	VPBROADCASTD R8, Z2
+	MOVQ         $0x00000004, R8
+
+token:
+	VMOVUPS       (BX), Z3
+	VMULPS        (SI), Z3, Z3
+	VPANDD        Z0, Z3, Z4
+	VMOVUPS       64(BX), Z5
+	VMULPS        64(SI), Z5, Z5
+	VPANDD        Z0, Z5, Z6
+	VMOVUPS       128(BX), Z7
+	VMULPS        128(SI), Z7, Z7
+	VPANDD        Z0, Z7, Z8
+	VMOVUPS       192(BX), Z9
+	VMULPS        192(SI), Z9, Z9
+	VPANDD        Z0, Z9, Z10
+	VMOVUPS       256(BX), Z11
+	VMULPS        256(SI), Z11, Z11
+	VPANDD        Z0, Z11, Z12
+	VMOVUPS       320(BX), Z13
+	VMULPS        320(SI), Z13, Z13
+	VPANDD        Z0, Z13, Z14
+	VMOVUPS       384(BX), Z15
+	VMULPS        384(SI), Z15, Z15
+	VPANDD        Z0, Z15, Z16
+	VMOVUPS       448(BX), Z17
+	VMULPS        448(SI), Z17, Z17
+	VPANDD        Z0, Z17, Z18
+	VMAXPS        Z12, Z4, Z4
+	VMAXPS        Z14, Z6, Z6
+	VMAXPS        Z16, Z8, Z8
+	VMAXPS        Z18, Z10, Z10
+	VMAXPS        Z8, Z4, Z4
+	VMAXPS        Z10, Z6, Z6
+	VMAXPS        Z6, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y6
+	VMAXPS        Y6, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X6
+	VMAXPS        X6, X4, X4
+	VPSHUFD       $0x4e, X4, X6
+	VMAXPS        X6, X4, X4
+	VPSHUFD       $0xb1, X4, X6
+	VMAXPS        X6, X4, X4
+	VDIVSS        X4, X1, X6
+	VDIVSS        X1, X4, X8
+	UCOMISS       X4, X2
+	JLS           keep
+	VPXOR         X6, X6, X6
+	VPXOR         X8, X8, X8
+
+keep:
+	VMOVSS        X8, (CX)
+	VBROADCASTSS  X6, Z4
+	VMULPS        Z4, Z3, Z3
+	VCVTPS2DQ     Z3, Z3
+	VPMOVSDB      Z3, (AX)
+	VMULPS        Z4, Z5, Z5
+	VCVTPS2DQ     Z5, Z5
+	VPMOVSDB      Z5, 16(AX)
+	VMULPS        Z4, Z7, Z7
+	VCVTPS2DQ     Z7, Z7
+	VPMOVSDB      Z7, 32(AX)
+	VMULPS        Z4, Z9, Z9
+	VCVTPS2DQ     Z9, Z9
+	VPMOVSDB      Z9, 48(AX)
+	VMULPS        Z4, Z11, Z11
+	VCVTPS2DQ     Z11, Z11
+	VPMOVSDB      Z11, 64(AX)
+	VMULPS        Z4, Z13, Z13
+	VCVTPS2DQ     Z13, Z13
+	VPMOVSDB      Z13, 80(AX)
+	VMULPS        Z4, Z15, Z15
+	VCVTPS2DQ     Z15, Z15
+	VPMOVSDB      Z15, 96(AX)
+	VMULPS        Z4, Z17, Z17
+	VCVTPS2DQ     Z17, Z17
+	VPMOVSDB      Z17, 112(AX)
+	VPADDD        Z11, Z3, Z3
+	VPADDD        Z13, Z5, Z5
+	VPADDD        Z15, Z7, Z7
+	VPADDD        Z17, Z9, Z9
+	VPADDD        Z7, Z3, Z3
+	VPADDD        Z9, Z5, Z5
+	VPADDD        Z5, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VPADDD        Y4, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VPADDD        X4, X3, X3
+	VPSHUFD       $0x4e, X3, X4
+	VPADDD        X4, X3, X3
+	VPSHUFD       $0xb1, X3, X4
+	VPADDD        X4, X3, X3
+	VMOVD         X3, (DX)
+	ADDQ          $0x00000080, AX
+	ADDQ          $0x00000004, CX
+	ADDQ          $0x00000004, DX
+	ADDQ          DI, SI
+	DECQ          R8
+	JNZ           token
+	VZEROUPPER
+	RET
+
+// func multiplyRows512(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+TEXT ·multiplyRows512(SB), NOSPLIT, $0-48
+	MOVQ         dx+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         q+24(FP), DX
+	MOVQ         scale+32(FP), BX
+	MOVQ         sum+40(FP), SI
+	VMOVDQU32    columnOrder512<>+0(SB), Z0
+	VMOVDQU32    planeShift512<>+0(SB), Z1
+	MOVQ         bits+16(FP), DI
+	MOVL         $0x01010101, R8
+	VPBROADCASTD R8, Z3
+	MOVL         $0x10101010, R8
+	VPBROADCASTD R8, Z4
+	MOVL         $0x00000001, R8
+	VPBROADCASTD R8, Z5
+	VPXORD       Z2, Z2, Z2
+	MOVQ         $0x00000004, R8
+
+activations:
+	MOVQ      DI, R9
+	MOVQ      DX, R10
+	MOVQ      $0x00000008, R11
+	VMOVDQA64 Z2, Z6
+	VMOVDQA64 Z2, Z7
+	VMOVDQA64 Z2, Z8
+	VMOVDQA64 Z2, Z9
+	VMOVDQA64 Z2, Z10
+	VMOVDQA64 Z2, Z11
+	VMOVDQA64 Z2, Z12
+	VMOVDQA64 Z2, Z13
+	VMOVDQA64 Z2, Z14
+	VMOVDQA64 Z2, Z15
+	VMOVDQA64 Z2, Z16
+	VMOVDQA64 Z2, Z17
+	VMOVDQA64 Z2, Z18
+	VMOVDQA64 Z2, Z19
+	VMOVDQA64 Z2, Z20
+	VMOVDQA64 Z2, Z21
+
+evenTile:
+	VPANDD          (R9), Z3, Z22
+	VPANDD          (R9), Z4, Z23
+	VPANDD          64(R9), Z3, Z24
+	VPANDD          64(R9), Z4, Z25
+	VBROADCASTI32X4 (R10), Z26
+	VPDPBUSD        Z26, Z22, Z6
+	VPDPBUSD        Z26, Z23, Z7
+	VPDPBUSD        Z26, Z24, Z8
+	VPDPBUSD        Z26, Z25, Z9
+	VBROADCASTI32X4 128(R10), Z26
+	VPDPBUSD        Z26, Z22, Z10
+	VPDPBUSD        Z26, Z23, Z11
+	VPDPBUSD        Z26, Z24, Z12
+	VPDPBUSD        Z26, Z25, Z13
+	VBROADCASTI32X4 256(R10), Z26
+	VPDPBUSD        Z26, Z22, Z14
+	VPDPBUSD        Z26, Z23, Z15
+	VPDPBUSD        Z26, Z24, Z16
+	VPDPBUSD        Z26, Z25, Z17
+	VBROADCASTI32X4 384(R10), Z26
+	VPDPBUSD        Z26, Z22, Z18
+	VPDPBUSD        Z26, Z23, Z19
+	VPDPBUSD        Z26, Z24, Z20
+	VPDPBUSD        Z26, Z25, Z21
+	ADDQ            $0x00000100, R9
+	ADDQ            $0x00000010, R10
+	DECQ            R11
+	JNZ             evenTile
+	MOVQ            AX, R9
+	VPUNPCKLDQ      Z7, Z6, Z22
+	VPUNPCKHDQ      Z7, Z6, Z6
+	VPADDD          Z22, Z6, Z6
+	VPUNPCKLDQ      Z9, Z8, Z7
+	VPUNPCKHDQ      Z9, Z8, Z8
+	VPADDD          Z7, Z8, Z8
+	VPUNPCKLQDQ     Z8, Z6, Z7
+	VPUNPCKHQDQ     Z8, Z6, Z6
+	VPADDD          Z7, Z6, Z6
+	VPSRAVD         Z1, Z6, Z6
+	VPADDD          Z6, Z6, Z6
+	VPSUBD.BCST     (SI), Z6, Z6
+	VPERMD          Z6, Z0, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS.BCST     (BX), Z6, Z6
+	VADDPS          (R9), Z6, Z6
+	VMOVUPS         Z6, (R9)
+	ADDQ            CX, R9
+	VPUNPCKLDQ      Z11, Z10, Z6
+	VPUNPCKHDQ      Z11, Z10, Z10
+	VPADDD          Z6, Z10, Z10
+	VPUNPCKLDQ      Z13, Z12, Z6
+	VPUNPCKHDQ      Z13, Z12, Z12
+	VPADDD          Z6, Z12, Z12
+	VPUNPCKLQDQ     Z12, Z10, Z6
+	VPUNPCKHQDQ     Z12, Z10, Z10
+	VPADDD          Z6, Z10, Z10
+	VPSRAVD         Z1, Z10, Z10
+	VPADDD          Z10, Z10, Z10
+	VPSUBD.BCST     4(SI), Z10, Z10
+	VPERMD          Z10, Z0, Z10
+	VCVTDQ2PS       Z10, Z10
+	VMULPS.BCST     4(BX), Z10, Z10
+	VADDPS          (R9), Z10, Z10
+	VMOVUPS         Z10, (R9)
+	ADDQ            CX, R9
+	VPUNPCKLDQ      Z15, Z14, Z6
+	VPUNPCKHDQ      Z15, Z14, Z14
+	VPADDD          Z6, Z14, Z14
+	VPUNPCKLDQ      Z17, Z16, Z6
+	VPUNPCKHDQ      Z17, Z16, Z16
+	VPADDD          Z6, Z16, Z16
+	VPUNPCKLQDQ     Z16, Z14, Z6
+	VPUNPCKHQDQ     Z16, Z14, Z14
+	VPADDD          Z6, Z14, Z14
+	VPSRAVD         Z1, Z14, Z14
+	VPADDD          Z14, Z14, Z14
+	VPSUBD.BCST     8(SI), Z14, Z14
+	VPERMD          Z14, Z0, Z14
+	VCVTDQ2PS       Z14, Z14
+	VMULPS.BCST     8(BX), Z14, Z14
+	VADDPS          (R9), Z14, Z14
+	VMOVUPS         Z14, (R9)
+	ADDQ            CX, R9
+	VPUNPCKLDQ      Z19, Z18, Z6
+	VPUNPCKHDQ      Z19, Z18, Z18
+	VPADDD          Z6, Z18, Z18
+	VPUNPCKLDQ      Z21, Z20, Z6
+	VPUNPCKHDQ      Z21, Z20, Z20
+	VPADDD          Z6, Z20, Z20
+	VPUNPCKLQDQ     Z20, Z18, Z6
+	VPUNPCKHQDQ     Z20, Z18, Z18
+	VPADDD          Z6, Z18, Z18
+	VPSRAVD         Z1, Z18, Z18
+	VPADDD          Z18, Z18, Z18
+	VPSUBD.BCST     12(SI), Z18, Z18
+	VPERMD          Z18, Z0, Z18
+	VCVTDQ2PS       Z18, Z18
+	VMULPS.BCST     12(BX), Z18, Z18
+	VADDPS          (R9), Z18, Z18
+	VMOVUPS         Z18, (R9)
+	ADDQ            $0x00000040, AX
+	MOVQ            DI, R9
+	MOVQ            DX, R10
+	MOVQ            $0x00000008, R11
+	VMOVDQA64       Z2, Z6
+	VMOVDQA64       Z2, Z7
+	VMOVDQA64       Z2, Z8
+	VMOVDQA64       Z2, Z9
+	VMOVDQA64       Z2, Z10
+	VMOVDQA64       Z2, Z11
+	VMOVDQA64       Z2, Z12
+	VMOVDQA64       Z2, Z13
+	VMOVDQA64       Z2, Z14
+	VMOVDQA64       Z2, Z15
+	VMOVDQA64       Z2, Z16
+	VMOVDQA64       Z2, Z17
+	VMOVDQA64       Z2, Z18
+	VMOVDQA64       Z2, Z19
+	VMOVDQA64       Z2, Z20
+	VMOVDQA64       Z2, Z21
+
+oddTile:
+	VPANDD          128(R9), Z3, Z22
+	VPANDD          128(R9), Z4, Z23
+	VPANDD          192(R9), Z3, Z24
+	VPANDD          192(R9), Z4, Z25
+	VBROADCASTI32X4 (R10), Z26
+	VPDPBUSD        Z26, Z22, Z6
+	VPDPBUSD        Z26, Z23, Z7
+	VPDPBUSD        Z26, Z24, Z8
+	VPDPBUSD        Z26, Z25, Z9
+	VBROADCASTI32X4 128(R10), Z26
+	VPDPBUSD        Z26, Z22, Z10
+	VPDPBUSD        Z26, Z23, Z11
+	VPDPBUSD        Z26, Z24, Z12
+	VPDPBUSD        Z26, Z25, Z13
+	VBROADCASTI32X4 256(R10), Z26
+	VPDPBUSD        Z26, Z22, Z14
+	VPDPBUSD        Z26, Z23, Z15
+	VPDPBUSD        Z26, Z24, Z16
+	VPDPBUSD        Z26, Z25, Z17
+	VBROADCASTI32X4 384(R10), Z26
+	VPDPBUSD        Z26, Z22, Z18
+	VPDPBUSD        Z26, Z23, Z19
+	VPDPBUSD        Z26, Z24, Z20
+	VPDPBUSD        Z26, Z25, Z21
+	ADDQ            $0x00000100, R9
+	ADDQ            $0x00000010, R10
+	DECQ            R11
+	JNZ             oddTile
+	MOVQ            AX, R9
+	VPUNPCKLDQ      Z7, Z6, Z22
+	VPUNPCKHDQ      Z7, Z6, Z6
+	VPADDD          Z22, Z6, Z6
+	VPUNPCKLDQ      Z9, Z8, Z7
+	VPUNPCKHDQ      Z9, Z8, Z8
+	VPADDD          Z7, Z8, Z8
+	VPUNPCKLQDQ     Z8, Z6, Z7
+	VPUNPCKHQDQ     Z8, Z6, Z6
+	VPADDD          Z7, Z6, Z6
+	VPSRAVD         Z1, Z6, Z6
+	VPADDD          Z6, Z6, Z6
+	VPSUBD.BCST     (SI), Z6, Z6
+	VPERMD          Z6, Z0, Z6
+	VCVTDQ2PS       Z6, Z6
+	VMULPS.BCST     (BX), Z6, Z6
+	VADDPS          (R9), Z6, Z6
+	VMOVUPS         Z6, (R9)
+	ADDQ            CX, R9
+	VPUNPCKLDQ      Z11, Z10, Z6
+	VPUNPCKHDQ      Z11, Z10, Z10
+	VPADDD          Z6, Z10, Z10
+	VPUNPCKLDQ      Z13, Z12, Z6
+	VPUNPCKHDQ      Z13, Z12, Z12
+	VPADDD          Z6, Z12, Z12
+	VPUNPCKLQDQ     Z12, Z10, Z6
+	VPUNPCKHQDQ     Z12, Z10, Z10
+	VPADDD          Z6, Z10, Z10
+	VPSRAVD         Z1, Z10, Z10
+	VPADDD          Z10, Z10, Z10
+	VPSUBD.BCST     4(SI), Z10, Z10
+	VPERMD          Z10, Z0, Z10
+	VCVTDQ2PS       Z10, Z10
+	VMULPS.BCST     4(BX), Z10, Z10
+	VADDPS          (R9), Z10, Z10
+	VMOVUPS         Z10, (R9)
+	ADDQ            CX, R9
+	VPUNPCKLDQ      Z15, Z14, Z6
+	VPUNPCKHDQ      Z15, Z14, Z14
+	VPADDD          Z6, Z14, Z14
+	VPUNPCKLDQ      Z17, Z16, Z6
+	VPUNPCKHDQ      Z17, Z16, Z16
+	VPADDD          Z6, Z16, Z16
+	VPUNPCKLQDQ     Z16, Z14, Z6
+	VPUNPCKHQDQ     Z16, Z14, Z14
+	VPADDD          Z6, Z14, Z14
+	VPSRAVD         Z1, Z14, Z14
+	VPADDD          Z14, Z14, Z14
+	VPSUBD.BCST     8(SI), Z14, Z14
+	VPERMD          Z14, Z0, Z14
+	VCVTDQ2PS       Z14, Z14
+	VMULPS.BCST     8(BX), Z14, Z14
+	VADDPS          (R9), Z14, Z14
+	VMOVUPS         Z14, (R9)
+	ADDQ            CX, R9
+	VPUNPCKLDQ      Z19, Z18, Z6
+	VPUNPCKHDQ      Z19, Z18, Z18
+	VPADDD          Z6, Z18, Z18
+	VPUNPCKLDQ      Z21, Z20, Z6
+	VPUNPCKHDQ      Z21, Z20, Z20
+	VPADDD          Z6, Z20, Z20
+	VPUNPCKLQDQ     Z20, Z18, Z6
+	VPUNPCKHQDQ     Z20, Z18, Z18
+	VPADDD          Z6, Z18, Z18
+	VPSRAVD         Z1, Z18, Z18
+	VPADDD          Z18, Z18, Z18
+	VPSUBD.BCST     12(SI), Z18, Z18
+	VPERMD          Z18, Z0, Z18
+	VCVTDQ2PS       Z18, Z18
+	VMULPS.BCST     12(BX), Z18, Z18
+	VADDPS          (R9), Z18, Z18
+	VMOVUPS         Z18, (R9)
+	ADDQ            $0x00000040, AX
+	VPADDB          Z3, Z3, Z3
+	VPADDB          Z4, Z4, Z4
+	VPADDD          Z5, Z1, Z1
+	DECQ            R8
+	JNZ             activations
+	VZEROUPPER
+	RET
+
+DATA columnOrder512<>+0(SB)/4, $0x00000000
+DATA columnOrder512<>+4(SB)/4, $0x00000004
+DATA columnOrder512<>+8(SB)/4, $0x00000008
+DATA columnOrder512<>+12(SB)/4, $0x0000000c
+DATA columnOrder512<>+16(SB)/4, $0x00000001
+DATA columnOrder512<>+20(SB)/4, $0x00000005
+DATA columnOrder512<>+24(SB)/4, $0x00000009
+DATA columnOrder512<>+28(SB)/4, $0x0000000d
+DATA columnOrder512<>+32(SB)/4, $0x00000002
+DATA columnOrder512<>+36(SB)/4, $0x00000006
+DATA columnOrder512<>+40(SB)/4, $0x0000000a
+DATA columnOrder512<>+44(SB)/4, $0x0000000e
+DATA columnOrder512<>+48(SB)/4, $0x00000003
+DATA columnOrder512<>+52(SB)/4, $0x00000007
+DATA columnOrder512<>+56(SB)/4, $0x0000000b
+DATA columnOrder512<>+60(SB)/4, $0x0000000f
+GLOBL columnOrder512<>(SB), RODATA|NOPTR, $64
+
+DATA planeShift512<>+0(SB)/4, $0x00000000
+DATA planeShift512<>+4(SB)/4, $0x00000004
+DATA planeShift512<>+8(SB)/4, $0x00000000
+DATA planeShift512<>+12(SB)/4, $0x00000004
+DATA planeShift512<>+16(SB)/4, $0x00000000
+DATA planeShift512<>+20(SB)/4, $0x00000004
+DATA planeShift512<>+24(SB)/4, $0x00000000
+DATA planeShift512<>+28(SB)/4, $0x00000004
+DATA planeShift512<>+32(SB)/4, $0x00000000
+DATA planeShift512<>+36(SB)/4, $0x00000004
+DATA planeShift512<>+40(SB)/4, $0x00000000
+DATA planeShift512<>+44(SB)/4, $0x00000004
+DATA planeShift512<>+48(SB)/4, $0x00000000
+DATA planeShift512<>+52(SB)/4, $0x00000004
+DATA planeShift512<>+56(SB)/4, $0x00000000
+DATA planeShift512<>+60(SB)/4, $0x00000004
+GLOBL planeShift512<>(SB), RODATA|NOPTR, $64

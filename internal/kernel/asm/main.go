@@ -37,6 +37,9 @@ func main() {
 	peak256()
 	dots256()
 	weightedSum256()
+	unpackRows512()
+	quantizeRows512()
+	multiplyRows512()
 	Generate()
 }
 
