@@ -8509,3 +8509,1114 @@ DATA planeShift512<>+52(SB)/4, $0x00000004
 DATA planeShift512<>+56(SB)/4, $0x00000000
 DATA planeShift512<>+60(SB)/4, $0x00000004
 GLOBL planeShift512<>(SB), RODATA|NOPTR, $64
+
+DATA swapBytes256<>+0(SB)/4, $0x0c080400
+DATA swapBytes256<>+4(SB)/4, $0x0d090501
+DATA swapBytes256<>+8(SB)/4, $0x0e0a0602
+DATA swapBytes256<>+12(SB)/4, $0x0f0b0703
+DATA swapBytes256<>+16(SB)/4, $0x0c080400
+DATA swapBytes256<>+20(SB)/4, $0x0d090501
+DATA swapBytes256<>+24(SB)/4, $0x0e0a0602
+DATA swapBytes256<>+28(SB)/4, $0x0f0b0703
+GLOBL swapBytes256<>(SB), RODATA|NOPTR, $32
+
+DATA interleave256<>+0(SB)/4, $0x00000000
+DATA interleave256<>+4(SB)/4, $0x00000004
+DATA interleave256<>+8(SB)/4, $0x00000001
+DATA interleave256<>+12(SB)/4, $0x00000005
+DATA interleave256<>+16(SB)/4, $0x00000002
+DATA interleave256<>+20(SB)/4, $0x00000006
+DATA interleave256<>+24(SB)/4, $0x00000003
+DATA interleave256<>+28(SB)/4, $0x00000007
+GLOBL interleave256<>(SB), RODATA|NOPTR, $32
+
+DATA signs256<>+0(SB)/4, $0x0000001c
+DATA signs256<>+4(SB)/4, $0x00000014
+DATA signs256<>+8(SB)/4, $0x0000000c
+DATA signs256<>+12(SB)/4, $0x00000004
+DATA signs256<>+16(SB)/4, $0x00000018
+DATA signs256<>+20(SB)/4, $0x00000010
+DATA signs256<>+24(SB)/4, $0x00000008
+DATA signs256<>+28(SB)/4, $0x00000000
+GLOBL signs256<>(SB), RODATA|NOPTR, $32
+
+// func expand256(rows *[2048]float32, w *[36]uint64)
+// Requires: AVX, AVX2, F16C
+TEXT ·expand256(SB), NOSPLIT, $0-16
+	MOVQ     rows+0(FP), AX
+	MOVQ     w+8(FP), CX
+	VMOVDQU  signs256<>+0(SB), Y0
+	VPCMPEQD Y1, Y1, Y1
+	VPSLLD   $0x1f, Y1, Y1
+	LEAQ     32(CX), DX
+	MOVQ     $0x00000010, BX
+
+row:
+	VPBROADCASTW (CX), X2
+	VCVTPH2PS    X2, Y2
+	VPXOR        Y1, Y2, Y2
+	VPBROADCASTD (DX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPBROADCASTD 64(DX), Y4
+	VPSLLVD      Y0, Y4, Y4
+	VPBROADCASTD 128(DX), Y5
+	VPSLLVD      Y0, Y5, Y5
+	VPBROADCASTD 192(DX), Y6
+	VPSLLVD      Y0, Y6, Y6
+	VPAND        Y1, Y3, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 384(AX)
+	VPADDD       Y3, Y3, Y3
+	VPAND        Y1, Y4, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 416(AX)
+	VPADDD       Y4, Y4, Y4
+	VPAND        Y1, Y5, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 448(AX)
+	VPADDD       Y5, Y5, Y5
+	VPAND        Y1, Y6, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 480(AX)
+	VPADDD       Y6, Y6, Y6
+	VPAND        Y1, Y3, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 256(AX)
+	VPADDD       Y3, Y3, Y3
+	VPAND        Y1, Y4, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 288(AX)
+	VPADDD       Y4, Y4, Y4
+	VPAND        Y1, Y5, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 320(AX)
+	VPADDD       Y5, Y5, Y5
+	VPAND        Y1, Y6, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 352(AX)
+	VPADDD       Y6, Y6, Y6
+	VPAND        Y1, Y3, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 128(AX)
+	VPADDD       Y3, Y3, Y3
+	VPAND        Y1, Y4, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 160(AX)
+	VPADDD       Y4, Y4, Y4
+	VPAND        Y1, Y5, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 192(AX)
+	VPADDD       Y5, Y5, Y5
+	VPAND        Y1, Y6, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPS      Y7, 224(AX)
+	VPADDD       Y6, Y6, Y6
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VPAND        Y1, Y4, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	VPAND        Y1, Y5, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VPAND        Y1, Y6, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 96(AX)
+	ADDQ         $0x00000002, CX
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000200, AX
+	DECQ         BX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func unpackRows256(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·unpackRows256(SB), NOSPLIT, $0-40
+	MOVQ    bits+0(FP), AX
+	MOVQ    d+8(FP), CX
+	MOVQ    tile+16(FP), DX
+	MOVQ    stride+24(FP), BX
+	MOVQ    tiles+32(FP), SI
+	VMOVDQU swapBytes256<>+0(SB), Y0
+	VMOVDQU interleave256<>+0(SB), Y1
+	MOVQ    BX, DI
+	SHLQ    $0x03, DI
+	ADDQ    DX, DI
+
+tile:
+	VCVTPH2PS  (DX), Y2
+	VMOVUPS    Y2, (CX)
+	VCVTPH2PS  16(DX), Y2
+	VMOVUPS    Y2, 32(CX)
+	VMOVDQU    32(DX), Y2
+	VMOVDQU    64(DX), Y3
+	VPSHUFB    Y0, Y2, Y2
+	VPSHUFB    Y0, Y3, Y3
+	VPUNPCKLDQ Y3, Y2, Y4
+	VPUNPCKHDQ Y3, Y2, Y3
+	VPERMD     Y4, Y1, Y4
+	VPERMD     Y3, Y1, Y3
+	VMOVDQU    Y4, (AX)
+	VMOVDQU    Y3, 32(AX)
+	VMOVDQU    96(DX), Y2
+	VMOVDQU    128(DX), Y3
+	VPSHUFB    Y0, Y2, Y2
+	VPSHUFB    Y0, Y3, Y3
+	VPUNPCKLDQ Y3, Y2, Y4
+	VPUNPCKHDQ Y3, Y2, Y3
+	VPERMD     Y4, Y1, Y4
+	VPERMD     Y3, Y1, Y3
+	VMOVDQU    Y4, 64(AX)
+	VMOVDQU    Y3, 96(AX)
+	VMOVDQU    160(DX), Y2
+	VMOVDQU    192(DX), Y3
+	VPSHUFB    Y0, Y2, Y2
+	VPSHUFB    Y0, Y3, Y3
+	VPUNPCKLDQ Y3, Y2, Y4
+	VPUNPCKHDQ Y3, Y2, Y3
+	VPERMD     Y4, Y1, Y4
+	VPERMD     Y3, Y1, Y3
+	VMOVDQU    Y4, 128(AX)
+	VMOVDQU    Y3, 160(AX)
+	VMOVDQU    224(DX), Y2
+	VMOVDQU    256(DX), Y3
+	VPSHUFB    Y0, Y2, Y2
+	VPSHUFB    Y0, Y3, Y3
+	VPUNPCKLDQ Y3, Y2, Y4
+	VPUNPCKHDQ Y3, Y2, Y3
+	VPERMD     Y4, Y1, Y4
+	VPERMD     Y3, Y1, Y3
+	VMOVDQU    Y4, 192(AX)
+	VMOVDQU    Y3, 224(AX)
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	PREFETCHT0 256(DI)
+	ADDQ       $0x00000040, CX
+	ADDQ       $0x00000100, AX
+	ADDQ       BX, DX
+	ADDQ       BX, DI
+	DECQ       SI
+	JNZ        tile
+	VZEROUPPER
+	RET
+
+// func quantizeRows256(q *int8, scale *float32, sum *int32, d *float32, dy *float32, stride uintptr)
+// Requires: AVX, AVX2, SSE
+TEXT ·quantizeRows256(SB), NOSPLIT, $0-48
+	MOVQ     q+0(FP), AX
+	MOVQ     scale+8(FP), CX
+	MOVQ     sum+16(FP), DX
+	MOVQ     d+24(FP), BX
+	MOVQ     dy+32(FP), SI
+	MOVQ     stride+40(FP), DI
+	VMOVDQU  interleave256<>+0(SB), Y0
+	VPCMPEQD Y1, Y1, Y1
+	VPSRLD   $0x01, Y1, Y1
+	MOVL     $0x42fe0000, R8
+	VMOVD    R8, X2
+	MOVL     $0x0da24260, R8
+	VMOVD    R8, X3
+	MOVQ     $0x00000004, R8
+
+token:
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VMOVUPS      (BX), Y6
+	VMULPS       (SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y4, Y4
+	VMOVUPS      32(BX), Y6
+	VMULPS       32(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y5, Y5
+	VMOVUPS      64(BX), Y6
+	VMULPS       64(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y4, Y4
+	VMOVUPS      96(BX), Y6
+	VMULPS       96(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y5, Y5
+	VMOVUPS      128(BX), Y6
+	VMULPS       128(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y4, Y4
+	VMOVUPS      160(BX), Y6
+	VMULPS       160(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y5, Y5
+	VMOVUPS      192(BX), Y6
+	VMULPS       192(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y4, Y4
+	VMOVUPS      224(BX), Y6
+	VMULPS       224(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y5, Y5
+	VMOVUPS      256(BX), Y6
+	VMULPS       256(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y4, Y4
+	VMOVUPS      288(BX), Y6
+	VMULPS       288(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y5, Y5
+	VMOVUPS      320(BX), Y6
+	VMULPS       320(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y4, Y4
+	VMOVUPS      352(BX), Y6
+	VMULPS       352(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y5, Y5
+	VMOVUPS      384(BX), Y6
+	VMULPS       384(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y4, Y4
+	VMOVUPS      416(BX), Y6
+	VMULPS       416(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y5, Y5
+	VMOVUPS      448(BX), Y6
+	VMULPS       448(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y4, Y4
+	VMOVUPS      480(BX), Y6
+	VMULPS       480(SI), Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VMAXPS       Y6, Y5, Y5
+	VMAXPS       Y5, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VMAXPS       X5, X4, X4
+	VPSHUFD      $0x4e, X4, X5
+	VMAXPS       X5, X4, X4
+	VPSHUFD      $0xb1, X4, X5
+	VMAXPS       X5, X4, X4
+	VDIVSS       X4, X2, X5
+	VDIVSS       X2, X4, X6
+	UCOMISS      X4, X3
+	JLS          keep
+	VPXOR        X5, X5, X5
+	VPXOR        X6, X6, X6
+
+keep:
+	VMOVSS       X6, (CX)
+	VBROADCASTSS X5, Y4
+	VPXOR        Y5, Y5, Y5
+	VMOVUPS      (BX), Y6
+	VMULPS       (SI), Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VMOVUPS      32(BX), Y7
+	VMULPS       32(SI), Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	VMOVUPS      64(BX), Y8
+	VMULPS       64(SI), Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VPADDD       Y8, Y5, Y5
+	VMOVUPS      96(BX), Y9
+	VMULPS       96(SI), Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VCVTPS2DQ    Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPACKSSDW    Y7, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPACKSSWB    Y8, Y6, Y6
+	VPERMD       Y6, Y0, Y6
+	VMOVDQU      Y6, (AX)
+	VMOVUPS      128(BX), Y6
+	VMULPS       128(SI), Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VMOVUPS      160(BX), Y7
+	VMULPS       160(SI), Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	VMOVUPS      192(BX), Y8
+	VMULPS       192(SI), Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VPADDD       Y8, Y5, Y5
+	VMOVUPS      224(BX), Y9
+	VMULPS       224(SI), Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VCVTPS2DQ    Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPACKSSDW    Y7, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPACKSSWB    Y8, Y6, Y6
+	VPERMD       Y6, Y0, Y6
+	VMOVDQU      Y6, 32(AX)
+	VMOVUPS      256(BX), Y6
+	VMULPS       256(SI), Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VMOVUPS      288(BX), Y7
+	VMULPS       288(SI), Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	VMOVUPS      320(BX), Y8
+	VMULPS       320(SI), Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VPADDD       Y8, Y5, Y5
+	VMOVUPS      352(BX), Y9
+	VMULPS       352(SI), Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VCVTPS2DQ    Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPACKSSDW    Y7, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPACKSSWB    Y8, Y6, Y6
+	VPERMD       Y6, Y0, Y6
+	VMOVDQU      Y6, 64(AX)
+	VMOVUPS      384(BX), Y6
+	VMULPS       384(SI), Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VMOVUPS      416(BX), Y7
+	VMULPS       416(SI), Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	VMOVUPS      448(BX), Y8
+	VMULPS       448(SI), Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VPADDD       Y8, Y5, Y5
+	VMOVUPS      480(BX), Y9
+	VMULPS       480(SI), Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VCVTPS2DQ    Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPACKSSDW    Y7, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPACKSSWB    Y8, Y6, Y6
+	VPERMD       Y6, Y0, Y6
+	VMOVDQU      Y6, 96(AX)
+	VEXTRACTI128 $0x01, Y5, X4
+	VPADDD       X4, X5, X5
+	VPSHUFD      $0x4e, X5, X4
+	VPADDD       X4, X5, X5
+	VPSHUFD      $0xb1, X5, X4
+	VPADDD       X4, X5, X5
+	VMOVD        X5, (DX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000004, CX
+	ADDQ         $0x00000004, DX
+	ADDQ         DI, SI
+	DECQ         R8
+	JNZ          token
+	VZEROUPPER
+	RET
+
+// func multiplyRows256(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)
+// Requires: AVX, AVX2
+TEXT ·multiplyRows256(SB), NOSPLIT, $0-48
+	MOVQ      dx+0(FP), AX
+	MOVQ      stride+8(FP), CX
+	MOVQ      bits+16(FP), DX
+	MOVQ      q+24(FP), BX
+	MOVQ      scale+32(FP), SI
+	MOVQ      sum+40(FP), DI
+	VPCMPEQW  Y1, Y1, Y1
+	VPSRLW    $0x0f, Y1, Y1
+	VPACKUSWB Y1, Y1, Y0
+	XORL      R8, R8
+
+activations:
+	MOVQ  DX, R9
+	MOVQ  BX, R10
+	MOVQ  $0x00000008, R11
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+
+tile0_0:
+	VBROADCASTI128 (R10), Y10
+	VBROADCASTI128 128(R10), Y11
+	VPAND          (R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y2, Y2
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPAND          32(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y3, Y3
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	VMOVDQU        (R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y4, Y4
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y8, Y8
+	VMOVDQU        32(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y10
+	VPADDW         Y10, Y5, Y5
+	VPMADDUBSW     Y11, Y12, Y10
+	VPADDW         Y10, Y9, Y9
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000010, R10
+	DECQ           R11
+	JNZ            tile0_0
+	MOVQ           AX, R9
+	VPMADDWD       Y1, Y2, Y2
+	VPMADDWD       Y1, Y3, Y3
+	VPMADDWD       Y1, Y4, Y4
+	VPMADDWD       Y1, Y5, Y5
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y5, Y4, Y4
+	VPHADDD        Y4, Y2, Y2
+	VMOVD          R8, X3
+	VPSRAD         X3, Y2, Y2
+	VPADDD         Y2, Y2, Y2
+	VPBROADCASTD   (DI), Y3
+	VPSUBD         Y3, Y2, Y2
+	VMOVDQU        interleave256<>+0(SB), Y3
+	VPERMD         Y2, Y3, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   (SI), Y3
+	VMULPS         Y3, Y2, Y2
+	VADDPS         (R9), Y2, Y2
+	VMOVUPS        Y2, (R9)
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y6, Y6
+	VPMADDWD       Y1, Y7, Y7
+	VPMADDWD       Y1, Y8, Y8
+	VPMADDWD       Y1, Y9, Y9
+	VPHADDD        Y7, Y6, Y6
+	VPHADDD        Y9, Y8, Y8
+	VPHADDD        Y8, Y6, Y6
+	VMOVD          R8, X2
+	VPSRAD         X2, Y6, Y6
+	VPADDD         Y6, Y6, Y6
+	VPBROADCASTD   4(DI), Y2
+	VPSUBD         Y2, Y6, Y6
+	VMOVDQU        interleave256<>+0(SB), Y2
+	VPERMD         Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   4(SI), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         (R9), Y6, Y6
+	VMOVUPS        Y6, (R9)
+	MOVQ           DX, R9
+	MOVQ           BX, R10
+	MOVQ           $0x00000008, R11
+	VPXOR          Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VPXOR          Y5, Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPXOR          Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPXOR          Y9, Y9, Y9
+
+tile0_2:
+	VBROADCASTI128 256(R10), Y10
+	VBROADCASTI128 384(R10), Y11
+	VPAND          (R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y2, Y2
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPAND          32(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y3, Y3
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	VMOVDQU        (R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y4, Y4
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y8, Y8
+	VMOVDQU        32(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y10
+	VPADDW         Y10, Y5, Y5
+	VPMADDUBSW     Y11, Y12, Y10
+	VPADDW         Y10, Y9, Y9
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000010, R10
+	DECQ           R11
+	JNZ            tile0_2
+	MOVQ           AX, R9
+	ADDQ           CX, R9
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y2, Y2
+	VPMADDWD       Y1, Y3, Y3
+	VPMADDWD       Y1, Y4, Y4
+	VPMADDWD       Y1, Y5, Y5
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y5, Y4, Y4
+	VPHADDD        Y4, Y2, Y2
+	VMOVD          R8, X3
+	VPSRAD         X3, Y2, Y2
+	VPADDD         Y2, Y2, Y2
+	VPBROADCASTD   8(DI), Y3
+	VPSUBD         Y3, Y2, Y2
+	VMOVDQU        interleave256<>+0(SB), Y3
+	VPERMD         Y2, Y3, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   8(SI), Y3
+	VMULPS         Y3, Y2, Y2
+	VADDPS         (R9), Y2, Y2
+	VMOVUPS        Y2, (R9)
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y6, Y6
+	VPMADDWD       Y1, Y7, Y7
+	VPMADDWD       Y1, Y8, Y8
+	VPMADDWD       Y1, Y9, Y9
+	VPHADDD        Y7, Y6, Y6
+	VPHADDD        Y9, Y8, Y8
+	VPHADDD        Y8, Y6, Y6
+	VMOVD          R8, X2
+	VPSRAD         X2, Y6, Y6
+	VPADDD         Y6, Y6, Y6
+	VPBROADCASTD   12(DI), Y2
+	VPSUBD         Y2, Y6, Y6
+	VMOVDQU        interleave256<>+0(SB), Y2
+	VPERMD         Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   12(SI), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         (R9), Y6, Y6
+	VMOVUPS        Y6, (R9)
+	ADDQ           $0x00000020, AX
+	MOVQ           DX, R9
+	MOVQ           BX, R10
+	MOVQ           $0x00000008, R11
+	VPXOR          Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VPXOR          Y5, Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPXOR          Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPXOR          Y9, Y9, Y9
+
+tile1_0:
+	VBROADCASTI128 (R10), Y10
+	VBROADCASTI128 128(R10), Y11
+	VPAND          64(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y2, Y2
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPAND          96(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y3, Y3
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	VMOVDQU        64(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y4, Y4
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y8, Y8
+	VMOVDQU        96(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y10
+	VPADDW         Y10, Y5, Y5
+	VPMADDUBSW     Y11, Y12, Y10
+	VPADDW         Y10, Y9, Y9
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000010, R10
+	DECQ           R11
+	JNZ            tile1_0
+	MOVQ           AX, R9
+	VPMADDWD       Y1, Y2, Y2
+	VPMADDWD       Y1, Y3, Y3
+	VPMADDWD       Y1, Y4, Y4
+	VPMADDWD       Y1, Y5, Y5
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y5, Y4, Y4
+	VPHADDD        Y4, Y2, Y2
+	VMOVD          R8, X3
+	VPSRAD         X3, Y2, Y2
+	VPADDD         Y2, Y2, Y2
+	VPBROADCASTD   (DI), Y3
+	VPSUBD         Y3, Y2, Y2
+	VMOVDQU        interleave256<>+0(SB), Y3
+	VPERMD         Y2, Y3, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   (SI), Y3
+	VMULPS         Y3, Y2, Y2
+	VADDPS         (R9), Y2, Y2
+	VMOVUPS        Y2, (R9)
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y6, Y6
+	VPMADDWD       Y1, Y7, Y7
+	VPMADDWD       Y1, Y8, Y8
+	VPMADDWD       Y1, Y9, Y9
+	VPHADDD        Y7, Y6, Y6
+	VPHADDD        Y9, Y8, Y8
+	VPHADDD        Y8, Y6, Y6
+	VMOVD          R8, X2
+	VPSRAD         X2, Y6, Y6
+	VPADDD         Y6, Y6, Y6
+	VPBROADCASTD   4(DI), Y2
+	VPSUBD         Y2, Y6, Y6
+	VMOVDQU        interleave256<>+0(SB), Y2
+	VPERMD         Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   4(SI), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         (R9), Y6, Y6
+	VMOVUPS        Y6, (R9)
+	MOVQ           DX, R9
+	MOVQ           BX, R10
+	MOVQ           $0x00000008, R11
+	VPXOR          Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VPXOR          Y5, Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPXOR          Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPXOR          Y9, Y9, Y9
+
+tile1_2:
+	VBROADCASTI128 256(R10), Y10
+	VBROADCASTI128 384(R10), Y11
+	VPAND          64(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y2, Y2
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPAND          96(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y3, Y3
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	VMOVDQU        64(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y4, Y4
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y8, Y8
+	VMOVDQU        96(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y10
+	VPADDW         Y10, Y5, Y5
+	VPMADDUBSW     Y11, Y12, Y10
+	VPADDW         Y10, Y9, Y9
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000010, R10
+	DECQ           R11
+	JNZ            tile1_2
+	MOVQ           AX, R9
+	ADDQ           CX, R9
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y2, Y2
+	VPMADDWD       Y1, Y3, Y3
+	VPMADDWD       Y1, Y4, Y4
+	VPMADDWD       Y1, Y5, Y5
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y5, Y4, Y4
+	VPHADDD        Y4, Y2, Y2
+	VMOVD          R8, X3
+	VPSRAD         X3, Y2, Y2
+	VPADDD         Y2, Y2, Y2
+	VPBROADCASTD   8(DI), Y3
+	VPSUBD         Y3, Y2, Y2
+	VMOVDQU        interleave256<>+0(SB), Y3
+	VPERMD         Y2, Y3, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   8(SI), Y3
+	VMULPS         Y3, Y2, Y2
+	VADDPS         (R9), Y2, Y2
+	VMOVUPS        Y2, (R9)
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y6, Y6
+	VPMADDWD       Y1, Y7, Y7
+	VPMADDWD       Y1, Y8, Y8
+	VPMADDWD       Y1, Y9, Y9
+	VPHADDD        Y7, Y6, Y6
+	VPHADDD        Y9, Y8, Y8
+	VPHADDD        Y8, Y6, Y6
+	VMOVD          R8, X2
+	VPSRAD         X2, Y6, Y6
+	VPADDD         Y6, Y6, Y6
+	VPBROADCASTD   12(DI), Y2
+	VPSUBD         Y2, Y6, Y6
+	VMOVDQU        interleave256<>+0(SB), Y2
+	VPERMD         Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   12(SI), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         (R9), Y6, Y6
+	VMOVUPS        Y6, (R9)
+	ADDQ           $0x00000020, AX
+	MOVQ           DX, R9
+	MOVQ           BX, R10
+	MOVQ           $0x00000008, R11
+	VPXOR          Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VPXOR          Y5, Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPXOR          Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPXOR          Y9, Y9, Y9
+
+tile2_0:
+	VBROADCASTI128 (R10), Y10
+	VBROADCASTI128 128(R10), Y11
+	VPAND          128(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y2, Y2
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPAND          160(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y3, Y3
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	VMOVDQU        128(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y4, Y4
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y8, Y8
+	VMOVDQU        160(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y10
+	VPADDW         Y10, Y5, Y5
+	VPMADDUBSW     Y11, Y12, Y10
+	VPADDW         Y10, Y9, Y9
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000010, R10
+	DECQ           R11
+	JNZ            tile2_0
+	MOVQ           AX, R9
+	VPMADDWD       Y1, Y2, Y2
+	VPMADDWD       Y1, Y3, Y3
+	VPMADDWD       Y1, Y4, Y4
+	VPMADDWD       Y1, Y5, Y5
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y5, Y4, Y4
+	VPHADDD        Y4, Y2, Y2
+	VMOVD          R8, X3
+	VPSRAD         X3, Y2, Y2
+	VPADDD         Y2, Y2, Y2
+	VPBROADCASTD   (DI), Y3
+	VPSUBD         Y3, Y2, Y2
+	VMOVDQU        interleave256<>+0(SB), Y3
+	VPERMD         Y2, Y3, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   (SI), Y3
+	VMULPS         Y3, Y2, Y2
+	VADDPS         (R9), Y2, Y2
+	VMOVUPS        Y2, (R9)
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y6, Y6
+	VPMADDWD       Y1, Y7, Y7
+	VPMADDWD       Y1, Y8, Y8
+	VPMADDWD       Y1, Y9, Y9
+	VPHADDD        Y7, Y6, Y6
+	VPHADDD        Y9, Y8, Y8
+	VPHADDD        Y8, Y6, Y6
+	VMOVD          R8, X2
+	VPSRAD         X2, Y6, Y6
+	VPADDD         Y6, Y6, Y6
+	VPBROADCASTD   4(DI), Y2
+	VPSUBD         Y2, Y6, Y6
+	VMOVDQU        interleave256<>+0(SB), Y2
+	VPERMD         Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   4(SI), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         (R9), Y6, Y6
+	VMOVUPS        Y6, (R9)
+	MOVQ           DX, R9
+	MOVQ           BX, R10
+	MOVQ           $0x00000008, R11
+	VPXOR          Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VPXOR          Y5, Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPXOR          Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPXOR          Y9, Y9, Y9
+
+tile2_2:
+	VBROADCASTI128 256(R10), Y10
+	VBROADCASTI128 384(R10), Y11
+	VPAND          128(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y2, Y2
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPAND          160(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y3, Y3
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	VMOVDQU        128(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y4, Y4
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y8, Y8
+	VMOVDQU        160(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y10
+	VPADDW         Y10, Y5, Y5
+	VPMADDUBSW     Y11, Y12, Y10
+	VPADDW         Y10, Y9, Y9
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000010, R10
+	DECQ           R11
+	JNZ            tile2_2
+	MOVQ           AX, R9
+	ADDQ           CX, R9
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y2, Y2
+	VPMADDWD       Y1, Y3, Y3
+	VPMADDWD       Y1, Y4, Y4
+	VPMADDWD       Y1, Y5, Y5
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y5, Y4, Y4
+	VPHADDD        Y4, Y2, Y2
+	VMOVD          R8, X3
+	VPSRAD         X3, Y2, Y2
+	VPADDD         Y2, Y2, Y2
+	VPBROADCASTD   8(DI), Y3
+	VPSUBD         Y3, Y2, Y2
+	VMOVDQU        interleave256<>+0(SB), Y3
+	VPERMD         Y2, Y3, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   8(SI), Y3
+	VMULPS         Y3, Y2, Y2
+	VADDPS         (R9), Y2, Y2
+	VMOVUPS        Y2, (R9)
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y6, Y6
+	VPMADDWD       Y1, Y7, Y7
+	VPMADDWD       Y1, Y8, Y8
+	VPMADDWD       Y1, Y9, Y9
+	VPHADDD        Y7, Y6, Y6
+	VPHADDD        Y9, Y8, Y8
+	VPHADDD        Y8, Y6, Y6
+	VMOVD          R8, X2
+	VPSRAD         X2, Y6, Y6
+	VPADDD         Y6, Y6, Y6
+	VPBROADCASTD   12(DI), Y2
+	VPSUBD         Y2, Y6, Y6
+	VMOVDQU        interleave256<>+0(SB), Y2
+	VPERMD         Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   12(SI), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         (R9), Y6, Y6
+	VMOVUPS        Y6, (R9)
+	ADDQ           $0x00000020, AX
+	MOVQ           DX, R9
+	MOVQ           BX, R10
+	MOVQ           $0x00000008, R11
+	VPXOR          Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VPXOR          Y5, Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPXOR          Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPXOR          Y9, Y9, Y9
+
+tile3_0:
+	VBROADCASTI128 (R10), Y10
+	VBROADCASTI128 128(R10), Y11
+	VPAND          192(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y2, Y2
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPAND          224(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y3, Y3
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	VMOVDQU        192(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y4, Y4
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y8, Y8
+	VMOVDQU        224(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y10
+	VPADDW         Y10, Y5, Y5
+	VPMADDUBSW     Y11, Y12, Y10
+	VPADDW         Y10, Y9, Y9
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000010, R10
+	DECQ           R11
+	JNZ            tile3_0
+	MOVQ           AX, R9
+	VPMADDWD       Y1, Y2, Y2
+	VPMADDWD       Y1, Y3, Y3
+	VPMADDWD       Y1, Y4, Y4
+	VPMADDWD       Y1, Y5, Y5
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y5, Y4, Y4
+	VPHADDD        Y4, Y2, Y2
+	VMOVD          R8, X3
+	VPSRAD         X3, Y2, Y2
+	VPADDD         Y2, Y2, Y2
+	VPBROADCASTD   (DI), Y3
+	VPSUBD         Y3, Y2, Y2
+	VMOVDQU        interleave256<>+0(SB), Y3
+	VPERMD         Y2, Y3, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   (SI), Y3
+	VMULPS         Y3, Y2, Y2
+	VADDPS         (R9), Y2, Y2
+	VMOVUPS        Y2, (R9)
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y6, Y6
+	VPMADDWD       Y1, Y7, Y7
+	VPMADDWD       Y1, Y8, Y8
+	VPMADDWD       Y1, Y9, Y9
+	VPHADDD        Y7, Y6, Y6
+	VPHADDD        Y9, Y8, Y8
+	VPHADDD        Y8, Y6, Y6
+	VMOVD          R8, X2
+	VPSRAD         X2, Y6, Y6
+	VPADDD         Y6, Y6, Y6
+	VPBROADCASTD   4(DI), Y2
+	VPSUBD         Y2, Y6, Y6
+	VMOVDQU        interleave256<>+0(SB), Y2
+	VPERMD         Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   4(SI), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         (R9), Y6, Y6
+	VMOVUPS        Y6, (R9)
+	MOVQ           DX, R9
+	MOVQ           BX, R10
+	MOVQ           $0x00000008, R11
+	VPXOR          Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VPXOR          Y5, Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPXOR          Y7, Y7, Y7
+	VPXOR          Y8, Y8, Y8
+	VPXOR          Y9, Y9, Y9
+
+tile3_2:
+	VBROADCASTI128 256(R10), Y10
+	VBROADCASTI128 384(R10), Y11
+	VPAND          192(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y2, Y2
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPAND          224(R9), Y0, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y3, Y3
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	VMOVDQU        192(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y13
+	VPADDW         Y13, Y4, Y4
+	VPMADDUBSW     Y11, Y12, Y12
+	VPADDW         Y12, Y8, Y8
+	VMOVDQU        224(R9), Y12
+	VPSRLW         $0x04, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPMADDUBSW     Y10, Y12, Y10
+	VPADDW         Y10, Y5, Y5
+	VPMADDUBSW     Y11, Y12, Y10
+	VPADDW         Y10, Y9, Y9
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000010, R10
+	DECQ           R11
+	JNZ            tile3_2
+	MOVQ           AX, R9
+	ADDQ           CX, R9
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y2, Y2
+	VPMADDWD       Y1, Y3, Y3
+	VPMADDWD       Y1, Y4, Y4
+	VPMADDWD       Y1, Y5, Y5
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y5, Y4, Y4
+	VPHADDD        Y4, Y2, Y2
+	VMOVD          R8, X3
+	VPSRAD         X3, Y2, Y2
+	VPADDD         Y2, Y2, Y2
+	VPBROADCASTD   8(DI), Y3
+	VPSUBD         Y3, Y2, Y2
+	VMOVDQU        interleave256<>+0(SB), Y3
+	VPERMD         Y2, Y3, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   8(SI), Y3
+	VMULPS         Y3, Y2, Y2
+	VADDPS         (R9), Y2, Y2
+	VMOVUPS        Y2, (R9)
+	ADDQ           CX, R9
+	VPMADDWD       Y1, Y6, Y6
+	VPMADDWD       Y1, Y7, Y7
+	VPMADDWD       Y1, Y8, Y8
+	VPMADDWD       Y1, Y9, Y9
+	VPHADDD        Y7, Y6, Y6
+	VPHADDD        Y9, Y8, Y8
+	VPHADDD        Y8, Y6, Y6
+	VMOVD          R8, X2
+	VPSRAD         X2, Y6, Y6
+	VPADDD         Y6, Y6, Y6
+	VPBROADCASTD   12(DI), Y2
+	VPSUBD         Y2, Y6, Y6
+	VMOVDQU        interleave256<>+0(SB), Y2
+	VPERMD         Y6, Y2, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   12(SI), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         (R9), Y6, Y6
+	VMOVUPS        Y6, (R9)
+	ADDQ           $0x00000020, AX
+	VPADDB         Y0, Y0, Y0
+	INCL           R8
+	CMPL           R8, $0x00000004
+	JNE            activations
+	VZEROUPPER
+	RET

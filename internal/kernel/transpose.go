@@ -84,8 +84,10 @@ type transposeKernels struct {
 	// tokens.
 	quantize func(q *int8, scale *float32, sum *int32, d, dy *float32, stride uintptr)
 	// multiply adds the products to GroupSize columns of transposeTokens tokens.
-	multiply func(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)
+	multiply multiplyFunc
 }
+
+type multiplyFunc func(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)
 
 // fast is Set.transposeFast. All tokens are done for a row group before the
 // next, so that the weights are read and reordered once.

@@ -40,6 +40,11 @@ func main() {
 	unpackRows512()
 	quantizeRows512()
 	multiplyRows512()
+	tables := newTables256()
+	expand256(tables)
+	unpackRows256(tables)
+	quantizeRows256(tables)
+	multiplyRows256(tables)
 	Generate()
 }
 
