@@ -15,9 +15,7 @@ var Generic = &Set{
 	scaled:      genericScaled,
 	swiglu:      genericSwiGLU,
 	expSum:      genericExpSum,
-
-	transposeFast: genericTransposeFast,
-	expand:        genericExpand,
+	expand:      genericExpand,
 }
 
 // genericTileFast: per group of 128 columns with scale d, and activation groups

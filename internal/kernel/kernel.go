@@ -46,10 +46,10 @@ type Set struct {
 	peak     func(rounds int)
 	peakMACs int
 
-	// transposeFast adds wᵀ·dy to the columns of group g of dx, which are zero;
-	// expand writes the weights of a group of a tile as 16 rows of floats.
-	transposeFast func(dx []float32, w *Matrix, dy []float32, tokens, g int)
-	expand        func(rows *[Lanes * GroupSize]float32, w *[tileWords]uint64)
+	// transpose is nil in the oracle. expand writes the weights of a group of a
+	// tile as 16 rows of floats.
+	transpose *transposeKernels
+	expand    func(rows *[Lanes * GroupSize]float32, w *[tileWords]uint64)
 }
 
 // Available lists the sets this CPU can run, fastest first. Generic is last.

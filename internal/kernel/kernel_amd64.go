@@ -35,8 +35,8 @@ var avx512 = &Set{
 	peak:        peak512,
 	peakMACs:    16 * 64,
 
-	transposeFast: (&transposeKernels{unpackRows512, quantizeRows512, multiplyRows512}).fast,
-	expand:        expand256,
+	transpose: &transposeKernels{unpackRows512, quantizeRows512, multiplyRows512},
+	expand:    expand256,
 }
 
 var avx2 = &Set{
@@ -52,8 +52,8 @@ var avx2 = &Set{
 	peak:        peak256,
 	peakMACs:    8 * 32,
 
-	transposeFast: (&transposeKernels{unpackRows256, quantizeRows256, multiplyRows256}).fast,
-	expand:        expand256,
+	transpose: &transposeKernels{unpackRows256, quantizeRows256, multiplyRows256},
+	expand:    expand256,
 }
 
 func avx512TileFast(y []float32, ystride int, tile []uint64, b *block) {

@@ -34,8 +34,8 @@ func neonSet(name string, tileFast func([]float32, int, []uint64, *block), multi
 		swiglu:      neonSwiGLU,
 		expSum:      neonExpSum,
 
-		transposeFast: (&transposeKernels{unpackRowsNEON, quantizeRowsNEON, multiply}).fast,
-		expand:        expandNEON,
+		transpose: &transposeKernels{unpackRowsNEON, quantizeRowsNEON, multiply},
+		expand:    expandNEON,
 	}
 }
 

@@ -33,10 +33,13 @@ func (s *Set) MatMulT(dx []float32, w *Matrix, dy []float32, tokens int, exact b
 		for t := range tokens {
 			clear(dx[t*w.Cols+g*GroupSize:][:GroupSize])
 		}
-		if exact {
+		switch {
+		case exact:
 			s.transposeExact(dx, w, dy, tokens, g)
-		} else {
-			s.transposeFast(dx, w, dy, tokens, g)
+		case s.transpose != nil:
+			s.transpose.fast(dx, w, dy, tokens, g)
+		default:
+			genericTransposeFast(dx, w, dy, tokens, g)
 		}
 	}
 }
@@ -89,8 +92,8 @@ type transposeKernels struct {
 
 type multiplyFunc func(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)
 
-// fast is Set.transposeFast. All tokens are done for a row group before the
-// next, so that the weights are read and reordered once.
+// fast adds to the columns of group g. All tokens are done for a row group before
+// the next, so that the weights are read and reordered once.
 func (k *transposeKernels) fast(dx []float32, w *Matrix, dy []float32, tokens, g int) {
 	b := rowBlockPool.Get().(*rowBlock)
 	defer rowBlockPool.Put(b)
