@@ -8086,7 +8086,7 @@ DATA swapDwords512<>+60(SB)/4, $0x0000000f
 GLOBL swapDwords512<>(SB), RODATA|NOPTR, $64
 
 // func quantizeRows512(q *int8, scale *float32, sum *int32, d *float32, dy *float32, stride uintptr)
-// Requires: AVX, AVX2, AVX512F, SSE
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, SSE
 TEXT ·quantizeRows512(SB), NOSPLIT, $0-48
 	MOVQ         q+0(FP), AX
 	MOVQ         scale+8(FP), CX
@@ -8100,98 +8100,99 @@ TEXT ·quantizeRows512(SB), NOSPLIT, $0-48
 	VPBROADCASTD R8, Z1
 	MOVL         $0x0da24260, R8
 	VPBROADCASTD R8, Z2
+	MOVL         $0x01010101, R8
+	VPBROADCASTD R8, Z3
+	VMOVDQU32    byteOrder512<>+0(SB), Z4
 	MOVQ         $0x00000004, R8
 
 token:
-	VMOVUPS       (BX), Z3
-	VMULPS        (SI), Z3, Z3
-	VPANDD        Z0, Z3, Z4
-	VMOVUPS       64(BX), Z5
-	VMULPS        64(SI), Z5, Z5
+	VMOVUPS       (BX), Z5
+	VMULPS        (SI), Z5, Z5
 	VPANDD        Z0, Z5, Z6
-	VMOVUPS       128(BX), Z7
-	VMULPS        128(SI), Z7, Z7
+	VMOVUPS       64(BX), Z7
+	VMULPS        64(SI), Z7, Z7
 	VPANDD        Z0, Z7, Z8
-	VMOVUPS       192(BX), Z9
-	VMULPS        192(SI), Z9, Z9
+	VMOVUPS       128(BX), Z9
+	VMULPS        128(SI), Z9, Z9
 	VPANDD        Z0, Z9, Z10
-	VMOVUPS       256(BX), Z11
-	VMULPS        256(SI), Z11, Z11
+	VMOVUPS       192(BX), Z11
+	VMULPS        192(SI), Z11, Z11
 	VPANDD        Z0, Z11, Z12
-	VMOVUPS       320(BX), Z13
-	VMULPS        320(SI), Z13, Z13
+	VMOVUPS       256(BX), Z13
+	VMULPS        256(SI), Z13, Z13
 	VPANDD        Z0, Z13, Z14
-	VMOVUPS       384(BX), Z15
-	VMULPS        384(SI), Z15, Z15
+	VMOVUPS       320(BX), Z15
+	VMULPS        320(SI), Z15, Z15
 	VPANDD        Z0, Z15, Z16
-	VMOVUPS       448(BX), Z17
-	VMULPS        448(SI), Z17, Z17
+	VMOVUPS       384(BX), Z17
+	VMULPS        384(SI), Z17, Z17
 	VPANDD        Z0, Z17, Z18
-	VMAXPS        Z12, Z4, Z4
+	VMOVUPS       448(BX), Z19
+	VMULPS        448(SI), Z19, Z19
+	VPANDD        Z0, Z19, Z20
 	VMAXPS        Z14, Z6, Z6
 	VMAXPS        Z16, Z8, Z8
 	VMAXPS        Z18, Z10, Z10
-	VMAXPS        Z8, Z4, Z4
+	VMAXPS        Z20, Z12, Z12
 	VMAXPS        Z10, Z6, Z6
-	VMAXPS        Z6, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y6
-	VMAXPS        Y6, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X6
-	VMAXPS        X6, X4, X4
-	VPSHUFD       $0x4e, X4, X6
-	VMAXPS        X6, X4, X4
-	VPSHUFD       $0xb1, X4, X6
-	VMAXPS        X6, X4, X4
-	VDIVSS        X4, X1, X6
-	VDIVSS        X1, X4, X8
-	UCOMISS       X4, X2
+	VMAXPS        Z12, Z8, Z8
+	VMAXPS        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y8
+	VMAXPS        Y8, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X8
+	VMAXPS        X8, X6, X6
+	VPSHUFD       $0x4e, X6, X8
+	VMAXPS        X8, X6, X6
+	VPSHUFD       $0xb1, X6, X8
+	VMAXPS        X8, X6, X6
+	VDIVSS        X6, X1, X8
+	VDIVSS        X1, X6, X10
+	UCOMISS       X6, X2
 	JLS           keep
-	VPXOR         X6, X6, X6
 	VPXOR         X8, X8, X8
+	VPXOR         X10, X10, X10
 
 keep:
-	VMOVSS        X8, (CX)
-	VBROADCASTSS  X6, Z4
-	VMULPS        Z4, Z3, Z3
-	VCVTPS2DQ     Z3, Z3
-	VPMOVSDB      Z3, (AX)
-	VMULPS        Z4, Z5, Z5
+	VMOVSS        X10, (CX)
+	VBROADCASTSS  X8, Z8
+	VMULPS        Z8, Z5, Z5
 	VCVTPS2DQ     Z5, Z5
-	VPMOVSDB      Z5, 16(AX)
-	VMULPS        Z4, Z7, Z7
+	VMULPS        Z8, Z7, Z7
 	VCVTPS2DQ     Z7, Z7
-	VPMOVSDB      Z7, 32(AX)
-	VMULPS        Z4, Z9, Z9
+	VMULPS        Z8, Z9, Z9
 	VCVTPS2DQ     Z9, Z9
-	VPMOVSDB      Z9, 48(AX)
-	VMULPS        Z4, Z11, Z11
+	VMULPS        Z8, Z11, Z11
 	VCVTPS2DQ     Z11, Z11
-	VPMOVSDB      Z11, 64(AX)
-	VMULPS        Z4, Z13, Z13
+	VMULPS        Z8, Z13, Z13
 	VCVTPS2DQ     Z13, Z13
-	VPMOVSDB      Z13, 80(AX)
-	VMULPS        Z4, Z15, Z15
+	VMULPS        Z8, Z15, Z15
 	VCVTPS2DQ     Z15, Z15
-	VPMOVSDB      Z15, 96(AX)
-	VMULPS        Z4, Z17, Z17
+	VMULPS        Z8, Z17, Z17
 	VCVTPS2DQ     Z17, Z17
-	VPMOVSDB      Z17, 112(AX)
-	VPADDD        Z11, Z3, Z3
-	VPADDD        Z13, Z5, Z5
-	VPADDD        Z15, Z7, Z7
-	VPADDD        Z17, Z9, Z9
-	VPADDD        Z7, Z3, Z3
-	VPADDD        Z9, Z5, Z5
-	VPADDD        Z5, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z3, Y4
-	VPADDD        Y4, Y3, Y3
-	VEXTRACTF128  $0x01, Y3, X4
-	VPADDD        X4, X3, X3
-	VPSHUFD       $0x4e, X3, X4
-	VPADDD        X4, X3, X3
-	VPSHUFD       $0xb1, X3, X4
-	VPADDD        X4, X3, X3
-	VMOVD         X3, (DX)
+	VMULPS        Z8, Z19, Z19
+	VCVTPS2DQ     Z19, Z19
+	VPXORD        Z6, Z6, Z6
+	VPACKSSDW     Z7, Z5, Z5
+	VPACKSSDW     Z11, Z9, Z9
+	VPACKSSWB     Z9, Z5, Z5
+	VPERMD        Z5, Z4, Z5
+	VMOVDQU64     Z5, (AX)
+	VPDPBUSD      Z5, Z3, Z6
+	VPACKSSDW     Z15, Z13, Z13
+	VPACKSSDW     Z19, Z17, Z17
+	VPACKSSWB     Z17, Z13, Z13
+	VPERMD        Z13, Z4, Z13
+	VMOVDQU64     Z13, 64(AX)
+	VPDPBUSD      Z13, Z3, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y5
+	VPADDD        Y5, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X5
+	VPADDD        X5, X6, X6
+	VPSHUFD       $0x4e, X6, X5
+	VPADDD        X5, X6, X6
+	VPSHUFD       $0xb1, X6, X5
+	VPADDD        X5, X6, X6
+	VMOVD         X6, (DX)
 	ADDQ          $0x00000080, AX
 	ADDQ          $0x00000004, CX
 	ADDQ          $0x00000004, DX
@@ -8200,6 +8201,24 @@ keep:
 	JNZ           token
 	VZEROUPPER
 	RET
+
+DATA byteOrder512<>+0(SB)/4, $0x00000000
+DATA byteOrder512<>+4(SB)/4, $0x00000004
+DATA byteOrder512<>+8(SB)/4, $0x00000008
+DATA byteOrder512<>+12(SB)/4, $0x0000000c
+DATA byteOrder512<>+16(SB)/4, $0x00000001
+DATA byteOrder512<>+20(SB)/4, $0x00000005
+DATA byteOrder512<>+24(SB)/4, $0x00000009
+DATA byteOrder512<>+28(SB)/4, $0x0000000d
+DATA byteOrder512<>+32(SB)/4, $0x00000002
+DATA byteOrder512<>+36(SB)/4, $0x00000006
+DATA byteOrder512<>+40(SB)/4, $0x0000000a
+DATA byteOrder512<>+44(SB)/4, $0x0000000e
+DATA byteOrder512<>+48(SB)/4, $0x00000003
+DATA byteOrder512<>+52(SB)/4, $0x00000007
+DATA byteOrder512<>+56(SB)/4, $0x0000000b
+DATA byteOrder512<>+60(SB)/4, $0x0000000f
+GLOBL byteOrder512<>(SB), RODATA|NOPTR, $64
 
 // func multiplyRows512(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI

@@ -86,6 +86,7 @@ func quantizeRows512() {
 	q, scale, sum := Load(Param("q"), GP64()), Load(Param("scale"), GP64()), Load(Param("sum"), GP64())
 	d, dy, stride := Load(Param("d"), GP64()), Load(Param("dy"), GP64()), Load(Param("stride"), GP64())
 	abs, c127, tiny := set512(0x7FFFFFFF), set512(0x42FE0000), set512(tinyMaxBits)
+	ones, order := set512(0x01010101), constant512("byteOrder512", swap4x4)
 	left := GP64()
 	MOVQ(U32(transposeTokens), left)
 
@@ -113,9 +114,18 @@ func quantizeRows512() {
 	for i := range v {
 		VMULPS(wide, v[i], v[i])
 		VCVTPS2DQ(v[i], v[i])
-		VPMOVSDB(v[i], mem(q, 16*i))
 	}
-	total := tree(v, VPADDD)
+	total := m // a register below 16, which fold512 needs
+	VPXORD(total, total, total)
+	for i := range rowGroup / 64 {
+		b := v[4*i : 4*i+4]
+		VPACKSSDW(b[1], b[0], b[0])
+		VPACKSSDW(b[3], b[2], b[2])
+		VPACKSSWB(b[2], b[0], b[0])
+		VPERMD(b[0], order, b[0])
+		VMOVDQU64(b[0], mem(q, 64*i))
+		VPDPBUSD(b[0], ones, total)
+	}
 	fold512(total, VPADDD)
 	VMOVD(total.AsX(), mem(sum, 0))
 	ADDQ(U32(rowGroup), q)
