@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -13,10 +15,10 @@ const (
 	vectorBytes     = tileBytes - scaleBytes
 )
 
-// The kernels of the transposed product keep the bits of a tile in 16-byte lanes
-// of one column each: byte 16·k+r of a vector is byte 4·r+k of the packed one,
-// of row r. So the gradients of a tile's rows, 16 bytes, are the other factor
-// for all columns, and a dword of a sum holds four rows of a column.
+// The kernels of the transposed product keep the bits of a tile in the order
+// [4 quarters of the rows][4 vectors v][4 columns k][4 rows]. So one bit of the
+// bytes of a quarter is 16 columns of it, a plane; the factor for all of them are
+// the gradients of 4 rows, 4 bytes; and the sums need no horizontal addition.
 
 // swap4x4 transposes a 4×4 matrix: element i of the result is element swap4x4(i)
 // of the source.
@@ -49,7 +51,7 @@ func unpackRows512() {
 	Doc("unpackRows512 is transposeKernels.unpack.")
 	bits, d, tile := Load(Param("bits"), GP64()), Load(Param("d"), GP64()), Load(Param("tile"), GP64())
 	stride, tiles := Load(Param("stride"), GP64()), Load(Param("tiles"), GP64())
-	bytes, dwords := constant512("swapBytes512", swapBytes), constant512("swapDwords512", swap4x4)
+	bytes := constant512("swapBytes512", swapBytes)
 	next := GP64()
 	MOVQ(stride, next)
 	SHLQ(U8(3), next)
@@ -58,12 +60,20 @@ func unpackRows512() {
 	scales := ZMM()
 	VCVTPH2PS(mem(tile, 0), scales)
 	VMOVUPS(scales, mem(d, 0))
-	for v := range 4 {
-		w := ZMM()
-		VMOVDQU64(mem(tile, scaleBytes+64*v), w)
-		VPSHUFB(bytes, w, w)
-		VPERMD(w, dwords, w)
-		VMOVDQU64(w, mem(bits, 64*v))
+	w := make([]VecVirtual, 4)
+	for v := range w {
+		w[v] = ZMM()
+		VMOVDQU64(mem(tile, scaleBytes+64*v), w[v])
+		VPSHUFB(bytes, w[v], w[v])
+	}
+	for half, lanes := range []uint8{0x44, 0xEE} { // quarters 0 and 1, 2 and 3
+		front, back, quarter := ZMM(), ZMM(), ZMM()
+		VSHUFI32X4(U8(lanes), w[1], w[0], front)
+		VSHUFI32X4(U8(lanes), w[3], w[2], back)
+		VSHUFI32X4(U8(0x88), back, front, quarter)
+		VMOVDQU64(quarter, mem(bits, 128*half))
+		VSHUFI32X4(U8(0xDD), back, front, quarter)
+		VMOVDQU64(quarter, mem(bits, 128*half+64))
 	}
 	for line := 0; line < tileBytes; line += 64 {
 		PREFETCHT0(mem(next, line))
@@ -148,49 +158,45 @@ func tree(v []VecVirtual, op func(...Op)) VecVirtual {
 	return v[0]
 }
 
-// multiplyRows512 does 16 columns at a time, in 4 planes of 4: the chunks h = 0
-// and 1 of two vectors v, in activation group a. A plane is one bit of the bytes,
-// left where it is: its sums are Σbq times 2^a or 2^(4+a), below 2^21.
+// multiplyRows512 does 64 columns at a time, in 4 planes of 16: the bits of two
+// activation groups a and of the chunks h = 0 and 1. The bits stay where they are
+// in their bytes, so the sums are Σbq times 2^(4·h+a), below 2^21.
 func multiplyRows512() {
 	TEXT("multiplyRows512", NOSPLIT, "func(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)")
 	Pragma("noescape")
 	Doc("multiplyRows512 is transposeKernels.multiply.")
 	m := multiply512{
-		dx: Load(Param("dx"), GP64()), stride: Load(Param("stride"), GP64()),
+		dx: Load(Param("dx"), GP64()), stride: Load(Param("stride"), GP64()), bits: Load(Param("bits"), GP64()),
 		q: Load(Param("q"), GP64()), scale: Load(Param("scale"), GP64()), sum: Load(Param("sum"), GP64()),
-		order: constant512("columnOrder512", swap4x4),
-		shift: constant512("planeShift512", func(i int) uint32 { return uint32(i % 2 * 4) }),
-		zero:  ZMM(),
+		zero: ZMM(),
 	}
-	bits := Load(Param("bits"), GP64())
-	m.mask[0], m.mask[1] = set512(0x01010101), set512(0x10101010)
-	left, one := GP64(), set512(1)
+	// Lanes of two planes in turn.
+	lane := func(i int) uint32 { return uint32(i%4 + i/8*4 + i/4%2*16) }
+	m.front = constant512("front512", lane)
+	m.back = constant512("back512", func(i int) uint32 { return lane(i) + 8 })
 	VPXORD(m.zero, m.zero, m.zero)
-	MOVQ(U32(actGroups), left)
-	Label("activations")
-	for pair := range 2 {
-		m.columns(bits, pair)
-		ADDQ(U32(4*16), m.dx)
+	for i, bit := range []uint32{0x01010101, 0x10101010, 0x02020202, 0x20202020} {
+		m.mask[i] = set512(bit)
 	}
-	VPADDB(m.mask[0], m.mask[0], m.mask[0])
-	VPADDB(m.mask[1], m.mask[1], m.mask[1])
-	VPADDD(one, m.shift, m.shift)
-	DECQ(left)
-	JNZ(LabelRef("activations"))
+	m.columns(0)
+	for _, mask := range m.mask {
+		VPSLLW(U8(2), mask, mask)
+	}
+	m.columns(2)
 	VZEROUPPER()
 	RET()
 }
 
 type multiply512 struct {
-	dx, stride, q, scale, sum Register
-	mask                      [2]VecVirtual // the bit of chunk h
-	order, shift, zero        VecVirtual
+	dx, stride, bits, q, scale, sum Register
+	mask                            [4]VecVirtual
+	front, back, zero               VecVirtual
 }
 
-// columns does 16 columns, of one pair of vectors.
-func (m multiply512) columns(bits0 Register, pair int) {
+// columns does the columns of activation groups a and a+1.
+func (m multiply512) columns(a int) {
 	bits, q, left := GP64(), GP64(), GP64()
-	MOVQ(bits0, bits)
+	MOVQ(m.bits, bits)
 	MOVQ(m.q, q)
 	MOVQ(U32(rowGroupTiles), left)
 	acc := make([]VecVirtual, 4*transposeTokens)
@@ -198,18 +204,20 @@ func (m multiply512) columns(bits0 Register, pair int) {
 		acc[i] = ZMM()
 		VMOVDQA64(m.zero, acc[i])
 	}
-	tile := []string{"evenTile", "oddTile"}[pair]
+	tile := fmt.Sprintf("tile%d", a)
 	Label(tile)
-	var w [4]VecVirtual
-	for p := range w {
-		w[p] = ZMM()
-		VPANDD(mem(bits, 128*pair+64*(p/2)), m.mask[p%2], w[p])
-	}
-	for t := range transposeTokens {
-		x := ZMM()
-		VBROADCASTI32X4(mem(q, rowGroup*t), x)
+	for quarter := range 4 {
+		var w [4]VecVirtual
 		for p := range w {
-			VPDPBUSD(x, w[p], acc[4*t+p])
+			w[p] = ZMM()
+			VPANDD(mem(bits, 64*quarter), m.mask[p], w[p])
+		}
+		for t := range transposeTokens {
+			x := ZMM()
+			VPBROADCASTD(mem(q, rowGroup*t+4*quarter), x)
+			for p := range w {
+				VPDPBUSD(x, w[p], acc[4*t+p])
+			}
 		}
 	}
 	ADDQ(U32(vectorBytes), bits)
@@ -218,36 +226,35 @@ func (m multiply512) columns(bits0 Register, pair int) {
 	JNZ(LabelRef(tile))
 
 	out := GP64()
-	MOVQ(m.dx, out)
+	LEAQ(mem(m.dx, 4*32*a), out)
 	for t := range transposeTokens {
-		m.add(acc[4*t:4*t+4], out, t)
+		m.add(acc[4*t:4*t+2], a, out, 0, t)
+		m.add(acc[4*t+2:4*t+4], a+1, out, 4*32, t)
 		if t+1 < transposeTokens {
 			ADDQ(m.stride, out)
 		}
 	}
 }
 
-// add sums the four dwords of each lane of the planes, makes I = 2·Σbq − Σq of
-// each sum, and adds scale·I to 16 columns of token t.
-func (m multiply512) add(plane []VecVirtual, out Register, t int) {
-	ab, cd := pairs512(VPUNPCKLDQ, VPUNPCKHDQ, plane[0], plane[1]), pairs512(VPUNPCKLDQ, VPUNPCKHDQ, plane[2], plane[3])
-	s := pairs512(VPUNPCKLQDQ, VPUNPCKHQDQ, ab, cd)
-	VPSRAVD(m.shift, s, s)
-	VPADDD(s, s, s)
-	VPSUBD_BCST(mem(m.sum, 4*t), s, s)
-	VPERMD(s, m.order, s)
-	VCVTDQ2PS(s, s)
-	VMULPS_BCST(mem(m.scale, 4*t), s, s)
-	VADDPS(mem(out, 0), s, s)
-	VMOVUPS(s, mem(out, 0))
-}
-
-// pairs512 interleaves the low and the high halves of the lanes of a and b and
-// adds the two.
-func pairs512(low, high func(...Op), a, b VecVirtual) VecVirtual {
-	l := ZMM()
-	low(b, a, l)
-	high(b, a, a)
-	VPADDD(l, a, a)
-	return a
+// add makes I = 2·Σbq − Σq of the sums of activation group a's planes and adds
+// scale·I to its 32 columns of token t.
+func (m multiply512) add(plane []VecVirtual, a int, out Register, disp, t int) {
+	for h, s := range plane {
+		if p := 4*h + a; p == 0 {
+			VPADDD(s, s, s)
+		} else if p > 1 {
+			VPSRAD(U8(uint8(p-1)), s, s)
+		}
+		VPSUBD_BCST(mem(m.sum, 4*t), s, s)
+	}
+	front, back := ZMM(), plane[0]
+	VMOVDQA64(m.front, front)
+	VPERMI2D(plane[1], plane[0], front)
+	VPERMT2D(plane[1], m.back, back)
+	for i, s := range []VecVirtual{front, back} {
+		VCVTDQ2PS(s, s)
+		VMULPS_BCST(mem(m.scale, 4*t), s, s)
+		VADDPS(mem(out, disp+64*i), s, s)
+		VMOVUPS(s, mem(out, disp+64*i))
+	}
 }
