@@ -44,7 +44,7 @@ func main() {
 	expand256(tables)
 	unpackRows256(tables)
 	quantizeRows256(tables)
-	multiplyRows256(tables)
+	multiplyRows256()
 	Generate()
 }
 

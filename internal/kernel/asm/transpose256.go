@@ -88,7 +88,7 @@ func unpackRows256(tables tables256) {
 	Doc("unpackRows256 is transposeKernels.unpack.")
 	bits, d, tile := Load(Param("bits"), GP64()), Load(Param("d"), GP64()), Load(Param("tile"), GP64())
 	stride, tiles := Load(Param("stride"), GP64()), Load(Param("tiles"), GP64())
-	bytes, order := loaded(tables.bytes), loaded(tables.interleave)
+	bytes := loaded(tables.bytes)
 	next := GP64()
 	MOVQ(stride, next)
 	SHLQ(U8(3), next)
@@ -99,18 +99,17 @@ func unpackRows256(tables tables256) {
 		VCVTPH2PS(mem(tile, 16*half), scales)
 		VMOVUPS(scales, mem(d, 32*half))
 	}
-	for v := range 4 {
-		lo, hi, w := YMM(), YMM(), YMM()
-		VMOVDQU(mem(tile, scaleBytes+64*v), lo)
-		VMOVDQU(mem(tile, scaleBytes+64*v+32), hi)
-		VPSHUFB(bytes, lo, lo)
-		VPSHUFB(bytes, hi, hi)
-		VPUNPCKLDQ(hi, lo, w)
-		VPUNPCKHDQ(hi, lo, hi)
-		VPERMD(w, order, w)
-		VPERMD(hi, order, hi)
-		VMOVDQU(w, mem(bits, 64*v))
-		VMOVDQU(hi, mem(bits, 64*v+32))
+	for half := range 2 { // quarters 0 and 1, 2 and 3
+		w := ymms(4)
+		for v := range w {
+			VMOVDQU(mem(tile, scaleBytes+64*v+32*half), w[v])
+			VPSHUFB(bytes, w[v], w[v])
+		}
+		for i := range 4 { // vectors 0 and 1, 2 and 3 of a quarter
+			v, two := i%2*2, YMM()
+			VPERM2I128(U8([]uint8{0x20, 0x31}[i/2]), w[v+1], w[v], two)
+			VMOVDQU(two, mem(bits, 128*half+32*i))
+		}
 	}
 	for line := 0; line < tileBytes; line += 64 {
 		PREFETCHT0(mem(next, line))
@@ -205,105 +204,110 @@ func quantizeRows256(tables tables256) {
 	RET()
 }
 
-// multiplyRows256 does 8 columns of two tokens at a time: chunks h = 0 and 1 of
-// a vector, in activation group a. The weights are 2^a, so a sum of 8 tiles in
-// int16 stays below 8 · 2·8·127.
-func multiplyRows256(tables tables256) {
+// multiplyRows256 does 16 columns at a time, in 2 planes of 8: the bits of the
+// chunks h = 0 and 1 of two vectors, in activation group a. The weights are 2^a
+// or 4, so a sum of 32 quarters in int16 stays below 32 · 4·2·127.
+func multiplyRows256() {
 	TEXT("multiplyRows256", NOSPLIT, "func(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)")
 	Pragma("noescape")
 	Doc("multiplyRows256 is transposeKernels.multiply.")
 	m := multiply256{
 		dx: Load(Param("dx"), GP64()), stride: Load(Param("stride"), GP64()), bits: Load(Param("bits"), GP64()),
 		q: Load(Param("q"), GP64()), scale: Load(Param("scale"), GP64()), sum: Load(Param("sum"), GP64()),
-		a: GP32(), mask: YMM(), ones: YMM(), order: tables.interleave,
+		mask: YMM(), ones: YMM(),
 	}
 	VPCMPEQW(m.ones, m.ones, m.ones)
 	VPSRLW(U8(15), m.ones, m.ones)
 	VPACKUSWB(m.ones, m.ones, m.mask)
-	XORL(m.a, m.a)
-	Label("activations")
-	for v := range 4 {
-		for pair := range transposeTokens / 2 {
-			m.columns(v, 2*pair)
+	for a := range actGroups {
+		m.log = min(a, 2)
+		m.shift = a - m.log
+		left := GP64()
+		MOVQ(U32(2), left)
+		half := fmt.Sprintf("half%d", a)
+		Label(half)
+		m.columns(half)
+		ADDQ(U32(32), m.bits)
+		ADDQ(U32(4*16), m.dx)
+		DECQ(left)
+		JNZ(LabelRef(half))
+		SUBQ(U32(64), m.bits)
+		if a < 2 {
+			VPADDB(m.mask, m.mask, m.mask)
 		}
-		ADDQ(U32(4*8), m.dx)
 	}
-	VPADDB(m.mask, m.mask, m.mask)
-	INCL(m.a)
-	CMPL(m.a, U32(actGroups))
-	JNE(LabelRef("activations"))
 	VZEROUPPER()
 	RET()
 }
 
 type multiply256 struct {
-	dx, stride, bits, q, scale, sum, a Register
-	mask, ones                         VecVirtual
-	order                              Mem
+	dx, stride, bits, q, scale, sum Register
+	mask, ones                      VecVirtual
+	log, shift                      int // the weights are 2^log, after this shift of chunk 0
 }
 
-// columns does 8 columns of tokens t and t+1.
-func (m multiply256) columns(v, t int) {
-	bits, q, left, acc := GP64(), GP64(), GP64(), ymms(8)
+// columns does 16 columns, of half a quarter.
+func (m multiply256) columns(name string) {
+	bits, q, left, acc := GP64(), GP64(), GP64(), ymms(2*transposeTokens)
 	MOVQ(m.bits, bits)
 	MOVQ(m.q, q)
 	MOVQ(U32(rowGroupTiles), left)
 	zero256(acc)
-	tile := fmt.Sprintf("tile%d_%d", v, t)
-	Label(tile)
-	x := ymms(2)
-	for i := range x {
-		VBROADCASTI128(mem(q, rowGroup*(t+i)), x[i])
-	}
-	for p := range 4 { // columns k = 0, 1 then 2, 3 of chunk 0, then of chunk 1
-		w := YMM()
-		if p < 2 {
-			VPAND(mem(bits, 64*v+32*(p%2)), m.mask, w)
-		} else {
-			VMOVDQU(mem(bits, 64*v+32*(p%2)), w)
-			VPSRLW(U8(4), w, w)
-			VPAND(m.mask, w, w)
+	Label(name + "tile")
+	for quarter := range 4 {
+		w := ymms(2)
+		for h := range w {
+			VMOVDQU(mem(bits, 64*quarter), w[h])
+			if shift := 4*h + m.shift; shift > 0 {
+				VPSRLW(U8(uint8(shift)), w[h], w[h])
+			}
+			VPAND(m.mask, w[h], w[h])
 		}
-		for i := range x {
-			y := YMM()
-			VPMADDUBSW(x[i], w, y)
-			VPADDW(y, acc[4*i+p], acc[4*i+p])
+		for t := range transposeTokens {
+			x, y := YMM(), YMM()
+			VPBROADCASTD(mem(q, rowGroup*t+4*quarter), x)
+			VPMADDUBSW(x, w[0], y)
+			VPMADDUBSW(x, w[1], x)
+			VPADDW(y, acc[2*t], acc[2*t])
+			VPADDW(x, acc[2*t+1], acc[2*t+1])
 		}
 	}
 	ADDQ(U32(vectorBytes), bits)
 	ADDQ(U32(lanes), q)
 	DECQ(left)
-	JNZ(LabelRef(tile))
+	JNZ(LabelRef(name + "tile"))
 	out := GP64()
 	MOVQ(m.dx, out)
-	for range t {
-		ADDQ(m.stride, out)
+	for t := range transposeTokens {
+		m.add(acc[2*t:2*t+2], out, t)
+		if t+1 < transposeTokens {
+			ADDQ(m.stride, out)
+		}
 	}
-	m.add(acc[:4], out, t)
-	ADDQ(m.stride, out)
-	m.add(acc[4:], out, t+1)
 }
 
-// add sums the words of each lane of the planes, makes I = 2·Σbq − Σq of each
-// sum, and adds scale·I to 8 columns of token t.
+// add makes I = 2·Σbq − Σq of the sums of two planes and adds scale·I to 16
+// columns of token t.
 func (m multiply256) add(plane []VecVirtual, out Register, t int) {
-	for _, p := range plane {
-		VPMADDWD(m.ones, p, p)
+	total, scale, low := YMM(), YMM(), YMM()
+	VPBROADCASTD(mem(m.sum, 4*t), total)
+	for _, s := range plane {
+		VPMADDWD(m.ones, s, s)
+		switch m.log {
+		case 0:
+			VPADDD(s, s, s)
+		case 2:
+			VPSRAD(U8(1), s, s)
+		}
+		VPSUBD(total, s, s)
 	}
-	s, x := plane[0], YMM()
-	VPHADDD(plane[1], plane[0], s)
-	VPHADDD(plane[3], plane[2], plane[2])
-	VPHADDD(plane[2], s, s)
-	VMOVD(m.a, x.AsX())
-	VPSRAD(x.AsX(), s, s)
-	VPADDD(s, s, s)
-	VPBROADCASTD(mem(m.sum, 4*t), x)
-	VPSUBD(x, s, s)
-	VMOVDQU(m.order, x)
-	VPERMD(s, x, s)
-	VCVTDQ2PS(s, s)
-	VBROADCASTSS(mem(m.scale, 4*t), x)
-	VMULPS(x, s, s)
-	VADDPS(mem(out, 0), s, s)
-	VMOVUPS(s, mem(out, 0))
+	VPERM2I128(U8(0x20), plane[1], plane[0], low)
+	VPERM2I128(U8(0x31), plane[1], plane[0], plane[1])
+	VBROADCASTSS(mem(m.scale, 4*t), scale)
+	for i, s := range []VecVirtual{low, plane[1]} {
+		VCVTDQ2PS(s, s)
+		VMULPS(scale, s, s)
+		VADDPS(mem(out, 32*i), s, s)
+		VMOVUPS(s, mem(out, 32*i))
+	}
 }
