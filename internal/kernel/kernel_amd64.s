@@ -8011,9 +8011,7 @@ TEXT ·unpackRows512(SB), NOSPLIT, $0-40
 	MOVQ      stride+24(FP), BX
 	MOVQ      tiles+32(FP), SI
 	VMOVDQU32 swapBytes512<>+0(SB), Z0
-	MOVQ      BX, DI
-	SHLQ      $0x03, DI
-	ADDQ      DX, DI
+	LEAQ      (DX)(BX*8), DI
 
 tile:
 	VCVTPH2PS  (DX), Z1
@@ -8043,10 +8041,10 @@ tile:
 	PREFETCHT0 128(DI)
 	PREFETCHT0 192(DI)
 	PREFETCHT0 256(DI)
+	ADDQ       BX, DI
 	ADDQ       $0x00000040, CX
 	ADDQ       $0x00000100, AX
 	ADDQ       BX, DX
-	ADDQ       BX, DI
 	DECQ       SI
 	JNZ        tile
 	VZEROUPPER
@@ -8071,7 +8069,7 @@ DATA swapBytes512<>+60(SB)/4, $0x0f0b0703
 GLOBL swapBytes512<>(SB), RODATA|NOPTR, $64
 
 // func quantizeRows512(q *int8, scale *float32, sum *int32, d *float32, dy *float32, stride uintptr)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, SSE
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, MMX+, SSE
 TEXT ·quantizeRows512(SB), NOSPLIT, $0-48
 	MOVQ         q+0(FP), AX
 	MOVQ         scale+8(FP), CX
@@ -8089,8 +8087,18 @@ TEXT ·quantizeRows512(SB), NOSPLIT, $0-48
 	VPBROADCASTD R8, Z3
 	VMOVDQU32    byteOrder512<>+0(SB), Z4
 	MOVQ         $0x00000004, R8
+	LEAQ         (SI)(DI*4), R9
 
 token:
+	PREFETCHT0    (R9)
+	PREFETCHT0    64(R9)
+	PREFETCHT0    128(R9)
+	PREFETCHT0    192(R9)
+	PREFETCHT0    256(R9)
+	PREFETCHT0    320(R9)
+	PREFETCHT0    384(R9)
+	PREFETCHT0    448(R9)
+	ADDQ          DI, R9
 	VMOVUPS       (BX), Z5
 	VMULPS        (SI), Z5, Z5
 	VPANDD        Z0, Z5, Z6
@@ -8883,9 +8891,7 @@ TEXT ·unpackRows256(SB), NOSPLIT, $0-40
 	MOVQ    stride+24(FP), BX
 	MOVQ    tiles+32(FP), SI
 	VMOVDQU swapBytes256<>+0(SB), Y0
-	MOVQ    BX, DI
-	SHLQ    $0x03, DI
-	ADDQ    DX, DI
+	LEAQ    (DX)(BX*8), DI
 
 tile:
 	VCVTPH2PS  (DX), Y1
@@ -8929,17 +8935,17 @@ tile:
 	PREFETCHT0 128(DI)
 	PREFETCHT0 192(DI)
 	PREFETCHT0 256(DI)
+	ADDQ       BX, DI
 	ADDQ       $0x00000040, CX
 	ADDQ       $0x00000100, AX
 	ADDQ       BX, DX
-	ADDQ       BX, DI
 	DECQ       SI
 	JNZ        tile
 	VZEROUPPER
 	RET
 
 // func quantizeRows256(q *int8, scale *float32, sum *int32, d *float32, dy *float32, stride uintptr)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX, AVX2, MMX+, SSE
 TEXT ·quantizeRows256(SB), NOSPLIT, $0-48
 	MOVQ     q+0(FP), AX
 	MOVQ     scale+8(FP), CX
@@ -8955,8 +8961,18 @@ TEXT ·quantizeRows256(SB), NOSPLIT, $0-48
 	MOVL     $0x0da24260, R8
 	VMOVD    R8, X3
 	MOVQ     $0x00000004, R8
+	LEAQ     (SI)(DI*4), R9
 
 token:
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	PREFETCHT0   320(R9)
+	PREFETCHT0   384(R9)
+	PREFETCHT0   448(R9)
+	ADDQ         DI, R9
 	VPXOR        Y4, Y4, Y4
 	VPXOR        Y5, Y5, Y5
 	VMOVUPS      (BX), Y6

@@ -89,10 +89,7 @@ func unpackRows256(tables tables256) {
 	bits, d, tile := Load(Param("bits"), GP64()), Load(Param("d"), GP64()), Load(Param("tile"), GP64())
 	stride, tiles := Load(Param("stride"), GP64()), Load(Param("tiles"), GP64())
 	bytes := loaded(tables.bytes)
-	next := GP64()
-	MOVQ(stride, next)
-	SHLQ(U8(3), next)
-	ADDQ(tile, next)
+	next := nextRows(tile, stride, rowGroupTiles)
 	Label("tile")
 	for half := range 2 {
 		scales := YMM()
@@ -111,13 +108,10 @@ func unpackRows256(tables tables256) {
 			VMOVDQU(two, mem(bits, 128*half+32*i))
 		}
 	}
-	for line := 0; line < tileBytes; line += 64 {
-		PREFETCHT0(mem(next, line))
-	}
+	prefetch(next, stride, tileBytes)
 	ADDQ(U32(64), d)
 	ADDQ(U32(vectorBytes), bits)
 	ADDQ(stride, tile)
-	ADDQ(stride, next)
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
 	VZEROUPPER()
@@ -157,7 +151,10 @@ func quantizeRows256(tables tables256) {
 		VMOVUPS(mem(d, 32*i), v)
 		VMULPS(mem(dy, 32*i), v, v)
 	}
+	next := nextRows(dy, stride, transposeTokens)
+
 	Label("token")
+	prefetch(next, stride, 4*rowGroup)
 	most := ymms(2)
 	zero256(most)
 	for i := range rowGroup / 8 {

@@ -43,8 +43,24 @@ func constant512(name string, word func(i int) uint32) VecVirtual {
 	return z
 }
 
-// unpackRows512 prefetches the next row group, which the caller wants once it is
-// done with this one for all its tokens.
+// nextRows is the address n rows after one. The rows of tiles, and those of dy,
+// are too far apart for the CPU to foresee which it needs next, so the kernels
+// prefetch the next row group's tiles and the next tokens.
+func nextRows(row, stride Register, n uint8) Register {
+	next := GP64()
+	LEAQ(Mem{Base: row, Index: stride, Scale: n}, next)
+	return next
+}
+
+// prefetch prefetches a row of some bytes and steps to the one after it. Past the
+// end of the memory it does nothing.
+func prefetch(row, stride Register, bytes int) {
+	for line := 0; line < bytes; line += 64 {
+		PREFETCHT0(mem(row, line))
+	}
+	ADDQ(stride, row)
+}
+
 func unpackRows512() {
 	TEXT("unpackRows512", NOSPLIT, "func(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)")
 	Pragma("noescape")
@@ -52,10 +68,7 @@ func unpackRows512() {
 	bits, d, tile := Load(Param("bits"), GP64()), Load(Param("d"), GP64()), Load(Param("tile"), GP64())
 	stride, tiles := Load(Param("stride"), GP64()), Load(Param("tiles"), GP64())
 	bytes := constant512("swapBytes512", swapBytes)
-	next := GP64()
-	MOVQ(stride, next)
-	SHLQ(U8(3), next)
-	ADDQ(tile, next)
+	next := nextRows(tile, stride, rowGroupTiles)
 	Label("tile")
 	scales := ZMM()
 	VCVTPH2PS(mem(tile, 0), scales)
@@ -75,13 +88,10 @@ func unpackRows512() {
 		VSHUFI32X4(U8(0xDD), back, front, quarter)
 		VMOVDQU64(quarter, mem(bits, 128*half+64))
 	}
-	for line := 0; line < tileBytes; line += 64 {
-		PREFETCHT0(mem(next, line))
-	}
+	prefetch(next, stride, tileBytes)
 	ADDQ(U32(64), d)
 	ADDQ(U32(vectorBytes), bits)
 	ADDQ(stride, tile)
-	ADDQ(stride, next)
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
 	VZEROUPPER()
@@ -99,8 +109,10 @@ func quantizeRows512() {
 	ones, order := set512(0x01010101), constant512("byteOrder512", swap4x4)
 	left := GP64()
 	MOVQ(U32(transposeTokens), left)
+	next := nextRows(dy, stride, transposeTokens)
 
 	Label("token")
+	prefetch(next, stride, 4*rowGroup)
 	v, most := make([]VecVirtual, rowGroup/16), make([]VecVirtual, rowGroup/16)
 	for i := range v {
 		v[i], most[i] = ZMM(), ZMM()
