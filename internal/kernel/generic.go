@@ -15,6 +15,7 @@ var Generic = &Set{
 	scaled:      genericScaled,
 	swiglu:      genericSwiGLU,
 	expSum:      genericExpSum,
+	expand:      genericExpand,
 }
 
 // genericTileFast: per group of 128 columns with scale d, and activation groups

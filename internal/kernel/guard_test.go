@@ -125,6 +125,52 @@ func TestMatMulStaysInside(t *testing.T) {
 	})
 }
 
+func TestMatMulTStaysInside(t *testing.T) {
+	eachFenced(t, func(t *testing.T, s *Set, where side) {
+		rng := rand.New(rand.NewPCG(12, 1))
+		for _, tokens := range []int{1, 3, 4, 5, 8} {
+			for _, rows := range []int{5, 16, 37, 128, 129, 271} {
+				cols := GroupSize * (1 + rng.IntN(3))
+				_, m, _ := testMatrix(rng, rows, cols)
+				dy := testVector(rng, tokens*rows)
+				for _, exact := range []bool{false, true} {
+					want := matMulT(Generic, m, dy, tokens, exact)
+					w := &Matrix{Rows: rows, Cols: cols, words: fenced(t, where, m.words)}
+					got := fenced(t, where, make([]float32, tokens*cols))
+					s.MatMulT(got, w, fenced(t, where, dy), tokens, exact, 0, cols/GroupSize)
+					sameBits(t, fmt.Sprintf("exact=%v %d×%d, %d tokens", exact, rows, cols, tokens), got, want)
+				}
+			}
+		}
+	})
+}
+
+// The working memory of the transposed product, whose pools have no fences.
+func TestTransposeMemoryStaysInside(t *testing.T) {
+	eachFenced(t, func(t *testing.T, s *Set, where side) {
+		rng := rand.New(rand.NewPCG(13, 1))
+		_, m, w := testMatrix(rng, RowGroup, GroupSize)
+		rows := fenced(t, where, make([]float32, Lanes*GroupSize))
+		s.expand((*[Lanes * GroupSize]float32)(rows), (*[tileWords]uint64)(fenced(t, where, m.words[:tileWords])))
+		for i, v := range rows {
+			if float64(v) != w[i] {
+				t.Fatalf("expand: weight %d is %v, want %v", i, v, w[i])
+			}
+		}
+		if s.transpose == nil {
+			return
+		}
+		bits, d := fenced(t, where, make([]byte, rowGroupTiles*vectorBytes)), fenced(t, where, make([]float32, RowGroup))
+		q, scale := fenced(t, where, make([]int8, transposeTokens*RowGroup)), fenced(t, where, make([]float32, transposeTokens))
+		sum, dy := fenced(t, where, make([]int32, transposeTokens)), testVector(rng, transposeTokens*RowGroup)
+		dx, y := fenced(t, where, make([]float32, transposeTokens*GroupSize)), fenced(t, where, dy)
+		s.transpose.unpack(&bits[0], &d[0], &fenced(t, where, m.words)[0], 8*tileWords, rowGroupTiles)
+		s.transpose.quantize(&q[0], &scale[0], &sum[0], &d[0], &y[0], 4*RowGroup)
+		s.transpose.multiply(&dx[0], 4*GroupSize, &bits[0], &q[0], &scale[0], &sum[0])
+		sameBits(t, "the product", dx, matMulT(Generic, m, dy, transposeTokens, false))
+	})
+}
+
 func TestFloatKernelsStayInside(t *testing.T) {
 	eachFenced(t, func(t *testing.T, s *Set, where side) {
 		rng := rand.New(rand.NewPCG(11, 1))

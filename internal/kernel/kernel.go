@@ -45,6 +45,11 @@ type Set struct {
 	// round; nil if the set has no such loop.
 	peak     func(rounds int)
 	peakMACs int
+
+	// transpose is nil in the oracle. expand writes the weights of a group of a
+	// tile as 16 rows of floats.
+	transpose *transposeKernels
+	expand    func(rows *[Lanes * GroupSize]float32, w *[tileWords]uint64)
 }
 
 // Available lists the sets this CPU can run, fastest first. Generic is last.

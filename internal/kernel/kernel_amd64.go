@@ -34,6 +34,9 @@ var avx512 = &Set{
 	expSum:      avx512ExpSum,
 	peak:        peak512,
 	peakMACs:    16 * 64,
+
+	transpose: &transposeKernels{unpackRows512, quantizeRows512, multiplyRows512},
+	expand:    expand256,
 }
 
 var avx2 = &Set{
@@ -48,6 +51,9 @@ var avx2 = &Set{
 	expSum:      genericExpSum,
 	peak:        peak256,
 	peakMACs:    8 * 32,
+
+	transpose: &transposeKernels{unpackRows256, quantizeRows256, multiplyRows256},
+	expand:    expand256,
 }
 
 func avx512TileFast(y []float32, ystride int, tile []uint64, b *block) {

@@ -16,12 +16,13 @@ func native() []*Set {
 	return []*Set{neon}
 }
 
-var dotprod = neonSet("dotprod", tileFastBy(tileFastDot1, tileFastDot2, tileFastDot4))
+var dotprod = neonSet("dotprod", tileFastBy(tileFastDot1, tileFastDot2, tileFastDot4), multiplyRowsDot)
 
-var neon = neonSet("neon", tileFastBy(tileFastNEON1, tileFastNEON2, tileFastNEON4))
+var neon = neonSet("neon", tileFastBy(tileFastNEON1, tileFastNEON2, tileFastNEON4), multiplyRowsNEON)
 
-// neonSet returns a set whose tileFast is given: only it has use for SDOT.
-func neonSet(name string, tileFast func([]float32, int, []uint64, *block)) *Set {
+// neonSet returns a set whose tileFast and step of the transposed product are
+// given: only they have use for SDOT.
+func neonSet(name string, tileFast func([]float32, int, []uint64, *block), multiply multiplyFunc) *Set {
 	return &Set{
 		Name:        name,
 		tileFast:    tileFast,
@@ -32,6 +33,9 @@ func neonSet(name string, tileFast func([]float32, int, []uint64, *block)) *Set 
 		scaled:      neonScaled,
 		swiglu:      neonSwiGLU,
 		expSum:      neonExpSum,
+
+		transpose: &transposeKernels{unpackRowsNEON, quantizeRowsNEON, multiply},
+		expand:    expandNEON,
 	}
 }
 

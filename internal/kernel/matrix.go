@@ -120,17 +120,19 @@ func (m *Matrix) flipBits(row, col, end int) {
 
 // Row writes the weights of row r, Cols floats, to dst.
 func (m *Matrix) Row(dst []float32, r int) {
-	lane := r % Lanes
 	for g := range m.Cols / GroupSize {
-		w := m.group(r, g)
-		d := scaleOf(w, lane)
-		value := [2]float32{-d, d}
-		out := dst[g*GroupSize:][:GroupSize]
-		for i := range GroupSize / maskCols { // activation group i/8, chunk i%8
-			field := w[scaleWords+i%8/2*vectorWords+lane/2] >> (32*(lane%2) + 4*(i%2) + i/8)
-			for k := range maskCols {
-				out[i*maskCols+k] = value[field>>(8*k)&1]
-			}
+		expandRow(dst[g*GroupSize:][:GroupSize], m.group(r, g), r%Lanes)
+	}
+}
+
+// expandRow writes the weights of lane r in a group's words to out.
+func expandRow(out []float32, w []uint64, r int) {
+	d := scaleOf(w, r)
+	value := [2]float32{-d, d}
+	for i := range GroupSize / maskCols { // activation group i/8, chunk i%8
+		field := w[scaleWords+i%8/2*vectorWords+r/2] >> (32*(r%2) + 4*(i%2) + i/8)
+		for k := range maskCols {
+			out[i*maskCols+k] = value[field>>(8*k)&1]
 		}
 	}
 }

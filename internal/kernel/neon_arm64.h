@@ -17,6 +17,7 @@
 
 #define CMTST(m, n, d) WORD $(0x4E208C00 | MM(m) | NN(n) | (d))
 #define AND16(m, n, d) WORD $(0x4E201C00 | MM(m) | NN(n) | (d))
+#define EOR16(m, n, d) WORD $(0x6E201C00 | MM(m) | NN(n) | (d))
 #define NOT16(n, d) WORD $(0x6E205800 | NN(n) | (d))
 // SMOVH moves the lowest 16-bit lane of n, a signed number, to register r.
 #define SMOVH(n, r) WORD $(0x0E022C00 | NN(n) | (r))

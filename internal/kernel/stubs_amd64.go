@@ -119,3 +119,38 @@ func dots256(out *float32, n int, q *float32, k *float32, blocks int)
 //
 //go:noescape
 func weightedSum256(out *float32, blocks int, p *float32, n int, v *float32, stride uintptr)
+
+// unpackRows512 is transposeKernels.unpack.
+//
+//go:noescape
+func unpackRows512(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+
+// quantizeRows512 is transposeKernels.quantize.
+//
+//go:noescape
+func quantizeRows512(q *int8, scale *float32, sum *int32, d *float32, dy *float32, stride uintptr)
+
+// multiplyRows512 is transposeKernels.multiply.
+//
+//go:noescape
+func multiplyRows512(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)
+
+// expand256 is expand.
+//
+//go:noescape
+func expand256(rows *[2048]float32, w *[36]uint64)
+
+// unpackRows256 is transposeKernels.unpack.
+//
+//go:noescape
+func unpackRows256(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+
+// quantizeRows256 is transposeKernels.quantize.
+//
+//go:noescape
+func quantizeRows256(q *int8, scale *float32, sum *int32, d *float32, dy *float32, stride uintptr)
+
+// multiplyRows256 is transposeKernels.multiply.
+//
+//go:noescape
+func multiplyRows256(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)

@@ -37,6 +37,14 @@ func main() {
 	peak256()
 	dots256()
 	weightedSum256()
+	unpackRows512()
+	quantizeRows512()
+	multiplyRows512()
+	tables := newTables256()
+	expand256(tables)
+	unpackRows256(tables)
+	quantizeRows256(tables)
+	multiplyRows256()
 	Generate()
 }
 
