@@ -5,7 +5,8 @@ import "math"
 // reference is Qwen3 in float64, one sequence at a time, written to be compared
 // with: no batches, no caches, no kernels.
 type reference struct {
-	m *Model
+	m       *Model
+	weights map[string][]float32 // of the matrices used so far
 	// nudge, if set, may change what a projection or the SwiGLU of a layer has
 	// just computed for the token at a position: name is that of the tensor, or
 	// "hidden".
@@ -14,12 +15,21 @@ type reference struct {
 
 func (f *reference) matrix(tensor string, x []float64) []float64 {
 	w := f.m.matrices[tensor]
-	y, row := make([]float64, w.Rows), make([]float32, w.Cols)
-	for r := range y {
-		w.Row(row, r)
-		for j, v := range row {
-			y[r] += float64(v) * x[j]
+	all := f.weights[tensor]
+	if all == nil {
+		all = make([]float32, w.Rows*w.Cols)
+		for r := range w.Rows {
+			w.Row(all[r*w.Cols:(r+1)*w.Cols], r)
 		}
+		f.weights[tensor] = all
+	}
+	y := make([]float64, w.Rows)
+	for r := range y {
+		var sum float64
+		for j, v := range all[r*w.Cols : (r+1)*w.Cols] {
+			sum += float64(v) * x[j]
+		}
+		y[r] = sum
 	}
 	return y
 }
@@ -44,8 +54,9 @@ func (f *reference) rotate(v []float64, pos int) {
 	}
 }
 
-// sequence returns the log-probabilities of what may follow each token.
-func (f *reference) sequence(ids []int32) [][]float64 {
+// sequence returns the log-probabilities of what may follow each token from the
+// given one on.
+func (f *reference) sequence(ids []int32, from int) [][]float64 {
 	c := f.m.config
 	x := make([][]float64, len(ids))
 	for t, id := range ids {
@@ -62,6 +73,7 @@ func (f *reference) sequence(ids []int32) [][]float64 {
 	if c.Tied {
 		head = "token_embd.weight"
 	}
+	x = x[from:]
 	for t := range x {
 		logits := f.matrix(head, f.norm(x[t], f.m.outputNorm))
 		most, sum := logits[0], 0.0
@@ -147,10 +159,10 @@ func (f *reference) attend(out, query []float64, ks, vs [][]float64, at int) {
 func (f *reference) value(q Sloped) (sum float64, answers []float64) {
 	for k, a := range q.Answers {
 		ids := append(append([]int32{}, q.Prompt...), a[:len(a)-1]...)
-		p := f.sequence(ids)
+		p := f.sequence(ids, len(q.Prompt)-1)
 		var lp float64
 		for n, id := range a {
-			lp += p[len(q.Prompt)-1+n][id]
+			lp += p[n][id]
 		}
 		answers = append(answers, lp)
 		sum += q.Weights[k] * lp
