@@ -70,3 +70,27 @@ func BenchmarkApply(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkGradient is a forward and a backward pass over the same kind of
+// probes as BenchmarkScore's.
+func BenchmarkGradient(b *testing.B) {
+	for _, precision := range []Precision{Fast, Exact} {
+		b.Run(precision.String(), func(b *testing.B) {
+			m := testModel(b, demoShape, Options{Precision: precision})
+			rng := rand.New(rand.NewPCG(1, 1))
+			var qs []Sloped
+			tokens := 0
+			for range 80 {
+				q := Question{Prompt: randomIDs(rng, 12, 512), Answers: [][]int32{randomIDs(rng, 7, 512), randomIDs(rng, 7, 512)}}
+				qs = append(qs, Sloped{q, []float64{1, -1}})
+				tokens += q.Tokens()
+			}
+			for b.Loop() {
+				if _, err := m.Gradient(context.Background(), qs, func(*Slopes) error { return nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(tokens*b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
