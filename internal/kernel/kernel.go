@@ -45,6 +45,16 @@ type Set struct {
 	// round; nil if the set has no such loop.
 	peak     func(rounds int)
 	peakMACs int
+
+	// quantizeGroup quantises ActGroup values, four neighbours to q[i·stride:],
+	// and returns their scale and Σq.
+	quantizeGroup func(q []int8, stride int, x []float32) (scale float32, sum int32)
+	scores        func(out []float32, stride int, q *Queries, b, next *KVBlock)
+	addValues     func(out, w []float32, stride, n int, b, next *KVBlock)
+
+	add    func(x, y []float32)
+	max    func(x []float32) float32
+	rotate func(v, cos, sin []float32, scale float32)
 }
 
 // Available lists the sets this CPU can run, fastest first. Generic is last.
@@ -147,3 +157,15 @@ func (s *Set) SwiGLU(h, gate, up []float32) { s.swiglu(h, gate, up) }
 
 // ExpSum replaces x by e^(x−max) and returns the sum, kept as in Dots.
 func (s *Set) ExpSum(x []float32, max float32) float32 { return s.expSum(x, max) }
+
+// Add adds y to x.
+func (s *Set) Add(x, y []float32) { s.add(x, y) }
+
+// Max returns the largest of the numbers x, none of them NaN: −∞ if there are
+// none, and +0 for a zero of either sign.
+func (s *Set) Max(x []float32) float32 { return s.max(x) }
+
+// Rotate turns the pairs (v[i], v[i+half]) by the angles whose cosines and sines
+// are given, half = len(cos) of each, and multiplies them by scale: a rotary
+// position embedding in half-rotation order.
+func (s *Set) Rotate(v, cos, sin []float32, scale float32) { s.rotate(v, cos, sin, scale) }

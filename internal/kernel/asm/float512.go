@@ -161,93 +161,6 @@ func weightedSum512() {
 	RET()
 }
 
-func scaled512() {
-	TEXT("scaled512", NOSPLIT, "func(out *float32, x *float32, w *float32, r float32, blocks int)")
-	Pragma("noescape")
-	Doc("scaled512 is scaled for 16·blocks values.")
-	out, x, w, left := Load(Param("out"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	r := ZMM()
-	Load(Param("r"), r.AsX())
-	VBROADCASTSS(r.AsX(), r)
-	Label("block")
-	v := ZMM()
-	VMULPS(mem(x, 0), r, v)
-	VMULPS(mem(w, 0), v, v)
-	VMOVUPS(v, mem(out, 0))
-	for _, p := range []Register{out, x, w} {
-		ADDQ(U32(64), p)
-	}
-	DECQ(left)
-	JNZ(LabelRef("block"))
-	VZEROUPPER()
-	RET()
-}
-
-// expConsts are the constants of Exp in registers.
-type expConsts struct {
-	lo, hi, log2e, ln2hi, ln2lo, bias VecVirtual
-	c                                 []VecVirtual
-}
-
-func loadExp() expConsts {
-	e := expConsts{
-		lo: set512(0xC2AE0000), hi: set512(0x42B00000), log2e: set512(0x3FB8AA3B),
-		ln2hi: set512(0x3F318000), ln2lo: set512(0xB95E8083), bias: set512(127),
-	}
-	for _, b := range []uint32{0x3AB60B61, 0x3C088889, 0x3D2AAAAB, 0x3E2AAAAB, 0x3F000000, 0x3F800000} {
-		e.c = append(e.c, set512(b))
-	}
-	return e
-}
-
-// exp replaces x by Exp(x), with the operations of the Go version in its order.
-func (e expConsts) exp(x VecVirtual) {
-	VMAXPS(e.lo, x, x)
-	VMINPS(e.hi, x, x)
-	n, t, p := ZMM(), ZMM(), ZMM()
-	VMULPS(e.log2e, x, n)
-	VCVTPS2DQ(n, n)
-	f := ZMM()
-	VCVTDQ2PS(n, f)
-	VMULPS(e.ln2hi, f, t)
-	VSUBPS(t, x, x)
-	VMULPS(e.ln2lo, f, t)
-	VSUBPS(t, x, x)
-	VMOVAPS(e.c[0], p)
-	for _, c := range append(e.c[1:], e.c[len(e.c)-1]) {
-		VMULPS(x, p, p)
-		VADDPS(c, p, p)
-	}
-	VPADDD(e.bias, n, n)
-	VPSLLD(U8(23), n, n)
-	VMULPS(n, p, x)
-}
-
-func swiglu512() {
-	TEXT("swiglu512", NOSPLIT, "func(h *float32, gate *float32, up *float32, blocks int)")
-	Pragma("noescape")
-	Doc("swiglu512 is swiglu for 16·blocks values.")
-	h, gate, up, left := Load(Param("h"), GP64()), Load(Param("gate"), GP64()), Load(Param("up"), GP64()), Load(Param("blocks"), GP64())
-	e := loadExp()
-	sign := set512(0x80000000)
-	Label("block")
-	g, x := ZMM(), ZMM()
-	VMOVUPS(mem(gate, 0), g)
-	VPXORD(sign, g, x)
-	e.exp(x)
-	VADDPS(e.c[len(e.c)-1], x, x)
-	VDIVPS(x, g, g)
-	VMULPS(mem(up, 0), g, g)
-	VMOVUPS(g, mem(h, 0))
-	for _, r := range []Register{h, gate, up} {
-		ADDQ(U32(64), r)
-	}
-	DECQ(left)
-	JNZ(LabelRef("block"))
-	VZEROUPPER()
-	RET()
-}
-
 func expSum512() {
 	TEXT("expSum512", NOSPLIT, "func(x *float32, n int, max float32) float32")
 	Pragma("noescape")
@@ -257,7 +170,7 @@ func expSum512() {
 	m := ZMM()
 	Load(Param("max"), m.AsX())
 	VBROADCASTSS(m.AsX(), m)
-	e := loadExp()
+	e := loadExp(w512, set512)
 	sum := ZMM()
 	VPXORD(sum, sum, sum)
 	v := ZMM()
