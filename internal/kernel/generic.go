@@ -84,7 +84,10 @@ const tinyMax = 1e-30
 func genericQuantize(b *block, t int, x []float32) {
 	for a := range len(x) / ActGroup {
 		lo := a * ActGroup
-		scale, sum := genericQuantizeGroup(b.q[b.at(lo, t):], b.width*maskCols, x[lo:lo+ActGroup])
+		q, scale, sum := genericQuantizeGroup(x[lo : lo+ActGroup])
+		for j, v := range q {
+			b.q[b.at(lo+j, t)] = v
+		}
 		up := a % actGroups
 		b.scale[a*b.width+t] = scale / float32(int(1)<<up)
 		b.nsum[a*b.width+t] = -sum << up
@@ -92,7 +95,7 @@ func genericQuantize(b *block, t int, x []float32) {
 }
 
 // genericQuantizeGroup: q = round(x·127/max|x|), ties to even.
-func genericQuantizeGroup(q []int8, stride int, x []float32) (scale float32, sum int32) {
+func genericQuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
 	var most float32
 	for _, f := range x {
 		most = max(most, float32(math.Abs(float64(f))))
@@ -102,11 +105,10 @@ func genericQuantizeGroup(q []int8, stride int, x []float32) (scale float32, sum
 		inv, scale = 127/most, most/127
 	}
 	for j, f := range x {
-		v := int8(math.RoundToEven(float64(f * inv)))
-		sum += int32(v)
-		q[j/maskCols*stride+j%maskCols] = v
+		q[j] = int8(math.RoundToEven(float64(f * inv)))
+		sum += int32(q[j])
 	}
-	return scale, sum
+	return q, scale, sum
 }
 
 func genericDots(out, q, k []float32) {

@@ -46,9 +46,8 @@ type Set struct {
 	peak     func(rounds int)
 	peakMACs int
 
-	// quantizeGroup quantises ActGroup values, four neighbours to q[i·stride:],
-	// and returns their scale and Σq.
-	quantizeGroup func(q []int8, stride int, x []float32) (scale float32, sum int32)
+	// quantizeGroup quantises ActGroup values; sum is Σq.
+	quantizeGroup func(x []float32) (q [ActGroup]int8, scale float32, sum int32)
 	scores        func(out []float32, stride int, q *Queries, b, next *KVBlock)
 	addValues     func(out, w []float32, stride, n int, b, next *KVBlock)
 

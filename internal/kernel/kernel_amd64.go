@@ -16,7 +16,7 @@ func native() []*Set {
 		sets = append(sets, avx512)
 	}
 	// Every CPU with AVX2 converts float16 in hardware (F16C).
-	if x.HasAVX2 && x.HasBMI2 && x.HasFMA {
+	if x.HasAVX2 && x.HasBMI2 {
 		sets = append(sets, avx2)
 	}
 	return sets
@@ -96,9 +96,9 @@ func avx512Quantize(b *block, t int, x []float32) {
 	quantize512(&b.q[t*maskCols], uintptr(b.width*maskCols), &b.scale[t], &b.nsum[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
 }
 
-func avx512QuantizeGroup(q []int8, stride int, x []float32) (scale float32, sum int32) {
-	quantize512(&q[0], uintptr(stride), &scale, &sum, 0, &x[0], 1)
-	return scale, -sum
+func avx512QuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
+	quantize512(&q[0], maskCols, &scale, &sum, 0, &x[0], 1)
+	return q, scale, -sum
 }
 
 func avx512Dots(out, q, k []float32) {
@@ -168,9 +168,9 @@ func avx2Quantize(b *block, t int, x []float32) {
 	quantize256(&b.q[t*maskCols], uintptr(b.width*maskCols), &b.scale[t], &b.nsum[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
 }
 
-func avx2QuantizeGroup(q []int8, stride int, x []float32) (scale float32, sum int32) {
-	quantize256(&q[0], uintptr(stride), &scale, &sum, 0, &x[0], 1)
-	return scale, -sum
+func avx2QuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
+	quantize256(&q[0], maskCols, &scale, &sum, 0, &x[0], 1)
+	return q, scale, -sum
 }
 
 func avx2Dots(out, q, k []float32) {

@@ -80,9 +80,9 @@ func neonQuantize(b *block, t int, x []float32) {
 	quantizeNEON(&b.q[t*maskCols], &b.scale[t], &b.nsum[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
 }
 
-func neonQuantizeGroup(q []int8, stride int, x []float32) (scale float32, sum int32) {
-	quantizeNEON(&q[0], &scale, &sum, uintptr(stride), &x[0], 1)
-	return scale, -sum
+func neonQuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
+	quantizeNEON(&q[0], &scale, &sum, maskCols, &x[0], 1)
+	return q, scale, -sum
 }
 
 func neonDots(out, q, k []float32) {

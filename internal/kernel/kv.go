@@ -6,10 +6,10 @@ const KVLen = Lanes
 // KVBlock holds the keys and values of KVLen neighbouring positions of one kv
 // head as int8, in groups of ActGroup dimensions with a scale each, quantised as
 // an Acts is. In a score a lane is a position, so four dimensions of a key lie
-// together for all positions; a weighted sum reads a group of one position after
-// the other.
+// together for all positions; in a weighted sum a lane is a dimension, so two
+// positions lie together.
 type KVBlock struct {
-	K, V           []int8    // [d/4][KVLen][4] and [d/ActGroup][KVLen][ActGroup]
+	K, V           []int8    // [d/4][KVLen][4] and [d/ActGroup][KVLen/2][ActGroup][2]
 	KScale, VScale []float32 // [d/ActGroup][KVLen] each
 }
 
@@ -26,8 +26,16 @@ func (b *KVBlock) dim() int { return len(b.K) / KVLen }
 func (s *Set) StoreKV(b *KVBlock, i int, k, v []float32) {
 	for a := range b.dim() / ActGroup {
 		lo, at := a*ActGroup, a*KVLen+i
-		b.KScale[at], _ = s.quantizeGroup(b.K[lo*KVLen+i*maskCols:], KVLen*maskCols, k[lo:lo+ActGroup])
-		b.VScale[at], _ = s.quantizeGroup(b.V[at*ActGroup:], maskCols, v[lo:lo+ActGroup])
+		q, scale, _ := s.quantizeGroup(k[lo : lo+ActGroup])
+		b.KScale[at] = scale
+		for j := 0; j < ActGroup; j += maskCols {
+			copy(b.K[(lo+j)*KVLen+i*maskCols:][:maskCols], q[j:])
+		}
+		q, b.VScale[at], _ = s.quantizeGroup(v[lo : lo+ActGroup])
+		pair := b.V[(a*KVLen+i&^1)*ActGroup:][:2*ActGroup]
+		for j, x := range q {
+			pair[2*j+i&1] = x
+		}
 	}
 }
 
@@ -52,7 +60,8 @@ func (q *Queries) Reset(n, d int) {
 func (s *Set) SetQuery(q *Queries, i int, x []float32) {
 	for a := range q.dim / ActGroup {
 		at := a*q.n + i
-		scale, sum := s.quantizeGroup(q.q[at*ActGroup:], maskCols, x[a*ActGroup:(a+1)*ActGroup])
+		group, scale, sum := s.quantizeGroup(x[a*ActGroup : (a+1)*ActGroup])
+		copy(q.q[at*ActGroup:], group[:])
 		q.scale[at], q.bias[at] = scale, -128*sum
 	}
 }
@@ -68,10 +77,10 @@ func (s *Set) Scores(out []float32, stride int, q *Queries, b, next *KVBlock) {
 	s.scores(out, stride, q, b, next)
 }
 
-// AddValues adds Σ_p w[i·stride+p]·v_p to out[i·d:], for i < n, in the order of
-// the positions. A weight times its value's scale is rounded to 16 bits of
-// precision, far finer than the values are: so its product with an int8 is exact
-// and may be fused with the sum. next is as in Scores.
+// AddValues adds Σ_p w[i·stride+p]·v_p to out[i·d:], for i < n. Per group the
+// products of the weights and the values' scales are quantised to int16, so that
+// the sum over the positions is an exact integer; their error is 1/65,534 of the
+// largest. next is as in Scores.
 func (s *Set) AddValues(out, w []float32, stride, n int, b, next *KVBlock) {
 	if next == nil {
 		next = b

@@ -20,26 +20,36 @@ func genericScores(out []float32, stride int, q *Queries, b, _ *KVBlock) {
 	}
 }
 
+const (
+	weightMax  = 1<<15 - 1
+	weightStep = 1.0 / weightMax
+)
+
 func genericAddValues(out, w []float32, stride, n int, b, _ *KVBlock) {
 	d := b.dim()
 	for i := range n {
-		for at := range d / ActGroup * KVLen { // group at/KVLen, position at%KVLen
-			weight := coarse(w[i*stride+at%KVLen] * b.VScale[at])
-			sum := out[i*d+at/KVLen*ActGroup:]
-			for j, v := range b.V[at*ActGroup : (at+1)*ActGroup] {
-				sum[j] += float32(weight * float32(v))
+		for a := range d / ActGroup {
+			weight, step := quantizeWeights(w[i*stride:][:KVLen], b.VScale[a*KVLen:][:KVLen])
+			for j := range ActGroup {
+				var sum int32
+				for p, q := range weight {
+					sum += q * int32(b.V[((a*KVLen+p&^1)*ActGroup)+2*j+p&1])
+				}
+				out[i*d+a*ActGroup+j] += float32(float32(sum) * step)
 			}
 		}
 	}
 }
 
-// coarse rounds x to 16 significant bits: 16 + 7 bits of an int8 are fewer than
-// the 24 of a float32.
-func coarse(x float32) float32 {
-	return math.Float32frombits((math.Float32bits(x) + coarseHalf) & coarseMask)
+// quantizeWeights: w·scale ≈ q·step with the largest |q| = weightMax.
+func quantizeWeights(w, scale []float32) (q [KVLen]int32, step float32) {
+	most := float32(tinyMax)
+	for p, x := range w {
+		most = max(most, float32(math.Abs(float64(x*scale[p]))))
+	}
+	inv := weightMax / most
+	for p, x := range w {
+		q[p] = int32(math.RoundToEven(float64(float32(x*scale[p]) * inv)))
+	}
+	return q, float32(most * weightStep)
 }
-
-const (
-	coarseHalf = 1 << 7
-	coarseMask = 1<<32 - 1<<8
-)

@@ -107,8 +107,9 @@ func TestGenericKVIsExact(t *testing.T) {
 	Generic.Scores(got, KVLen, testQueries(Generic, q, 1), b, nil)
 	w, sum := make([]float32, KVLen), make([]float32, d)
 	for p := range w {
-		w[p] = 0.25 * float32(p-3)
+		w[p] = float32(p*p*p*5 - 3000)
 	}
+	w[6] = -weightMax
 	Generic.AddValues(sum, w, KVLen, 1, b, nil)
 	wantScores, wantSum := make([]float32, KVLen), make([]float32, d)
 	for p := range KVLen {
@@ -180,8 +181,13 @@ func TestKVQuantizeEdges(t *testing.T) {
 			k[i] = f(i)
 		}
 		want, q := storeKV(Generic, k, k), testQueries(Generic, k, KVLen)
-		scores := make([]float32, KVLen*KVLen)
+		scores, values := make([]float32, KVLen*KVLen), make([]float32, KVLen*d)
 		Generic.Scores(scores, KVLen, q, want, nil)
+		w := make([]float32, KVLen*d) // the same numbers as weights, if they are not too large
+		for i := range w {
+			w[i] = max(min(k[i], 1e6), -1e6)
+		}
+		Generic.AddValues(values, w, d, KVLen, want, nil)
 		for _, s := range sets(t) {
 			what := s.Name + " " + name
 			sameKV(t, what, storeKV(s, k, k), want)
@@ -189,6 +195,9 @@ func TestKVQuantizeEdges(t *testing.T) {
 			got := make([]float32, KVLen*KVLen)
 			s.Scores(got, KVLen, q, want, nil)
 			sameBits(t, what, got, scores)
+			sum := make([]float32, KVLen*d)
+			s.AddValues(sum, w, d, KVLen, want, nil)
+			sameBits(t, what+" as weights", sum, values)
 		}
 	}
 }
@@ -211,29 +220,38 @@ func TestKVExtremes(t *testing.T) {
 		b, q := storeKV(Generic, k, k), testQueries(Generic, x, n)
 		want, got := make([]float32, n*KVLen), make([]float32, n*KVLen)
 		Generic.Scores(want, KVLen, q, b, nil)
+		values, sum := make([]float32, n*d), make([]float32, n*d)
+		Generic.AddValues(values, x, KVLen, n, b, nil)
 		for _, s := range sets(t) {
 			s.Scores(got, KVLen, q, b, nil)
 			sameBits(t, s.Name+" "+name, got, want)
+			s.AddValues(sum, x, KVLen, n, b, nil)
+			sameBits(t, s.Name+" values "+name, sum, values)
+			clear(sum)
 		}
 	}
 }
 
-// coarse leaves numbers whose product with every int8 is exact.
-func TestCoarse(t *testing.T) {
+// Quantised weights keep 15 bits of the largest, whatever its size.
+func TestQuantizeWeights(t *testing.T) {
 	rng := rand.New(rand.NewPCG(25, 1))
-	for range 100_000 {
-		x := math.Float32frombits(rng.Uint32())
-		if m := math.Abs(float64(x)); m != m || m > 1e36 {
-			continue
+	for _, size := range []float32{1e30, 1, 1e-20, 1e-29} {
+		w, scale := testVector(rng, KVLen), testVector(rng, KVLen)
+		var most float64
+		for p := range w {
+			w[p] *= size
+			most = max(most, math.Abs(float64(w[p])*float64(scale[p])))
 		}
-		c := coarse(x)
-		if e := math.Abs(float64(c) - float64(x)); e > math.Abs(float64(x))/(1<<16) && e > 1e-42 {
-			t.Fatalf("coarse(%v) = %v", x, c)
+		q, step := quantizeWeights(w, scale)
+		for p, n := range q {
+			want := float64(w[p]) * float64(scale[p])
+			if e := math.Abs(float64(n)*float64(step) - want); e > 0.501*most/weightMax {
+				t.Errorf("size %v: weight %v became %d · %v", size, want, n, step)
+			}
 		}
-		v := rng.IntN(255) - 127
-		if float64(c*float32(v)) != float64(c)*float64(v) {
-			t.Fatalf("coarse(%v) = %v, times %d is not exact", x, c, v)
-		}
+	}
+	if q, _ := quantizeWeights(make([]float32, KVLen), make([]float32, KVLen)); q != [KVLen]int32{} {
+		t.Errorf("zeros became %v", q)
 	}
 }
 

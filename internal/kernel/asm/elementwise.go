@@ -6,7 +6,7 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-func addFloats(w width) {
+func addFloats(w *width) {
 	TEXT("add"+w.name, NOSPLIT, "func(x *float32, y *float32, blocks int)")
 	Pragma("noescape")
 	Doc("add" + w.name + " is add for 16·blocks values.")
@@ -22,7 +22,7 @@ func addFloats(w width) {
 	})
 }
 
-func maxFloats(w width) {
+func maxFloats(w *width) {
 	TEXT("max"+w.name, NOSPLIT, "func(x *float32, blocks int) float32")
 	Pragma("noescape")
 	Doc("max" + w.name + " is max of 16·blocks values.")
@@ -38,18 +38,16 @@ func maxFloats(w width) {
 	advance(x)
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
-	if w.bytes == 64 {
-		fold512(lane[0], VMAXPS)
-	} else {
-		VMAXPS(lane[1], lane[0], lane[0])
-		fold256(lane[0], VMAXPS)
+	for _, m := range lane[1:] {
+		VMAXPS(m, lane[0], lane[0])
 	}
+	w.fold(lane[0], VMAXPS)
 	Store(lane[0].AsX(), ReturnIndex(0))
 	VZEROUPPER()
 	RET()
 }
 
-func rotatePairs(w width) {
+func rotatePairs(w *width) {
 	TEXT("rotate"+w.name, NOSPLIT, "func(lo *float32, hi *float32, cos *float32, sin *float32, scale float32, blocks int)")
 	Pragma("noescape")
 	Doc("rotate" + w.name + " is rotate for 16·blocks pairs.")
@@ -80,7 +78,7 @@ func rotatePairs(w width) {
 	})
 }
 
-func scaled(w width) {
+func scaled(w *width) {
 	TEXT("scaled"+w.name, NOSPLIT, "func(out *float32, x *float32, w *float32, r float32, blocks int)")
 	Pragma("noescape")
 	Doc("scaled" + w.name + " is scaled for 16·blocks values.")

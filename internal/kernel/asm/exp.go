@@ -15,13 +15,13 @@ var expBits = []uint32{
 
 // expConsts are the constants of Exp where they can be operands.
 type expConsts struct {
-	w                                          width
+	w                                          *width
 	lo, hi, log2e, ln2hi, ln2lo, bias, c6, one Op
 	c                                          []Op // after c6
 }
 
 // loadExp puts the constants where the function all puts a number.
-func loadExp[T Op](w width, all func(bits uint32) T) expConsts {
+func loadExp[T Op](w *width, all func(bits uint32) T) expConsts {
 	at := make([]Op, len(expBits))
 	for i, bits := range expBits {
 		at[i] = all(bits)
@@ -31,7 +31,7 @@ func loadExp[T Op](w width, all func(bits uint32) T) expConsts {
 
 // inMemory returns a function that finds a number in a read-only table of
 // repeated numbers, for want of registers.
-func (w width) inMemory(name string, numbers ...uint32) func(bits uint32) Mem {
+func (w *width) inMemory(name string, numbers ...uint32) func(bits uint32) Mem {
 	table := GLOBL(name+w.name, RODATA|NOPTR)
 	where := map[uint32]Mem{}
 	for i, bits := range numbers {
@@ -66,7 +66,7 @@ func (e expConsts) exp(x VecVirtual) {
 	VMULPS(n, p, x)
 }
 
-func swiglu[T Op](w width, all func(bits uint32) T) {
+func swiglu[T Op](w *width, all func(bits uint32) T) {
 	TEXT("swiglu"+w.name, NOSPLIT, "func(h *float32, gate *float32, up *float32, blocks int)")
 	Pragma("noescape")
 	Doc("swiglu" + w.name + " is swiglu for 16·blocks values.")

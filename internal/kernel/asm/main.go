@@ -45,7 +45,7 @@ func main() {
 		scores256(n)
 		addValues(w256, n)
 	}
-	for _, w := range []width{w512, w256} {
+	for _, w := range []*width{w512, w256} {
 		addFloats(w)
 		maxFloats(w)
 		rotatePairs(w)

@@ -12,17 +12,18 @@ type width struct {
 	name  string
 	bytes int
 	reg   func() VecVirtual
+	fold  func(v VecVirtual, op func(...Op)) // all lanes into the lowest
 }
 
 var (
-	w512 = width{"512", 64, ZMM}
-	w256 = width{"256", 32, YMM}
+	w512 = &width{"512", 64, ZMM, fold512}
+	w256 = &width{"256", 32, YMM, fold256}
 )
 
 // perLanes is the number of registers that hold 16 floats.
-func (w width) perLanes() int { return 4 * lanes / w.bytes }
+func (w *width) perLanes() int { return 4 * lanes / w.bytes }
 
-func (w width) regs(n int) []VecVirtual {
+func (w *width) regs(n int) []VecVirtual {
 	v := make([]VecVirtual, n)
 	for i := range v {
 		v[i] = w.reg()
@@ -31,7 +32,7 @@ func (w width) regs(n int) []VecVirtual {
 }
 
 // all returns a register whose lanes hold bits.
-func (w width) all(bits uint32) VecVirtual {
+func (w *width) all(bits uint32) VecVirtual {
 	r, x, v := GP32(), XMM(), w.reg()
 	MOVL(U32(bits), r)
 	VMOVD(r, x)
@@ -40,7 +41,7 @@ func (w width) all(bits uint32) VecVirtual {
 }
 
 // broadcast returns a register whose lanes hold a parameter of float32.
-func (w width) broadcast(name string) VecVirtual {
+func (w *width) broadcast(name string) VecVirtual {
 	v := w.reg()
 	Load(Param(name), v.AsX())
 	VBROADCASTSS(v.AsX(), v)
