@@ -10,6 +10,7 @@ func BenchmarkElementwise(b *testing.B) {
 	rng := rand.New(rand.NewPCG(32, 1))
 	const n = 2048
 	x, y, out := testVector(rng, n), testVector(rng, n), make([]float32, n)
+	const rows, d = 16, 128 // a block of 2,048 keys or values
 	var a Acts
 	a.Reset(1, n, false)
 	for _, s := range Available() {
@@ -20,6 +21,8 @@ func BenchmarkElementwise(b *testing.B) {
 			"Scaled":   func() { s.Scaled(out, x, y, 0.5) },
 			"SwiGLU":   func() { s.SwiGLU(out, x, y) },
 			"ExpSum":   func() { copy(out, x); s.ExpSum(out, 3) },
+			"Dots":     func() { s.Dots(out[:rows], y[:d], x) },
+			"Weighted": func() { s.WeightedSum(out[:d], y[:rows], x) },
 			"SetToken": func() { s.SetToken(&a, 0, x) },
 		} {
 			b.Run(s.Name+"/"+name, func(b *testing.B) {

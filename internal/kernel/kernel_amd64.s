@@ -2498,37 +2498,97 @@ GLOBL powers<>(SB), RODATA|NOPTR, $16
 // func dots512(out *float32, n int, q *float32, k *float32, blocks int)
 // Requires: AVX, AVX512F
 TEXT ·dots512(SB), NOSPLIT, $0-40
-	MOVQ out+0(FP), AX
-	MOVQ n+8(FP), CX
-	MOVQ q+16(FP), DX
-	MOVQ k+24(FP), BX
-	MOVQ blocks+32(FP), SI
+	MOVQ  out+0(FP), AX
+	MOVQ  n+8(FP), CX
+	MOVQ  q+16(FP), DX
+	MOVQ  k+24(FP), BX
+	MOVQ  blocks+32(FP), SI
+	MOVQ  SI, DI
+	SHLQ  $0x06, DI
+	MOVL  $0x00001111, R8
+	KMOVW R8, K1
 
-row:
+four:
+	CMPQ   CX, $0x04
+	JL     rest
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   DX, R8
+	MOVQ   SI, R9
+	LEAQ   (BX)(DI*1), R10
+	LEAQ   (R10)(DI*1), R11
+	LEAQ   (R11)(DI*1), R12
+
+fourBlock:
+	VMOVUPS       (R8), Z4
+	VMULPS        (BX), Z4, Z5
+	VADDPS        Z5, Z0, Z0
+	VMULPS        (R10), Z4, Z5
+	VADDPS        Z5, Z1, Z1
+	VMULPS        (R11), Z4, Z5
+	VADDPS        Z5, Z2, Z2
+	VMULPS        (R12), Z4, Z4
+	VADDPS        Z4, Z3, Z3
+	ADDQ          $0x40, R8
+	ADDQ          $0x40, BX
+	ADDQ          $0x40, R10
+	ADDQ          $0x40, R11
+	ADDQ          $0x40, R12
+	DECQ          R9
+	JNZ           fourBlock
+	MOVQ          R12, BX
+	VSHUFF64X2    $0x44, Z1, Z0, Z4
+	VSHUFF64X2    $0xee, Z1, Z0, Z5
+	VADDPS        Z5, Z4, Z4
+	VSHUFF64X2    $0x44, Z3, Z2, Z5
+	VSHUFF64X2    $0xee, Z3, Z2, Z7
+	VADDPS        Z7, Z5, Z5
+	VSHUFF64X2    $0x88, Z5, Z4, Z7
+	VSHUFF64X2    $0xdd, Z5, Z4, Z4
+	VADDPS        Z4, Z7, Z7
+	VPSHUFD       $0x4e, Z7, Z4
+	VADDPS        Z4, Z7, Z7
+	VPSHUFD       $0xb1, Z7, Z4
+	VADDPS        Z4, Z7, Z7
+	VCOMPRESSPS.Z Z7, K1, Z7
+	VMOVUPS       X7, (AX)
+	ADDQ          $0x10, AX
+	SUBQ          $0x04, CX
+	JMP           four
+
+rest:
+	TESTQ CX, CX
+	JZ    done
+
+one:
+	VPXORD Z6, Z6, Z6
 	MOVQ   DX, DI
 	MOVQ   SI, R8
-	VPXORD Z0, Z0, Z0
 
-block:
-	VMOVUPS       (DI), Z1
-	VMULPS        (BX), Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	ADDQ          $0x00000040, DI
-	ADDQ          $0x00000040, BX
+oneBlock:
+	VMOVUPS       (DI), Z0
+	VMULPS        (BX), Z0, Z0
+	VADDPS        Z0, Z6, Z6
+	ADDQ          $0x40, DI
+	ADDQ          $0x40, BX
 	DECQ          R8
-	JNZ           block
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VPSHUFD       $0x4e, X0, X1
-	VADDPS        X1, X0, X0
-	VPSHUFD       $0xb1, X0, X1
-	VADDPS        X1, X0, X0
-	VMOVSS        X0, (AX)
-	ADDQ          $0x00000004, AX
+	JNZ           oneBlock
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X0
+	VADDPS        X0, X6, X6
+	VPSHUFD       $0x4e, X6, X0
+	VADDPS        X0, X6, X6
+	VPSHUFD       $0xb1, X6, X0
+	VADDPS        X0, X6, X6
+	VMOVSS        X6, (AX)
+	ADDQ          $0x04, AX
 	DECQ          CX
-	JNZ           row
+	JNZ           one
+
+done:
 	VZEROUPPER
 	RET
 
@@ -2542,25 +2602,65 @@ TEXT ·weightedSum512(SB), NOSPLIT, $0-48
 	MOVQ v+32(FP), SI
 	MOVQ stride+40(FP), DI
 
-block:
+four:
+	CMPQ    CX, $0x04
+	JL      rest
+	MOVQ    DX, R8
+	MOVQ    SI, R9
+	MOVQ    BX, R10
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+
+fourPosition:
+	VBROADCASTSS (R8), Z4
+	VMULPS       (R9), Z4, Z5
+	VADDPS       Z5, Z0, Z0
+	VMULPS       64(R9), Z4, Z5
+	VADDPS       Z5, Z1, Z1
+	VMULPS       128(R9), Z4, Z5
+	VADDPS       Z5, Z2, Z2
+	VMULPS       192(R9), Z4, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $0x04, R8
+	ADDQ         DI, R9
+	DECQ         R10
+	JNZ          fourPosition
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x04, CX
+	JMP          four
+
+rest:
+	TESTQ CX, CX
+	JZ    done
+
+one:
 	MOVQ    DX, R8
 	MOVQ    SI, R9
 	MOVQ    BX, R10
 	VMOVUPS (AX), Z0
 
-position:
+onePosition:
 	VBROADCASTSS (R8), Z1
 	VMULPS       (R9), Z1, Z1
 	VADDPS       Z1, Z0, Z0
-	ADDQ         $0x00000004, R8
+	ADDQ         $0x04, R8
 	ADDQ         DI, R9
 	DECQ         R10
-	JNZ          position
+	JNZ          onePosition
 	VMOVUPS      Z0, (AX)
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, SI
 	DECQ         CX
-	JNZ          block
+	JNZ          one
+
+done:
 	VZEROUPPER
 	RET
 
