@@ -48,8 +48,9 @@ func testWeights(rng *rand.Rand, n int) []float32 {
 	return w
 }
 
-// The oracle is checked against float64 arithmetic on the values as they were
-// before quantisation: an error of half a step in each, some 2.5σ of 127 steps.
+// The oracle is checked against float64 arithmetic on the numbers as they were
+// before quantisation. The largest of a group of 32 normal numbers is about 2.5,
+// which makes a step of 2.5/127; five standard deviations of error are allowed.
 func TestGenericKVIsRight(t *testing.T) {
 	rng := rand.New(rand.NewPCG(20, 1))
 	const n, stride = 3, KVLen + 5
@@ -60,7 +61,7 @@ func TestGenericKVIsRight(t *testing.T) {
 		first := append([]float32(nil), out...)
 		Generic.Scores(got, stride, testQueries(Generic, x, n), b, nil)
 		Generic.AddValues(out, w, stride, n, b, nil)
-		step := 2.5 / 127 / math.Sqrt(12) // standard deviation of a quantised number
+		step := 2.5 / 127 / math.Sqrt(12) // standard deviation of an error that is evenly spread
 		for i := range n {
 			var norm float64
 			for p := range KVLen {
@@ -252,6 +253,26 @@ func TestQuantizeWeights(t *testing.T) {
 	}
 	if q, _ := quantizeWeights(make([]float32, KVLen), make([]float32, KVLen)); q != [KVLen]int32{} {
 		t.Errorf("zeros became %v", q)
+	}
+}
+
+// A step of generation calls these thousands of times.
+func TestKVAllocatesNothing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(27, 1))
+	const n, d = 3, 128
+	for _, s := range Available() {
+		b, k, v := testKV(rng, s, d)
+		x, w, out := testVector(rng, n*d), testWeights(rng, n*KVLen), make([]float32, n*d)
+		q := testQueries(s, x, n)
+		if allocs := testing.AllocsPerRun(10, func() {
+			s.StoreKV(b, 5, k[:d], v[:d])
+			q.Reset(n, d)
+			s.SetQuery(q, 1, x[d:2*d])
+			s.Scores(w, KVLen, q, b, nil)
+			s.AddValues(out, w, KVLen, n, b, nil)
+		}); allocs != 0 {
+			t.Errorf("%s: %v allocations", s.Name, allocs)
+		}
 	}
 }
 
