@@ -16,7 +16,8 @@ type KVBlock struct {
 // KVBlockSizes returns how many int8 and float32 the keys of a KVBlock of head
 // dimension d, a multiple of ActGroup, are made of; the values take as many. They
 // may be part of larger arrays: kernels are fastest when all begin at a cache
-// line, and when what is read in turn lies together.
+// line, and by half again when the keys of neighbouring blocks of a head follow
+// each other in memory, and so do the values.
 func KVBlockSizes(d int) (bytes, floats int) { return KVLen * d, KVLen * d / ActGroup }
 
 // dim is the head dimension.
@@ -68,8 +69,8 @@ func (s *Set) SetQuery(q *Queries, i int, x []float32) {
 
 // Scores writes out[i·stride+p] = q_i·k_p for every query i and the KVLen
 // positions p of b. Per group, ascending, the exact integer dot is multiplied by
-// the key's scale, then by the query's, and added. The keys of next, the block
-// to be read after b or nil, are brought into the cache meanwhile.
+// the key's scale, then by the query's, and added. The keys of next, a block
+// to be read soon after b or nil, are brought into the cache meanwhile.
 func (s *Set) Scores(out []float32, stride int, q *Queries, b, next *KVBlock) {
 	if next == nil {
 		next = b
