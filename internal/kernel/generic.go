@@ -16,6 +16,14 @@ var Generic = &Set{
 	swiglu:      genericSwiGLU,
 	expSum:      genericExpSum,
 	expand:      genericExpand,
+
+	quantizeGroup: genericQuantizeGroup,
+	scores:        genericScores,
+	addValues:     genericAddValues,
+
+	add:    genericAdd,
+	max:    genericMax,
+	rotate: genericRotate,
 }
 
 // genericTileFast: per group of 128 columns with scale d, and activation groups
@@ -76,25 +84,32 @@ const tinyMax = 1e-30
 
 func genericQuantize(b *block, t int, x []float32) {
 	for a := range len(x) / ActGroup {
-		v := x[a*ActGroup : (a+1)*ActGroup]
-		var most float32
-		for _, f := range v {
-			most = max(most, float32(math.Abs(float64(f))))
-		}
-		var inv, scale float32
-		if most >= tinyMax {
-			inv, scale = 127/most, most/127
-		}
-		var sum int32
-		for j, f := range v {
-			q := int8(math.RoundToEven(float64(f * inv)))
-			sum += int32(q)
-			b.q[b.at(a*ActGroup+j, t)] = q
+		lo := a * ActGroup
+		q, scale, sum := genericQuantizeGroup(x[lo : lo+ActGroup])
+		for j, v := range q {
+			b.q[b.at(lo+j, t)] = v
 		}
 		up := a % actGroups
 		b.scale[a*b.width+t] = scale / float32(int(1)<<up)
 		b.nsum[a*b.width+t] = -sum << up
 	}
+}
+
+// genericQuantizeGroup: q = round(x·127/max|x|), ties to even.
+func genericQuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
+	var most float32
+	for _, f := range x {
+		most = max(most, float32(math.Abs(float64(f))))
+	}
+	var inv float32
+	if most >= tinyMax {
+		inv, scale = 127/most, most/127
+	}
+	for j, f := range x {
+		q[j] = int8(math.RoundToEven(float64(f * inv)))
+		sum += int32(q[j])
+	}
+	return q, scale, sum
 }
 
 func genericDots(out, q, k []float32) {
@@ -145,4 +160,28 @@ func genericExpSum(x []float32, max float32) float32 {
 		lane[i%Lanes] += x[i]
 	}
 	return sumLanes(&lane)
+}
+
+func genericAdd(x, y []float32) {
+	for i, v := range y {
+		x[i] += v
+	}
+}
+
+func genericMax(x []float32) float32 {
+	most := float32(math.Inf(-1))
+	for _, v := range x {
+		most = max(most, v)
+	}
+	return most + 0 // −0 + 0 is +0
+}
+
+func genericRotate(v, cos, sin []float32, scale float32) {
+	half := len(cos)
+	lo, hi := v[:half], v[half:2*half]
+	for i, c := range cos {
+		a, b, s := lo[i], hi[i], sin[i]
+		lo[i] = (float32(a*c) - float32(b*s)) * scale
+		hi[i] = (float32(b*c) + float32(a*s)) * scale
+	}
 }

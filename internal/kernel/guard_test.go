@@ -185,11 +185,52 @@ func TestFloatKernelsStayInside(t *testing.T) {
 				"ExpSum":      func(s *Set, _, x, _, _, _ []float32) []float32 { sum := s.ExpSum(x, 2); return append(x, sum) },
 				"Dots":        func(s *Set, _, x, _, p, k []float32) []float32 { s.Dots(p, x, k); return p },
 				"WeightedSum": func(s *Set, _, x, _, p, k []float32) []float32 { s.WeightedSum(x, p, k); return x },
+				"Add":         func(s *Set, _, x, g, _, _ []float32) []float32 { s.Add(x, g); return x },
+				"Max":         func(s *Set, _, x, _, _, _ []float32) []float32 { return append(x, s.Max(x)) },
+				"Rotate": func(s *Set, _, x, g, _, _ []float32) []float32 {
+					s.Rotate(x, g[:n/2], g[n-n/2:], 0.3)
+					return x
+				},
 			} {
 				clone := func(x []float32) []float32 { return append([]float32(nil), x...) }
 				want := f(Generic, make([]float32, n), clone(x), clone(g), clone(p), clone(k))
 				got := f(s, in(make([]float32, n)), in(x), in(g), in(p), in(k))
 				sameBits(t, fmt.Sprintf("%s of %d×%d", name, rows, n), got, want)
+			}
+		}
+	})
+}
+
+func TestKVStaysInside(t *testing.T) {
+	eachFenced(t, func(t *testing.T, s *Set, where side) {
+		rng := rand.New(rand.NewPCG(12, 1))
+		in := func(x []float32) []float32 { return fenced(t, where, x) }
+		for _, d := range headDims {
+			for n := 1; n <= 5; n++ {
+				k, v, x, w := testVector(rng, KVLen*d), testVector(rng, KVLen*d), testVector(rng, n*d), testWeights(rng, n*KVLen)
+				b, q := storeKV(Generic, k, v), testQueries(Generic, x, n)
+				want, sum := make([]float32, n*KVLen), make([]float32, n*d)
+				Generic.Scores(want, KVLen, q, b, nil)
+				Generic.AddValues(sum, w, KVLen, n, b, nil)
+
+				fence := func(b *KVBlock) *KVBlock {
+					return &KVBlock{fenced(t, where, b.K), fenced(t, where, b.V), in(b.KScale), in(b.VScale)}
+				}
+				got, p := fence(b), &Queries{n: n, dim: d, q: fenced(t, where, q.q), scale: in(q.scale), bias: fenced(t, where, q.bias)}
+				for i := range KVLen {
+					s.StoreKV(got, i, in(k[i*d:(i+1)*d]), in(v[i*d:(i+1)*d]))
+				}
+				for i := range n {
+					s.SetQuery(p, i, in(x[i*d:(i+1)*d]))
+				}
+				what := fmt.Sprintf("d=%d, %d queries", d, n)
+				sameKV(t, what, got, b)
+				sameQueries(t, what, p, q)
+				scores, values := in(make([]float32, n*KVLen)), in(make([]float32, n*d))
+				s.Scores(scores, KVLen, p, got, fence(b))
+				s.AddValues(values, in(w), KVLen, n, got, fence(b))
+				sameBits(t, what+": scores", scores, want)
+				sameBits(t, what+": values", values, sum)
 			}
 		}
 	})

@@ -50,6 +50,14 @@ type Set struct {
 	// tile as 16 rows of floats.
 	transpose *transposeKernels
 	expand    func(rows *[Lanes * GroupSize]float32, w *[tileWords]uint64)
+	// quantizeGroup quantises ActGroup values; sum is Σq.
+	quantizeGroup func(x []float32) (q [ActGroup]int8, scale float32, sum int32)
+	scores        func(out []float32, stride int, q *Queries, b, next *KVBlock)
+	addValues     func(out, w []float32, stride, n int, b, next *KVBlock)
+
+	add    func(x, y []float32)
+	max    func(x []float32) float32
+	rotate func(v, cos, sin []float32, scale float32)
 }
 
 // Available lists the sets this CPU can run, fastest first. Generic is last.
@@ -152,3 +160,15 @@ func (s *Set) SwiGLU(h, gate, up []float32) { s.swiglu(h, gate, up) }
 
 // ExpSum replaces x by e^(x−max) and returns the sum, kept as in Dots.
 func (s *Set) ExpSum(x []float32, max float32) float32 { return s.expSum(x, max) }
+
+// Add adds y to x.
+func (s *Set) Add(x, y []float32) { s.add(x, y) }
+
+// Max returns the largest of the numbers x, none of them NaN: −∞ if there are
+// none, and +0 for a zero of either sign.
+func (s *Set) Max(x []float32) float32 { return s.max(x) }
+
+// Rotate turns the pairs (v[i], v[i+half]) by the angles whose cosines and sines
+// are given, half = len(cos) of each, and multiplies them by scale: a rotary
+// position embedding in half-rotation order.
+func (s *Set) Rotate(v, cos, sin []float32, scale float32) { s.rotate(v, cos, sin, scale) }

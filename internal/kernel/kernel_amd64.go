@@ -29,31 +29,45 @@ var avx512 = &Set{
 	quantize:    avx512Quantize,
 	dots:        avx512Dots,
 	weightedSum: avx512WeightedSum,
-	scaled:      avx512Scaled,
-	swiglu:      avx512SwiGLU,
+	scaled:      scaledBy(scaled512),
+	swiglu:      swigluBy(swiglu512),
 	expSum:      avx512ExpSum,
 	peak:        peak512,
 	peakMACs:    16 * 64,
 
 	transpose: &transposeKernels{unpackRows512, quantizeRows512, multiplyRows512},
 	expand:    expand256,
+	quantizeGroup: avx512QuantizeGroup,
+	scores:        scoresBy(scores512x1, scores512x2, scores512x4),
+	addValues:     addValuesBy(addValues512x1, addValues512x2, addValues512x4),
+
+	add:    addBy(add512),
+	max:    maxBy(max512),
+	rotate: rotateBy(rotate512),
 }
 
 var avx2 = &Set{
 	Name:        "avx2",
 	tileFast:    avx2TileFast,
 	tileExact:   avx2TileExact,
-	quantize:    genericQuantize,
+	quantize:    avx2Quantize,
 	dots:        avx2Dots,
 	weightedSum: avx2WeightedSum,
-	scaled:      genericScaled,
-	swiglu:      genericSwiGLU,
-	expSum:      genericExpSum,
+	scaled:      scaledBy(scaled256),
+	swiglu:      swigluBy(swiglu256),
+	expSum:      avx2ExpSum,
 	peak:        peak256,
 	peakMACs:    8 * 32,
 
 	transpose: &transposeKernels{unpackRows256, quantizeRows256, multiplyRows256},
 	expand:    expand256,
+	quantizeGroup: avx2QuantizeGroup,
+	scores:        scoresBy(scores256x1, scores256x2),
+	addValues:     addValuesBy(addValues256x1, addValues256x2),
+
+	add:    addBy(add256),
+	max:    maxBy(max256),
+	rotate: rotateBy(rotate256),
 }
 
 func avx512TileFast(y []float32, ystride int, tile []uint64, b *block) {
@@ -86,6 +100,11 @@ func avx512Quantize(b *block, t int, x []float32) {
 	quantize512(&b.q[t*maskCols], uintptr(b.width*maskCols), &b.scale[t], &b.nsum[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
 }
 
+func avx512QuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
+	quantize512(&q[0], maskCols, &scale, &sum, 0, &x[0], 1)
+	return q, scale, -sum
+}
+
 func avx512Dots(out, q, k []float32) {
 	if len(out) == 0 || len(q)%Lanes != 0 {
 		genericDots(out, q, k)
@@ -100,22 +119,6 @@ func avx512WeightedSum(out, p, v []float32) {
 		return
 	}
 	weightedSum512(&out[0], len(out)/Lanes, &p[0], len(p), &v[0], uintptr(4*len(out)))
-}
-
-func avx512Scaled(out, x, w []float32, r float32) {
-	n := len(x) &^ (Lanes - 1)
-	if n > 0 {
-		scaled512(&out[0], &x[0], &w[0], r, n/Lanes)
-	}
-	genericScaled(out[n:], x[n:], w[n:], r)
-}
-
-func avx512SwiGLU(h, gate, up []float32) {
-	n := len(gate) &^ (Lanes - 1)
-	if n > 0 {
-		swiglu512(&h[0], &gate[0], &up[0], n/Lanes)
-	}
-	genericSwiGLU(h[n:], gate[n:], up[n:])
 }
 
 func avx512ExpSum(x []float32, max float32) float32 {
@@ -165,6 +168,15 @@ func avx2TileExact(y []float32, ystride int, tile []uint64, b *block) {
 	})
 }
 
+func avx2Quantize(b *block, t int, x []float32) {
+	quantize256(&b.q[t*maskCols], uintptr(b.width*maskCols), &b.scale[t], &b.nsum[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
+}
+
+func avx2QuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
+	quantize256(&q[0], maskCols, &scale, &sum, 0, &x[0], 1)
+	return q, scale, -sum
+}
+
 func avx2Dots(out, q, k []float32) {
 	if len(out) == 0 || len(q)%Lanes != 0 {
 		genericDots(out, q, k)
@@ -179,4 +191,13 @@ func avx2WeightedSum(out, p, v []float32) {
 		return
 	}
 	weightedSum256(&out[0], len(out)/Lanes, &p[0], len(p), &v[0], uintptr(4*len(out)))
+}
+
+func avx2ExpSum(x []float32, max float32) float32 {
+	var lane [Lanes]float32
+	n := whole(len(x))
+	if n > 0 {
+		expSum256(&lane[0], &x[0], n/Lanes, max)
+	}
+	return expSumTail(&lane, x[n:], max)
 }

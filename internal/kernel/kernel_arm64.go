@@ -16,13 +16,13 @@ func native() []*Set {
 	return []*Set{neon}
 }
 
-var dotprod = neonSet("dotprod", tileFastBy(tileFastDot1, tileFastDot2, tileFastDot4), multiplyRowsDot)
+var dotprod = neonSet("dotprod", tileFastBy(tileFastDot1, tileFastDot2, tileFastDot4), scoresBy(scoresDot1, scoresDot2), multiplyRowsDot)
 
-var neon = neonSet("neon", tileFastBy(tileFastNEON1, tileFastNEON2, tileFastNEON4), multiplyRowsNEON)
+var neon = neonSet("neon", tileFastBy(tileFastNEON1, tileFastNEON2, tileFastNEON4), scoresBy(scoresNEON), multiplyRowsNEON)
 
-// neonSet returns a set whose tileFast and step of the transposed product are
-// given: only they have use for SDOT.
-func neonSet(name string, tileFast func([]float32, int, []uint64, *block), multiply multiplyFunc) *Set {
+// neonSet returns a set whose integer products are given: only they have use for
+// SDOT.
+func neonSet(name string, tileFast func([]float32, int, []uint64, *block), scores func([]float32, int, *Queries, *KVBlock, *KVBlock), multiply multiplyFunc) *Set {
 	return &Set{
 		Name:        name,
 		tileFast:    tileFast,
@@ -30,12 +30,19 @@ func neonSet(name string, tileFast func([]float32, int, []uint64, *block), multi
 		quantize:    neonQuantize,
 		dots:        neonDots,
 		weightedSum: neonWeightedSum,
-		scaled:      neonScaled,
-		swiglu:      neonSwiGLU,
+		scaled:      scaledBy(scaledNEON),
+		swiglu:      swigluBy(swigluNEON),
 		expSum:      neonExpSum,
 
 		transpose: &transposeKernels{unpackRowsNEON, quantizeRowsNEON, multiply},
 		expand:    expandNEON,
+		quantizeGroup: neonQuantizeGroup,
+		scores:        scores,
+		addValues:     addValuesBy(addValuesNEON1, addValuesNEON2),
+
+		add:    addBy(addNEON),
+		max:    maxBy(maxNEON),
+		rotate: rotateBy(rotateNEON),
 	}
 }
 
@@ -75,6 +82,11 @@ func neonQuantize(b *block, t int, x []float32) {
 	quantizeNEON(&b.q[t*maskCols], &b.scale[t], &b.nsum[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
 }
 
+func neonQuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
+	quantizeNEON(&q[0], &scale, &sum, maskCols, &x[0], 1)
+	return q, scale, -sum
+}
+
 func neonDots(out, q, k []float32) {
 	if len(out) == 0 || len(q) == 0 || len(q)%Lanes != 0 {
 		genericDots(out, q, k)
@@ -91,31 +103,11 @@ func neonWeightedSum(out, p, v []float32) {
 	weightedSumNEON(&out[0], len(out)/Lanes, &p[0], len(p), &v[0], uintptr(4*len(out)))
 }
 
-func neonScaled(out, x, w []float32, r float32) {
-	n := len(x) &^ (Lanes - 1)
-	if n > 0 {
-		scaledNEON(&out[0], &x[0], &w[0], r, n/Lanes)
-	}
-	genericScaled(out[n:], x[n:], w[n:], r)
-}
-
-func neonSwiGLU(h, gate, up []float32) {
-	n := len(gate) &^ (Lanes - 1)
-	if n > 0 {
-		swigluNEON(&h[0], &gate[0], &up[0], n/Lanes)
-	}
-	genericSwiGLU(h[n:], gate[n:], up[n:])
-}
-
 func neonExpSum(x []float32, max float32) float32 {
 	var lane [Lanes]float32
 	n := len(x) &^ (Lanes - 1)
 	if n > 0 {
 		expSumNEON(&lane, &x[0], n/Lanes, max)
 	}
-	for i, v := range x[n:] {
-		x[n+i] = Exp(v - max)
-		lane[i] += x[n+i]
-	}
-	return sumLanes(&lane)
+	return expSumTail(&lane, x[n:], max)
 }

@@ -180,9 +180,9 @@ func TestBatchInvariance(t *testing.T) {
 	}
 }
 
-func TestQuantizeEdges(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 1))
-	rows := map[string]func(i int) float32{
+// edges are numbers at the limits of quantisation, by index.
+func edges(rng *rand.Rand) map[string]func(i int) float32 {
+	return map[string]func(i int) float32{
 		"zeros":     func(int) float32 { return 0 },
 		"tiny":      func(int) float32 { return 1e-31 },
 		"threshold": func(int) float32 { return tinyMax },
@@ -191,7 +191,10 @@ func TestQuantizeEdges(t *testing.T) {
 		"ties":      func(i int) float32 { return float32(i%ActGroup) - 15.5 },
 		"one spike": func(i int) float32 { return float32(i / (ActGroup - 1) % 2) },
 	}
-	for name, f := range rows {
+}
+
+func TestQuantizeEdges(t *testing.T) {
+	for name, f := range edges(rand.New(rand.NewPCG(5, 1))) {
 		x := make([]float32, 256)
 		for i := range x {
 			x[i] = f(i)

@@ -15,6 +15,22 @@
 #define SADALP(n, d) WORD $(0x4E206800 | NN(n) | (d))
 #define SADDLP(n, d) WORD $(0x4E602800 | NN(n) | (d))
 
+// Of signed bytes: SXTLB and SXTLB2 widen the low and the high 8 to 16 bits.
+// SMULL and SMULL2 multiply the low and the high 8 to 16 bits; SMLAL and SMLAL2
+// add the products. SADALPH adds pairs of 16-bit lanes of n to the 32-bit lanes of
+// d. SMLALE and SMLALE2 add the low and the high 4 lanes of 16 bits of n times the
+// lane i of m, one of V0 to V15, to 32-bit lanes.
+#define SXTLB(n, d) WORD $(0x0F08A400 | NN(n) | (d))
+#define SXTLB2(n, d) WORD $(0x4F08A400 | NN(n) | (d))
+#define SMULL(m, n, d) WORD $(0x0E20C000 | MM(m) | NN(n) | (d))
+#define SMULL2(m, n, d) WORD $(0x4E20C000 | MM(m) | NN(n) | (d))
+#define SMLAL(m, n, d) WORD $(0x0E208000 | MM(m) | NN(n) | (d))
+#define SMLAL2(m, n, d) WORD $(0x4E208000 | MM(m) | NN(n) | (d))
+#define SADALPH(n, d) WORD $(0x4E606800 | NN(n) | (d))
+#define LANEH(i) (((i)&1)<<20 | ((i)>>1&1)<<21 | ((i)>>2)<<11)
+#define SMLALE(n, m, i, d) WORD $(0x0F402000 | LANEH(i) | MM(m) | NN(n) | (d))
+#define SMLALE2(n, m, i, d) WORD $(0x4F402000 | LANEH(i) | MM(m) | NN(n) | (d))
+
 #define CMTST(m, n, d) WORD $(0x4E208C00 | MM(m) | NN(n) | (d))
 #define AND16(m, n, d) WORD $(0x4E201C00 | MM(m) | NN(n) | (d))
 #define EOR16(m, n, d) WORD $(0x6E201C00 | MM(m) | NN(n) | (d))
@@ -28,6 +44,7 @@
 #define MLA(m, n, d) WORD $(0x4EA09400 | MM(m) | NN(n) | (d)) // d += n·m
 #define MLS(m, n, d) WORD $(0x6EA09400 | MM(m) | NN(n) | (d)) // d -= n·m
 #define ADDS4(m, n, d) WORD $(0x4EA08400 | MM(m) | NN(n) | (d))
+#define ADDP4(m, n, d) WORD $(0x4EA0BC00 | MM(m) | NN(n) | (d)) // pairs of n, then of m
 #define USHL(shift, n, d) WORD $(0x6EA04400 | MM(shift) | NN(n) | (d)) // by −shift to the right
 #define SHL(s, n, d) WORD $(0x4F205400 | (s)<<16 | NN(n) | (d))
 #define USHR(s, n, d) WORD $(0x6F000400 | (64-(s))<<16 | NN(n) | (d))

@@ -297,3 +297,77 @@ block:
 	BNE  block
 	VST1 [V16.S4, V17.S4, V18.S4, V19.S4], (R0)
 	RET
+
+// func addNEON(x *float32, y *float32, blocks int)
+TEXT ·addNEON(SB), NOSPLIT, $0-24
+	MOVD x+0(FP), R0
+	MOVD y+8(FP), R1
+	MOVD blocks+16(FP), R2
+
+block:
+	VLD1   (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
+	VLD1.P 64(R1), [V4.S4, V5.S4, V6.S4, V7.S4]
+	FADD(4, 0, 0)
+	FADD(5, 1, 1)
+	FADD(6, 2, 2)
+	FADD(7, 3, 3)
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R0)
+	SUBS $1, R2
+	BNE  block
+	RET
+
+// func maxNEON(x *float32, blocks int) float32
+TEXT ·maxNEON(SB), NOSPLIT, $0-20
+	MOVD x+0(FP), R0
+	MOVD blocks+8(FP), R1
+	VLD1 (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
+
+block:
+	VLD1.P 64(R0), [V4.S4, V5.S4, V6.S4, V7.S4]
+	FMAX(4, 0, 0)
+	FMAX(5, 1, 1)
+	FMAX(6, 2, 2)
+	FMAX(7, 3, 3)
+	SUBS  $1, R1
+	BNE   block
+	FMAX(1, 0, 0)
+	FMAX(3, 2, 2)
+	FMAX(2, 0, 0)
+	FMAXV(0, 0)
+	FMOVS F0, ret+16(FP)
+	RET
+
+// TURN turns the pairs (V(i), V(i+4)) by the cosines V(i+8) and sines V(i+12).
+#define TURN(i) \
+	FMUL(i+8, i, i+16); \
+	FMUL(i+12, i+4, i+20); \
+	FSUB(i+20, i+16, i+16); \
+	FMUL(i+8, i+4, i+4); \
+	FMUL(i+12, i, i); \
+	FADD(i, i+4, i+4); \
+	FMULE(i+16, 28, 0, i); \
+	FMULE(i+4, 28, 0, i+4)
+
+// func rotateNEON(lo *float32, hi *float32, cos *float32, sin *float32, scale float32, blocks int)
+TEXT ·rotateNEON(SB), NOSPLIT, $0-48
+	MOVD  lo+0(FP), R0
+	MOVD  hi+8(FP), R1
+	MOVD  cos+16(FP), R2
+	MOVD  sin+24(FP), R3
+	FMOVS scale+32(FP), F28
+	MOVD  blocks+40(FP), R4
+
+block:
+	VLD1   (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
+	VLD1   (R1), [V4.S4, V5.S4, V6.S4, V7.S4]
+	VLD1.P 64(R2), [V8.S4, V9.S4, V10.S4, V11.S4]
+	VLD1.P 64(R3), [V12.S4, V13.S4, V14.S4, V15.S4]
+	TURN(0)
+	TURN(1)
+	TURN(2)
+	TURN(3)
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R0)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], 64(R1)
+	SUBS $1, R4
+	BNE  block
+	RET

@@ -154,3 +154,104 @@ func quantizeRows256(q *int8, scale *float32, sum *int32, d *float32, dy *float3
 //
 //go:noescape
 func multiplyRows256(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)
+
+// scores512x1 is scores for 1 of count queries; stride is in bytes.
+//
+//go:noescape
+func scores512x1(out *float32, stride uintptr, q *int8, scale *float32, bias *int32, count uintptr, k *int8, kscale *float32, groups int, next *int8, nextScale *float32)
+
+// addValues512x1 is addValues for 1 weights a position; strides are in bytes.
+//
+//go:noescape
+func addValues512x1(out *float32, outStride uintptr, w *float32, stride uintptr, v *int8, vscale *float32, groups int, next *int8, nextScale *float32)
+
+// scores512x2 is scores for 2 of count queries; stride is in bytes.
+//
+//go:noescape
+func scores512x2(out *float32, stride uintptr, q *int8, scale *float32, bias *int32, count uintptr, k *int8, kscale *float32, groups int, next *int8, nextScale *float32)
+
+// addValues512x2 is addValues for 2 weights a position; strides are in bytes.
+//
+//go:noescape
+func addValues512x2(out *float32, outStride uintptr, w *float32, stride uintptr, v *int8, vscale *float32, groups int, next *int8, nextScale *float32)
+
+// scores512x4 is scores for 4 of count queries; stride is in bytes.
+//
+//go:noescape
+func scores512x4(out *float32, stride uintptr, q *int8, scale *float32, bias *int32, count uintptr, k *int8, kscale *float32, groups int, next *int8, nextScale *float32)
+
+// addValues512x4 is addValues for 4 weights a position; strides are in bytes.
+//
+//go:noescape
+func addValues512x4(out *float32, outStride uintptr, w *float32, stride uintptr, v *int8, vscale *float32, groups int, next *int8, nextScale *float32)
+
+// scores256x1 is scores for 1 of count queries; stride is in bytes.
+//
+//go:noescape
+func scores256x1(out *float32, stride uintptr, q *int8, scale *float32, bias *int32, count uintptr, k *int8, kscale *float32, groups int, next *int8, nextScale *float32)
+
+// addValues256x1 is addValues for 1 weights a position; strides are in bytes.
+//
+//go:noescape
+func addValues256x1(out *float32, outStride uintptr, w *float32, stride uintptr, v *int8, vscale *float32, groups int, next *int8, nextScale *float32)
+
+// scores256x2 is scores for 2 of count queries; stride is in bytes.
+//
+//go:noescape
+func scores256x2(out *float32, stride uintptr, q *int8, scale *float32, bias *int32, count uintptr, k *int8, kscale *float32, groups int, next *int8, nextScale *float32)
+
+// addValues256x2 is addValues for 2 weights a position; strides are in bytes.
+//
+//go:noescape
+func addValues256x2(out *float32, outStride uintptr, w *float32, stride uintptr, v *int8, vscale *float32, groups int, next *int8, nextScale *float32)
+
+// add512 is add for 16·blocks values.
+//
+//go:noescape
+func add512(x *float32, y *float32, blocks int)
+
+// max512 is max of 16·blocks values.
+//
+//go:noescape
+func max512(x *float32, blocks int) float32
+
+// rotate512 is rotate for 16·blocks pairs.
+//
+//go:noescape
+func rotate512(lo *float32, hi *float32, cos *float32, sin *float32, scale float32, blocks int)
+
+// add256 is add for 16·blocks values.
+//
+//go:noescape
+func add256(x *float32, y *float32, blocks int)
+
+// max256 is max of 16·blocks values.
+//
+//go:noescape
+func max256(x *float32, blocks int) float32
+
+// rotate256 is rotate for 16·blocks pairs.
+//
+//go:noescape
+func rotate256(lo *float32, hi *float32, cos *float32, sin *float32, scale float32, blocks int)
+
+// quantize256 is quantize for one token; strides are in bytes.
+//
+//go:noescape
+func quantize256(q *int8, qstride uintptr, scale *float32, nsum *int32, sstride uintptr, x *float32, groups int)
+
+// scaled256 is scaled for 16·blocks values.
+//
+//go:noescape
+func scaled256(out *float32, x *float32, w *float32, r float32, blocks int)
+
+// swiglu256 is swiglu for 16·blocks values.
+//
+//go:noescape
+func swiglu256(h *float32, gate *float32, up *float32, blocks int)
+
+// expSum256 replaces 16·blocks values of x by e^(x−max) and writes the 16
+// lanes of their sum, not yet folded.
+//
+//go:noescape
+func expSum256(sum *float32, x *float32, blocks int, max float32)

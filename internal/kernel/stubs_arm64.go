@@ -79,3 +79,44 @@ func swigluNEON(h *float32, gate *float32, up *float32, blocks int)
 //
 //go:noescape
 func expSumNEON(sum *[Lanes]float32, x *float32, blocks int, max float32)
+
+// scoresDot1 is scores for 1 of count queries, with the dot product instruction;
+// stride is in bytes.
+//
+//go:noescape
+func scoresDot1(out *float32, stride uintptr, q *int8, scale *float32, bias *int32, count uintptr, k *int8, kscale *float32, groups int, next *int8, nextScale *float32)
+
+// scoresDot2 is scoresDot1 for 2 queries.
+//
+//go:noescape
+func scoresDot2(out *float32, stride uintptr, q *int8, scale *float32, bias *int32, count uintptr, k *int8, kscale *float32, groups int, next *int8, nextScale *float32)
+
+// scoresNEON is scoresDot1 for every ARMv8 core.
+//
+//go:noescape
+func scoresNEON(out *float32, stride uintptr, q *int8, scale *float32, bias *int32, count uintptr, k *int8, kscale *float32, groups int, next *int8, nextScale *float32)
+
+// addValuesNEON1 is addValues for 1 weight a position; strides are in bytes.
+//
+//go:noescape
+func addValuesNEON1(out *float32, outStride uintptr, w *float32, stride uintptr, v *int8, vscale *float32, groups int, next *int8, nextScale *float32)
+
+// addValuesNEON2 is addValuesNEON1 for 2 weights a position.
+//
+//go:noescape
+func addValuesNEON2(out *float32, outStride uintptr, w *float32, stride uintptr, v *int8, vscale *float32, groups int, next *int8, nextScale *float32)
+
+// addNEON is add for 16·blocks values.
+//
+//go:noescape
+func addNEON(x *float32, y *float32, blocks int)
+
+// maxNEON is max of 16·blocks values.
+//
+//go:noescape
+func maxNEON(x *float32, blocks int) float32
+
+// rotateNEON is rotate for 16·blocks pairs.
+//
+//go:noescape
+func rotateNEON(lo *float32, hi *float32, cos *float32, sin *float32, scale float32, blocks int)

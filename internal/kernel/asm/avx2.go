@@ -179,19 +179,6 @@ func tileExact256(n int) {
 	h.next(part)
 }
 
-// fold256 folds two registers of 8 lanes into one float.
-func fold256(lo, hi VecVirtual) Register {
-	VADDPS(hi, lo, lo)
-	x := XMM()
-	VEXTRACTF128(U8(1), lo, x)
-	VADDPS(x, lo.AsX(), lo.AsX())
-	VPSHUFD(U8(0b01001110), lo.AsX(), x)
-	VADDPS(x, lo.AsX(), lo.AsX())
-	VPSHUFD(U8(0b10110001), lo.AsX(), x)
-	VADDPS(x, lo.AsX(), lo.AsX())
-	return lo.AsX()
-}
-
 func dots256() {
 	TEXT("dots256", NOSPLIT, "func(out *float32, n int, q *float32, k *float32, blocks int)")
 	Pragma("noescape")
@@ -215,7 +202,9 @@ func dots256() {
 	ADDQ(U32(64), k)
 	DECQ(left)
 	JNZ(LabelRef("block"))
-	VMOVSS(fold256(sum[0], sum[1]), mem(out, 0))
+	VADDPS(sum[1], sum[0], sum[0])
+	fold256(sum[0], VADDPS)
+	VMOVSS(sum[0].AsX(), mem(out, 0))
 	ADDQ(U32(4), out)
 	DECQ(n)
 	JNZ(LabelRef("row"))

@@ -168,8 +168,9 @@ func storeRows512(y, stride Register, sum []VecVirtual) {
 	RET()
 }
 
-// tileExact512 adds or subtracts one column of n tokens at a time: PEXTQ takes
-// the 16 sign bits of a column out of the 64 of four neighbouring columns.
+// tileExact512 multiplies one column of n tokens at a time with ±1, an exact
+// product that may be fused with the sum: PEXTQ takes the 16 sign bits of a column
+// out of the 64 of four neighbouring columns.
 func tileExact512(n int) {
 	TEXT(fmt.Sprintf("tileExact512x%d", n), NOSPLIT, "func(y *float32, ystride uintptr, tile *uint64, groups int, x *float32)")
 	Pragma("noescape")
@@ -180,6 +181,8 @@ func tileExact512(n int) {
 	column := GP64()
 	MOVQ(U64(0x1111111111111111), column)
 	ones := set512(0x01010101)
+	plus, minus := set512(0x3F800000), set512(0xBF800000)
+	w := ZMM() // once, because avo takes VBLENDMPS to read its result
 	sum := zmms(n)
 
 	Label("group")
@@ -195,7 +198,7 @@ func tileExact512(n int) {
 			signs, k := GP64(), K()
 			VPTESTMB(mem(tile, scaleBytes+64*v), bit, k)
 			KMOVQ(k, signs)
-			columns512(signs, column, x, part)
+			columns512(signs, column, x, plus, minus, w, part)
 			ADDQ(U32(4*4*n), x)
 		}
 	}
@@ -211,19 +214,15 @@ func tileExact512(n int) {
 }
 
 // columns512 adds four columns of len(part) tokens.
-func columns512(signs, column, x Register, part []VecVirtual) {
+func columns512(signs, column, x Register, plus, minus, w VecVirtual, part []VecVirtual) {
 	n := len(part)
 	for col := range 4 {
-		b := GP64()
+		b, k := GP64(), K()
 		PEXTQ(column, signs, b)
-		plus, minus := K(), K()
-		KMOVW(b.As32(), plus)
-		KNOTW(plus, minus)
+		KMOVW(b.As32(), k)
+		VBLENDMPS(plus, minus, k, w)
 		for t := range part {
-			VADDPS_BCST(mem(x, 4*(col*n+t)), part[t], plus, part[t])
-		}
-		for t := range part {
-			VSUBPS_BCST(mem(x, 4*(col*n+t)), part[t], minus, part[t])
+			VFMADD231PS_BCST(mem(x, 4*(col*n+t)), w, part[t])
 		}
 		if col < 3 {
 			SHRQ(U8(1), signs)

@@ -99,153 +99,148 @@ func quantize512() {
 
 const tinyMaxBits = 0x0DA24260 // 1e-30
 
-// dots512 handles vectors whose length is a multiple of 16.
+// dots512 handles vectors whose length is a multiple of 16, four at a time and
+// then one by one.
 func dots512() {
 	TEXT("dots512", NOSPLIT, "func(out *float32, n int, q *float32, k *float32, blocks int)")
 	Pragma("noescape")
 	Doc("dots512 is dots for n vectors of 16·blocks floats.")
 	out, n := Load(Param("out"), GP64()), Load(Param("n"), GP64())
-	q0, k, blocks := Load(Param("q"), GP64()), Load(Param("k"), GP64()), Load(Param("blocks"), GP64())
-	Label("row")
-	q, left := GP64(), GP64()
-	MOVQ(q0, q)
-	MOVQ(blocks, left)
-	sum, v := ZMM(), ZMM()
-	VPXORD(sum, sum, sum)
-	Label("block")
-	VMOVUPS(mem(q, 0), v)
-	VMULPS(mem(k, 0), v, v)
-	VADDPS(v, sum, sum)
-	ADDQ(U32(64), q)
-	ADDQ(U32(64), k)
-	DECQ(left)
-	JNZ(LabelRef("block"))
-	fold512(sum, VADDPS)
-	VMOVSS(sum.AsX(), mem(out, 0))
-	ADDQ(U32(4), out)
+	q, k, blocks := Load(Param("q"), GP64()), Load(Param("k"), GP64()), Load(Param("blocks"), GP64())
+	size := GP64()
+	MOVQ(blocks, size)
+	SHLQ(U8(6), size)
+	firsts := GP32() // of each four lanes
+	MOVL(U32(0x1111), firsts)
+	first := K()
+	KMOVW(firsts, first)
+	Label("four")
+	CMPQ(n, U8(4))
+	JL(LabelRef("rest"))
+	sum := zmms(4)
+	products512("four", sum, q, k, blocks, size)
+	four := foldFour512(sum)
+	VCOMPRESSPS_Z(four, first, four)
+	VMOVUPS(four.AsX(), mem(out, 0))
+	ADDQ(U8(16), out)
+	SUBQ(U8(4), n)
+	JMP(LabelRef("four"))
+	Label("rest")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	Label("one")
+	sum = zmms(1)
+	products512("one", sum, q, k, blocks, size)
+	fold512(sum[0], VADDPS)
+	VMOVSS(sum[0].AsX(), mem(out, 0))
+	ADDQ(U8(4), out)
 	DECQ(n)
-	JNZ(LabelRef("row"))
+	JNZ(LabelRef("one"))
+	Label("done")
 	VZEROUPPER()
 	RET()
 }
 
-// weightedSum512 keeps 16 dimensions in a register over all positions.
+// products512 adds the products of q and len(sum) vectors of size bytes at k, and
+// steps over those.
+func products512(label string, sum []VecVirtual, q, k, blocks, size Register) {
+	at, left := GP64(), GP64()
+	MOVQ(q, at)
+	MOVQ(blocks, left)
+	row := []Register{k}
+	for range sum[1:] {
+		r := GP64()
+		LEAQ(Mem{Base: row[len(row)-1], Index: size, Scale: 1}, r)
+		row = append(row, r)
+	}
+	Label(label + "Block")
+	x := ZMM()
+	VMOVUPS(mem(at, 0), x)
+	for i, s := range sum {
+		v := ZMM()
+		VMULPS(mem(row[i], 0), x, v)
+		VADDPS(v, s, s)
+	}
+	advance(at)
+	advance(row...)
+	DECQ(left)
+	JNZ(LabelRef(label + "Block"))
+	MOVQ(row[len(row)-1], k)
+}
+
+// foldFour512 folds four registers as fold512 does one, each into four equal lanes
+// of the result.
+func foldFour512(v []VecVirtual) VecVirtual {
+	pair := w512.regs(2) // halves of 8 lanes: v[0], v[1] and v[2], v[3]
+	for i, p := range pair {
+		high := ZMM()
+		VSHUFF64X2(U8(0x44), v[2*i+1], v[2*i], p)
+		VSHUFF64X2(U8(0xEE), v[2*i+1], v[2*i], high)
+		VADDPS(high, p, p)
+	}
+	even, odd := ZMM(), ZMM()
+	VSHUFF64X2(U8(0x88), pair[1], pair[0], even)
+	VSHUFF64X2(U8(0xDD), pair[1], pair[0], odd)
+	VADDPS(odd, even, even)
+	for _, order := range []uint8{0b01001110, 0b10110001} {
+		VPSHUFD(U8(order), even, odd)
+		VADDPS(odd, even, even)
+	}
+	return even
+}
+
+// weightedSum512 keeps 64 dimensions, or 16, in registers over all positions.
 func weightedSum512() {
 	TEXT("weightedSum512", NOSPLIT, "func(out *float32, blocks int, p *float32, n int, v *float32, stride uintptr)")
 	Pragma("noescape")
 	Doc("weightedSum512 is weightedSum for out of 16·blocks floats; stride in bytes is out's size.")
 	out, blocks := Load(Param("out"), GP64()), Load(Param("blocks"), GP64())
-	p0, n := Load(Param("p"), GP64()), Load(Param("n"), GP64())
-	v0, stride := Load(Param("v"), GP64()), Load(Param("stride"), GP64())
-	Label("block")
-	p, v, left, sum := GP64(), GP64(), GP64(), ZMM()
+	p, n := Load(Param("p"), GP64()), Load(Param("n"), GP64())
+	v, stride := Load(Param("v"), GP64()), Load(Param("stride"), GP64())
+	Label("four")
+	CMPQ(blocks, U8(4))
+	JL(LabelRef("rest"))
+	weighted512("four", 4, out, p, n, v, stride)
+	SUBQ(U8(4), blocks)
+	JMP(LabelRef("four"))
+	Label("rest")
+	TESTQ(blocks, blocks)
+	JZ(LabelRef("done"))
+	Label("one")
+	weighted512("one", 1, out, p, n, v, stride)
+	DECQ(blocks)
+	JNZ(LabelRef("one"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// weighted512 sums count blocks of 16 dimensions and steps over them.
+func weighted512(label string, count int, out, p0, n, v0, stride Register) {
+	p, v, left, sum := GP64(), GP64(), GP64(), w512.regs(count)
 	MOVQ(p0, p)
 	MOVQ(v0, v)
 	MOVQ(n, left)
-	VMOVUPS(mem(out, 0), sum)
-	Label("position")
+	for i, s := range sum {
+		VMOVUPS(mem(out, 64*i), s)
+	}
+	Label(label + "Position")
 	w := ZMM()
 	VBROADCASTSS(mem(p, 0), w)
-	VMULPS(mem(v, 0), w, w)
-	VADDPS(w, sum, sum)
-	ADDQ(U32(4), p)
+	for i, s := range sum {
+		x := ZMM()
+		VMULPS(mem(v, 64*i), w, x)
+		VADDPS(x, s, s)
+	}
+	ADDQ(U8(4), p)
 	ADDQ(stride, v)
 	DECQ(left)
-	JNZ(LabelRef("position"))
-	VMOVUPS(sum, mem(out, 0))
-	ADDQ(U32(64), out)
-	ADDQ(U32(64), v0)
-	DECQ(blocks)
-	JNZ(LabelRef("block"))
-	VZEROUPPER()
-	RET()
-}
-
-func scaled512() {
-	TEXT("scaled512", NOSPLIT, "func(out *float32, x *float32, w *float32, r float32, blocks int)")
-	Pragma("noescape")
-	Doc("scaled512 is scaled for 16·blocks values.")
-	out, x, w, left := Load(Param("out"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	r := ZMM()
-	Load(Param("r"), r.AsX())
-	VBROADCASTSS(r.AsX(), r)
-	Label("block")
-	v := ZMM()
-	VMULPS(mem(x, 0), r, v)
-	VMULPS(mem(w, 0), v, v)
-	VMOVUPS(v, mem(out, 0))
-	for _, p := range []Register{out, x, w} {
-		ADDQ(U32(64), p)
+	JNZ(LabelRef(label + "Position"))
+	for i, s := range sum {
+		VMOVUPS(s, mem(out, 64*i))
 	}
-	DECQ(left)
-	JNZ(LabelRef("block"))
-	VZEROUPPER()
-	RET()
-}
-
-// expConsts are the constants of Exp in registers.
-type expConsts struct {
-	lo, hi, log2e, ln2hi, ln2lo, bias VecVirtual
-	c                                 []VecVirtual
-}
-
-func loadExp() expConsts {
-	e := expConsts{
-		lo: set512(0xC2AE0000), hi: set512(0x42B00000), log2e: set512(0x3FB8AA3B),
-		ln2hi: set512(0x3F318000), ln2lo: set512(0xB95E8083), bias: set512(127),
-	}
-	for _, b := range []uint32{0x3AB60B61, 0x3C088889, 0x3D2AAAAB, 0x3E2AAAAB, 0x3F000000, 0x3F800000} {
-		e.c = append(e.c, set512(b))
-	}
-	return e
-}
-
-// exp replaces x by Exp(x), with the operations of the Go version in its order.
-func (e expConsts) exp(x VecVirtual) {
-	VMAXPS(e.lo, x, x)
-	VMINPS(e.hi, x, x)
-	n, t, p := ZMM(), ZMM(), ZMM()
-	VMULPS(e.log2e, x, n)
-	VCVTPS2DQ(n, n)
-	f := ZMM()
-	VCVTDQ2PS(n, f)
-	VMULPS(e.ln2hi, f, t)
-	VSUBPS(t, x, x)
-	VMULPS(e.ln2lo, f, t)
-	VSUBPS(t, x, x)
-	VMOVAPS(e.c[0], p)
-	for _, c := range append(e.c[1:], e.c[len(e.c)-1]) {
-		VMULPS(x, p, p)
-		VADDPS(c, p, p)
-	}
-	VPADDD(e.bias, n, n)
-	VPSLLD(U8(23), n, n)
-	VMULPS(n, p, x)
-}
-
-func swiglu512() {
-	TEXT("swiglu512", NOSPLIT, "func(h *float32, gate *float32, up *float32, blocks int)")
-	Pragma("noescape")
-	Doc("swiglu512 is swiglu for 16·blocks values.")
-	h, gate, up, left := Load(Param("h"), GP64()), Load(Param("gate"), GP64()), Load(Param("up"), GP64()), Load(Param("blocks"), GP64())
-	e := loadExp()
-	sign := set512(0x80000000)
-	Label("block")
-	g, x := ZMM(), ZMM()
-	VMOVUPS(mem(gate, 0), g)
-	VPXORD(sign, g, x)
-	e.exp(x)
-	VADDPS(e.c[len(e.c)-1], x, x)
-	VDIVPS(x, g, g)
-	VMULPS(mem(up, 0), g, g)
-	VMOVUPS(g, mem(h, 0))
-	for _, r := range []Register{h, gate, up} {
-		ADDQ(U32(64), r)
-	}
-	DECQ(left)
-	JNZ(LabelRef("block"))
-	VZEROUPPER()
-	RET()
+	ADDQ(U32(uint32(64*count)), out)
+	ADDQ(U32(uint32(64*count)), v0)
 }
 
 func expSum512() {
@@ -257,7 +252,7 @@ func expSum512() {
 	m := ZMM()
 	Load(Param("max"), m.AsX())
 	VBROADCASTSS(m.AsX(), m)
-	e := loadExp()
+	e := loadExp(w512, set512)
 	sum := ZMM()
 	VPXORD(sum, sum, sum)
 	v := ZMM()

@@ -26,8 +26,8 @@ func main() {
 	quantize512()
 	dots512()
 	weightedSum512()
-	scaled512()
-	swiglu512()
+	scaled(w512)
+	swiglu(w512, set512)
 	expSum512()
 	for _, n := range []int{1, 2, 4} {
 		tileFast256(n)
@@ -45,6 +45,24 @@ func main() {
 	unpackRows256(tables)
 	quantizeRows256(tables)
 	multiplyRows256()
+	for _, n := range []int{1, 2, 4} {
+		scores512(n)
+		addValues(w512, n)
+	}
+	for _, n := range []int{1, 2} {
+		scores256(n)
+		addValues(w256, n)
+	}
+	for _, w := range []*width{w512, w256} {
+		addFloats(w)
+		maxFloats(w)
+		rotatePairs(w)
+	}
+	inMemory := w256.inMemory("exp", expBits...)
+	quantize256()
+	scaled(w256)
+	swiglu(w256, inMemory)
+	expSum256(inMemory)
 	Generate()
 }
 

@@ -1,0 +1,55 @@
+package kernel
+
+import "math"
+
+func genericScores(out []float32, stride int, q *Queries, b, _ *KVBlock) {
+	for i := range q.n {
+		for p := range KVLen {
+			var sum float32
+			for a := range q.dim / ActGroup {
+				at := a*q.n + i
+				var dot int32
+				for j, x := range q.q[at*ActGroup : (at+1)*ActGroup] {
+					col := a*ActGroup + j
+					dot += int32(x) * int32(b.K[(col/maskCols*KVLen+p)*maskCols+col%maskCols])
+				}
+				sum += float32(float32(float32(dot)*b.KScale[a*KVLen+p]) * q.scale[at])
+			}
+			out[i*stride+p] = sum
+		}
+	}
+}
+
+const (
+	weightMax  = 1<<15 - 1
+	weightStep = 1.0 / weightMax
+)
+
+func genericAddValues(out, w []float32, stride, n int, b, _ *KVBlock) {
+	d := b.dim()
+	for i := range n {
+		for a := range d / ActGroup {
+			weight, step := quantizeWeights(w[i*stride:][:KVLen], b.VScale[a*KVLen:][:KVLen])
+			for j := range ActGroup {
+				var sum int32
+				for p, q := range weight {
+					sum += q * int32(b.V[((a*KVLen+p&^1)*ActGroup)+2*j+p&1])
+				}
+				out[i*d+a*ActGroup+j] += float32(float32(sum) * step)
+			}
+		}
+	}
+}
+
+// quantizeWeights: w·scale ≈ q·step with the largest |q| = weightMax.
+func quantizeWeights(w, scale []float32) (q [KVLen]int32, step float32) {
+	most := float32(tinyMax)
+	for p, x := range w {
+		most = max(most, float32(math.Abs(float64(x*scale[p]))))
+	}
+	inv := weightMax / most
+	for p, x := range w {
+		q[p] = int32(math.RoundToEven(float64(float32(x*scale[p]) * inv)))
+	}
+	return q, float32(most * weightStep)
+}
