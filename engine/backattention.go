@@ -24,8 +24,7 @@ func (g *gradient) turnBack(worker int, p *pass, l *layer, t *tapeLayer, r int) 
 	for h := range c.Heads {
 		i := r*c.Heads + h
 		d := head(g.dq, i, c.HeadDim)
-		rotate(d, cos, back)
-		scale(d, m.queryScale())
+		m.kernel.Rotate(d, cos, back, m.queryScale())
 		dy := head(g.dqRow, i, c.HeadDim)
 		clear(dy)
 		g.normBack(worker, dy, head(t.q, i, c.HeadDim), l.qNorm, d)
@@ -33,7 +32,7 @@ func (g *gradient) turnBack(worker int, p *pass, l *layer, t *tapeLayer, r int) 
 	for h := range c.KVHeads {
 		i := r*c.KVHeads + h
 		d := head(g.dk, h*n+r, c.HeadDim)
-		rotate(d, cos, back)
+		m.kernel.Rotate(d, cos, back, 1)
 		dy := head(g.dkRow, i, c.HeadDim)
 		clear(dy)
 		g.normBack(worker, dy, head(t.k, i, c.HeadDim), l.kNorm, d)
@@ -75,7 +74,7 @@ func (g *gradient) attendRow(worker, kvHead, r int, seen [2]rowRange) {
 		for s, part := range parts(p) {
 			k.Dots(part, q, rows(g.k, s))
 		}
-		sum := k.ExpSum(p, maxOf(p))
+		sum := k.ExpSum(p, k.Max(p))
 		for s, part := range parts(p) {
 			k.WeightedSum(out, part, rows(g.v, s))
 		}

@@ -167,7 +167,7 @@ func (g *gradient) through(below Cut, norm []float32, ws []*kernel.Matrix, dys [
 			continue
 		}
 		g.matMulT(g.part, w, dys[i], n)
-		g.b.each(n, func(_, r int) { add(head(g.dIn, r, width), head(g.part, r, width)) })
+		g.b.each(n, func(_, r int) { g.m.kernel.Add(head(g.dIn, r, width), head(g.part, r, width)) })
 	}
 	stream := g.tape.streams[below]
 	g.b.each(n, func(worker, r int) {

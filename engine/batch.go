@@ -21,8 +21,9 @@ type Batch struct {
 	up      []float32 // FFN
 	y       []float32 // Hidden: a projection's output on its way to x
 	acts    kernel.Acts
-	rows    [][]float32 // per worker: Hidden or FFN, for a row on its way to acts
-	scores  [][]float32 // per worker: attention scores of the heads that share keys
+	rows    [][]float32      // per worker: Hidden or FFN, for a row on its way to acts
+	scores  [][]float32      // per worker: attention scores of the heads that share keys, and their sums
+	queries []kernel.Queries // per worker: those heads' queries as int8
 	logits  []float32
 }
 
@@ -40,12 +41,12 @@ func (m *Model) NewBatch(maxTokens int) *Batch {
 	if maxTokens <= 0 {
 		maxTokens = 512
 	}
-	c := m.config
 	return &Batch{
 		model: m, max: maxTokens,
-		cache:  cache{layers: c.Layers, kvHeads: c.KVHeads, headDim: c.HeadDim},
-		rows:   make([][]float32, m.workers),
-		scores: make([][]float32, m.workers),
+		cache:   newCache(m),
+		rows:    make([][]float32, m.workers),
+		scores:  make([][]float32, m.workers),
+		queries: make([]kernel.Queries, m.workers),
 	}
 }
 

@@ -1,19 +1,37 @@
 package engine
 
+import "bankai/internal/kernel"
+
 // kvBlockLen is the number of positions in a block of the key-value cache.
-const kvBlockLen = 16
+const kvBlockLen = kernel.KVLen
+
+// nearBlocks is how many blocks back from its own a token reads keys and values
+// as float32; in fast precision, older ones are read as int8, a quarter of the
+// memory. Probes and their answers fit in.
+const nearBlocks = 8
 
 // kvBlock holds keys and values of kvBlockLen positions in every layer, each
-// [layer][kv head][position][HeadDim]. Forked sequences share full blocks.
+// [layer][kv head][position][HeadDim]. Forked sequences share full blocks. A
+// block far behind all tokens to come holds none any more.
 type kvBlock struct {
-	k, v []float32
 	refs int
+	k, v []float32
 }
 
 // cache hands out and takes back blocks. It belongs to one Batch.
 type cache struct {
 	layers, kvHeads, headDim int
+	int8                     bool // old blocks are read as int8
 	free                     []*kvBlock
+	freeFar                  []*farChunk
+}
+
+func newCache(m *Model) cache {
+	c := m.config
+	return cache{
+		layers: c.Layers, kvHeads: c.KVHeads, headDim: c.HeadDim,
+		int8: !m.exact && c.HeadDim%kernel.ActGroup == 0,
+	}
 }
 
 func (c *cache) get() *kvBlock {
@@ -24,11 +42,11 @@ func (c *cache) get() *kvBlock {
 		return b
 	}
 	n := c.layers * c.kvHeads * kvBlockLen * c.headDim
-	return &kvBlock{k: make([]float32, n), v: make([]float32, n), refs: 1}
+	return &kvBlock{refs: 1, k: make([]float32, n), v: make([]float32, n)}
 }
 
 func (c *cache) put(b *kvBlock) {
-	if b.refs--; b.refs == 0 {
+	if b.refs--; b.refs == 0 && b.k != nil {
 		c.free = append(c.free, b)
 	}
 }
@@ -44,6 +62,7 @@ type Seq struct {
 	batch   *Batch
 	overlay *Overlay
 	blocks  []*kvBlock
+	far     farKV
 	n       int
 	own     int // the first block that is not shared with the sequence s branched from
 }
@@ -68,6 +87,7 @@ func (s *Seq) Fork() *Seq {
 		copy(c.v, s.blocks[full].v)
 		f.blocks = append(f.blocks, c)
 	}
+	f.far = s.far.fork(&s.batch.cache)
 	return f
 }
 
@@ -95,11 +115,26 @@ func (s *Seq) put(layer, pos int, k, v []float32) {
 	}
 }
 
+// advance counts n more tokens as processed, and frees the floats that no token
+// to come reads.
+func (s *Seq) advance(n int) {
+	c := &s.batch.cache
+	was := c.farBlocks(s.n)
+	s.n += n
+	for i := was; i < min(c.farBlocks(s.n), s.far.complete()); i++ {
+		if b := s.blocks[i]; b.refs == 1 && b.k != nil {
+			c.free = append(c.free, &kvBlock{k: b.k, v: b.v})
+			b.k, b.v = nil, nil
+		}
+	}
+}
+
 // Release gives the cache back to the batch; s is then empty.
 func (s *Seq) Release() {
 	for _, b := range s.blocks {
 		s.batch.cache.put(b)
 	}
+	s.far.release(&s.batch.cache)
 	s.blocks, s.n = nil, 0
 }
 

@@ -137,7 +137,7 @@ func (b *Batch) newPass(j job, spans []span, n int) *pass {
 	p.cos, p.sin = b.model.rope.upTo(longest)
 	for w := range b.rows {
 		b.rows[w] = resize(b.rows[w], max(c.Hidden, c.FFN))
-		b.scores[w] = resize(b.scores[w], c.Heads/c.KVHeads*longest)
+		b.scores[w] = resize(b.scores[w], c.Heads/c.KVHeads*(longest+1))
 	}
 	b.x, b.y = resize(b.x, n*c.Hidden), resize(b.y, n*c.Hidden)
 	b.q = resize(b.q, n*c.Heads*c.HeadDim)

@@ -30,7 +30,7 @@ func (b *Batch) forward(ctx context.Context, p *pass) error {
 	}
 	b.leave(p, last)
 	for _, s := range p.spans {
-		s.seq.n += len(s.tokens)
+		s.seq.advance(len(s.tokens))
 	}
 	b.emitLogits(p)
 	if p.grad != nil {
@@ -85,6 +85,7 @@ func (b *Batch) attention(p *pass, i int) {
 		p.grad.tape.keepKV(i, b)
 	}
 	b.each(len(p.tokens), func(_, t int) { b.remember(p, i, t) })
+	b.fillFar(p, i)
 	if i == c.Layers-1 && p.grad == nil {
 		p.narrow(b.x, c.Hidden)
 		b.normed(len(p.tokens), everyRow, l.attnNorm)
@@ -135,70 +136,17 @@ func (b *Batch) remember(p *pass, i, t int) {
 // key normalises and rotates a head's keys.
 func (m *Model) key(out, k, norm, cos, sin []float32) {
 	m.rmsNorm(out, k, norm)
-	rotate(out, cos, sin)
+	m.kernel.Rotate(out, cos, sin, 1)
 }
 
 // query does so with a head's queries, which then carry the 1/√d of the scores.
 func (m *Model) query(out, q, norm, cos, sin []float32) {
-	m.key(out, q, norm, cos, sin)
-	scale(out, m.queryScale())
+	m.rmsNorm(out, q, norm)
+	m.kernel.Rotate(out, cos, sin, m.queryScale())
 }
 
 // queryScale is 1/√d.
 func (m *Model) queryScale() float32 { return float32(1 / math.Sqrt(float64(m.config.HeadDim))) }
-
-// attendWork is about how many multiplications of the attention a worker takes
-// at a time.
-const attendWork = 1 << 17
-
-// attend replaces the queries by the attention's output.
-func (b *Batch) attend(p *pass, i int) {
-	c := b.model.config
-	work := 1
-	for _, k := range p.tokens {
-		work += 2 * (k.pos + 1) * c.Heads * c.HeadDim
-	}
-	n := len(p.tokens) * c.KVHeads
-	b.team.run(n, max(1, n*attendWork/work), func(worker, lo, hi int) {
-		for j := lo; j < hi; j++ {
-			b.attendHeads(p, worker, i, j/c.KVHeads, j%c.KVHeads)
-		}
-	})
-}
-
-// attendHeads does so for token t and the query heads that share a kv head.
-func (b *Batch) attendHeads(p *pass, worker, i, t, kvHead int) {
-	c, k := b.model.config, b.model.kernel
-	seq, n := p.spans[p.tokens[t].span].seq, p.tokens[t].pos+1
-	at, heads := b.cache.at(i, kvHead), c.Heads/c.KVHeads
-	for h := range heads {
-		q, scores := head(b.q, t*c.Heads+kvHead*heads+h, c.HeadDim), b.scores[worker][:n]
-		for lo := 0; lo < n; lo += kvBlockLen {
-			hi := min(lo+kvBlockLen, n)
-			k.Dots(scores[lo:hi], q, seq.blocks[lo/kvBlockLen].k[at:])
-		}
-		sum := k.ExpSum(scores, maxOf(scores))
-		clear(q)
-		for lo := 0; lo < n; lo += kvBlockLen {
-			hi := min(lo+kvBlockLen, n)
-			k.WeightedSum(q, scores[lo:hi], seq.blocks[lo/kvBlockLen].v[at:])
-		}
-		for j := range q {
-			q[j] /= sum
-		}
-	}
-}
-
-// head is the i-th slice of d floats.
-func head(x []float32, i, d int) []float32 { return x[i*d : (i+1)*d] }
-
-func maxOf(x []float32) float32 {
-	most := x[0]
-	for _, v := range x[1:] {
-		most = max(most, v)
-	}
-	return most
-}
 
 // mlp adds down·(silu(gate·x)·(up·x)) to the residual stream.
 func (b *Batch) mlp(p *pass, i int) {
@@ -222,20 +170,8 @@ func (b *Batch) mlp(p *pass, i int) {
 func (b *Batch) addResidual(p *pass) {
 	width := b.model.config.Hidden
 	b.each(len(p.tokens), func(_, t int) {
-		add(b.x[t*width:(t+1)*width], b.y[t*width:(t+1)*width])
+		b.model.kernel.Add(b.x[t*width:(t+1)*width], b.y[t*width:(t+1)*width])
 	})
-}
-
-func add(x, y []float32) {
-	for j := range x {
-		x[j] += y[j]
-	}
-}
-
-func scale(x []float32, r float32) {
-	for j := range x {
-		x[j] *= r
-	}
 }
 
 // everyRow makes normed take the rows as they are.

@@ -76,14 +76,3 @@ func (t *rope) upTo(n int) (cos, sin []float32) {
 	}
 	return t.cos, t.sin
 }
-
-// rotate turns the pairs (v[i], v[i+half]) by the angles of one position.
-func rotate(v, cos, sin []float32) {
-	half := len(cos)
-	lo, hi := v[:half], v[half:2*half]
-	for i, c := range cos {
-		a, b, s := lo[i], hi[i], sin[i]
-		lo[i] = float32(a*c) - float32(b*s)
-		hi[i] = float32(b*c) + float32(a*s)
-	}
-}

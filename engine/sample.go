@@ -70,7 +70,7 @@ func (s Sampling) pick(logits []float32, r *rand.Rand) int32 {
 // cut returns the tokens that TopK, TopP and MinP leave, the likeliest first.
 func (s Sampling) cut(logits []float32) []choice {
 	all := make([]choice, len(logits))
-	most := maxOf(logits)
+	most := slices.Max(logits)
 	var sum float64
 	for i, l := range logits {
 		all[i] = choice{int32(i), l, expDown(float64(l - most))}

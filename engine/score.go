@@ -186,7 +186,7 @@ func rankOf(logits []float32, id int32) int {
 // sum is float32 within 1,024 logits and float64 across.
 func (m *Model) LogSumExp(logits []float32) float64 {
 	var part [1024]float32
-	most := maxOf(logits)
+	most := m.kernel.Max(logits)
 	var sum float64
 	for lo := 0; lo < len(logits); lo += len(part) {
 		n := copy(part[:], logits[lo:])
