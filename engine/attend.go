@@ -1,5 +1,7 @@
 package engine
 
+import "bankai/internal/kernel"
+
 // attendWork is about how many multiplications of the attention a worker takes
 // at a time.
 const attendWork = 1 << 17
@@ -33,9 +35,9 @@ func (b *Batch) attendHeads(p *pass, worker, i, t, kvHead int) {
 		for h := range heads {
 			k.SetQuery(queries, h, head(q, h, c.HeadDim))
 		}
-		for j := range far {
-			k.Scores(scores[j*kvBlockLen:], n, queries, seq.far.block(first, j, far), seq.far.block(first, j+2, far))
-		}
+		seq.far.each(first, far, func(pos int, r *kernel.KVRun, blocks int) {
+			k.Scores(scores[pos:], n, queries, r, blocks)
+		})
 	}
 	for h := range heads {
 		for lo := far * kvBlockLen; lo < n; lo += kvBlockLen {
@@ -46,9 +48,9 @@ func (b *Batch) attendHeads(p *pass, worker, i, t, kvHead int) {
 		sums[h] = k.ExpSum(all, k.Max(all))
 	}
 	clear(q)
-	for j := range far {
-		k.AddValues(q, scores[j*kvBlockLen:], n, heads, seq.far.block(first, j, far), seq.far.block(first, j+2, far))
-	}
+	seq.far.each(first, far, func(pos int, r *kernel.KVRun, blocks int) {
+		k.AddValues(q, scores[pos:], n, heads, r, blocks)
+	})
 	for h := range heads {
 		out := head(q, h, c.HeadDim)
 		for lo := far * kvBlockLen; lo < n; lo += kvBlockLen {

@@ -24,12 +24,11 @@ type farKV struct {
 	filled []int // blocks that are in, by layer
 }
 
-// farChunk holds farRun blocks: [layer][kv head][block], and in memory the keys
-// of a head's blocks one after the other, then their values. Forked sequences
+// farChunk holds farRun blocks of every head, [layer][kv head]. Forked sequences
 // share full ones.
 type farChunk struct {
-	refs   int
-	blocks []kernel.KVBlock
+	refs int
+	runs []kernel.KVRun
 }
 
 func (c *cache) getFar() *farChunk {
@@ -39,28 +38,23 @@ func (c *cache) getFar() *farChunk {
 		f.refs = 1
 		return f
 	}
-	bytes, floats := kernel.KVBlockSizes(c.headDim)
+	bytes, floats := kernel.KVRunSizes(c.headDim, farRun)
 	n := c.layers * c.kvHeads
-	q, scale := make([]int8, n*2*farRun*bytes), make([]float32, n*2*farRun*floats)
-	f := &farChunk{refs: 1, blocks: make([]kernel.KVBlock, n*farRun)}
-	for head := range n {
-		for j := range farRun {
-			k, v := 2*head*farRun+j, (2*head+1)*farRun+j
-			f.blocks[head*farRun+j] = kernel.KVBlock{
-				K: q[k*bytes : (k+1)*bytes], V: q[v*bytes : (v+1)*bytes],
-				KScale: scale[k*floats : (k+1)*floats], VScale: scale[v*floats : (v+1)*floats],
-			}
-		}
+	q, scale := make([]int8, 2*n*bytes), make([]float32, 2*n*floats)
+	f := &farChunk{refs: 1, runs: make([]kernel.KVRun, n)}
+	for i := range f.runs {
+		f.runs[i] = kernel.KVRun{K: q[:bytes], V: q[bytes : 2*bytes], KScale: scale[:floats], VScale: scale[floats : 2*floats]}
+		q, scale = q[2*bytes:], scale[2*floats:]
 	}
 	return f
 }
 
-// block is block j of a head, counted over all layers; nil if it is not in yet.
-func (f *farKV) block(head, j, n int) *kernel.KVBlock {
-	if j >= n {
-		return nil
+// each calls do for the first n blocks of a head, counted over all layers, a run
+// at a time: its first position, and how many blocks of it.
+func (f *farKV) each(head, n int, do func(pos int, r *kernel.KVRun, blocks int)) {
+	for i := 0; i < n; i += farRun {
+		do(i*kvBlockLen, &f.chunks[i/farRun].runs[head], min(farRun, n-i))
 	}
-	return &f.chunks[j/farRun].blocks[head*farRun+j%farRun]
 }
 
 // complete is how many blocks are in in all layers.
@@ -81,8 +75,8 @@ func (f *farKV) fork(c *cache) farKV {
 			continue
 		}
 		own := c.getFar()
-		for n := range own.blocks {
-			from, to := &chunk.blocks[n], &own.blocks[n]
+		for n := range own.runs {
+			from, to := &chunk.runs[n], &own.runs[n]
 			copy(to.K, from.K)
 			copy(to.V, from.V)
 			copy(to.KScale, from.KScale)
@@ -129,9 +123,9 @@ func (b *Batch) fillFar(p *pass, layer int) {
 	b.team.run(len(places)*c.kvHeads, 1, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			s, j, h := places[i/c.kvHeads].seq, places[i/c.kvHeads].block, i%c.kvHeads
-			to, from, at := s.far.block(layer*c.kvHeads+h, j, j+1), s.blocks[j], c.at(layer, h)
+			to, from, at := &s.far.chunks[j/farRun].runs[layer*c.kvHeads+h], s.blocks[j], c.at(layer, h)
 			for n := range kvBlockLen {
-				set.StoreKV(to, n, head(from.k[at:], n, c.headDim), head(from.v[at:], n, c.headDim))
+				set.StoreKV(to, j%farRun*kvBlockLen+n, head(from.k[at:], n, c.headDim), head(from.v[at:], n, c.headDim))
 			}
 		}
 	})

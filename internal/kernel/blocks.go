@@ -76,25 +76,30 @@ type (
 )
 
 // scoresBy takes kernels for 1, 2, 4 … queries at a time.
-func scoresBy(kernels ...scoresFunc) func([]float32, int, *Queries, *KVBlock, *KVBlock) {
-	return func(out []float32, stride int, q *Queries, b, next *KVBlock) {
+func scoresBy(kernels ...scoresFunc) func([]float32, int, *Queries, *KVRun, int, int) {
+	return func(out []float32, stride int, q *Queries, r *KVRun, j, next int) {
+		size := KVLen * q.dim
+		k, kscale := &r.K[j*size], &r.KScale[j*size/ActGroup]
+		nextK, nextScale := &r.K[next*size], &r.KScale[next*size/ActGroup]
 		for i := 0; i < q.n; {
 			f := widest(len(kernels), q.n-i)
 			kernels[f](&out[i*stride], uintptr(4*stride), &q.q[i*ActGroup], &q.scale[i], &q.bias[i], uintptr(q.n),
-				&b.K[0], &b.KScale[0], q.dim/ActGroup, &next.K[0], &next.KScale[0])
+				k, kscale, q.dim/ActGroup, nextK, nextScale)
 			i += 1 << f
 		}
 	}
 }
 
 // addValuesBy takes kernels for 1, 2, 4 … weights at a time.
-func addValuesBy(kernels ...addValuesFunc) func([]float32, []float32, int, int, *KVBlock, *KVBlock) {
-	return func(out, w []float32, stride, n int, b, next *KVBlock) {
-		d := b.dim()
+func addValuesBy(kernels ...addValuesFunc) func([]float32, []float32, int, int, *KVRun, int, int) {
+	return func(out, w []float32, stride, n int, r *KVRun, j, next int) {
+		d := len(out) / n
+		size := KVLen * d
+		v, vscale := &r.V[j*size], &r.VScale[j*size/ActGroup]
+		nextV, nextScale := &r.V[next*size], &r.VScale[next*size/ActGroup]
 		for i := 0; i < n; {
 			f := widest(len(kernels), n-i)
-			kernels[f](&out[i*d], uintptr(4*d), &w[i*stride], uintptr(4*stride),
-				&b.V[0], &b.VScale[0], d/ActGroup, &next.V[0], &next.VScale[0])
+			kernels[f](&out[i*d], uintptr(4*d), &w[i*stride], uintptr(4*stride), v, vscale, d/ActGroup, nextV, nextScale)
 			i += 1 << f
 		}
 	}

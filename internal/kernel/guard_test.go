@@ -208,13 +208,13 @@ func TestKVStaysInside(t *testing.T) {
 		for _, d := range headDims {
 			for n := 1; n <= 5; n++ {
 				k, v, x, w := testVector(rng, KVLen*d), testVector(rng, KVLen*d), testVector(rng, n*d), testWeights(rng, n*KVLen)
-				b, q := storeKV(Generic, k, v), testQueries(Generic, x, n)
+				b, q := storeKV(Generic, d, k, v), testQueries(Generic, x, n)
 				want, sum := make([]float32, n*KVLen), make([]float32, n*d)
-				Generic.Scores(want, KVLen, q, b, nil)
-				Generic.AddValues(sum, w, KVLen, n, b, nil)
+				Generic.Scores(want, KVLen, q, b, 1)
+				Generic.AddValues(sum, w, KVLen, n, b, 1)
 
-				fence := func(b *KVBlock) *KVBlock {
-					return &KVBlock{fenced(t, where, b.K), fenced(t, where, b.V), in(b.KScale), in(b.VScale)}
+				fence := func(b *KVRun) *KVRun {
+					return &KVRun{fenced(t, where, b.K), fenced(t, where, b.V), in(b.KScale), in(b.VScale)}
 				}
 				got, p := fence(b), &Queries{n: n, dim: d, q: fenced(t, where, q.q), scale: in(q.scale), bias: fenced(t, where, q.bias)}
 				for i := range KVLen {
@@ -227,8 +227,8 @@ func TestKVStaysInside(t *testing.T) {
 				sameKV(t, what, got, b)
 				sameQueries(t, what, p, q)
 				scores, values := in(make([]float32, n*KVLen)), in(make([]float32, n*d))
-				s.Scores(scores, KVLen, p, got, fence(b))
-				s.AddValues(values, in(w), KVLen, n, got, fence(b))
+				s.Scores(scores, KVLen, p, got, 1)
+				s.AddValues(values, in(w), KVLen, n, got, 1)
 				sameBits(t, what+": scores", scores, want)
 				sameBits(t, what+": values", values, sum)
 			}

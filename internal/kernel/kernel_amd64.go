@@ -35,8 +35,8 @@ var avx512 = &Set{
 	peak:        peak512,
 	peakMACs:    16 * 64,
 
-	transpose: &transposeKernels{unpackRows512, quantizeRows512, multiplyRows512},
-	expand:    expand256,
+	transpose:     &transposeKernels{unpackRows512, quantizeRows512, multiplyRows512},
+	expand:        expand256,
 	quantizeGroup: avx512QuantizeGroup,
 	scores:        scoresBy(scores512x1, scores512x2, scores512x4),
 	addValues:     addValuesBy(addValues512x1, addValues512x2, addValues512x4),
@@ -59,8 +59,8 @@ var avx2 = &Set{
 	peak:        peak256,
 	peakMACs:    8 * 32,
 
-	transpose: &transposeKernels{unpackRows256, quantizeRows256, multiplyRows256},
-	expand:    expand256,
+	transpose:     &transposeKernels{unpackRows256, quantizeRows256, multiplyRows256},
+	expand:        expand256,
 	quantizeGroup: avx2QuantizeGroup,
 	scores:        scoresBy(scores256x1, scores256x2),
 	addValues:     addValuesBy(addValues256x1, addValues256x2),

@@ -1,39 +1,37 @@
 package kernel
 
-// KVLen is the number of positions of a KVBlock: a lane is a position.
+// KVLen is the number of positions of a block of a KVRun: a lane is a position.
 const KVLen = Lanes
 
-// KVBlock holds the keys and values of KVLen neighbouring positions of one kv
-// head as int8, in groups of ActGroup dimensions with a scale each, quantised as
-// an Acts is. In a score a lane is a position, so four dimensions of a key lie
-// together for all positions; in a weighted sum a lane is a dimension, so two
-// positions lie together.
-type KVBlock struct {
-	K, V           []int8    // [d/4][KVLen][4] and [d/ActGroup][KVLen/2][ActGroup][2]
-	KScale, VScale []float32 // [d/ActGroup][KVLen] each
+// KVRun holds the keys and values of one kv head at neighbouring positions as
+// int8, in groups of ActGroup dimensions with a scale each, quantised as an Acts
+// is. It is made of blocks of KVLen positions. In a score a lane is a position, so
+// four dimensions of a key lie together for all positions; in a weighted sum a
+// lane is a dimension, so two positions lie together.
+type KVRun struct {
+	K, V           []int8    // [block][d/4][KVLen][4] and [block][d/ActGroup][KVLen/2][ActGroup][2]
+	KScale, VScale []float32 // [block][d/ActGroup][KVLen] each
 }
 
-// KVBlockSizes returns how many int8 and float32 the keys of a KVBlock of head
+// KVRunSizes returns how many int8 and float32 the keys of so many blocks of head
 // dimension d, a multiple of ActGroup, are made of; the values take as many. They
-// may be part of larger arrays: kernels are fastest when all begin at a cache
-// line, and by half again when the keys of neighbouring blocks of a head follow
-// each other in memory, and so do the values.
-func KVBlockSizes(d int) (bytes, floats int) { return KVLen * d, KVLen * d / ActGroup }
+// may be part of larger arrays: kernels are fastest when all begin at a cache line.
+func KVRunSizes(d, blocks int) (bytes, floats int) {
+	return blocks * KVLen * d, blocks * KVLen * d / ActGroup
+}
 
-// dim is the head dimension.
-func (b *KVBlock) dim() int { return len(b.K) / KVLen }
-
-// StoreKV quantises the key k and the value v, of d floats each, as position i.
-func (s *Set) StoreKV(b *KVBlock, i int, k, v []float32) {
-	for a := range b.dim() / ActGroup {
-		lo, at := a*ActGroup, a*KVLen+i
+// StoreKV quantises the key k and the value v, of d floats each, as position pos.
+func (s *Set) StoreKV(r *KVRun, pos int, k, v []float32) {
+	block, i := pos/KVLen*KVLen*len(k), pos%KVLen
+	for a := range len(k) / ActGroup {
+		lo, at := a*ActGroup, block/ActGroup+a*KVLen+i
 		q, scale, _ := s.quantizeGroup(k[lo : lo+ActGroup])
-		b.KScale[at] = scale
+		r.KScale[at] = scale
 		for j := 0; j < ActGroup; j += maskCols {
-			copy(b.K[(lo+j)*KVLen+i*maskCols:][:maskCols], q[j:])
+			copy(r.K[block+(lo+j)*KVLen+i*maskCols:][:maskCols], q[j:])
 		}
-		q, b.VScale[at], _ = s.quantizeGroup(v[lo : lo+ActGroup])
-		pair := b.V[(a*KVLen+i&^1)*ActGroup:][:2*ActGroup]
+		q, r.VScale[at], _ = s.quantizeGroup(v[lo : lo+ActGroup])
+		pair := r.V[block+(a*KVLen+i&^1)*ActGroup:][:2*ActGroup]
 		for j, x := range q {
 			pair[2*j+i&1] = x
 		}
@@ -67,24 +65,26 @@ func (s *Set) SetQuery(q *Queries, i int, x []float32) {
 	}
 }
 
-// Scores writes out[i·stride+p] = q_i·k_p for every query i and the KVLen
-// positions p of b. Per group, ascending, the exact integer dot is multiplied by
-// the key's scale, then by the query's, and added. The keys of next, a block
-// to be read soon after b or nil, are brought into the cache meanwhile.
-func (s *Set) Scores(out []float32, stride int, q *Queries, b, next *KVBlock) {
-	if next == nil {
-		next = b
+// kvAhead is how many blocks ahead a kernel fetches into the cache.
+const kvAhead = 2
+
+// Scores writes out[i·stride+p] = q_i·k_p for every query i and the positions p of
+// the first n blocks of r. Per group, ascending, the exact integer dot is
+// multiplied by the key's scale, then by the query's, and added.
+func (s *Set) Scores(out []float32, stride int, q *Queries, r *KVRun, n int) {
+	last := len(r.K)/(KVLen*q.dim) - 1
+	for j := range n {
+		s.scores(out[j*KVLen:], stride, q, r, j, min(j+kvAhead, last))
 	}
-	s.scores(out, stride, q, b, next)
 }
 
-// AddValues adds Σ_p w[i·stride+p]·v_p to out[i·d:], for i < n. Per group the
-// products of the weights and the values' scales are quantised to int16, so that
-// the sum over the positions is an exact integer; their error is 1/65,534 of the
-// largest. next is as in Scores.
-func (s *Set) AddValues(out, w []float32, stride, n int, b, next *KVBlock) {
-	if next == nil {
-		next = b
+// AddValues adds Σ_p w[i·stride+p]·v_p, over the positions p of the first blocks
+// of r, to out[i·d:], d = len(out)/n, for i < n. Per block and group the products
+// of the weights and the values' scales are quantised to int16, so that the sum
+// over the positions is an exact integer; their error is 1/65,534 of the largest.
+func (s *Set) AddValues(out, w []float32, stride, n int, r *KVRun, blocks int) {
+	last := len(r.V)/(KVLen*len(out)/n) - 1
+	for j := range blocks {
+		s.addValues(out, w[j*KVLen:], stride, n, r, j, min(j+kvAhead, last))
 	}
-	s.addValues(out, w, stride, n, b, next)
 }

@@ -10,33 +10,32 @@ import (
 // The cache that BenchmarkKV reads: more than any CPU keeps.
 const benchLayers, benchHeads, benchPositions, benchDim = 8, 8, 2048, 128
 
-// benchKV lays the cache out by 16 positions, then layers, then keys and values,
-// then heads: [position/16][layer][2][head]. It returns the blocks as
-// [layer·head][position/16].
-func benchKV() (blocks [][]KVBlock, raw []int8) {
-	const chunks = benchPositions / KVLen
-	bytes, floats := KVBlockSizes(benchDim)
-	raw = make([]int8, 2*chunks*benchLayers*benchHeads*bytes)
+// benchKV lays the cache out as [layer][head][run][2], runs of 16 blocks. It
+// returns the runs as [layer·head][run].
+func benchKV() (runs [][]KVRun, raw []int8) {
+	const blocks = 16
+	const perHead = benchPositions / KVLen / blocks
+	bytes, floats := KVRunSizes(benchDim, blocks)
+	raw = make([]int8, 2*perHead*benchLayers*benchHeads*bytes)
 	for i := range raw {
 		raw[i] = int8(i%255 - 127) // memory never written to is no memory
 	}
-	scale := make([]float32, 2*chunks*benchLayers*benchHeads*floats)
+	scale := make([]float32, 2*perHead*benchLayers*benchHeads*floats)
 	for i := range scale {
 		scale[i] = 1.0 / 127
 	}
 	for i := range benchLayers * benchHeads {
-		row := make([]KVBlock, chunks)
+		row := make([]KVRun, perHead)
 		for j := range row {
-			k := (j*benchLayers+i/benchHeads)*2*benchHeads + i%benchHeads
-			v := k + benchHeads
-			row[j] = KVBlock{
+			k := 2 * (i*perHead + j)
+			row[j] = KVRun{
 				K: raw[k*bytes:][:bytes], KScale: scale[k*floats:][:floats],
-				V: raw[v*bytes:][:bytes], VScale: scale[v*floats:][:floats],
+				V: raw[(k+1)*bytes:][:bytes], VScale: scale[(k+1)*floats:][:floats],
 			}
 		}
-		blocks = append(blocks, row)
+		runs = append(runs, row)
 	}
-	return blocks, raw
+	return runs, raw
 }
 
 // BenchmarkKV reads the cache as a step of generation does. The metric counts the
@@ -44,7 +43,7 @@ func benchKV() (blocks [][]KVBlock, raw []int8) {
 // of both, in the order of memory.
 func BenchmarkKV(b *testing.B) {
 	rng := rand.New(rand.NewPCG(26, 1))
-	blocks, raw := benchKV()
+	runs, raw := benchKV()
 	report := func(b *testing.B, bytes int) {
 		b.ReportMetric(float64(bytes)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
 	}
@@ -58,13 +57,13 @@ func BenchmarkKV(b *testing.B) {
 		runtime.KeepAlive(sum)
 		report(b, len(raw))
 	})
-	// f reads one block, of positions from at on; next is the block after it.
-	run := func(name string, f func(at int, block, next *KVBlock)) {
+	// f reads one run, of positions from at on.
+	run := func(name string, f func(at int, r *KVRun)) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				for _, row := range blocks {
+				for _, row := range runs {
 					for j := range row {
-						f(j*KVLen, &row[j], &row[min(j+1, len(row)-1)])
+						f(j*16*KVLen, &row[j])
 					}
 				}
 			}
@@ -76,11 +75,11 @@ func BenchmarkKV(b *testing.B) {
 			q := testQueries(s, testVector(rng, n*benchDim), n)
 			w, out := testWeights(rng, n*benchPositions), make([]float32, n*benchDim)
 			scores := make([]float32, n*benchPositions)
-			run(fmt.Sprintf("%s/scores/queries=%d", s.Name, n), func(at int, b, next *KVBlock) {
-				s.Scores(scores[at:], benchPositions, q, b, next)
+			run(fmt.Sprintf("%s/scores/queries=%d", s.Name, n), func(at int, r *KVRun) {
+				s.Scores(scores[at:], benchPositions, q, r, 16)
 			})
-			run(fmt.Sprintf("%s/values/queries=%d", s.Name, n), func(at int, b, next *KVBlock) {
-				s.AddValues(out, w[at:], benchPositions, n, b, next)
+			run(fmt.Sprintf("%s/values/queries=%d", s.Name, n), func(at int, r *KVRun) {
+				s.AddValues(out, w[at:], benchPositions, n, r, 16)
 			})
 		}
 	}

@@ -2,7 +2,8 @@ package kernel
 
 import "math"
 
-func genericScores(out []float32, stride int, q *Queries, b, _ *KVBlock) {
+func genericScores(out []float32, stride int, q *Queries, r *KVRun, j, _ int) {
+	first := j * KVLen * q.dim
 	for i := range q.n {
 		for p := range KVLen {
 			var sum float32
@@ -11,9 +12,9 @@ func genericScores(out []float32, stride int, q *Queries, b, _ *KVBlock) {
 				var dot int32
 				for j, x := range q.q[at*ActGroup : (at+1)*ActGroup] {
 					col := a*ActGroup + j
-					dot += int32(x) * int32(b.K[(col/maskCols*KVLen+p)*maskCols+col%maskCols])
+					dot += int32(x) * int32(r.K[first+(col/maskCols*KVLen+p)*maskCols+col%maskCols])
 				}
-				sum += float32(float32(float32(dot)*b.KScale[a*KVLen+p]) * q.scale[at])
+				sum += float32(float32(float32(dot)*r.KScale[first/ActGroup+a*KVLen+p]) * q.scale[at])
 			}
 			out[i*stride+p] = sum
 		}
@@ -25,15 +26,16 @@ const (
 	weightStep = 1.0 / weightMax
 )
 
-func genericAddValues(out, w []float32, stride, n int, b, _ *KVBlock) {
-	d := b.dim()
+func genericAddValues(out, w []float32, stride, n int, r *KVRun, j, _ int) {
+	d := len(out) / n
+	first := j * KVLen * d
 	for i := range n {
 		for a := range d / ActGroup {
-			weight, step := quantizeWeights(w[i*stride:][:KVLen], b.VScale[a*KVLen:][:KVLen])
+			weight, step := quantizeWeights(w[i*stride:][:KVLen], r.VScale[first/ActGroup+a*KVLen:][:KVLen])
 			for j := range ActGroup {
 				var sum int32
 				for p, q := range weight {
-					sum += q * int32(b.V[((a*KVLen+p&^1)*ActGroup)+2*j+p&1])
+					sum += q * int32(r.V[first+((a*KVLen+p&^1)*ActGroup)+2*j+p&1])
 				}
 				out[i*d+a*ActGroup+j] += float32(float32(sum) * step)
 			}

@@ -10,23 +10,23 @@ import (
 // headDims are the head dimensions the tests use.
 var headDims = []int{32, 64, 96, 128, 160, 256}
 
-// testKV returns a block that set s filled, and what it was filled with.
-func testKV(rng *rand.Rand, s *Set, d int) (b *KVBlock, k, v []float32) {
-	k, v = testVector(rng, KVLen*d), testVector(rng, KVLen*d)
-	return storeKV(s, k, v), k, v
+// testKV returns a run of blocks that set s filled, and what it was filled with.
+func testKV(rng *rand.Rand, s *Set, d, blocks int) (r *KVRun, k, v []float32) {
+	k, v = testVector(rng, blocks*KVLen*d), testVector(rng, blocks*KVLen*d)
+	return storeKV(s, d, k, v), k, v
 }
 
-func storeKV(s *Set, k, v []float32) *KVBlock {
-	d := len(k) / KVLen
-	bytes, floats := KVBlockSizes(d)
-	b := &KVBlock{
+func storeKV(s *Set, d int, k, v []float32) *KVRun {
+	blocks := len(k) / d / KVLen
+	bytes, floats := KVRunSizes(d, blocks)
+	r := &KVRun{
 		K: make([]int8, bytes), KScale: make([]float32, floats),
 		V: make([]int8, bytes), VScale: make([]float32, floats),
 	}
-	for i := range KVLen {
-		s.StoreKV(b, i, k[i*d:(i+1)*d], v[i*d:(i+1)*d])
+	for i := range blocks * KVLen {
+		s.StoreKV(r, i, k[i*d:(i+1)*d], v[i*d:(i+1)*d])
 	}
-	return b
+	return r
 }
 
 func testQueries(s *Set, x []float32, n int) *Queries {
@@ -55,12 +55,12 @@ func TestGenericKVIsRight(t *testing.T) {
 	rng := rand.New(rand.NewPCG(20, 1))
 	const n, stride = 3, KVLen + 5
 	for _, d := range headDims {
-		b, k, v := testKV(rng, Generic, d)
+		b, k, v := testKV(rng, Generic, d, 1)
 		x, w := testVector(rng, n*d), testWeights(rng, n*stride)
 		got, out := make([]float32, n*stride), testVector(rng, n*d)
 		first := append([]float32(nil), out...)
-		Generic.Scores(got, stride, testQueries(Generic, x, n), b, nil)
-		Generic.AddValues(out, w, stride, n, b, nil)
+		Generic.Scores(got, stride, testQueries(Generic, x, n), b, 1)
+		Generic.AddValues(out, w, stride, n, b, 1)
 		step := 2.5 / 127 / math.Sqrt(12) // standard deviation of an error that is evenly spread
 		for i := range n {
 			var norm float64
@@ -103,15 +103,15 @@ func TestGenericKVIsExact(t *testing.T) {
 		return x
 	}
 	k, v, q := integers(KVLen*d), integers(KVLen*d), integers(d)
-	b := storeKV(Generic, k, v)
+	b := storeKV(Generic, d, k, v)
 	got := make([]float32, KVLen)
-	Generic.Scores(got, KVLen, testQueries(Generic, q, 1), b, nil)
+	Generic.Scores(got, KVLen, testQueries(Generic, q, 1), b, 1)
 	w, sum := make([]float32, KVLen), make([]float32, d)
 	for p := range w {
 		w[p] = float32(p*p*p*5 - 3000)
 	}
 	w[6] = -weightMax
-	Generic.AddValues(sum, w, KVLen, 1, b, nil)
+	Generic.AddValues(sum, w, KVLen, 1, b, 1)
 	wantScores, wantSum := make([]float32, KVLen), make([]float32, d)
 	for p := range KVLen {
 		for j := range d {
@@ -127,29 +127,53 @@ func TestKVEqualsGeneric(t *testing.T) {
 	rng := rand.New(rand.NewPCG(22, 1))
 	for _, s := range sets(t) {
 		for _, d := range headDims {
-			b, k, v := testKV(rng, Generic, d)
-			sameKV(t, fmt.Sprintf("%s d=%d", s.Name, d), storeKV(s, k, v), b)
-			next, _, _ := testKV(rng, Generic, d)
+			const blocks = 3
+			r, k, v := testKV(rng, Generic, d, blocks)
+			sameKV(t, fmt.Sprintf("%s d=%d", s.Name, d), storeKV(s, d, k, v), r)
 			for n := 1; n <= 9; n++ {
-				stride := KVLen + rng.IntN(3)*n
+				read := rng.IntN(blocks + 1)
+				stride := blocks*KVLen + rng.IntN(3)*n
 				x, w := testVector(rng, n*d), testWeights(rng, n*stride)
 				q := testQueries(Generic, x, n)
-				what := fmt.Sprintf("%s d=%d, %d queries", s.Name, d, n)
+				what := fmt.Sprintf("%s d=%d, %d queries, %d blocks", s.Name, d, n, read)
 				sameQueries(t, what, testQueries(s, x, n), q)
 
 				want, got := testVector(rng, n*stride), make([]float32, n*stride)
 				copy(got, want)
-				Generic.Scores(want, stride, q, b, nil)
-				s.Scores(got, stride, q, b, next)
+				Generic.Scores(want, stride, q, r, read)
+				s.Scores(got, stride, q, r, read)
 				sameBits(t, what+": scores", got, want)
 
 				want, got = testVector(rng, n*d), make([]float32, n*d)
 				copy(got, want)
-				Generic.AddValues(want, w, stride, n, b, nil)
-				s.AddValues(got, w, stride, n, b, next)
+				Generic.AddValues(want, w, stride, n, r, read)
+				s.AddValues(got, w, stride, n, r, read)
 				sameBits(t, what+": values", got, want)
 			}
 		}
+	}
+}
+
+// A run is read as its blocks alone, one after the other.
+func TestKVBlocksAreIndependent(t *testing.T) {
+	rng := rand.New(rand.NewPCG(27, 1))
+	const n, d, blocks = 2, 64, 3
+	for _, s := range Available() {
+		r, k, v := testKV(rng, s, d, blocks)
+		x, w := testVector(rng, n*d), testWeights(rng, n*blocks*KVLen)
+		q := testQueries(s, x, n)
+		scores, sum := make([]float32, n*blocks*KVLen), make([]float32, n*d)
+		s.Scores(scores, blocks*KVLen, q, r, blocks)
+		s.AddValues(sum, w, blocks*KVLen, n, r, blocks)
+		one, part := make([]float32, n*blocks*KVLen), make([]float32, n*d)
+		for j := range blocks {
+			at := j * KVLen * d
+			b := storeKV(s, d, k[at:at+KVLen*d], v[at:at+KVLen*d])
+			s.Scores(one[j*KVLen:], blocks*KVLen, q, b, 1)
+			s.AddValues(part, w[j*KVLen:], blocks*KVLen, n, b, 1)
+		}
+		sameBits(t, s.Name+" scores", scores, one)
+		sameBits(t, s.Name+" values", sum, part)
 	}
 }
 
@@ -158,15 +182,15 @@ func TestKVQueriesAreIndependent(t *testing.T) {
 	rng := rand.New(rand.NewPCG(23, 1))
 	const n, d = 7, 64
 	for _, s := range Available() {
-		b, _, _ := testKV(rng, s, d)
+		b, _, _ := testKV(rng, s, d, 1)
 		x, w := testVector(rng, n*d), testWeights(rng, n*KVLen)
 		all, values := make([]float32, n*KVLen), make([]float32, n*d)
-		s.Scores(all, KVLen, testQueries(s, x, n), b, nil)
-		s.AddValues(values, w, KVLen, n, b, nil)
+		s.Scores(all, KVLen, testQueries(s, x, n), b, 1)
+		s.AddValues(values, w, KVLen, n, b, 1)
 		for i := range n {
 			one, value := make([]float32, KVLen), make([]float32, d)
-			s.Scores(one, KVLen, testQueries(s, x[i*d:(i+1)*d], 1), b, nil)
-			s.AddValues(value, w[i*KVLen:], KVLen, 1, b, nil)
+			s.Scores(one, KVLen, testQueries(s, x[i*d:(i+1)*d], 1), b, 1)
+			s.AddValues(value, w[i*KVLen:], KVLen, 1, b, 1)
 			sameBits(t, fmt.Sprintf("%s scores of query %d alone", s.Name, i), one, all[i*KVLen:(i+1)*KVLen])
 			sameBits(t, fmt.Sprintf("%s values of query %d alone", s.Name, i), value, values[i*d:(i+1)*d])
 		}
@@ -181,23 +205,23 @@ func TestKVQuantizeEdges(t *testing.T) {
 		for i := range k {
 			k[i] = f(i)
 		}
-		want, q := storeKV(Generic, k, k), testQueries(Generic, k, KVLen)
+		want, q := storeKV(Generic, d, k, k), testQueries(Generic, k, KVLen)
 		scores, values := make([]float32, KVLen*KVLen), make([]float32, KVLen*d)
-		Generic.Scores(scores, KVLen, q, want, nil)
+		Generic.Scores(scores, KVLen, q, want, 1)
 		w := make([]float32, KVLen*d) // the same numbers as weights, if they are not too large
 		for i := range w {
 			w[i] = max(min(k[i], 1e6), -1e6)
 		}
-		Generic.AddValues(values, w, d, KVLen, want, nil)
+		Generic.AddValues(values, w, d, KVLen, want, 1)
 		for _, s := range sets(t) {
 			what := s.Name + " " + name
-			sameKV(t, what, storeKV(s, k, k), want)
+			sameKV(t, what, storeKV(s, d, k, k), want)
 			sameQueries(t, what, testQueries(s, k, KVLen), q)
 			got := make([]float32, KVLen*KVLen)
-			s.Scores(got, KVLen, q, want, nil)
+			s.Scores(got, KVLen, q, want, 1)
 			sameBits(t, what, got, scores)
 			sum := make([]float32, KVLen*d)
-			s.AddValues(sum, w, d, KVLen, want, nil)
+			s.AddValues(sum, w, d, KVLen, want, 1)
 			sameBits(t, what+" as weights", sum, values)
 		}
 	}
@@ -218,15 +242,15 @@ func TestKVExtremes(t *testing.T) {
 		for i := range x {
 			x[i] = float32(1 - i/d%2*2) // queries of +1 and of −1
 		}
-		b, q := storeKV(Generic, k, k), testQueries(Generic, x, n)
+		b, q := storeKV(Generic, d, k, k), testQueries(Generic, x, n)
 		want, got := make([]float32, n*KVLen), make([]float32, n*KVLen)
-		Generic.Scores(want, KVLen, q, b, nil)
+		Generic.Scores(want, KVLen, q, b, 1)
 		values, sum := make([]float32, n*d), make([]float32, n*d)
-		Generic.AddValues(values, x, KVLen, n, b, nil)
+		Generic.AddValues(values, x, KVLen, n, b, 1)
 		for _, s := range sets(t) {
-			s.Scores(got, KVLen, q, b, nil)
+			s.Scores(got, KVLen, q, b, 1)
 			sameBits(t, s.Name+" "+name, got, want)
-			s.AddValues(sum, x, KVLen, n, b, nil)
+			s.AddValues(sum, x, KVLen, n, b, 1)
 			sameBits(t, s.Name+" values "+name, sum, values)
 			clear(sum)
 		}
@@ -261,15 +285,15 @@ func TestKVAllocatesNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(27, 1))
 	const n, d = 3, 128
 	for _, s := range Available() {
-		b, k, v := testKV(rng, s, d)
+		b, k, v := testKV(rng, s, d, 1)
 		x, w, out := testVector(rng, n*d), testWeights(rng, n*KVLen), make([]float32, n*d)
 		q := testQueries(s, x, n)
 		if allocs := testing.AllocsPerRun(10, func() {
 			s.StoreKV(b, 5, k[:d], v[:d])
 			q.Reset(n, d)
 			s.SetQuery(q, 1, x[d:2*d])
-			s.Scores(w, KVLen, q, b, nil)
-			s.AddValues(out, w, KVLen, n, b, nil)
+			s.Scores(w, KVLen, q, b, 1)
+			s.AddValues(out, w, KVLen, n, b, 1)
 		}); allocs != 0 {
 			t.Errorf("%s: %v allocations", s.Name, allocs)
 		}
@@ -285,7 +309,7 @@ func sameInt8(t *testing.T, what string, got, want []int8) {
 	}
 }
 
-func sameKV(t *testing.T, what string, got, want *KVBlock) {
+func sameKV(t *testing.T, what string, got, want *KVRun) {
 	t.Helper()
 	sameInt8(t, what+": keys", got.K, want.K)
 	sameInt8(t, what+": values", got.V, want.V)
