@@ -84,11 +84,10 @@ func (g *gradient) attendRow(worker, kvHead, r int, seen [2]rowRange) {
 		for s, part := range parts(ds) {
 			k.Dots(part, dOut, rows(g.v, s))
 		}
-		var mean [1]float32
-		k.Dots(mean[:], dOut, out)
+		mean := k.Dot(dOut, out)
 		for j := range p {
 			p[j] /= sum
-			ds[j] = p[j] * (ds[j] - mean[0])
+			ds[j] = p[j] * (ds[j] - mean)
 		}
 		for s, part := range parts(ds) {
 			k.WeightedSum(dq, part, rows(g.k, s))

@@ -41,7 +41,7 @@ func (m *backMemory) reset(model *Model, n int) {
 	clear(m.dx)
 	m.rows = make([][]float32, model.workers)
 	for w := range m.rows {
-		m.rows[w] = make([]float32, 2*max(n, c.Hidden, c.HeadDim)+4)
+		m.rows[w] = make([]float32, 2*max(n, c.Hidden, c.HeadDim)+2)
 	}
 }
 
@@ -179,13 +179,10 @@ func (g *gradient) through(below Cut, norm []float32, ws []*kernel.Matrix, dys [
 // r = (mean(x²)+ε)^−½: dx += r·w·dout − x·r³/n·Σ(w·dout·x).
 func (g *gradient) normBack(worker int, dx, x, w, dout []float32) {
 	k, n := g.m.kernel, len(x)
-	two, few := g.rows[worker][:2*n], g.rows[worker][2*n:2*n+4]
+	two, factors := g.rows[worker][:2*n], g.rows[worker][2*n:2*n+2]
 	k.Scaled(two[:n], dout, w, 1)
 	copy(two[n:], x)
-	square, dot, factors := few[:1], few[1:2], few[2:]
-	k.Dots(square, x, x)
-	k.Dots(dot, two[:n], x)
-	r := g.m.rmsFactor(square[0] / float32(n))
-	factors[0], factors[1] = r, -(r * r * r / float32(n) * dot[0])
+	r := g.m.rmsFactor(k.Dot(x, x) / float32(n))
+	factors[0], factors[1] = r, -(r * r * r / float32(n) * k.Dot(two[:n], x))
 	k.WeightedSum(dx, factors, two)
 }

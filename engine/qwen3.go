@@ -191,9 +191,7 @@ func (b *Batch) normed(n int, row func(i int) int, weight []float32) {
 
 // rmsNorm writes w·x/√(mean(x²)+ε).
 func (m *Model) rmsNorm(out, x, w []float32) {
-	var square [1]float32
-	m.kernel.Dots(square[:], x, x)
-	m.kernel.Scaled(out, x, w, m.rmsFactor(square[0]/float32(len(x))))
+	m.kernel.Scaled(out, x, w, m.rmsFactor(m.kernel.Dot(x, x)/float32(len(x))))
 }
 
 // rmsFactor is 1/√(mean(x²)+ε).

@@ -28,6 +28,16 @@ func swigluBy(f func(h, gate, up *float32, blocks int)) func(h, gate, up []float
 	}
 }
 
+func swigluGradBy(f func(dgate, dup, dh, gate, up *float32, blocks int)) func(dgate, dup, dh, gate, up []float32) {
+	return func(dgate, dup, dh, gate, up []float32) {
+		n := whole(len(gate))
+		if n > 0 {
+			f(&dgate[0], &dup[0], &dh[0], &gate[0], &up[0], n/Lanes)
+		}
+		genericSwiGLUGrad(dgate[n:], dup[n:], dh[n:], gate[n:], up[n:])
+	}
+}
+
 // expSumTail is expSum for fewer than 16 values; lane holds the sums of those
 // before.
 func expSumTail(lane *[Lanes]float32, x []float32, max float32) float32 {

@@ -28,6 +28,25 @@ func TestElementwiseEqualsGeneric(t *testing.T) {
 	}
 }
 
+// Dot is Dots of one row, without memory.
+func TestDot(t *testing.T) {
+	rng := rand.New(rand.NewPCG(33, 1))
+	for _, s := range Available() {
+		for n := 0; n <= 200; n++ {
+			x, y := testVector(rng, n), testVector(rng, n)
+			want := make([]float32, 1)
+			Generic.Dots(want, x, y)
+			sameBits(t, fmt.Sprintf("%s Dot of %d", s.Name, n), []float32{s.Dot(x, y)}, want)
+			s.Dots(want, x, y)
+			sameBits(t, fmt.Sprintf("%s Dots of %d", s.Name, n), []float32{s.Dot(x, y)}, want)
+		}
+		x := testVector(rng, 128)
+		if allocs := testing.AllocsPerRun(100, func() { s.Dot(x, x) }); allocs != 0 {
+			t.Errorf("%s: Dot allocates %v times", s.Name, allocs)
+		}
+	}
+}
+
 // The greatest number is found wherever it is, and a zero has always one sign.
 func TestMax(t *testing.T) {
 	for _, s := range Available() {

@@ -11,9 +11,11 @@ var Generic = &Set{
 	tileExact:   genericTileExact,
 	quantize:    genericQuantize,
 	dots:        genericDots,
+	dot:         genericDot,
 	weightedSum: genericWeightedSum,
 	scaled:      genericScaled,
 	swiglu:      genericSwiGLU,
+	swigluGrad:  genericSwiGLUGrad,
 	expSum:      genericExpSum,
 	expand:      genericExpand,
 
@@ -123,6 +125,12 @@ func genericDots(out, q, k []float32) {
 	}
 }
 
+func genericDot(x, y []float32) float32 {
+	var out [1]float32
+	genericDots(out[:], x, y)
+	return out[0]
+}
+
 func sumLanes(l *[Lanes]float32) float32 {
 	for n := Lanes / 2; n > 0; n /= 2 {
 		for i := range n {
@@ -144,12 +152,6 @@ func genericWeightedSum(out, p, v []float32) {
 func genericScaled(out, x, w []float32, r float32) {
 	for i, v := range x {
 		out[i] = float32(v*r) * w[i]
-	}
-}
-
-func genericSwiGLU(h, gate, up []float32) {
-	for i, g := range gate {
-		h[i] = float32(g/(1+Exp(-g))) * up[i]
 	}
 }
 

@@ -178,15 +178,22 @@ func TestFloatKernelsStayInside(t *testing.T) {
 		for _, n := range []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 128, 160} {
 			rows := n % 5
 			x, g, p, k := testVector(rng, n), testVector(rng, n), testVector(rng, rows), testVector(rng, rows*n)
+			dh := testVector(rng, n)
 			// Every kernel writes to out what the oracle writes to want.
 			for name, f := range map[string]func(s *Set, out, x, g, p, k []float32) []float32{
 				"SwiGLU":      func(s *Set, out, x, g, _, _ []float32) []float32 { s.SwiGLU(out, g, x); return out },
 				"Scaled":      func(s *Set, out, x, g, _, _ []float32) []float32 { s.Scaled(out, x, g, 0.37); return out },
 				"ExpSum":      func(s *Set, _, x, _, _, _ []float32) []float32 { sum := s.ExpSum(x, 2); return append(x, sum) },
 				"Dots":        func(s *Set, _, x, _, p, k []float32) []float32 { s.Dots(p, x, k); return p },
+				"Dot":         func(s *Set, _, x, g, _, _ []float32) []float32 { return append(x, s.Dot(x, g)) },
 				"WeightedSum": func(s *Set, _, x, _, p, k []float32) []float32 { s.WeightedSum(x, p, k); return x },
 				"Add":         func(s *Set, _, x, g, _, _ []float32) []float32 { s.Add(x, g); return x },
 				"Max":         func(s *Set, _, x, _, _, _ []float32) []float32 { return append(x, s.Max(x)) },
+				"SwiGLUGrad": func(s *Set, out, x, g, _, _ []float32) []float32 {
+					dup := in(make([]float32, n))
+					s.SwiGLUGrad(out, dup, in(dh), g, x)
+					return append(out, dup...)
+				},
 				"Rotate": func(s *Set, _, x, g, _, _ []float32) []float32 {
 					s.Rotate(x, g[:n/2], g[n-n/2:], 0.3)
 					return x

@@ -36,9 +36,11 @@ type Set struct {
 	quantize  func(b *block, t int, x []float32)
 
 	dots        func(out, q, k []float32)
+	dot         func(x, y []float32) float32
 	weightedSum func(out, p, v []float32)
 	scaled      func(out, x, w []float32, r float32)
 	swiglu      func(h, gate, up []float32)
+	swigluGrad  func(dgate, dup, dh, gate, up []float32)
 	expSum      func(x []float32, max float32) float32
 
 	// peak runs nothing but the instructions that multiply, peakMACs products a
@@ -149,14 +151,15 @@ func (s *Set) SetToken(a *Acts, t int, x []float32) {
 // sums (lane j%16) that are added pairwise at distance 8, 4, 2, 1.
 func (s *Set) Dots(out, q, k []float32) { s.dots(out, q, k) }
 
+// Dot returns Σ_j x[j]·y[j], summed as in Dots. Unlike it, it needs no memory for
+// the result, which a call of Dots puts on the heap.
+func (s *Set) Dot(x, y []float32) float32 { return s.dot(x, y) }
+
 // WeightedSum adds Σ_t p[t]·v[t·len(out)+d] to out[d], in the order of t.
 func (s *Set) WeightedSum(out, p, v []float32) { s.weightedSum(out, p, v) }
 
 // Scaled writes out = (x·r)·w: an RMSNorm once r is known.
 func (s *Set) Scaled(out, x, w []float32, r float32) { s.scaled(out, x, w, r) }
-
-// SwiGLU writes h = silu(gate)·up, silu(g) = g/(1+e^−g).
-func (s *Set) SwiGLU(h, gate, up []float32) { s.swiglu(h, gate, up) }
 
 // ExpSum replaces x by e^(x−max) and returns the sum, kept as in Dots.
 func (s *Set) ExpSum(x []float32, max float32) float32 { return s.expSum(x, max) }

@@ -28,9 +28,11 @@ var avx512 = &Set{
 	tileExact:   avx512TileExact,
 	quantize:    avx512Quantize,
 	dots:        avx512Dots,
+	dot:         avx512Dot,
 	weightedSum: avx512WeightedSum,
 	scaled:      scaledBy(scaled512),
 	swiglu:      swigluBy(swiglu512),
+	swigluGrad:  swigluGradBy(swigluGrad512),
 	expSum:      avx512ExpSum,
 	peak:        peak512,
 	peakMACs:    16 * 64,
@@ -52,9 +54,11 @@ var avx2 = &Set{
 	tileExact:   avx2TileExact,
 	quantize:    avx2Quantize,
 	dots:        avx2Dots,
+	dot:         avx2Dot,
 	weightedSum: avx2WeightedSum,
 	scaled:      scaledBy(scaled256),
 	swiglu:      swigluBy(swiglu256),
+	swigluGrad:  swigluGradBy(swigluGrad256),
 	expSum:      avx2ExpSum,
 	peak:        peak256,
 	peakMACs:    8 * 32,
@@ -106,11 +110,17 @@ func avx512QuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int3
 }
 
 func avx512Dots(out, q, k []float32) {
-	if len(out) == 0 || len(q)%Lanes != 0 {
+	if len(out) == 0 || len(q) == 0 || len(q)%Lanes != 0 {
 		genericDots(out, q, k)
 		return
 	}
 	dots512(&out[0], len(out), &q[0], &k[0], len(q)/Lanes)
+}
+
+func avx512Dot(x, y []float32) float32 {
+	var out [1]float32
+	avx512Dots(out[:], x, y)
+	return out[0]
 }
 
 func avx512WeightedSum(out, p, v []float32) {
@@ -178,11 +188,17 @@ func avx2QuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32)
 }
 
 func avx2Dots(out, q, k []float32) {
-	if len(out) == 0 || len(q)%Lanes != 0 {
+	if len(out) == 0 || len(q) == 0 || len(q)%Lanes != 0 {
 		genericDots(out, q, k)
 		return
 	}
 	dots256(&out[0], len(out), &q[0], &k[0], len(q)/Lanes)
+}
+
+func avx2Dot(x, y []float32) float32 {
+	var out [1]float32
+	avx2Dots(out[:], x, y)
+	return out[0]
 }
 
 func avx2WeightedSum(out, p, v []float32) {

@@ -2761,6 +2761,96 @@ round:
 	VZEROUPPER
 	RET
 
+// func swigluGrad512(dgate *float32, dup *float32, dh *float32, gate *float32, up *float32, blocks int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·swigluGrad512(SB), NOSPLIT, $0-48
+	MOVQ         dgate+0(FP), AX
+	MOVQ         dup+8(FP), CX
+	MOVQ         dh+16(FP), DX
+	MOVQ         gate+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         blocks+40(FP), DI
+	MOVL         $0xc2ae0000, R8
+	VPBROADCASTD R8, Z0
+	MOVL         $0x42b00000, R8
+	VPBROADCASTD R8, Z1
+	MOVL         $0x3fb8aa3b, R8
+	VPBROADCASTD R8, Z2
+	MOVL         $0x3f318000, R8
+	VPBROADCASTD R8, Z3
+	MOVL         $0xb95e8083, R8
+	VPBROADCASTD R8, Z4
+	MOVL         $0x0000007f, R8
+	VPBROADCASTD R8, Z5
+	MOVL         $0x3ab60b61, R8
+	VPBROADCASTD R8, Z6
+	MOVL         $0x3c088889, R8
+	VPBROADCASTD R8, Z7
+	MOVL         $0x3d2aaaab, R8
+	VPBROADCASTD R8, Z8
+	MOVL         $0x3e2aaaab, R8
+	VPBROADCASTD R8, Z9
+	MOVL         $0x3f000000, R8
+	VPBROADCASTD R8, Z10
+	MOVL         $0x3f800000, R8
+	VPBROADCASTD R8, Z11
+	MOVL         $0x80000000, R8
+	VMOVD        R8, X12
+	VPBROADCASTD X12, Z12
+	MOVL         $0x3f800000, R8
+	VMOVD        R8, X13
+	VPBROADCASTD X13, Z13
+
+round:
+	VMOVUPS   (BX), Z14
+	VXORPS    Z12, Z14, Z15
+	VMAXPS    Z0, Z15, Z15
+	VMINPS    Z1, Z15, Z15
+	VMULPS    Z2, Z15, Z16
+	VCVTPS2DQ Z16, Z16
+	VCVTDQ2PS Z16, Z18
+	VMULPS    Z3, Z18, Z17
+	VSUBPS    Z17, Z15, Z15
+	VMULPS    Z4, Z18, Z17
+	VSUBPS    Z17, Z15, Z15
+	VMOVUPS   Z6, Z17
+	VMULPS    Z15, Z17, Z17
+	VADDPS    Z7, Z17, Z17
+	VMULPS    Z15, Z17, Z17
+	VADDPS    Z8, Z17, Z17
+	VMULPS    Z15, Z17, Z17
+	VADDPS    Z9, Z17, Z17
+	VMULPS    Z15, Z17, Z17
+	VADDPS    Z10, Z17, Z17
+	VMULPS    Z15, Z17, Z17
+	VADDPS    Z11, Z17, Z17
+	VMULPS    Z15, Z17, Z17
+	VADDPS    Z11, Z17, Z17
+	VPADDD    Z5, Z16, Z16
+	VPSLLD    $0x17, Z16, Z16
+	VMULPS    Z16, Z17, Z15
+	VADDPS    Z13, Z15, Z16
+	VDIVPS    Z16, Z13, Z16
+	VMULPS    Z16, Z14, Z14
+	VMULPS    Z16, Z15, Z15
+	VMULPS    Z14, Z15, Z15
+	VADDPS    Z16, Z15, Z15
+	VMOVUPS   (DX), Z16
+	VMULPS    Z16, Z14, Z14
+	VMULPS    (SI), Z16, Z16
+	VMULPS    Z16, Z15, Z15
+	VMOVUPS   Z15, (AX)
+	VMOVUPS   Z14, (CX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $0x40, BX
+	ADDQ      $0x40, SI
+	DECQ      DI
+	JNZ       round
+	VZEROUPPER
+	RET
+
 // func expSum512(x *float32, n int, max float32) float32
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·expSum512(SB), NOSPLIT, $0-28
@@ -11833,6 +11923,111 @@ round:
 	ADDQ      $0x40, CX
 	ADDQ      $0x40, DX
 	DECQ      BX
+	JNZ       round
+	VZEROUPPER
+	RET
+
+// func swigluGrad256(dgate *float32, dup *float32, dh *float32, gate *float32, up *float32, blocks int)
+// Requires: AVX, AVX2
+TEXT ·swigluGrad256(SB), NOSPLIT, $0-48
+	MOVQ         dgate+0(FP), AX
+	MOVQ         dup+8(FP), CX
+	MOVQ         dh+16(FP), DX
+	MOVQ         gate+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         blocks+40(FP), DI
+	MOVL         $0x80000000, R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x3f800000, R8
+	VMOVD        R8, X1
+	VPBROADCASTD X1, Y1
+
+round:
+	VMOVUPS   (BX), Y2
+	VXORPS    Y0, Y2, Y3
+	VMAXPS    exp256<>+0(SB), Y3, Y3
+	VMINPS    exp256<>+32(SB), Y3, Y3
+	VMULPS    exp256<>+64(SB), Y3, Y4
+	VCVTPS2DQ Y4, Y4
+	VCVTDQ2PS Y4, Y6
+	VMULPS    exp256<>+96(SB), Y6, Y5
+	VSUBPS    Y5, Y3, Y3
+	VMULPS    exp256<>+128(SB), Y6, Y5
+	VSUBPS    Y5, Y3, Y3
+	VMOVUPS   exp256<>+192(SB), Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+224(SB), Y5, Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+256(SB), Y5, Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+288(SB), Y5, Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+320(SB), Y5, Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+352(SB), Y5, Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+352(SB), Y5, Y5
+	VPADDD    exp256<>+160(SB), Y4, Y4
+	VPSLLD    $0x17, Y4, Y4
+	VMULPS    Y4, Y5, Y3
+	VADDPS    Y1, Y3, Y4
+	VDIVPS    Y4, Y1, Y4
+	VMULPS    Y4, Y2, Y2
+	VMULPS    Y4, Y3, Y3
+	VMULPS    Y2, Y3, Y3
+	VADDPS    Y4, Y3, Y3
+	VMOVUPS   (DX), Y4
+	VMULPS    Y4, Y2, Y2
+	VMULPS    (SI), Y4, Y4
+	VMULPS    Y4, Y3, Y3
+	VMOVUPS   Y3, (AX)
+	VMOVUPS   Y2, (CX)
+	VMOVUPS   32(BX), Y2
+	VXORPS    Y0, Y2, Y3
+	VMAXPS    exp256<>+0(SB), Y3, Y3
+	VMINPS    exp256<>+32(SB), Y3, Y3
+	VMULPS    exp256<>+64(SB), Y3, Y4
+	VCVTPS2DQ Y4, Y4
+	VCVTDQ2PS Y4, Y6
+	VMULPS    exp256<>+96(SB), Y6, Y5
+	VSUBPS    Y5, Y3, Y3
+	VMULPS    exp256<>+128(SB), Y6, Y5
+	VSUBPS    Y5, Y3, Y3
+	VMOVUPS   exp256<>+192(SB), Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+224(SB), Y5, Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+256(SB), Y5, Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+288(SB), Y5, Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+320(SB), Y5, Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+352(SB), Y5, Y5
+	VMULPS    Y3, Y5, Y5
+	VADDPS    exp256<>+352(SB), Y5, Y5
+	VPADDD    exp256<>+160(SB), Y4, Y4
+	VPSLLD    $0x17, Y4, Y4
+	VMULPS    Y4, Y5, Y3
+	VADDPS    Y1, Y3, Y4
+	VDIVPS    Y4, Y1, Y4
+	VMULPS    Y4, Y2, Y2
+	VMULPS    Y4, Y3, Y3
+	VMULPS    Y2, Y3, Y3
+	VADDPS    Y4, Y3, Y3
+	VMOVUPS   32(DX), Y4
+	VMULPS    Y4, Y2, Y2
+	VMULPS    32(SI), Y4, Y4
+	VMULPS    Y4, Y3, Y3
+	VMOVUPS   Y3, 32(AX)
+	VMOVUPS   Y2, 32(CX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $0x40, BX
+	ADDQ      $0x40, SI
+	DECQ      DI
 	JNZ       round
 	VZEROUPPER
 	RET

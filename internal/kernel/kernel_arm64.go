@@ -29,9 +29,11 @@ func neonSet(name string, tileFast func([]float32, int, []uint64, *block), score
 		tileExact:   neonTileExact,
 		quantize:    neonQuantize,
 		dots:        neonDots,
+		dot:         neonDot,
 		weightedSum: neonWeightedSum,
 		scaled:      scaledBy(scaledNEON),
 		swiglu:      swigluBy(swigluNEON),
+		swigluGrad:  swigluGradBy(swigluGradNEON),
 		expSum:      neonExpSum,
 
 		transpose:     &transposeKernels{unpackRowsNEON, quantizeRowsNEON, multiply},
@@ -93,6 +95,12 @@ func neonDots(out, q, k []float32) {
 		return
 	}
 	dotsNEON(&out[0], len(out), &q[0], &k[0], len(q)/Lanes)
+}
+
+func neonDot(x, y []float32) float32 {
+	var out [1]float32
+	neonDots(out[:], x, y)
+	return out[0]
 }
 
 func neonWeightedSum(out, p, v []float32) {

@@ -271,6 +271,47 @@ block:
 	BNE  block
 	RET
 
+// SWIGLU_GRAD replaces e = Exp(−g) by dgate and g by dup; s becomes sigma.
+#define SWIGLU_GRAD(e, s, g, dh, up) \
+	FADD(31, e, s); \
+	FDIV(s, 31, s); \
+	FMUL(s, g, g); \
+	FMUL(s, e, e); \
+	FMUL(g, e, e); \
+	FADD(s, e, e); \
+	FMUL(up, dh, up); \
+	FMUL(up, e, e); \
+	FMUL(dh, g, g)
+
+// func swigluGradNEON(dgate *float32, dup *float32, dh *float32, gate *float32, up *float32, blocks int)
+TEXT ·swigluGradNEON(SB), NOSPLIT, $0-48
+	MOVD dgate+0(FP), R0
+	MOVD dup+8(FP), R1
+	MOVD dh+16(FP), R2
+	MOVD gate+24(FP), R3
+	MOVD up+32(FP), R4
+	MOVD blocks+40(FP), R5
+	LOAD_EXP
+
+block:
+	VLD1.P 64(R3), [V16.S4, V17.S4, V18.S4, V19.S4]
+	FNEG(16, 0)
+	FNEG(17, 1)
+	FNEG(18, 2)
+	FNEG(19, 3)
+	EXP4
+	VLD1.P 64(R2), [V8.S4, V9.S4, V10.S4, V11.S4]
+	VLD1.P 64(R4), [V12.S4, V13.S4, V14.S4, V15.S4]
+	SWIGLU_GRAD(0, 4, 16, 8, 12)
+	SWIGLU_GRAD(1, 5, 17, 9, 13)
+	SWIGLU_GRAD(2, 6, 18, 10, 14)
+	SWIGLU_GRAD(3, 7, 19, 11, 15)
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R0)
+	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], 64(R1)
+	SUBS $1, R5
+	BNE  block
+	RET
+
 // func expSumNEON(sum *[Lanes]float32, x *float32, blocks int, max float32)
 TEXT ·expSumNEON(SB), NOSPLIT, $0-28
 	MOVD sum+0(FP), R0

@@ -69,6 +69,11 @@ func scaled512(out *float32, x *float32, w *float32, r float32, blocks int)
 //go:noescape
 func swiglu512(h *float32, gate *float32, up *float32, blocks int)
 
+// swigluGrad512 is swigluGrad for 16·blocks values.
+//
+//go:noescape
+func swigluGrad512(dgate *float32, dup *float32, dh *float32, gate *float32, up *float32, blocks int)
+
 // expSum512 is expSum; n may be any length.
 //
 //go:noescape
@@ -249,6 +254,11 @@ func scaled256(out *float32, x *float32, w *float32, r float32, blocks int)
 //
 //go:noescape
 func swiglu256(h *float32, gate *float32, up *float32, blocks int)
+
+// swigluGrad256 is swigluGrad for 16·blocks values.
+//
+//go:noescape
+func swigluGrad256(dgate *float32, dup *float32, dh *float32, gate *float32, up *float32, blocks int)
 
 // expSum256 replaces 16·blocks values of x by e^(x−max) and writes the 16
 // lanes of their sum, not yet folded.

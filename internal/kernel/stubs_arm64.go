@@ -74,6 +74,11 @@ func scaledNEON(out *float32, x *float32, w *float32, r float32, blocks int)
 //go:noescape
 func swigluNEON(h *float32, gate *float32, up *float32, blocks int)
 
+// swigluGradNEON is swigluGrad for 16·blocks values.
+//
+//go:noescape
+func swigluGradNEON(dgate *float32, dup *float32, dh *float32, gate *float32, up *float32, blocks int)
+
 // expSumNEON replaces 16·blocks values of x by e^(x−max) and writes the lanes
 // of their sum, not yet folded.
 //

@@ -86,3 +86,33 @@ func swiglu[T Op](w *width, all func(bits uint32) T) {
 		advance(h, gate, up)
 	})
 }
+
+func swigluGrad[T Op](w *width, all func(bits uint32) T) {
+	TEXT("swigluGrad"+w.name, NOSPLIT, "func(dgate *float32, dup *float32, dh *float32, gate *float32, up *float32, blocks int)")
+	Pragma("noescape")
+	Doc("swigluGrad" + w.name + " is swigluGrad for 16·blocks values.")
+	dgate, dup, dh := Load(Param("dgate"), GP64()), Load(Param("dup"), GP64()), Load(Param("dh"), GP64())
+	gate, up, blocks := Load(Param("gate"), GP64()), Load(Param("up"), GP64()), Load(Param("blocks"), GP64())
+	e, sign, one := loadExp(w, all), w.all(0x80000000), w.all(0x3F800000)
+	loop(blocks, func() {
+		for i := range w.perLanes() {
+			silu, slope, sigma, d := w.reg(), w.reg(), w.reg(), w.reg()
+			VMOVUPS(mem(gate, w.bytes*i), silu)
+			VXORPS(sign, silu, slope)
+			e.exp(slope)
+			VADDPS(one, slope, sigma)
+			VDIVPS(sigma, one, sigma)
+			VMULPS(sigma, silu, silu)
+			VMULPS(sigma, slope, slope)
+			VMULPS(silu, slope, slope)
+			VADDPS(sigma, slope, slope)
+			VMOVUPS(mem(dh, w.bytes*i), d)
+			VMULPS(d, silu, silu)
+			VMULPS(mem(up, w.bytes*i), d, d)
+			VMULPS(d, slope, slope)
+			VMOVUPS(slope, mem(dgate, w.bytes*i))
+			VMOVUPS(silu, mem(dup, w.bytes*i))
+		}
+		advance(dgate, dup, dh, gate, up)
+	})
+}

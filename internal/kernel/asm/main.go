@@ -28,6 +28,7 @@ func main() {
 	weightedSum512()
 	scaled(w512)
 	swiglu(w512, set512)
+	swigluGrad(w512, set512)
 	expSum512()
 	for _, n := range []int{1, 2, 4} {
 		tileFast256(n)
@@ -62,6 +63,7 @@ func main() {
 	quantize256()
 	scaled(w256)
 	swiglu(w256, inMemory)
+	swigluGrad(w256, inMemory)
 	expSum256(inMemory)
 	Generate()
 }
