@@ -16,7 +16,7 @@ func (c *cache) farBlocks(pos int) int {
 }
 
 // farRun is how many blocks lie together in memory, for reading in one go.
-const farRun = 16
+const farRun = 32
 
 // farKV is a sequence's old keys and values as int8.
 type farKV struct {
