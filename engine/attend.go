@@ -25,10 +25,10 @@ func (b *Batch) attend(p *pass, i int) {
 func (b *Batch) attendHeads(p *pass, worker, i, t, kvHead int) {
 	c, k := b.model.config, b.model.kernel
 	seq, n := p.spans[p.tokens[t].span].seq, p.tokens[t].pos+1
-	heads, at := c.Heads/c.KVHeads, b.cache.at(i, kvHead)
+	heads, at := c.Heads/c.KVHeads, seq.cache.at(i, kvHead)
 	q := b.q[(t*c.Heads+kvHead*heads)*c.HeadDim:][:heads*c.HeadDim] // and the output
 	scores, sums := b.scores[worker][:heads*n], b.scores[worker][heads*n:heads*(n+1)]
-	far, first := b.cache.farBlocks(n-1), i*c.KVHeads+kvHead
+	far, first := seq.cache.farBlocks(n-1), seq.cache.head(i, kvHead)
 	if far > 0 {
 		queries := &b.queries[worker]
 		queries.Reset(heads, c.HeadDim)

@@ -39,9 +39,11 @@ func (m *backMemory) reset(model *Model, n int) {
 	size(c.KVHeads*c.HeadDim, &m.k, &m.dk, &m.v, &m.dv, &m.dkRow, &m.dvRow)
 	size(c.FFN, &m.h, &m.dh, &m.dGate, &m.dUp)
 	clear(m.dx)
-	m.rows = make([][]float32, model.workers)
+	if m.rows == nil {
+		m.rows = make([][]float32, model.workers)
+	}
 	for w := range m.rows {
-		m.rows[w] = make([]float32, 2*max(n, c.Hidden, c.HeadDim)+2)
+		m.rows[w] = resize(m.rows[w], 2*max(n, c.Hidden, c.HeadDim)+2)
 	}
 }
 

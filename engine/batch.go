@@ -12,6 +12,7 @@ type Batch struct {
 	model *Model
 	max   int // tokens in one pass
 	cache cache
+	once  cache // of sequences that live for one pass
 	team  *team // while a step runs
 
 	// One pass: n tokens, [n, width] each.
@@ -43,7 +44,8 @@ func (m *Model) NewBatch(maxTokens int) *Batch {
 	}
 	return &Batch{
 		model: m, max: maxTokens,
-		cache:   newCache(m),
+		cache:   newCache(m, false),
+		once:    newCache(m, true),
 		rows:    make([][]float32, m.workers),
 		scores:  make([][]float32, m.workers),
 		queries: make([]kernel.Queries, m.workers),

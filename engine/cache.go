@@ -21,15 +21,22 @@ type kvBlock struct {
 // cache hands out and takes back blocks. It belongs to one Batch.
 type cache struct {
 	layers, kvHeads, headDim int
-	int8                     bool // old blocks are read as int8
-	free                     []*kvBlock
-	freeFar                  []*farChunk
+	// once: sequences live for one pass, in which a layer's keys and values may
+	// overwrite those of the layer before. layers is then 1.
+	once    bool
+	int8    bool // old blocks are read as int8
+	free    []*kvBlock
+	freeFar []*farChunk
 }
 
-func newCache(m *Model) cache {
+func newCache(m *Model, once bool) cache {
 	c := m.config
+	layers := c.Layers
+	if once {
+		layers = 1
+	}
 	return cache{
-		layers: c.Layers, kvHeads: c.KVHeads, headDim: c.HeadDim,
+		layers: layers, kvHeads: c.KVHeads, headDim: c.HeadDim, once: once,
 		int8: !m.exact && c.HeadDim%kernel.ActGroup == 0,
 	}
 }
@@ -51,15 +58,22 @@ func (c *cache) put(b *kvBlock) {
 	}
 }
 
-// at is the offset of a layer's keys (or values) of one kv head.
-func (c *cache) at(layer, head int) int {
-	return (layer*c.kvHeads + head) * kvBlockLen * c.headDim
+// head numbers the kv heads of all layers that the cache holds.
+func (c *cache) head(layer, head int) int {
+	if c.once {
+		layer = 0
+	}
+	return layer*c.kvHeads + head
 }
+
+// at is the offset of a layer's keys (or values) of one kv head.
+func (c *cache) at(layer, head int) int { return c.head(layer, head) * kvBlockLen * c.headDim }
 
 // Seq is one sequence of tokens: its patch and its key-value cache. It belongs
 // to the Batch that made it.
 type Seq struct {
 	batch   *Batch
+	cache   *cache
 	overlay *Overlay
 	blocks  []*kvBlock
 	far     farKV
@@ -68,26 +82,26 @@ type Seq struct {
 }
 
 // NewSeq starts an empty sequence under an overlay; nil is the model as it is.
-func (b *Batch) NewSeq(o *Overlay) *Seq { return &Seq{batch: b, overlay: o} }
+func (b *Batch) NewSeq(o *Overlay) *Seq { return &Seq{batch: b, cache: &b.cache, overlay: o} }
 
 // Len is the number of tokens processed so far.
 func (s *Seq) Len() int { return s.n }
 
 // Fork returns a copy of s that shares the cache of its tokens.
 func (s *Seq) Fork() *Seq {
-	f := &Seq{batch: s.batch, overlay: s.overlay, n: s.n}
+	f := &Seq{batch: s.batch, cache: s.cache, overlay: s.overlay, n: s.n}
 	full := s.n / kvBlockLen
 	for _, b := range s.blocks[:full] {
 		b.refs++
 		f.blocks = append(f.blocks, b)
 	}
 	if s.n%kvBlockLen > 0 {
-		c := s.batch.cache.get()
+		c := s.cache.get()
 		copy(c.k, s.blocks[full].k)
 		copy(c.v, s.blocks[full].v)
 		f.blocks = append(f.blocks, c)
 	}
-	f.far = s.far.fork(&s.batch.cache)
+	f.far = s.far.fork(s.cache)
 	return f
 }
 
@@ -95,7 +109,7 @@ func (s *Seq) Fork() *Seq {
 // room but which need not be processed yet: a pass that holds them writes the
 // keys and values of the last, partly filled block to the branch too.
 func (s *Seq) branch(n int) *Seq {
-	f := &Seq{batch: s.batch, overlay: s.overlay, n: n, own: n / kvBlockLen}
+	f := &Seq{batch: s.batch, cache: s.cache, overlay: s.overlay, n: n, own: n / kvBlockLen}
 	for _, b := range s.blocks[:f.own] {
 		b.refs++
 		f.blocks = append(f.blocks, b)
@@ -106,7 +120,7 @@ func (s *Seq) branch(n int) *Seq {
 
 // put stores the keys and values of one layer and position, [KVHeads, HeadDim].
 func (s *Seq) put(layer, pos int, k, v []float32) {
-	c := &s.batch.cache
+	c := s.cache
 	block := s.blocks[pos/kvBlockLen]
 	for h := range c.kvHeads {
 		at := c.at(layer, h) + pos%kvBlockLen*c.headDim
@@ -118,7 +132,7 @@ func (s *Seq) put(layer, pos int, k, v []float32) {
 // advance counts n more tokens as processed, and frees the floats that no token
 // to come reads.
 func (s *Seq) advance(n int) {
-	c := &s.batch.cache
+	c := s.cache
 	was := c.farBlocks(s.n)
 	s.n += n
 	for i := was; i < min(c.farBlocks(s.n), s.far.complete()); i++ {
@@ -132,15 +146,15 @@ func (s *Seq) advance(n int) {
 // Release gives the cache back to the batch; s is then empty.
 func (s *Seq) Release() {
 	for _, b := range s.blocks {
-		s.batch.cache.put(b)
+		s.cache.put(b)
 	}
-	s.far.release(&s.batch.cache)
+	s.far.release(s.cache)
 	s.blocks, s.n = nil, 0
 }
 
 // reserve makes room for n more tokens.
 func (s *Seq) reserve(n int) {
 	for len(s.blocks)*kvBlockLen < s.n+n {
-		s.blocks = append(s.blocks, s.batch.cache.get())
+		s.blocks = append(s.blocks, s.cache.get())
 	}
 }

@@ -83,7 +83,7 @@ func TestInvariance(t *testing.T) {
 				var seqs [][]int32
 				var want [][]float32
 				base := testModel(t, shape, Options{Precision: precision, Kernel: "generic", Threads: 1})
-				for _, n := range []int{1, 2, 7, 16, 17, 33, 40} {
+				for _, n := range []int{1, 2, 7, 16, 17, 33, 40, 150} {
 					ids := randomIDs(rng, n, shape.Vocab)
 					seqs, want = append(seqs, ids), append(want, logitsOf(t, base, nil, ids))
 				}
@@ -91,6 +91,9 @@ func TestInvariance(t *testing.T) {
 					for _, threads := range []int{1, 3} {
 						m := testModel(t, shape, Options{Precision: precision, Kernel: set.Name, Threads: threads})
 						for _, pass := range []int{0, 5, 24} {
+							if set == kernel.Generic && (threads == 1 || pass != 24) {
+								continue // it is slow, and made what is wanted
+							}
 							checkBatch(t, fmt.Sprintf("%s, %d threads, passes of %d", set.Name, threads, pass), m, pass, seqs, want)
 						}
 					}
@@ -236,7 +239,7 @@ func TestFork(t *testing.T) {
 	m := testModel(t, shape, Options{})
 	rng := rand.New(rand.NewPCG(7, 8))
 	ctx := context.Background()
-	for _, prefix := range []int{1, 15, 16, 17, 32} {
+	for _, prefix := range []int{1, 15, 16, 17, 32, 300} {
 		ids := randomIDs(rng, prefix, shape.Vocab)
 		left, right := randomIDs(rng, 20, shape.Vocab), randomIDs(rng, 20, shape.Vocab)
 		b := m.NewBatch(0)

@@ -104,29 +104,40 @@ func (b *Batch) fillFar(p *pass, layer int) {
 		block int
 	}
 	var places []place
-	c, set := &b.cache, b.model.kernel
 	for _, s := range p.spans {
-		f, n := &s.seq.far, c.farBlocks(s.seq.n+len(s.tokens)-1)
-		if n == 0 {
-			continue
-		}
-		if f.filled == nil {
-			f.filled = make([]int, c.layers)
-		}
-		for len(f.chunks)*farRun < n {
-			f.chunks = append(f.chunks, c.getFar())
-		}
-		for ; f.filled[layer] < n; f.filled[layer]++ {
-			places = append(places, place{s.seq, f.filled[layer]})
+		first, n := s.seq.far.room(s.seq.cache, layer, s.seq.cache.farBlocks(s.seq.n+len(s.tokens)-1))
+		for j := first; j < n; j++ {
+			places = append(places, place{s.seq, j})
 		}
 	}
-	b.team.run(len(places)*c.kvHeads, 1, func(_, lo, hi int) {
+	c, set := b.model.config, b.model.kernel
+	b.team.run(len(places)*c.KVHeads, 1, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
-			s, j, h := places[i/c.kvHeads].seq, places[i/c.kvHeads].block, i%c.kvHeads
-			to, from, at := &s.far.chunks[j/farRun].runs[layer*c.kvHeads+h], s.blocks[j], c.at(layer, h)
+			s, j, h := places[i/c.KVHeads].seq, places[i/c.KVHeads].block, i%c.KVHeads
+			to, from, at := &s.far.chunks[j/farRun].runs[s.cache.head(layer, h)], s.blocks[j], s.cache.at(layer, h)
 			for n := range kvBlockLen {
-				set.StoreKV(to, j%farRun*kvBlockLen+n, head(from.k[at:], n, c.headDim), head(from.v[at:], n, c.headDim))
+				set.StoreKV(to, j%farRun*kvBlockLen+n, head(from.k[at:], n, c.HeadDim), head(from.v[at:], n, c.HeadDim))
 			}
 		}
 	})
+}
+
+// room makes room for n blocks, and returns the range of those that a layer has
+// yet to fill.
+func (f *farKV) room(c *cache, layer, n int) (first, end int) {
+	if n == 0 {
+		return 0, 0
+	}
+	if f.filled == nil {
+		f.filled = make([]int, c.layers)
+	}
+	for len(f.chunks)*farRun < n {
+		f.chunks = append(f.chunks, c.getFar())
+	}
+	if c.once {
+		return 0, n
+	}
+	first = min(f.filled[layer], n)
+	f.filled[layer] = max(f.filled[layer], n)
+	return first, n
 }

@@ -60,7 +60,12 @@ func (m *Model) Gradient(ctx context.Context, qs []Sloped, visit func(*Slopes) e
 		}
 	}
 	limit := min(gradientTokens, max(1, gradientMemory/tokenBytes(m)))
-	g := &gradient{m: m, tape: newTape(m), visit: visit}
+	g, ok := m.gradients.Get().(*gradient)
+	if !ok {
+		g = &gradient{m: m, tape: newTape(m)}
+	}
+	defer m.gradients.Put(g)
+	g.visit = visit
 	out := make([][]Answer, 0, len(qs))
 	for lo := 0; lo < len(qs); {
 		hi, tokens := lo, 0

@@ -56,6 +56,8 @@ type Model struct {
 	version  int          // counts Apply
 	matrices map[string]*kernel.Matrix
 
+	gradients sync.Pool // of *gradient: their memory is large
+
 	embedding, head *kernel.Matrix // the same matrix if tied
 	outputNorm      []float32      // [Hidden]
 	layers          []layer

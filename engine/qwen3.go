@@ -152,15 +152,16 @@ func (m *Model) queryScale() float32 { return float32(1 / math.Sqrt(float64(m.co
 func (b *Batch) mlp(p *pass, i int) {
 	m, width, l := b.model, b.model.config.FFN, &b.model.layers[i]
 	b.normed(len(p.tokens), everyRow, l.ffnNorm)
-	b.project(b.gate, l.gate, p.overlaid)
-	b.project(b.up, l.up, p.overlaid)
+	gate, up := b.gate, b.up
 	if p.grad != nil {
-		p.grad.tape.keepMLP(i, b)
+		gate, up = p.grad.tape.layers[i].gate, p.grad.tape.layers[i].up
 	}
+	b.project(gate, l.gate, p.overlaid)
+	b.project(up, l.up, p.overlaid)
 	b.acts.Reset(len(p.tokens), width, m.exact)
 	b.each(len(p.tokens), func(worker, t int) {
 		h := b.rows[worker][:width]
-		m.kernel.SwiGLU(h, b.gate[t*width:(t+1)*width], b.up[t*width:(t+1)*width])
+		m.kernel.SwiGLU(h, head(gate, t, width), head(up, t, width))
 		m.kernel.SetToken(&b.acts, t, h)
 	})
 	b.project(b.y, l.down, p.overlaid)

@@ -73,8 +73,8 @@ type continuation struct{ question, answer int }
 const allAnswers = -1
 
 // spans lays out a question: the prompt, then all answers as branches of it.
-func (b *Batch) spans(q asked) []span {
-	prompt := b.NewSeq(q.Overlay)
+func (b *Batch) spans(q asked, c *cache) []span {
+	prompt := &Seq{batch: b, cache: c, overlay: q.Overlay}
 	prompt.reserve(len(q.Prompt))
 	all := []span{{seq: prompt, tokens: q.Prompt, want: len(q.Prompt) - 1, row: q.row}}
 	row := q.row + len(q.Prompt)
@@ -99,13 +99,20 @@ func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, out [][]Answer
 			s.seq.Release()
 		}
 	}()
+	c, tokens := &b.once, 0
+	for _, q := range qs {
+		tokens += q.Tokens()
+	}
+	if tokens > b.max { // more than a pass
+		c = &b.cache
+	}
 	terms := make([][][]Answer, len(qs)) // [question][answer][token]
 	for i, q := range qs {
 		terms[i] = make([][]Answer, len(q.Answers))
 		for k, a := range q.Answers {
 			terms[i][k] = make([]Answer, len(a))
 		}
-		for k, s := range b.spans(q) {
+		for k, s := range b.spans(q, c) {
 			if s.seq != nil {
 				s.tag = len(of)
 				spans, of = append(spans, s), append(of, continuation{i, k - 1})

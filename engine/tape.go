@@ -20,6 +20,10 @@ func (t *tape) reset(m *Model, n int) {
 	for c := Cut(1); c <= m.lastCut(); c++ {
 		t.streams[c] = resize(t.streams[c], n*m.config.Hidden)
 	}
+	for i := range t.layers {
+		l := &t.layers[i]
+		l.gate, l.up = resize(l.gate, n*m.config.FFN), resize(l.up, n*m.config.FFN)
+	}
 }
 
 func (t *tape) keepKV(i int, b *Batch) {
@@ -30,11 +34,6 @@ func (t *tape) keepKV(i int, b *Batch) {
 func (t *tape) keepQ(i int, b *Batch) {
 	l := &t.layers[i]
 	l.q = append(l.q[:0], b.q...)
-}
-
-func (t *tape) keepMLP(i int, b *Batch) {
-	l := &t.layers[i]
-	l.gate, l.up = append(l.gate[:0], b.gate...), append(l.up[:0], b.up...)
 }
 
 // tokenBytes is the size of a tape for one token.

@@ -31,10 +31,18 @@ func randomQuestions(rng *rand.Rand, n, vocab int) []Question {
 func TestScoreIsStepwiseDecoding(t *testing.T) {
 	for name, shape := range shapes {
 		m := testModel(t, shape, Options{})
-		qs := randomQuestions(rand.New(rand.NewPCG(4, 4)), 7, shape.Vocab)
+		rng := rand.New(rand.NewPCG(4, 4))
+		qs := randomQuestions(rng, 7, shape.Vocab)
+		for _, n := range []int{130, 300} { // old positions are read as int8
+			qs = append(qs, Question{Prompt: randomIDs(rng, n, shape.Vocab), Answers: [][]int32{randomIDs(rng, 18, shape.Vocab), randomIDs(rng, 2, shape.Vocab)}})
+		}
 		got, err := m.Score(context.Background(), qs)
 		if err != nil {
 			t.Fatal(err)
+		}
+		small, err := scoreInPasses(m, 50, qs)
+		if err != nil || !reflect.DeepEqual(small, got) {
+			t.Errorf("%s: in passes of 50 tokens the scores differ (%v)", name, err)
 		}
 		for i, q := range qs {
 			for k, a := range q.Answers {
@@ -61,6 +69,15 @@ func TestScoreIsStepwiseDecoding(t *testing.T) {
 			}
 		}
 	}
+}
+
+// scoreInPasses is Model.Score with smaller passes.
+func scoreInPasses(m *Model, max int, qs []Question) ([][]Answer, error) {
+	all := make([]asked, len(qs))
+	for i, q := range qs {
+		all[i].Question = q
+	}
+	return m.NewBatch(max).score(context.Background(), job{}, all)
 }
 
 // A patch scored from a kept stream gets the bits of the whole pass, whatever
