@@ -7,11 +7,66 @@ import (
 	"testing"
 
 	"bankai"
+	"bankai/internal/gguf"
 	"bankai/internal/testmodel"
 )
 
 // demoShape is the shape of the embedded demo model.
 var demoShape = testmodel.Shape{Layers: 6, Hidden: 256, FFN: 768, Heads: 4, KVHeads: 2, HeadDim: 64, Vocab: 512, Tied: true}
+
+// fewLayers is four layers of the 8B's shape: more weights than a cache holds.
+var fewLayers = testmodel.Shape{Layers: 4, Hidden: 4096, FFN: 12288, Heads: 32, KVHeads: 8, HeadDim: 128, Vocab: 4096}
+
+// benchModel has a context for the longest of the benchmarks.
+func benchModel(b *testing.B, precision Precision) *Model {
+	m := testmodel.New(fewLayers, 1)
+	m.Set("qwen3.context_length", gguf.Uint32(4096))
+	return load(b, m.Bytes(), Options{Precision: precision})
+}
+
+// BenchmarkPrompt reads prompts of several lengths.
+func BenchmarkPrompt(b *testing.B) {
+	m := benchModel(b, Fast)
+	for _, n := range []int{16, 128, 2048} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			ids := randomIDs(rand.New(rand.NewPCG(1, 1)), n, fewLayers.Vocab)
+			batch := m.NewBatch(0)
+			for b.Loop() {
+				s := batch.NewSeq(nil)
+				if _, err := batch.Step(context.Background(), []Input{{s, ids, 1}}); err != nil {
+					b.Fatal(err)
+				}
+				s.Release()
+			}
+			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
+
+// BenchmarkGeneration generates behind contexts of several lengths.
+func BenchmarkGeneration(b *testing.B) {
+	m := benchModel(b, Fast)
+	for _, n := range []int{128, 2048} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			batch := m.NewBatch(0)
+			prompt := batch.NewSeq(nil)
+			if _, err := batch.Step(context.Background(), []Input{{prompt, randomIDs(rand.New(rand.NewPCG(1, 1)), n, fewLayers.Vocab), 0}}); err != nil {
+				b.Fatal(err)
+			}
+			s := prompt.Fork()
+			for b.Loop() {
+				if s.Len() == n+32 {
+					s.Release()
+					s = prompt.Fork()
+				}
+				if _, err := batch.Step(context.Background(), []Input{{s, []int32{1}, 1}}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
 
 // BenchmarkScore is one evaluation of a search: 80 probes, right and wrong
 // answer, under an overlay of one row.

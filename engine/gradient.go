@@ -38,9 +38,9 @@ type Projection struct {
 	DY     []float32 // [tokens, rows]
 }
 
-// gradientMemory bounds what a wave of tokens keeps for its backward pass (1 GiB),
+// gradientMemory bounds what a wave of tokens keeps for its backward pass (512 MiB),
 // unless a single question needs more.
-const gradientMemory = 1 << 30
+const gradientMemory = 512 << 20
 
 // gradientTokens is the most tokens of a wave: more are no faster.
 const gradientTokens = 512

@@ -1,0 +1,74 @@
+package search
+
+import (
+	"context"
+
+	"bankai"
+	"bankai/engine"
+)
+
+// prepare makes the trunk if there is none, and the base's values with it.
+func (e *ModelEvaluator) prepare(ctx context.Context) error {
+	if e.trunk != nil {
+		return nil
+	}
+	qs := make([]engine.Question, len(e.questions))
+	for i, q := range e.questions {
+		qs[i] = q.Question
+	}
+	trunk, err := e.model.NewTrunk(ctx, qs, e.cuts...)
+	if err != nil {
+		return err
+	}
+	e.trunk, e.at = trunk, bankai.New(e.model.Digest(), bankai.Meta{})
+	v := e.split(e.current())
+	e.base, e.worst = &v, worstOf(v.Targets, e.opts.Screen)
+	return nil
+}
+
+// current is the value of every question under the trunk's patch.
+func (e *ModelEvaluator) current() []float64 {
+	values := make([]float64, len(e.questions))
+	for i, a := range e.trunk.Answers() {
+		values[i] = e.questions[i].value(a)
+	}
+	return values
+}
+
+func (q question) value(answers []engine.Answer) float64 {
+	logprobs := make([]float64, len(answers))
+	for i, a := range answers {
+		logprobs[i] = a.LogProb
+	}
+	return q.metric.Value(logprobs)
+}
+
+// moveTo makes cur the trunk's patch.
+func (e *ModelEvaluator) moveTo(ctx context.Context, cur *bankai.Patch) error {
+	change, err := e.at.Xor(cur)
+	if err != nil {
+		return err
+	}
+	if change.Len() == 0 {
+		return nil
+	}
+	overlay, err := e.model.Overlay(cur)
+	if err != nil {
+		return err
+	}
+	if err := e.trunk.Move(ctx, overlay, e.below(change.Flips())); err != nil {
+		e.trunk = nil
+		return err
+	}
+	e.at = cur
+	return nil
+}
+
+// below is the highest cut below all flips.
+func (e *ModelEvaluator) below(flips []bankai.Flip) engine.Cut {
+	lowest := e.model.CutBelow(flips[0].Tensor)
+	for _, f := range flips[1:] {
+		lowest = min(lowest, e.model.CutBelow(f.Tensor))
+	}
+	return lowest
+}
