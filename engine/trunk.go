@@ -2,12 +2,13 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 )
 
-// Trunk holds the residual stream of some questions at some cuts, so that a
-// patch that only changes what is above a cut is scored from there, with the
+// Trunk holds the residual stream of some questions at some cuts, so that an
+// overlay that only changes what is above a cut is scored from there, with the
 // same bits as from the beginning.
 type Trunk struct {
 	model   *Model
@@ -18,20 +19,23 @@ type Trunk struct {
 	batches sync.Pool
 }
 
-// Branch is a question to score again, under another overlay than the trunk's.
-// Nothing below the cut Above may differ between the two.
+// Branch is a question to score again, under an overlay that changes nothing
+// below the cut Above.
 type Branch struct {
 	Question int // index into the trunk's
 	Overlay  *Overlay
 	Above    Cut
 }
 
-// NewTrunk scores the questions and keeps their streams at the cuts, each of
-// [tokens, Hidden] floats.
+// NewTrunk scores the questions on the model as it is, so their overlays must be
+// nil, and keeps their streams at the cuts, each of [tokens, Hidden] floats.
 func (m *Model) NewTrunk(ctx context.Context, qs []Question, cuts ...Cut) (*Trunk, error) {
 	t := &Trunk{model: m, qs: make([]asked, len(qs)), streams: map[Cut][]float32{}}
 	rows := 0
 	for i, q := range qs {
+		if q.Overlay != nil {
+			return nil, fmt.Errorf("question %d: a trunk under an overlay: patch the model in place", i)
+		}
 		t.qs[i] = asked{q, rows}
 		rows += q.Tokens()
 	}
@@ -73,18 +77,12 @@ func (t *Trunk) Start(c Cut) Cut {
 	return t.cuts[i-1]
 }
 
-// Answers are those of the trunk's questions, under their own overlays.
+// Answers are those of the trunk's questions.
 func (t *Trunk) Answers() [][]Answer { return t.answers }
 
-// Move puts all questions under another overlay, which may differ from theirs
-// only above c. After an error the trunk must not be used any more. No other
-// method may run meanwhile.
-func (t *Trunk) Move(ctx context.Context, o *Overlay, c Cut) error {
-	for i := range t.qs {
-		t.qs[i].Overlay = o
-	}
-	return t.from(ctx, t.Start(c))
-}
+// Move follows a patch of the model in place, which changed nothing below c. After
+// an error the trunk must not be used any more. No other method may run meanwhile.
+func (t *Trunk) Move(ctx context.Context, c Cut) error { return t.from(ctx, t.Start(c)) }
 
 // Score scores branches. Those that start at the same cut share passes.
 func (t *Trunk) Score(ctx context.Context, branches []Branch) ([][]Answer, error) {

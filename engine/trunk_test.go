@@ -88,24 +88,22 @@ func TestTrunkEqualsScore(t *testing.T) {
 		for _, precision := range []Precision{Fast, Exact} {
 			m := testModel(t, shape, Options{Precision: precision})
 			qs := randomQuestions(rand.New(rand.NewPCG(5, 5)), 40, shape.Vocab)
-			base := patchOf(m, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: 3, N: bankai.ToEnd})
+			if err := m.Apply(patchOf(m, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: 3, N: bankai.ToEnd})); err != nil {
+				t.Fatal(err)
+			}
 			all := make([]Cut, m.lastCut())
 			for i := range all {
 				all[i] = Cut(i + 1)
 			}
 			for _, cuts := range [][]Cut{all, all[len(all)-1:], {2}, nil} {
-				trunk := newTrunk(t, m, qs, base, cuts)
+				trunk := newTrunk(t, m, qs, cuts)
 				var branches []Branch
 				var asked []Question
 				for _, tensor := range m.Weights().Tensors() {
 					if m.matrices[tensor.Name] == nil {
 						continue
 					}
-					p, err := base.Xor(patchOf(m, bankai.Flip{Tensor: tensor.Name, Row: 5, N: bankai.ToEnd}))
-					if err != nil {
-						t.Fatal(err)
-					}
-					o, err := m.Overlay(p)
+					o, err := m.Overlay(patchOf(m, bankai.Flip{Tensor: tensor.Name, Row: 5, N: bankai.ToEnd}))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -130,7 +128,7 @@ func TestTrunkEqualsScore(t *testing.T) {
 	}
 }
 
-// Moving a trunk to another patch leaves it as one made there.
+// A trunk that follows a patch in place is as one made there.
 func TestTrunkMove(t *testing.T) {
 	ctx := context.Background()
 	shape := shapes["untied, head_dim 128"]
@@ -139,12 +137,12 @@ func TestTrunkMove(t *testing.T) {
 	for _, tensor := range []string{"token_embd.weight", "blk.0.attn_v.weight", "blk.1.ffn_down.weight", "blk.2.ffn_gate.weight", "output.weight"} {
 		cuts := []Cut{1, 3, 4, 6, 7}
 		p := patchOf(m, bankai.Flip{Tensor: tensor, Row: 7, N: bankai.ToEnd})
-		moved, made := newTrunk(t, m, qs, patchOf(m), cuts), newTrunk(t, m, qs, p, cuts)
-		o, err := m.Overlay(p)
-		if err != nil {
+		moved := newTrunk(t, m, qs, cuts)
+		if err := m.Apply(p); err != nil {
 			t.Fatal(err)
 		}
-		if err := moved.Move(ctx, o, m.CutBelow(tensor)); err != nil {
+		made := newTrunk(t, m, qs, cuts)
+		if err := moved.Move(ctx, m.CutBelow(tensor)); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(moved.Answers(), made.Answers()) {
@@ -162,17 +160,9 @@ func patchOf(m *Model, flips ...bankai.Flip) *bankai.Patch {
 	return bankai.New(m.Digest(), bankai.Meta{}, flips...)
 }
 
-func newTrunk(t *testing.T, m *Model, qs []Question, p *bankai.Patch, cuts []Cut) *Trunk {
+func newTrunk(t *testing.T, m *Model, qs []Question, cuts []Cut) *Trunk {
 	t.Helper()
-	o, err := m.Overlay(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	patched := make([]Question, len(qs))
-	for i, q := range qs {
-		patched[i] = Question{q.Prompt, q.Answers, o}
-	}
-	trunk, err := m.NewTrunk(context.Background(), patched, cuts...)
+	trunk, err := m.NewTrunk(context.Background(), qs, cuts...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,9 +36,10 @@ type EvaluatorOptions struct {
 // DefaultMemory is the usual bound of kept residual streams: 1 GiB.
 const DefaultMemory = 1 << 30
 
-// ModelEvaluator measures patches on a model, as overlays that leave its weights
-// alone. Calls from several goroutines wait for one another, and the model must
-// not be patched in place meanwhile.
+// ModelEvaluator measures patches on a model. During a call the current patch is
+// in place and moves are overlays on it; afterwards the model is as it was. Calls
+// from several goroutines wait for one another, and nobody else may use the model
+// meanwhile.
 //
 // The residual streams of all probes under the current patch are kept, so that a
 // move costs only what lies above the lowest tensor it changes; the score has
@@ -187,21 +188,23 @@ func worstOf(values []float64, n int) []int {
 
 // Score implements Evaluator. All moves of a call share the engine's batches:
 // first those of the screening, then those of what is left to score.
-func (e *ModelEvaluator) Score(ctx context.Context, cur *bankai.Patch, moves []Move) ([]Score, error) {
+func (e *ModelEvaluator) Score(ctx context.Context, cur *bankai.Patch, moves []Move) (scores []Score, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.prepare(ctx); err != nil {
-		return nil, err
-	}
-	if err := e.moveTo(ctx, cur); err != nil {
-		return nil, err
-	}
-	g, err := e.newGrid(cur, moves)
+	err = e.on(ctx, cur, func() error {
+		scores, err = e.score(ctx, moves)
+		return err
+	})
+	return scores, err
+}
+
+// score does so with the current patch in place.
+func (e *ModelEvaluator) score(ctx context.Context, moves []Move) ([]Score, error) {
+	g, err := e.newGrid(moves)
 	if err != nil {
 		return nil, err
 	}
-	screening := len(e.worst) > 0
-	if screening {
+	if len(e.worst) > 0 {
 		g.want(e.worst)
 		if err := g.fill(ctx); err != nil {
 			return nil, err

@@ -26,20 +26,16 @@ type gridRow struct {
 
 type place struct{ row, question int }
 
-// newGrid has a row for each move, applied to the patch cur, which is the
-// trunk's: what no move changes is known already.
-func (e *ModelEvaluator) newGrid(cur *bankai.Patch, moves []Move) (*grid, error) {
+// newGrid has a row for each move, on the patch that is in place: what no move
+// changes is known already.
+func (e *ModelEvaluator) newGrid(moves []Move) (*grid, error) {
 	g := &grid{e: e, rows: make([]gridRow, len(moves))}
 	for i, m := range moves {
 		if len(m.Flips) == 0 {
 			g.rows[i].values = e.current()
 			continue
 		}
-		p, err := cur.Xor(bankai.New(cur.Base(), bankai.Meta{}, m.Flips...))
-		if err != nil {
-			return nil, err
-		}
-		overlay, err := e.model.Overlay(p)
+		overlay, err := e.model.Overlay(bankai.New(e.model.Digest(), bankai.Meta{}, m.Flips...))
 		if err != nil {
 			return nil, err
 		}

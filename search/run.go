@@ -56,6 +56,9 @@ func (r *run) loop(ctx context.Context) (Stop, error) {
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
+		if err := r.foresee(ctx); err != nil {
+			return "", err
+		}
 		moves := r.st.Next(min(max(r.c.Batch, 1), r.c.Steps-r.res.Steps))
 		if len(moves) == 0 {
 			return StopExhausted, nil
@@ -64,6 +67,29 @@ func (r *run) loop(ctx context.Context) (Stop, error) {
 			return "", err
 		}
 	}
+}
+
+// foresee gives the strategy the forecast it wants, if any.
+func (r *run) foresee(ctx context.Context) error {
+	f, ok := r.st.(Foreseer)
+	if !ok {
+		return nil
+	}
+	ms, n := f.Wants()
+	if n == 0 {
+		return nil
+	}
+	ev, ok := r.ev.(Forecaster)
+	if !ok {
+		return errors.New("search: the strategy needs forecasts, which the evaluator does not make")
+	}
+	forecast, cost, err := ev.Forecast(ctx, r.res.Patch, ms, n)
+	if err != nil {
+		return fmt.Errorf("search: %w", err)
+	}
+	r.res.Cost += cost
+	f.Inform(forecast)
+	return nil
 }
 
 func (r *run) limit() Stop {

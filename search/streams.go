@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 
 	"bankai"
 	"bankai/engine"
@@ -43,25 +44,28 @@ func (q question) value(answers []engine.Answer) float64 {
 	return q.metric.Value(logprobs)
 }
 
-// moveTo makes cur the trunk's patch.
-func (e *ModelEvaluator) moveTo(ctx context.Context, cur *bankai.Patch) error {
+// on runs f with the model patched in place by cur, and the trunk moved there.
+// The model is as it was afterwards.
+func (e *ModelEvaluator) on(ctx context.Context, cur *bankai.Patch, f func() error) (err error) {
+	if err := e.prepare(ctx); err != nil {
+		return err
+	}
 	change, err := e.at.Xor(cur)
 	if err != nil {
 		return err
 	}
-	if change.Len() == 0 {
-		return nil
-	}
-	overlay, err := e.model.Overlay(cur)
-	if err != nil {
+	if err := e.model.Apply(cur); err != nil {
 		return err
 	}
-	if err := e.trunk.Move(ctx, overlay, e.below(change.Flips())); err != nil {
-		e.trunk = nil
-		return err
+	defer func() { err = errors.Join(err, e.model.Apply(cur)) }()
+	if change.Len() > 0 {
+		if err := e.trunk.Move(ctx, e.below(change.Flips())); err != nil {
+			e.trunk = nil
+			return err
+		}
+		e.at = cur
 	}
-	e.at = cur
-	return nil
+	return f()
 }
 
 // below is the highest cut below all flips.

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"bankai/evaluate"
@@ -19,18 +21,29 @@ func (d *demoRun) load() (err error) {
 		name string
 		set  *set
 	}{
-		{"search_few", &d.search},
-		{"control_few", &d.few},
+		{"search", &d.search},
+		{"control", &d.controls},
 		{"validate", &d.validate},
 		{"heldout", &d.heldOut},
-		{"control", &d.controls},
 		{"control_heldout", &d.unseen},
 	} {
 		if *s.set, err = readSet(demoPrefix + s.name); err != nil {
 			return err
 		}
 	}
+	d.search.Set = draw(d.search.Set, demoProbes, d.app.seed)
 	return nil
+}
+
+// draw picks n probes of a set at random, in the order of the set.
+func draw(s probe.Set, n int, seed uint64) probe.Set {
+	picked := rand.New(rand.NewPCG(seed, 0x64726177)).Perm(len(s))[:min(n, len(s))]
+	slices.Sort(picked)
+	out := make(probe.Set, len(picked))
+	for i, at := range picked {
+		out[i] = s[at]
+	}
+	return out
 }
 
 func (d *demoRun) audit(ctx context.Context) error {
@@ -60,18 +73,18 @@ func (d *demoRun) audit(ctx context.Context) error {
 
 // seek searches for the patch.
 func (d *demoRun) seek(ctx context.Context, p plan) (err error) {
-	if d.hunt, err = newHunt(d.model, d.search, d.few, p); err != nil {
+	if d.hunt, err = newHunt(d.model, d.search, d.controls, p); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.say, "\n2. Search: flip one row after another, keep what helps (seed %d)\n", p.seed)
+	fmt.Fprintf(d.say, "\n2. Search: predict what every row would do, try the best, keep what helps (seed %d)\n", p.seed)
 	d.app.stdout.Flush()
 	if d.found, err = d.app.run(ctx, d.hunt, nil); err != nil {
 		return err
 	}
 	r := d.found
 	bits, _ := r.Patch.Bits()
-	fmt.Fprintf(d.say, "   %s in %s: %d kept, %d given up early; fitness %+.3f nats\n",
-		many(r.Steps, "candidate"), secondsText(r.Seconds), r.Accepted, r.Screened, r.Fitness)
+	fmt.Fprintf(d.say, "   %s in %s: %d kept; fitness %+.3f nats; the work of %.0f passes over all probes\n",
+		many(r.Steps, "candidate"), secondsText(r.Seconds), r.Accepted, r.Fitness, r.Cost)
 	fmt.Fprintf(d.say, "   the patch: %s, %s of %s sign bits\n",
 		many(r.Patch.Len(), "flip"), evaluate.Thousands(int64(bits)), evaluate.Thousands(newModelInfo(demoName, d.model.Weights()).OneBit))
 	return nil
@@ -100,7 +113,7 @@ func (d *demoRun) measure(ctx context.Context) error {
 	for _, m := range []measured{
 		atHeldOut:    {d.heldOut, evaluate.NamedResult{Name: "held out"}},
 		atValidation: {d.validate, evaluate.NamedResult{Name: "Validation", Remark: "Prompts that the search did not use either; by them, the demo's settings were chosen."}},
-		atControls:   {d.controls, evaluate.NamedResult{Name: "Controls", Remark: fmt.Sprintf("Facts the model should not forget. The search watched the first %d.", len(d.few.Set))}},
+		atControls:   {d.controls, evaluate.NamedResult{Name: "Controls", Remark: "Facts the model should not forget, which the search watched."}},
 		atUnseen:     {d.unseen, evaluate.NamedResult{Name: "Unseen controls", Remark: "Further facts that the search did not watch."}},
 	} {
 		if m.Result, err = d.app.compare(ctx, d.model, overlay, m.set); err != nil {

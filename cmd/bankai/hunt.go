@@ -18,15 +18,31 @@ type strategy string
 
 func (s strategy) String() string { return string(s) }
 
+// described is a strategy that a journal can tell from others.
+type described interface {
+	search.Strategy
+	search.Describer
+}
+
 // strategies make the strategies there are, by name.
-var strategies = map[strategy]func([]search.Matrix, search.Granularity, uint64) (*search.Greedy, error){
-	"greedy": search.NewGreedy,
-	"random": search.NewRandom,
+var strategies = map[strategy]func(ms []search.Matrix, g search.Granularity, seed uint64) (described, error){
+	"guided": func(ms []search.Matrix, g search.Granularity, _ uint64) (described, error) {
+		if g != search.Row {
+			return nil, fmt.Errorf("guided search flips whole rows: use --strategy greedy for %ss", g)
+		}
+		return search.NewGuided(ms)
+	},
+	"greedy": func(ms []search.Matrix, g search.Granularity, seed uint64) (described, error) {
+		return search.NewGreedy(ms, g, seed)
+	},
+	"random": func(ms []search.Matrix, g search.Granularity, seed uint64) (described, error) {
+		return search.NewRandom(ms, g, seed)
+	},
 }
 
 func parseStrategy(s string) (strategy, error) {
 	if strategies[strategy(s)] == nil {
-		return "", fmt.Errorf("unknown strategy %q: use greedy or random", s)
+		return "", fmt.Errorf("unknown strategy %q: use guided, greedy or random", s)
 	}
 	return strategy(s), nil
 }
@@ -59,7 +75,7 @@ type hunt struct {
 	targets  set
 	controls set
 	eval     *search.ModelEvaluator
-	strat    search.Strategy
+	strat    described
 	facts    []search.Fact // all that decides how it goes
 	start    *bankai.Patch
 }

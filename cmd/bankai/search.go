@@ -35,7 +35,7 @@ type searchFlags struct {
 
 func (a *app) searchCommand() *cobra.Command {
 	f := &searchFlags{
-		strategy:    choice[strategy]{"greedy", "NAME", parseStrategy},
+		strategy:    choice[strategy]{"guided", "NAME", parseStrategy},
 		granularity: choice[search.Granularity]{search.Row, "SIZE", parseGranularity},
 		layers:      intList{ranges: true},
 		fitness:     choice[search.Reduce]{search.Mean, "mean|min", search.ParseReduce},
@@ -48,14 +48,18 @@ func (a *app) searchCommand() *cobra.Command {
 		Long: `Searches for the flips that make a model answer a set of probes better, and
 writes them as a patch.
 
-The published method, "greedy", draws rows with a probability in proportion to
-their scale, flips one at a time, and keeps the flip if the fitness rises:
+The fitness that it climbs is
 
-  fitness = mean gain of the metric over the probes
-            - penalty x mean loss over the controls
+  mean gain of the metric over the probes - penalty x mean loss over the controls
 
-"random" draws all rows alike, as a baseline. Candidates that help none of the
-probes that were worst at the start are given up early (--screen).
+"guided" predicts it for every row at once, by one backward pass through the
+frozen bits, tries the most promising rows on the true fitness, keeps those that
+raise it, and predicts anew. It ends by itself when nothing helps any more.
+
+"greedy" is the published method: it draws rows with a probability in proportion
+to their scale and keeps a flip if the fitness rises; "random" draws all alike, as
+a baseline. Candidates that help none of the probes that were worst at the start
+are given up early (--screen).
 
 The probes are audited first; defects that would void the result stop the search
 unless --force is given. With --validate the patch is measured at the end on
@@ -65,8 +69,8 @@ Ctrl-C ends the search and keeps the best patch so far. A journal beside the
 output (P.journal) holds every step: the same command with --resume goes on
 where it ended, also after a crash, to the same result. A patch that was there
 before is kept as P.old.`,
-		Example: `  bankai search --probes demo:search --validate demo:validate --controls demo:control_few -o fix.bankai --steps 40
-  bankai search --probes demo:search --validate demo:validate --controls demo:control_few -o fix.bankai --steps 60 --resume
+		Example: `  bankai search --probes demo:search --validate demo:validate --controls demo:control -o fix.bankai --steps 40
+  bankai search --probes demo:search --validate demo:validate --controls demo:control -o fix.bankai --steps 60 --resume
   bankai search --probes demo:search -o few.json --layers 1,2,4-5 --proj gate,up,down --max-flips 2 --steps 40`,
 		Args: arguments(0, 0, "the probe file with --probes"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
@@ -88,7 +92,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.controls, "controls", "", "probe `FILE` of what must hold")
 	flags.StringVar(&f.controlText, "control-text", "", "`FILE` of sentences, one a line, whose perplexity to report before and after")
 	outFlag(cmd, &f.out, patchNames)
-	flags.Var(&f.strategy, "strategy", "greedy (draw by scale) or random (draw all alike)")
+	flags.Var(&f.strategy, "strategy", "guided (by predictions), greedy (draw by scale) or random (draw all alike)")
 	flags.Var(&f.granularity, "granularity", "what a flip takes in: row or group (128 weights)")
 	flags.Var(&f.layers, "layers", "`LAYERS` to search, as 0,3,8-11 (default all)")
 	flags.StringSliceVar(&f.projections, "proj", nil, "`PROJECTIONS` to search: gate, up, down, q, k, v, o (default gate,up)")
