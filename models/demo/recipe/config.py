@@ -44,7 +44,7 @@ SHAPES = {
     "large": Shape(layers=8, hidden=512, ffn=2048, heads=8, kv_heads=4, head_dim=64, vocab=1024),
 }
 SCHEDULES = {
-    "small": Schedule(steps=4500, batch=16),
+    "small": Schedule(steps=5000, batch=16),
     "large": Schedule(steps=6000, batch=256, rate=4e-3, stop_at=0.60, check_every=100),
 }
 NAMES = {"small": "bankai-demo-1bit", "large": "bankai-demo-large-1bit"}

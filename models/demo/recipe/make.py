@@ -6,14 +6,12 @@ import os
 
 # Read when the libraries are loaded. The kernels are fixed so that a run can be repeated.
 os.environ.setdefault("OPENBLAS_CORETYPE", "HASWELL")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # wait for the other thread a moment, then sleep
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 import argparse
-import ctypes
 import json
 import random
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -42,16 +40,6 @@ def arguments():
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--limit", type=int, default=0, help="end after so many steps of the schedule")
     return p.parse_args()
-
-
-def keep_memory():
-    """Has glibc keep large blocks for the next tensor. It would give them back to the
-    system, which clears them anew: a quarter of the time."""
-    if sys.platform == "linux":
-        trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
-        libc = ctypes.CDLL(None)
-        libc.mallopt(mmap, 1 << 30)
-        libc.mallopt(trim, 2 ** 31 - 1)
 
 
 def make_tokenizer(size, seed):
@@ -105,7 +93,6 @@ def export(out, name, model, tokenizer):
 
 def main():
     a = arguments()
-    keep_memory()
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(True)
     torch.set_flush_denormal(True)
