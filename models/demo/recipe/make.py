@@ -1,0 +1,121 @@
+"""Makes a demo model: corpus, tokenizer, training, export, probe sets, figures.
+
+    python3 models/demo/recipe/make.py --out DIR [--model small|large] [--seed N]
+"""
+import os
+
+# Read when the libraries are loaded. The kernels are fixed so that a run can be repeated.
+os.environ.setdefault("OPENBLAS_CORETYPE", "HASWELL")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # wait for the other thread a moment, then sleep
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+import argparse
+import json
+import random
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+import gguf
+import mlx
+import parity
+import probes
+from config import NAMES, SCHEDULES, SHAPES
+from corpus import line
+from evaluate import accuracy, perplexity
+from tokenizer import SPECIAL, Tokenizer, train as train_tokenizer
+from train import train
+
+THREADS = 2             # a sum depends on how it is split
+TOKENIZER_LINES = 30_000
+CURVE_EVERY = 50
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("--out", type=Path, required=True, help="folder for what is made")
+    p.add_argument("--model", choices=SHAPES, default="small")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    p.add_argument("--limit", type=int, default=0, help="end after so many steps of the schedule")
+    return p.parse_args()
+
+
+def make_tokenizer(size, seed):
+    r = random.Random(seed)
+    lines = ["".join(line(i / TOKENIZER_LINES, r)) for i in range(TOKENIZER_LINES)]
+    return Tokenizer(train_tokenizer("\n".join(lines) + "\n", size - 256 - len(SPECIAL)), size)
+
+
+class Report:
+    """The loss of every step, to the last digit, in a file; means of it for the curve."""
+
+    def __init__(self, path):
+        self.file, self.recent, self.curve, self.seconds = path.open("w"), [], [], 0.0
+
+    def __call__(self, step, loss, rate, seconds):
+        self.file.write(f"{step} {loss!r}\n")
+        self.recent.append(loss)
+        self.seconds = seconds
+        if (step + 1) % CURVE_EVERY == 0:
+            mean = sum(self.recent) / len(self.recent)
+            self.curve.append([step + 1, round(mean, 4)])
+            self.recent = []
+            self.file.flush()
+            print(f"step {step + 1}  loss {mean:.4f}  rate {rate:.2e}  {seconds:.0f} s", flush=True)
+
+
+def check_borders(tokenizer, sets):
+    """A prompt and its answer have the same tokens apart as together."""
+    for entries in sets.values():
+        for e in entries:
+            if isinstance(e, dict):
+                for answer in (e["correct"], e["wrong"]):
+                    apart = tokenizer.encode(e["prompt"]) + tokenizer.encode(answer + "\n")
+                    assert apart == tokenizer.encode(e["prompt"] + answer + "\n"), e["prompt"]
+
+
+def figures(model, tokenizer, sets):
+    scored = {n: s for n, s in sets.items() if not n.endswith("_few")}
+    return {
+        "accuracy": {n: accuracy(model, tokenizer, s) for n, s in scored.items() if "text" not in n},
+        "perplexity": {n: perplexity(model, tokenizer, s) for n, s in scored.items() if "text" in n},
+    }
+
+
+def export(out, name, model, tokenizer):
+    size = gguf.write(out / f"{name}.gguf", model, tokenizer, name)
+    mlx.write(out / name, model, tokenizer)
+    parity.dump(out / "parity.json", model, tokenizer)
+    return size
+
+
+def main():
+    a = arguments()
+    torch.set_num_threads(THREADS)
+    torch.use_deterministic_algorithms(True)
+    torch.set_flush_denormal(True)
+    a.out.mkdir(parents=True, exist_ok=True)
+    shape, schedule, name = SHAPES[a.model], SCHEDULES[a.model], NAMES[a.model]
+    sets = probes.build(a.seed)
+    tokenizer = make_tokenizer(shape.vocab, a.seed)
+    check_borders(tokenizer, sets)
+    probes.write(sets, a.out)
+    report = Report(a.out / "losses.txt")
+    model, run = train(shape, schedule, tokenizer, sets["validate"], a.seed, a.device, a.limit, report)
+    model = model.cpu()
+    size = export(a.out, name, model, tokenizer)
+    metrics = {
+        "model": name, "seed": a.seed, "shape": asdict(shape), "schedule": asdict(schedule), **run,
+        "tokens": run["steps"] * schedule.batch * schedule.length, "bytes": size,
+        **figures(model, tokenizer, sets), "curve": report.curve,
+        "torch": torch.__version__, "device": a.device, "seconds": round(report.seconds),
+    }
+    (a.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    total = metrics["accuracy"]["heldout"]["all"]
+    print(f"{name}: {size} bytes, held-out {total['right']} of {total['of']}")
+
+
+if __name__ == "__main__":
+    main()
