@@ -19,10 +19,10 @@ func TestModel(t *testing.T) {
 	}
 	defer f.Close()
 	c := f.Config()
-	if c.Layers != 6 || c.Hidden != 256 || c.FFN != 768 || c.Vocab != 512 || !c.Tied {
+	if c.Layers != 6 || c.Hidden != 256 || c.FFN != 1024 || c.Vocab != 512 || !c.Tied {
 		t.Errorf("the model has another shape: %+v", c)
 	}
-	const digest = "0470fe160b77c42c979b9f90a494e05fc909634521a1e539132ba5c5399ae9e9"
+	const digest = "57f7154641b30fbc1b41cff439935ab1a918b93ab2f3c315b2b5fd65207b43c3"
 	if got := f.Digest().String(); got != digest {
 		t.Errorf("the model's digest is %s, want %s", got, digest)
 	}
@@ -31,8 +31,8 @@ func TestModel(t *testing.T) {
 // No prompt of a set is in another: what is measured on one was not searched on.
 func TestSetsAreApart(t *testing.T) {
 	sizes := map[string]int{
-		"search": 210, "search_few": 120, "validate": 174, "heldout": 298,
-		"control": 20, "control_few": 5, "control_heldout": 30, "text": 100, "control_text": 100,
+		"search": 600, "search_few": 120, "validate": 300, "heldout": 1400,
+		"control": 50, "control_few": 5, "control_heldout": 50, "text": 500, "control_text": 100,
 	}
 	owner := map[string]string{}
 	for _, s := range demo.Sets() {
