@@ -50,7 +50,7 @@ func demoProbes(t testing.TB, name string, n int) probe.Set {
 
 func demoEvaluator(t testing.TB, m *engine.Model, metric probe.Metric, reduce search.Reduce) *search.ModelEvaluator {
 	t.Helper()
-	e, err := search.NewEvaluator(m, demoProbes(t, "search_few", 24), demoProbes(t, "control", 10), search.EvaluatorOptions{
+	e, err := search.NewEvaluator(m, demoProbes(t, "search_few", 18), demoProbes(t, "control", 8), search.EvaluatorOptions{
 		Objective: search.Objective{Metric: metric, Reduce: reduce, Penalty: search.DefaultPenalty},
 	})
 	if err != nil {
@@ -93,65 +93,80 @@ func spearman(x, y []float64) float64 {
 }
 
 // One backward pass orders rows as their true single flips do: nearly exactly
-// where SwiGLU is accounted for, well elsewhere; on a patched model too.
+// where SwiGLU is accounted for, well elsewhere; on a patched model too. Keys pass
+// a norm and a softmax, of which first order sees little. The truth is told in
+// exact precision: in fast, the rounding of activations hides most rows' effects.
 func TestForecastRanksAsTheTruth(t *testing.T) {
-	m := demoModel(t, engine.Options{})
-	rng := rand.New(rand.NewPCG(1, 1))
+	m := demoModel(t, engine.Options{Precision: engine.Exact})
+	base := bankai.New(m.Digest(), bankai.Meta{})
 	patched := bankai.New(m.Digest(), bankai.Meta{},
 		bankai.Flip{Tensor: "blk.1.ffn_gate.weight", Row: 5, N: bankai.ToEnd}, bankai.Flip{Tensor: "blk.3.ffn_up.weight", Row: 9, N: bankai.ToEnd})
 	for _, c := range []struct {
+		proj   string
 		metric probe.Metric
 		reduce search.Reduce
 		cur    *bankai.Patch
-		least  map[string]float64
+		least  float64
 	}{
-		{probe.AnswerLogprob, search.Mean, bankai.New(m.Digest(), bankai.Meta{}), map[string]float64{"gate": 0.98, "up": 0.98, "down": 0.9, "q": 0.9, "k": 0.9, "v": 0.9, "o": 0.9}},
-		{probe.SeqLogprob, search.Mean, patched, map[string]float64{"gate": 0.98, "up": 0.98}},
-		{probe.AnswerLogprob, search.Min, patched, map[string]float64{"gate": 0.9}},
+		{"gate", probe.AnswerLogprob, search.Mean, base, 0.98},
+		{"up", probe.AnswerLogprob, search.Mean, base, 0.98},
+		{"down", probe.AnswerLogprob, search.Mean, base, 0.9},
+		{"q", probe.AnswerLogprob, search.Mean, base, 0.85},
+		{"k", probe.AnswerLogprob, search.Mean, base, 0.6},
+		{"v", probe.AnswerLogprob, search.Mean, base, 0.95},
+		{"o", probe.AnswerLogprob, search.Mean, base, 0.9},
+		{"gate", probe.SeqLogprob, search.Mean, patched, 0.98},
+		{"up", probe.SeqLogprob, search.Min, patched, 0.95},
 	} {
 		e := demoEvaluator(t, m, c.metric, c.reduce)
-		for proj, least := range c.least {
-			ms, err := search.Matrices(m.Weights(), nil, []string{proj})
-			if err != nil {
-				t.Fatal(err)
+		ms, err := search.Matrices(m.Weights(), nil, []string{c.proj})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(1, 1))
+		var want, got []float64
+		for _, w := range ms {
+			predicted := forecastAll(t, e, c.cur, w)
+			var moves []search.Move
+			for range 8 {
+				moves = append(moves, search.Move{Flips: []bankai.Flip{{Tensor: w.Name, Row: uint32(rng.IntN(w.Rows)), N: bankai.ToEnd}}})
 			}
-			var want, got []float64
-			for _, w := range ms {
-				predicted := forecastAll(t, e, c.cur, w)
-				var moves []search.Move
-				for range 10 {
-					moves = append(moves, search.Move{Flips: []bankai.Flip{{Tensor: w.Name, Row: uint32(rng.IntN(w.Rows)), N: bankai.ToEnd}}})
-				}
-				for i, s := range score(t, e, c.cur, moves...) {
-					want, got = append(want, s.Fitness), append(got, predicted[moves[i].Flips[0].Row])
-				}
+			for i, s := range score(t, e, c.cur, moves...) {
+				want, got = append(want, s.Fitness), append(got, predicted[moves[i].Flips[0].Row])
 			}
-			if r := spearman(got, want); r < least {
-				t.Errorf("%v, %v, %s: Spearman's ρ of predicted and true fitness is %.3f, want at least %v", c.metric, c.reduce, proj, r, least)
-			} else {
-				t.Logf("%v, %v, %s: Spearman's ρ %.3f over %d rows", c.metric, c.reduce, proj, r, len(got))
-			}
+		}
+		if r := spearman(got, want); r < c.least {
+			t.Errorf("%s, %v, %v: Spearman's ρ of predicted and true fitness is %.3f, want at least %v", c.proj, c.metric, c.reduce, r, c.least)
+		} else {
+			t.Logf("%s, %v, %v: Spearman's ρ %.3f over %d rows", c.proj, c.metric, c.reduce, r, len(got))
 		}
 	}
 }
 
-// A row that is flipped already is predicted to be flipped back.
+// A row that is flipped already is predicted to be flipped back: the most harmful
+// one by prediction does harm, and its return is predicted to help.
 func TestForecastOfFlippingBack(t *testing.T) {
 	m := demoModel(t, engine.Options{})
 	e := demoEvaluator(t, m, probe.AnswerLogprob, search.Mean)
-	flip := bankai.Flip{Tensor: "blk.5.ffn_up.weight", Row: 100, N: bankai.ToEnd}
 	ms, err := search.Matrices(m.Weights(), []int{5}, []string{"up"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, cur := bankai.New(m.Digest(), bankai.Meta{}), bankai.New(m.Digest(), bankai.Meta{}, flip)
-	there := forecastAll(t, e, base, ms[0])[100]
-	back := forecastAll(t, e, cur, ms[0])[100]
-	if truth := score(t, e, cur, search.Move{})[0].Fitness; !(there*truth > 0) || !(back > truth == (truth < 0)) {
-		t.Errorf("flipping is predicted to give %v and gives %v; flipping back %v", there, truth, back)
+	base := bankai.New(m.Digest(), bankai.Meta{})
+	there := forecastAll(t, e, base, ms[0])
+	row := uint32(0)
+	for r := range uint32(ms[0].Rows) {
+		if there[r] < there[row] {
+			row = r
+		}
 	}
-	if truth := score(t, e, base, search.Move{})[0].Fitness; truth != 0 {
-		t.Errorf("a forecast left the model patched: fitness %v", truth)
+	cur := bankai.New(m.Digest(), bankai.Meta{}, bankai.Flip{Tensor: ms[0].Name, Row: row, N: bankai.ToEnd})
+	truth := score(t, e, cur, search.Move{})[0].Fitness
+	if back := forecastAll(t, e, cur, ms[0])[row]; truth >= 0 || back <= truth {
+		t.Errorf("row %d is predicted to give %v and gives %v; flipping it back is predicted to give %v", row, there[row], truth, back)
+	}
+	if left := score(t, e, base, search.Move{})[0].Fitness; left != 0 {
+		t.Errorf("a forecast left the model patched: fitness %v", left)
 	}
 }
 
@@ -241,26 +256,20 @@ func TestGuidedStrategy(t *testing.T) {
 		}
 		log = append(log, fmt.Sprint(row, st.Learn([]search.Trial{{Move: moves[0], Score: s}})))
 	}
-	var want []string
-	want = append(want, "forecast of 80")
-	for row := range 16 {
-		keep := -1
-		if row == 2 {
-			keep = 0
-		}
-		want = append(want, fmt.Sprint(uint32(row), keep))
+	want := []string{"forecast of 80"}
+	for row := range uint32(16) { // the first round
+		want = append(want, fmt.Sprint(row, map[bool]int{true: 0, false: -1}[row == 2]))
 	}
 	want = append(want, "forecast of 80", fmt.Sprint(uint32(2), -1)) // flipping it back is a candidate
-	for row := 16; row < 46; row++ {
-		want = append(want, fmt.Sprint(uint32(row), -1))
-		if row == 30 {
-			continue
-		}
+	for row := uint32(16); row < 49; row++ {                         // the others rest, and 1 − 49/50 is not above 0.01
+		want = append(want, fmt.Sprint(row, -1))
 	}
-	if !reflect.DeepEqual(log[:20], want[:20]) {
-		t.Errorf("it went\n%v, want\n%v", log[:20], want[:20])
+	// The first round's rows may be tried again in the fifth, but after two whole
+	// rounds without success and a third and fourth with what is left, it gives up.
+	if !reflect.DeepEqual(log[:min(len(log), len(want))], want) {
+		t.Errorf("it went\n%v, want\n%v", log, want)
 	}
-	if n := len(log) - 18; n != 32 { // two rounds of 16 without success
-		t.Errorf("%d candidates after the last success, want 32", n)
+	if len(log) > len(want)+16 {
+		t.Errorf("it went on for %d candidates", len(log)-len(want))
 	}
 }

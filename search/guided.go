@@ -22,9 +22,9 @@ type Foreseer interface {
 
 // The defaults of guided search.
 const (
-	guidedTries  = 16 // rows to try in a round
-	guidedRest   = 4  // rounds for which a row that did not help is not tried again
-	guidedPoints = 2  // rounds without success after which the search ends
+	guidedTries    = 16 // rows to try in a round
+	guidedRest     = 4  // rounds for which a row that did not help is not tried again
+	guidedPatience = 4  // rounds without success after which the search ends
 )
 
 // Guided predicts what every row would do, tries the most promising ones on the
@@ -74,7 +74,7 @@ func (g *Guided) Next(n int) []Move {
 
 // begin fills the queue for a round, unless the search is over.
 func (g *Guided) begin() {
-	if g.failed >= guidedPoints {
+	if g.failed >= guidedPatience {
 		return
 	}
 	g.round++
@@ -128,6 +128,6 @@ func (g *Guided) Facts() []Fact {
 		{"strategy", "guided"},
 		{"granularity", Row.String()},
 		{"matrices", fmt.Sprintf("%d from %s to %s", len(g.matrices), g.matrices[0].Name, g.matrices[len(g.matrices)-1].Name)},
-		{"tries", fmt.Sprint(guidedTries, guidedRest, guidedPoints)},
+		{"tries", fmt.Sprint(guidedTries, guidedRest, guidedPatience)},
 	}
 }

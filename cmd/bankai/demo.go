@@ -61,7 +61,7 @@ const demoProbes = 240
 
 // demoCost ends the search, in forward-pass equivalents. Chosen on the validation
 // probes: docs/log.md.
-const demoCost = 150
+const demoCost = 120
 
 // demoPlan is how the demo searches.
 func demoPlan(seed uint64, steps int) plan {

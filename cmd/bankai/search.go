@@ -57,9 +57,9 @@ frozen bits, tries the most promising rows on the true fitness, keeps those that
 raise it, and predicts anew. It ends by itself when nothing helps any more.
 
 "greedy" is the published method: it draws rows with a probability in proportion
-to their scale and keeps a flip if the fitness rises; "random" draws all alike, as
-a baseline. Candidates that help none of the probes that were worst at the start
-are given up early (--screen).
+to their scale and keeps a flip if the fitness rises; "random" draws all alike,
+as a baseline. Candidates that help none of the probes that were worst at the
+start are given up early (--screen).
 
 The probes are audited first; defects that would void the result stop the search
 unless --force is given. With --validate the patch is measured at the end on
