@@ -18,13 +18,12 @@ func (g *gradient) turn(p *pass, l *layer, t *tapeLayer, r int) {
 // turnBack carries row r of dq, dk and dv to the projections' outputs.
 func (g *gradient) turnBack(worker int, p *pass, l *layer, t *tapeLayer, r int) {
 	m, c, n := g.m, g.m.config, len(g.questions)
-	half := c.HeadDim / 2
-	at := p.tokens[r].pos * half
-	cos, back := p.cos[at:at+half], g.negSin[at:at+half]
+	cos, _ := p.angles(r, c.HeadDim/2)
+	back := head(g.negSin, p.tokens[r].pos, c.HeadDim/2)
 	for h := range c.Heads {
 		i := r*c.Heads + h
 		d := head(g.dq, i, c.HeadDim)
-		m.kernel.Rotate(d, cos, back, m.queryScale())
+		m.kernel.Rotate(d, cos, back, m.queryScale)
 		dy := head(g.dqRow, i, c.HeadDim)
 		clear(dy)
 		g.normBack(worker, dy, head(t.q, i, c.HeadDim), l.qNorm, d)
@@ -46,7 +45,7 @@ func (g *gradient) attend(worker int, t tree, kvHead int) {
 	for r := t.prompt.lo; r < t.prompt.hi; r++ {
 		g.attendRow(worker, kvHead, r, [2]rowRange{{t.prompt.lo, r + 1}})
 	}
-	for _, b := range t.branches {
+	for _, b := range t.answers {
 		for r := b.lo; r < b.hi; r++ {
 			g.attendRow(worker, kvHead, r, [2]rowRange{t.prompt, {b.lo, r + 1}})
 		}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 
 	"bankai/internal/kernel"
 )
@@ -75,15 +74,15 @@ func (g *gradient) back(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// projection names a matrix in its layer.
+// projection is a product with a matrix of layer i.
 func projection(i int, name string, x, y, dy []float32) Projection {
-	return Projection{Tensor: fmt.Sprintf("blk.%d.%s.weight", i, name), X: x, Y: y, DY: dy}
+	return Projection{Tensor: layerTensor(i, name), X: x, Y: y, DY: dy}
 }
 
 // mlp derives by what the MLP of layer i computes, and adds its part to dx.
 func (g *gradient) mlp(i int) error {
 	m, l, t := g.m, &g.m.layers[i], &g.tape.layers[i]
-	width, below := m.config.FFN, Cut(2*i+2)
+	width, below := m.config.FFN, beforeMLP(i)
 	g.added(below)
 	g.input(below, l.ffnNorm)
 	g.matMulT(g.dh, l.down, g.dx, len(g.questions))
@@ -110,7 +109,7 @@ func (g *gradient) mlp(i int) error {
 // attention derives by what the attention of layer i computes, and adds its part
 // to dx.
 func (g *gradient) attention(p *pass, i int) error {
-	l, t, below := &g.m.layers[i], &g.tape.layers[i], Cut(2*i+1)
+	l, t, below := &g.m.layers[i], &g.tape.layers[i], beforeAttention(i)
 	g.added(below)
 	g.input(below, l.attnNorm)
 	g.matMulT(g.dOut, l.o, g.dx, len(g.questions))

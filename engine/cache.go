@@ -42,14 +42,23 @@ func newCache(m *Model, once bool) cache {
 }
 
 func (c *cache) get() *kvBlock {
-	if n := len(c.free); n > 0 {
-		b := c.free[n-1]
-		c.free = c.free[:n-1]
+	if b := take(&c.free); b != nil {
 		b.refs = 1
 		return b
 	}
 	n := c.layers * c.kvHeads * kvBlockLen * c.headDim
 	return &kvBlock{refs: 1, k: make([]float32, n), v: make([]float32, n)}
+}
+
+// take removes the last element of a free list, nil if it is empty.
+func take[T any](free *[]*T) *T {
+	n := len(*free) - 1
+	if n < 0 {
+		return nil
+	}
+	x := (*free)[n]
+	*free = (*free)[:n]
+	return x
 }
 
 func (c *cache) put(b *kvBlock) {

@@ -15,8 +15,12 @@ type Cut int
 // layer is the layer above c, and whether its MLP is next or its attention.
 func (c Cut) layer() (i int, mlp bool) { return int(c-1) / 2, c%2 == 0 }
 
-// lastCut is the one before the head.
-func (m *Model) lastCut() Cut { return Cut(2*len(m.layers) + 1) }
+func beforeAttention(layer int) Cut { return Cut(2*layer + 1) }
+
+func beforeMLP(layer int) Cut { return Cut(2*layer + 2) }
+
+// lastCut is the one before the head, where another layer's attention would be.
+func (m *Model) lastCut() Cut { return beforeAttention(len(m.layers)) }
 
 // CutBelow returns the highest cut below which a change of the tensor changes
 // nothing.
@@ -24,9 +28,9 @@ func (m *Model) CutBelow(tensor string) Cut {
 	layer, proj, ok := bankai.SplitTensor(tensor)
 	switch {
 	case ok && (proj == "gate_proj" || proj == "up_proj" || proj == "down_proj"):
-		return Cut(2*layer + 2)
+		return beforeMLP(layer)
 	case ok:
-		return Cut(2*layer + 1)
+		return beforeAttention(layer)
 	case strings.HasPrefix(tensor, "output"):
 		return m.lastCut()
 	}

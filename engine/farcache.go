@@ -32,9 +32,7 @@ type farChunk struct {
 }
 
 func (c *cache) getFar() *farChunk {
-	if n := len(c.freeFar); n > 0 {
-		f := c.freeFar[n-1]
-		c.freeFar = c.freeFar[:n-1]
+	if f := take(&c.freeFar); f != nil {
 		f.refs = 1
 		return f
 	}

@@ -22,7 +22,7 @@ func TestScore(t *testing.T) {
 		t.Fatal(err)
 	}
 	var qs []Question
-	for i := range 150 { // more than one wave of scoreTokens
+	for i := range 150 { // more than one pass
 		q := Question{Prompt: randomIDs(rng, 1+rng.IntN(20), shape.Vocab)}
 		for range 1 + rng.IntN(3) {
 			q.Answers = append(q.Answers, randomIDs(rng, 1+rng.IntN(5), shape.Vocab))

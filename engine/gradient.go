@@ -64,21 +64,17 @@ func (m *Model) Gradient(ctx context.Context, qs []Sloped, visit func(*Slopes) e
 	if !ok {
 		g = &gradient{m: m, tape: newTape(m)}
 	}
-	defer m.gradients.Put(g)
+	defer func() {
+		g.visit, g.qs = nil, nil // what the caller keeps there is not ours to hold
+		m.gradients.Put(g)
+	}()
 	g.visit = visit
-	out := make([][]Answer, 0, len(qs))
-	for lo := 0; lo < len(qs); {
-		hi, tokens := lo, 0
-		for hi < len(qs) && (hi == lo || tokens+qs[hi].Tokens() <= limit) {
-			tokens += qs[hi].Tokens()
-			hi++
-		}
-		answers, err := g.wave(ctx, lo, qs[lo:hi], tokens)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, answers...)
-		lo = hi
+	out := make([][]Answer, len(qs))
+	err := waves(len(qs), limit, func(i int) Question { return qs[i].Question }, func(lo, hi, tokens int) error {
+		return g.wave(ctx, lo, qs[lo:hi], tokens, out[lo:hi])
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -96,17 +92,9 @@ type gradient struct {
 	backMemory
 }
 
-// tree says which rows a question has: its prompt's, then those of the answers
-// that continue it.
-type tree struct {
-	prompt   rowRange
-	branches []rowRange
-}
-
-type rowRange struct{ lo, hi int }
-
-// wave runs whole questions forward and back; first is the number of the first.
-func (g *gradient) wave(ctx context.Context, first int, qs []Sloped, tokens int) ([][]Answer, error) {
+// wave runs whole questions forward and back, which have so many tokens; first is
+// the number of the first.
+func (g *gradient) wave(ctx context.Context, first int, qs []Sloped, tokens int, out [][]Answer) error {
 	if g.b == nil || g.b.max < tokens {
 		g.b = g.m.NewBatch(max(tokens, gradientTokens))
 	}
@@ -120,17 +108,10 @@ func (g *gradient) wave(ctx context.Context, first int, qs []Sloped, tokens int)
 		for range q.Tokens() {
 			g.questions = append(g.questions, first+i)
 		}
-		t := tree{prompt: rowRange{row, row + len(q.Prompt)}}
-		row += len(q.Prompt)
-		for _, a := range q.Answers {
-			t.branches = append(t.branches, rowRange{row, row + len(a) - 1})
-			row += len(a) - 1
-		}
-		g.trees = append(g.trees, t)
+		row += q.Tokens()
+		g.trees = append(g.trees, all[i].rows())
 	}
-	out := make([][]Answer, len(qs))
-	err := g.b.scoreSome(ctx, job{keep: g.tape.streams, grad: g}, all, out)
-	return out, err
+	return g.b.scoreSome(ctx, job{keep: g.tape.streams, grad: g}, all, tokens, out)
 }
 
 // seed replaces a row of logits by ∂F/∂logits. The row belongs to the token that

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"bankai"
@@ -51,6 +52,8 @@ type Model struct {
 	exact   bool
 	workers workers
 	rope    *rope
+	// queryScale is the 1/√HeadDim that queries carry into the scores.
+	queryScale float32
 
 	mu       sync.RWMutex // held for reading by a running batch, for writing by Apply
 	version  int          // counts Apply
@@ -103,6 +106,7 @@ func Load(f *weights.File, o Options) (*Model, error) {
 		exact: o.Precision == Exact, workers: newWorkers(o.Threads),
 	}
 	m.rope = newRope(m.config)
+	m.queryScale = float32(1 / math.Sqrt(float64(m.config.HeadDim)))
 	m.pack()
 	return m, m.wire()
 }
@@ -158,7 +162,7 @@ func (m *Model) wire() error {
 	}
 	m.layers = make([]layer, m.config.Layers)
 	for i := range m.layers {
-		name := func(s string) string { return fmt.Sprintf("blk.%d.%s.weight", i, s) }
+		name := func(s string) string { return layerTensor(i, s) }
 		m.layers[i] = layer{
 			attnNorm: vector(name("attn_norm")), ffnNorm: vector(name("ffn_norm")),
 			qNorm: vector(name("attn_q_norm")), kNorm: vector(name("attn_k_norm")),
@@ -169,6 +173,9 @@ func (m *Model) wire() error {
 	}
 	return missing
 }
+
+// layerTensor is the GGUF name of a layer's tensor.
+func layerTensor(layer int, name string) string { return fmt.Sprintf("blk.%d.%s.weight", layer, name) }
 
 // Config is the model's shape.
 func (m *Model) Config() weights.Config { return m.config }

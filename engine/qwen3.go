@@ -13,7 +13,7 @@ import (
 func (b *Batch) forward(ctx context.Context, p *pass) error {
 	m := b.model
 	last := m.lastCut()
-	if p.from > last-2 {
+	if p.from > beforeAttention(m.config.Layers-1) {
 		p.narrow(b.x, 0)
 	}
 	b.enter(p)
@@ -111,8 +111,8 @@ func (b *Batch) attention(p *pass, i int) {
 
 // angles are cos and sin of token t's rotation.
 func (p *pass) angles(t, half int) (cos, sin []float32) {
-	at := p.tokens[t].pos * half
-	return p.cos[at : at+half], p.sin[at : at+half]
+	pos := p.tokens[t].pos
+	return head(p.cos, pos, half), head(p.sin, pos, half)
 }
 
 // remember normalises and rotates the keys of token t, and puts its keys and
@@ -142,11 +142,8 @@ func (m *Model) key(out, k, norm, cos, sin []float32) {
 // query does so with a head's queries, which then carry the 1/√d of the scores.
 func (m *Model) query(out, q, norm, cos, sin []float32) {
 	m.rmsNorm(out, q, norm)
-	m.kernel.Rotate(out, cos, sin, m.queryScale())
+	m.kernel.Rotate(out, cos, sin, m.queryScale)
 }
-
-// queryScale is 1/√d.
-func (m *Model) queryScale() float32 { return float32(1 / math.Sqrt(float64(m.config.HeadDim))) }
 
 // mlp adds down·(silu(gate·x)·(up·x)) to the residual stream.
 func (b *Batch) mlp(p *pass, i int) {

@@ -49,19 +49,52 @@ func (q Question) Tokens() int {
 // logits is the number of rows of logits that q needs.
 func (q Question) logits() int { return q.Tokens() - len(q.Prompt) + 1 }
 
+// tree says which rows of tokens a question has: its prompt's, then those of the
+// answers that continue it.
+type tree struct {
+	prompt  rowRange
+	answers []rowRange // empty ones for answers of one token
+}
+
+type rowRange struct{ lo, hi int }
+
+// rows lays out the tokens of q.
+func (q asked) rows() tree {
+	at := q.row + len(q.Prompt)
+	t := tree{prompt: rowRange{q.row, at}}
+	for _, a := range q.Answers {
+		end := at + len(a) - 1
+		t.answers = append(t.answers, rowRange{at, end})
+		at = end
+	}
+	return t
+}
+
+// waves calls do for the questions [lo, hi), as many at a time as have no more
+// than limit tokens together, but at least one.
+func waves(n, limit int, question func(i int) Question, do func(lo, hi, tokens int) error) error {
+	for lo := 0; lo < n; {
+		hi, tokens := lo, 0
+		for hi < n && (hi == lo || tokens+question(hi).Tokens() <= limit) {
+			tokens += question(hi).Tokens()
+			hi++
+		}
+		if err := do(lo, hi, tokens); err != nil {
+			return err
+		}
+		lo = hi
+	}
+	return nil
+}
+
 // score scores questions, as many in one pass as fit.
 func (b *Batch) score(ctx context.Context, j job, qs []asked) ([][]Answer, error) {
 	out := make([][]Answer, len(qs))
-	for lo := 0; lo < len(qs); {
-		hi, tokens := lo, 0
-		for hi < len(qs) && (hi == lo || tokens+qs[hi].Tokens() <= b.max) {
-			tokens += qs[hi].Tokens()
-			hi++
-		}
-		if err := b.scoreSome(ctx, j, qs[lo:hi], out[lo:hi]); err != nil {
-			return nil, err
-		}
-		lo = hi
+	err := waves(len(qs), b.max, func(i int) Question { return qs[i].Question }, func(lo, hi, tokens int) error {
+		return b.scoreSome(ctx, j, qs[lo:hi], tokens, out[lo:hi])
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -76,22 +109,21 @@ const allAnswers = -1
 func (b *Batch) spans(q asked, c *cache) []span {
 	prompt := &Seq{batch: b, cache: c, overlay: q.Overlay}
 	prompt.reserve(len(q.Prompt))
-	all := []span{{seq: prompt, tokens: q.Prompt, want: len(q.Prompt) - 1, row: q.row}}
-	row := q.row + len(q.Prompt)
-	for _, a := range q.Answers {
-		s := span{tokens: a[:len(a)-1], row: row}
+	t := q.rows()
+	all := []span{{seq: prompt, tokens: q.Prompt, want: len(q.Prompt) - 1, row: t.prompt.lo}}
+	for i, a := range q.Answers {
+		s := span{tokens: a[:len(a)-1], row: t.answers[i].lo}
 		if len(s.tokens) > 0 {
 			s.seq = prompt.branch(len(q.Prompt))
 			all[0].forks = append(all[0].forks, s.seq)
 		}
-		row += len(s.tokens)
 		all = append(all, s)
 	}
 	return all
 }
 
-// scoreSome scores questions together.
-func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, out [][]Answer) error {
+// scoreSome scores questions together, which have so many tokens.
+func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, tokens int, out [][]Answer) error {
 	var spans []span
 	var of []continuation // by tag
 	defer func() {
@@ -99,10 +131,7 @@ func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, out [][]Answer
 			s.seq.Release()
 		}
 	}()
-	c, tokens := &b.once, 0
-	for _, q := range qs {
-		tokens += q.Tokens()
-	}
+	c := &b.once
 	if tokens > b.max { // more than a pass
 		c = &b.cache
 	}

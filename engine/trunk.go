@@ -11,7 +11,6 @@ import (
 // overlay that only changes what is above a cut is scored from there, with the
 // same bits as from the beginning.
 type Trunk struct {
-	model   *Model
 	qs      []asked
 	cuts    []Cut // ascending, above 0
 	streams map[Cut][]float32
@@ -30,7 +29,7 @@ type Branch struct {
 // NewTrunk scores the questions on the model as it is, so their overlays must be
 // nil, and keeps their streams at the cuts, each of [tokens, Hidden] floats.
 func (m *Model) NewTrunk(ctx context.Context, qs []Question, cuts ...Cut) (*Trunk, error) {
-	t := &Trunk{model: m, qs: make([]asked, len(qs)), streams: map[Cut][]float32{}}
+	t := &Trunk{qs: make([]asked, len(qs)), streams: map[Cut][]float32{}}
 	rows := 0
 	for i, q := range qs {
 		if q.Overlay != nil {
@@ -125,10 +124,10 @@ func (m *Model) Work(q Question, from Cut) float64 {
 		if i == len(m.layers)-1 {
 			n = logits // see pass.narrow
 		}
-		if from <= Cut(2*i+1) {
+		if from <= beforeAttention(i) {
 			work += tokens*(l.k.Rows+l.v.Rows)*l.k.Cols + 2*n*l.q.Rows*l.q.Cols
 		}
-		if from <= Cut(2*i+2) {
+		if from <= beforeMLP(i) {
 			work += 3 * n * l.gate.Rows * l.gate.Cols
 		}
 	}

@@ -62,10 +62,19 @@ func (m Metric) Answers(t Tokens) [][]int32 {
 // log-probabilities of two tokens at one position differ by as much as their
 // logits do, so TokenGap needs no logits.
 func (m Metric) Value(logprobs []float64) float64 {
-	if m == AnswerLogprob {
-		return logprobs[0]
+	var sum float64
+	for i, w := range m.Weights() {
+		sum += float64(w * logprobs[i])
 	}
-	return logprobs[0] - logprobs[1]
+	return sum
+}
+
+// Weights are the factors of the log-probabilities of Answers in Value.
+func (m Metric) Weights() []float64 {
+	if m == AnswerLogprob {
+		return []float64{1}
+	}
+	return []float64{1, -1}
 }
 
 // Control is the metric whose loss on control probes a search that climbs m is

@@ -191,7 +191,7 @@ func worstOf(values []float64, n int) []int {
 func (e *ModelEvaluator) Score(ctx context.Context, cur *bankai.Patch, moves []Move) (scores []Score, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	err = e.on(ctx, cur, func() error {
+	err = e.on(ctx, cur, func() (err error) {
 		scores, err = e.score(ctx, moves)
 		return err
 	})
@@ -226,8 +226,8 @@ func (e *ModelEvaluator) score(ctx context.Context, moves []Move) ([]Score, erro
 			continue
 		}
 		scores[i] = e.scoreOf(e.split(row.values), e.cost(e.all, start))
-		if len(moves[i].Flips) > 0 {
-			scores[i].KeepCost = e.cost(e.all, start)
+		if len(moves[i].Flips) > 0 { // the streams are renewed over the same stretch
+			scores[i].KeepCost = scores[i].Cost
 		}
 	}
 	return scores, nil

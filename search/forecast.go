@@ -52,7 +52,7 @@ func (e *ModelEvaluator) Forecast(ctx context.Context, cur *bankai.Patch, ms []M
 func (e *ModelEvaluator) sloped() []engine.Sloped {
 	out := make([]engine.Sloped, len(e.questions))
 	for i, q := range e.questions {
-		out[i] = engine.Sloped{Question: q.Question, Weights: []float64{1, -1}[:len(q.Answers)]}
+		out[i] = engine.Sloped{Question: q.Question, Weights: q.metric.Weights()}
 	}
 	return out
 }
@@ -98,29 +98,25 @@ func (s *siteScores) visit(l *engine.Slopes) error {
 		if got := len(p.Y) / len(l.Questions); got != rows {
 			return fmt.Errorf("search: %s has %d rows, not %d", p.Tensor, got, rows)
 		}
-		change, slope := p.Y, p.DY
-		gateOrUp := l.Hidden != nil && k < 2
-		if gateOrUp {
+		gate, up := l.Hidden != nil && k == 0, l.Hidden != nil && k == 1
+		slope, output := p.DY, p.Y
+		if gate {
 			slope = l.DHidden
+		} else if up { // negates the hidden unit
+			slope, output = l.DHidden, l.Hidden
 		}
 		for t, q := range l.Questions {
 			sum := s.sums[i][s.slot[q]*rows:][:rows]
-			d, y := slope[t*rows:][:rows], change[t*rows:][:rows]
-			switch {
-			case gateOrUp && k == 0: // silu(−g) − silu(g) = −g
-				up := l.Projections[1].Y[t*rows:][:rows]
+			d, y := slope[t*rows:][:rows], output[t*rows:][:rows]
+			if gate { // silu(−g) − silu(g) = −g
+				u := l.Projections[1].Y[t*rows:][:rows]
 				for r := range sum {
-					sum[r] -= float32(float32(d[r]*y[r]) * up[r])
+					sum[r] -= float32(float32(d[r]*y[r]) * u[r])
 				}
-			case gateOrUp:
-				h := l.Hidden[t*rows:][:rows]
-				for r := range sum {
-					sum[r] -= 2 * float32(d[r]*h[r])
-				}
-			default:
-				for r := range sum {
-					sum[r] -= 2 * float32(d[r]*y[r])
-				}
+				continue
+			}
+			for r := range sum {
+				sum[r] -= 2 * float32(d[r]*y[r])
 			}
 		}
 	}

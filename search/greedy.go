@@ -102,15 +102,19 @@ func (g *Greedy) decided(n int) {
 // Facts implements Describer. The scales are not among them: they follow from
 // the model, which the evaluator names.
 func (g *Greedy) Facts() []Fact {
-	h := sha256.New()
-	ms := g.draw.matrices
-	for _, m := range ms {
-		fmt.Fprintf(h, "%q %d %d\n", m.Name, m.Rows, m.Groups)
-	}
 	return []Fact{
 		{"strategy", g.name},
 		{"granularity", g.draw.gran.String()},
-		{"matrices", fmt.Sprintf("%d from %s to %s (%x)", len(ms), ms[0].Name, ms[len(ms)-1].Name, h.Sum(nil)[:8])},
+		matricesFact(g.draw.matrices),
 		{"seed", fmt.Sprint(g.seed)},
 	}
+}
+
+// matricesFact tells one choice of matrices from another.
+func matricesFact(ms []Matrix) Fact {
+	h := sha256.New()
+	for _, m := range ms {
+		fmt.Fprintf(h, "%q %d %d\n", m.Name, m.Rows, m.Groups)
+	}
+	return Fact{"matrices", fmt.Sprintf("%d from %s to %s (%x)", len(ms), ms[0].Name, ms[len(ms)-1].Name, h.Sum(nil)[:8])}
 }

@@ -1,7 +1,6 @@
 package search
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -46,9 +45,6 @@ type Guided struct {
 func NewGuided(ms []Matrix) (*Guided, error) {
 	if err := checkMatrices(ms, true); err != nil {
 		return nil, err
-	}
-	if len(ms) == 0 {
-		return nil, errors.New("nothing to search: choose at least one layer and projection")
 	}
 	return &Guided{matrices: slices.Clone(ms), best: math.Inf(-1), tried: map[bankai.Flip]int{}}, nil
 }
@@ -127,7 +123,7 @@ func (g *Guided) Facts() []Fact {
 	return []Fact{
 		{"strategy", "guided"},
 		{"granularity", Row.String()},
-		{"matrices", fmt.Sprintf("%d from %s to %s", len(g.matrices), g.matrices[0].Name, g.matrices[len(g.matrices)-1].Name)},
+		matricesFact(g.matrices),
 		{"tries", fmt.Sprint(guidedTries, guidedRest, guidedPatience)},
 	}
 }
