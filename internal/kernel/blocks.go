@@ -8,6 +8,29 @@ package kernel
 // whole is the part of n floats that are whole blocks.
 func whole(n int) int { return n &^ (Lanes - 1) }
 
+func dotsBy(f func(out *float32, n int, q, k *float32, blocks int)) func(out, q, k []float32) {
+	return func(out, q, k []float32) {
+		if len(out) == 0 || !inBlocks(q) {
+			genericDots(out, q, k)
+			return
+		}
+		f(&out[0], len(out), &q[0], &k[0], len(q)/Lanes)
+	}
+}
+
+// inBlocks says that x is made of whole blocks, and not empty.
+func inBlocks(x []float32) bool { return len(x) > 0 && len(x)%Lanes == 0 }
+
+func weightedSumBy(f func(out *float32, blocks int, p *float32, n int, v *float32, stride uintptr)) func(out, p, v []float32) {
+	return func(out, p, v []float32) {
+		if len(p) == 0 || !inBlocks(out) {
+			genericWeightedSum(out, p, v)
+			return
+		}
+		f(&out[0], len(out)/Lanes, &p[0], len(p), &v[0], uintptr(4*len(out)))
+	}
+}
+
 func scaledBy(f func(out, x, w *float32, r float32, blocks int)) func(out, x, w []float32, r float32) {
 	return func(out, x, w []float32, r float32) {
 		n := whole(len(x))

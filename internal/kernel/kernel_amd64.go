@@ -26,10 +26,10 @@ var avx512 = &Set{
 	Name:        "avx512",
 	tileFast:    avx512TileFast,
 	tileExact:   avx512TileExact,
-	quantize:    avx512Quantize,
-	dots:        avx512Dots,
+	quantize:    quantizeBy(quantize512),
+	dots:        dotsBy(dots512),
 	dot:         avx512Dot,
-	weightedSum: avx512WeightedSum,
+	weightedSum: weightedSumBy(weightedSum512),
 	scaled:      scaledBy(scaled512),
 	swiglu:      swigluBy(swiglu512),
 	swigluGrad:  swigluGradBy(swigluGrad512),
@@ -52,10 +52,10 @@ var avx2 = &Set{
 	Name:        "avx2",
 	tileFast:    avx2TileFast,
 	tileExact:   avx2TileExact,
-	quantize:    avx2Quantize,
-	dots:        avx2Dots,
+	quantize:    quantizeBy(quantize256),
+	dots:        dotsBy(dots256),
 	dot:         avx2Dot,
-	weightedSum: avx2WeightedSum,
+	weightedSum: weightedSumBy(weightedSum256),
 	scaled:      scaledBy(scaled256),
 	swiglu:      swigluBy(swiglu256),
 	swigluGrad:  swigluGradBy(swigluGrad256),
@@ -100,8 +100,10 @@ func avx512TileExact(y []float32, ystride int, tile []uint64, b *block) {
 	f(&y[0], uintptr(4*ystride), &tile[0], len(tile)/tileWords, &b.f[0])
 }
 
-func avx512Quantize(b *block, t int, x []float32) {
-	quantize512(&b.q[t*maskCols], uintptr(b.width*maskCols), &b.scale[t], &b.nsum[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
+func quantizeBy(f func(q *int8, qstride uintptr, scale *float32, nsum *int32, sstride uintptr, x *float32, groups int)) func(*block, int, []float32) {
+	return func(b *block, t int, x []float32) {
+		f(&b.q[t*maskCols], uintptr(b.width*maskCols), &b.scale[t], &b.nsum[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
+	}
 }
 
 func avx512QuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
@@ -109,26 +111,13 @@ func avx512QuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int3
 	return q, scale, -sum
 }
 
-func avx512Dots(out, q, k []float32) {
-	if len(out) == 0 || len(q) == 0 || len(q)%Lanes != 0 {
-		genericDots(out, q, k)
-		return
-	}
-	dots512(&out[0], len(out), &q[0], &k[0], len(q)/Lanes)
-}
-
 func avx512Dot(x, y []float32) float32 {
-	var out [1]float32
-	avx512Dots(out[:], x, y)
-	return out[0]
-}
-
-func avx512WeightedSum(out, p, v []float32) {
-	if len(p) == 0 || len(out)%Lanes != 0 {
-		genericWeightedSum(out, p, v)
-		return
+	if !inBlocks(x) {
+		return genericDot(x, y)
 	}
-	weightedSum512(&out[0], len(out)/Lanes, &p[0], len(p), &v[0], uintptr(4*len(out)))
+	var out float32 // not by way of dotsBy: it would be moved to the heap
+	dots512(&out, 1, &x[0], &y[0], len(x)/Lanes)
+	return out
 }
 
 func avx512ExpSum(x []float32, max float32) float32 {
@@ -178,35 +167,18 @@ func avx2TileExact(y []float32, ystride int, tile []uint64, b *block) {
 	})
 }
 
-func avx2Quantize(b *block, t int, x []float32) {
-	quantize256(&b.q[t*maskCols], uintptr(b.width*maskCols), &b.scale[t], &b.nsum[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
-}
-
 func avx2QuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
 	quantize256(&q[0], maskCols, &scale, &sum, 0, &x[0], 1)
 	return q, scale, -sum
 }
 
-func avx2Dots(out, q, k []float32) {
-	if len(out) == 0 || len(q) == 0 || len(q)%Lanes != 0 {
-		genericDots(out, q, k)
-		return
-	}
-	dots256(&out[0], len(out), &q[0], &k[0], len(q)/Lanes)
-}
-
 func avx2Dot(x, y []float32) float32 {
-	var out [1]float32
-	avx2Dots(out[:], x, y)
-	return out[0]
-}
-
-func avx2WeightedSum(out, p, v []float32) {
-	if len(p) == 0 || len(out)%Lanes != 0 {
-		genericWeightedSum(out, p, v)
-		return
+	if !inBlocks(x) {
+		return genericDot(x, y)
 	}
-	weightedSum256(&out[0], len(out)/Lanes, &p[0], len(p), &v[0], uintptr(4*len(out)))
+	var out float32 // not by way of dotsBy: it would be moved to the heap
+	dots256(&out, 1, &x[0], &y[0], len(x)/Lanes)
+	return out
 }
 
 func avx2ExpSum(x []float32, max float32) float32 {

@@ -28,9 +28,9 @@ func neonSet(name string, tileFast func([]float32, int, []uint64, *block), score
 		tileFast:    tileFast,
 		tileExact:   neonTileExact,
 		quantize:    neonQuantize,
-		dots:        neonDots,
+		dots:        dotsBy(dotsNEON),
 		dot:         neonDot,
-		weightedSum: neonWeightedSum,
+		weightedSum: weightedSumBy(weightedSumNEON),
 		scaled:      scaledBy(scaledNEON),
 		swiglu:      swigluBy(swigluNEON),
 		swigluGrad:  swigluGradBy(swigluGradNEON),
@@ -89,31 +89,18 @@ func neonQuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32)
 	return q, scale, -sum
 }
 
-func neonDots(out, q, k []float32) {
-	if len(out) == 0 || len(q) == 0 || len(q)%Lanes != 0 {
-		genericDots(out, q, k)
-		return
-	}
-	dotsNEON(&out[0], len(out), &q[0], &k[0], len(q)/Lanes)
-}
-
 func neonDot(x, y []float32) float32 {
-	var out [1]float32
-	neonDots(out[:], x, y)
-	return out[0]
-}
-
-func neonWeightedSum(out, p, v []float32) {
-	if len(out) == 0 || len(p) == 0 || len(out)%Lanes != 0 {
-		genericWeightedSum(out, p, v)
-		return
+	if !inBlocks(x) {
+		return genericDot(x, y)
 	}
-	weightedSumNEON(&out[0], len(out)/Lanes, &p[0], len(p), &v[0], uintptr(4*len(out)))
+	var out float32 // not by way of dotsBy: it would be moved to the heap
+	dotsNEON(&out, 1, &x[0], &y[0], len(x)/Lanes)
+	return out
 }
 
 func neonExpSum(x []float32, max float32) float32 {
 	var lane [Lanes]float32
-	n := len(x) &^ (Lanes - 1)
+	n := whole(len(x))
 	if n > 0 {
 		expSumNEON(&lane, &x[0], n/Lanes, max)
 	}

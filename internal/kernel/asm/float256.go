@@ -22,19 +22,13 @@ func quantize256() {
 	TEXT("quantize256", NOSPLIT, "func(q *int8, qstride uintptr, scale *float32, nsum *int32, sstride uintptr, x *float32, groups int)")
 	Pragma("noescape")
 	Doc("quantize256 is quantize for one token; strides are in bytes.")
-	q, qstride := Load(Param("q"), GP64()), Load(Param("qstride"), GP64())
-	scale, nsum, sstride := Load(Param("scale"), GP64()), Load(Param("nsum"), GP64()), Load(Param("sstride"), GP64())
-	x, groups := Load(Param("x"), GP64()), Load(Param("groups"), GP64())
+	z := loadQuantizer()
 	abs, c127, tiny := w256.all(0x7FFFFFFF), w256.all(0x42FE0000), w256.all(tinyMaxBits)
-	place, powers := ECX, GP64()
-	LEAQ(NewDataAddr(NewStaticSymbol("powers"), 0), powers)
-	XORL(place, place)
-
-	Label("group")
+	z.begin(NewDataAddr(NewStaticSymbol("powers"), 0))
 	v := ymms(4)
 	most := YMM()
 	for i, r := range v {
-		VMOVUPS(mem(x, 32*i), r)
+		VMOVUPS(mem(z.x, 32*i), r)
 		if i == 0 {
 			VANDPS(abs, r, most)
 			continue
@@ -44,41 +38,19 @@ func quantize256() {
 		VMAXPS(m, most, most)
 	}
 	fold256(most, VMAXPS)
-	inv, s := XMM(), XMM()
-	VDIVSS(most.AsX(), c127.AsX(), inv)
-	VDIVSS(c127.AsX(), most.AsX(), s)
-	UCOMISS(most.AsX(), tiny.AsX())
-	JLS(LabelRef("keep"))
-	VPXOR(inv, inv, inv)
-	VPXOR(s, s, s)
-	Label("keep")
-	VMULSS(Mem{Base: powers, Index: place.As64(), Scale: 4}, s, s)
-	VMOVSS(s, mem(scale, 0))
+	inv := z.storeScale(most, c127, tiny)
 	wide := YMM()
 	VBROADCASTSS(inv, wide)
 	for _, r := range v {
 		VMULPS(wide, r, r)
 		VCVTPS2DQ(r, r)
 	}
-	storeBytes256(v, q, qstride)
+	storeBytes256(v, z.q, z.qstride)
 	for _, r := range v[1:] {
 		VPADDD(r, v[0], v[0])
 	}
 	fold256(v[0], VPADDD)
-	total := GP32()
-	VMOVD(v[0].AsX(), total)
-	NEGL(total)
-	SHLL(CL, total)
-	MOVL(total, mem(nsum, 0))
-	ADDQ(sstride, scale)
-	ADDQ(sstride, nsum)
-	ADDQ(U32(128), x)
-	INCL(place)
-	ANDL(U8(actGroups-1), place)
-	DECQ(groups)
-	JNZ(LabelRef("group"))
-	VZEROUPPER()
-	RET()
+	z.storeSum(v[0])
 }
 
 // storeBytes256 writes 32 small int32 as bytes, 4 at a time. Packing works within

@@ -32,9 +32,7 @@ func quantize512() {
 	TEXT("quantize512", NOSPLIT, "func(q *int8, qstride uintptr, scale *float32, nsum *int32, sstride uintptr, x *float32, groups int)")
 	Pragma("noescape")
 	Doc("quantize512 is quantize for one token; strides are in bytes.")
-	q, qstride := Load(Param("q"), GP64()), Load(Param("qstride"), GP64())
-	scale, nsum, sstride := Load(Param("scale"), GP64()), Load(Param("nsum"), GP64()), Load(Param("sstride"), GP64())
-	x, groups := Load(Param("x"), GP64()), Load(Param("groups"), GP64())
+	z := loadQuantizer()
 	abs, c127, tiny := set512(0x7FFFFFFF), set512(0x42FE0000), set512(tinyMaxBits)
 
 	// The group's place among the four of a weight's scale: see Acts.
@@ -42,29 +40,16 @@ func quantize512() {
 	for i, bits := range []uint32{0x3F800000, 0x3F000000, 0x3E800000, 0x3E000000} { // 2^−i
 		DATA(4*i, U32(bits))
 	}
-	place, powers := ECX, GP64()
-	LEAQ(table, powers)
-	XORL(place, place)
-
-	Label("group")
+	z.begin(table)
 	a, b := ZMM(), ZMM()
-	VMOVUPS(mem(x, 0), a)
-	VMOVUPS(mem(x, 64), b)
+	VMOVUPS(mem(z.x, 0), a)
+	VMOVUPS(mem(z.x, 64), b)
 	m, mb := ZMM(), ZMM()
 	VPANDD(abs, a, m)
 	VPANDD(abs, b, mb)
 	VMAXPS(mb, m, m)
 	fold512(m, VMAXPS)
-	inv, s := XMM(), XMM()
-	VDIVSS(m.AsX(), c127.AsX(), inv)
-	VDIVSS(c127.AsX(), m.AsX(), s)
-	UCOMISS(m.AsX(), tiny.AsX()) // flags of tiny − max: above means the group is stored as zeros
-	JLS(LabelRef("keep"))
-	VPXOR(inv, inv, inv)
-	VPXOR(s, s, s)
-	Label("keep")
-	VMULSS(Mem{Base: powers, Index: place.As64(), Scale: 4}, s, s)
-	VMOVSS(s, mem(scale, 0))
+	inv := z.storeScale(m, c127, tiny)
 	wide := ZMM()
 	VBROADCASTSS(inv, wide)
 	VMULPS(wide, a, a)
@@ -75,23 +60,66 @@ func quantize512() {
 		bytes := XMM()
 		VPMOVSDB(half, bytes)
 		for i := range 4 {
-			VPEXTRD(U8(uint8(i)), bytes, mem(q, 0))
-			ADDQ(qstride, q)
+			VPEXTRD(U8(uint8(i)), bytes, mem(z.q, 0))
+			ADDQ(z.qstride, z.q)
 		}
 	}
 	VPADDD(b, a, a)
 	fold512(a, VPADDD)
+	z.storeSum(a)
+}
+
+// quantizer is what a kernel that quantises has in general registers; the group's
+// place among the four of a weight's scale (see Acts) is in ECX.
+type quantizer struct{ q, qstride, scale, nsum, sstride, x, groups, powers Register }
+
+func loadQuantizer() quantizer {
+	var z quantizer
+	z.q, z.qstride = Load(Param("q"), GP64()), Load(Param("qstride"), GP64())
+	z.scale, z.nsum, z.sstride = Load(Param("scale"), GP64()), Load(Param("nsum"), GP64()), Load(Param("sstride"), GP64())
+	z.x, z.groups = Load(Param("x"), GP64()), Load(Param("groups"), GP64())
+	return z
+}
+
+// begin starts the loop over groups; table holds 2^−i.
+func (z *quantizer) begin(table Mem) {
+	powers := GP64()
+	z.powers = powers
+	LEAQ(table, powers)
+	XORL(ECX, ECX)
+	Label("group")
+}
+
+// storeScale stores the scale of a group whose largest magnitude is most, and
+// returns what its values are multiplied by.
+func (z *quantizer) storeScale(most, c127, tiny VecVirtual) VecVirtual {
+	inv, s := XMM(), XMM()
+	VDIVSS(most.AsX(), c127.AsX(), inv)
+	VDIVSS(c127.AsX(), most.AsX(), s)
+	UCOMISS(most.AsX(), tiny.AsX()) // flags of tiny − max: above means the group is stored as zeros
+	JLS(LabelRef("keep"))
+	VPXOR(inv, inv, inv)
+	VPXOR(s, s, s)
+	Label("keep")
+	VMULSS(Mem{Base: z.powers, Index: ECX.As64(), Scale: 4}, s, s)
+	VMOVSS(s, mem(z.scale, 0))
+	return inv
+}
+
+// storeSum stores the sum of a group, which is in the lowest lane, and goes on to
+// the next.
+func (z *quantizer) storeSum(sum VecVirtual) {
 	total := GP32()
-	VMOVD(a.AsX(), total)
+	VMOVD(sum.AsX(), total)
 	NEGL(total)
 	SHLL(CL, total)
-	MOVL(total, mem(nsum, 0))
-	ADDQ(sstride, scale)
-	ADDQ(sstride, nsum)
-	ADDQ(U32(128), x)
-	INCL(place)
-	ANDL(U8(actGroups-1), place)
-	DECQ(groups)
+	MOVL(total, mem(z.nsum, 0))
+	ADDQ(z.sstride, z.scale)
+	ADDQ(z.sstride, z.nsum)
+	ADDQ(U32(128), z.x)
+	INCL(ECX)
+	ANDL(U8(actGroups-1), ECX)
+	DECQ(z.groups)
 	JNZ(LabelRef("group"))
 	VZEROUPPER()
 	RET()
