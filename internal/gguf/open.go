@@ -1,10 +1,6 @@
 package gguf
 
-import (
-	"fmt"
-
-	"bankai/internal/mapped"
-)
+import "bankai/internal/mapped"
 
 // File is a parsed GGUF file.
 type File struct {
@@ -30,14 +26,9 @@ func (f *File) Value(key string) (Value, bool) {
 // Open maps a file into memory and parses it. Errors name the path. Close
 // releases the mapping.
 func Open(path string) (*File, error) {
-	mapping, err := mapped.Open(path, "a GGUF file")
+	f, mapping, err := mapped.Parse(path, "a GGUF file", Parse)
 	if err != nil {
 		return nil, err
-	}
-	f, err := Parse(mapping.Data())
-	if err != nil {
-		mapping.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	f.mapping = mapping
 	return f, nil

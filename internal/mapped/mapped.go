@@ -41,6 +41,21 @@ func Open(path, want string) (*File, error) {
 	return &File{data}, nil
 }
 
+// Parse opens a file, see [Open], and parses its content. The mapping is the
+// caller's to close; after an error there is none.
+func Parse[T any](path, want string, parse func(data []byte) (T, error)) (parsed T, mapping *File, err error) {
+	mapping, err = Open(path, want)
+	if err != nil {
+		return parsed, nil, err
+	}
+	parsed, err = parse(mapping.Data())
+	if err != nil {
+		mapping.Close()
+		return parsed, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return parsed, mapping, nil
+}
+
 // Data is the file's content, valid until Close. Writing to it is a fault.
 func (f *File) Data() []byte { return f.data }
 

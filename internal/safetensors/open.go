@@ -1,10 +1,6 @@
 package safetensors
 
-import (
-	"fmt"
-
-	"bankai/internal/mapped"
-)
+import "bankai/internal/mapped"
 
 // File is a parsed safetensors file.
 type File struct {
@@ -25,14 +21,9 @@ type Tensor struct {
 // Open maps a file into memory and parses it. Errors name the path. Close
 // releases the mapping.
 func Open(path string) (*File, error) {
-	mapping, err := mapped.Open(path, "a safetensors file")
+	f, mapping, err := mapped.Parse(path, "a safetensors file", Parse)
 	if err != nil {
 		return nil, err
-	}
-	f, err := Parse(mapping.Data())
-	if err != nil {
-		mapping.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	f.mapping = mapping
 	return f, nil
