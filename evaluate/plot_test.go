@@ -1,48 +1,66 @@
 package evaluate
 
 import (
+	"math"
 	"regexp"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
 )
 
-// A dot marks each step that changed the patch; the line runs to the last step.
-func TestTrajectory(t *testing.T) {
-	line, changed := trajectory([]Point{{0, 1, 0, 0}, {3, 4, 0.25, 1}, {7, 8, 0.25, 1}, {9, 10, 0.5, 2}, {20, 21, 0.5, 2}})
-	if len(line) != 5 || line[4].X != 20 || line[4].Y != 0.5 {
-		t.Errorf("line %v", line)
+// checkSVG holds for every picture: it has a description, takes its colours from
+// the page, and has nothing in it that is no number.
+func checkSVG(t *testing.T, svg string) {
+	t.Helper()
+	if !regexp.MustCompile(`^<svg role="img" aria-label="[^"]+"`).MatchString(svg) {
+		t.Errorf("begins with %.80s", svg)
 	}
-	if len(changed) != 2 || changed[0].X != 3 || changed[1].X != 9 {
-		t.Errorf("changed at %v", changed)
+	if m := regexp.MustCompile(`[^&]#-?\d+|NaN|Inf`).FindString(svg); m != "" {
+		t.Errorf("has %q", m)
 	}
 }
 
-// Whatever a search comes to, there is a picture of it, in the page's colours
-// alone.
-func TestTrajectorySVG(t *testing.T) {
-	for _, c := range []struct {
-		what   string
-		points []Point
-		dots   int
-	}{
-		{"a search that never started", []Point{{}}, 0},
-		{"one that found nothing", []Point{{}, {300, 200, 0, 0}}, 0},
-		{"one that found something", []Point{{}, {3, 4, 0.25, 1}, {300, 200, 0.25, 1}}, 1},
-		{"one that began from a patch", []Point{{0, 1, -0.5, 41}, {3, 4, 0.25, 40}}, 1},
+// dots counts the filled and the hollow marks of a picture.
+func dots(svg string) (filled, hollow int) {
+	hollow = len(regexp.MustCompile(`<path d="[^"]*A[^"]*"\s*style="fill:none`).FindAllString(svg, -1))
+	return strings.Count(svg, `style="fill:var(--accent)"`), hollow
+}
+
+func TestDescriptionIsEscaped(t *testing.T) {
+	svg, err := drawSVG(100, 100, `"><script>$1`, newPanel("x", "y"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSVG(t, string(svg))
+	if !strings.Contains(string(svg), `aria-label="&#34;&gt;&lt;script&gt;$1"`) {
+		t.Errorf("begins with %.120s", svg)
+	}
+}
+
+// Panels share their horizontal axis, however wide their labels are.
+func TestPanelsAreAligned(t *testing.T) {
+	narrow, wide := newPanel("x", "y"), newPanel("x", "y")
+	addLine(narrow, plotter.XYs{{X: 0, Y: 0}, {X: 7, Y: 1}}, solidLine, plotter.NoStep)
+	addLine(wide, plotter.XYs{{X: 0, Y: 0}, {X: 7, Y: 1e-7}}, solidLine, plotter.NoStep)
+	svg, err := drawSVG(680, 400, "two panels", narrow, wide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile(`<path d="M([\d.]+),[\d.-]+L([\d.]+),[\d.-]+" style="[^"]*stroke:var\(--accent\)`).FindAllStringSubmatch(string(svg), -1)
+	if len(lines) != 2 || lines[0][1] != lines[1][1] || lines[0][2] != lines[1][2] {
+		t.Errorf("the lines run from and to %q", lines)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	for _, c := range []struct{ low, high, wantLow, wantHigh float64 }{
+		{math.Inf(1), math.Inf(-1), 0, 1}, {0, 0, -0.5, 0.5}, {3, 3, 2.5, 3.5}, {-1, 2, -1, 2},
 	} {
-		svg, err := trajectorySVG(c.points)
-		if err != nil {
-			t.Errorf("%s: %v", c.what, err)
-			continue
-		}
-		if n := strings.Count(svg, `style="fill:var(--accent)"`); n != c.dots {
-			t.Errorf("%s: %d dots, want %d", c.what, n, c.dots)
-		}
-		if m := regexp.MustCompile(`#-?\d+|NaN|Inf`).FindString(svg); m != "" {
-			t.Errorf("%s: has %q", c.what, m)
-		}
-		if again, _ := trajectorySVG(c.points); again != svg {
-			t.Errorf("%s: drawn again, it differs", c.what)
+		a := plot.Axis{Min: c.low, Max: c.high}
+		if open(&a); a.Min != c.wantLow || a.Max != c.wantHigh {
+			t.Errorf("%v to %v becomes %v to %v", c.low, c.high, a.Min, a.Max)
 		}
 	}
 }

@@ -15,8 +15,17 @@ type Report struct {
 	Model   []Fact // name, architecture, digest, …
 	Search  []Fact // strategy, metric, seed, cost, …
 
-	Audits     []SetAudit // of every set that was used, in order of importance
-	Trajectory []Point    // of the search; no plot without any
+	Watch string // what the page warns of before all else; no warning if empty
+
+	Audits []SetAudit // of every set that was used, in order of importance
+
+	Trajectory      []Point   // of the search; no plot without any
+	ValidationTotal int       // prompts that Point.Right counts of
+	Outcomes        []Outcome // of the moves that were tried on a prediction
+
+	Flips    []FlipCell // of the patch: see Cells
+	Searched []string   // projections that were searched, as "gate_proj" or "gate"
+	Layers   int        // of the model; 0 if it is not known
 
 	HeldOut *Result       // what counts: prompts that the search did not use; may be nil
 	Others  []NamedResult // validation and control sets
@@ -57,18 +66,19 @@ type PatchFacts struct {
 var reportHTML string
 
 var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
-	"svg": func(points []Point) (template.HTML, error) {
-		s, err := trajectorySVG(points)
-		return template.HTML(s), err
-	},
+	"trajectory":  newTrajectoryView,
+	"outcomes":    newOutcomeViews,
+	"flipmap":     newFlipMap,
 	"thousands":   thousandsOf,
 	"share":       func(part, whole uint64) string { return percent(float64(part), float64(whole)) },
+	"percent":     func(part, whole int) string { return percent(float64(part), float64(whole)) },
 	"probability": Probability,
 	"chance":      Chance,
 	"answer":      answerText,
 	"interval":    newInterval,
 	"plural":      plural,
 	"groups":      answerGroups,
+	"broken":      brokenByCategory,
 	"bar":         newBar,
 	"categories":  categoryRows,
 }).Parse(reportHTML))

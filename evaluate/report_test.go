@@ -2,8 +2,10 @@ package evaluate
 
 import (
 	"encoding/xml"
+	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,12 +27,24 @@ func sampleReport() *Report {
 			{Role: "Search", Source: hostile, Probes: 4, Findings: Findings{{Probe: hostile, Kind: Dead, Severity: Fatal, Detail: hostile}, {Kind: Overview, Severity: Info, Detail: "the model knows 2 of 4"}}},
 			{Role: "Controls", Probes: 1},
 		},
-		Trajectory: []Point{{0, 1, 0, 0}, {3, 4, 0.25, 1}, {9, 10, 0.5, 2}, {20, 21, 0.5, 2}},
-		HeldOut:    result,
-		Others:     []NamedResult{{"Controls", "What must hold.", result}},
-		Patch:      PatchFacts{Flips: 2, Bits: 512, ModelBits: 4849664, Bytes: 92, Facts: []Fact{{"base", hostile}}},
-		PatchJSON:  `{"name": "` + hostile + `"}`,
-		Try:        []Fact{{"Look", "bankai generate"}},
+		Watch: "Beware of " + hostile,
+		Trajectory: []Point{
+			{Cost: 1, Right: right(5)},
+			{Step: 3, Cost: 4, Fitness: 0.25, Flips: 1, Right: right(0), Kept: true},
+			{Step: 9, Cost: 1234, Fitness: 0.5, Flips: 2, Seconds: 41, Right: right(4)},
+		},
+		ValidationTotal: 30,
+		Outcomes:        []Outcome{{hostile, 0.1, 0.2, true}, {hostile, 0.2, 0.1, false}, {"bit", 1, 2, true}},
+		Flips: []FlipCell{
+			{Tensor: "blk.1.ffn_up.weight", Layer: 1, Projection: "up_proj", Flips: 2, Rows: 1, Groups: 3, Weights: 640},
+			{Tensor: hostile, Layer: -1, Projection: hostile, Flips: 1, Bits: 1, Weights: 1},
+		},
+		Searched: []string{"gate", "up", hostile}, Layers: 2,
+		HeldOut:   result,
+		Others:    []NamedResult{{"Controls", "What must hold.", result}},
+		Patch:     PatchFacts{Flips: 2, Bits: 512, ModelBits: 4849664, Bytes: 92, Facts: []Fact{{"base", hostile}}},
+		PatchJSON: `{"name": "` + hostile + `"}`,
+		Try:       []Fact{{"Look", "bankai generate"}},
 	}
 }
 
@@ -53,7 +67,14 @@ func TestReportSaysWhatHappened(t *testing.T) {
 		`id="fixed"`, `id="broke"`, "(nothing)",
 		"The model knows 2 of 4.", "No defects found.", `<span class="sev fatal">fatal</span>`,
 		"What must hold.",
+		"<strong>1 answer</strong></span> of 2 that were right is wrong with the patch",
 		"fitness</text>", "var(--accent)",
+		"of 30 validation prompts, the share that the model answers right, 5 at the start (dashed) and 4 when last asked",
+		"marks the state that was kept, 1 flip of fitness &#43;0.250, 0 right.", "In all: 1,234 forward-pass equivalents, 41 s.",
+		"<strong>Warning.</strong> Beware of",
+		"2 tried, 1 kept (50 %)", "ρ of predicted and true: −1.00, n&nbsp;=&nbsp;2", "<strong>bit moves</strong>", "not defined, n&nbsp;=&nbsp;1",
+		`<th scope="col">gate</th><th scope="col">up</th>`, `<th scope="row">1</th><td class="h0">·</td><td class="h5">1 row<br/>3 groups</td>`,
+		"1 row, 3 groups, 1 bit in all.",
 		"bankai generate",
 	} {
 		if !strings.Contains(page, want) {
@@ -106,20 +127,61 @@ func TestReportIsRepeatable(t *testing.T) {
 	}
 }
 
-// The first answers of a group are open to view, the rest and the unchanged a
-// click away.
+// Parts of which there is nothing to say are left out, and nothing in the page
+// says that they are missing.
+func TestReportOfNothing(t *testing.T) {
+	page := render(t, &Report{Title: "interrupted", PatchJSON: "{}"})
+	for _, part := range []string{"Warning.", "The search", "Predicted", "Where the flips", "What broke", "<svg", "<figure", "<td"} {
+		if strings.Contains(page, part) {
+			t.Errorf("the page has %q", part)
+		}
+	}
+	if page := render(t, &Report{Searched: []string{"gate"}}); !strings.Contains(page, "The patch inverts nothing.") {
+		t.Error("a search that found nothing is not said to have")
+	}
+}
+
+// All that broke is open to view; of what was fixed the first answers are, the
+// rest and the unchanged a click away.
 func TestAnswerGroups(t *testing.T) {
 	r := &Result{}
 	for range openRows + 3 {
 		r.Outputs = append(r.Outputs, Output{RightAfter: true}, Output{RightBefore: true}, Output{}, Output{RightBefore: true, RightAfter: true})
 	}
+	groups := answerGroups(r)
 	for i, want := range []struct {
 		name        string
 		first, more int
-	}{{"Fixed", openRows, 3}, {"Broke", openRows, 3}, {"Stayed right", 0, openRows + 3}, {"Stayed wrong", 0, openRows + 3}} {
-		if g := answerGroups(r)[i]; g.Name != want.name || len(g.First) != want.first || len(g.More) != want.more {
+	}{{"Fixed", openRows, 3}, {"Stayed right", 0, openRows + 3}, {"Stayed wrong", 0, openRows + 3}} {
+		if g := groups[i]; g.Name != want.name || len(g.First) != want.first || len(g.More) != want.more {
 			t.Errorf("group %d: %s %d + %d, want %v", i, g.Name, len(g.First), len(g.More), want)
 		}
+	}
+}
+
+// What broke is listed whole, worst category first.
+func TestBrokenByCategory(t *testing.T) {
+	r := &Result{
+		ByCategory: map[string]Counts{"a": {Total: 3, Before: 2, Broke: 1, Fixed: 1}, "b": {Total: 1}, "": {Total: 2, Before: 2, Broke: 2}},
+		Outputs: []Output{
+			{Name: "1", Category: "a", RightBefore: true},
+			{Name: "2", Category: "a", RightAfter: true},
+			{Name: "3", Category: "b"},
+			{Name: "4", RightBefore: true},
+			{Name: "5", Category: "a", RightBefore: true, RightAfter: true},
+			{Name: "6", RightBefore: true},
+		},
+	}
+	var got []string
+	for _, g := range brokenByCategory(r) {
+		line := fmt.Sprintf("%s %d of %d:", g.Name, g.Broke, g.Before)
+		for _, o := range g.Outputs {
+			line += " " + o.Name
+		}
+		got = append(got, line)
+	}
+	if want := []string{"(none) 2 of 2: 4 6", "a 1 of 2: 1"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -1,8 +1,10 @@
 package evaluate
 
 import (
+	"cmp"
 	"math"
 	"math/big"
+	"slices"
 )
 
 // McNemar is the exact two-sided p-value of McNemar's test: the probability
@@ -59,4 +61,43 @@ func mean(values []float64) float64 {
 		sum += v
 	}
 	return sum / float64(len(values))
+}
+
+// Spearman is the rank correlation of the pairs (x[i], y[i]): the product-moment
+// correlation of their ranks, where equal values share the average of the ranks
+// they take up (C. Spearman, 1904). It is NaN for fewer than two pairs or if all
+// x or all y are equal. The values must be numbers, as many x as y.
+//
+// The sums are taken in whole numbers, exact for up to a million pairs.
+func Spearman(x, y []float64) float64 {
+	var xx, yy, xy int64
+	ry := centredRanks(y)
+	for i, rx := range centredRanks(x) {
+		xx += rx * rx
+		yy += ry[i] * ry[i]
+		xy += rx * ry[i]
+	}
+	return float64(xy) / math.Sqrt(float64(xx)*float64(yy))
+}
+
+// centredRanks is twice the distance of each value's rank from the mean rank,
+// which is a whole number with average ranks too.
+func centredRanks(values []float64) []int64 {
+	order := make([]int, len(values))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(values[a], values[b]) })
+	ranks := make([]int64, len(values))
+	for first := 0; first < len(order); {
+		end := first + 1
+		for end < len(order) && values[order[end]] == values[order[first]] {
+			end++
+		}
+		for _, i := range order[first:end] { // the ranks first+1 … end
+			ranks[i] = int64(first + end - len(values))
+		}
+		first = end
+	}
+	return ranks
 }

@@ -94,3 +94,63 @@ func TestWilsonHoldsTheShare(t *testing.T) {
 		}
 	})
 }
+
+func TestSpearman(t *testing.T) {
+	for _, c := range []struct {
+		source string
+		x, y   []float64
+		want   float64
+	}{
+		{
+			"M. Sullivan, Statistics, section 15.6, example 1: club-head speed and distance, with ties",
+			[]float64{100, 102, 103, 101, 105, 100, 99, 105},
+			[]float64{257, 264, 274, 266, 277, 263, 258, 275},
+			0.9277782,
+		},
+		{
+			"en.wikipedia.org, IQ and hours of television: -29/165",
+			[]float64{106, 86, 100, 101, 99, 103, 97, 113, 112, 110},
+			[]float64{7, 0, 27, 50, 28, 29, 20, 12, 6, 17},
+			-29.0 / 165,
+		},
+		{"two pairs", []float64{1, 2}, []float64{-3, 1e9}, 1},
+	} {
+		if got := Spearman(c.x, c.y); math.Abs(got-c.want) > 5e-8 {
+			t.Errorf("%s: %.8f, want %.8f", c.source, got, c.want)
+		}
+	}
+	for _, undefined := range [][2][]float64{{nil, nil}, {{1}, {2}}, {{1, 1, 1}, {1, 2, 3}}, {{1, 2, 3}, {4, 4, 4}}} {
+		if got := Spearman(undefined[0], undefined[1]); !math.IsNaN(got) {
+			t.Errorf("of %v: %v", undefined, got)
+		}
+	}
+}
+
+// Only the order of the values matters, and turning one around turns the sign.
+func TestSpearmanProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(2, 60).Draw(t, "n")
+		draw := func(name string) []float64 {
+			values := make([]float64, n)
+			for i, v := range rapid.SliceOfN(rapid.IntRange(-9, 9), n, n).Draw(t, name) {
+				values[i] = float64(v)
+			}
+			return values
+		}
+		x, y := draw("x"), draw("y")
+		stretched, turned := make([]float64, n), make([]float64, n)
+		for i := range x {
+			stretched[i], turned[i] = math.Exp(x[i]), -y[i]
+		}
+		r := Spearman(x, y)
+		if math.IsNaN(r) {
+			return
+		}
+		if Spearman(x, x) != 1 || Spearman(y, turned) != -1 {
+			t.Errorf("with itself %v, turned around %v", Spearman(x, x), Spearman(y, turned))
+		}
+		if r != Spearman(y, x) || r != Spearman(stretched, y) || r != -Spearman(x, turned) || math.Abs(r) > 1 {
+			t.Errorf("%v; swapped %v, stretched %v, turned %v", r, Spearman(y, x), Spearman(stretched, y), Spearman(x, turned))
+		}
+	})
+}

@@ -1,8 +1,10 @@
 package evaluate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,33 +17,56 @@ type group struct {
 	More        []Output // behind a click
 }
 
-// openRows is how many answers of a group are shown at once.
+// openRows is how many of the answers that were fixed are shown at once.
 const openRows = 12
 
-// answerGroups splits the outputs: fixed, broke and the rest.
+// answerGroups splits the outputs that did not break: fixed, then those that
+// stayed what they were.
 func answerGroups(r *Result) []group {
 	groups := []group{
 		{Class: "fixed", Name: "Fixed", Remark: "wrong before, right after"},
-		{Class: "broke", Name: "Broke", Remark: "right before, wrong after"},
 		{Class: "stayed", Name: "Stayed right", Remark: "right before and after"},
 		{Class: "stayed", Name: "Stayed wrong", Remark: "wrong before and after"},
 	}
 	for _, o := range r.Outputs {
-		g := &groups[3]
 		switch {
-		case o.Fixed():
-			g = &groups[0]
 		case o.Broke():
-			g = &groups[1]
+		case o.Fixed() && len(groups[0].First) < openRows:
+			groups[0].First = append(groups[0].First, o)
+		case o.Fixed():
+			groups[0].More = append(groups[0].More, o)
 		case o.RightAfter:
-			g = &groups[2]
-		}
-		if g.Class != "stayed" && len(g.First) < openRows {
-			g.First = append(g.First, o)
-		} else {
-			g.More = append(g.More, o)
+			groups[1].More = append(groups[1].More, o)
+		default:
+			groups[2].More = append(groups[2].More, o)
 		}
 	}
+	return groups
+}
+
+// brokenGroup is what broke in a category.
+type brokenGroup struct {
+	namedCounts
+	Outputs []Output
+}
+
+// brokenByCategory lists all answers that broke, the category that lost most
+// first.
+func brokenByCategory(r *Result) []brokenGroup {
+	var groups []brokenGroup
+	for _, name := range r.Categories() {
+		if r.ByCategory[name].Broke == 0 {
+			continue
+		}
+		g := brokenGroup{namedCounts: namedCounts{categoryName(name), r.ByCategory[name]}}
+		for _, o := range r.Outputs {
+			if o.Category == name && o.Broke() {
+				g.Outputs = append(g.Outputs, o)
+			}
+		}
+		groups = append(groups, g)
+	}
+	slices.SortStableFunc(groups, func(a, b brokenGroup) int { return cmp.Compare(len(b.Outputs), len(a.Outputs)) })
 	return groups
 }
 

@@ -151,6 +151,7 @@ func (d *demoRun) report() (*evaluate.Report, error) {
 			fact{"cost", fmt.Sprintf("%.0f forward-pass equivalents, %s", r.Cost, secondsText(r.Seconds))},
 			fact{"ended by", string(r.Stopped)}),
 		Audits: d.audits,
+		Flips:  evaluate.Cells(d.patch), Layers: info.Layers,
 		Patch: evaluate.PatchFacts{
 			Flips: d.patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: d.files.bytes,
 			Facts: facts(
@@ -170,7 +171,7 @@ func (d *demoRun) report() (*evaluate.Report, error) {
 		report.Search = append(report.Search, evaluate.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)})
 	}
 	for _, p := range r.Trajectory {
-		report.Trajectory = append(report.Trajectory, evaluate.Point(p))
+		report.Trajectory = append(report.Trajectory, evaluate.Point{Step: p.Step, Cost: p.Cost, Fitness: p.Fitness, Flips: p.Flips})
 	}
 	return report, nil
 }

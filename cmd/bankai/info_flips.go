@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/evaluate"
 )
 
 // tensorFlips is what a patch does to one tensor.
@@ -22,35 +23,17 @@ type tensorFlips struct {
 // flipsByTensor counts a patch's flips, in the order of the tensors.
 func flipsByTensor(p *bankai.Patch) []tensorFlips {
 	list := []tensorFlips{}
-	for _, f := range p.Flips() {
-		if n := len(list); n == 0 || list[n-1].Tensor != f.Tensor {
-			list = append(list, newTensorFlips(f.Tensor))
+	for _, c := range evaluate.Cells(p) {
+		t := tensorFlips{Tensor: c.Tensor, Proj: c.Projection, Flips: c.Flips, Rows: c.Rows}
+		if c.Layer >= 0 {
+			t.Layer = &c.Layer
 		}
-		t := &list[len(list)-1]
-		t.Flips++
-		if f.Col == 0 && f.N == bankai.ToEnd {
-			t.Rows++
+		if c.Weights > 0 {
+			t.Bits = &c.Weights
 		}
-		if f.N == bankai.ToEnd {
-			width, known := p.Width(f.Tensor)
-			if !known {
-				t.Bits = nil
-			}
-			f.N = width - f.Col
-		}
-		if t.Bits != nil {
-			*t.Bits += uint64(f.N)
-		}
+		list = append(list, t)
 	}
 	return list
-}
-
-func newTensorFlips(tensor string) tensorFlips {
-	t := tensorFlips{Tensor: tensor, Proj: tensorKind(tensor), Bits: new(uint64)}
-	if layer, proj, ok := bankai.SplitTensor(tensor); ok {
-		t.Layer, t.Proj = &layer, proj
-	}
-	return t
 }
 
 // writeFlipTable lists the flips by layer and projection; those of tensors
@@ -85,11 +68,12 @@ func writeFlipTable(w io.Writer, tensors []tensorFlips) {
 
 // usedProjections are the projections that occur, in the order of the forward
 // pass.
-func usedProjections(tensors []tensorFlips) (projs []string) {
-	for _, proj := range []string{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"} {
-		if slices.ContainsFunc(tensors, func(t tensorFlips) bool { return t.Layer != nil && t.Proj == proj }) {
-			projs = append(projs, proj)
+func usedProjections(tensors []tensorFlips) []string {
+	var names []string
+	for _, t := range tensors {
+		if t.Layer != nil {
+			names = append(names, t.Proj)
 		}
 	}
-	return projs
+	return evaluate.Projections(nil, names...)
 }

@@ -1,0 +1,108 @@
+package evaluate
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+)
+
+// Outcome is a move that a search tried after it had predicted its effect.
+type Outcome struct {
+	Granularity string  // what the move inverted: "row", "group", "bit"
+	Predicted   float64 // change of fitness, by the first-order prediction
+	True        float64 // change of fitness, measured
+	Kept        bool    // the move became part of the patch
+}
+
+// outcomeView is the outcomes of one granularity as the page shows them. They
+// are not pooled: what a row changes and what a bit changes differ by so much
+// that the difference alone would make any prediction look good.
+type outcomeView struct {
+	Granularity string
+	SVG         template.HTML
+	Tried, Kept int
+	Compared    int    // of those tried, with a finite prediction and effect
+	Rho         string // Spearman's, of those compared
+}
+
+// newOutcomeViews returns a view for each granularity, in order of appearance.
+func newOutcomeViews(outcomes []Outcome) ([]outcomeView, error) {
+	var names []string
+	of := map[string][]Outcome{}
+	for _, o := range outcomes {
+		if of[o.Granularity] == nil {
+			names = append(names, o.Granularity)
+		}
+		of[o.Granularity] = append(of[o.Granularity], o)
+	}
+	var views []outcomeView
+	for _, name := range names {
+		v, err := newOutcomeView(name, of[name])
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, v)
+	}
+	return views, nil
+}
+
+func newOutcomeView(granularity string, outcomes []Outcome) (v outcomeView, err error) {
+	v = outcomeView{Granularity: granularity, Tried: len(outcomes)}
+	var predicted, measured []float64
+	var kept, refused plotter.XYs
+	for _, o := range outcomes {
+		if o.Kept {
+			v.Kept++
+		}
+		if !finite(o.Predicted) || !finite(o.True) {
+			continue
+		}
+		predicted, measured = append(predicted, o.Predicted), append(measured, o.True)
+		if xy := (plotter.XY{X: o.Predicted, Y: o.True}); o.Kept {
+			kept = append(kept, xy)
+		} else {
+			refused = append(refused, xy)
+		}
+	}
+	v.Compared = len(predicted)
+	v.Rho = correlationText(Spearman(predicted, measured))
+	label := fmt.Sprintf("True against predicted change of fitness, %s: Spearman's ρ %s.", plural(v.Compared, granularity+" move"), v.Rho)
+	v.SVG, err = drawSVG(340, 290, label, outcomePanel(kept, refused))
+	return v, err
+}
+
+// outcomePanel draws the outcomes around the line on which they would lie if
+// every prediction were true.
+func outcomePanel(kept, refused plotter.XYs) *plot.Plot {
+	p := newPanel("predicted change", "true change")
+	addGlyphs(p, refused, ring)
+	addGlyphs(p, kept, dot)
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Min, a.Max = min(a.Min, 0), max(a.Max, 0)
+		open(a)
+	}
+	// Both ranges hold 0, where nothing changes: so the line crosses the panel.
+	addLine(p, plotter.XYs{{X: p.X.Min}, {X: p.X.Max}}, zeroLine, plotter.NoStep)
+	low, high := max(p.X.Min, p.Y.Min), min(p.X.Max, p.Y.Max)
+	addLine(p, plotter.XYs{{X: low, Y: low}, {X: high, Y: high}}, dashedLine, plotter.NoStep)
+	return p
+}
+
+// correlationText gives a coefficient to two digits, or to three where two would
+// say 1; "not defined" for NaN.
+func correlationText(r float64) string {
+	switch {
+	case math.IsNaN(r):
+		return "not defined"
+	case math.Abs(r) >= 0.995 && math.Abs(r) < 1:
+		return minus(fmt.Sprintf("%.3f", math.Trunc(1000*r)/1000))
+	}
+	return minus(fmt.Sprintf("%.2f", r))
+}
+
+// minus writes a number with the sign that is as wide as a digit.
+func minus(number string) string { return strings.Replace(number, "-", "−", 1) }
