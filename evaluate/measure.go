@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bankai/engine"
@@ -50,6 +51,17 @@ func Measure(ctx context.Context, m Model, o *engine.Overlay, set probe.Set, pro
 		}
 	}
 	return out, nil
+}
+
+// Right tells which probes of a set the model answers right, as Measure does.
+func Right(ctx context.Context, m Model, o *engine.Overlay, set probe.Set) ([]bool, error) {
+	out := &Measurement{}
+	for part := range slices.Chunk(set, measured) {
+		if err := out.answer(ctx, m, o, part); err != nil {
+			return nil, err
+		}
+	}
+	return out.Right, nil
 }
 
 // answer appends the generated texts and their marks.

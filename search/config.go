@@ -11,11 +11,14 @@ import (
 // except that Steps must be set.
 type Config struct {
 	Steps    int     // candidates to decide on
-	MaxFlips int     // stop once the patch has this many flips (see [bankai.Patch.Len]) or more
+	MaxFlips int     // the most flips of the patch (see [bankai.Patch.Len])
+	MaxBytes int     // the most bytes of the patch, written with the metadata of the one the run starts from
 	MaxCost  float64 // stop once this much or more was spent, in forward-pass equivalents
+	Prune    bool    // at the end, take out flips without which the fitness is no lower
 	Batch    int     // candidates to score at once; 0 means 1
 
 	Progress func(Progress) // called after the start and after each round, may be nil
+	Watch    *Watch         // what the search must not lose sight of; may be nil
 	Journal  *Journal       // written as the run goes, and answers what it already holds; may be nil
 }
 
@@ -25,6 +28,8 @@ func (c Config) check() error {
 		return fmt.Errorf("search: steps %d: must be at least 1", c.Steps)
 	case c.MaxFlips < 0:
 		return fmt.Errorf("search: max flips %d: must be at least 1, or 0 for no limit", c.MaxFlips)
+	case c.MaxBytes < 0:
+		return fmt.Errorf("search: max bytes %d: must be at least 1, or 0 for no limit", c.MaxBytes)
 	case c.Batch < 0:
 		return fmt.Errorf("search: batch %d: must be at least 1, or 0 for the default", c.Batch)
 	case !(c.MaxCost >= 0):
@@ -40,6 +45,7 @@ type Stop string
 const (
 	StopSteps       Stop = "steps"       // Config.Steps candidates were decided
 	StopFlips       Stop = "max flips"   // the patch has Config.MaxFlips flips
+	StopFooled      Stop = "validation"  // the watched answers got worse while the fitness rose
 	StopCost        Stop = "max cost"    // Config.MaxCost was spent
 	StopExhausted   Stop = "exhausted"   // the strategy has no more moves
 	StopInterrupted Stop = "interrupted" // the context ended
@@ -52,6 +58,16 @@ type Point struct {
 	Cost    float64 `json:"cost"` // forward-pass equivalents spent
 	Fitness float64 `json:"fitness"`
 	Flips   int     `json:"flips"`
+	Seconds float64 `json:"seconds"`         // since the run began
+	Right   *int    `json:"right,omitempty"` // watched answers that are right, where it was looked
+}
+
+// Outcome is what a foreseen move was predicted to change and what it changed.
+type Outcome struct {
+	Granularity Granularity // of its first flip
+	Predicted   float64     // change of the fitness
+	True        float64
+	Kept        bool
 }
 
 // Progress is what a run reports while it goes on.
@@ -71,6 +87,9 @@ type Result struct {
 	Start      Score         // of the patch the run started from
 	Final      Score         // of Patch; its Fitness is the one above
 	Trajectory []Point
+	Outcomes   []Outcome
+	Looks      []Look  // what Config.Watch saw
+	Warning    string  // what the watch has to say, if anything
 	Cost       float64 // forward-pass equivalents, those of resumed steps included
 	Seconds    float64 // time spent, that of the resumed run included
 	Steps      int     // candidates decided

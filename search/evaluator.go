@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/weights"
 	"bankai/probe"
 )
 
@@ -28,13 +30,20 @@ type EvaluatorOptions struct {
 	// Tensors are those that moves change, none meaning any: the residual stream
 	// of every probe is kept below each of them, and a move is scored from there.
 	Tensors []string
+	// Text is what the model should go on saying as it does, if Divergence is not
+	// 0: lines of which all tokens but the first count. What the unpatched model
+	// says there is kept, 4 bytes for each entry of the vocabulary and token, up
+	// to TextMemory: of a longer text, the first lines.
+	Text []string
 	// Memory bounds the kept streams in bytes, 0 meaning DefaultMemory. With
 	// less than all of them need, some moves are scored from further below.
 	Memory int
 }
 
-// DefaultMemory is the usual bound of kept residual streams: 1 GiB.
-const DefaultMemory = 1 << 30
+const (
+	DefaultMemory = 1 << 30   // the usual bound of kept residual streams, in bytes
+	TextMemory    = 512 << 20 // the bound of what is kept of the text, in bytes
+)
 
 // ModelEvaluator measures patches on a model. During a call the current patch is
 // in place and moves are overlays on it; afterwards the model is as it was. Calls
@@ -48,9 +57,11 @@ const DefaultMemory = 1 << 30
 type ModelEvaluator struct {
 	model     *engine.Model
 	opts      EvaluatorOptions
-	questions []question // targets, then controls
+	questions []question // targets, then controls, then lines of the text
 	targets   int        // how many of them are targets
-	all       []int      // 0, 1, … len(questions)-1
+	controls  int
+	tokens    int   // that are predicted in the text
+	all       []int // 0, 1, … len(questions)-1
 	cuts      []engine.Cut
 	full      float64 // products of a forward-pass equivalent
 	facts     []Fact
@@ -60,12 +71,6 @@ type ModelEvaluator struct {
 	at    *bankai.Patch // the trunk's patch
 	base  *Values       // of the unpatched model, once they were computed
 	worst []int         // targets to screen on, worst first; set with base
-}
-
-// question is a probe as token ids.
-type question struct {
-	metric probe.Metric
-	engine.Question
 }
 
 // NewEvaluator prepares probes for measuring patches of m. There must be
@@ -79,10 +84,10 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptio
 	if len(targets) == 0 {
 		return nil, errors.New("search: there are no target probes")
 	}
-	if err := o.check(); err != nil {
+	if err := o.check(len(targets)); err != nil {
 		return nil, fmt.Errorf("search: %w", err)
 	}
-	e := &ModelEvaluator{model: m, opts: o, targets: len(targets)}
+	e := &ModelEvaluator{model: m, opts: o, targets: len(targets), controls: len(controls)}
 	tokens := 0
 	for i, p := range slices.Concat(targets, controls) {
 		t, err := p.Tokens(m.Tokenizer())
@@ -93,10 +98,12 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptio
 		if i >= len(targets) {
 			metric = metric.Control()
 		}
-		q := question{metric, engine.Question{Prompt: t.Prompt, Answers: metric.Answers(t)}}
-		e.all = append(e.all, i)
-		e.questions = append(e.questions, q)
+		e.questions = append(e.questions, question{metric: metric, Question: engine.Question{Prompt: t.Prompt, Answers: metric.Answers(t)}})
 		e.full += m.Work(engine.Question{Prompt: t.Prompt, Answers: probe.SeqLogprob.Answers(t)}, 0)
+	}
+	lines := e.addText()
+	for i, q := range e.questions {
+		e.all = append(e.all, i)
 		tokens += q.Tokens()
 	}
 	e.cuts = o.cuts(m, tokens)
@@ -110,16 +117,24 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptio
 		{"screen", fmt.Sprint(o.Screen)},
 		{"streams", fmt.Sprint(e.cuts)},
 	}
+	if f := o.fact(); f != "" {
+		e.facts = append(e.facts, Fact{"objective", f})
+	}
+	if len(lines) > 0 {
+		e.facts = append(e.facts, Fact{"text", fmt.Sprintf("%d lines (%x)", len(lines), sha256.Sum256([]byte(strings.Join(lines, "\n"))))})
+	}
 	return e, nil
 }
 
 // check reports options that have no meaning.
-func (o EvaluatorOptions) check() error {
-	switch err := o.Objective.check(); {
+func (o EvaluatorOptions) check(targets int) error {
+	switch err := o.Objective.check(targets); {
 	case err != nil:
 		return err
 	case o.Screen < 0:
 		return fmt.Errorf("screening on %d targets: must be 0 or more", o.Screen)
+	case o.Divergence > 0 && len(o.Text) == 0:
+		return errors.New("a divergence needs a text to be measured on")
 	case o.Memory < 0:
 		return fmt.Errorf("memory of %d bytes: must be above 0, or 0 for the default", o.Memory)
 	}
@@ -150,6 +165,16 @@ func (o EvaluatorOptions) cuts(m *engine.Model, tokens int) []engine.Cut {
 		kept[i] = cuts[i*len(cuts)/n]
 	}
 	return kept
+}
+
+// matrix is a projection of the model that can be searched.
+func (e *ModelEvaluator) matrix(name string) (Matrix, bool) {
+	t, ok := e.model.Weights().Tensor(name)
+	_, _, projection := bankai.SplitTensor(name)
+	if !ok || !projection || t.Kind != weights.OneBit {
+		return Matrix{}, false
+	}
+	return matrixOf(t), true
 }
 
 // setDigest identifies what a search reads of probes: not their names.
@@ -255,5 +280,11 @@ func (e *ModelEvaluator) cost(questions []int, from engine.Cut) float64 {
 
 // split takes the values of all questions apart.
 func (e *ModelEvaluator) split(values []float64) Values {
-	return Values{Targets: values[:e.targets:e.targets], Controls: values[e.targets:]}
+	text := e.targets + e.controls
+	v := Values{Targets: values[:e.targets:e.targets], Controls: values[e.targets:text:text]}
+	for _, kl := range values[text:] {
+		v.KL += kl
+	}
+	v.KL /= float64(max(1, e.tokens))
+	return v
 }

@@ -11,6 +11,10 @@ import (
 // DefaultPenalty is the published weight λ of the controls' losses.
 const DefaultPenalty = 2
 
+// capLeak is the share of its value that a target beyond Objective.Cap still
+// counts: so that it is not given up. From the feasibility study.
+const capLeak = 0.02
+
 // Reduce says how the gains on the target probes become one number.
 type Reduce uint8
 
@@ -39,45 +43,108 @@ func ParseReduce(s string) (Reduce, error) {
 	return 0, fmt.Errorf("unknown fitness %q: use %s", s, strings.Join(reduceNames[:], " or "))
 }
 
-// Objective is the published fitness of a patch,
+// Objective is the fitness of a patch. With all its parts it is
 //
-//	reduce(tᵢ − tᵢ⁰ over targets) − λ · mean(max(0, cⱼ⁰ − cⱼ) over controls)
+//	Σₛ wₛ·reduce(v(tᵢ) − v(tᵢ⁰) over the targets of set s) / Σₛ wₛ
+//	− λ · mean(max(0, cⱼ⁰ − cⱼ) over controls)
+//	− κ · mean(KL(base ‖ patched) over the tokens of a text)
 //
 // where t is Metric on the target probes, c is Metric.Control() on the control
-// probes, and ⁰ marks the unpatched model. The base therefore has fitness 0, and
-// a control can cost but never pay.
+// probes, and ⁰ marks the unpatched model. v(t) is t, or min(t, Cap) + 0.02·t. The
+// base therefore has fitness 0, and a control can cost but never pay. A patch
+// under which a set's gain is below its floor has fitness −Inf. With one set, no
+// cap and no text it is the published fitness.
 type Objective struct {
-	Metric  probe.Metric
-	Reduce  Reduce
-	Penalty float64 // λ ≥ 0; the published one is DefaultPenalty
+	Metric     probe.Metric
+	Reduce     Reduce
+	Penalty    float64 // λ ≥ 0; the published one is DefaultPenalty
+	Cap        float64 // 0 means none
+	Divergence float64 // κ ≥ 0
+	Sets       []Share // how the targets divide into sets, in order; none means one set without a floor
+
+	// Tie is the weight, from 0 to 1, that a control exactly at its base value
+	// has in the derivative: the loss has a kink there. With 0, a control counts
+	// once it has lost; with more, it is pushed up before.
+	Tie float64
+}
+
+// Share is one of several target sets that a search is to help together.
+type Share struct {
+	Probes int     // how many of the targets, from where the one before ended
+	Weight float64 // above 0
+	Floor  float64 // the least gain the set may have, at most 0; −Inf for none
 }
 
 // Values holds the metric of every probe, in the order of the probe files.
 type Values struct {
 	Targets  []float64 // under Objective.Metric
 	Controls []float64 // under Objective.Metric.Control()
+	KL       float64   // of the base to the patched model, mean over the tokens of the text, nats; of the base itself, what rounding makes of 0
 }
 
 // Fitness is the objective of a patch, given the values with and without it. The
 // sums run in the order of the probes, so that equal values give equal bits. A
 // NaN among the values makes the fitness NaN.
 func (o Objective) Fitness(base, patched Values) float64 {
-	return o.gain(base.Targets, patched.Targets) - float64(o.Penalty*meanLoss(base.Controls, patched.Controls))
+	var gains [8]float64
+	return o.total(o.gains(gains[:0], base.Targets, patched.Targets), meanLoss(base.Controls, patched.Controls), patched.KL-base.KL)
+}
+
+// total is the fitness, given the gain of every set.
+func (o Objective) total(gains []float64, loss, kl float64) float64 {
+	gain := gains[0]
+	if len(o.Sets) > 0 {
+		var sum, weights float64
+		for i, s := range o.Sets {
+			if gains[i] < s.Floor {
+				return math.Inf(-1)
+			}
+			sum += float64(s.Weight * gains[i])
+			weights += s.Weight
+		}
+		gain = sum / weights
+	}
+	return gain - float64(o.Penalty*loss) - float64(o.Divergence*kl)
+}
+
+// sets are the shares; targets is the number of all targets.
+func (o Objective) sets(targets int) []Share {
+	if len(o.Sets) == 0 {
+		return []Share{{Probes: targets, Weight: 1, Floor: math.Inf(-1)}}
+	}
+	return o.Sets
+}
+
+// gains appends the gain of every set.
+func (o Objective) gains(to []float64, base, patched []float64) []float64 {
+	for _, s := range o.sets(len(base)) {
+		to = append(to, o.gain(base[:s.Probes], patched[:s.Probes]))
+		base, patched = base[s.Probes:], patched[s.Probes:]
+	}
+	return to
 }
 
 func (o Objective) gain(base, patched []float64) float64 {
 	if o.Reduce == Min {
 		least := math.Inf(1)
 		for i := range patched {
-			least = min(least, patched[i]-base[i])
+			least = min(least, o.worth(patched[i])-o.worth(base[i]))
 		}
 		return least
 	}
 	var sum float64
 	for i := range patched {
-		sum += patched[i] - base[i]
+		sum += o.worth(patched[i]) - o.worth(base[i])
 	}
 	return sum / float64(len(patched))
+}
+
+// worth is v of a target's value.
+func (o Objective) worth(t float64) float64 {
+	if o.Cap == 0 {
+		return t
+	}
+	return min(t, o.Cap) + float64(capLeak*t)
 }
 
 // meanLoss is 0 if there are no controls.
@@ -92,16 +159,109 @@ func meanLoss(base, patched []float64) float64 {
 	return sum / float64(len(patched))
 }
 
-// check reports settings that have no meaning.
-func (o Objective) check() error {
+// slopes are the derivatives of the fitness by the values of the targets, then of
+// the controls: one-sided where it has a kink. Floors are not among them.
+func (o Objective) slopes(base, now Values) []float64 {
+	out := make([]float64, 0, len(now.Targets)+len(now.Controls))
+	var weights float64
+	sets := o.sets(len(now.Targets))
+	for _, s := range sets {
+		weights += s.Weight
+	}
+	for _, s := range sets {
+		at := len(out)
+		part := out[at : at+s.Probes]
+		out = out[:at+s.Probes]
+		worst, least := -1, math.Inf(1)
+		for i := range part {
+			t := now.Targets[at+i]
+			if gain := o.worth(t) - o.worth(base.Targets[at+i]); gain < least {
+				worst, least = i, gain
+			}
+			part[i] = o.worthSlope(t) * s.Weight / weights
+			if o.Reduce == Mean {
+				part[i] /= float64(s.Probes)
+			}
+		}
+		if o.Reduce == Min {
+			for i := range part {
+				if i != worst {
+					part[i] = 0
+				}
+			}
+		}
+	}
+	each := o.Penalty / float64(max(1, len(now.Controls)))
+	for i, c := range now.Controls {
+		switch {
+		case c < base.Controls[i]:
+			out = append(out, each)
+		case c == base.Controls[i]:
+			out = append(out, o.Tie*each)
+		default:
+			out = append(out, 0)
+		}
+	}
+	return out
+}
+
+func (o Objective) worthSlope(t float64) float64 {
+	switch {
+	case o.Cap == 0:
+		return 1
+	case t < o.Cap:
+		return 1 + capLeak
+	}
+	return capLeak
+}
+
+// check reports settings that have no meaning; targets is the number of targets.
+func (o Objective) check(targets int) error {
 	if _, err := probe.ParseMetric(o.Metric.String()); err != nil {
 		return err
 	}
-	if int(o.Reduce) >= len(reduceNames) {
+	switch {
+	case int(o.Reduce) >= len(reduceNames):
 		return fmt.Errorf("unknown fitness %v", o.Reduce)
-	}
-	if !(o.Penalty >= 0) || math.IsInf(o.Penalty, 1) {
+	case !(o.Penalty >= 0) || math.IsInf(o.Penalty, 1):
 		return fmt.Errorf("penalty %v: must be a finite number, 0 or more", o.Penalty)
+	case !(o.Divergence >= 0) || math.IsInf(o.Divergence, 1):
+		return fmt.Errorf("weight %v of the divergence: must be a finite number, 0 or more", o.Divergence)
+	case math.IsNaN(o.Cap) || math.IsInf(o.Cap, 0):
+		return fmt.Errorf("cap %v: must be a finite number", o.Cap)
+	case !(o.Tie >= 0 && o.Tie <= 1):
+		return fmt.Errorf("tie %v: must be from 0 to 1", o.Tie)
+	}
+	for i, s := range o.Sets {
+		switch targets -= s.Probes; {
+		case s.Probes <= 0 || targets < 0:
+			return fmt.Errorf("set %d: %d probes do not divide the targets", i+1, s.Probes)
+		case !(s.Weight > 0) || math.IsInf(s.Weight, 1):
+			return fmt.Errorf("set %d: weight %v: must be a finite number above 0", i+1, s.Weight)
+		case !(s.Floor <= 0):
+			return fmt.Errorf("set %d: floor %v: must be 0 or less, since the unpatched model gains 0", i+1, s.Floor)
+		}
+	}
+	if len(o.Sets) > 0 && targets != 0 {
+		return fmt.Errorf("%d targets are in no set", targets)
 	}
 	return nil
+}
+
+// fact names the objective's settings that are not those of the published one.
+func (o Objective) fact() string {
+	var parts []string
+	if o.Cap != 0 {
+		parts = append(parts, fmt.Sprint("cap ", o.Cap))
+	}
+	if o.Divergence != 0 {
+		parts = append(parts, fmt.Sprint("divergence ", o.Divergence))
+	}
+	if o.Tie != 0 {
+		parts = append(parts, fmt.Sprint("tie ", o.Tie))
+	}
+	for _, s := range o.Sets {
+		parts = append(parts, fmt.Sprint(s.Probes, " of weight ", s.Weight, " floor ", s.Floor))
+	}
+	return strings.Join(parts, ", ")
 }

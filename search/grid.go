@@ -32,7 +32,7 @@ func (e *ModelEvaluator) newGrid(moves []Move) (*grid, error) {
 	g := &grid{e: e, rows: make([]gridRow, len(moves))}
 	for i, m := range moves {
 		if len(m.Flips) == 0 {
-			g.rows[i].values = e.current()
+			g.rows[i].values = e.answered()
 			continue
 		}
 		overlay, err := e.model.Overlay(bankai.New(e.model.Digest(), bankai.Meta{}, m.Flips...))

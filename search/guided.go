@@ -1,129 +1,106 @@
 package search
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
-
-	"bankai"
+	"strings"
 )
 
-// Foreseer is a Strategy that chooses from forecasts. [Run] asks it before every
-// Next, and gives it what it wants.
-type Foreseer interface {
-	Strategy
-	// Wants says that Next needs a forecast on the current patch: of how many
-	// rows of which matrices. n is 0 if it needs none.
-	Wants() (ms []Matrix, n int)
-	// Inform takes the forecast.
-	Inform(f []Forecast)
-}
-
-// The defaults of guided search.
-const (
-	guidedTries    = 16 // rows to try in a round
-	guidedRest     = 4  // rounds for which a row that did not help is not tried again
-	guidedPatience = 4  // rounds without success after which the search ends
-)
-
-// Guided predicts what every row would do, tries the most promising ones on the
-// true fitness, keeps those that raise it, and predicts anew: in rounds.
+// Guided predicts what every flip would do, tries the most promising ones on the
+// true fitness, keeps those that raise it, and predicts anew: in rounds. Rows and
+// groups are tried one at a time, bits many at a time.
 type Guided struct {
 	matrices []Matrix
+	sizes    []Granularity
+	seed     uint64
 	best     float64 // fitness of the current patch
 
-	forecast []Forecast // on the current patch, if fresh
-	fresh    bool
-	queue    []Move // of this round, in order
-	round    int
-	kept     int                 // in this round
-	failed   int                 // rounds in a row
-	tried    map[bankai.Flip]int // the round in which a flip did not help
+	phases   []phase // those to come, the current one first
+	forecast Forecasts
+	fresh    bool // forecast is of the current patch
 }
 
-// NewGuided returns the guided strategy over whole rows of ms.
-func NewGuided(ms []Matrix) (*Guided, error) {
+// phase is a part of a guided search with one granularity.
+type phase interface {
+	want(ms []Matrix) Want
+	idle() bool                      // needs to begin a round
+	begin(f Forecasts, best float64) // a round; it stays idle if the phase is over
+	next(n int) []Move
+	learn(trials []Trial, best float64) (keep int)
+}
+
+// NewGuided returns the guided strategy over ms. Of several sizes, each is used in
+// turn until it no longer helps. The seed decides which bits are tried after a
+// failure.
+func NewGuided(ms []Matrix, seed uint64, sizes ...Granularity) (*Guided, error) {
 	if err := checkMatrices(ms, true); err != nil {
 		return nil, err
 	}
-	return &Guided{matrices: slices.Clone(ms), best: math.Inf(-1), tried: map[bankai.Flip]int{}}, nil
+	if len(sizes) == 0 {
+		return nil, errors.New("nothing to search: choose rows, groups or bits")
+	}
+	g := &Guided{matrices: slices.Clone(ms), sizes: slices.Clone(sizes), seed: seed, best: math.Inf(-1)}
+	for _, size := range sizes {
+		switch size {
+		case Bit:
+			g.phases = append(g.phases, newJoint(seed))
+		default:
+			g.phases = append(g.phases, newSingles(size))
+		}
+	}
+	return g, nil
 }
 
-// Wants implements Foreseer.
-func (g *Guided) Wants() ([]Matrix, int) {
-	if g.fresh || len(g.queue) > 0 {
-		return nil, 0
+// Wants implements Foreseer. A round that kept nothing is followed by one from the
+// same forecast.
+func (g *Guided) Wants() Want {
+	for len(g.phases) > 0 && g.phases[0].idle() {
+		if !g.fresh {
+			return g.phases[0].want(g.matrices)
+		}
+		if g.phases[0].begin(g.forecast, g.best); g.phases[0].idle() {
+			g.phases, g.fresh = g.phases[1:], false
+		}
 	}
-	return g.matrices, guidedTries * (guidedRest + 1)
+	return Want{}
 }
 
 // Inform implements Foreseer.
-func (g *Guided) Inform(f []Forecast) { g.forecast, g.fresh = f, true }
+func (g *Guided) Inform(f Forecasts) { g.forecast, g.fresh = f, true }
 
 // Next implements Strategy.
 func (g *Guided) Next(n int) []Move {
-	if len(g.queue) == 0 {
-		g.begin()
+	if len(g.phases) == 0 {
+		return nil
 	}
-	return slices.Clone(g.queue[:min(n, len(g.queue))])
+	return g.phases[0].next(n)
 }
 
-// begin fills the queue for a round, unless the search is over.
-func (g *Guided) begin() {
-	if g.failed >= guidedPatience {
-		return
-	}
-	g.round++
-	g.kept = 0
-	for _, f := range g.forecast {
-		round, tried := g.tried[f.Flip]
-		if tried && g.round-round <= guidedRest || f.Fitness <= g.best {
-			continue
-		}
-		if g.queue = append(g.queue, Move{Flips: []bankai.Flip{f.Flip}}); len(g.queue) == guidedTries {
-			return
-		}
-	}
-}
-
-// Learn implements Strategy: the first trial that is fitter is kept.
+// Learn implements Strategy.
 func (g *Guided) Learn(trials []Trial) (keep int) {
-	for i, t := range trials {
-		if len(t.Flips) == 0 {
-			g.best = t.Fitness
-			return -1
-		}
-		g.queue = g.queue[1:]
-		if t.Fitness > g.best {
-			g.best, g.fresh = t.Fitness, false
-			g.kept++
-			g.end()
-			return i
-		}
-		g.tried[t.Flips[0]] = g.round
-		g.end()
+	if len(trials[0].Flips) == 0 {
+		g.best = trials[0].Fitness
+		return -1
 	}
-	return -1
-}
-
-// end counts a round that is through.
-func (g *Guided) end() {
-	if len(g.queue) > 0 {
-		return
+	keep = g.phases[0].learn(trials, g.best)
+	if keep >= 0 {
+		g.best, g.fresh = trials[keep].Fitness, false
 	}
-	if g.kept > 0 {
-		g.failed = 0
-	} else {
-		g.failed++
-	}
+	return keep
 }
 
 // Facts implements Describer.
 func (g *Guided) Facts() []Fact {
+	var sizes []string
+	for _, s := range g.sizes {
+		sizes = append(sizes, s.String())
+	}
 	return []Fact{
 		{"strategy", "guided"},
-		{"granularity", Row.String()},
+		{"granularity", strings.Join(sizes, ", ")},
 		matricesFact(g.matrices),
-		{"tries", fmt.Sprint(guidedTries, guidedRest, guidedPatience)},
+		{"seed", fmt.Sprint(g.seed)},
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"strings"
 	"time"
@@ -20,8 +19,8 @@ const syncEvery = 2 * time.Second
 
 // Journal is the record of a run: a text file of JSON lines, the first one
 // saying which run it is, then one line for each trial with its score to the
-// bit and the decision on it. It is only ever appended to, and stays when the
-// run is done.
+// bit and the decision on it, for each forecast and for each look at the watched
+// answers. It is only ever appended to, and stays when the run is done.
 //
 // To resume a run is to run it again with its journal. Strategies are
 // deterministic and evaluators are pure, so the run asks the same questions in
@@ -32,16 +31,34 @@ const syncEvery = 2 * time.Second
 type Journal struct {
 	path    string
 	file    *os.File
-	known   map[trialKey]Score
-	seconds float64 // the time that the trials read from the file took
+	trials  map[trialKey]knownScore
+	futures map[futureKey]knownFuture
+	looks   map[bankai.Digest][]bool // by patch
+	seconds float64                  // the time that what was read from the file took
 	synced  time.Time
+
+	resume bool
+	parts  []*Journal
 }
 
 // trialKey is what a score depends on.
 type trialKey struct{ on, move bankai.Digest }
 
-func keyOf(on *bankai.Patch, m Move) trialKey {
-	return trialKey{on.ContentDigest(), moveDigest(m)}
+// knownScore is a score, and when it was known.
+type knownScore struct {
+	Score
+	seconds float64
+}
+
+// futureKey is what a forecast depends on.
+type futureKey struct {
+	on   bankai.Digest
+	want string
+}
+
+type knownFuture struct {
+	Forecasts
+	cost float64
 }
 
 func moveDigest(m Move) bankai.Digest {
@@ -79,7 +96,10 @@ func OpenJournal(path string, run []Fact, resume bool) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j := &Journal{path: path, file: file, known: make(map[trialKey]Score)}
+	j := &Journal{
+		path: path, file: file, resume: resume,
+		trials: map[trialKey]knownScore{}, futures: map[futureKey]knownFuture{}, looks: map[bankai.Digest][]bool{},
+	}
 	if err := j.read(run); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -111,41 +131,87 @@ func (j *Journal) read(run []Fact) error {
 		return j.write(header{Version: journalVersion, Run: run})
 	}
 	for _, r := range content.records {
-		t := r.trial()
-		j.known[trialKey{r.On, moveDigest(t.Move)}] = t.Score
+		j.know(r)
 		j.seconds = max(j.seconds, float64(r.Seconds))
 	}
 	return nil
 }
 
+// know takes in what a record says.
+func (j *Journal) know(r record) {
+	if r.Trial != nil {
+		t := r.Trial.trial()
+		j.trials[trialKey{r.On, moveDigest(t.Move)}] = knownScore{t.Score, float64(r.Seconds)}
+	}
+	if f := r.Forecast; f != nil {
+		j.futures[futureKey{r.On, f.Want}] = knownFuture{f.forecasts(), float64(f.Cost)}
+	}
+	if r.Look != nil {
+		right := make([]bool, len(*r.Look))
+		for i, c := range []byte(*r.Look) {
+			right[i] = c == '1'
+		}
+		j.looks[r.On] = right
+	}
+}
+
 // Len returns the number of trials the journal held when it was opened and has
 // taken since. It is zero if there was nothing to resume.
-func (j *Journal) Len() int { return len(j.known) }
+func (j *Journal) Len() int { return len(j.trials) }
 
-// Close writes everything to disk and closes the file.
+// Part opens the journal of a part of the run, in a file beside this one whose
+// name ends in that of the part. It is resumed if this one was, and closed with it.
+func (j *Journal) Part(name string, run []Fact) (*Journal, error) {
+	p, err := OpenJournal(j.path+"."+name, run, j.resume)
+	if err == nil {
+		j.parts = append(j.parts, p)
+	}
+	return p, err
+}
+
+// Close writes everything to disk and closes the file, and those of the parts.
 func (j *Journal) Close() error {
-	return errors.Join(j.file.Sync(), j.file.Close())
+	err := errors.Join(j.file.Sync(), j.file.Close())
+	for _, p := range j.parts {
+		err = errors.Join(err, p.Close())
+	}
+	return err
 }
 
 // lookup returns the score of a move on a patch, if the journal has it. A nil
 // Journal has none.
-func (j *Journal) lookup(on *bankai.Patch, m Move) (Score, bool) {
-	if j == nil {
-		return Score{}, false
+func (j *Journal) lookup(on *bankai.Patch, m Move) (s knownScore, ok bool) {
+	if j != nil {
+		s, ok = j.trials[trialKey{on.ContentDigest(), moveDigest(m)}]
 	}
-	s, ok := j.known[keyOf(on, m)]
 	return s, ok
 }
 
-// append adds trials. On a nil Journal it does nothing.
-func (j *Journal) append(records []record) error {
+// forecast returns what the journal knows of a wish, and its cost.
+func (j *Journal) forecast(on *bankai.Patch, w Want) (f Forecasts, cost float64, ok bool) {
 	if j == nil {
+		return f, 0, false
+	}
+	known, ok := j.futures[futureKey{on.ContentDigest(), wantKey(w)}]
+	return known.Forecasts, known.cost, ok
+}
+
+// look returns the watched answers under a patch, if the journal has them.
+func (j *Journal) look(on *bankai.Patch) (right []bool, ok bool) {
+	if j != nil {
+		right, ok = j.looks[on.ContentDigest()]
+	}
+	return right, ok
+}
+
+// append adds records. On a nil Journal it does nothing.
+func (j *Journal) append(records ...record) error {
+	if j == nil || len(records) == 0 {
 		return nil
 	}
 	lines := make([]any, len(records))
 	for i, r := range records {
-		t := r.trial()
-		j.known[trialKey{r.On, moveDigest(t.Move)}] = t.Score
+		j.know(r)
 		lines[i] = r
 	}
 	return j.write(lines...)
@@ -216,9 +282,6 @@ func (c *content) add(number int, line []byte) error {
 		return nil
 	}
 	r, err := parseRecord(line)
-	if err == nil && !(r.Cost >= 0 && r.Cost <= math.MaxFloat64 && r.KeepCost >= 0 && r.KeepCost <= math.MaxFloat64 && r.Seconds >= 0 && r.Seconds <= math.MaxFloat64) {
-		err = errors.New("its costs and seconds must be numbers from 0 up")
-	}
 	if err != nil {
 		return fmt.Errorf("line %d is damaged (%v): start anew without resuming", number, err)
 	}

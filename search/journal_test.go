@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,9 +47,19 @@ func same(t *testing.T, what string, got, want *search.Result) {
 		t.Errorf("%s: patch %v, want %v", what, a.Patch.Flips(), b.Patch.Flips())
 	}
 	a.Patch, b.Patch, a.Seconds, b.Seconds = nil, nil, 0, 0
+	a.Trajectory, b.Trajectory, a.Looks, b.Looks = timeless(a.Trajectory), timeless(b.Trajectory), nil, nil
 	if !reflect.DeepEqual(a, b) {
 		t.Errorf("%s:\ngot  %+v\nwant %+v", what, a, b)
 	}
+}
+
+// timeless is a trajectory without the clock.
+func timeless(points []search.Point) []search.Point {
+	points = slices.Clone(points)
+	for i := range points {
+		points[i].Seconds = 0
+	}
+	return points
 }
 
 // However far a run came, resuming it leads to the result of a run that was
@@ -192,16 +203,16 @@ func TestAJournalOfAnotherRunIsRefused(t *testing.T) {
 
 func TestWhatIsNoJournalIsLeftAlone(t *testing.T) {
 	facts := []search.Fact{{Name: "seed", Value: "1"}}
-	header := `{"bankai_search_journal":2,"run":[{"name":"seed","value":"1"}]}` + "\n"
+	header := `{"bankai_search_journal":3,"run":[{"name":"seed","value":"1"}]}` + "\n"
 	for _, c := range []struct{ content, want string }{
 		{"my diary", "is not a search journal"},
 		{"my diary\n", "is not a search journal"},
 		{"{}\n", "is not a search journal"},
-		{`{"bankai_search_journal":9}` + "\n", "has journal version 9, this program writes 2"},
+		{`{"bankai_search_journal":9}` + "\n", "has journal version 9, this program writes 3"},
 		{header + "oops\n{}\n", "line 2 is damaged"},
 		{header + `{"on":"12"}` + "\n{}\n", "line 2 is damaged"},
 		{header + `{"cost":"many"}` + "\n{}\n", "line 2 is damaged"},
-		{header + `{"on":"` + bankai.Digest{}.String() + `","cost":"NaN"}` + "\n{}\n", "line 2 is damaged (its costs and seconds must be"},
+		{header + `{"on":"` + bankai.Digest{}.String() + `","trial":{"cost":"NaN"}}` + "\n{}\n", "line 2 is damaged (its costs and seconds must be"},
 	} {
 		path := filepath.Join(t.TempDir(), "j")
 		if err := os.WriteFile(path, []byte(c.content), 0o666); err != nil {

@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -20,8 +21,9 @@ type landscape struct {
 	screen            int
 	objective         search.Objective
 
-	bias   float64 // added to every value
-	scored int     // moves scored so far, for tests that count work
+	bias     float64 // added to every value
+	scored   int     // moves scored so far, for tests that count work
+	foreseen int     // forecasts made
 }
 
 func newLandscape() *landscape {
@@ -39,12 +41,26 @@ func (l *landscape) values(p *bankai.Patch, kind string, n int, slope float64) [
 	values := make([]float64, n)
 	for i := range values {
 		sum := unit("%s %d", kind, i)
-		for _, f := range p.Flips() {
+		for _, f := range pieces(p) {
 			sum += slope * (unit("%v %s %d", f, kind, i) - 0.5)
 		}
 		values[i] = math.Tanh(sum) + l.bias
 	}
 	return values
+}
+
+// pieces are the flips of a patch, with neighbouring bits apart.
+func pieces(p *bankai.Patch) (all []bankai.Flip) {
+	for _, f := range p.Flips() {
+		if f.N == bankai.ToEnd || f.N%bankai.GroupSize == 0 {
+			all = append(all, f)
+			continue
+		}
+		for c := range f.N {
+			all = append(all, bankai.Flip{Tensor: f.Tensor, Row: f.Row, Col: f.Col + c, N: 1})
+		}
+	}
+	return all
 }
 
 func (l *landscape) all(p *bankai.Patch) search.Values {
@@ -76,6 +92,48 @@ func (l *landscape) Score(ctx context.Context, cur *bankai.Patch, moves []search
 		}
 	}
 	return scores, nil
+}
+
+// Forecast sees the truth, as through a fog.
+func (l *landscape) Forecast(ctx context.Context, cur *bankai.Patch, w search.Want) (search.Forecasts, float64, error) {
+	see := func(flips []bankai.Flip, n int) []search.Forecast {
+		out := make([]search.Forecast, len(flips))
+		for i, f := range flips {
+			p, _ := cur.Xor(bankai.New(bankai.Digest{}, bankai.Meta{}, f))
+			base := l.all(bankai.New(bankai.Digest{}, bankai.Meta{}))
+			out[i] = search.Forecast{Flip: f, Fitness: l.objective.Fitness(base, l.all(p)) + 0.02*unit("fog %v", f)}
+		}
+		slices.SortStableFunc(out, func(a, b search.Forecast) int { return cmp.Compare(b.Fitness, a.Fitness) })
+		return out[:min(n, len(out))]
+	}
+	l.foreseen++
+	var f search.Forecasts
+	for size, n := range w.Best {
+		var flips []bankai.Flip
+		for _, m := range w.Matrices {
+			for r := range uint32(m.Rows) {
+				switch search.Granularity(size) {
+				case search.Row:
+					flips = append(flips, bankai.Flip{Tensor: m.Name, Row: r, N: bankai.ToEnd})
+				case search.Group:
+					for g := range uint32(m.Groups) {
+						flips = append(flips, bankai.Flip{Tensor: m.Name, Row: r, Col: g * bankai.GroupSize, N: bankai.GroupSize})
+					}
+				case search.Bit:
+					for c := range uint32(m.Groups * bankai.GroupSize) {
+						flips = append(flips, bankai.Flip{Tensor: m.Name, Row: r, Col: c, N: 1})
+					}
+				}
+			}
+		}
+		if n > 0 {
+			f.Best[size] = see(flips, n)
+		}
+	}
+	if w.Held {
+		f.Held = see(cur.Flips(), cur.Len())
+	}
+	return f, 3, ctx.Err()
 }
 
 func (l *landscape) Facts() []search.Fact {

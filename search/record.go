@@ -3,6 +3,7 @@ package search
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 )
 
 // journalVersion changes whenever old journals would be misread.
-const journalVersion = 2
+const journalVersion = 3
 
 // header is the first line of a journal.
 type header struct {
@@ -19,20 +20,61 @@ type header struct {
 	Run     []Fact `json:"run"`
 }
 
-// record is any other line: one trial.
+// record is any other line: what was found out about a patch, a trial, a forecast
+// or a look.
 type record struct {
-	Step     int           `json:"step"` // the candidate's number, from 1; the start is 0
-	On       bankai.Digest `json:"-"`    // content of the patch that the move was measured on
-	OnHex    string        `json:"on"`
-	Flips    []flip        `json:"flips,omitempty"`
-	Fitness  number        `json:"fitness"`
-	Targets  []number      `json:"targets,omitempty"`
-	Controls []number      `json:"controls,omitempty"`
-	Screened bool          `json:"screened,omitempty"`
-	Cost     number        `json:"cost"`
-	KeepCost number        `json:"keep_cost,omitempty"`
-	Kept     bool          `json:"kept,omitempty"`
-	Seconds  number        `json:"seconds"` // since the run began, over all its parts
+	On       bankai.Digest   `json:"-"` // content of the patch
+	OnHex    string          `json:"on"`
+	Seconds  number          `json:"seconds"` // since the run began, over all its parts
+	Trial    *trialRecord    `json:"trial,omitempty"`
+	Forecast *forecastRecord `json:"forecast,omitempty"`
+	Look     *string         `json:"look,omitempty"` // a 1 for a right answer, a 0 for a wrong one
+}
+
+// trialRecord is a move on the patch, and its score.
+type trialRecord struct {
+	Step     int      `json:"step"` // the candidate's number, from 1; the start is 0
+	Flips    []flip   `json:"flips,omitempty"`
+	Fitness  number   `json:"fitness"`
+	Targets  []number `json:"targets,omitempty"`
+	Controls []number `json:"controls,omitempty"`
+	Screened bool     `json:"screened,omitempty"`
+	Cost     number   `json:"cost"`
+	KeepCost number   `json:"keep_cost,omitempty"`
+	Kept     bool     `json:"kept,omitempty"`
+}
+
+// forecastRecord is what was wanted of the patch, and the answer.
+type forecastRecord struct {
+	Want string               `json:"want"` // see wantKey
+	Best [][]predictionRecord `json:"best,omitempty"`
+	Held []predictionRecord   `json:"held,omitempty"`
+	Cost number               `json:"cost"`
+}
+
+// predictionRecord is a Forecast as [tensor, row, column, n, fitness], n being 0
+// for a whole row: there are thousands.
+type predictionRecord Forecast
+
+// MarshalJSON implements json.Marshaler.
+func (p predictionRecord) MarshalJSON() ([]byte, error) {
+	f := newFlip(p.Flip)
+	return json.Marshal([]any{f.Tensor, f.Row, f.Col, f.N, number(p.Fitness)})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *predictionRecord) UnmarshalJSON(b []byte) error {
+	var f flip
+	var fitness number
+	fields := []any{&f.Tensor, &f.Row, &f.Col, &f.N, &fitness}
+	if err := json.Unmarshal(b, &fields); err != nil {
+		return err
+	}
+	if len(fields) != 5 {
+		return fmt.Errorf("a forecast of %d parts, not 5", len(fields))
+	}
+	p.Flip, p.Fitness = f.flip(), float64(fitness)
+	return nil
 }
 
 // flip is a bankai.Flip, without the columns if it is a whole row.
@@ -66,21 +108,77 @@ func (x *number) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func newRecord(step int, on *bankai.Patch, t Trial, kept bool, seconds float64) record {
-	r := record{
-		Step: step, On: on.ContentDigest(), Kept: kept, Seconds: number(seconds),
-		Fitness: number(t.Fitness), Screened: t.Screened, Cost: number(t.Cost), KeepCost: number(t.KeepCost),
+func newFlip(f bankai.Flip) flip {
+	j := flip{f.Tensor, f.Row, f.Col, f.N}
+	if f.Col == 0 && f.N == bankai.ToEnd {
+		j.N = 0
+	}
+	return j
+}
+
+func (f flip) flip() bankai.Flip {
+	if f.N == 0 {
+		f.N = bankai.ToEnd
+	}
+	return bankai.Flip{Tensor: f.Tensor, Row: f.Row, Col: f.Col, N: f.N}
+}
+
+// newRecord is a line about a patch.
+func newRecord(on *bankai.Patch, seconds float64) record {
+	d := on.ContentDigest()
+	return record{On: d, OnHex: d.String(), Seconds: number(seconds)}
+}
+
+func newTrialRecord(step int, on *bankai.Patch, t tried, kept bool) record {
+	r := newRecord(on, t.seconds)
+	r.Trial = &trialRecord{
+		Step: step, Kept: kept, Fitness: number(t.Fitness), Screened: t.Screened, Cost: number(t.Cost), KeepCost: number(t.KeepCost),
 		Targets: convert[number](t.Targets), Controls: convert[number](t.Controls),
 	}
-	r.OnHex = r.On.String()
 	for _, f := range t.Flips {
-		j := flip{f.Tensor, f.Row, f.Col, f.N}
-		if f.Col == 0 && f.N == bankai.ToEnd {
-			j.N = 0
-		}
-		r.Flips = append(r.Flips, j)
+		r.Trial.Flips = append(r.Trial.Flips, newFlip(f))
 	}
 	return r
+}
+
+func newForecastRecord(on *bankai.Patch, w Want, f Forecasts, cost, seconds float64) record {
+	r := newRecord(on, seconds)
+	r.Forecast = &forecastRecord{Want: wantKey(w), Held: predictions(f.Held), Cost: number(cost)}
+	for _, list := range f.Best {
+		r.Forecast.Best = append(r.Forecast.Best, predictions(list))
+	}
+	return r
+}
+
+func predictions(list []Forecast) []predictionRecord {
+	out := make([]predictionRecord, len(list))
+	for i, f := range list {
+		out[i] = predictionRecord(f)
+	}
+	return out
+}
+
+// wantKey tells one Want from another.
+func wantKey(w Want) string {
+	key := fmt.Sprint(w.Best, w.Held)
+	if len(w.Matrices) > 0 {
+		key += " " + matricesFact(w.Matrices).Value
+	}
+	return key
+}
+
+// forecasts is the inverse of newForecastRecord.
+func (r *forecastRecord) forecasts() Forecasts {
+	var f Forecasts
+	for size, list := range r.Best {
+		for _, p := range list {
+			f.Best[size] = append(f.Best[size], Forecast(p))
+		}
+	}
+	for _, p := range r.Held {
+		f.Held = append(f.Held, Forecast(p))
+	}
+	return f
 }
 
 // parseRecord is the inverse of encoding a record as JSON.
@@ -91,20 +189,43 @@ func parseRecord(line []byte) (record, error) {
 	}
 	on, err := bankai.ParseDigest(r.OnHex)
 	r.On = on
+	if err == nil {
+		err = r.check()
+	}
 	return r, err
 }
 
+// check reports numbers that no run writes.
+func (r *record) check() error {
+	if r.Trial == nil && r.Forecast == nil && r.Look == nil {
+		return errors.New("it says nothing")
+	}
+	amounts := []number{r.Seconds}
+	if t := r.Trial; t != nil {
+		amounts = append(amounts, t.Cost, t.KeepCost)
+	}
+	if f := r.Forecast; f != nil {
+		amounts = append(amounts, f.Cost)
+		if len(f.Best) > len(Forecasts{}.Best) {
+			return errors.New("it has forecasts of unknown granularity")
+		}
+	}
+	for _, x := range amounts {
+		if !(x >= 0 && x <= math.MaxFloat64) {
+			return errors.New("its costs and seconds must be numbers from 0 up")
+		}
+	}
+	return nil
+}
+
 // trial returns the move and its score.
-func (r record) trial() Trial {
+func (r *trialRecord) trial() Trial {
 	t := Trial{Score: Score{
 		Fitness: float64(r.Fitness), Screened: r.Screened, Cost: float64(r.Cost), KeepCost: float64(r.KeepCost),
 		Targets: convert[float64](r.Targets), Controls: convert[float64](r.Controls),
 	}}
 	for _, f := range r.Flips {
-		if f.N == 0 {
-			f.N = bankai.ToEnd
-		}
-		t.Flips = append(t.Flips, bankai.Flip{Tensor: f.Tensor, Row: f.Row, Col: f.Col, N: f.N})
+		t.Flips = append(t.Flips, f.flip())
 	}
 	return t
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"bankai"
@@ -26,13 +27,13 @@ func TestRecordsAreExact(t *testing.T) {
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		want := Trial{
-			Move{rapid.SliceOf(flip).Draw(t, "flips")},
+			Move{Flips: rapid.SliceOf(flip).Draw(t, "flips")},
 			Score{
-				Fitness: value.Draw(t, "fitness"), Cost: value.Draw(t, "cost"), Screened: rapid.Bool().Draw(t, "screened"),
+				Fitness: value.Draw(t, "fitness"), Cost: rapid.Float64Range(0, math.MaxFloat64).Draw(t, "cost"), Screened: rapid.Bool().Draw(t, "screened"),
 				Targets: rapid.SliceOf(value).Draw(t, "targets"), Controls: rapid.SliceOf(value).Draw(t, "controls"),
 			},
 		}
-		line, err := json.Marshal(newRecord(1, bankai.New(bankai.Digest{1}, bankai.Meta{}, want.Flips...), want, true, 1.5))
+		line, err := json.Marshal(newTrialRecord(1, bankai.New(bankai.Digest{1}, bankai.Meta{}, want.Flips...), tried{Trial: want, seconds: 1.5}, true))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +41,7 @@ func TestRecordsAreExact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.trial(); exact(got) != exact(want) || moveDigest(got.Move) != moveDigest(want.Move) {
+		if got := r.Trial.trial(); exact(got) != exact(want) || moveDigest(got.Move) != moveDigest(want.Move) {
 			t.Fatalf("got %v\nwant %v\nby %s", got, want, line)
 		}
 	})
@@ -59,6 +60,39 @@ func exact(t Trial) string {
 	return string(s)
 }
 
+// So is what it says of a forecast and of a look.
+func TestForecastsAndLooksAreExact(t *testing.T) {
+	on := bankai.New(bankai.Digest{1}, bankai.Meta{}, bankai.Flip{Tensor: "a", Row: 1, N: 5})
+	w := Want{Matrices: []Matrix{{Name: "a", Rows: 3, Groups: 1}}, Held: true}
+	w.Best[Row], w.Best[Bit] = 2, 3
+	var f Forecasts
+	f.Best[Row] = []Forecast{{bankai.Flip{Tensor: "a", Row: 2, N: bankai.ToEnd}, 0.1}, {bankai.Flip{Tensor: "a", N: bankai.ToEnd}, -0.3}}
+	f.Best[Bit] = []Forecast{{bankai.Flip{Tensor: "a", Row: 1, Col: 77, N: 1}, math.Inf(-1)}}
+	f.Held = []Forecast{{bankai.Flip{Tensor: "a", Row: 1, N: 5}, 1.0 / 3}}
+	right := []bool{true, false, false, true}
+	j := &Journal{futures: map[futureKey]knownFuture{}, looks: map[bankai.Digest][]bool{}}
+	for _, r := range []record{newForecastRecord(on, w, f, 2.9, 1), newLookRecord(on, right, 1)} {
+		line, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err = parseRecord(line); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		j.know(r)
+	}
+	if got, cost, ok := j.forecast(on, w); !ok || cost != 2.9 || !reflect.DeepEqual(got, f) {
+		t.Errorf("forecast %v of cost %v, %v, want %v", got, cost, ok, f)
+	}
+	if got, ok := j.look(on); !ok || !reflect.DeepEqual(got, right) {
+		t.Errorf("look %v, %v", got, ok)
+	}
+	w.Best[Bit]++
+	if _, _, ok := j.forecast(on, w); ok {
+		t.Error("another wish has the same answer")
+	}
+}
+
 func TestNaNIsKept(t *testing.T) {
 	b, err := json.Marshal(number(math.NaN()))
 	var x number
@@ -70,10 +104,12 @@ func TestNaNIsKept(t *testing.T) {
 // Whatever is in a file, it is read or refused, and what was read reads the same
 // from the part that was taken as good.
 func FuzzParseJournal(f *testing.F) {
-	header := `{"bankai_search_journal":1,"run":[{"name":"seed","value":"1"}]}` + "\n"
+	header := `{"bankai_search_journal":3,"run":[{"name":"seed","value":"1"}]}` + "\n"
 	on := bankai.Digest{1}.String()
-	line := `{"step":1,"on":"` + on + `","flips":[{"tensor":"a","row":1}],"fitness":"-Inf","screened":true,"cost":0.25,"seconds":1}` + "\n"
-	for _, s := range []string{"", "{", header, header + line, header + line + line[:30], header + "\x00\x00\n", "x\n", header + "1\n" + line, header + `{"on":"` + on + `","targets":[1e999]}` + "\n"} {
+	line := `{"on":"` + on + `","seconds":1,"trial":{"step":1,"flips":[{"tensor":"a","row":1}],"fitness":"-Inf","screened":true,"cost":0.25}}` + "\n"
+	future := `{"on":"` + on + `","seconds":1,"forecast":{"want":"[1 0 0] false","best":[[["a",1,0,0,0.5]]],"held":[["a",1,0,128,"NaN"]],"cost":3}}` + "\n"
+	look := `{"on":"` + on + `","seconds":1,"look":"0110"}` + "\n"
+	for _, s := range []string{"", "{", header, header + line, header + line + line[:30], header + "\x00\x00\n", "x\n", header + "1\n" + line, header + future + look, header + strings.Replace(future, `0.5]`, `0.5,6]`, 1), header + `{"on":"` + on + `","trial":{"targets":[1e999]}}` + "\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

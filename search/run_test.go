@@ -40,7 +40,7 @@ func TestTrajectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	points := r.Trajectory
+	points := timeless(r.Trajectory)
 	if first := (search.Point{Cost: 1}); points[0] != first {
 		t.Errorf("starts with %v, want %v", points[0], first)
 	}

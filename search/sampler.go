@@ -8,22 +8,6 @@ import (
 	"bankai"
 )
 
-// Granularity is the size of the pieces that are flipped.
-type Granularity uint8
-
-const (
-	Row   Granularity = iota // all weights of one output neuron
-	Group                    // the bankai.GroupSize weights that share a scale
-)
-
-// String returns "row" or "group".
-func (g Granularity) String() string {
-	if g == Group {
-		return "group"
-	}
-	return "row"
-}
-
 // sampler draws candidates without replacement, each with a probability in
 // proportion to its weight among those that are left. Weights are integers and
 // sums of them are exact, so taking a candidate out leaves no rounding error

@@ -23,8 +23,13 @@ import (
 // Move is a change to the current patch: the flips to XOR into it. A flip that
 // the patch already holds is thereby taken out, so un-flipping is a move too. A
 // Move without flips stands for the current patch as it is.
+//
+// Foreseen says that the strategy proposes it for a prediction, Predicted being
+// the fitness that the patch would then have to first order.
 type Move struct {
-	Flips []bankai.Flip
+	Flips     []bankai.Flip
+	Foreseen  bool
+	Predicted float64
 }
 
 // Score is the worth of a patch as measured on the probes.
@@ -64,7 +69,9 @@ type Strategy interface {
 	// Learn takes the trials of the moves that Next returned, in their order,
 	// and returns the index of the one to apply to the current patch, or -1.
 	// Trials behind the kept one were measured on a patch that is no longer the
-	// current one. They count as undecided, and may be proposed again.
+	// current one. They count as undecided, and may be proposed again. So may one
+	// that was not kept: until the patch changes its score is remembered, so that
+	// the best of several can be chosen once all are known.
 	Learn(trials []Trial) (keep int)
 }
 

@@ -13,6 +13,9 @@ func (e *ModelEvaluator) prepare(ctx context.Context) error {
 	if e.trunk != nil {
 		return nil
 	}
+	if err := e.refer(ctx); err != nil {
+		return err
+	}
 	qs := make([]engine.Question, len(e.questions))
 	for i, q := range e.questions {
 		qs[i] = q.Question
@@ -22,26 +25,18 @@ func (e *ModelEvaluator) prepare(ctx context.Context) error {
 		return err
 	}
 	e.trunk, e.at = trunk, bankai.New(e.model.Digest(), bankai.Meta{})
-	v := e.split(e.current())
+	v := e.split(e.answered())
 	e.base, e.worst = &v, worstOf(v.Targets, e.opts.Screen)
 	return nil
 }
 
-// current is the value of every question under the trunk's patch.
-func (e *ModelEvaluator) current() []float64 {
+// answered is the value of every question under the trunk's patch.
+func (e *ModelEvaluator) answered() []float64 {
 	values := make([]float64, len(e.questions))
 	for i, a := range e.trunk.Answers() {
 		values[i] = e.questions[i].value(a)
 	}
 	return values
-}
-
-func (q question) value(answers []engine.Answer) float64 {
-	logprobs := make([]float64, len(answers))
-	for i, a := range answers {
-		logprobs[i] = a.LogProb
-	}
-	return q.metric.Value(logprobs)
 }
 
 // on runs f with the model patched in place by cur, and the trunk moved there.

@@ -66,7 +66,7 @@ const demoCost = 120
 // demoPlan is how the demo searches.
 func demoPlan(seed uint64, steps int) plan {
 	return plan{
-		strategy: "guided", granularity: search.Row,
+		strategy: "guided", sizes: []search.Granularity{search.Row},
 		objective: search.Objective{Metric: probe.AnswerLogprob, Reduce: search.Mean, Penalty: search.DefaultPenalty},
 		seed:      seed,
 		limits:    search.Config{Steps: steps, MaxCost: demoCost},

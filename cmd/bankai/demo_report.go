@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -132,34 +131,11 @@ func (d *demoRun) firstFixed() string {
 
 // report is the page about the run.
 func (d *demoRun) report() (*evaluate.Report, error) {
-	info := newModelInfo(demoName, d.model.Weights())
-	var asJSON bytes.Buffer
-	if err := d.patch.WriteJSON(&asJSON); err != nil {
+	report, err := d.app.searchReport(d.hunt, demoName, d.found, d.patch, d.files)
+	if err != nil {
 		return nil, err
 	}
-	meta, r := d.patch.Meta(), d.found
-	bits, _ := d.patch.Bits()
-	report := &evaluate.Report{
-		Title: "Repairing a 1-bit language model", Command: d.app.commandLine(),
-		Model: facts(
-			fact{"model", "the built-in demo"},
-			fact{"architecture", fmt.Sprintf("%s: %d layers, hidden %d, ffn %d", info.Architecture, info.Layers, info.Hidden, info.FFN)},
-			fact{"1-bit weights", evaluate.Thousands(info.OneBit)}, fact{"digest", info.Digest.String()}),
-		Search: facts(
-			fact{"method", d.hunt.String()}, fact{"seed", fmt.Sprint(d.hunt.plan.seed)},
-			fact{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
-			fact{"cost", fmt.Sprintf("%.0f forward-pass equivalents, %s", r.Cost, secondsText(r.Seconds))},
-			fact{"ended by", string(r.Stopped)}),
-		Audits: d.audits,
-		Flips:  evaluate.Cells(d.patch), Layers: info.Layers,
-		Patch: evaluate.PatchFacts{
-			Flips: d.patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: d.files.bytes,
-			Facts: facts(
-				fact{"for the model", d.patch.Base().String()}, fact{"digest", d.patch.ContentDigest().String()},
-				fact{"made by", meta.Tool}, fact{"made on", meta.Created.Format(timeLayout)}, fact{"command", meta.Command}),
-		},
-		PatchJSON: asJSON.String(), Try: facts(d.next()...),
-	}
+	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), facts(d.next()...)
 	for i, m := range d.results {
 		if i == atHeldOut {
 			report.HeldOut = m.Result
@@ -168,18 +144,7 @@ func (d *demoRun) report() (*evaluate.Report, error) {
 		}
 	}
 	if p := d.perplexity; p != nil {
-		report.Search = append(report.Search, evaluate.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)})
-	}
-	for _, p := range r.Trajectory {
-		report.Trajectory = append(report.Trajectory, evaluate.Point{Step: p.Step, Cost: p.Cost, Fitness: p.Fitness, Flips: p.Flips})
+		report.Search = append(report.Search, perplexityFact(p))
 	}
 	return report, nil
-}
-
-func facts(list ...fact) []evaluate.Fact {
-	out := make([]evaluate.Fact, len(list))
-	for i, f := range list {
-		out[i] = evaluate.Fact{Name: f.name, Value: f.value}
-	}
-	return out
 }

@@ -78,7 +78,7 @@ func (d *demoRun) seek(ctx context.Context, p plan) (err error) {
 	}
 	fmt.Fprintf(d.say, "\n2. Search: predict what every row would do, try the best, keep what helps (seed %d)\n", p.seed)
 	d.app.stdout.Flush()
-	if d.found, err = d.app.run(ctx, d.hunt, nil); err != nil {
+	if d.found, err = d.app.run(ctx, d.hunt, d.validate, nil); err != nil {
 		return err
 	}
 	r := d.found

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"bankai/search"
 )
 
 // count is a flag that takes a whole number from 0.
@@ -106,4 +108,29 @@ func badFlag(_ *cobra.Command, err error) error {
 		cause = fmt.Errorf("%q is not a number it can take", invalid.GetValue())
 	}
 	return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, cause)
+}
+
+// sizeList is a flag that takes granularities, "row,bit".
+type sizeList []search.Granularity
+
+func (l *sizeList) String() string {
+	var names []string
+	for _, s := range *l {
+		names = append(names, s.String())
+	}
+	return strings.Join(names, ",")
+}
+
+func (l *sizeList) Type() string { return "SIZES" }
+
+func (l *sizeList) Set(s string) error {
+	*l = nil
+	for name := range strings.SplitSeq(s, ",") {
+		g, err := search.ParseGranularity(strings.TrimSpace(name))
+		if err != nil {
+			return err
+		}
+		*l = append(*l, g)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,48 +25,52 @@ type described interface {
 	search.Describer
 }
 
-// strategies make the strategies there are, by name.
-var strategies = map[strategy]func(ms []search.Matrix, g search.Granularity, seed uint64) (described, error){
-	"guided": func(ms []search.Matrix, g search.Granularity, _ uint64) (described, error) {
-		if g != search.Row {
-			return nil, fmt.Errorf("guided search flips whole rows: use --strategy greedy for %ss", g)
-		}
-		return search.NewGuided(ms)
-	},
-	"greedy": func(ms []search.Matrix, g search.Granularity, seed uint64) (described, error) {
-		return search.NewGreedy(ms, g, seed)
-	},
-	"random": func(ms []search.Matrix, g search.Granularity, seed uint64) (described, error) {
-		return search.NewRandom(ms, g, seed)
-	},
+// strategies make the strategies there are, by name. A vote is of several guided
+// searches.
+var strategies = map[strategy]func(ms []search.Matrix, p plan) (described, error){
+	"guided": func(ms []search.Matrix, p plan) (described, error) { return search.NewGuided(ms, p.seed, p.sizes...) },
+	"vote":   func(ms []search.Matrix, p plan) (described, error) { return search.NewGuided(ms, p.seed, p.sizes...) },
+	"evolve": func(ms []search.Matrix, p plan) (described, error) { return search.NewEvolve(ms, p.sizes[0], p.seed) },
+	"greedy": func(ms []search.Matrix, p plan) (described, error) { return search.NewGreedy(ms, p.sizes[0], p.seed) },
+	"random": func(ms []search.Matrix, p plan) (described, error) { return search.NewRandom(ms, p.sizes[0], p.seed) },
 }
 
 func parseStrategy(s string) (strategy, error) {
 	if strategies[strategy(s)] == nil {
-		return "", fmt.Errorf("unknown strategy %q: use guided, greedy or random", s)
+		return "", fmt.Errorf("unknown strategy %q: use guided, greedy, evolve, vote or random", s)
 	}
 	return strategy(s), nil
 }
 
-func parseGranularity(s string) (search.Granularity, error) {
-	for _, g := range []search.Granularity{search.Row, search.Group} {
-		if s == g.String() {
-			return g, nil
-		}
-	}
-	return 0, fmt.Errorf("unknown granularity %q: use row or group", s)
-}
+// guided reports whether a strategy goes by forecasts.
+func (s strategy) guided() bool { return s == "guided" || s == "vote" || s == "evolve" }
 
 // plan says how to search.
 type plan struct {
 	strategy    strategy
-	granularity search.Granularity
+	sizes       []search.Granularity
 	layers      []int    // none: all
 	projections []string // none: gate and up
 	objective   search.Objective
 	screen      int // targets to screen candidates on, 0 for no screening
+	text        []string
 	seed        uint64
-	limits      search.Config // Steps, MaxFlips, MaxCost
+	limits      search.Config // Steps, MaxFlips, MaxBytes, MaxCost, Prune
+	draws       int           // of a vote
+	votes       int           // that a flip needs
+}
+
+// check refuses what the strategy cannot do.
+func (p plan) check() error {
+	switch {
+	case len(p.sizes) > 1 && p.strategy != "guided" && p.strategy != "vote":
+		return usagef("--strategy %s searches by one granularity: give one of row, group and bit", p.strategy)
+	case !p.strategy.guided() && slices.Contains(p.sizes, search.Bit):
+		return usagef("--strategy %s draws rows or groups: use --strategy guided for bits", p.strategy)
+	case p.strategy == "vote" && (p.draws < 1 || p.votes < 1 || p.votes > p.draws):
+		return usagef("--votes %d of --draws %d: a flip can have from 1 vote to as many as there are draws", p.votes, p.draws)
+	}
+	return nil
 }
 
 // hunt is a search that is set up.
@@ -74,6 +79,7 @@ type hunt struct {
 	plan     plan
 	targets  set
 	controls set
+	matrices []search.Matrix
 	eval     *search.ModelEvaluator
 	strat    described
 	facts    []search.Fact // all that decides how it goes
@@ -81,40 +87,63 @@ type hunt struct {
 }
 
 func newHunt(m *engine.Model, targets, controls set, p plan) (*hunt, error) {
-	matrices, err := search.Matrices(m.Weights(), p.layers, p.projections)
-	if err != nil {
+	if err := p.check(); err != nil {
 		return nil, err
 	}
+	h := &hunt{model: m, plan: p, targets: targets, controls: controls, start: bankai.New(m.Digest(), bankai.Meta{})}
+	var err error
+	if h.matrices, err = search.Matrices(m.Weights(), p.layers, p.projections); err != nil {
+		return nil, err
+	}
+	if h.eval, err = h.evaluator(targets.Set, p.objective); err != nil {
+		return nil, err
+	}
+	if h.strat, err = strategies[p.strategy](h.matrices, p); err != nil {
+		return nil, err
+	}
+	h.facts = search.Identity(h.start, h.eval, h.strat)
+	if p.strategy == "vote" {
+		h.facts = append(h.facts, search.Fact{Name: "vote", Value: fmt.Sprint(p.votes, " of ", p.draws)})
+	}
+	return h, nil
+}
+
+// evaluator measures patches on some of the targets.
+func (h *hunt) evaluator(targets probe.Set, o search.Objective) (*search.ModelEvaluator, error) {
 	var tensors []string
-	for _, w := range matrices {
+	for _, w := range h.matrices {
 		tensors = append(tensors, w.Name)
 	}
-	eval, err := search.NewEvaluator(m, targets.Set, controls.Set, search.EvaluatorOptions{
-		Objective: p.objective, Screen: p.screen, Tensors: tensors,
+	return search.NewEvaluator(h.model, targets, h.controls.Set, search.EvaluatorOptions{
+		Objective: o, Screen: h.plan.screen, Tensors: tensors, Text: h.plan.text,
 	})
-	if err != nil {
-		return nil, err
-	}
-	strat, err := strategies[p.strategy](matrices, p.granularity, p.seed)
-	if err != nil {
-		return nil, err
-	}
-	start := bankai.New(m.Digest(), bankai.Meta{})
-	return &hunt{
-		model: m, plan: p, targets: targets, controls: controls, eval: eval, strat: strat,
-		facts: search.Identity(start, eval, strat), start: start,
-	}, nil
 }
 
 // run searches until a limit is reached or ctx ends, with a journal unless that
-// is nil. As search.Run, it may return a result beside an error.
-func (a *app) run(ctx context.Context, h *hunt, journal *search.Journal) (*search.Result, error) {
+// is nil, and watches the answers to the validation set unless that is empty. As
+// search.Run, it may return a result beside an error.
+func (a *app) run(ctx context.Context, h *hunt, validation set, journal *search.Journal) (*search.Result, error) {
 	limits := h.plan.limits
 	limits.Journal = journal
+	if len(validation.Set) > 0 {
+		limits.Watch = &search.Watch{Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
+			overlay, err := h.model.Overlay(p)
+			if err != nil {
+				return nil, err
+			}
+			return evaluate.Right(ctx, h.model, overlay, validation.Set)
+		}}
+	}
 	progress := a.meter("search, step", limits.Steps)
 	defer progress.stop()
 	limits.Progress = func(p search.Progress) { progress.set(p.Step, progressText(p)) }
-	result, err := search.Run(ctx, h.eval, h.strat, h.start, limits)
+	var result *search.Result
+	var err error
+	if h.plan.strategy == "vote" {
+		result, err = h.vote(ctx, limits)
+	} else {
+		result, err = search.Run(ctx, h.eval, h.strat, h.start, limits)
+	}
 	if result == nil {
 		return nil, err
 	}
@@ -139,19 +168,28 @@ func (h *hunt) meta(name string) bankai.Meta {
 	return bankai.Meta{BaseModel: name, Metric: h.plan.objective.Metric.String(), Description: h.String()}
 }
 
+// projections are those that are searched.
+func (h *hunt) projections() []string {
+	if len(h.plan.projections) == 0 {
+		return []string{"gate", "up"}
+	}
+	return h.plan.projections
+}
+
 // String says in a line how the search goes about it.
 func (h *hunt) String() string {
 	p := h.plan
-	projections := p.projections
-	if len(projections) == 0 {
-		projections = []string{"gate", "up"}
+	projections := h.projections()
+	var sizes []string
+	for _, size := range p.sizes {
+		sizes = append(sizes, size.String())
 	}
 	layers := "all layers"
 	if len(p.layers) > 0 {
 		layers = fmt.Sprintf("%d of the layers", len(p.layers))
 	}
 	return fmt.Sprintf("%s search by %s in %s of %s, climbing the %s %s of %s, with %s",
-		p.strategy, p.granularity, strings.Join(projections, " and "), layers,
+		p.strategy, strings.Join(sizes, ", "), strings.Join(projections, " and "), layers,
 		p.objective.Reduce, p.objective.Metric, many(len(h.targets.Set), "probe"), many(len(h.controls.Set), "control"))
 }
 

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"bankai/evaluate"
 	"bankai/probe"
 	"bankai/search"
 )
@@ -12,23 +15,33 @@ import (
 // searchFlags are the flags of `search`.
 type searchFlags struct {
 	model       modelFlags
-	probes      string
+	probes      []string
+	weights     []float64
+	floors      []float64
 	validate    string
 	controls    string
 	controlText string
 	out         string
 
 	strategy    choice[strategy]
-	granularity choice[search.Granularity]
+	granularity sizeList
 	layers      intList
 	projections []string
 	metric      *choice[probe.Metric]
 	fitness     choice[search.Reduce]
 	penalty     float64
+	cap         float64
+	tie         float64
+	kl          float64
 	screen      count
 	steps       count
 	maxFlips    count
+	maxBytes    count
 	maxCost     float64
+	noPrune     bool
+	draws       count
+	votes       count
+	report      string
 	resume      bool
 	force       bool
 }
@@ -36,11 +49,13 @@ type searchFlags struct {
 func (a *app) searchCommand() *cobra.Command {
 	f := &searchFlags{
 		strategy:    choice[strategy]{"guided", "NAME", parseStrategy},
-		granularity: choice[search.Granularity]{search.Row, "SIZE", parseGranularity},
+		granularity: sizeList{search.Row},
 		layers:      intList{ranges: true},
 		fitness:     choice[search.Reduce]{search.Mean, "mean|min", search.ParseReduce},
 		screen:      search.DefaultScreen,
 		steps:       300,
+		draws:       3,
+		votes:       2,
 	}
 	cmd := &cobra.Command{
 		Use:   "search --probes F -o P",
@@ -87,22 +102,32 @@ before is kept as P.old.`,
 func (f *searchFlags) add(cmd *cobra.Command) {
 	f.model.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.probes, "probes", "", "probe `FILE` to search with")
-	flags.StringVar(&f.validate, "validate", "", "probe `FILE` to measure the patch on at the end")
+	flags.StringArrayVar(&f.probes, "probes", nil, "probe `FILE` to search with; several are helped together")
+	flags.Float64SliceVar(&f.weights, "weights", nil, "`WEIGHTS` of several probe files, in their order (default all alike)")
+	flags.Float64SliceVar(&f.floors, "floors", nil, "least `GAIN` that each of several probe files must have (default 0)")
+	flags.StringVar(&f.validate, "validate", "", "probe `FILE` to watch the answers of, and to measure the patch on at the end")
 	flags.StringVar(&f.controls, "controls", "", "probe `FILE` of what must hold")
-	flags.StringVar(&f.controlText, "control-text", "", "`FILE` of sentences, one a line, whose perplexity to report before and after")
+	flags.StringVar(&f.controlText, "control-text", "", "`FILE` of sentences, one a line, whose perplexity to report, and to hold on to with --kl")
 	outFlag(cmd, &f.out, patchNames)
-	flags.Var(&f.strategy, "strategy", "guided (by predictions), greedy (draw by scale) or random (draw all alike)")
-	flags.Var(&f.granularity, "granularity", "what a flip takes in: row or group (128 weights)")
+	flags.Var(&f.strategy, "strategy", "guided (by predictions), evolve, vote, greedy (draw by scale) or random (draw all alike)")
+	flags.Var(&f.granularity, "granularity", "what a flip takes in: row, group (128 weights) or bit; several are used in turn")
 	flags.Var(&f.layers, "layers", "`LAYERS` to search, as 0,3,8-11 (default all)")
 	flags.StringSliceVar(&f.projections, "proj", nil, "`PROJECTIONS` to search: gate, up, down, q, k, v, o (default gate,up)")
 	f.metric = metricFlag(cmd, probe.AnswerLogprob)
 	flags.Var(&f.fitness, "fitness", "mean gain over the probes, or the min")
 	flags.Float64Var(&f.penalty, "penalty", search.DefaultPenalty, "`WEIGHT` of the controls' loss")
+	flags.Float64Var(&f.cap, "cap", 0, "`VALUE` of the metric beyond which a probe's gain hardly counts; 0 for none")
+	flags.Float64Var(&f.tie, "tie", 0, "`WEIGHT` that a control with nothing lost has in predictions of bits, 0 to 1")
+	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model on --control-text")
 	flags.Var(&f.screen, "screen", "give a candidate up that helps none of the `N` worst probes; 0 for never")
 	flags.Var(&f.steps, "steps", "candidates to try")
-	flags.Var(&f.maxFlips, "max-flips", "stop at so many flips; 0 for no limit")
+	flags.Var(&f.maxFlips, "max-flips", "the most flips a patch may have; 0 for no limit")
+	flags.Var(&f.maxBytes, "max-bytes", "the most bytes a patch file may have; 0 for no limit")
 	flags.Float64Var(&f.maxCost, "max-cost", 0, "stop when so many forward-pass `EQUIVALENTS` are spent; 0 for no limit")
+	flags.BoolVar(&f.noPrune, "no-prune", false, "keep flips that turn out to be of no use at the end")
+	flags.Var(&f.draws, "draws", "searches of a vote, each with its own half of the probes")
+	flags.Var(&f.votes, "votes", "draws that have to agree on a flip")
+	flags.StringVar(&f.report, "report", "", "write a page about the search to `FILE`.html")
 	flags.BoolVar(&f.resume, "resume", false, "go on with the journal of an earlier run")
 	flags.BoolVar(&f.force, "force", false, "search in spite of fatal findings of the audit")
 }
@@ -110,7 +135,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 // check refuses what cannot be right whatever the files hold.
 func (f *searchFlags) check() error {
 	switch {
-	case f.probes == "":
+	case len(f.probes) == 0:
 		return usagef("give the probe file with --probes")
 	case f.steps < 1:
 		return usagef("--steps 0: try at least 1 candidate")
@@ -118,17 +143,38 @@ func (f *searchFlags) check() error {
 		return usagef("--penalty %v: must be 0 or more", f.penalty)
 	case !(f.maxCost >= 0):
 		return usagef("--max-cost %v: must be 0 (no limit) or more", f.maxCost)
+	case !(f.tie >= 0 && f.tie <= 1):
+		return usagef("--tie %v: must be from 0 to 1", f.tie)
+	case !(f.kl >= 0):
+		return usagef("--kl %v: must be 0 or more", f.kl)
+	case f.kl > 0 && f.controlText == "":
+		return usagef("--kl needs a text to hold on to: give it with --control-text")
+	case len(f.weights) > 0 && len(f.weights) != len(f.probes):
+		return usagef("--weights names %d numbers for %s", len(f.weights), many(len(f.probes), "probe file"))
+	case len(f.floors) > 0 && len(f.floors) != len(f.probes):
+		return usagef("--floors names %d numbers for %s", len(f.floors), many(len(f.probes), "probe file"))
+	case f.report != "" && filepath.Ext(f.report) != ".html":
+		return usagef("--report %s: must end in .html", f.report)
+	}
+	if err := f.plan(searchSets{}, 0).check(); err != nil {
+		return err
 	}
 	return checkPatchName(f.out)
 }
 
 // plan is what the flags ask for.
-func (f *searchFlags) plan(seed uint64) plan {
+func (f *searchFlags) plan(sets searchSets, seed uint64) plan {
 	p := plan{
-		strategy: f.strategy.value, granularity: f.granularity.value, projections: f.projections,
-		objective: search.Objective{Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty},
-		screen:    int(f.screen), seed: seed,
-		limits: search.Config{Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxCost: f.maxCost},
+		strategy: f.strategy.value, sizes: f.granularity, projections: f.projections,
+		objective: search.Objective{
+			Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
+			Cap: f.cap, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
+		},
+		screen: int(f.screen), text: sets.text, seed: seed, draws: int(f.draws), votes: int(f.votes),
+		limits: search.Config{
+			Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxBytes: int(f.maxBytes), MaxCost: f.maxCost,
+			Prune: !f.noPrune && f.strategy.value.guided(),
+		},
 	}
 	for _, l := range f.layers.values {
 		p.layers = append(p.layers, int(l))
@@ -136,18 +182,51 @@ func (f *searchFlags) plan(seed uint64) plan {
 	return p
 }
 
+// shares are those of several probe files.
+func (f *searchFlags) shares(sets []set) []search.Share {
+	if len(sets) < 2 {
+		return nil
+	}
+	var shares []search.Share
+	for i, s := range sets {
+		share := search.Share{Probes: len(s.Set), Weight: 1}
+		if len(f.weights) > 0 {
+			share.Weight = f.weights[i]
+		}
+		if len(f.floors) > 0 {
+			share.Floor = f.floors[i]
+		}
+		shares = append(shares, share)
+	}
+	return shares
+}
+
 // searchSets are the files that a search reads.
 type searchSets struct {
-	targets, validation, controls set
-	text                          []string // lines, for perplexity
+	targets              []set
+	validation, controls set
+	text                 []string // lines, for perplexity and divergence
+}
+
+// all are the target sets as one.
+func (s searchSets) all() set {
+	all := s.targets[0]
+	for _, t := range s.targets[1:] {
+		all.source += ", " + t.source
+		all.Set = slices.Concat(all.Set, t.Set)
+	}
+	return all
 }
 
 // read reads them all, before any long work.
 func (f *searchFlags) read() (sets searchSets, err error) {
+	if sets.targets, err = readSets(f.probes); err != nil {
+		return sets, err
+	}
 	for _, s := range []struct {
 		source string
 		set    *set
-	}{{f.probes, &sets.targets}, {f.validate, &sets.validation}, {f.controls, &sets.controls}} {
+	}{{f.validate, &sets.validation}, {f.controls, &sets.controls}} {
 		if s.source == "" {
 			continue
 		}
@@ -169,18 +248,25 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	if f.controls == "" {
 		a.warn("there are no --controls: nothing keeps the search from breaking what works now")
 	}
+	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
+		a.note("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, many(n, "probe"), search.StopAnswers)
+	}
 	m, err := a.openModel(&f.model)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	found, err := a.checked(ctx, m, sets.targets, f.metric.value, []set{sets.validation, sets.controls}, f.force)
+	var audits []evaluate.SetAudit
+	for _, s := range sets.targets {
+		found, err := a.checked(ctx, m, s, f.metric.value, []set{sets.validation, sets.controls}, f.force)
+		if err != nil {
+			return err
+		}
+		audits = append(audits, evaluate.SetAudit{Role: "Search", Source: s.source, Probes: len(s.Set), Findings: found})
+	}
+	h, err := newHunt(m, sets.all(), sets.controls, f.plan(sets, a.seed))
 	if err != nil {
 		return err
 	}
-	h, err := newHunt(m, sets.targets, sets.controls, f.plan(a.seed))
-	if err != nil {
-		return err
-	}
-	return a.searchAndWrite(ctx, f, h, sets, found)
+	return a.searchAndWrite(ctx, f, h, sets, audits)
 }

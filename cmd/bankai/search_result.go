@@ -27,27 +27,31 @@ type searchDoc struct {
 	Stopped    search.Stop           `json:"stopped"`
 	Trajectory []search.Point        `json:"trajectory"`
 	Validate   *counts               `json:"validate"`   // null without --validate, or if interrupted
+	Controls   *counts               `json:"controls"`   // null without --controls, or if interrupted
 	Perplexity *evaluate.BeforeAfter `json:"perplexity"` // null without --control-text, or if interrupted
 	Audit      []evaluate.KindCount  `json:"audit"`
+	Warning    string                `json:"warning,omitempty"`
 
 	out        written
+	audits     []evaluate.SetAudit
 	validation *evaluate.Result
+	controls   *evaluate.Result
 }
 
-func newSearchDoc(r *search.Result, found evaluate.Findings) *searchDoc {
+func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 	doc := &searchDoc{
 		Fitness: r.Fitness, Cost: cost{r.Cost, r.Seconds}, Steps: r.Steps, Accepted: r.Accepted, Screened: r.Screened,
-		Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: found.Summary(),
+		Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{}, Warning: r.Warning, audits: audits,
 	}
-	if doc.Audit == nil {
-		doc.Audit = []evaluate.KindCount{}
+	for _, audit := range audits {
+		doc.Audit = append(doc.Audit, audit.Findings.Summary()...)
 	}
 	return doc
 }
 
 // searchAndWrite writes the patch as soon as it is there, and again with what
 // was measured of it.
-func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, found evaluate.Findings) error {
+func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit) error {
 	meta, err := a.stamp(h.meta(modelName(f.model.path, h.model.Config())), f.out)
 	if err != nil {
 		return err
@@ -61,7 +65,10 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	if f.resume && !resumed {
 		a.note("nothing to resume: %s.journal begins anew", f.out)
 	}
-	result, runErr := a.run(ctx, h, journal)
+	room := meta // for what will be claimed, so that the file keeps to --max-bytes
+	room.Claims = []bankai.Claim{claim("validation", sets.validation, &evaluate.Result{Total: len(sets.validation.Set)})}
+	h.start = h.start.WithMeta(room)
+	result, runErr := a.run(ctx, h, sets.validation, journal)
 	if result == nil {
 		return runErr
 	}
@@ -70,7 +77,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 			return err
 		}
 	}
-	doc := newSearchDoc(result, found)
+	doc := newSearchDoc(result, audits)
 	if doc.out, err = writePatch(result.Patch.WithMeta(meta), f.out); err != nil {
 		return err
 	}
@@ -88,6 +95,15 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	if doc.validation != nil {
 		meta.Claims = []bankai.Claim{claim("validation", sets.validation, doc.validation)}
 		if doc.out, err = writePatch(result.Patch.WithMeta(meta), f.out); err != nil {
+			return err
+		}
+	}
+	if f.report != "" {
+		page, err := doc.report(a, h, f.model.path, result, result.Patch.WithMeta(meta), sets)
+		if err != nil {
+			return err
+		}
+		if err := writeTo(f.report, page.WriteHTML); err != nil {
 			return err
 		}
 	}
@@ -118,6 +134,13 @@ func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets s
 		c := countsOf(r)
 		doc.Validate, doc.validation = &c, r
 	}
+	if len(sets.controls.Set) > 0 {
+		if doc.controls, err = a.compare(ctx, h.model, overlay, sets.controls); err != nil {
+			return err
+		}
+		c := countsOf(doc.controls)
+		doc.Controls = &c
+	}
 	if len(sets.text) > 0 {
 		doc.Perplexity, err = comparePerplexity(ctx, h.model, overlay, sets.text)
 	}
@@ -125,9 +148,12 @@ func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets s
 }
 
 func (d *searchDoc) write(w io.Writer) {
-	validation, perplexity, next := "", "", ""
+	validation, controls, perplexity, next := "", "", "", ""
 	if d.validation != nil {
 		validation = d.validation.Verdict()
+	}
+	if d.controls != nil {
+		controls = d.controls.Verdict()
 	}
 	if d.Perplexity != nil {
 		perplexity = fmt.Sprintf("%.4g before, %.4g after", d.Perplexity.Before, d.Perplexity.After)
@@ -140,7 +166,9 @@ func (d *searchDoc) write(w io.Writer) {
 		fact{"cost", fmt.Sprintf("%s, %.0f forward-pass equivalents", secondsText(d.Cost.Seconds), d.Cost.ForwardEquivalents)},
 		fact{"fitness", fmt.Sprintf("%+.4f nats", d.Fitness)},
 		fact{"validation", validation},
+		fact{"controls", controls},
 		fact{"perplexity", perplexity},
+		fact{"warning", d.Warning},
 		fact{"patch", d.out.String()},
 		fact{"interrupted", next})
 	if d.Flips == 0 && d.Stopped != search.StopInterrupted {

@@ -1,0 +1,83 @@
+package search
+
+// outlook predicts the fitness from predicted changes of the questions' values.
+// The changes are summed in slots: one for the mean of a set of targets, if only
+// that counts, or one for each target; one for each control; and one for the text.
+type outlook struct {
+	e     *ModelEvaluator
+	slot  []int // of every question
+	slots int
+	now   float64 // the fitness as it is
+
+	values   Values
+	gains    []float64 // of the sets, as they are
+	changed  []float64 // of the sets, as predicted
+	targets  []float64 // as predicted, if each has a slot
+	controls int       // the first control's slot
+}
+
+// newOutlook is on a patch with the given values.
+func newOutlook(e *ModelEvaluator, values Values) outlook {
+	o := outlook{e: e, values: values}
+	o.now = e.opts.Fitness(*e.base, o.values)
+	o.gains = e.opts.gains(nil, e.base.Targets, o.values.Targets)
+	if e.opts.Reduce != Mean || e.opts.Cap != 0 {
+		o.targets = make([]float64, e.targets)
+	}
+	for set, s := range e.opts.sets(e.targets) {
+		for range s.Probes {
+			if o.targets == nil {
+				o.slot = append(o.slot, set)
+			} else {
+				o.slot = append(o.slot, len(o.slot))
+			}
+		}
+	}
+	o.controls = len(o.gains)
+	if o.targets != nil {
+		o.controls = e.targets
+	}
+	o.slots = o.controls
+	for range e.controls {
+		o.slot = append(o.slot, o.slots)
+		o.slots++
+	}
+	for len(o.slot) < len(e.questions) { // the text
+		o.slot = append(o.slot, o.slots)
+	}
+	if e.tokens > 0 {
+		o.slots++
+	}
+	return o
+}
+
+// fitness is the predicted one, given the changes of all slots: that of slot i is
+// changes[i·stride].
+func (o *outlook) fitness(changes []float32, stride int) float64 {
+	opts, base := &o.e.opts, o.e.base
+	if o.targets == nil {
+		o.changed = o.changed[:0]
+		for i, s := range opts.sets(o.e.targets) {
+			o.changed = append(o.changed, o.gains[i]+float64(changes[i*stride])/float64(s.Probes))
+		}
+	} else {
+		for i, t := range o.values.Targets {
+			o.targets[i] = t + float64(changes[i*stride])
+		}
+		o.changed = opts.gains(o.changed[:0], base.Targets, o.targets)
+	}
+	var loss float64
+	for i, c := range o.values.Controls {
+		if d := base.Controls[i] - c - float64(changes[(o.controls+i)*stride]); d > 0 {
+			loss += d
+		}
+	}
+	if n := len(o.values.Controls); n > 0 {
+		loss /= float64(n)
+	}
+	var kl float64
+	if o.e.tokens > 0 {
+		kl = max(0, o.values.KL-base.KL+float64(changes[(o.slots-1)*stride])/float64(o.e.tokens))
+	}
+	return opts.total(o.changed, loss, kl)
+}

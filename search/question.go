@@ -1,0 +1,97 @@
+package search
+
+import (
+	"context"
+	"slices"
+
+	"bankai/engine"
+	"bankai/probe"
+)
+
+// question is a probe as token ids, or a line of the text.
+type question struct {
+	metric probe.Metric // of a probe
+	engine.Question
+	text bool
+}
+
+// value is the metric of a probe, in nats, or the divergence of a line: the sum
+// over its tokens, in nats.
+func (q question) value(answers []engine.Answer) float64 {
+	if q.text {
+		return answers[0].KL
+	}
+	values := make([]float64, len(answers))
+	for i, a := range answers {
+		values[i] = a.LogProb
+		if q.metric.OnMargin() {
+			values[i] = a.Margin
+		}
+	}
+	return q.metric.Value(values)
+}
+
+// weighting is the value as a function of the answers.
+func (q question) weighting() engine.Weighting {
+	switch {
+	case q.text:
+		return engine.Weighting{KL: 1}
+	case q.metric.OnMargin():
+		return engine.Weighting{Margins: q.metric.Weights()}
+	}
+	return engine.Weighting{LogProbs: q.metric.Weights()}
+}
+
+// linePart bounds the tokens of a line that are scored together.
+const linePart = 256
+
+// addText makes questions of the lines of the text that fit in TextMemory, and
+// returns those lines.
+func (e *ModelEvaluator) addText() []string {
+	if e.opts.Divergence == 0 {
+		return nil
+	}
+	most := TextMemory / (4 * e.model.Config().Vocab)
+	for n, line := range e.opts.Text {
+		ids := e.model.Tokenizer().Encode(line + "\n")
+		if e.tokens+len(ids)-1 > most && n > 0 {
+			return e.opts.Text[:n]
+		}
+		for part := range slices.Chunk(ids, linePart) {
+			if len(part) > 1 {
+				q := engine.Question{Prompt: part[:1], Answers: [][]int32{part[1:]}}
+				e.questions = append(e.questions, question{Question: q, text: true})
+				e.tokens += len(part) - 1
+			}
+		}
+	}
+	return e.opts.Text
+}
+
+// refer keeps what the unpatched model says of the text.
+func (e *ModelEvaluator) refer(ctx context.Context) error {
+	var qs []engine.Question
+	for _, q := range e.questions[e.targets+e.controls:] {
+		qs = append(qs, q.Question)
+	}
+	if len(qs) == 0 || e.questions[len(e.questions)-1].Reference != nil {
+		return nil
+	}
+	refs, err := e.model.References(ctx, qs)
+	if err != nil {
+		return err
+	}
+	for i, r := range refs {
+		e.questions[e.targets+e.controls+i].Reference = r
+	}
+	return nil
+}
+
+// slopes are the derivatives of the fitness by the values of all questions.
+func (e *ModelEvaluator) slopes() []float64 {
+	out := e.opts.slopes(*e.base, e.split(e.answered()))
+	for range e.questions[len(out):] {
+		out = append(out, -e.opts.Divergence/float64(e.tokens))
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"bankai"
+)
+
+// Voter is one of several searches whose patches are put to the vote. Each
+// has drawn its own probes, so that a flip which only suits one draw is outvoted.
+type Voter struct {
+	Evaluator *ModelEvaluator
+	Strategy  Strategy
+	Journal   *Journal // may be nil
+}
+
+// Vote runs every voter from the patch cur, and returns the patch of what at least
+// least of them chose, measured by ev on all probes. The limits of c are those of
+// all voters together. Costs are in the forward-pass equivalents of ev.
+//
+// When ctx ends, what the voters have found so far is counted.
+func Vote(ctx context.Context, ev *ModelEvaluator, voters []Voter, least int, cur *bankai.Patch, c Config) (*Result, error) {
+	if len(voters) == 0 || least < 1 || least > len(voters) {
+		return nil, fmt.Errorf("search: %d votes of %d: must be from 1 to the number of draws", least, len(voters))
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	sum := &Result{Patch: cur}
+	var found []*bankai.Patch
+	for i, v := range voters {
+		r, err := v.run(ctx, ev, cur, c, len(voters), i, sum)
+		if r == nil {
+			return sum, err
+		}
+		found = append(found, r.Patch)
+		sum.add(r, v.Evaluator.full/ev.full)
+		if err != nil {
+			return sum, fmt.Errorf("draw %d: %w", i+1, err)
+		}
+	}
+	sum.Patch = Majority(found, least).WithMeta(cur.Meta())
+	if sum.Stopped == StopInterrupted { // not even measured
+		return sum, nil
+	}
+	scores, err := ev.Score(ctx, sum.Patch, []Move{{}})
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		sum.Stopped = StopInterrupted
+		return sum, nil
+	}
+	if err != nil {
+		return sum, fmt.Errorf("search: %w", err)
+	}
+	sum.Final, sum.Fitness = scores[0], scores[0].Fitness
+	sum.Cost += scores[0].Cost
+	sum.Trajectory = append(sum.Trajectory, Point{Step: sum.Steps, Cost: sum.Cost, Fitness: sum.Fitness, Flips: sum.Patch.Len(), Seconds: sum.Seconds})
+	return sum, nil
+}
+
+// run is the search of the i-th voter of n.
+func (v Voter) run(ctx context.Context, ev *ModelEvaluator, cur *bankai.Patch, c Config, n, i int, before *Result) (*Result, error) {
+	c.Journal = v.Journal
+	c.Watch = nil // what a voter loses may be outvoted
+	c.Steps = max(1, c.Steps/n)
+	c.MaxCost /= float64(n) * v.Evaluator.full / ev.full
+	if report := c.Progress; report != nil {
+		c.Progress = func(p Progress) {
+			p.Step, p.Cost, p.Steps = p.Step+before.Steps, p.Cost+before.Cost, p.Steps*n
+			p.ETA *= time.Duration(n - i) // the others take about as long
+			report(p)
+		}
+	}
+	return Run(ctx, v.Evaluator, v.Strategy, cur, c)
+}
+
+// add counts a voter's search in, the cost of whose passes is unit times that of a
+// forward-pass equivalent.
+func (r *Result) add(o *Result, unit float64) {
+	for _, p := range o.Trajectory {
+		p.Step, p.Cost, p.Seconds = p.Step+r.Steps, r.Cost+p.Cost*unit, p.Seconds+r.Seconds
+		r.Trajectory = append(r.Trajectory, p)
+	}
+	r.Outcomes = append(r.Outcomes, o.Outcomes...)
+	r.Cost += o.Cost * unit
+	r.Seconds += o.Seconds
+	r.Steps += o.Steps
+	r.Accepted += o.Accepted
+	r.Screened += o.Screened
+	r.Start = o.Start
+	r.Stopped = o.Stopped
+}
+
+// Majority is the patch of the weights that at least so many of the patches flip.
+// It has no Meta.
+func Majority(patches []*bankai.Patch, least int) *bankai.Patch {
+	type edge struct {
+		bankai.Flip        // Col is the place, N is not used
+		step        int    // 1 where a flip begins, -1 where it ends
+		col         uint64 // beyond the end of a row for ToEnd
+	}
+	var edges []edge
+	for _, p := range patches {
+		for _, f := range p.Flips() {
+			end := uint64(f.Col) + uint64(f.N)
+			if f.N == bankai.ToEnd {
+				end = bankai.ToEnd
+			}
+			edges = append(edges, edge{f, 1, uint64(f.Col)}, edge{f, -1, end})
+		}
+	}
+	slices.SortFunc(edges, func(a, b edge) int {
+		return cmp.Or(cmp.Compare(a.Tensor, b.Tensor), cmp.Compare(a.Row, b.Row), cmp.Compare(a.col, b.col), cmp.Compare(b.step, a.step))
+	})
+	var flips []bankai.Flip
+	votes, from := 0, uint64(0)
+	for _, e := range edges {
+		if votes += e.step; e.step > 0 && votes == least {
+			from = e.col
+		} else if e.step < 0 && votes == least-1 && e.col > from {
+			f := bankai.Flip{Tensor: e.Tensor, Row: e.Row, Col: uint32(from), N: uint32(e.col - from)}
+			if e.col == bankai.ToEnd {
+				f.N = bankai.ToEnd
+			}
+			flips = append(flips, f)
+		}
+	}
+	return bankai.New(patches[0].Base(), bankai.Meta{}, flips...)
+}

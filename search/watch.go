@@ -1,0 +1,165 @@
+package search
+
+import (
+	"context"
+	"fmt"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"bankai"
+)
+
+// Watch looks, while a search climbs its fitness, at what the fitness stands for:
+// whether the model's own answers to prompts that the search does not use are
+// right. A fitness can rise by means that help no answer; the published one does,
+// under a strong optimiser.
+type Watch struct {
+	// Answers tells which of the prompts are answered right under a patch.
+	Answers func(ctx context.Context, p *bankai.Patch) ([]bool, error)
+	// Every is the cost between looks, in forward-pass equivalents; 0 means
+	// DefaultEvery.
+	Every float64
+}
+
+const (
+	// DefaultEvery is the usual cost between looks, in forward-pass equivalents.
+	DefaultEvery = 15
+
+	// StopAnswers is the number of watched prompts from which on a fall ends the
+	// search: with fewer, chance moves them too much.
+	StopAnswers = 200
+
+	// fallLevel is the probability, if the patch did no harm, of as many answers
+	// lost since the best look as are taken for a fall.
+	fallLevel = 0.01
+)
+
+// Look is a patch as it was watched.
+type Look struct {
+	Point
+	Answers []bool `json:"-"`
+
+	patch *bankai.Patch
+	score Score
+}
+
+// watching is what a run has seen.
+type watching struct {
+	last   float64 // cost at the last look
+	best   int     // index of the look with the most right answers
+	fooled bool
+}
+
+// look watches the current patch, if it is time to or if now is set, and reports
+// whether the search has to end.
+func (r *run) look(ctx context.Context, now bool) (fooled bool, err error) {
+	w := r.c.Watch
+	if w == nil {
+		return false, nil
+	}
+	every := w.Every
+	if every == 0 {
+		every = DefaultEvery
+	}
+	if n := len(r.res.Looks); n > 0 && (r.res.Looks[n-1].patch == r.res.Patch || !now && r.res.Cost < r.seen.last+every) {
+		return false, nil
+	}
+	right, ok := r.c.Journal.look(r.res.Patch)
+	if !ok {
+		if right, err = w.Answers(ctx, r.res.Patch); err != nil {
+			return false, fmt.Errorf("search: watching the answers: %w", err)
+		}
+		if err := r.c.Journal.append(newLookRecord(r.res.Patch, right, r.seconds())); err != nil {
+			return false, fmt.Errorf("search: %w", err)
+		}
+	}
+	r.seen.last = r.res.Cost
+	return r.saw(right), nil
+}
+
+// saw takes a look in.
+func (r *run) saw(right []bool) (fooled bool) {
+	p := r.point()
+	n := count(right)
+	p.Right = &n
+	if last := len(r.res.Trajectory) - 1; last >= 0 && r.res.Trajectory[last].Step == p.Step && r.res.Trajectory[last].Flips == p.Flips {
+		r.res.Trajectory[last].Right = &n
+	} else {
+		r.res.Trajectory = append(r.res.Trajectory, p)
+	}
+	r.res.Looks = append(r.res.Looks, Look{p, right, r.res.Patch, r.res.Final})
+	now := len(r.res.Looks) - 1
+	best := r.res.Looks[r.seen.best]
+	if n > *best.Right {
+		r.seen.best = now
+		return false
+	}
+	if !fallen(best.Answers, right) {
+		return false
+	}
+	text := fmt.Sprintf("fitness rose from %+.3f to %+.3f while right answers on validation fell from %d to %d of %d", best.Fitness, p.Fitness, *best.Right, n, len(right))
+	if len(right) < StopAnswers {
+		r.res.Warning = fmt.Sprintf("%s; the search went on, since fewer than %d prompts are too few to end it by", text, StopAnswers)
+		return false
+	}
+	r.res.Warning = text + "; the search ended, and the patch with the most right answers was kept"
+	r.seen.fooled = true
+	return true
+}
+
+// conclude takes the last look, and goes back to the best one if the search was
+// fooled.
+func (r *run) conclude(ctx context.Context, stopped *Stop) error {
+	if !r.seen.fooled {
+		if _, err := r.look(ctx, true); err != nil {
+			return err
+		}
+	}
+	if r.seen.fooled {
+		*stopped = StopFooled
+		best := r.res.Looks[r.seen.best]
+		r.res.Patch, r.res.Final, r.res.Fitness = best.patch, best.score, best.score.Fitness
+	}
+	return nil
+}
+
+func count(right []bool) (n int) {
+	for _, r := range right {
+		if r {
+			n++
+		}
+	}
+	return n
+}
+
+// fallen reports whether more answers were lost than chance explains: by the exact
+// one-sided sign test on the answers that changed, as McNemar's.
+func fallen(before, after []bool) bool {
+	lost, changed := 0, 0
+	for i := range before {
+		if before[i] != after[i] {
+			changed++
+			if before[i] {
+				lost++
+			}
+		}
+	}
+	if lost == 0 {
+		return false
+	}
+	chance := distuv.Binomial{N: float64(changed), P: 0.5}
+	return 1-chance.CDF(float64(lost-1)) < fallLevel
+}
+
+func newLookRecord(on *bankai.Patch, right []bool, seconds float64) record {
+	text := make([]byte, len(right))
+	for i, ok := range right {
+		text[i] = '0'
+		if ok {
+			text[i] = '1'
+		}
+	}
+	r, s := newRecord(on, seconds), string(text)
+	r.Look = &s
+	return r
+}
