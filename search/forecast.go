@@ -52,7 +52,7 @@ func (e *ModelEvaluator) Forecast(ctx context.Context, cur *bankai.Patch, ms []M
 func (e *ModelEvaluator) sloped() []engine.Sloped {
 	out := make([]engine.Sloped, len(e.questions))
 	for i, q := range e.questions {
-		out[i] = engine.Sloped{Question: q.Question, Weights: q.metric.Weights()}
+		out[i] = engine.Sloped{Question: q.Question, Weighting: engine.Weighting{LogProbs: q.metric.Weights()}}
 	}
 	return out
 }
