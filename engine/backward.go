@@ -8,7 +8,6 @@ import (
 
 // backMemory is what a backward pass computes on: [tokens, width] unless said.
 type backMemory struct {
-	dx        []float32 // ∂F/∂ the residual stream, Hidden
 	x, dIn    []float32 // a normalised input of projections and ∂F/∂ it, Hidden
 	part      []float32 // a projection's part of dIn
 	y         []float32 // what a sublayer added to the stream, Hidden
@@ -33,11 +32,10 @@ func (m *backMemory) reset(model *Model, n int) {
 			*s = resize(*s, n*width)
 		}
 	}
-	size(c.Hidden, &m.dx, &m.x, &m.dIn, &m.part, &m.y)
+	size(c.Hidden, &m.x, &m.dIn, &m.part, &m.y)
 	size(c.Heads*c.HeadDim, &m.q, &m.dq, &m.out, &m.dOut, &m.dqRow)
 	size(c.KVHeads*c.HeadDim, &m.k, &m.dk, &m.v, &m.dv, &m.dkRow, &m.dvRow)
 	size(c.FFN, &m.h, &m.dh, &m.dGate, &m.dUp)
-	clear(m.dx)
 	if m.rows == nil {
 		m.rows = make([][]float32, model.workers)
 	}
@@ -50,24 +48,28 @@ func (m *backMemory) reset(model *Model, n int) {
 func (g *gradient) head(tokens []int) {
 	width := g.m.config.Hidden
 	g.matMulT(g.dIn, g.m.head, g.b.logits, len(tokens))
-	top := g.tape.streams[g.m.lastCut()]
+	top := g.tape.stream(g.m.lastCut())
 	g.b.each(len(tokens), func(worker, i int) {
 		t := tokens[i]
 		g.normBack(worker, head(g.dx, t, width), head(top, t, width), g.m.outputNorm, head(g.dIn, i, width))
 	})
 }
 
-// back goes from the last layer to the first.
+// back goes from the upper end of the segment to its lower end, or to the lowest
+// cut that counts.
 func (g *gradient) back(ctx context.Context, p *pass) error {
 	g.setNegSin(p.sin)
-	for i := len(g.m.layers) - 1; i >= 0; i-- {
+	for c := g.tape.segment.to - 1; c >= max(g.tape.segment.from, g.lowest); c-- {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := g.mlp(i); err != nil {
-			return err
+		var err error
+		if layer, mlp := c.layer(); mlp {
+			err = g.mlp(layer)
+		} else {
+			err = g.attention(p, layer)
 		}
-		if err := g.attention(p, i); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -81,7 +83,7 @@ func projection(i int, name string, x, y, dy []float32) Projection {
 
 // mlp derives by what the MLP of layer i computes, and adds its part to dx.
 func (g *gradient) mlp(i int) error {
-	m, l, t := g.m, &g.m.layers[i], &g.tape.layers[i]
+	m, l, t := g.m, &g.m.layers[i], g.tape.layer(i)
 	width, below := m.config.FFN, beforeMLP(i)
 	g.added(below)
 	g.input(below, l.ffnNorm)
@@ -92,7 +94,7 @@ func (g *gradient) mlp(i int) error {
 		m.kernel.SwiGLUGrad(head(g.dGate, r, width), head(g.dUp, r, width), head(g.dh, r, width), gate, up)
 	})
 	err := g.visit(&Slopes{
-		Layer: i, Questions: g.questions, Hidden: g.h, DHidden: g.dh,
+		g: g, Layer: i, Last: g.last, Questions: g.questions, Hidden: g.h, DHidden: g.dh,
 		Projections: []Projection{
 			projection(i, "ffn_gate", g.x, t.gate, g.dGate),
 			projection(i, "ffn_up", g.x, t.up, g.dUp),
@@ -109,7 +111,7 @@ func (g *gradient) mlp(i int) error {
 // attention derives by what the attention of layer i computes, and adds its part
 // to dx.
 func (g *gradient) attention(p *pass, i int) error {
-	l, t, below := &g.m.layers[i], &g.tape.layers[i], beforeAttention(i)
+	l, t, below := &g.m.layers[i], g.tape.layer(i), beforeAttention(i)
 	g.added(below)
 	g.input(below, l.attnNorm)
 	g.matMulT(g.dOut, l.o, g.dx, len(g.questions))
@@ -124,7 +126,7 @@ func (g *gradient) attention(p *pass, i int) error {
 	})
 	g.b.each(len(g.questions), func(worker, r int) { g.turnBack(worker, p, l, t, r) })
 	err := g.visit(&Slopes{
-		Layer: i, Questions: g.questions,
+		g: g, Layer: i, Last: g.last, Questions: g.questions,
 		Projections: []Projection{
 			projection(i, "attn_q", g.x, t.q, g.dqRow),
 			projection(i, "attn_k", g.x, t.k, g.dkRow),
@@ -141,7 +143,7 @@ func (g *gradient) attention(p *pass, i int) error {
 
 // added sets y to what the sublayer above a cut added to the residual stream.
 func (g *gradient) added(below Cut) {
-	from, to := g.tape.streams[below], g.tape.streams[below+1]
+	from, to := g.tape.stream(below), g.tape.stream(below+1)
 	width := g.m.config.Hidden
 	g.b.each(len(g.questions), func(_, r int) {
 		y, a, b := head(g.y, r, width), head(from, r, width), head(to, r, width)
@@ -153,14 +155,18 @@ func (g *gradient) added(below Cut) {
 
 // input sets x to the normalised residual stream at a cut.
 func (g *gradient) input(below Cut, norm []float32) {
-	stream, width := g.tape.streams[below], g.m.config.Hidden
+	stream, width := g.tape.stream(below), g.m.config.Hidden
 	g.b.each(len(g.questions), func(_, r int) {
 		g.m.rmsNorm(head(g.x, r, width), head(stream, r, width), norm)
 	})
 }
 
-// through carries ∂F/∂y of projections y = W·norm(stream) to dx.
+// through carries ∂F/∂y of projections y = W·norm(stream) to dx, which nobody asks
+// for below the lowest cut.
 func (g *gradient) through(below Cut, norm []float32, ws []*kernel.Matrix, dys [][]float32) {
+	if below == g.lowest {
+		return
+	}
 	n, width := len(g.questions), g.m.config.Hidden
 	for i, w := range ws {
 		if i == 0 {
@@ -170,7 +176,7 @@ func (g *gradient) through(below Cut, norm []float32, ws []*kernel.Matrix, dys [
 		g.matMulT(g.part, w, dys[i], n)
 		g.b.each(n, func(_, r int) { g.m.kernel.Add(head(g.dIn, r, width), head(g.part, r, width)) })
 	}
-	stream := g.tape.streams[below]
+	stream := g.tape.stream(below)
 	g.b.each(n, func(worker, r int) {
 		g.normBack(worker, head(g.dx, r, width), head(stream, r, width), norm, head(g.dIn, r, width))
 	})

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"bankai"
 	"bankai/internal/gguf"
+	"bankai/internal/kernel"
 	"bankai/internal/testmodel"
 )
 
@@ -137,7 +139,7 @@ func BenchmarkGradient(b *testing.B) {
 			tokens := 0
 			for range 80 {
 				q := Question{Prompt: randomIDs(rng, 12, 512), Answers: [][]int32{randomIDs(rng, 7, 512), randomIDs(rng, 7, 512)}}
-				qs = append(qs, Sloped{q, []float64{1, -1}})
+				qs = append(qs, Sloped{q, Weighting{[]float64{1, -1}}})
 				tokens += q.Tokens()
 			}
 			for b.Loop() {
@@ -147,5 +149,52 @@ func BenchmarkGradient(b *testing.B) {
 			}
 			b.ReportMetric(float64(tokens*b.N)/b.Elapsed().Seconds(), "tokens/s")
 		})
+	}
+}
+
+// BenchmarkSlopes is what a forecast asks of the slopes of about 500 tokens, for the
+// gate of an MLP: the derivatives by all its weights, and the parts of its outputs
+// that one group of columns makes.
+func BenchmarkSlopes(b *testing.B) {
+	stop := errors.New("stop")
+	for _, shape := range []testmodel.Shape{
+		{Layers: 1, Hidden: 256, FFN: 1024, Heads: 4, KVHeads: 2, HeadDim: 64, Vocab: 512, Tied: true},
+		{Layers: 1, Hidden: 2048, FFN: 6144, Heads: 16, KVHeads: 8, HeadDim: 128, Vocab: 512, Tied: true},
+	} {
+		m := testModel(b, shape, Options{})
+		rng := rand.New(rand.NewPCG(1, 1))
+		var qs []Sloped
+		for range 21 {
+			qs = append(qs, Sloped{
+				Question{Prompt: randomIDs(rng, 12, shape.Vocab), Answers: [][]int32{randomIDs(rng, 7, shape.Vocab), randomIDs(rng, 7, shape.Vocab)}},
+				Weighting{[]float64{1, -1}},
+			})
+		}
+		acc := make([]float32, shape.FFN*shape.Hidden)
+		for name, columns := range map[string]int{"AddOuter": shape.Hidden, "Partial": kernel.GroupSize} {
+			b.Run(fmt.Sprintf("%s/%d×%d", name, shape.FFN, shape.Hidden), func(b *testing.B) {
+				tokens := 0
+				_, err := m.Gradient(context.Background(), qs, func(s *Slopes) error {
+					tokens = len(s.Questions)
+					weight, part := make([]float32, tokens), make([]float32, tokens*shape.FFN)
+					for t := range weight {
+						weight[t] = rng.Float32() + 1
+					}
+					s.AddOuter(0, 0, shape.FFN, weight, acc) // memory that was never written is slow
+					for b.Loop() {
+						if name == "Partial" {
+							s.Partial(0, 1, part)
+						} else {
+							s.AddOuter(0, 0, shape.FFN, weight, acc)
+						}
+					}
+					return stop
+				})
+				if !errors.Is(err, stop) {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(tokens*columns*shape.FFN*b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+			})
+		}
 	}
 }

@@ -8,34 +8,17 @@ import (
 )
 
 // Sloped is a question with the function of its answers whose derivatives are
-// wanted: F = Σ_k Weights[k]·LogProb of answer k, in nats. Its overlay must be
-// nil: patch the model in place, which gives the same bits.
+// wanted. Its overlay must be nil: patch the model in place, which gives the same
+// bits.
 type Sloped struct {
 	Question
-	Weights []float64 // one an answer
+	Weighting
 }
 
-// Slopes are derivatives at one layer's MLP or attention, for the tokens of some
-// questions. Every row belongs to one token, and so to one question and its F.
-type Slopes struct {
-	Layer       int
-	Questions   []int        // of every row
-	Projections []Projection // gate, up and down; or q, k, v and o
-
-	// Hidden is h = silu(gate)·up, the input of down, with ∂F/∂h: [tokens, FFN];
-	// nil at an attention.
-	Hidden, DHidden []float32
-}
-
-// Projection is a matrix product y = W·x with ∂F/∂y. In fast precision x is what
-// was then quantised to int8, and the derivatives are those of the function
-// without that rounding, computed from int8 themselves. The y of down and o are
-// differences of the residual stream.
-type Projection struct {
-	Tensor string
-	X      []float32 // [tokens, columns]
-	Y      []float32 // [tokens, rows]
-	DY     []float32 // [tokens, rows]
+// Weighting is the function of a question's answers that is derived:
+// F = Σ_k LogProbs[k]·LogProb of answer k, in nats.
+type Weighting struct {
+	LogProbs []float64 // one an answer
 }
 
 // gradientMemory bounds what a wave of tokens keeps for its backward pass (512 MiB),
@@ -46,79 +29,159 @@ const gradientMemory = 512 << 20
 const gradientTokens = 512
 
 // Gradient scores questions and derives their F by every projection's output and
-// every hidden unit, by one forward and one backward pass. visit gets the slopes
-// of some questions at a time, from the last layer to the first; they are
-// overwritten after it returns, and its error ends the pass. Neither the bits of
-// a row nor the order of the rows of a question depend on the other questions.
+// every hidden unit, by one forward and one backward pass: see [Trunk.Gradient], of
+// a trunk that keeps no cut.
 func (m *Model) Gradient(ctx context.Context, qs []Sloped, visit func(*Slopes) error) ([][]Answer, error) {
+	questions, ws := make([]Question, len(qs)), make([]Weighting, len(qs))
 	for i, q := range qs {
-		switch {
-		case q.Overlay != nil:
-			return nil, fmt.Errorf("question %d: derivatives under an overlay: patch the model in place", i)
-		case len(q.Weights) != len(q.Answers):
-			return nil, fmt.Errorf("question %d: %d weights for %d answers", i, len(q.Weights), len(q.Answers))
-		}
+		questions[i], ws[i] = q.Question, q.Weighting
 	}
-	limit := min(gradientTokens, max(1, gradientMemory/tokenBytes(m)))
-	g, ok := m.gradients.Get().(*gradient)
+	t, err := m.newTrunk(questions)
+	if err != nil {
+		return nil, err
+	}
+	return t.gradient(ctx, ws, 0, gradientTokens, visit)
+}
+
+// Gradient derives the F of every question by the outputs of the projections above
+// the cut lowest, and by the hidden units. That takes one backward pass over what is
+// above lowest and one forward pass over what is above the highest kept cut at or
+// below it.
+//
+// The kept cuts divide the layers into segments. These are gone through from the
+// top, and in each of them the questions, a wave of some at a time, from the
+// segment's upper end to its lower. So visit sees all questions at every MLP and
+// attention of a segment before any below, and [Slopes.Last] tells when it sees an
+// MLP or attention with the last of them. Cuts above the last layer's attention
+// divide nothing: only tokens whose logits are wanted have a stream there.
+//
+// The slopes are overwritten after visit returns, and its error ends the call.
+// Neither the bits of a row nor the order of all rows at one MLP or attention
+// depend on the cuts, the waves, or the other questions.
+func (t *Trunk) Gradient(ctx context.Context, ws []Weighting, lowest Cut, visit func(*Slopes) error) error {
+	_, err := t.gradient(ctx, ws, lowest, gradientTokens, visit)
+	return err
+}
+
+// gradient does so in waves of at most limit tokens, and scores the questions on the
+// way.
+func (t *Trunk) gradient(ctx context.Context, ws []Weighting, lowest Cut, limit int, visit func(*Slopes) error) ([][]Answer, error) {
+	if err := t.check(ws); err != nil {
+		return nil, err
+	}
+	g, ok := t.model.gradients.Get().(*gradient)
 	if !ok {
-		g = &gradient{m: m, tape: newTape(m)}
+		g = &gradient{m: t.model}
 	}
 	defer func() {
 		g.visit, g.qs = nil, nil // what the caller keeps there is not ours to hold
-		m.gradients.Put(g)
+		t.model.gradients.Put(g)
 	}()
-	g.visit = visit
-	out := make([][]Answer, len(qs))
-	err := waves(len(qs), limit, func(i int) Question { return qs[i].Question }, func(lo, hi, tokens int) error {
-		return g.wave(ctx, lo, qs[lo:hi], tokens, out[lo:hi])
-	})
-	if err != nil {
-		return nil, err
+	g.visit, g.lowest = visit, max(lowest, 1)
+	g.slopes = resize(g.slopes, t.rows*t.model.config.Hidden)
+	clear(g.slopes)
+	var out [][]Answer
+	for i, s := range t.segments(g.lowest) {
+		answers := make([][]Answer, len(t.qs)) // the head's, which is in the first segment
+		fit := max(1, gradientMemory/s.tokenBytes(t.model))
+		err := waves(len(t.qs), min(limit, fit), func(i int) Question { return t.qs[i].Question }, func(lo, hi, tokens int) error {
+			g.last = hi == len(t.qs)
+			return g.wave(ctx, t, s, ws[lo:hi], lo, tokens, answers[lo:hi])
+		})
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			out = answers
+		}
 	}
 	return out, nil
 }
 
-// gradient is the state of one call of Gradient.
-type gradient struct {
-	m     *Model
-	b     *Batch
-	tape  *tape
-	visit func(*Slopes) error
-
-	qs        []Sloped // of the wave
-	questions []int    // of every row
-	trees     []tree
-	backMemory
+// check refuses weightings that do not fit the questions.
+func (t *Trunk) check(ws []Weighting) error {
+	if len(ws) != len(t.qs) {
+		return fmt.Errorf("%d weightings for %d questions", len(ws), len(t.qs))
+	}
+	for i, w := range ws {
+		if n := len(t.qs[i].Answers); len(w.LogProbs) != n {
+			return fmt.Errorf("question %d: %d weights for %d answers", i, len(w.LogProbs), n)
+		}
+	}
+	return nil
 }
 
-// wave runs whole questions forward and back, which have so many tokens; first is
-// the number of the first.
-func (g *gradient) wave(ctx context.Context, first int, qs []Sloped, tokens int, out [][]Answer) error {
+// segments are the stretches between kept cuts from the head down to the one that
+// holds what is right above the cut lowest.
+func (t *Trunk) segments(lowest Cut) []segment {
+	var all []segment
+	to := t.model.lastCut()
+	for i := len(t.cuts) - 1; i >= -1 && to > lowest; i-- {
+		s := segment{0, to}
+		if i >= 0 {
+			s.from = t.cuts[i]
+		}
+		if s.from <= beforeAttention(len(t.model.layers)-1) {
+			all, to = append(all, s), s.from
+		}
+	}
+	return all
+}
+
+// gradient is the state of one call of Gradient.
+type gradient struct {
+	m      *Model
+	b      *Batch
+	tape   tape
+	visit  func(*Slopes) error
+	lowest Cut       // at least 1: no slopes are wanted below
+	slopes []float32 // ∂F/∂ the residual stream of all tokens, where the last segment ended: [rows, Hidden]
+
+	// The wave.
+	last      bool
+	qs        []Sloped
+	questions []int // of every row
+	trees     []tree
+	dx        []float32 // its part of slopes
+	backMemory
+	outer outer
+}
+
+// wave runs whole questions, which have so many tokens, forward and back through a
+// segment. first is the number of the first in the trunk.
+func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting, first, tokens int, out [][]Answer) error {
 	if g.b == nil || g.b.max < tokens {
 		g.b = g.m.NewBatch(max(tokens, gradientTokens))
 	}
-	g.tape.reset(g.m, tokens)
 	g.backMemory.reset(g.m, tokens)
-	g.qs, g.trees, g.questions = qs, nil, g.questions[:0]
-	all := make([]asked, len(qs))
-	row := 0
-	for i, q := range qs {
-		all[i] = asked{q.Question, row}
-		for range q.Tokens() {
+	g.qs, g.trees, g.questions = g.qs[:0], g.trees[:0], g.questions[:0]
+	all := make([]asked, len(ws))
+	row, width := t.qs[first].row, g.m.config.Hidden
+	for i, w := range ws {
+		all[i] = t.qs[first+i]
+		all[i].row -= row
+		for range all[i].Tokens() {
 			g.questions = append(g.questions, first+i)
 		}
-		row += q.Tokens()
+		g.qs = append(g.qs, Sloped{all[i].Question, w})
 		g.trees = append(g.trees, all[i].rows())
 	}
-	return g.b.scoreSome(ctx, job{keep: g.tape.streams, grad: g}, all, tokens, out)
+	g.dx = g.slopes[row*width : (row+tokens)*width]
+	j := job{from: s.from, keep: g.tape.begin(g.m, s, tokens), grad: g}
+	if s.from > 0 {
+		j.stream = t.streams[s.from][row*width:]
+	}
+	if s.to < g.m.lastCut() {
+		j.to = s.to
+	}
+	return g.b.scoreSome(ctx, j, all, tokens, out)
 }
 
 // seed replaces a row of logits by ∂F/∂logits. The row belongs to the token that
 // an answer has at index, or all of them at 0.
 func (g *gradient) seed(c continuation, index int, logits []float32, lse float64) {
 	q := g.qs[c.question]
-	answers, weights := q.Answers, q.Weights
+	answers, weights := q.Answers, q.LogProbs
 	if c.answer != allAnswers {
 		answers, weights = answers[c.answer:c.answer+1], weights[c.answer:c.answer+1]
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -21,6 +22,14 @@ type slopesOf map[string]*Projection
 func gradientOf(t testing.TB, m *Model, qs []Sloped) (slopesOf, [][]Answer) {
 	t.Helper()
 	all := slopesOf{}
+	answers, err := m.Gradient(context.Background(), qs, all.visit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all, answers
+}
+
+func (all slopesOf) visit(s *Slopes) error {
 	add := func(name string, p Projection) {
 		if all[name] == nil {
 			all[name] = &Projection{Tensor: name}
@@ -29,19 +38,13 @@ func gradientOf(t testing.TB, m *Model, qs []Sloped) (slopesOf, [][]Answer) {
 		all[name].Y = append(all[name].Y, p.Y...)
 		all[name].DY = append(all[name].DY, p.DY...)
 	}
-	answers, err := m.Gradient(context.Background(), qs, func(s *Slopes) error {
-		for _, p := range s.Projections {
-			add(p.Tensor, p)
-		}
-		if s.Hidden != nil {
-			add(fmt.Sprintf("hidden %d", s.Layer), Projection{Y: s.Hidden, DY: s.DHidden})
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, p := range s.Projections {
+		add(p.Tensor, p)
 	}
-	return all, answers
+	if s.Hidden != nil {
+		add(fmt.Sprintf("hidden %d", s.Layer), Projection{Y: s.Hidden, DY: s.DHidden})
+	}
+	return nil
 }
 
 // slopedQuestions climb the first answer, and fall from or ignore the others.
@@ -52,7 +55,7 @@ func slopedQuestions(rng *rand.Rand, n, vocab int) []Sloped {
 		s := Sloped{Question: q}
 		for k := range s.Answers {
 			s.Answers[k] = s.Answers[k][:min(len(s.Answers[k]), 4+i%3)]
-			s.Weights = append(s.Weights, []float64{1, -1, 0.3}[k])
+			s.LogProbs = append(s.LogProbs, []float64{1, -1, 0.3}[k])
 		}
 		qs = append(qs, s)
 	}
@@ -93,7 +96,7 @@ func TestGradientIsTheDerivative(t *testing.T) {
 				}
 			}
 		}
-		sites := slices.Sorted(keysOf(got))
+		sites := slices.Sorted(maps.Keys(got))
 		for _, what := range slices.Concat(sites, sites, sites) {
 			p, width := got[what], len(got[what].DY)/rowsOf(qs)
 			i, unit := rng.IntN(len(qs)), rng.IntN(width)
@@ -114,7 +117,7 @@ func nudged(ref *reference, q Sloped, row int, what string, unit int, by float64
 	answer, pos := positionOf(q.Question, row)
 	for k := range q.Answers {
 		one := q
-		one.Answers, one.Weights = q.Answers[k:k+1], q.Weights[k:k+1]
+		one.Answers, one.LogProbs = q.Answers[k:k+1], q.LogProbs[k:k+1]
 		f := reference{m: ref.m, weights: ref.weights}
 		if answer == allAnswers || answer == k {
 			f.nudge = func(layer int, name string, at int, y []float64) {
@@ -127,16 +130,6 @@ func nudged(ref *reference, q Sloped, row int, what string, unit int, by float64
 		sum += v
 	}
 	return sum
-}
-
-func keysOf(s slopesOf) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range s {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 func rowsOf(qs []Sloped) (n int) {
@@ -202,14 +195,26 @@ func TestGradientOfAPatchedModel(t *testing.T) {
 		for _, precision := range []Precision{Fast, Exact} {
 			qs := slopedQuestions(rand.New(rand.NewPCG(9, 9)), 3, shape.Vocab)
 			m := testModel(t, shape, Options{Precision: precision})
+			questions, ws := split(qs)
 			for what, p := range testPatches(m) {
+				trunk := newTrunk(t, m, questions, []Cut{1, 4})
 				if err := m.Apply(p); err != nil {
 					t.Fatal(err)
 				}
-				got, _ := gradientOf(t, m, qs)
+				got, moved := slopesOf{}, slopesOf{}
+				if _, err := m.Gradient(context.Background(), qs, got.visit); err != nil {
+					t.Fatal(err)
+				}
+				if err := trunk.Move(context.Background(), 0); err != nil {
+					t.Fatal(err)
+				}
+				if err := trunk.Gradient(context.Background(), ws, 0, moved.visit); err != nil {
+					t.Fatal(err)
+				}
 				baked := bakedModel(t, m, p, precision)
 				want, _ := gradientOf(t, baked, qs)
 				sameSlopes(t, fmt.Sprint(name, precision, what), got, want)
+				sameSlopes(t, fmt.Sprint(name, precision, what, ", moved"), moved, want)
 				if err := m.Apply(p); err != nil {
 					t.Fatal(err)
 				}
@@ -246,10 +251,10 @@ func TestGradientRefuses(t *testing.T) {
 	q := Question{Prompt: []int32{1, 2}, Answers: [][]int32{{3}}}
 	stop := errors.New("stop")
 	for what, qs := range map[string][]Sloped{
-		"an overlay":     {{Question{q.Prompt, q.Answers, o}, []float64{1}}},
-		"no weight":      {{q, nil}},
-		"a bad token":    {{Question{Prompt: []int32{-1}, Answers: q.Answers}, []float64{1}}},
-		"visit's error ": {{q, []float64{1}}},
+		"an overlay":     {{Question{q.Prompt, q.Answers, o}, Weighting{[]float64{1}}}},
+		"no weight":      {{q, Weighting{}}},
+		"a bad token":    {{Question{Prompt: []int32{-1}, Answers: q.Answers}, Weighting{[]float64{1}}}},
+		"visit's error ": {{q, Weighting{[]float64{1}}}},
 	} {
 		if _, err := m.Gradient(context.Background(), qs, func(*Slopes) error { return stop }); err == nil {
 			t.Errorf("%s: no error", what)
@@ -257,7 +262,7 @@ func TestGradientRefuses(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := m.Gradient(ended, []Sloped{{q, []float64{1}}}, func(*Slopes) error { return nil }); !errors.Is(err, context.Canceled) {
+	if _, err := m.Gradient(ended, []Sloped{{q, Weighting{[]float64{1}}}}, func(*Slopes) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end of the context: %v", err)
 	}
 }

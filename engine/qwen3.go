@@ -12,12 +12,15 @@ import (
 // and keys, rotary positions, and SwiGLU.
 func (b *Batch) forward(ctx context.Context, p *pass) error {
 	m := b.model
-	last := m.lastCut()
+	end := m.lastCut()
+	if p.to > 0 {
+		end = p.to
+	}
 	if p.from > beforeAttention(m.config.Layers-1) {
 		p.narrow(b.x, 0)
 	}
 	b.enter(p)
-	for c := max(p.from, 1); c < last; c++ {
+	for c := max(p.from, 1); c < end; c++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -28,11 +31,13 @@ func (b *Batch) forward(ctx context.Context, p *pass) error {
 			b.attention(p, layer)
 		}
 	}
-	b.leave(p, last)
+	b.leave(p, end)
 	for _, s := range p.spans {
 		s.seq.advance(len(s.tokens))
 	}
-	b.emitLogits(p)
+	if p.to == 0 {
+		b.emitLogits(p)
+	}
 	if p.grad != nil {
 		return p.grad.back(ctx, p)
 	}
@@ -151,7 +156,7 @@ func (b *Batch) mlp(p *pass, i int) {
 	b.normed(len(p.tokens), everyRow, l.ffnNorm)
 	gate, up := b.gate, b.up
 	if p.grad != nil {
-		gate, up = p.grad.tape.layers[i].gate, p.grad.tape.layers[i].up
+		gate, up = p.grad.tape.units(i, len(p.tokens)*width)
 	}
 	b.project(gate, l.gate, p.overlaid)
 	b.project(up, l.up, p.overlaid)

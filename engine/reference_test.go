@@ -165,7 +165,7 @@ func (f *reference) value(q Sloped) (sum float64, answers []float64) {
 			lp += p[n][id]
 		}
 		answers = append(answers, lp)
-		sum += q.Weights[k] * lp
+		sum += q.LogProbs[k] * lp
 	}
 	return sum, answers
 }

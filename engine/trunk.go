@@ -11,7 +11,9 @@ import (
 // overlay that only changes what is above a cut is scored from there, with the
 // same bits as from the beginning.
 type Trunk struct {
+	model   *Model
 	qs      []asked
+	rows    int   // tokens of all questions
 	cuts    []Cut // ascending, above 0
 	streams map[Cut][]float32
 	answers [][]Answer
@@ -29,24 +31,33 @@ type Branch struct {
 // NewTrunk scores the questions on the model as it is, so their overlays must be
 // nil, and keeps their streams at the cuts, each of [tokens, Hidden] floats.
 func (m *Model) NewTrunk(ctx context.Context, qs []Question, cuts ...Cut) (*Trunk, error) {
-	t := &Trunk{qs: make([]asked, len(qs)), streams: map[Cut][]float32{}}
-	rows := 0
-	for i, q := range qs {
-		if q.Overlay != nil {
-			return nil, fmt.Errorf("question %d: a trunk under an overlay: patch the model in place", i)
-		}
-		t.qs[i] = asked{q, rows}
-		rows += q.Tokens()
+	t, err := m.newTrunk(qs)
+	if err != nil {
+		return nil, err
 	}
 	for _, c := range cuts {
 		if c > 0 && t.streams[c] == nil {
-			t.streams[c] = make([]float32, rows*m.config.Hidden)
+			t.streams[c] = make([]float32, t.rows*m.config.Hidden)
 			t.cuts = append(t.cuts, c)
 		}
 	}
 	slices.Sort(t.cuts)
-	t.batches.New = func() any { return m.NewBatch(0) }
 	return t, t.from(ctx, 0)
+}
+
+// newTrunk is a trunk that knows its questions, but keeps no streams and has not
+// scored anything.
+func (m *Model) newTrunk(qs []Question) (*Trunk, error) {
+	t := &Trunk{model: m, qs: make([]asked, len(qs)), streams: map[Cut][]float32{}}
+	t.batches.New = func() any { return m.NewBatch(0) }
+	for i, q := range qs {
+		if q.Overlay != nil {
+			return nil, fmt.Errorf("question %d has an overlay: patch the model in place", i)
+		}
+		t.qs[i] = asked{q, t.rows}
+		t.rows += q.Tokens()
+	}
+	return t, nil
 }
 
 // from computes everything above a cut anew.

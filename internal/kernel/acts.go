@@ -40,6 +40,18 @@ const actGroups = GroupSize / ActGroup
 // at is where column col of the block's token t lies in q.
 func (b *block) at(col, t int) int { return (col/maskCols*b.width+t)*maskCols + col%maskCols }
 
+// group is the part of b that holds the columns of group g.
+func (b *block) group(g int) block {
+	lo, hi := g*GroupSize*b.width, (g+1)*GroupSize*b.width
+	out := block{token: b.token, width: b.width}
+	if b.f != nil {
+		out.f = b.f[lo:hi]
+		return out
+	}
+	out.q, out.scale, out.nsum = b.q[lo:hi], b.scale[lo/ActGroup:hi/ActGroup], b.nsum[lo/ActGroup:hi/ActGroup]
+	return out
+}
+
 // Reset makes a hold tokens vectors of cols values, reusing its memory. cols
 // must be a multiple of GroupSize. The values are undefined until SetToken.
 func (a *Acts) Reset(tokens, cols int, exact bool) {

@@ -119,6 +119,12 @@ func TestMatMulStaysInside(t *testing.T) {
 					got := fenced(t, where, make([]float32, tokens*rows))
 					s.MatMul(got, rows, w, fencedActs(t, where, s, x, tokens, cols, exact), 0, w.Tiles())
 					sameBits(t, fmt.Sprintf("exact=%v %d×%d, %d tokens", exact, rows, cols, tokens), got, want)
+
+					g := map[side]int{before: 0, after: cols/GroupSize - 1}[where]
+					Generic.MatMulGroup(want, rows, m, testActs(Generic, x, tokens, cols, exact), g, 0, m.Tiles())
+					got = fenced(t, where, make([]float32, tokens*rows))
+					s.MatMulGroup(got, rows, w, fencedActs(t, where, s, x, tokens, cols, exact), g, 0, w.Tiles())
+					sameBits(t, fmt.Sprintf("group %d of %d, exact=%v %d rows, %d tokens", g, cols/GroupSize, exact, rows, tokens), got, want)
 				}
 			}
 		}

@@ -113,15 +113,30 @@ func (s *Set) MatMul(y []float32, ystride int, w *Matrix, x *Acts, tile0, tile1 
 
 // MatMulBlocks is MatMul for the token blocks [block0, block1) of x only.
 func (s *Set) MatMulBlocks(y []float32, ystride int, w *Matrix, x *Acts, tile0, tile1, block0, block1 int) {
+	s.matMul(y, ystride, w, 0, w.Cols/GroupSize, x.blocks[block0:block1], x.exact, tile0, tile1)
+}
+
+// MatMulGroup is MatMul for one group of columns only: what they contribute to y.
+func (s *Set) MatMulGroup(y []float32, ystride int, w *Matrix, x *Acts, group, tile0, tile1 int) {
+	blocks := make([]block, len(x.blocks))
+	for i := range blocks {
+		blocks[i] = x.blocks[i].group(group)
+	}
+	s.matMul(y, ystride, w, group, group+1, blocks, x.exact, tile0, tile1)
+}
+
+// matMul multiplies the column groups [group0, group1) of w with blocks that hold
+// those columns.
+func (s *Set) matMul(y []float32, ystride int, w *Matrix, group0, group1 int, blocks []block, exact bool, tile0, tile1 int) {
 	run := s.tileFast
-	if x.exact {
+	if exact {
 		run = s.tileExact
 	}
 	for i := tile0; i < tile1; i++ {
-		tile := w.tile(i)
+		tile := w.tile(i)[group0*tileWords : group1*tileWords]
 		rows := min(Lanes, w.Rows-i*Lanes)
-		for n := block0; n < block1; n++ {
-			b := &x.blocks[n]
+		for n := range blocks {
+			b := &blocks[n]
 			if rows == Lanes {
 				run(y[b.token*ystride+i*Lanes:], ystride, tile, b)
 				continue

@@ -123,6 +123,39 @@ func TestSetsEqualGeneric(t *testing.T) {
 	}
 }
 
+// A group's product is that of a matrix of its columns alone.
+func TestMatMulGroup(t *testing.T) {
+	rng := rand.New(rand.NewPCG(12, 1))
+	for _, s := range Available() {
+		for tokens := 1; tokens <= 19; tokens++ {
+			rows, groups := 1+rng.IntN(50), 1+rng.IntN(4)
+			cols := groups * GroupSize
+			blocks, m, _ := testMatrix(rng, rows, cols)
+			x := testVector(rng, tokens*cols)
+			for _, exact := range []bool{false, true} {
+				a := testActs(s, x, tokens, cols, exact)
+				for g := range groups {
+					var part []byte
+					var in []float32
+					for r := range rows {
+						part = append(part, blocks[(r*groups+g)*BlockBytes:][:BlockBytes]...)
+					}
+					for i := range tokens {
+						in = append(in, x[i*cols+g*GroupSize:][:GroupSize]...)
+					}
+					alone := NewMatrix(rows, GroupSize)
+					alone.PackTiles(part, 0, alone.Tiles())
+					want, got := make([]float32, tokens*rows), make([]float32, tokens*rows)
+					Generic.MatMul(want, rows, alone, testActs(Generic, in, tokens, GroupSize, exact), 0, alone.Tiles())
+					s.MatMulGroup(got, rows, m, a, g, 0, 1)
+					s.MatMulGroup(got, rows, m, a, g, 1, m.Tiles())
+					sameBits(t, fmt.Sprintf("%s exact=%v group %d of %d×%d, %d tokens", s.Name, exact, g, rows, cols, tokens), got, want)
+				}
+			}
+		}
+	}
+}
+
 // Every finite float16 is a scale somewhere: zero, subnormal, negative, largest.
 func TestEveryScale(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 1))
