@@ -137,7 +137,7 @@ func BenchmarkGradient(b *testing.B) {
 			tokens := 0
 			for range 80 {
 				q := Question{Prompt: randomIDs(rng, 12, 512), Answers: [][]int32{randomIDs(rng, 7, 512), randomIDs(rng, 7, 512)}}
-				qs = append(qs, Sloped{q, []float64{1, -1}})
+				qs = append(qs, Sloped{q, Weighting{LogProbs: []float64{1, -1}}})
 				tokens += q.Tokens()
 			}
 			for b.Loop() {

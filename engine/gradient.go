@@ -2,17 +2,18 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"bankai/internal/kernel"
 )
 
 // Sloped is a question with the function of its answers whose derivatives are
-// wanted: F = Σ_k Weights[k]·LogProb of answer k, in nats. Its overlay must be
-// nil: patch the model in place, which gives the same bits.
+// wanted. Its overlay must be nil: patch the model in place, which gives the same
+// bits.
 type Sloped struct {
 	Question
-	Weights []float64 // one an answer
+	Weighting
 }
 
 // Slopes are derivatives at one layer's MLP or attention, for the tokens of some
@@ -52,11 +53,11 @@ const gradientTokens = 512
 // a row nor the order of the rows of a question depend on the other questions.
 func (m *Model) Gradient(ctx context.Context, qs []Sloped, visit func(*Slopes) error) ([][]Answer, error) {
 	for i, q := range qs {
-		switch {
-		case q.Overlay != nil:
+		if q.Overlay != nil {
 			return nil, fmt.Errorf("question %d: derivatives under an overlay: patch the model in place", i)
-		case len(q.Weights) != len(q.Answers):
-			return nil, fmt.Errorf("question %d: %d weights for %d answers", i, len(q.Weights), len(q.Answers))
+		}
+		if err := errors.Join(q.Reference.fits(q.Question, m.config.Vocab), q.Weighting.fits(q.Question)); err != nil {
+			return nil, fmt.Errorf("question %d: %w", i, err)
 		}
 	}
 	limit := min(gradientTokens, max(1, gradientMemory/tokenBytes(m)))
@@ -112,27 +113,6 @@ func (g *gradient) wave(ctx context.Context, first int, qs []Sloped, tokens int,
 		g.trees = append(g.trees, all[i].rows())
 	}
 	return g.b.scoreSome(ctx, job{keep: g.tape.streams, grad: g}, all, tokens, out)
-}
-
-// seed replaces a row of logits by ∂F/∂logits. The row belongs to the token that
-// an answer has at index, or all of them at 0.
-func (g *gradient) seed(c continuation, index int, logits []float32, lse float64) {
-	q := g.qs[c.question]
-	answers, weights := q.Answers, q.Weights
-	if c.answer != allAnswers {
-		answers, weights = answers[c.answer:c.answer+1], weights[c.answer:c.answer+1]
-	}
-	var sum float64
-	for _, w := range weights {
-		sum += w
-	}
-	g.m.kernel.ExpSum(logits, float32(lse))
-	for i, p := range logits {
-		logits[i] = float32(-sum) * p
-	}
-	for k, a := range answers {
-		logits[a[index]] += float32(weights[k])
-	}
 }
 
 // matMulT computes dx = wᵀ·dy for the tokens of the wave.

@@ -35,6 +35,9 @@ func (m *Model) NewTrunk(ctx context.Context, qs []Question, cuts ...Cut) (*Trun
 		if q.Overlay != nil {
 			return nil, fmt.Errorf("question %d: a trunk under an overlay: patch the model in place", i)
 		}
+		if err := q.Reference.fits(q, m.config.Vocab); err != nil {
+			return nil, fmt.Errorf("question %d: %w", i, err)
+		}
 		t.qs[i] = asked{q, rows}
 		rows += q.Tokens()
 	}

@@ -52,9 +52,17 @@ func (e *ModelEvaluator) Forecast(ctx context.Context, cur *bankai.Patch, ms []M
 func (e *ModelEvaluator) sloped() []engine.Sloped {
 	out := make([]engine.Sloped, len(e.questions))
 	for i, q := range e.questions {
-		out[i] = engine.Sloped{Question: q.Question, Weights: q.metric.Weights()}
+		out[i] = engine.Sloped{Question: q.Question, Weighting: q.weighting()}
 	}
 	return out
+}
+
+// weighting is the metric as a function of the answers.
+func (q question) weighting() engine.Weighting {
+	if q.metric.OnMargin() {
+		return engine.Weighting{Margins: q.metric.Weights()}
+	}
+	return engine.Weighting{LogProbs: q.metric.Weights()}
 }
 
 // siteScores adds up, for every row of some matrices, the predicted change of

@@ -37,11 +37,14 @@ func (e *ModelEvaluator) current() []float64 {
 }
 
 func (q question) value(answers []engine.Answer) float64 {
-	logprobs := make([]float64, len(answers))
+	scores := make([]float64, len(answers))
 	for i, a := range answers {
-		logprobs[i] = a.LogProb
+		scores[i] = a.LogProb
+		if q.metric.OnMargin() {
+			scores[i] = a.Margin
+		}
 	}
-	return q.metric.Value(logprobs)
+	return q.metric.Value(scores)
 }
 
 // on runs f with the model patched in place by cur, and the trunk moved there.

@@ -130,7 +130,7 @@ func (a *app) benchSearch(ctx context.Context, m *engine.Model, s benchSets) (*m
 	naive := slices.Clone(s.questions)
 	var sloped []engine.Sloped
 	for i, q := range naive {
-		sloped = append(sloped, engine.Sloped{Question: q, Weights: probe.SeqLogprob.Weights()})
+		sloped = append(sloped, engine.Sloped{Question: q, Weighting: engine.Weighting{LogProbs: probe.SeqLogprob.Weights()}})
 		naive[i].Overlay = overlay
 	}
 	out.Pass, err = timed(func() error {
