@@ -22,6 +22,7 @@ type backMemory struct {
 	dGate     []float32
 	dUp       []float32
 	negSin    []float32   // for turning back: [positions, HeadDim/2]
+	effect    []float32   // see AddEffects
 	rows      [][]float32 // per worker
 }
 

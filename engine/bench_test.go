@@ -139,7 +139,7 @@ func BenchmarkGradient(b *testing.B) {
 			tokens := 0
 			for range 80 {
 				q := Question{Prompt: randomIDs(rng, 12, 512), Answers: [][]int32{randomIDs(rng, 7, 512), randomIDs(rng, 7, 512)}}
-				qs = append(qs, Sloped{q, Weighting{[]float64{1, -1}}})
+				qs = append(qs, Sloped{q, Weighting{LogProbs: []float64{1, -1}}})
 				tokens += q.Tokens()
 			}
 			for b.Loop() {
@@ -167,7 +167,7 @@ func BenchmarkSlopes(b *testing.B) {
 		for range 21 {
 			qs = append(qs, Sloped{
 				Question{Prompt: randomIDs(rng, 12, shape.Vocab), Answers: [][]int32{randomIDs(rng, 7, shape.Vocab), randomIDs(rng, 7, shape.Vocab)}},
-				Weighting{[]float64{1, -1}},
+				Weighting{LogProbs: []float64{1, -1}},
 			})
 		}
 		acc := make([]float32, shape.FFN*shape.Hidden)

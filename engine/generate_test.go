@@ -60,6 +60,7 @@ func stepByStep(t *testing.T, m *Model, q Question, answer []int32) Answer {
 	for i, id := range answer {
 		row := l[(len(q.Prompt)-1+i)*vocab:][:vocab]
 		out.LogProb += float64(row[id]) - m.LogSumExp(row)
+		out.Margin += plainMargin(row, int(id))
 		if argMax(row) != id {
 			out.Greedy = false
 		}

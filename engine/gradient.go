@@ -15,12 +15,6 @@ type Sloped struct {
 	Weighting
 }
 
-// Weighting is the function of a question's answers that is derived:
-// F = Σ_k LogProbs[k]·LogProb of answer k, in nats.
-type Weighting struct {
-	LogProbs []float64 // one an answer
-}
-
 // gradientMemory bounds what a wave of tokens keeps for its backward pass (512 MiB),
 // unless a single question needs more.
 const gradientMemory = 512 << 20
@@ -104,8 +98,8 @@ func (t *Trunk) check(ws []Weighting) error {
 		return fmt.Errorf("%d weightings for %d questions", len(ws), len(t.qs))
 	}
 	for i, w := range ws {
-		if n := len(t.qs[i].Answers); len(w.LogProbs) != n {
-			return fmt.Errorf("question %d: %d weights for %d answers", i, len(w.LogProbs), n)
+		if err := w.fits(t.qs[i].Question); err != nil {
+			return fmt.Errorf("question %d: %w", i, err)
 		}
 	}
 	return nil
@@ -175,27 +169,6 @@ func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting
 		j.to = s.to
 	}
 	return g.b.scoreSome(ctx, j, all, tokens, out)
-}
-
-// seed replaces a row of logits by ∂F/∂logits. The row belongs to the token that
-// an answer has at index, or all of them at 0.
-func (g *gradient) seed(c continuation, index int, logits []float32, lse float64) {
-	q := g.qs[c.question]
-	answers, weights := q.Answers, q.LogProbs
-	if c.answer != allAnswers {
-		answers, weights = answers[c.answer:c.answer+1], weights[c.answer:c.answer+1]
-	}
-	var sum float64
-	for _, w := range weights {
-		sum += w
-	}
-	g.m.kernel.ExpSum(logits, float32(lse))
-	for i, p := range logits {
-		logits[i] = float32(-sum) * p
-	}
-	for k, a := range answers {
-		logits[a[index]] += float32(weights[k])
-	}
 }
 
 // matMulT computes dx = wᵀ·dy for the tokens of the wave.

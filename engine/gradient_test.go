@@ -81,32 +81,37 @@ func positionOf(q Question, row int) (answer, pos int) {
 // The derivatives are those of an independent forward pass in float64, by
 // central differences, at random elements of every projection and hidden layer.
 func TestGradientIsTheDerivative(t *testing.T) {
-	const h = 1e-4
 	for name, shape := range shapes {
 		rng := rand.New(rand.NewPCG(7, 7))
 		m := testModel(t, shape, Options{Precision: Exact})
-		qs := slopedQuestions(rng, 4, shape.Vocab)
-		got, answers := gradientOf(t, m, qs)
-		ref := &reference{m: m, weights: map[string][]float32{}}
-		for i, q := range qs {
-			_, want := ref.value(q)
-			for k, a := range answers[i] {
-				if math.Abs(a.LogProb-want[k]) > 1e-4 {
-					t.Fatalf("%s: question %d answer %d: ln p = %v, want %v", name, i, k, a.LogProb, want[k])
-				}
+		checkDerivatives(t, name, m, slopedQuestions(rng, 4, shape.Vocab), rng)
+	}
+}
+
+// checkDerivatives compares m's with differences, at random elements.
+func checkDerivatives(t *testing.T, name string, m *Model, qs []Sloped, rng *rand.Rand) {
+	t.Helper()
+	const h = 1e-4
+	got, answers := gradientOf(t, m, qs)
+	ref := &reference{m: m, weights: map[string][]float32{}}
+	for i, q := range qs {
+		_, want := ref.value(q)
+		for k, a := range answers[i] {
+			if math.Abs(a.LogProb-want[k]) > 1e-4 {
+				t.Fatalf("%s: question %d answer %d: ln p = %v, want %v", name, i, k, a.LogProb, want[k])
 			}
 		}
-		sites := slices.Sorted(maps.Keys(got))
-		for _, what := range slices.Concat(sites, sites, sites) {
-			p, width := got[what], len(got[what].DY)/rowsOf(qs)
-			i, unit := rng.IntN(len(qs)), rng.IntN(width)
-			q, row := qs[i], rng.IntN(qs[i].Tokens())
-			value := float64(p.DY[(rowsOf(qs[:i])+row)*width+unit])
-			derive := func(by float64) float64 { return nudged(ref, q, row, what, unit, by) }
-			want := (derive(h) - derive(-h)) / (2 * h)
-			if math.Abs(value-want) > 2e-3*math.Abs(want)+2e-4*rms(p.DY) {
-				t.Errorf("%s: %s, question %d, row %d, unit %d: ∂F/∂y = %v, by differences %v (rms %v)", name, what, i, row, unit, value, want, rms(p.DY))
-			}
+	}
+	sites := slices.Sorted(maps.Keys(got))
+	for _, what := range slices.Concat(sites, sites, sites) {
+		p, width := got[what], len(got[what].DY)/rowsOf(qs)
+		i, unit := rng.IntN(len(qs)), rng.IntN(width)
+		q, row := qs[i], rng.IntN(qs[i].Tokens())
+		value := float64(p.DY[(rowsOf(qs[:i])+row)*width+unit])
+		derive := func(by float64) float64 { return nudged(ref, q, row, what, unit, by) }
+		want := (derive(h) - derive(-h)) / (2 * h)
+		if math.Abs(value-want) > 2e-3*math.Abs(want)+2e-4*rms(p.DY) {
+			t.Errorf("%s: %s, question %d, row %d, unit %d: ∂F/∂y = %v, by differences %v (rms %v)", name, what, i, row, unit, value, want, rms(p.DY))
 		}
 	}
 }
@@ -117,7 +122,7 @@ func nudged(ref *reference, q Sloped, row int, what string, unit int, by float64
 	answer, pos := positionOf(q.Question, row)
 	for k := range q.Answers {
 		one := q
-		one.Answers, one.LogProbs = q.Answers[k:k+1], q.LogProbs[k:k+1]
+		one.Answers, one.Weighting = q.Answers[k:k+1], q.of(k)
 		f := reference{m: ref.m, weights: ref.weights}
 		if answer == allAnswers || answer == k {
 			f.nudge = func(layer int, name string, at int, y []float64) {
@@ -249,12 +254,11 @@ func TestGradientRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := Question{Prompt: []int32{1, 2}, Answers: [][]int32{{3}}}
-	stop := errors.New("stop")
+	one, stop := Weighting{LogProbs: []float64{1}}, errors.New("stop")
 	for what, qs := range map[string][]Sloped{
-		"an overlay":     {{Question{q.Prompt, q.Answers, o}, Weighting{[]float64{1}}}},
-		"no weight":      {{q, Weighting{}}},
-		"a bad token":    {{Question{Prompt: []int32{-1}, Answers: q.Answers}, Weighting{[]float64{1}}}},
-		"visit's error ": {{q, Weighting{[]float64{1}}}},
+		"an overlay":     {{Question{Prompt: q.Prompt, Answers: q.Answers, Overlay: o}, one}},
+		"a bad token":    {{Question{Prompt: []int32{-1}, Answers: q.Answers}, one}},
+		"visit's error ": {{q, one}},
 	} {
 		if _, err := m.Gradient(context.Background(), qs, func(*Slopes) error { return stop }); err == nil {
 			t.Errorf("%s: no error", what)
@@ -262,7 +266,7 @@ func TestGradientRefuses(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := m.Gradient(ended, []Sloped{{q, Weighting{[]float64{1}}}}, func(*Slopes) error { return nil }); !errors.Is(err, context.Canceled) {
+	if _, err := m.Gradient(ended, []Sloped{{q, one}}, func(*Slopes) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end of the context: %v", err)
 	}
 }

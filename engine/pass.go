@@ -32,6 +32,7 @@ type job struct {
 	keep   map[Cut][]float32 // residual streams to fill, [rows, Hidden]
 	emit   func(rows []logitRow, logits []float32)
 	grad   *gradient // what comes back, if anything does
+	record bool      // the questions' references are yet to be made
 }
 
 // logitRow says whose logits a row holds: of the span tag, for its token index.

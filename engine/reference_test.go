@@ -155,7 +155,7 @@ func (f *reference) attend(out, query []float64, ks, vs [][]float64, at int) {
 	}
 }
 
-// value is Σ weight·ln p(answer), and the log-probability of each answer.
+// value is F, and the log-probability of each answer.
 func (f *reference) value(q Sloped) (sum float64, answers []float64) {
 	for k, a := range q.Answers {
 		ids := append(append([]int32{}, q.Prompt...), a[:len(a)-1]...)
@@ -165,7 +165,9 @@ func (f *reference) value(q Sloped) (sum float64, answers []float64) {
 			lp += p[n][id]
 		}
 		answers = append(answers, lp)
-		sum += q.LogProbs[k] * lp
+		for n, id := range a {
+			sum += plainValue(q.of(k), q.Reference, n, int(id), p[n])
+		}
 	}
 	return sum, answers
 }

@@ -2,8 +2,7 @@ package engine
 
 import (
 	"context"
-
-	"bankai/internal/kernel"
+	"fmt"
 )
 
 // Question is a prompt with answers to be scored as its continuation.
@@ -11,6 +10,10 @@ type Question struct {
 	Prompt  []int32   // at least one token
 	Answers [][]int32 // at least one token each
 	Overlay *Overlay  // nil: the model as it is
+
+	// Reference is what Answer.KL compares with: that of the only answer, made
+	// from the same prompt. nil: nothing.
+	Reference *Reference
 }
 
 // Answer is the score of one continuation, teacher-forced.
@@ -18,6 +21,18 @@ type Answer struct {
 	LogProb float64 // Σ ln p(token | all before it), nats
 	Greedy  bool    // every token was the most likely one: greedy decoding emits it
 	Rank    int     // how many tokens were likelier than its first one; 0 is the arg max
+
+	// Margin is Σ min(MarginCap, d) + 0.02·d, where d is the logit of a token less
+	// the largest other one: what greedy decoding depends on, which emits the
+	// answer if every d > 0. Unlike LogProb it hardly gains from tokens that are
+	// safe.
+	Margin float64
+
+	// KL is Σ Σ_v p·(ln p − ln q) over the answer's tokens, in nats, where p are the
+	// probabilities of Question.Reference and q those of now; 0 without one. It is
+	// exactly 0 where the logits are those of the reference. Rounding is below 1e-7 a
+	// token and 1e-5 of the value, so a very small one may come out below 0.
+	KL float64
 }
 
 // Score scores the answers of every question. A question's answers share the
@@ -25,6 +40,9 @@ type Answer struct {
 func (m *Model) Score(ctx context.Context, qs []Question) ([][]Answer, error) {
 	asked := make([]asked, len(qs))
 	for i, q := range qs {
+		if err := q.Reference.fits(q, m.config.Vocab); err != nil {
+			return nil, fmt.Errorf("question %d: %w", i, err)
+		}
 		asked[i].Question = q
 	}
 	return m.NewBatch(0).score(ctx, job{}, asked)
@@ -99,12 +117,6 @@ func (b *Batch) score(ctx context.Context, j job, qs []asked) ([][]Answer, error
 	return out, nil
 }
 
-// continuation is where a row of logits belongs: to all answers of a question
-// if it is the prompt's, or else to one of them.
-type continuation struct{ question, answer int }
-
-const allAnswers = -1
-
 // spans lays out a question: the prompt, then all answers as branches of it.
 func (b *Batch) spans(q asked, c *cache) []span {
 	prompt := &Seq{batch: b, cache: c, overlay: q.Overlay}
@@ -125,7 +137,6 @@ func (b *Batch) spans(q asked, c *cache) []span {
 // scoreSome scores questions together, which have so many tokens.
 func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, tokens int, out [][]Answer) error {
 	var spans []span
-	var of []continuation // by tag
 	defer func() {
 		for _, s := range spans {
 			s.seq.Release()
@@ -135,98 +146,35 @@ func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, tokens int, ou
 	if tokens > b.max { // more than a pass
 		c = &b.cache
 	}
-	terms := make([][][]Answer, len(qs)) // [question][answer][token]
+	scores := judgement{job: j, m: b.model, qs: qs}
 	for i, q := range qs {
-		terms[i] = make([][]Answer, len(q.Answers))
-		for k, a := range q.Answers {
-			terms[i][k] = make([]Answer, len(a))
-		}
+		scores.expect(q)
 		for k, s := range b.spans(q, c) {
 			if s.seq != nil {
-				s.tag = len(of)
-				spans, of = append(spans, s), append(of, continuation{i, k - 1})
+				s.tag = len(scores.of)
+				spans, scores.of = append(spans, s), append(scores.of, continuation{i, k - 1})
 			}
 		}
 	}
-	err := b.judge(ctx, j, spans, func(r logitRow, logits []float32, lse float64) {
-		c := of[r.tag]
-		answers, n := qs[c.question].Answers, 0
-		if c.answer == allAnswers {
-			for k, a := range answers {
-				terms[c.question][k][0] = judged(logits, lse, a[0])
-			}
-		} else {
-			n = r.index + 1
-			terms[c.question][c.answer][n] = judged(logits, lse, answers[c.answer][n])
-		}
-		if j.grad != nil {
-			j.grad.seed(c, n, logits, lse)
-		}
-	})
-	if err != nil {
+	if err := b.judge(ctx, j, spans, scores.row); err != nil {
 		return err
 	}
 	for i := range qs {
-		out[i] = make([]Answer, len(terms[i]))
-		for k, t := range terms[i] {
-			out[i][k] = sumOf(t)
-		}
+		out[i] = scores.answers(i)
 	}
 	return nil
 }
 
-// sumOf is the score of an answer, given those of its tokens.
-func sumOf(terms []Answer) Answer {
-	sum := terms[0]
-	for _, t := range terms[1:] {
-		sum.LogProb += t.LogProb
-		sum.Greedy = sum.Greedy && t.Greedy
-	}
-	return sum
-}
-
-// judged is the score of one token under the logits it was chosen from.
-func judged(logits []float32, lse float64, id int32) Answer {
-	rank := rankOf(logits, id)
-	return Answer{LogProb: float64(logits[id]) - lse, Greedy: rank == 0, Rank: rank}
-}
-
-// judge feeds spans and calls f once for each row of logits, with its
-// log-sum-exp, from several goroutines.
-func (b *Batch) judge(ctx context.Context, j job, spans []span, f func(r logitRow, logits []float32, lse float64)) error {
-	m, vocab := b.model, b.model.config.Vocab
+// judge feeds spans and calls f once for each row of logits, from several
+// goroutines.
+func (b *Batch) judge(ctx context.Context, j job, spans []span, f func(r logitRow, logits []float32)) error {
+	vocab := b.model.config.Vocab
 	j.emit = func(rows []logitRow, logits []float32) {
 		b.team.run(len(rows), tokenGrain, func(_, lo, hi int) {
 			for n, r := range rows[lo:hi] {
-				row := logits[(lo+n)*vocab:][:vocab]
-				f(r, row, m.LogSumExp(row))
+				f(r, logits[(lo+n)*vocab:][:vocab])
 			}
 		})
 	}
 	return b.feed(ctx, j, spans)
-}
-
-// rankOf counts the tokens that greedy decoding prefers to id: a larger
-// logit, or the same with a smaller id.
-func rankOf(logits []float32, id int32) int {
-	n, v := 0, logits[id]
-	for i, l := range logits {
-		if l > v || l == v && i < int(id) {
-			n++
-		}
-	}
-	return n
-}
-
-// LogSumExp is ln Σ e^logit in nats; ln p of a token is its logit less this. The
-// sum is float32 within 1,024 logits and float64 across.
-func (m *Model) LogSumExp(logits []float32) float64 {
-	var part [1024]float32
-	most := m.kernel.Max(logits)
-	var sum float64
-	for lo := 0; lo < len(logits); lo += len(part) {
-		n := copy(part[:], logits[lo:])
-		sum += float64(m.kernel.ExpSum(part[:n], most))
-	}
-	return float64(most) + kernel.Log(sum)
 }

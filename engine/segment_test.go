@@ -75,7 +75,7 @@ func TestSegmentsOfALongPrompt(t *testing.T) {
 	rng := rand.New(rand.NewPCG(19, 19))
 	qs := []Sloped{{
 		Question{Prompt: randomIDs(rng, 170, shape.Vocab), Answers: [][]int32{randomIDs(rng, 20, shape.Vocab), randomIDs(rng, 3, shape.Vocab)}},
-		Weighting{[]float64{1, -1}},
+		Weighting{LogProbs: []float64{1, -1}},
 	}}
 	questions, ws := split(qs)
 	want, _ := gradientOf(t, m, qs)
@@ -133,13 +133,13 @@ func TestOrderOfSlopes(t *testing.T) {
 func TestTrunkGradientRefuses(t *testing.T) {
 	m := testModel(t, testmodel.Tiny, Options{})
 	trunk := newTrunk(t, m, []Question{{Prompt: []int32{1, 2}, Answers: [][]int32{{3}, {4}}}}, []Cut{2})
-	two, stop := Weighting{[]float64{1, 1}}, errors.New("stop")
+	two, stop := Weighting{LogProbs: []float64{1, 1}}, errors.New("stop")
 	visits := 0
 	visit := func(*Slopes) error { visits++; return stop }
 	for what, ws := range map[string][]Weighting{
 		"no weights":      nil,
 		"too many":        {two, two},
-		"too few answers": {{[]float64{1}}},
+		"too few answers": {{LogProbs: []float64{1}}},
 	} {
 		if err := trunk.Gradient(context.Background(), ws, 0, visit); err == nil || visits > 0 {
 			t.Errorf("%s: %v after %d visits", what, err, visits)

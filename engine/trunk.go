@@ -54,6 +54,9 @@ func (m *Model) newTrunk(qs []Question) (*Trunk, error) {
 		if q.Overlay != nil {
 			return nil, fmt.Errorf("question %d has an overlay: patch the model in place", i)
 		}
+		if err := q.Reference.fits(q, m.config.Vocab); err != nil {
+			return nil, fmt.Errorf("question %d: %w", i, err)
+		}
 		t.qs[i] = asked{q, t.rows}
 		t.rows += q.Tokens()
 	}

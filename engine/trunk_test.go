@@ -55,7 +55,8 @@ func TestScoreIsStepwiseDecoding(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					j := judged(logits[0], m.LogSumExp(logits[0]), id)
+					j := m.judged(logits[0], m.LogSumExp(logits[0]), id)
+					j.Rank = m.rank(logits[0], id)
 					if n == 0 {
 						want = j
 					} else {
@@ -109,7 +110,7 @@ func TestTrunkEqualsScore(t *testing.T) {
 					}
 					for i := len(branches) % 7; i < len(qs); i += 7 {
 						branches = append(branches, Branch{i, o, m.CutBelow(tensor.Name)})
-						asked = append(asked, Question{qs[i].Prompt, qs[i].Answers, o})
+						asked = append(asked, Question{Prompt: qs[i].Prompt, Answers: qs[i].Answers, Overlay: o})
 					}
 				}
 				got, err := trunk.Score(ctx, branches)

@@ -6,7 +6,7 @@ import (
 )
 
 func TestMetricNames(t *testing.T) {
-	for _, m := range []Metric{AnswerLogprob, SeqLogprob, TokenGap} {
+	for _, m := range []Metric{AnswerLogprob, AnswerMargin, SeqLogprob, TokenGap} {
 		if got, err := ParseMetric(m.String()); err != nil || got != m {
 			t.Errorf("ParseMetric(%q) = %v, %v", m, got, err)
 		}
@@ -26,6 +26,7 @@ func TestMetrics(t *testing.T) {
 	logprob := map[string]float64{ // of each continuation, in nats
 		"[11]": -5, "[21]": -7, "[10 11]": -1, "[20 21]": -4, "[10 11 0]": -1.5,
 	}
+	margin := map[string]float64{"[10 11 0]": 4.25}
 	for _, c := range []struct {
 		m       Metric
 		want    float64
@@ -34,12 +35,17 @@ func TestMetrics(t *testing.T) {
 		{TokenGap, 2, TokenGap},
 		{SeqLogprob, 3, SeqLogprob},
 		{AnswerLogprob, -1.5, SeqLogprob},
+		{AnswerMargin, 4.25, SeqLogprob},
 	} {
-		var lps []float64
-		for _, a := range c.m.Answers(tokens) {
-			lps = append(lps, logprob[fmt.Sprint(a)])
+		scored := logprob
+		if c.m.OnMargin() {
+			scored = margin
 		}
-		if got := c.m.Value(lps); got != c.want {
+		var scores []float64
+		for _, a := range c.m.Answers(tokens) {
+			scores = append(scores, scored[fmt.Sprint(a)])
+		}
+		if got := c.m.Value(scores); got != c.want {
 			t.Errorf("%v = %v, want %v", c.m, got, c.want)
 		}
 		if got := c.m.Control(); got != c.control {

@@ -82,7 +82,7 @@ func row(rows ...uint32) search.Move {
 // The values of a move are those of the metric on a model that was patched in
 // place, one probe at a time, and the fitness is the objective of them.
 func TestEvaluatorAgreesWithAPatchedModel(t *testing.T) {
-	for _, metric := range []probe.Metric{probe.AnswerLogprob, probe.SeqLogprob, probe.TokenGap} {
+	for _, metric := range []probe.Metric{probe.AnswerLogprob, probe.AnswerMargin, probe.SeqLogprob, probe.TokenGap} {
 		m, plain := tiny(t), tiny(t)
 		o := published(metric)
 		o.Screen = 0
@@ -97,6 +97,9 @@ func TestEvaluatorAgreesWithAPatchedModel(t *testing.T) {
 			answers, err := plain.Score(context.Background(), []engine.Question{{Prompt: ids.Prompt, Answers: metric.Answers(ids)}})
 			if err != nil {
 				t.Fatal(err)
+			}
+			if metric == probe.AnswerMargin {
+				return answers[0][0].Margin
 			}
 			var logprobs []float64
 			for _, a := range answers[0] {

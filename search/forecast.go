@@ -129,12 +129,14 @@ func (p *predictor) visit(l *engine.Slopes) error {
 		}
 		if s.wanted[Bit] {
 			s.bits = sized(s.bits, s.Rows*s.Groups*bankai.GroupSize)
-			l.AddOuter(k, p.weights, s.bits)
+			l.AddOuter(k, 0, s.Rows, p.weights, s.bits)
 		}
 		if l.Last {
-			if err := p.finish(s); err != nil {
-				return err
-			}
+			p.finish(s, func(r int) []float32 {
+				p.row = slices.Grow(p.row[:0], s.Groups*bankai.GroupSize)[:s.Groups*bankai.GroupSize]
+				l.Weights(k, r, p.row)
+				return p.row
+			})
 		}
 	}
 	return nil
@@ -148,79 +150,65 @@ func sized(s []float32, n int) []float32 {
 	return s
 }
 
-// finish ranks the flips of a matrix and lets go of its sums.
-func (p *predictor) finish(s *site) error {
-	if t := &p.best[Row]; t.n > 0 && s.rows != nil {
+// finish ranks the flips of a matrix and lets go of its sums. weights gives the
+// weights of a row.
+func (p *predictor) finish(s *site, weights func(r int) []float32) {
+	if s.wanted[Row] && p.best[Row].n > 0 {
 		for r := range s.Rows {
-			t.add(bankai.Flip{Tensor: s.Name, Row: uint32(r), N: bankai.ToEnd}, p.outlook.fitness(s.rows[r:], s.Rows))
+			f := bankai.Flip{Tensor: s.Name, Row: uint32(r), N: bankai.ToEnd}
+			p.best[Row].add(f, p.outlook.fitness(s.rows[r:], s.Rows))
 		}
 	}
-	n := p.outlook.slots * s.Rows
-	if t := &p.best[Group]; t.n > 0 && s.groups != nil {
+	if s.wanted[Group] && p.best[Group].n > 0 {
 		for r := range s.Rows {
 			for g := range s.Groups {
 				f := bankai.Flip{Tensor: s.Name, Row: uint32(r), Col: uint32(g) * bankai.GroupSize, N: bankai.GroupSize}
-				t.add(f, p.outlook.fitness(s.groups[g*n+r:], s.Rows))
+				p.best[Group].add(f, p.ofGroup(s, r, g))
 			}
 		}
 	}
-	if t := &p.best[Bit]; t.n > 0 && s.bits != nil {
-		if err := p.rankBits(s, t); err != nil {
-			return err
-		}
+	if s.wanted[Bit] && p.best[Bit].n > 0 {
+		p.rankBits(s, weights)
 	}
 	for _, f := range s.held {
-		fitness, err := p.without(s, f)
-		if err != nil {
-			return err
-		}
-		p.held = append(p.held, Forecast{f, fitness})
+		p.held = append(p.held, Forecast{f, p.without(s, f, weights)})
 	}
 	s.rows, s.groups, s.bits = nil, nil, nil
-	return nil
+}
+
+func (p *predictor) ofGroup(s *site, r, g int) float64 {
+	return p.outlook.fitness(s.groups[g*p.outlook.slots*s.Rows+r:], s.Rows)
 }
 
 // rankBits takes in every weight of a matrix: flipping w changes the fitness by
 // −2·w·∂fitness/∂w.
-func (p *predictor) rankBits(s *site, t *top) error {
-	width, from := s.Groups*bankai.GroupSize, p.outlook.now
+func (p *predictor) rankBits(s *site, weights func(r int) []float32) {
+	t, from := &p.best[Bit], p.outlook.now
 	for r := range s.Rows {
-		w, err := p.weightsOf(s, r)
-		if err != nil {
-			return err
-		}
-		for c, slope := range s.bits[r*width:][:width] {
+		w := weights(r)
+		for c, slope := range s.bits[r*len(w):][:len(w)] {
 			if f := from - 2*float64(w[c]*slope); !t.full || f > t.worst {
 				t.add(bankai.Flip{Tensor: s.Name, Row: uint32(r), Col: uint32(c), N: 1}, f)
 			}
 		}
 	}
-	return nil
-}
-
-func (p *predictor) weightsOf(s *site, r int) ([]float32, error) {
-	if width := s.Groups * bankai.GroupSize; len(p.row) != width {
-		p.row = make([]float32, width)
-	}
-	return p.row, p.e.model.Row(s.Name, r, p.row)
 }
 
 // without is the fitness predicted for a patch that loses one of its flips.
-func (p *predictor) without(s *site, f bankai.Flip) (float64, error) {
+func (p *predictor) without(s *site, f bankai.Flip, weights func(r int) []float32) float64 {
 	row := int(f.Row)
 	switch granularityOf(f) {
 	case Row:
-		return p.outlook.fitness(s.rows[row:], s.Rows), nil
+		return p.outlook.fitness(s.rows[row:], s.Rows)
 	case Group:
-		n := p.outlook.slots * s.Rows
-		return p.outlook.fitness(s.groups[int(f.Col)/bankai.GroupSize*n+row:], s.Rows), nil
+		return p.ofGroup(s, row, int(f.Col)/bankai.GroupSize)
 	}
-	w, err := p.weightsOf(s, row)
-	sum := p.outlook.now
-	for c := f.Col; c < f.Col+f.N && err == nil; c++ {
+	w, sum := weights(row), p.outlook.now
+	from, end := uint64(f.Col), min(uint64(f.Col)+uint64(f.N), uint64(len(w)))
+	for c := from; c < end; c++ {
 		sum -= 2 * float64(w[c]*s.bits[row*len(w)+int(c)])
 	}
-	return sum, err
+	return sum
 }
 
 // forecasts are the results, once all layers were visited.

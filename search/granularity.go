@@ -39,10 +39,10 @@ func ParseGranularity(s string) (Granularity, error) {
 // granularityOf is the size of a flip as strategies make them: a whole row, a
 // group, or fewer weights.
 func granularityOf(f bankai.Flip) Granularity {
-	switch f.N {
-	case bankai.ToEnd:
+	switch {
+	case f.Col == 0 && f.N == bankai.ToEnd:
 		return Row
-	case bankai.GroupSize:
+	case f.Col%bankai.GroupSize == 0 && f.N == bankai.GroupSize:
 		return Group
 	}
 	return Bit

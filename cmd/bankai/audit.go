@@ -15,7 +15,7 @@ import (
 // metricFlag declares --metric.
 func metricFlag(cmd *cobra.Command, value probe.Metric) *choice[probe.Metric] {
 	c := &choice[probe.Metric]{value, "METRIC", probe.ParseMetric}
-	cmd.Flags().Var(c, "metric", "what a search climbs: answer_logprob, seq_logprob or token_gap")
+	cmd.Flags().Var(c, "metric", "what a search climbs: answer_logprob, answer_margin, seq_logprob or token_gap")
 	return c
 }
 

@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"math"
+
+	"bankai/internal/kernel"
+)
+
+// MarginCap is the lead of a token, in logits, from which on its margin hardly
+// rises any more.
+const MarginCap = 2
+
+// marginLeak is what is left of a margin's slope there, so that a token out of
+// reach is still told from one that is further out.
+const marginLeak = 0.02
+
+// margin is m(d) = min(MarginCap, d) + 0.02·d of a token whose logit is d above
+// the largest other one.
+func margin(d float64) float64 { return min(MarginCap, d) + float64(marginLeak*d) }
+
+// marginSlope is dm/dd, at the cap that of the right.
+func marginSlope(d float64) float64 {
+	if d < MarginCap {
+		return 1 + marginLeak
+	}
+	return marginLeak
+}
+
+// judgement collects the scores of the tokens of some questions.
+type judgement struct {
+	job
+	m     *Model
+	qs    []asked
+	of    []continuation // by tag
+	terms [][][]Answer   // [question][answer][token]
+}
+
+// continuation is where a row of logits belongs: to all answers of a question
+// if it is the prompt's, or else to one of them.
+type continuation struct{ question, answer int }
+
+const allAnswers = -1
+
+// row judges the tokens that one row of logits says something of. Calls for
+// different rows may run at the same time. Afterwards the row holds ∂F/∂logits if
+// a gradient is wanted.
+func (j *judgement) row(r logitRow, logits []float32) {
+	c, n := j.of[r.tag], 0
+	q, terms := j.qs[c.question], j.terms[c.question]
+	lse := j.m.LogSumExp(logits)
+	if c.answer == allAnswers {
+		for k, a := range q.Answers {
+			terms[k][0] = j.m.judged(logits, lse, a[0])
+			terms[k][0].Rank = j.m.rank(logits, a[0])
+		}
+	} else {
+		n = r.index + 1
+		terms[c.answer][n] = j.m.judged(logits, lse, q.Answers[c.answer][n])
+	}
+	if q.Reference != nil {
+		if j.record {
+			q.Reference.record(j.m.kernel, n, logits, lse)
+		} else {
+			terms[0][n].KL = q.Reference.divergence(n, logits, lse)
+		}
+	}
+	if j.grad != nil {
+		j.grad.seed(c, n, logits, lse)
+	}
+}
+
+// expect makes room for the scores of the next question.
+func (j *judgement) expect(q asked) {
+	terms := make([][]Answer, len(q.Answers))
+	for k, a := range q.Answers {
+		terms[k] = make([]Answer, len(a))
+	}
+	j.terms = append(j.terms, terms)
+}
+
+// answers are the scores of the answers of question i, once all rows were judged.
+func (j *judgement) answers(i int) []Answer {
+	out := make([]Answer, len(j.terms[i]))
+	for k, t := range j.terms[i] {
+		out[k] = sumOf(t)
+	}
+	return out
+}
+
+// sumOf is the score of an answer, given those of its tokens.
+func sumOf(terms []Answer) Answer {
+	sum := terms[0]
+	for _, t := range terms[1:] {
+		sum.LogProb += t.LogProb
+		sum.Margin += t.Margin
+		sum.KL += t.KL
+		sum.Greedy = sum.Greedy && t.Greedy
+	}
+	return sum
+}
+
+// judged is the score of one token under the logits it was chosen from, without
+// its rank and its divergence.
+func (m *Model) judged(logits []float32, lse float64, id int32) Answer {
+	v := logits[id]
+	before, after := m.others(logits, id)
+	return Answer{
+		LogProb: float64(v) - lse,
+		Margin:  margin(float64(v) - float64(max(before, after))),
+		Greedy:  v > before && v >= after,
+	}
+}
+
+// others are the largest logits of the smaller ids than id and of the larger
+// ones: greedy decoding prefers the smaller of two ids with the same logit.
+func (m *Model) others(logits []float32, id int32) (before, after float32) {
+	return m.kernel.Max(logits[:id]), m.kernel.Max(logits[id+1:])
+}
+
+// rival is the token that greedy decoding would choose if there were no id.
+func (m *Model) rival(logits []float32, id int32) int32 {
+	before, after := m.others(logits, id)
+	at, most := int32(0), before
+	if after > before {
+		at, most = id+1, after
+	}
+	for int(at) < len(logits)-1 && logits[at] != most {
+		at++
+	}
+	return at
+}
+
+// rank counts the tokens that greedy decoding prefers to id: a larger logit, or
+// the same with a smaller id.
+func (m *Model) rank(logits []float32, id int32) int {
+	v := logits[id]
+	same := math.Nextafter32(v, float32(math.Inf(-1))) // x ≥ v is x > same
+	return m.countAbove(logits[:id], same) + m.countAbove(logits[id+1:], v)
+}
+
+// countAbove counts the logits above v. Blocks that have none, which are most if
+// v is that of a likely token, are passed over.
+func (m *Model) countAbove(logits []float32, v float32) int {
+	n := 0
+	for lo := 0; lo < len(logits); lo += logitBlock {
+		block := logits[lo:min(lo+logitBlock, len(logits))]
+		if m.kernel.Max(block) <= v {
+			continue
+		}
+		for _, l := range block {
+			above := 0
+			if l > v {
+				above = 1
+			}
+			n += above // no branch: of an unlikely token it would go either way
+		}
+	}
+	return n
+}
+
+// logitBlock is how many logits are taken at a time.
+const logitBlock = 1024
+
+// LogSumExp is ln Σ e^logit in nats; ln p of a token is its logit less this. The
+// sum is float32 within 1,024 logits and float64 across.
+func (m *Model) LogSumExp(logits []float32) float64 {
+	var part [logitBlock]float32
+	most := m.kernel.Max(logits)
+	var sum float64
+	for lo := 0; lo < len(logits); lo += len(part) {
+		n := copy(part[:], logits[lo:])
+		sum += float64(m.kernel.ExpSum(part[:n], most))
+	}
+	return float64(most) + kernel.Log(sum)
+}
+
+// softmax replaces logits by probabilities. lse is rounded to float32, so all of
+// them are off by one common factor, at most e^±1e-6 for |lse| < 32.
+func softmax(k *kernel.Set, logits []float32, lse float64) { k.ExpSum(logits, float32(lse)) }
