@@ -46,7 +46,7 @@ func ParseReduce(s string) (Reduce, error) {
 // Objective is the fitness of a patch. With all its parts it is
 //
 //	Σₛ wₛ·reduce(v(tᵢ) − v(tᵢ⁰) over the targets of set s) / Σₛ wₛ
-//	− λ · mean(max(0, cⱼ⁰ − cⱼ) over controls)
+//	− λ · mean(max(0, cⱼ⁰ − slack − cⱼ) over controls)
 //	− κ · mean(KL(base ‖ patched) over the tokens of a text)
 //
 // where t is Metric on the target probes, c is Metric.Control() on the control
@@ -58,6 +58,7 @@ type Objective struct {
 	Metric     probe.Metric
 	Reduce     Reduce
 	Penalty    float64 // λ ≥ 0; the published one is DefaultPenalty
+	Slack      float64 // what a control may lose for nothing, 0 as published
 	Cap        float64 // 0 means none
 	Divergence float64 // κ ≥ 0
 	Sets       []Share // how the targets divide into sets, in order; none means one set without a floor
@@ -87,7 +88,7 @@ type Values struct {
 // NaN among the values makes the fitness NaN.
 func (o Objective) Fitness(base, patched Values) float64 {
 	var gains [8]float64
-	return o.total(o.gains(gains[:0], base.Targets, patched.Targets), meanLoss(base.Controls, patched.Controls), patched.KL-base.KL)
+	return o.total(o.gains(gains[:0], base.Targets, patched.Targets), o.meanLoss(base.Controls, patched.Controls), patched.KL-base.KL)
 }
 
 // total is the fitness, given the gain of every set.
@@ -148,16 +149,19 @@ func (o Objective) worth(t float64) float64 {
 }
 
 // meanLoss is 0 if there are no controls.
-func meanLoss(base, patched []float64) float64 {
+func (o Objective) meanLoss(base, patched []float64) float64 {
 	if len(patched) == 0 {
 		return 0
 	}
 	var sum float64
 	for i := range patched {
-		sum += max(0, base[i]-patched[i])
+		sum += o.loss(base[i], patched[i])
 	}
 	return sum / float64(len(patched))
 }
+
+// loss is what a control has lost beyond the slack.
+func (o Objective) loss(base, now float64) float64 { return max(0, base-o.Slack-now) }
 
 // slopes are the derivatives of the fitness by the values of the targets, then of
 // the controls: one-sided where it has a kink. Floors are not among them.
@@ -193,10 +197,10 @@ func (o Objective) slopes(base, now Values) []float64 {
 	}
 	each := o.Penalty / float64(max(1, len(now.Controls)))
 	for i, c := range now.Controls {
-		switch {
-		case c < base.Controls[i]:
+		switch edge := base.Controls[i] - o.Slack; {
+		case c < edge:
 			out = append(out, each)
-		case c == base.Controls[i]:
+		case c == edge:
 			out = append(out, o.Tie*each)
 		default:
 			out = append(out, 0)
@@ -225,6 +229,8 @@ func (o Objective) check(targets int) error {
 		return fmt.Errorf("unknown fitness %v", o.Reduce)
 	case !(o.Penalty >= 0) || math.IsInf(o.Penalty, 1):
 		return fmt.Errorf("penalty %v: must be a finite number, 0 or more", o.Penalty)
+	case !(o.Slack >= 0) || math.IsInf(o.Slack, 1):
+		return fmt.Errorf("slack %v: must be a finite number, 0 or more", o.Slack)
 	case !(o.Divergence >= 0) || math.IsInf(o.Divergence, 1):
 		return fmt.Errorf("weight %v of the divergence: must be a finite number, 0 or more", o.Divergence)
 	case math.IsNaN(o.Cap) || math.IsInf(o.Cap, 0):
@@ -253,6 +259,9 @@ func (o Objective) fact() string {
 	var parts []string
 	if o.Cap != 0 {
 		parts = append(parts, fmt.Sprint("cap ", o.Cap))
+	}
+	if o.Slack != 0 {
+		parts = append(parts, fmt.Sprint("slack ", o.Slack))
 	}
 	if o.Divergence != 0 {
 		parts = append(parts, fmt.Sprint("divergence ", o.Divergence))

@@ -10,30 +10,34 @@ import (
 
 // Guided predicts what every flip would do, tries the most promising ones on the
 // true fitness, keeps those that raise it, and predicts anew: in rounds. Rows and
-// groups are tried one at a time, bits many at a time.
+// groups are tried one at a time, bits many at a time; with several granularities,
+// each has its turn in every round, on one forecast.
 type Guided struct {
 	matrices []Matrix
 	sizes    []Granularity
 	seed     uint64
 	best     float64 // fitness of the current patch
 
-	phases   []phase // those to come, the current one first
+	turns    []turn // of every round
+	at       int    // the turn that it is; len(turns) before the first round
 	forecast Forecasts
-	fresh    bool // forecast is of the current patch
+	from     float64 // the fitness that the forecast is on
+	fresh    bool    // it is of the current patch, or was at the beginning of this round
+	kept     bool    // a flip was kept in this round
 }
 
-// phase is a part of a guided search with one granularity.
-type phase interface {
-	want(ms []Matrix) Want
-	idle() bool                      // needs to begin a round
-	begin(f Forecasts, best float64) // a round; it stays idle if the phase is over
+// turn is the part of a round with one granularity.
+type turn interface {
+	want(w *Want)
+	begin(f Forecasts, from, best float64) // f is relative to from; the current patch has best
+	idle() bool                            // nothing is left to try in this round
+	over() bool                            // no more rounds
 	next(n int) []Move
 	learn(trials []Trial, best float64) (keep int)
 }
 
-// NewGuided returns the guided strategy over ms. Of several sizes, each is used in
-// turn until it no longer helps. The seed decides which bits are tried after a
-// failure.
+// NewGuided returns the guided strategy over ms, by one or more granularities. The
+// seed decides which bits are tried after a failure.
 func NewGuided(ms []Matrix, seed uint64, sizes ...Granularity) (*Guided, error) {
 	if err := checkMatrices(ms, true); err != nil {
 		return nil, err
@@ -43,39 +47,53 @@ func NewGuided(ms []Matrix, seed uint64, sizes ...Granularity) (*Guided, error) 
 	}
 	g := &Guided{matrices: slices.Clone(ms), sizes: slices.Clone(sizes), seed: seed, best: math.Inf(-1)}
 	for _, size := range sizes {
-		switch size {
-		case Bit:
-			g.phases = append(g.phases, newJoint(seed))
-		default:
-			g.phases = append(g.phases, newSingles(size))
+		if size == Bit {
+			g.turns = append(g.turns, newJoint(seed))
+		} else {
+			g.turns = append(g.turns, newSingles(size))
 		}
 	}
+	g.at = len(g.turns)
 	return g, nil
 }
 
 // Wants implements Foreseer. A round that kept nothing is followed by one from the
 // same forecast.
 func (g *Guided) Wants() Want {
-	for len(g.phases) > 0 && g.phases[0].idle() {
-		if !g.fresh {
-			return g.phases[0].want(g.matrices)
+	for len(g.turns) > 0 && (g.at == len(g.turns) || g.turns[g.at].idle()) {
+		if g.at++; g.at >= len(g.turns) {
+			g.turns = slices.DeleteFunc(g.turns, turn.over)
+			g.at = len(g.turns)
+			if g.kept || !g.fresh {
+				g.fresh = false
+				w := Want{Matrices: g.matrices}
+				for _, t := range g.turns {
+					t.want(&w)
+				}
+				return w
+			}
+			g.at = 0
 		}
-		if g.phases[0].begin(g.forecast, g.best); g.phases[0].idle() {
-			g.phases, g.fresh = g.phases[1:], false
+		if len(g.turns) > 0 {
+			g.turns[g.at].begin(g.forecast, g.from, g.best)
 		}
 	}
 	return Want{}
 }
 
-// Inform implements Foreseer.
-func (g *Guided) Inform(f Forecasts) { g.forecast, g.fresh = f, true }
+// Inform implements Foreseer: a round begins.
+func (g *Guided) Inform(f Forecasts) {
+	g.forecast, g.from, g.fresh, g.kept = f, g.best, true, false
+	g.at = 0
+	g.turns[0].begin(f, g.from, g.best)
+}
 
 // Next implements Strategy.
 func (g *Guided) Next(n int) []Move {
-	if len(g.phases) == 0 {
+	if len(g.turns) == 0 {
 		return nil
 	}
-	return g.phases[0].next(n)
+	return g.turns[g.at].next(n)
 }
 
 // Learn implements Strategy.
@@ -84,9 +102,9 @@ func (g *Guided) Learn(trials []Trial) (keep int) {
 		g.best = trials[0].Fitness
 		return -1
 	}
-	keep = g.phases[0].learn(trials, g.best)
+	keep = g.turns[g.at].learn(trials, g.best)
 	if keep >= 0 {
-		g.best, g.fresh = trials[keep].Fitness, false
+		g.best, g.kept = trials[keep].Fitness, true
 	}
 	return keep
 }

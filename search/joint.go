@@ -21,6 +21,7 @@ type joint struct {
 	rng    *rand.Rand
 	pool   []Forecast // of this round, the best first
 	from   float64    // the fitness that it is on
+	now    float64    // the fitness that the round began on
 	sizes  []int      // numbers of bits to try yet
 	best   Trial      // of this round; no flips: none yet
 	again  bool       // best is proposed once more, to be kept
@@ -33,47 +34,46 @@ const jointStream = 0x6a6f696e74
 
 func newJoint(seed uint64) *joint { return &joint{rng: rand.New(rand.NewPCG(seed, jointStream))} }
 
-func (j *joint) want(ms []Matrix) Want {
-	w := Want{Matrices: ms}
-	w.Best[Bit] = jointMost
-	return w
-}
+func (j *joint) want(w *Want) { w.Best[Bit] = jointMost }
 
 func (j *joint) idle() bool { return len(j.sizes) == 0 && !j.again }
 
-func (j *joint) begin(f Forecasts, best float64) {
-	if j.failed >= jointPatience {
+func (j *joint) over() bool { return j.failed >= jointPatience }
+
+func (j *joint) begin(f Forecasts, from, best float64) {
+	j.best = Trial{}
+	if j.pool = j.draw(f.Best[Bit], from); len(j.pool) == 0 {
+		j.failed++
 		return
 	}
-	pool := f.Best[Bit]
-	helpful, _ := slices.BinarySearchFunc(pool, best, func(f Forecast, best float64) int {
-		if f.Fitness > best {
-			return -1
-		}
-		return 1
-	})
-	pool = pool[:helpful]
-	if j.failed > 0 {
-		var drawn []Forecast
-		for _, f := range pool[:min(len(pool), jointFew<<j.failed)] {
-			if j.rng.IntN(2) == 0 {
-				drawn = append(drawn, f)
-			}
-		}
-		pool = drawn
-	}
-	j.pool, j.from, j.best = pool, best, Trial{}
+	j.from, j.now = from, best
 	sizes := jointFirst
 	if j.last > 0 {
 		sizes = []int{j.last / 2, j.last, j.last * 2}
 	}
 	for _, k := range sizes {
-		j.sizes = append(j.sizes, max(1, min(k, len(pool), jointMost)))
+		j.sizes = append(j.sizes, max(1, min(k, len(j.pool), jointMost)))
 	}
 	j.sizes = slices.Compact(j.sizes)
-	if len(pool) == 0 {
-		j.sizes = nil
+}
+
+// draw returns the bits that are predicted to help; after a failure, half of the
+// best.
+func (j *joint) draw(best []Forecast, from float64) []Forecast {
+	n := 0
+	for n < len(best) && best[n].Fitness > from {
+		n++
 	}
+	if best = best[:n]; j.failed == 0 {
+		return best
+	}
+	var drawn []Forecast
+	for _, f := range best[:min(n, jointFew<<j.failed)] {
+		if j.rng.IntN(2) == 0 {
+			drawn = append(drawn, f)
+		}
+	}
+	return drawn
 }
 
 func (j *joint) next(n int) []Move {
@@ -82,7 +82,7 @@ func (j *joint) next(n int) []Move {
 	}
 	var moves []Move
 	for _, k := range j.sizes[:min(n, len(j.sizes))] {
-		m := Move{Foreseen: true, Predicted: j.from}
+		m := Move{Foreseen: true, Predicted: j.now}
 		for _, f := range j.pool[:k] {
 			m.Flips = append(m.Flips, f.Flip)
 			m.Predicted += f.Fitness - j.from

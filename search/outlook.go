@@ -68,9 +68,7 @@ func (o *outlook) fitness(changes []float32, stride int) float64 {
 	}
 	var loss float64
 	for i, c := range o.values.Controls {
-		if d := base.Controls[i] - c - float64(changes[(o.controls+i)*stride]); d > 0 {
-			loss += d
-		}
+		loss += opts.loss(base.Controls[i], c+float64(changes[(o.controls+i)*stride]))
 	}
 	if n := len(o.values.Controls); n > 0 {
 		loss /= float64(n)

@@ -23,29 +23,27 @@ func newSingles(size Granularity) *singles {
 	return &singles{size: size, tried: map[bankai.Flip]int{}}
 }
 
-func (s *singles) want(ms []Matrix) Want {
-	w := Want{Matrices: ms}
-	w.Best[s.size] = singleTries * (singleRest + 1)
-	return w
-}
+func (s *singles) want(w *Want) { w.Best[s.size] = singleTries * (singleRest + 1) }
 
 func (s *singles) idle() bool { return len(s.queue) == 0 }
 
-func (s *singles) begin(f Forecasts, best float64) {
-	if s.failed >= singlePatience {
-		return
-	}
+func (s *singles) over() bool { return s.failed >= singlePatience }
+
+func (s *singles) begin(f Forecasts, from, best float64) {
 	s.round++
 	s.kept = 0
 	for _, f := range f.Best[s.size] {
 		round, tried := s.tried[f.Flip]
-		if tried && s.round-round <= singleRest || f.Fitness <= best {
+		if tried && s.round-round <= singleRest || f.Fitness <= from {
 			continue
 		}
-		s.queue = append(s.queue, Move{Flips: []bankai.Flip{f.Flip}, Foreseen: true, Predicted: f.Fitness})
+		s.queue = append(s.queue, Move{Flips: []bankai.Flip{f.Flip}, Foreseen: true, Predicted: best + (f.Fitness - from)})
 		if len(s.queue) == singleTries {
 			return
 		}
+	}
+	if len(s.queue) == 0 {
+		s.failed++
 	}
 }
 

@@ -30,6 +30,7 @@ type searchFlags struct {
 	metric      *choice[probe.Metric]
 	fitness     choice[search.Reduce]
 	penalty     float64
+	slack       float64
 	cap         float64
 	tie         float64
 	kl          float64
@@ -116,6 +117,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	f.metric = metricFlag(cmd, probe.AnswerLogprob)
 	flags.Var(&f.fitness, "fitness", "mean gain over the probes, or the min")
 	flags.Float64Var(&f.penalty, "penalty", search.DefaultPenalty, "`WEIGHT` of the controls' loss")
+	flags.Float64Var(&f.slack, "slack", 0, "`LOSS` of a control, in nats, that costs nothing")
 	flags.Float64Var(&f.cap, "cap", 0, "`VALUE` of the metric beyond which a probe's gain hardly counts; 0 for none")
 	flags.Float64Var(&f.tie, "tie", 0, "`WEIGHT` that a control with nothing lost has in predictions of bits, 0 to 1")
 	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model on --control-text")
@@ -168,7 +170,7 @@ func (f *searchFlags) plan(sets searchSets, seed uint64) plan {
 		strategy: f.strategy.value, sizes: f.granularity, projections: f.projections,
 		objective: search.Objective{
 			Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
-			Cap: f.cap, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
+			Slack: f.slack, Cap: f.cap, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
 		},
 		screen: int(f.screen), text: sets.text, seed: seed, draws: int(f.draws), votes: int(f.votes),
 		limits: search.Config{
