@@ -36,11 +36,14 @@ func (p *parser) change(at int, sign string, x expression) expression {
 
 // want checks the kind of an operand.
 func (p *parser) want(at int, sign string, x expression, k kind) {
-	if x.kind != k {
-		p.fail(at, "%s takes %s, not %s%s", sign, k, x.kind, map[bool]string{
-			true: ": join comparisons with && or ||",
-		}[x.kind == truth && k == number && strings.ContainsAny(sign, "<>")])
+	if x.kind == k {
+		return
 	}
+	hint := ""
+	if x.kind == truth && strings.ContainsAny(sign, "<>") {
+		hint = ": join comparisons with && or ||"
+	}
+	p.fail(at, "%s takes %s, not %s%s", sign, k, x.kind, hint)
 }
 
 // join makes the expression of two operands.
@@ -69,10 +72,11 @@ func (p *parser) join(at int, sign string, x, y expression) expression {
 			return value{b: ordered(sign, a.n.Cmp(b.n))}, nil
 		})
 	}
+	tooLarge := faultAt(p.field, at, fmt.Sprintf("%s gives a number of more than %d bits", sign, maxBits))
 	return binary(number, x, y, func(a, b value) (value, error) {
 		n, err := calculate(sign, a.n, b.n)
 		if errors.Is(err, errTooLarge) {
-			err = &fault{at, fmt.Sprintf("%s gives a number of more than %d bits", sign, maxBits)}
+			err = tooLarge
 		}
 		return value{n: n}, err
 	})

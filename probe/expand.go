@@ -31,12 +31,13 @@ type made struct {
 // as far as it goes, and of each value of its variables about as many. Equal
 // arguments give equal sets. Wrong is empty in probes of templates that have none.
 //
-// One prompt with two right answers is an error. After every few combinations
-// progress, unless nil, is told how many probes there are.
-func Expand(ctx context.Context, templates []Template, n int, seed uint64, progress func(probes int)) (*Expansion, error) {
-	x := &expander{ctx: ctx, progress: progress, prompts: map[string]int{}}
+// One prompt with two right answers is an error. Now and then progress, unless nil,
+// is told how many probes of a sample there are, or how many of all combinations
+// were looked at.
+func Expand(ctx context.Context, templates []Template, n int, seed uint64, progress func(done int)) (*Expansion, error) {
+	x := &expander{ctx: ctx, progress: progress, sampling: n > 0, prompts: map[string]int{}}
 	var err error
-	if n > 0 {
+	if x.sampling {
 		err = x.sample(templates, n, seed)
 	} else {
 		err = x.all(templates)
@@ -53,12 +54,12 @@ func Expand(ctx context.Context, templates []Template, n int, seed uint64, progr
 	for _, m := range x.list {
 		x.out.Set = append(x.out.Set, m.Probe)
 	}
-	x.out.Set.distinguish()
+	x.out.Set.Distinguish()
 	return &x.out, nil
 }
 
-// distinguish makes names distinct by a number behind those that are not.
-func (s Set) distinguish() {
+// Distinguish makes names distinct by a number behind those that are not.
+func (s Set) Distinguish() {
 	taken := map[string]bool{}
 	for i := range s {
 		name := s[i].Name
@@ -73,14 +74,25 @@ func (s Set) distinguish() {
 type expander struct {
 	ctx      context.Context
 	progress func(int)
+	sampling bool
 	tried    int // combinations
-	size     int // of all texts, in bytes
+	size     int // of the file that the probes make, about, in bytes
 	list     []made
 	prompts  map[string]int // index into list
 	out      Expansion
 }
 
+// maxTried bounds the combinations that are gone through one by one, which takes
+// a minute or two.
+const maxTried = 100_000_000
+
 func (x *expander) all(templates []Template) error {
+	total := uint64(0)
+	for _, t := range templates {
+		if total += min(t.count, maxTried+1); total > maxTried {
+			return fmt.Errorf("more than %d combinations: draw a sample with -n", maxTried)
+		}
+	}
 	for i := range templates {
 		t := &templates[i]
 		for index := range t.count {
@@ -142,7 +154,7 @@ func (x *expander) make(t *Template, index uint64) (m made, ok bool, err error) 
 			return m, false, err
 		}
 		if x.progress != nil {
-			x.progress(len(x.list))
+			x.progress(x.done())
 		}
 	}
 	m = made{of: t, index: index, digits: t.digits(index)}
@@ -163,6 +175,13 @@ func (x *expander) make(t *Template, index uint64) (m made, ok bool, err error) 
 		return m, false, fmt.Errorf("%s: %w", m.origin(), err)
 	}
 	return m, true, nil
+}
+
+func (x *expander) done() int {
+	if x.sampling {
+		return len(x.list)
+	}
+	return x.tried
 }
 
 // digits are the indices of the values in a combination; the last variable
@@ -189,7 +208,7 @@ func (t *Template) fits(vars []value) (bool, error) {
 		return true, nil
 	}
 	v, err := t.where.eval(vars)
-	return v.b, err
+	return v.b, inField("where", err)
 }
 
 // fill makes the probe's texts.
@@ -197,7 +216,7 @@ func (m *made) fill(vars []value) error {
 	for i, text := range []*string{&m.Prompt, &m.Correct, &m.Wrong, &m.Name, &m.Category} {
 		filled, err := m.of.fields[i].fill(vars)
 		if err != nil {
-			return err
+			return inField(templateKeys[i], err)
 		}
 		if m.of.fields[i] != nil && strings.TrimSpace(filled) == "" {
 			return fmt.Errorf("%q comes out empty", templateKeys[i])
@@ -207,7 +226,7 @@ func (m *made) fill(vars []value) error {
 	for _, p := range m.of.others {
 		filled, err := p.fill(vars)
 		if err != nil {
-			return err
+			return inField("alternates", err)
 		}
 		if strings.TrimSpace(filled) == "" {
 			return fmt.Errorf("an entry of %q comes out empty", "alternates")
@@ -218,6 +237,14 @@ func (m *made) fill(vars []value) error {
 		m.Name = m.autoName(vars)
 	}
 	return nil
+}
+
+// inField says where a mistake is that only some values show.
+func inField(key string, err error) error {
+	if f := (*fault)(nil); errors.As(err, &f) {
+		return fmt.Errorf("%q, character %d: %w", key, f.char, err)
+	}
+	return err
 }
 
 // autoName is the category, or the template's number, and the values.
@@ -236,11 +263,16 @@ func (m *made) autoName(vars []value) string {
 func (m *made) origin() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "template %d", m.of.number)
+	join := " with "
 	for i, v := range m.values() {
-		fmt.Fprintf(&b, "%s%s = %s", map[bool]string{true: " with ", false: ", "}[i == 0], m.of.vars[i].name, clip(v.format(m.of.vars[i].kind)))
+		fmt.Fprintf(&b, "%s%s = %s", join, m.of.vars[i].name, clip(v.format(m.of.vars[i].kind)))
+		join = ", "
 	}
 	return b.String()
 }
+
+// overhead is what a file has around a probe's texts, in bytes.
+const overhead = 100
 
 // add keeps a probe whose prompt is new.
 func (x *expander) add(m made) (bool, error) {
@@ -253,6 +285,7 @@ func (x *expander) add(m made) (bool, error) {
 		x.out.Duplicates++
 		return false, nil
 	}
+	x.size += overhead
 	for _, s := range append(m.Spellings(), m.Prompt, m.Wrong, m.Name, m.Category) {
 		if strings.ContainsRune(s, utf8.RuneError) {
 			return false, fmt.Errorf("%s: has a character that was lost in a conversion (U+FFFD)", m.origin())

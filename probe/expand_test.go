@@ -57,7 +57,8 @@ func TestExpandFaults(t *testing.T) {
 			`[{"prompt": "{a} + 1 =", "correct": " {a+1}", "ranges": {"a": [1, 3]}}, {"prompt": "{a} + {b} =", "correct": " {a+b+1}", "ranges": {"a": [3, 9], "b": [1, 3]}}]`,
 			`template 2 with a = 3, b = 1: the answer to "3 + 1 =" is " 5", but " 4" in template 1 with a = 3: put what it depends on into the prompt, or exclude one with "where"`,
 		},
-		{`{"prompt": "{a}", "correct": "{9^9^a}", "ranges": {"a": [1, 9]}}`, `template 1 with a = 4: ^ gives a number of more than 4096 bits`},
+		{`{"prompt": "{a}", "correct": "{9^9^a}", "ranges": {"a": [1, 9]}}`, `template 1 with a = 4: "correct", character 3: ^ gives a number of more than 4096 bits`},
+		{`{"prompt": "{a}", "correct": "1", "ranges": {"a": [1, 9]}, "where": "9^9^a > 0"}`, `template 1 with a = 4: "where", character 2: ^ gives a number of more than 4096 bits`},
 		{`{"prompt": "{s}", "correct": "1", "ranges": {"s": ["x", " "]}}`, `template 1 with s =  : "prompt" comes out empty`},
 		{`{"prompt": "{a}", "correct": "1", "alternates": ["{s}"], "ranges": {"a": [1, 2], "s": [""]}}`, `template 1 with a = 1, s = : an entry of "alternates" comes out empty`},
 		{`{"prompt": "{a}", "correct": "{a/2}", "ranges": {"a": [1, 3, 5]}, "where": "a > 2"}`, `the templates make no probe: 1 combinations do not fit "where" and 2 have no whole result`},
@@ -73,9 +74,13 @@ func TestExpandFaults(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "of 1000000 combinations in a row none fits") {
 		t.Errorf("a hopeless search: %v", err)
 	}
+	_, err = Expand(context.Background(), templates(t, `{"prompt": "{a}", "correct": "1", "ranges": {"a": [1, 100000001]}}`), 0, 1, nil)
+	if err == nil || err.Error() != "more than 100000000 combinations: draw a sample with -n" {
+		t.Errorf("too many combinations: %v", err)
+	}
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Expand(cancelled, templates(t, `{"prompt": "{a}", "correct": "1", "ranges": {"a": [1, 100000000000]}}`), 0, 1, nil); err != context.Canceled {
+	if _, err := Expand(cancelled, templates(t, `{"prompt": "{a}", "correct": "1", "ranges": {"a": [1, 100000]}}`), 0, 1, nil); err != context.Canceled {
 		t.Errorf("an interrupted expansion: %v", err)
 	}
 }

@@ -41,8 +41,13 @@ const maxFormula = 1000
 
 // fault is a mistake in a field of a template.
 type fault struct {
-	at  int // byte offset in the field
-	msg string
+	char int // 1-based place in the field, 0 if the whole of it is meant
+	msg  string
+}
+
+// faultAt makes a fault at a byte offset of a field.
+func faultAt(field string, at int, msg string) *fault {
+	return &fault{utf8.RuneCountInString(field[:at]) + 1, msg}
 }
 
 func (f *fault) Error() string { return f.msg }
@@ -60,7 +65,7 @@ type parser struct {
 
 func (p *parser) fail(at int, format string, args ...any) {
 	if p.fault == nil {
-		p.fault = &fault{at, fmt.Sprintf(format, args...)}
+		p.fault = faultAt(p.field, at, fmt.Sprintf(format, args...))
 	}
 }
 
@@ -228,14 +233,14 @@ func (p *parser) variable(rest string) expression {
 
 // known lists the variables there are, for an error about one that is not.
 func (p *parser) known() string {
-	if len(p.vars) == 0 {
-		return ""
-	}
 	var names []string
 	for _, v := range p.vars {
 		names = append(names, v.name)
 	}
-	return ", as " + strings.Join(names, ", ") + " " + map[bool]string{true: "has", false: "have"}[len(names) == 1]
+	if len(names) == 0 {
+		return ""
+	}
+	return " beside " + strings.Join(names, ", ")
 }
 
 func isDigit(r rune) bool { return r >= '0' && r <= '9' }

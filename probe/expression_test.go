@@ -6,7 +6,6 @@ import (
 	"math/big"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 // someVars are a = 7, b = 3 and s = "cat".
@@ -20,7 +19,7 @@ func fillText(field string) string {
 	vars, values := someVars()
 	p, f := parsePattern(field, vars, nil)
 	if f != nil {
-		return fmt.Sprintf("%d: %s", utf8.RuneCountInString(field[:f.at])+1, f.msg)
+		return fmt.Sprintf("%d: %s", f.char, f.msg)
 	}
 	out, err := p.fill(values)
 	if err != nil {
@@ -80,7 +79,7 @@ func TestExpressions(t *testing.T) {
 		{"{1.5}", "2: numbers are whole: write a decimal point as text, outside the braces"},
 		{"{a--}", "5: \"}\" is not part of an expression: want a number, a variable or ("},
 		{"{(a}", "2: the parenthesis is not closed"},
-		{"{c}", "2: \"c\" has no range: give it one in \"ranges\", as a, b, s have"},
+		{"{c}", "2: \"c\" has no range: give it one in \"ranges\" beside a, b, s"},
 		{"{s + 1}", "4: + takes a number, not text"},
 		{"{-s}", "2: - takes a number, not text"},
 		{"{!a}", "2: ! takes true or false, not a number"},

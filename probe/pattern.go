@@ -1,8 +1,6 @@
 package probe
 
-import (
-	"strings"
-)
+import "strings"
 
 // pattern is a text with expressions in braces. {{ and }} stand for braces.
 type pattern []piece
@@ -25,7 +23,7 @@ func parsePattern(field string, vars []variable, used []bool) (pattern, *fault) 
 			literal.WriteByte(c)
 			at += 2
 		case c == '}':
-			return nil, &fault{at, "} closes nothing: write }} for a brace"}
+			return nil, faultAt(field, at, "} closes nothing: write }} for a brace")
 		case c == '{':
 			p := &parser{field: field, start: at + 1, at: at + 1, vars: vars, used: used}
 			e := p.binary(1)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/bits"
 	"strings"
-	"unicode/utf8"
 )
 
 // Template makes many probes of one kind: texts with expressions in braces, and
@@ -216,12 +215,12 @@ func (s *source) compile(t *Template) error {
 		switch {
 		case field == nil || strings.TrimSpace(*field) == "":
 			if i < wrongField {
-				return s.fault(templateKeys[i], "", nil, "is missing or empty")
+				return s.fault(templateKeys[i], nil, "is missing or empty")
 			}
 		default:
 			p, f := parsePattern(*field, s.ranges, used)
 			if f != nil {
-				return s.fault(templateKeys[i], *field, f, f.msg)
+				return s.fault(templateKeys[i], f, f.msg)
 			}
 			t.fields[i] = p
 		}
@@ -229,26 +228,26 @@ func (s *source) compile(t *Template) error {
 	for _, field := range s.others {
 		p, f := parsePattern(field, s.ranges, used)
 		if f == nil && strings.TrimSpace(field) == "" {
-			return s.fault("alternates", "", nil, "has an empty entry: leave it out")
+			return s.fault("alternates", nil, "has an empty entry: leave it out")
 		}
 		if f != nil {
-			return s.fault("alternates", field, f, fmt.Sprintf("%s in %q", f.msg, clip(field)))
+			return s.fault("alternates", f, fmt.Sprintf("%s in %q", f.msg, clip(field)))
 		}
 		t.others = append(t.others, p)
 	}
 	if s.where != nil {
 		e, f := parseCondition(*s.where, s.ranges, used)
 		if f != nil {
-			return s.fault("where", *s.where, f, f.msg)
+			return s.fault("where", f, f.msg)
 		}
 		t.where = &e
 	}
 	for i, v := range s.ranges {
 		if !used[i] {
-			return s.fault("ranges", "", nil, fmt.Sprintf("has %q, which no text uses: write {%s} or take it out", v.name, v.name))
+			return s.fault("ranges", nil, fmt.Sprintf("has %q, which no text uses: write {%s} or take it out", v.name, v.name))
 		}
 		if !t.multiply(v.count) {
-			return s.fault("ranges", "", nil, "has more than 2^62 combinations: narrow it")
+			return s.fault("ranges", nil, "has more than 2^62 combinations: narrow it")
 		}
 	}
 	return nil
@@ -257,6 +256,9 @@ func (s *source) compile(t *Template) error {
 // maxCombinations bounds what a template can make.
 const maxCombinations = 1 << 62
 
+// Combinations is how many combinations the values of its variables have.
+func (t *Template) Combinations() uint64 { return t.count }
+
 func (t *Template) multiply(n uint64) bool {
 	high, low := bits.Mul64(t.count, n)
 	t.count = low
@@ -264,13 +266,13 @@ func (t *Template) multiply(n uint64) bool {
 }
 
 // fault places a mistake; f is nil if it is not at a character of the field.
-func (s *source) fault(key, field string, f *fault, msg string) error {
+func (s *source) fault(key string, f *fault, msg string) error {
 	e := &TemplateError{Line: s.line, Template: s.number, Field: key, Msg: msg}
 	if line := s.lines[key]; line > 0 {
 		e.Line = line
 	}
 	if f != nil {
-		e.Char = utf8.RuneCountInString(field[:f.at]) + 1
+		e.Char = f.char
 	}
 	return e
 }
