@@ -2,7 +2,6 @@ package evaluate
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"bankai/probe"
@@ -36,7 +35,7 @@ func auditPrompts(set probe.Set, against []Named) Findings {
 		}
 		q := set[j]
 		found = append(found, of(p, Duplicate, Warning, fmt.Sprintf("asks %q, as %s does", p.Prompt, q.Name)))
-		if !agree(p, q) {
+		if !p.Agrees(q) {
 			found = append(found, of(p, Contradiction, Warning, fmt.Sprintf("answer %q to %q, but %q in %s", p.Correct, p.Prompt, q.Correct, q.Name)))
 		}
 	}
@@ -52,13 +51,6 @@ func auditPrompts(set probe.Set, against []Named) Findings {
 		}
 	}
 	return found
-}
-
-// agree reports whether p and q have a right spelling in common.
-func agree(p, q probe.Probe) bool {
-	return slices.ContainsFunc(p.Spellings(), func(a string) bool {
-		return slices.ContainsFunc(q.Spellings(), func(b string) bool { return probe.Normalize(a) == probe.Normalize(b) })
-	})
 }
 
 // auditAnswers looks at one probe's answers.

@@ -13,7 +13,7 @@ import (
 // readCSV reads a header row of keys and one probe a row. Space around a value
 // is part of it, as an answer's leading space has to be; a value with a comma,
 // a quote or a newline stands in quotes.
-func readCSV(data []byte) ([]record, error) {
+func readCSV(data []byte, required []string) ([]record, error) {
 	c := csv.NewReader(bytes.NewReader(data))
 	c.ReuseRecord = true
 	first, err := c.Read()
@@ -21,7 +21,7 @@ func readCSV(data []byte) ([]record, error) {
 		return nil, csvFault(err, 0)
 	}
 	header := slices.Clone(first)
-	if err := checkHeader(header); err != nil {
+	if err := checkHeader(header, required); err != nil {
 		return nil, err
 	}
 	var recs []record
@@ -48,7 +48,7 @@ func readCSV(data []byte) ([]record, error) {
 
 // checkHeader trims the column names in place and reports what is wrong with
 // them.
-func checkHeader(header []string) error {
+func checkHeader(header, required []string) error {
 	fault := func(msg string) error { return &ParseError{Line: 1, Msg: msg} }
 	for i, h := range header {
 		header[i] = strings.TrimSpace(h)
@@ -59,7 +59,7 @@ func checkHeader(header []string) error {
 			return fault(fmt.Sprintf("header: the column %q stands there twice", header[i]))
 		}
 	}
-	for _, k := range keys[:3] {
+	for _, k := range required {
 		if !slices.Contains(header, k) {
 			return fault(fmt.Sprintf("header: the column %q is missing", k))
 		}

@@ -8,6 +8,8 @@
 // nothing of models: anything that can encode text is enough.
 package probe
 
+import "slices"
+
 const (
 	// MaxTokens is how many tokens are decoded greedily before an answer is
 	// judged, the published limit.
@@ -25,7 +27,7 @@ type Probe struct {
 	Category   string   `json:"category,omitempty"`   // for counts per kind of question; may be empty
 	Prompt     string   `json:"prompt"`               // what the model is given
 	Correct    string   `json:"correct"`              // the answer that is wanted
-	Wrong      string   `json:"wrong"`                // a plausible mistake, the distractor
+	Wrong      string   `json:"wrong,omitempty"`      // a plausible mistake, the distractor; empty only where it is yet to be found
 	Alternates []string `json:"alternates,omitempty"` // other right spellings, for Match only
 }
 
@@ -36,4 +38,12 @@ type Set []Probe
 // Spellings returns every right answer: Correct, then the alternates.
 func (p Probe) Spellings() []string {
 	return append([]string{p.Correct}, p.Alternates...)
+}
+
+// Agrees reports whether p and q have a right answer in common, differences in
+// writing aside.
+func (p Probe) Agrees(q Probe) bool {
+	return slices.ContainsFunc(p.Spellings(), func(a string) bool {
+		return slices.ContainsFunc(q.Spellings(), func(b string) bool { return Normalize(a) == Normalize(b) })
+	})
 }

@@ -86,7 +86,14 @@ func ReadFile(path string) (Set, error) {
 // Read reads a set and checks it: known keys only; prompt, correct and wrong
 // present; distinct names. A probe without a name is called probe_0, probe_1, …
 // after its place. Faults in the text are a *ParseError.
-func Read(r io.Reader, format Format) (Set, error) {
+func Read(r io.Reader, format Format) (Set, error) { return read(r, format, keys[:3]) }
+
+// ReadPrompts is Read for questions whose wrong answers are yet to be found: wrong
+// may be absent or empty.
+func ReadPrompts(r io.Reader, format Format) (Set, error) { return read(r, format, keys[:2]) }
+
+// read reads probes that have the required fields.
+func read(r io.Reader, format Format, required []string) (Set, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
 		return nil, err
@@ -111,14 +118,14 @@ func Read(r io.Reader, format Format) (Set, error) {
 	case JSONL:
 		recs, err = readJSONL(data)
 	case CSV:
-		recs, err = readCSV(data)
+		recs, err = readCSV(data, required)
 	default:
 		return nil, fmt.Errorf("unknown probe format %q: use json, jsonl or csv", format)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return finish(recs)
+	return finish(recs, required)
 }
 
 func sniff(data []byte) Format {

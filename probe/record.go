@@ -34,7 +34,10 @@ func (r *record) text(key string) *string {
 }
 
 // unknownKey names a key that a probe does not have, and the one probably meant.
-func unknownKey(key string) string {
+func unknownKey(key string) string { return unknownOf(key, "probe", keys) }
+
+// unknownOf is unknownKey of things that have other keys.
+func unknownOf(key, thing string, keys []string) string {
 	best, distance := "", 3
 	for _, k := range keys {
 		if d := editDistance(strings.ToLower(strings.TrimSpace(key)), k); d < distance {
@@ -44,7 +47,7 @@ func unknownKey(key string) string {
 	if best != "" {
 		return fmt.Sprintf("unknown key %q: did you mean %q?", clip(key), best)
 	}
-	return fmt.Sprintf("unknown key %q: a probe has %s", clip(key), strings.Join(keys, ", "))
+	return fmt.Sprintf("unknown key %q: a %s has %s", clip(key), thing, strings.Join(keys, ", "))
 }
 
 // clip bounds what an error message quotes.
@@ -81,8 +84,8 @@ func editDistance(a, b string) int {
 	return row[len(y)]
 }
 
-// finish checks the records, names the nameless and returns the set.
-func finish(recs []record) (Set, error) {
+// finish checks that the records have the required fields, names the nameless and returns the set.
+func finish(recs []record, required []string) (Set, error) {
 	if len(recs) == 0 {
 		return nil, &ParseError{Line: 1, Msg: "no probes: the list is empty"}
 	}
@@ -92,7 +95,7 @@ func finish(recs []record) (Set, error) {
 		if r.Name == "" {
 			r.Name = fmt.Sprintf("probe_%d", i)
 		}
-		if err := r.check(i + 1); err != nil {
+		if err := r.check(i+1, required); err != nil {
 			return nil, err
 		}
 		if j, taken := first[r.Name]; taken {
@@ -108,11 +111,11 @@ func finish(recs []record) (Set, error) {
 }
 
 // check reports the first field of record number n that cannot be used.
-func (r *record) check(n int) error {
+func (r *record) check(n int, required []string) error {
 	fault := func(field, msg string) error {
 		return &ParseError{Line: r.line, Record: n, Field: field, Msg: msg}
 	}
-	for _, key := range keys[:3] {
+	for _, key := range required {
 		if strings.TrimSpace(*r.text(key)) == "" {
 			return fault(key, "is missing or empty")
 		}

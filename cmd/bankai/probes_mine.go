@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bankai/engine"
+	"bankai/evaluate"
+	"bankai/probe"
+)
+
+func (a *app) mineCommand() *cobra.Command {
+	var model modelFlags
+	var prompts string
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "mine --prompts F -o OUT",
+		Short: "find the wrong answers that the model itself would give",
+		Long: `Reads prompts with right answers and finds for each the likeliest wrong answer of
+the model, its right answer's real competitor: what it generates, if that is
+wrong, or else the likeliest of the answers that leave the right one at some
+token. Writes a complete probe file; names, categories and alternates stay.
+
+The prompts are a probe file (JSON, JSONL or CSV) in which "wrong" may be missing
+or empty. Wrong answers that are there are replaced, or kept with --keep-wrong.
+A prompt to which the model knows no wrong answer is left out, and named.
+
+Wrong is what does not match "correct" or an entry of "alternates": other ways
+of writing the right answer that the model might use belong there.`,
+		Example: `  bankai probes mine --prompts prompts.json -o probes.json
+  bankai probes mine --prompts demo:control -o mined.json --json`,
+		Args: arguments(0, 0, "the file of prompts with --prompts"),
+	}
+	model.add(cmd)
+	model.addPatch(cmd)
+	cmd.Flags().StringVar(&prompts, "prompts", "", "`FILE` of prompts with right answers")
+	cmd.Flags().BoolVar(&keep, "keep-wrong", false, "keep wrong answers that the file has")
+	out := probesOut(cmd)
+	cmd.RunE = a.do(func(ctx context.Context, _ []string) error {
+		if prompts == "" {
+			return usagef("give the file of prompts with --prompts")
+		}
+		if err := checkProbesOut(*out); err != nil {
+			return err
+		}
+		return a.mine(ctx, &model, prompts, *out, keep)
+	})
+	return cmd
+}
+
+// mineDoc is what mining found.
+type mineDoc struct {
+	Probes  int         `json:"probes"`
+	Files   []probeFile `json:"files"`
+	Prompts int         `json:"prompts"`  // in the file
+	Right   int         `json:"right"`    // answered right now
+	Own     int         `json:"own"`      // wrong answers that the model gives
+	Instead int         `json:"instead"`  // wrong answers that it would give instead of the right one
+	Kept    int         `json:"kept"`     // wrong answers of the file that stay
+	Changed int         `json:"replaced"` // and that were replaced, by another or
+	Same    int         `json:"same"`     // by the same one
+	LeftOut []string    `json:"left_out"` // names of those without a wrong answer
+}
+
+func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep bool) error {
+	set, err := readPrompts(prompts)
+	if err != nil {
+		return err
+	}
+	m, err := a.openModel(f)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	overlay, err := a.overlay(m, f.patches)
+	if err != nil {
+		return err
+	}
+	mined, err := a.mineSet(ctx, m, overlay, set, prompts)
+	if err != nil {
+		return err
+	}
+	complete, doc := takeMined(set, mined, keep)
+	if len(doc.LeftOut) > 0 {
+		a.warn("%s: left out, the model knows no wrong answer to %s: %s", prompts, many(len(doc.LeftOut), "prompt"), strings.Join(doc.LeftOut, ", "))
+	}
+	if len(complete) == 0 {
+		return fmt.Errorf("%s: no probe is left to write", prompts)
+	}
+	file, err := writeSet(complete, out, "probes")
+	if err != nil {
+		return err
+	}
+	doc.Files = []probeFile{file}
+	return a.print(doc, func(w io.Writer) { doc.writeText(w) })
+}
+
+func (a *app) mineSet(ctx context.Context, m *engine.Model, overlay *engine.Overlay, set probe.Set, source string) ([]evaluate.Mined, error) {
+	progress := a.meter(source, len(set))
+	defer progress.stop()
+	mined, err := evaluate.Mine(ctx, m, overlay, set, func(done int) { progress.set(done, "") })
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	return mined, nil
+}
+
+// takeMined completes the set with what was mined.
+func takeMined(set probe.Set, mined []evaluate.Mined, keep bool) (probe.Set, *mineDoc) {
+	doc := &mineDoc{Prompts: len(set), LeftOut: []string{}}
+	var complete probe.Set
+	for i, p := range set {
+		m := mined[i]
+		if m.Right {
+			doc.Right++
+		}
+		switch {
+		case keep && strings.TrimSpace(p.Wrong) != "":
+			doc.Kept++
+			complete = append(complete, p)
+			continue
+		case m.Wrong == "":
+			doc.LeftOut = append(doc.LeftOut, p.Name)
+			continue
+		case m.Own:
+			doc.Own++
+		default:
+			doc.Instead++
+		}
+		if strings.TrimSpace(p.Wrong) != "" {
+			if probe.Normalize(p.Wrong) == probe.Normalize(m.Wrong) {
+				doc.Same++
+			} else {
+				doc.Changed++
+			}
+		}
+		p.Wrong = m.Wrong
+		complete = append(complete, p)
+	}
+	doc.Probes = len(complete)
+	return complete, doc
+}
+
+func (d *mineDoc) writeText(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s\n\n", d.Files[0].Path, many(d.Probes, "probe"))
+	fmt.Fprintf(w, "%5d of %d prompts the model answers right now\n", d.Right, d.Prompts)
+	fmt.Fprintf(w, "%5d wrong answers are what it generates\n", d.Own)
+	fmt.Fprintf(w, "%5d are what it would say instead of the right answer\n", d.Instead)
+	if d.Kept > 0 {
+		fmt.Fprintf(w, "%5d are the file's, kept\n", d.Kept)
+	}
+	if d.Same+d.Changed > 0 {
+		fmt.Fprintf(w, "%5d of the file's own wrong answers were replaced, %d found again\n", d.Changed, d.Same)
+	}
+	if n := len(d.LeftOut); n > 0 {
+		fmt.Fprintf(w, "%5d prompts without a wrong answer are left out\n", n)
+	}
+}
+
+// readPrompts reads a probe file whose wrong answers may be missing.
+func readPrompts(source string) (probe.Set, error) {
+	data, err := readSource(source)
+	if err != nil {
+		return nil, err
+	}
+	set, err := probe.ReadPrompts(bytes.NewReader(data), probe.FormatOf(source))
+	var parse *probe.ParseError
+	if errors.As(err, &parse) {
+		parse.File = source
+	}
+	return set, err
+}

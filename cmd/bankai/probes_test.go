@@ -1,0 +1,97 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// runApp runs one command line inside the test.
+func runApp(args []string) (status int, stdout, stderr string) {
+	var out, log strings.Builder
+	a := newApp(args, strings.NewReader(""), &out, &log)
+	root := a.root()
+	root.SetArgs(args)
+	cmd, err := root.ExecuteC()
+	status = a.exit(cmd, err)
+	return status, out.String(), log.String()
+}
+
+// The examples on the pages of probes run, in order, in one folder.
+func TestProbesExamples(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const sums = `{"prompt": "{a} + {b} =", "correct": " {a+b}", "ranges": {"a": [1, 9], "b": [1, 9]}}`
+	if err := os.WriteFile("sums.json", []byte(sums), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	root := newApp(nil, nil, os.Stdout, os.Stderr).root()
+	for _, name := range []string{"expand", "mine", "split"} {
+		cmd, _, err := root.Find([]string{"probes", name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(cmd.Example) {
+			line = strings.TrimSpace(line)
+			if status, out, log := runApp(shellWords(t, line)[1:]); status != statusDone || out == "" {
+				t.Errorf("%s\nexit status %d, %d bytes on stdout, and on stderr: %s", line, status, len(out), log)
+			}
+		}
+	}
+}
+
+// The template on the page of expand is one.
+func TestExpandPage(t *testing.T) {
+	t.Chdir(t.TempDir())
+	page := newApp(nil, nil, os.Stdout, os.Stderr).expandCommand().Long
+	from, to := strings.Index(page, "  {\"prompt\""), strings.Index(page, "\n\n[2, 9] is")
+	if err := os.WriteFile("page.json", []byte(page[from:to]), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if status, out, log := runApp([]string{"probes", "expand", "page.json", "-o", "out.json"}); status != statusDone || !strings.HasPrefix(out, "out.json: 21 probes") {
+		t.Errorf("exit status %d: %s%s", status, out, log)
+	}
+}
+
+func TestDivide(t *testing.T) {
+	for _, c := range []struct {
+		total int
+		sizes string // search, validate, heldout
+		want  []int
+	}{
+		{100, "- - -", []int{60, 20, 20}},
+		{7, "- - -", []int{4, 2, 1}},
+		{1, "- - -", []int{1, 0, 0}},
+		{0, "- - -", []int{0, 0, 0}},
+		{100, "- 0 -", []int{75, 0, 25}},
+		{100, "- - 40", []int{45, 15, 40}},
+		{100, "30 20 -", []int{30, 20, 50}},
+		{100, "30 20 10", []int{30, 20, 10}},
+		{100, "50% 0.3 20%", []int{50, 30, 20}},
+		{101, "50% 50% 0", []int{51, 50, 0}},
+		{10, "1.0 - -", []int{10, 0, 0}},
+		{10, "1 - -", []int{1, 5, 4}},
+		{10, "8 3 -", nil},
+		{10, "80% 30% -", nil},
+	} {
+		var wants []*setSize
+		for _, text := range strings.Fields(c.sizes) {
+			z := new(setSize)
+			if text != "-" {
+				if err := z.Set(text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wants = append(wants, z)
+		}
+		got, err := divide(c.total, wants)
+		if (err != nil) != (c.want == nil) || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%d by %s: %v, %v; want %v", c.total, c.sizes, got, err, c.want)
+		}
+	}
+	for _, text := range []string{"", "x", "-1", "1.5", "0.0", "101%", "NaN", "0%"} {
+		if z := new(setSize); z.Set(text) == nil {
+			t.Errorf("%q is taken as a size: %+v", text, z)
+		}
+	}
+}
