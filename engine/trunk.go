@@ -17,6 +17,7 @@ type Trunk struct {
 	cuts    []Cut // ascending, above 0
 	streams map[Cut][]float32
 	answers [][]Answer
+	tried   *tried // what Try kept, nil if nothing
 	batches sync.Pool
 }
 
@@ -63,21 +64,66 @@ func (m *Model) newTrunk(qs []Question) (*Trunk, error) {
 	return t, nil
 }
 
+// tried is a trunk's questions under an overlay.
+type tried struct {
+	streams map[Cut][]float32 // at the cuts above from
+	from    Cut
+	answers [][]Answer
+}
+
 // from computes everything above a cut anew.
-func (t *Trunk) from(ctx context.Context, c Cut) error {
+func (t *Trunk) from(ctx context.Context, c Cut) (err error) {
+	t.answers, err = t.run(ctx, t.qs, c, t.streams)
+	return err
+}
+
+// run scores qs from a kept cut, and fills streams at the cuts above.
+func (t *Trunk) run(ctx context.Context, qs []asked, c Cut, streams map[Cut][]float32) ([][]Answer, error) {
 	j := job{from: c, stream: t.streams[c], keep: map[Cut][]float32{}}
 	for _, above := range t.cuts {
 		if above > c {
-			j.keep[above] = t.streams[above]
+			j.keep[above] = streams[above]
 		}
 	}
 	b := t.batches.Get().(*Batch)
 	defer t.batches.Put(b)
-	answers, err := b.score(ctx, j, t.qs)
-	if err == nil {
-		t.answers = answers
+	return b.score(ctx, j, qs)
+}
+
+// Try scores all questions under an overlay that changes nothing below the cut
+// above, with the bits of Score, and keeps their streams for Adopt: as much memory
+// again as the trunk's.
+func (t *Trunk) Try(ctx context.Context, o *Overlay, above Cut) ([][]Answer, error) {
+	qs := slices.Clone(t.qs)
+	for i := range qs {
+		qs[i].Overlay = o
 	}
-	return err
+	if t.tried == nil {
+		t.tried = &tried{streams: map[Cut][]float32{}}
+		for _, c := range t.cuts {
+			t.tried.streams[c] = make([]float32, len(t.streams[c]))
+		}
+	}
+	t.tried.from, t.tried.answers = t.Start(above), nil
+	answers, err := t.run(ctx, qs, t.tried.from, t.tried.streams)
+	t.tried.answers = answers
+	return answers, err
+}
+
+// Adopt follows the model being patched in place by what the overlay of the last
+// Try was of, like Move but at no cost. It reports whether it could: not before a
+// Try, nor twice after one.
+func (t *Trunk) Adopt() bool {
+	if t.tried == nil || t.tried.answers == nil {
+		return false
+	}
+	for _, c := range t.cuts {
+		if c > t.tried.from {
+			t.streams[c], t.tried.streams[c] = t.tried.streams[c], t.streams[c]
+		}
+	}
+	t.answers, t.tried.answers = t.tried.answers, nil
+	return true
 }
 
 // Start is the cut from which a branch above c is scored: the highest that was
@@ -95,7 +141,12 @@ func (t *Trunk) Answers() [][]Answer { return t.answers }
 
 // Move follows a patch of the model in place, which changed nothing below c. After
 // an error the trunk must not be used any more. No other method may run meanwhile.
-func (t *Trunk) Move(ctx context.Context, c Cut) error { return t.from(ctx, t.Start(c)) }
+func (t *Trunk) Move(ctx context.Context, c Cut) error {
+	if t.tried != nil {
+		t.tried.answers = nil
+	}
+	return t.from(ctx, t.Start(c))
+}
 
 // Score scores branches. Those that start at the same cut share passes.
 func (t *Trunk) Score(ctx context.Context, branches []Branch) ([][]Answer, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"bankai"
@@ -185,6 +186,53 @@ func TestWork(t *testing.T) {
 		want += logits * 320 * 128
 		if got := m.Work(q, from); got != float64(want) {
 			t.Errorf("from cut %d: %v products, want %d", from, got, want)
+		}
+	}
+}
+
+// What was tried and is adopted is as if the trunk had been moved there.
+func TestAdopt(t *testing.T) {
+	m := testModel(t, testmodel.Tiny, Options{})
+	rng := rand.New(rand.NewPCG(23, 23))
+	var qs []Question
+	for range 9 {
+		qs = append(qs, Question{Prompt: randomIDs(rng, 9, 300), Answers: [][]int32{randomIDs(rng, 4, 300), randomIDs(rng, 2, 300)}})
+	}
+	flip := func(tensor string, row uint32) *bankai.Patch {
+		return bankai.New(m.Digest(), bankai.Meta{}, bankai.Flip{Tensor: tensor, Row: row, N: bankai.ToEnd})
+	}
+	ctx := context.Background()
+	adopted, moved := newTrunk(t, m, qs, []Cut{1, 2, 4}), newTrunk(t, m, qs, []Cut{1, 2, 4})
+	if adopted.Adopt() {
+		t.Error("adopted what was never tried")
+	}
+	for i, tensor := range []string{"blk.1.ffn_up.weight", "blk.0.attn_v.weight", "blk.0.ffn_down.weight"} {
+		p := flip(tensor, uint32(i))
+		for _, other := range []*bankai.Patch{flip("blk.0.ffn_gate.weight", 3), p} { // the last one counts
+			o, err := m.Overlay(other)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := adopted.Try(ctx, o, m.CutBelow(other.Flips()[0].Tensor)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := m.Apply(p); err != nil {
+			t.Fatal(err)
+		}
+		if err := moved.Move(ctx, m.CutBelow(tensor)); err != nil {
+			t.Fatal(err)
+		}
+		if !adopted.Adopt() || adopted.Adopt() {
+			t.Error("a try can be adopted once")
+		}
+		if !reflect.DeepEqual(adopted.Answers(), moved.Answers()) {
+			t.Errorf("%s: adopted answers differ", tensor)
+		}
+		for c, want := range moved.streams {
+			if !slices.Equal(adopted.streams[c], want) {
+				t.Errorf("%s: the stream at cut %d differs", tensor, c)
+			}
 		}
 	}
 }

@@ -36,7 +36,8 @@ type EvaluatorOptions struct {
 	// to TextMemory: of a longer text, the first lines.
 	Text []string
 	// Memory bounds the kept streams in bytes, 0 meaning DefaultMemory. With
-	// less than all of them need, some moves are scored from further below.
+	// less than all of them need, twice over, some moves are scored from further
+	// below.
 	Memory int
 }
 
@@ -69,6 +70,7 @@ type ModelEvaluator struct {
 	mu    sync.Mutex
 	trunk *engine.Trunk // nil if it has to be made anew
 	at    *bankai.Patch // the trunk's patch
+	tried bankai.Digest // of the move on it that the trunk tried last
 	base  *Values       // of the unpatched model, once they were computed
 	worst []int         // targets to screen on, worst first; set with base
 }
@@ -158,7 +160,7 @@ func (o EvaluatorOptions) cuts(m *engine.Model, tokens int) []engine.Cut {
 	}
 	slices.Sort(cuts)
 	cuts = slices.Compact(cuts)
-	memory := cmp.Or(o.Memory, DefaultMemory)
+	memory := cmp.Or(o.Memory, DefaultMemory) / 2 // for a move that is tried, as much again
 	n := min(len(cuts), memory/(4*tokens*m.Config().Hidden))
 	kept := make([]engine.Cut, n)
 	for i := range kept {
@@ -239,23 +241,49 @@ func (e *ModelEvaluator) score(ctx context.Context, moves []Move) ([]Score, erro
 			g.rows[i].screened = len(m.Flips) > 0 && !slices.ContainsFunc(e.worst, gains)
 		}
 	}
-	g.want(e.all)
-	if err := g.fill(ctx); err != nil {
+	if len(moves) == 1 {
+		err = e.try(ctx, moves[0], &g.rows[0])
+	} else {
+		g.want(e.all)
+		err = g.fill(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	scores := make([]Score, len(moves))
 	for i, row := range g.rows {
 		start := e.trunk.Start(row.above)
-		if row.screened {
-			scores[i] = Score{Screened: true, Fitness: math.Inf(-1), Cost: e.cost(e.worst, start)}
-			continue
-		}
-		scores[i] = e.scoreOf(e.split(row.values), e.cost(e.all, start))
-		if len(moves[i].Flips) > 0 { // the streams are renewed over the same stretch
-			scores[i].KeepCost = scores[i].Cost
+		screening := e.cost(e.worst, start)
+		switch {
+		case row.screened:
+			scores[i] = Score{Screened: true, Fitness: math.Inf(-1), Cost: screening}
+		case len(moves[i].Flips) == 0:
+			scores[i] = e.scoreOf(e.split(row.values), e.cost(e.all, start))
+		default:
+			full := e.cost(e.all, start)
+			scores[i] = e.scoreOf(e.split(row.values), screening+full)
+			scores[i].KeepCost = full // the streams are renewed over the same stretch
 		}
 	}
 	return scores, nil
+}
+
+// try scores a move on all questions and keeps the streams that it leads to, in
+// case it is kept.
+func (e *ModelEvaluator) try(ctx context.Context, m Move, row *gridRow) error {
+	if len(m.Flips) == 0 || row.screened {
+		return nil
+	}
+	e.tried = bankai.Digest{}
+	answers, err := e.trunk.Try(ctx, row.overlay, row.above)
+	if err != nil {
+		return err
+	}
+	for q, a := range answers {
+		row.values[q] = e.questions[q].value(a)
+	}
+	e.tried = moveDigest(m)
+	return nil
 }
 
 // scoreOf is the score of a patch, all of whose values are known.

@@ -151,7 +151,7 @@ func lenient() *landscape {
 }
 
 // Bits go together: 16, 64, 256 and 1,024 of the best are tried, and the best of
-// these is kept; then half, as many and twice as many. The one that is kept is not
+// these is kept; then half, twice as many and as many. The one that is kept is not
 // measured twice.
 func TestBitsAreALineSearch(t *testing.T) {
 	ms := []search.Matrix{{Name: "blk.0.ffn_up.weight", Rows: 8, Groups: 4}}
@@ -186,7 +186,7 @@ func TestBitsAreALineSearch(t *testing.T) {
 			best = worth(k)
 		}
 	}
-	want := "| 16 64 256 1024 256 kept | 128 256 512 "
+	want := "| 16 64 256 1024 256 kept | 128 512 256 "
 	if log[:min(len(log), len(want))] != want {
 		t.Errorf("it went %q, want %q", log, want)
 	}

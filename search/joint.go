@@ -49,7 +49,7 @@ func (j *joint) begin(f Forecasts, from, best float64) {
 	j.from, j.now = from, best
 	sizes := jointFirst
 	if j.last > 0 {
-		sizes = []int{j.last / 2, j.last, j.last * 2}
+		sizes = []int{j.last / 2, j.last * 2, j.last} // the likeliest last: keeping that costs least
 	}
 	for _, k := range sizes {
 		j.sizes = append(j.sizes, max(1, min(k, len(j.pool), jointMost)))

@@ -47,6 +47,7 @@ type run struct {
 
 	at   float64                 // seconds when the last trial was measured
 	memo map[bankai.Digest]Score // by move, on the current patch
+	last bankai.Digest           // the last move measured, if it was measured alone
 	seen watching
 }
 
@@ -267,7 +268,9 @@ func (r *run) apply(t tried) error {
 	}
 	r.res.Patch, r.res.Final, r.res.Fitness = cur, t.Score, t.Fitness
 	r.res.Accepted++
-	r.res.Cost += t.KeepCost
+	if moveDigest(t.Move) != r.last {
+		r.res.Cost += t.KeepCost
+	}
 	r.at = t.seconds
 	clear(r.memo)
 	return nil
@@ -329,6 +332,12 @@ func (r *run) score(ctx context.Context, moves []Move) ([]tried, error) {
 		}
 	}
 	r.fresh += len(unknown)
+	if !all[0].again {
+		r.last = bankai.Digest{}
+		if len(all) == 1 {
+			r.last = moveDigest(all[0].Move)
+		}
+	}
 	for _, t := range all {
 		r.res.Cost += t.Cost
 		r.memo[moveDigest(t.Move)] = t.Score

@@ -39,7 +39,7 @@ type Score struct {
 	Controls []float64 // the control metric of each control probe; nil if Screened
 	Screened bool      // given up after the worst targets: none of them gained
 	Cost     float64   // work done for this score, in forward-pass equivalents
-	KeepCost float64   // more work if the move is kept: what an evaluator caches must follow
+	KeepCost float64   // more work if the move is kept, unless it was the last one measured, alone: what an evaluator caches must follow
 }
 
 // equal reports whether two scores have the same bits.

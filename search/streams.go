@@ -54,11 +54,13 @@ func (e *ModelEvaluator) on(ctx context.Context, cur *bankai.Patch, f func() err
 	}
 	defer func() { err = errors.Join(err, e.model.Apply(cur)) }()
 	if change.Len() > 0 {
-		if err := e.trunk.Move(ctx, e.below(change.Flips())); err != nil {
-			e.trunk = nil
-			return err
+		if change.ContentDigest() != e.tried || !e.trunk.Adopt() {
+			if err := e.trunk.Move(ctx, e.below(change.Flips())); err != nil {
+				e.trunk = nil
+				return err
+			}
 		}
-		e.at = cur
+		e.at, e.tried = cur, bankai.Digest{}
 	}
 	return f()
 }
