@@ -8,8 +8,14 @@ import (
 	"bankai/probe"
 )
 
-// DefaultPenalty is the published weight λ of the controls' losses.
-const DefaultPenalty = 2
+const (
+	// DefaultPenalty is the published weight λ of the controls' losses.
+	DefaultPenalty = 2
+	// DefaultSlack is what guided search lets a control lose, in nats. The
+	// published search has none: then the slightest wavering of every control
+	// counts, and most of what helps is refused.
+	DefaultSlack = 1
+)
 
 // capLeak is the share of its value that a target beyond Objective.Cap still
 // counts: so that it is not given up. From the feasibility study.

@@ -110,6 +110,35 @@ func badFlag(_ *cobra.Command, err error) error {
 	return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, cause)
 }
 
+// optional is a flag that takes a number, and knows whether it was given one.
+type optional struct {
+	value float64
+	set   bool
+}
+
+func (o *optional) String() string {
+	if !o.set {
+		return ""
+	}
+	return strconv.FormatFloat(o.value, 'g', -1, 64)
+}
+
+func (o *optional) Type() string { return "NATS" }
+
+func (o *optional) Set(s string) (err error) {
+	o.value, err = strconv.ParseFloat(s, 64)
+	o.set = err == nil
+	return err
+}
+
+// or is the number, or another one if none was given.
+func (o *optional) or(other float64) float64 {
+	if o.set {
+		return o.value
+	}
+	return other
+}
+
 // sizeList is a flag that takes granularities, "row,bit".
 type sizeList []search.Granularity
 

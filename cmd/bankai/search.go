@@ -30,7 +30,7 @@ type searchFlags struct {
 	metric      *choice[probe.Metric]
 	fitness     choice[search.Reduce]
 	penalty     float64
-	slack       float64
+	slack       optional
 	cap         float64
 	tie         float64
 	kl          float64
@@ -117,7 +117,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	f.metric = metricFlag(cmd, probe.AnswerLogprob)
 	flags.Var(&f.fitness, "fitness", "mean gain over the probes, or the min")
 	flags.Float64Var(&f.penalty, "penalty", search.DefaultPenalty, "`WEIGHT` of the controls' loss")
-	flags.Float64Var(&f.slack, "slack", 0, "`LOSS` of a control, in nats, that costs nothing")
+	flags.Var(&f.slack, "slack", "what a control may lose for nothing, in nats (default 1; greedy and random: 0)")
 	flags.Float64Var(&f.cap, "cap", 0, "`VALUE` of the metric beyond which a probe's gain hardly counts; 0 for none")
 	flags.Float64Var(&f.tie, "tie", 0, "`WEIGHT` that a control with nothing lost has in predictions of bits, 0 to 1")
 	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model on --control-text")
@@ -145,6 +145,8 @@ func (f *searchFlags) check() error {
 		return usagef("--penalty %v: must be 0 or more", f.penalty)
 	case !(f.maxCost >= 0):
 		return usagef("--max-cost %v: must be 0 (no limit) or more", f.maxCost)
+	case f.slack.set && !(f.slack.value >= 0):
+		return usagef("--slack %v: must be 0 or more", f.slack.value)
 	case !(f.tie >= 0 && f.tie <= 1):
 		return usagef("--tie %v: must be from 0 to 1", f.tie)
 	case !(f.kl >= 0):
@@ -166,11 +168,15 @@ func (f *searchFlags) check() error {
 
 // plan is what the flags ask for.
 func (f *searchFlags) plan(sets searchSets, seed uint64) plan {
+	slack := 0.0
+	if f.strategy.value.guided() {
+		slack = search.DefaultSlack
+	}
 	p := plan{
 		strategy: f.strategy.value, sizes: f.granularity, projections: f.projections,
 		objective: search.Objective{
 			Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
-			Slack: f.slack, Cap: f.cap, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
+			Slack: f.slack.or(slack), Cap: f.cap, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
 		},
 		screen: int(f.screen), text: sets.text, seed: seed, draws: int(f.draws), votes: int(f.votes),
 		limits: search.Config{
