@@ -3,15 +3,19 @@ package search_test
 import (
 	"bytes"
 	"context"
+	"flag"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/stat"
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/kernel"
 	"bankai/internal/weights"
 	"bankai/models/demo"
 	"bankai/probe"
@@ -47,38 +51,58 @@ func demoProbes(t testing.TB, name string, n int) probe.Set {
 	return set[:n]
 }
 
-func demoEvaluator(t testing.TB, m *engine.Model, metric probe.Metric, reduce search.Reduce) *search.ModelEvaluator {
+func demoEvaluator(t testing.TB, m *engine.Model, o search.Objective) *search.ModelEvaluator {
 	t.Helper()
-	e, err := search.NewEvaluator(m, demoProbes(t, "search_few", 18), demoProbes(t, "control", 8), search.EvaluatorOptions{
-		Objective: search.Objective{Metric: metric, Reduce: reduce, Penalty: search.DefaultPenalty},
-	})
+	e, err := search.NewEvaluator(m, demoProbes(t, "search_few", 18), demoProbes(t, "control", 8), search.EvaluatorOptions{Objective: o, Text: demoText(t, 4)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
 
-// forecastAll maps every row of a matrix to its predicted fitness.
-func forecastAll(t testing.TB, e *search.ModelEvaluator, cur *bankai.Patch, m search.Matrix) map[uint32]float64 {
+// forecastAll maps every flip of a size in a matrix to its predicted fitness.
+func forecastAll(t testing.TB, e *search.ModelEvaluator, cur *bankai.Patch, m search.Matrix, size search.Granularity) map[bankai.Flip]float64 {
 	t.Helper()
+	n := m.Rows * map[search.Granularity]int{search.Row: 1, search.Group: m.Groups, search.Bit: m.Groups * bankai.GroupSize}[size]
 	w := search.Want{Matrices: []search.Matrix{m}}
-	w.Best[search.Row] = m.Rows
+	w.Best[size] = n
 	f, _, err := e.Forecast(context.Background(), cur, w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := f.Best[search.Row]
-	out := map[uint32]float64{}
-	for i, f := range all {
-		if i > 0 && f.Fitness > all[i-1].Fitness {
+	out := map[bankai.Flip]float64{}
+	for i, x := range f.Best[size] {
+		if i > 0 && x.Fitness > f.Best[size][i-1].Fitness {
 			t.Errorf("forecast %d is better than the one before", i)
 		}
-		out[f.Flip.Row] = f.Fitness
+		out[x.Flip] = x.Fitness
 	}
-	if len(out) != m.Rows {
-		t.Errorf("%d forecasts for %d rows", len(out), m.Rows)
+	if len(out) != n {
+		t.Errorf("%d forecasts for %d %ss", len(out), n, size)
 	}
 	return out
+}
+
+// demoText is the first n lines of the embedded control text.
+func demoText(t testing.TB, n int) []string {
+	t.Helper()
+	data, err := demo.Read("control_text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(data), "\n")[:n]
+}
+
+// piece is a random flip of a size.
+func piece(rng *rand.Rand, m search.Matrix, size search.Granularity) bankai.Flip {
+	f := bankai.Flip{Tensor: m.Name, Row: uint32(rng.IntN(m.Rows)), N: bankai.ToEnd}
+	switch size {
+	case search.Group:
+		f.Col, f.N = uint32(rng.IntN(m.Groups))*bankai.GroupSize, bankai.GroupSize
+	case search.Bit:
+		f.Col, f.N = uint32(rng.IntN(m.Groups*bankai.GroupSize)), 1
+	}
+	return f
 }
 
 func spearman(x, y []float64) float64 {
@@ -94,53 +118,148 @@ func spearman(x, y []float64) float64 {
 	return stat.Correlation(rank(x), rank(y), nil)
 }
 
-// One backward pass orders rows as their true single flips do: nearly exactly
-// where SwiGLU is accounted for, well elsewhere; on a patched model too. Keys pass
-// a norm and a softmax, of which first order sees little. The truth is told in
-// exact precision: in fast, the rounding of activations hides most rows' effects.
+// candidates is how many flips of every kind are compared with the truth: the
+// figures in docs/log.md are of 300.
+var candidates = flag.Int("candidates", 24, "flips of every kind to compare with the truth")
+
+// One backward pass orders flips as they truly do: nearly exactly where SwiGLU is
+// accounted for, well elsewhere; on a patched model too. Keys pass a norm and a
+// softmax, of which first order sees little. Of bits, the fitness itself is
+// derived, which knows nothing of controls that have not lost yet: without slack
+// for these, the order is lost. The truth is told in exact precision: in fast, the
+// rounding of activations hides the effects of most rows and of all bits.
 func TestForecastRanksAsTheTruth(t *testing.T) {
 	m := demoModel(t, engine.Options{Precision: engine.Exact})
 	base := bankai.New(m.Digest(), bankai.Meta{})
 	patched := bankai.New(m.Digest(), bankai.Meta{},
 		bankai.Flip{Tensor: "blk.1.ffn_gate.weight", Row: 5, N: bankai.ToEnd}, bankai.Flip{Tensor: "blk.3.ffn_up.weight", Row: 9, N: bankai.ToEnd})
 	for _, c := range []struct {
+		size   search.Granularity
 		proj   string
 		metric probe.Metric
 		reduce search.Reduce
+		slack  float64
 		cur    *bankai.Patch
 		least  float64
 	}{
-		{"gate", probe.AnswerLogprob, search.Mean, base, 0.98},
-		{"up", probe.AnswerLogprob, search.Mean, base, 0.98},
-		{"down", probe.AnswerLogprob, search.Mean, base, 0.9},
-		{"q", probe.AnswerLogprob, search.Mean, base, 0.85},
-		{"k", probe.AnswerLogprob, search.Mean, base, 0.6},
-		{"v", probe.AnswerLogprob, search.Mean, base, 0.95},
-		{"o", probe.AnswerLogprob, search.Mean, base, 0.9},
-		{"gate", probe.SeqLogprob, search.Mean, patched, 0.98},
-		{"up", probe.SeqLogprob, search.Min, patched, 0.95},
+		{search.Row, "gate", probe.AnswerLogprob, search.Mean, 0, base, 0.95},
+		{search.Row, "up", probe.AnswerLogprob, search.Mean, 0, base, 0.95},
+		{search.Row, "down", probe.AnswerLogprob, search.Mean, 0, base, 0.9},
+		{search.Row, "q", probe.AnswerLogprob, search.Mean, 0, base, 0.8},
+		{search.Row, "k", probe.AnswerLogprob, search.Mean, 0, base, 0.5},
+		{search.Row, "v", probe.AnswerLogprob, search.Mean, 0, base, 0.95},
+		{search.Row, "o", probe.AnswerLogprob, search.Mean, 0, base, 0.9},
+		{search.Row, "gate", probe.SeqLogprob, search.Mean, 0, patched, 0.95},
+		{search.Row, "up", probe.SeqLogprob, search.Min, 0, patched, 0.95},
+		{search.Group, "gate", probe.AnswerLogprob, search.Mean, 0, base, 0.95},
+		{search.Group, "up", probe.SeqLogprob, search.Mean, 1, patched, 0.97},
+		{search.Group, "down", probe.AnswerLogprob, search.Mean, 0, base, 0.95},
+		{search.Bit, "gate", probe.AnswerLogprob, search.Mean, 1, base, 0.95},
+		{search.Bit, "up", probe.AnswerLogprob, search.Mean, 1, base, 0.95},
+		{search.Bit, "down", probe.SeqLogprob, search.Min, 1, patched, 0.9},
+		{search.Bit, "v", probe.AnswerLogprob, search.Mean, 1, base, 0.9},
 	} {
-		e := demoEvaluator(t, m, c.metric, c.reduce)
-		ms, err := search.Matrices(m.Weights(), nil, []string{c.proj})
+		e := demoEvaluator(t, m, search.Objective{Metric: c.metric, Reduce: c.reduce, Penalty: search.DefaultPenalty, Slack: c.slack})
+		ms, err := search.Matrices(m.Weights(), []int{0, 3, 5}, []string{c.proj})
 		if err != nil {
 			t.Fatal(err)
 		}
 		rng := rand.New(rand.NewPCG(1, 1))
 		var want, got []float64
 		for _, w := range ms {
-			predicted := forecastAll(t, e, c.cur, w)
+			predicted := forecastAll(t, e, c.cur, w, c.size)
 			var moves []search.Move
-			for range 8 {
-				moves = append(moves, search.Move{Flips: []bankai.Flip{{Tensor: w.Name, Row: uint32(rng.IntN(w.Rows)), N: bankai.ToEnd}}})
+			for range (*candidates + len(ms) - 1) / len(ms) {
+				moves = append(moves, search.Move{Flips: []bankai.Flip{piece(rng, w, c.size)}})
 			}
 			for i, s := range score(t, e, c.cur, moves...) {
-				want, got = append(want, s.Fitness), append(got, predicted[moves[i].Flips[0].Row])
+				want, got = append(want, s.Fitness), append(got, predicted[moves[i].Flips[0]])
 			}
 		}
+		what := fmt.Sprintf("%ss of %s, %v, %v, slack %v", c.size, c.proj, c.metric, c.reduce, c.slack)
 		if r := spearman(got, want); !(r >= c.least) {
-			t.Errorf("%s, %v, %v: Spearman's ρ of predicted and true fitness is %.3f, want at least %v", c.proj, c.metric, c.reduce, r, c.least)
+			t.Errorf("%s: Spearman's ρ of predicted and true fitness is %.3f, want at least %v", what, r, c.least)
 		} else {
-			t.Logf("%s, %v, %v: Spearman's ρ %.3f over %d rows", c.proj, c.metric, c.reduce, r, len(got))
+			t.Logf("%s: Spearman's ρ %.3f over %d", what, r, len(got))
+		}
+	}
+}
+
+// Where the model is linear in a flip, and the fitness in the values, a row is
+// predicted to do what its groups do together, and a group what its bits do.
+func TestForecastsAddUp(t *testing.T) {
+	m := demoModel(t, engine.Options{Precision: engine.Exact})
+	e := demoEvaluator(t, m, search.Objective{})
+	ms, err := search.Matrices(m.Weights(), []int{2}, []string{"v"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := bankai.New(m.Digest(), bankai.Meta{})
+	sums := map[search.Granularity]map[[2]uint32]float64{} // by row and group
+	for _, size := range []search.Granularity{search.Row, search.Group, search.Bit} {
+		sums[size] = map[[2]uint32]float64{}
+		for f, x := range forecastAll(t, e, base, ms[0], size) {
+			sums[size][[2]uint32{f.Row, f.Col / bankai.GroupSize}] += x
+		}
+	}
+	for at, group := range sums[search.Group] {
+		if bits := sums[search.Bit][at]; math.Abs(bits-group) > 1e-5 {
+			t.Errorf("group %v: %v, its bits %v", at, group, bits)
+		}
+	}
+	for at, row := range sums[search.Row] {
+		groups := 0.0
+		for g := range uint32(ms[0].Groups) {
+			groups += sums[search.Group][[2]uint32{at[0], g}]
+		}
+		if math.Abs(groups-row) > 1e-5 {
+			t.Errorf("row %v: %v, its groups %v", at, row, groups)
+		}
+	}
+}
+
+// What a patch holds is predicted as any flip is: to be taken out. A run of bits
+// is the sum of them.
+func TestForecastOfWhatIsHeld(t *testing.T) {
+	m := demoModel(t, engine.Options{})
+	e := demoEvaluator(t, m, search.Objective{Metric: probe.SeqLogprob, Penalty: 2, Slack: 1})
+	name := "blk.4.ffn_down.weight"
+	flips := []bankai.Flip{
+		{Tensor: name, Row: 1, N: bankai.ToEnd},
+		{Tensor: name, Row: 2, Col: 128, N: 128},
+		{Tensor: name, Row: 3, Col: 77, N: 1},
+		{Tensor: name, Row: 4, Col: 200, N: 2},
+		{Tensor: "token_embd.weight", Row: 2, N: bankai.ToEnd},
+	}
+	cur := bankai.New(m.Digest(), bankai.Meta{}, flips...)
+	ms, err := search.Matrices(m.Weights(), []int{4}, []string{"down"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _, err := e.Forecast(context.Background(), cur, search.Want{Held: true})
+	if err != nil || len(f.Held) != 4 {
+		t.Fatalf("forecasts %v, %v; the embedding's cannot be told", f.Held, err)
+	}
+	now := score(t, e, cur, search.Move{})[0].Fitness
+	bits := forecastAll(t, e, cur, ms[0], search.Bit)
+	for i, x := range f.Held {
+		if i > 0 && x.Fitness > f.Held[i-1].Fitness {
+			t.Errorf("forecast %d is better than the one before", i)
+		}
+		var want float64
+		switch x.Flip {
+		case flips[0]:
+			want = forecastAll(t, e, cur, ms[0], search.Row)[x.Flip]
+		case flips[1]:
+			want = forecastAll(t, e, cur, ms[0], search.Group)[x.Flip]
+		case flips[2]:
+			want = bits[x.Flip]
+		case flips[3]:
+			one := func(c uint32) float64 { return bits[bankai.Flip{Tensor: name, Row: 4, Col: c, N: 1}] - now }
+			want = now + one(200) + one(201)
+		}
+		if math.Abs(x.Fitness-want) > 1e-12 {
+			t.Errorf("without %v: %v, want %v", x.Flip, x.Fitness, want)
 		}
 	}
 }
@@ -159,14 +278,14 @@ func TestForecastOfMargins(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := bankai.New(m.Digest(), bankai.Meta{})
-	predicted := forecastAll(t, e, base, ms[0])
+	predicted := forecastAll(t, e, base, ms[0], search.Row)
 	var moves []search.Move
 	for r := range uint32(16) {
 		moves = append(moves, search.Move{Flips: []bankai.Flip{{Tensor: ms[0].Name, Row: r, N: bankai.ToEnd}}})
 	}
 	var off, size float64
 	for i, s := range score(t, e, base, moves...) {
-		off += math.Abs(predicted[uint32(i)] - s.Fitness)
+		off += math.Abs(predicted[moves[i].Flips[0]] - s.Fitness)
 		size += math.Abs(s.Fitness)
 	}
 	if off > 0.4*size {
@@ -178,59 +297,77 @@ func TestForecastOfMargins(t *testing.T) {
 // one by prediction does harm, and its return is predicted to help.
 func TestForecastOfFlippingBack(t *testing.T) {
 	m := demoModel(t, engine.Options{})
-	e := demoEvaluator(t, m, probe.AnswerLogprob, search.Mean)
+	e := demoEvaluator(t, m, search.Objective{Penalty: search.DefaultPenalty})
 	ms, err := search.Matrices(m.Weights(), []int{5}, []string{"up"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	base := bankai.New(m.Digest(), bankai.Meta{})
-	there := forecastAll(t, e, base, ms[0])
-	row := uint32(0)
-	for r := range uint32(ms[0].Rows) {
-		if there[r] < there[row] {
-			row = r
+	there := forecastAll(t, e, base, ms[0], search.Row)
+	worst := bankai.Flip{Tensor: ms[0].Name, N: bankai.ToEnd}
+	for f, x := range there {
+		if x < there[worst] {
+			worst = f
 		}
 	}
-	cur := bankai.New(m.Digest(), bankai.Meta{}, bankai.Flip{Tensor: ms[0].Name, Row: row, N: bankai.ToEnd})
+	cur := bankai.New(m.Digest(), bankai.Meta{}, worst)
 	truth := score(t, e, cur, search.Move{})[0].Fitness
-	if back := forecastAll(t, e, cur, ms[0])[row]; truth >= 0 || back <= truth {
-		t.Errorf("row %d is predicted to give %v and gives %v; flipping it back is predicted to give %v", row, there[row], truth, back)
+	if back := forecastAll(t, e, cur, ms[0], search.Row)[worst]; truth >= 0 || back <= truth {
+		t.Errorf("%v is predicted to give %v and gives %v; flipping it back is predicted to give %v", worst, there[worst], truth, back)
 	}
 	if left := score(t, e, base, search.Move{})[0].Fitness; left != 0 {
 		t.Errorf("a forecast left the model patched: fitness %v", left)
 	}
 }
 
-// A guided search is the same on any number of threads and resumes to the same.
+// A guided search by all granularities, with a text to hold on to and a pruning at
+// the end, is the same on any number of threads and any kernels, and resumes to the
+// same.
 func TestGuidedSearch(t *testing.T) {
-	find := func(threads, steps int, journal string, resume bool) *search.Result {
-		m := demoModel(t, engine.Options{Threads: threads})
-		ms, err := search.Matrices(m.Weights(), []int{3, 4, 5}, nil)
+	find := func(o engine.Options, steps int, journal string, resume bool) *search.Result {
+		m := demoModel(t, o)
+		ms, err := search.Matrices(m.Weights(), []int{4, 5}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		st, err := search.NewGuided(ms, 1, search.Row)
+		st, err := search.NewGuided(ms, 1, search.Row, search.Group, search.Bit)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, cur := demoEvaluator(t, m, probe.AnswerLogprob, search.Mean), bankai.New(m.Digest(), bankai.Meta{})
+		e := demoEvaluator(t, m, search.Objective{Penalty: search.DefaultPenalty, Slack: search.DefaultSlack, Divergence: 1})
+		cur := bankai.New(m.Digest(), bankai.Meta{})
 		j, err := search.OpenJournal(journal, search.Identity(cur, e, st), resume)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer j.Close()
-		r, err := search.Run(context.Background(), e, st, cur, search.Config{Steps: steps, Journal: j})
+		r, err := search.Run(context.Background(), e, st, cur, search.Config{Steps: steps, Journal: j, Prune: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return r
 	}
 	dir := t.TempDir()
-	whole := find(2, 40, dir+"/a", false)
-	if whole.Accepted < 5 || whole.Fitness <= 0 {
-		t.Errorf("%d of %d candidates kept, fitness %v", whole.Accepted, whole.Steps, whole.Fitness)
+	whole := find(engine.Options{Threads: 2}, 45, dir+"/a", false)
+	kept := map[search.Granularity]int{}
+	for _, o := range whole.Outcomes {
+		if o.Kept {
+			kept[o.Granularity]++
+		}
 	}
-	same(t, "on one thread", find(1, 40, dir+"/b", false), whole)
-	find(2, 15, dir+"/c", false)
-	same(t, "resumed", find(2, 40, dir+"/c", true), whole)
+	if whole.Fitness <= 0.2 || kept[search.Row] < 5 || kept[search.Group] < 5 || kept[search.Bit] < 1 {
+		t.Errorf("%d candidates, fitness %v, kept %v", whole.Steps, whole.Fitness, kept)
+	}
+	same(t, "on one thread", find(engine.Options{Threads: 1}, 45, dir+"/b", false), whole)
+	for _, k := range kernel.Available()[1:] {
+		if k != kernel.Generic { // which takes minutes
+			same(t, "with "+k.Name, find(engine.Options{Kernel: k.Name}, 45, dir+"/"+k.Name, false), whole)
+		}
+	}
+	for steps := range 4 {
+		journal := fmt.Sprint(dir, "/c", steps)
+		find(engine.Options{}, 1+13*steps, journal, false)
+		// A shorter run was pruned at its end, which a longer one is not there.
+		same(t, "resumed", find(engine.Options{}, 45, journal, true), whole)
+	}
 }

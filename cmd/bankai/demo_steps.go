@@ -32,7 +32,8 @@ func (d *demoRun) load() (err error) {
 		}
 	}
 	d.search.Set = draw(d.search.Set, demoProbes, d.app.seed)
-	return nil
+	d.text, err = readLines(demoPrefix + "control_text")
+	return err
 }
 
 // draw picks n probes of a set at random, in the order of the set.
@@ -76,13 +77,16 @@ func (d *demoRun) seek(ctx context.Context, p plan) (err error) {
 	if d.hunt, err = newHunt(d.model, d.search, d.controls, p); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.say, "\n2. Search: predict what every row would do, try the best, keep what helps (seed %d)\n", p.seed)
+	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row and every bit would do, try the best,\n   keep what helps (seed %d)\n", p.seed)
 	d.app.stdout.Flush()
 	if d.found, err = d.app.run(ctx, d.hunt, d.validate, nil); err != nil {
 		return err
 	}
 	r := d.found
 	bits, _ := r.Patch.Bits()
+	if r.Warning != "" {
+		fmt.Fprintf(d.say, "   warning: %s\n", r.Warning)
+	}
 	fmt.Fprintf(d.say, "   %s in %s: %d kept; fitness %+.3f nats; the work of %.0f passes over all probes\n",
 		many(r.Steps, "candidate"), secondsText(r.Seconds), r.Accepted, r.Fitness, r.Cost)
 	fmt.Fprintf(d.say, "   the patch: %s, %s of %s sign bits\n",
