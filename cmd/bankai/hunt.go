@@ -50,7 +50,7 @@ type plan struct {
 	strategy    strategy
 	sizes       []search.Granularity
 	layers      []int    // none: all
-	projections []string // none: gate and up
+	projections []string // none: see searched
 	objective   search.Objective
 	screen      int // targets to screen candidates on, 0 for no screening
 	text        []string
@@ -73,6 +73,18 @@ func (p plan) check() error {
 	return nil
 }
 
+// searched are the projections to search: unless it is said, the published ones, or
+// those that help guided searches most.
+func (p plan) searched() []string {
+	switch {
+	case len(p.projections) > 0:
+		return p.projections
+	case p.strategy.guided():
+		return []string{"gate", "up", "v", "o"}
+	}
+	return []string{"gate", "up"}
+}
+
 // hunt is a search that is set up.
 type hunt struct {
 	model    *engine.Model
@@ -92,7 +104,7 @@ func newHunt(m *engine.Model, targets, controls set, p plan) (*hunt, error) {
 	}
 	h := &hunt{model: m, plan: p, targets: targets, controls: controls, start: bankai.New(m.Digest(), bankai.Meta{})}
 	var err error
-	if h.matrices, err = search.Matrices(m.Weights(), p.layers, p.projections); err != nil {
+	if h.matrices, err = search.Matrices(m.Weights(), p.layers, p.searched()); err != nil {
 		return nil, err
 	}
 	if h.eval, err = h.evaluator(targets.Set, p.objective); err != nil {
@@ -168,18 +180,10 @@ func (h *hunt) meta(name string) bankai.Meta {
 	return bankai.Meta{BaseModel: name, Metric: h.plan.objective.Metric.String(), Description: h.String()}
 }
 
-// projections are those that are searched.
-func (h *hunt) projections() []string {
-	if len(h.plan.projections) == 0 {
-		return []string{"gate", "up"}
-	}
-	return h.plan.projections
-}
-
 // String says in a line how the search goes about it.
 func (h *hunt) String() string {
 	p := h.plan
-	projections := h.projections()
+	projections := p.searched()
 	var sizes []string
 	for _, size := range p.sizes {
 		sizes = append(sizes, size.String())
@@ -189,7 +193,7 @@ func (h *hunt) String() string {
 		layers = fmt.Sprintf("%d of the layers", len(p.layers))
 	}
 	return fmt.Sprintf("%s search by %s in %s of %s, climbing the %s %s of %s, with %s",
-		p.strategy, strings.Join(sizes, ", "), strings.Join(projections, " and "), layers,
+		p.strategy, strings.Join(sizes, ", "), listed(projections), layers,
 		p.objective.Reduce, p.objective.Metric, many(len(h.targets.Set), "probe"), many(len(h.controls.Set), "control"))
 }
 

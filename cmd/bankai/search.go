@@ -62,32 +62,41 @@ func (a *app) searchCommand() *cobra.Command {
 		Use:   "search --probes F -o P",
 		Short: "find a patch",
 		Long: `Searches for the flips that make a model answer a set of probes better, and
-writes them as a patch.
+writes them as a patch. The fitness that it climbs is
 
-The fitness that it climbs is
+  mean gain of --metric over the probes
+    - --penalty x mean loss of the controls beyond --slack
+    - --kl x divergence from the unpatched model on --control-text
 
-  mean gain of the metric over the probes - penalty x mean loss over the controls
+Several --probes are helped together: their gains are averaged by --weights, and
+none may fall below its floor.
 
-"guided" predicts it for every row at once, by one backward pass through the
-frozen bits, tries the most promising rows on the true fitness, keeps those that
-raise it, and predicts anew. It ends by itself when nothing helps any more.
+"guided" predicts the fitness for every flip at once, by one backward pass
+through the frozen bits, tries the most promising on the true fitness, keeps what
+raises it, and predicts anew: rows and groups one at a time, bits many together.
+At the end it takes out what turned out to be of no use. "vote" lets several
+guided searches, each with half of the probes, decide by majority. "evolve" keeps
+a population of patches that it crosses. "greedy" is the published method: it
+draws rows with a probability in proportion to their scale and keeps a flip if
+the fitness rises; "random" draws all alike, as a baseline.
 
-"greedy" is the published method: it draws rows with a probability in proportion
-to their scale and keeps a flip if the fitness rises; "random" draws all alike,
-as a baseline. Candidates that help none of the probes that were worst at the
-start are given up early (--screen).
+A fitness can rise by means that help no answer: seq_logprob does, under a strong
+optimiser. So with --validate the model's own answers to those probes, which the
+search does not use, are watched; if they get worse while the fitness rises, the
+search ends and keeps the patch with the most right answers. For that the file
+needs 200 probes; with fewer there is only a warning.
+
+To do no harm, flip few bits: --granularity bit --slack 0.2. For the smallest
+patch, --granularity row.
 
 The probes are audited first; defects that would void the result stop the search
-unless --force is given. With --validate the patch is measured at the end on
-probes that the search did not use, by greedy generation.
-
-Ctrl-C ends the search and keeps the best patch so far. A journal beside the
-output (P.journal) holds every step: the same command with --resume goes on
-where it ended, also after a crash, to the same result. A patch that was there
-before is kept as P.old.`,
-		Example: `  bankai search --probes demo:search --validate demo:validate --controls demo:control -o fix.bankai --steps 40
-  bankai search --probes demo:search --validate demo:validate --controls demo:control -o fix.bankai --steps 60 --resume
-  bankai search --probes demo:search -o few.json --layers 1,2,4-5 --proj gate,up,down --max-flips 2 --steps 40`,
+unless --force is given. Ctrl-C ends the search and keeps the best patch so far. A
+journal beside the output (P.journal) holds every step: the same command with
+--resume goes on where it ended, also after a crash, to the same result. A patch
+that was there before is kept as P.old.`,
+		Example: `  bankai search --probes demo:search_few --validate demo:validate --controls demo:control -o fix.bankai --steps 40
+  bankai search --probes demo:search_few --validate demo:validate --controls demo:control -o fix.bankai --steps 60 --resume --report fix.html
+  bankai search --probes demo:search_few -o few.json --granularity row --layers 1,2,4-5 --proj gate,up,down --max-flips 2 --steps 40`,
 		Args: arguments(0, 0, "the probe file with --probes"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
 			if err := f.check(); err != nil {
@@ -113,7 +122,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.strategy, "strategy", "guided (by predictions), evolve, vote, greedy (draw by scale) or random (draw all alike)")
 	flags.Var(&f.granularity, "granularity", "what a flip takes in: row, group (128 weights) or bit; several are used in turn")
 	flags.Var(&f.layers, "layers", "`LAYERS` to search, as 0,3,8-11 (default all)")
-	flags.StringSliceVar(&f.projections, "proj", nil, "`PROJECTIONS` to search: gate, up, down, q, k, v, o (default gate,up)")
+	flags.StringSliceVar(&f.projections, "proj", nil, "`PROJECTIONS` to search: gate, up, down, q, k, v, o (default gate,up,v,o; greedy and random: gate,up)")
 	f.metric = metricFlag(cmd, probe.AnswerLogprob)
 	flags.Var(&f.fitness, "fitness", "mean gain over the probes, or the min")
 	flags.Float64Var(&f.penalty, "penalty", search.DefaultPenalty, "`WEIGHT` of the controls' loss")

@@ -30,7 +30,7 @@ func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai
 			fact{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
 			fact{"cost", fmt.Sprintf("%.0f forward-pass equivalents, %s", r.Cost, secondsText(r.Seconds))},
 			fact{"ended by", string(r.Stopped)}),
-		Flips: evaluate.Cells(patch), Searched: h.projections(), Layers: info.Layers,
+		Flips: evaluate.Cells(patch), Searched: h.plan.searched(), Layers: info.Layers,
 		Patch: evaluate.PatchFacts{
 			Flips: patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: files.bytes,
 			Facts: facts(
