@@ -11,6 +11,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/evaluate"
 )
 
 func (a *app) benchCommand() *cobra.Command {
@@ -209,7 +210,7 @@ func (d benchDoc) write(w io.Writer) {
 	facts = append(facts, d.Search.facts()...)
 	writeFacts(w, append(facts,
 		fact{"patch", fmt.Sprintf("%s µs to apply or take off %d rows", threeDigits(d.Apply), benchRows)},
-		fact{"load", secondsText(d.Load)},
+		fact{"load", evaluate.Elapsed(d.Load)},
 		fact{"memory", memory},
 		fact{"computed", fmt.Sprintf("%s, kernel %s, %s precision", many(d.Threads, "thread"), d.Kernel, d.Precision)})...)
 }
