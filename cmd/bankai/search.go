@@ -93,8 +93,8 @@ unless --force is given. Ctrl-C ends the search and keeps the best patch so far.
 journal beside the output (P.journal) holds every step: the same command with
 --resume goes on where it ended, also after a crash, to the same result. A patch
 that was there before is kept as P.old.`,
-		Example: `  bankai search --probes demo:search_few --validate demo:validate --controls demo:control -o fix.bankai --steps 40
-  bankai search --probes demo:search_few --validate demo:validate --controls demo:control -o fix.bankai --steps 60 --resume --report fix.html
+		Example: `  bankai search --probes demo:search_few --validate demo:validate --controls demo:control_few -o fix.bankai --steps 20
+  bankai search --probes demo:search_few --validate demo:validate --controls demo:control_few -o fix.bankai --steps 30 --resume --report fix.html
   bankai search --probes demo:search_few -o few.json --granularity row --layers 1,2,4-5 --proj gate,up,down --max-flips 2 --steps 40`,
 		Args: arguments(0, 0, "the probe file with --probes"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {

@@ -103,7 +103,8 @@ func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, va
 		return nil, err
 	}
 	defer journal.Close()
-	resumed := f.resume && journal.Len() > 0
+	_, noVote := os.Stat(f.out + ".journal.draw1") // a vote's journal has its trials in those of the draws
+	resumed := f.resume && (journal.Len() > 0 || noVote == nil)
 	if f.resume && !resumed {
 		a.note("nothing to resume: %s.journal begins anew", f.out)
 	}
