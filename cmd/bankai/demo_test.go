@@ -6,7 +6,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"bankai/evaluate"
+	"bankai/search"
 )
 
 // interrupter is a stderr that ends the work when a text appears on it.
@@ -47,6 +52,21 @@ func TestDemoInterrupted(t *testing.T) {
 			if info, err := os.Stat(name); err != nil || filepath.Dir(name) != folder || info.Size() == 0 {
 				t.Errorf("interrupted at %q: %s: %v", at, name, err)
 			}
+		}
+	}
+}
+
+// At the end it says what to do next, with a question that the patch put right.
+func TestDemoEnds(t *testing.T) {
+	d := &demoRun{out: "d", files: written{path: "d/my patch.bankai"}, found: &search.Result{Stopped: search.StopCost}, began: time.Now()}
+	d.results = []measured{{NamedResult: evaluate.NamedResult{Result: &evaluate.Result{Outputs: []evaluate.Output{
+		{Prompt: "1 + 1 =", RightBefore: true}, {Prompt: "2 + 2 =", RightAfter: true},
+	}}}}}
+	var out strings.Builder
+	d.last(&out)
+	for _, want := range []string{"\nWritten, after ", "   " + filepath.Join("d", "report.html") + "\n", "\nGo on with:\n   bankai info 'd/my patch.bankai'\n", " --patch 'd/my patch.bankai' --prompt '2 + 2 ='\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:%s", want, out.String())
 		}
 	}
 }
