@@ -32,6 +32,7 @@ type searchFlags struct {
 	penalty     float64
 	slack       optional
 	cap         float64
+	harm        float64
 	tie         float64
 	kl          float64
 	screen      count
@@ -128,6 +129,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Float64Var(&f.penalty, "penalty", search.DefaultPenalty, "`WEIGHT` of the controls' loss")
 	flags.Var(&f.slack, "slack", "what a control may lose for nothing, in nats (default 1; greedy and random: 0)")
 	flags.Float64Var(&f.cap, "cap", 0, "`VALUE` of the metric beyond which a probe's gain hardly counts; 0 for none")
+	flags.Float64Var(&f.harm, "harm", 0, "`WEIGHT` of a probe's own loss beyond --slack, besides that it gains nothing")
 	flags.Float64Var(&f.tie, "tie", 0, "`WEIGHT` that a control with nothing lost has in predictions of bits, 0 to 1")
 	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model on --control-text")
 	flags.Var(&f.screen, "screen", "give a candidate up that helps none of the `N` worst probes; 0 for never")
@@ -156,6 +158,8 @@ func (f *searchFlags) check() error {
 		return usagef("--max-cost %v: must be 0 (no limit) or more", f.maxCost)
 	case f.slack.set && !(f.slack.value >= 0):
 		return usagef("--slack %v: must be 0 or more", f.slack.value)
+	case !(f.harm >= 0):
+		return usagef("--harm %v: must be 0 or more", f.harm)
 	case !(f.tie >= 0 && f.tie <= 1):
 		return usagef("--tie %v: must be from 0 to 1", f.tie)
 	case !(f.kl >= 0):
@@ -185,7 +189,7 @@ func (f *searchFlags) plan(sets searchSets, seed uint64) plan {
 		strategy: f.strategy.value, sizes: f.granularity, projections: f.projections,
 		objective: search.Objective{
 			Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
-			Slack: f.slack.or(slack), Cap: f.cap, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
+			Slack: f.slack.or(slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
 		},
 		screen: int(f.screen), text: sets.text, seed: seed, draws: int(f.draws), votes: int(f.votes),
 		limits: search.Config{
