@@ -11,6 +11,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/evaluate"
 )
 
 func (a *app) benchCommand() *cobra.Command {
@@ -34,7 +35,7 @@ Beside the speeds stand the limits of this machine, measured too: prompts cannot
 be faster than the CPU multiplies bytes, nor generation than it reads the weights
 from memory. A small model may beat the second: it stays in the cache.`,
 		Example: `  bankai bench
-  bankai bench --model demo -p 256 -n 64 --threads 2 --json`,
+  bankai bench --model demo -p 192 -n 64 --threads 2 --json`,
 		Args: arguments(0, 0, "the model with --model"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
 			if prompt < 1 || tokens < 1 || repeat < 1 {
@@ -209,7 +210,7 @@ func (d benchDoc) write(w io.Writer) {
 	facts = append(facts, d.Search.facts()...)
 	writeFacts(w, append(facts,
 		fact{"patch", fmt.Sprintf("%s µs to apply or take off %d rows", threeDigits(d.Apply), benchRows)},
-		fact{"load", secondsText(d.Load)},
+		fact{"load", evaluate.Elapsed(d.Load)},
 		fact{"memory", memory},
 		fact{"computed", fmt.Sprintf("%s, kernel %s, %s precision", many(d.Threads, "thread"), d.Kernel, d.Precision)})...)
 }

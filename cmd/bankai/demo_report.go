@@ -94,7 +94,7 @@ func (d *demoRun) last(w io.Writer) {
 		fmt.Fprintf(w, "\nInterrupted: the best patch so far, not measured, is %s\n", d.files)
 		return
 	}
-	fmt.Fprintf(w, "\nWritten, after %s in all:\n", secondsText(time.Since(d.began).Seconds()))
+	fmt.Fprintf(w, "\nWritten, after %s in all:\n", evaluate.Elapsed(time.Since(d.began).Seconds()))
 	fmt.Fprintf(w, "   %s\n   %s\n   %s\n", d.files, filepath.Join(d.out, "patch.json"), filepath.Join(d.out, "report.html"))
 	fmt.Fprintln(w, "\nGo on with:")
 	for _, f := range d.next() {

@@ -9,20 +9,29 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// runApp runs one command line inside the test.
+func runApp(args ...string) (status int, stdout, stderr string) {
+	var out, log strings.Builder
+	status = doMain(args, strings.NewReader(""), &out, &log)
+	return status, out.String(), log.String()
+}
+
 // TestExamples runs the examples of the help, in one folder, so that each finds
 // what those before it wrote. Only the demo's are left out: they take a minute.
 func TestExamples(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const old = `{"flips": [{"layer": 2, "proj": "gate_proj", "row": 7}]}`
-	for name, text := range map[string]string{"texts.jsonl": "\"Bees make honey\"\n", "old.json": old, "other.json": old} {
+	const sums = `{"prompt": "{a} + {b} =", "correct": " {a+b}", "ranges": {"a": [1, 9], "b": [1, 9]}}`
+	for name, text := range map[string]string{"texts.jsonl": "\"Bees make honey\"\n", "old.json": old, "other.json": old, "sums.json": sums} {
 		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
 	root := newApp(nil, nil, os.Stdout, os.Stderr).root()
+	firstPage := root.Long
 	for _, name := range []string{
-		"search", "patch apply", "patch diff", "patch compose", "patch convert", "patch verify",
-		"info", "tokenize", "logits", "generate", "audit", "eval", "bench", "version",
+		"search", "patch apply", "patch diff", "patch compose", "patch convert", "patch verify", "probes expand", "probes mine",
+		"probes split", "info", "tokenize", "logits", "generate", "audit", "eval", "bench", "version",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))
 		if err != nil {
@@ -30,10 +39,12 @@ func TestExamples(t *testing.T) {
 		}
 		for line := range strings.Lines(cmd.Example) {
 			line = strings.TrimSpace(line)
-			var out, log strings.Builder
-			if status := doMain(shellWords(t, line)[1:], strings.NewReader(""), &out, &log); status != statusDone || out.Len() == 0 {
-				t.Errorf("%s\nexit status %d, %d bytes on stdout, and on stderr: %s", line, status, out.Len(), &log)
-			}
+			t.Run(line, func(t *testing.T) {
+				status, out, log := runApp(shellWords(t, line)[1:]...)
+				if status != statusDone || out == "" || strings.Contains(out, firstPage) {
+					t.Errorf("exit status %d, %d bytes on stdout, and on stderr: %s", status, len(out), log)
+				}
+			})
 		}
 	}
 }

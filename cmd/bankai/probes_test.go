@@ -7,39 +7,6 @@ import (
 	"testing"
 )
 
-// runApp runs one command line inside the test.
-func runApp(args []string) (status int, stdout, stderr string) {
-	var out, log strings.Builder
-	a := newApp(args, strings.NewReader(""), &out, &log)
-	root := a.root()
-	root.SetArgs(args)
-	cmd, err := root.ExecuteC()
-	status = a.exit(cmd, err)
-	return status, out.String(), log.String()
-}
-
-// The examples on the pages of probes run, in order, in one folder.
-func TestProbesExamples(t *testing.T) {
-	t.Chdir(t.TempDir())
-	const sums = `{"prompt": "{a} + {b} =", "correct": " {a+b}", "ranges": {"a": [1, 9], "b": [1, 9]}}`
-	if err := os.WriteFile("sums.json", []byte(sums), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	root := newApp(nil, nil, os.Stdout, os.Stderr).root()
-	for _, name := range []string{"expand", "mine", "split"} {
-		cmd, _, err := root.Find([]string{"probes", name})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(cmd.Example) {
-			line = strings.TrimSpace(line)
-			if status, out, log := runApp(shellWords(t, line)[1:]); status != statusDone || out == "" {
-				t.Errorf("%s\nexit status %d, %d bytes on stdout, and on stderr: %s", line, status, len(out), log)
-			}
-		}
-	}
-}
-
 // The template on the page of expand is one.
 func TestExpandPage(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -48,7 +15,7 @@ func TestExpandPage(t *testing.T) {
 	if err := os.WriteFile("page.json", []byte(page[from:to]), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if status, out, log := runApp([]string{"probes", "expand", "page.json", "-o", "out.json"}); status != statusDone || !strings.HasPrefix(out, "out.json: 21 probes") {
+	if status, out, log := runApp("probes", "expand", "page.json", "-o", "out.json"); status != statusDone || !strings.HasPrefix(out, "out.json: 21 probes") {
 		t.Errorf("exit status %d: %s%s", status, out, log)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -95,8 +94,8 @@ unless --force is given. Ctrl-C ends the search and keeps the best patch so far.
 journal beside the output (P.journal) holds every step: the same command with
 --resume goes on where it ended, also after a crash, to the same result. A patch
 that was there before is kept as P.old.`,
-		Example: `  bankai search --probes demo:search_few --validate demo:validate --controls demo:control -o fix.bankai --steps 40
-  bankai search --probes demo:search_few --validate demo:validate --controls demo:control -o fix.bankai --steps 60 --resume --report fix.html
+		Example: `  bankai search --probes demo:search_few --validate demo:validate --controls demo:control_few -o fix.bankai --steps 20
+  bankai search --probes demo:search_few --validate demo:validate --controls demo:control_few -o fix.bankai --steps 30 --resume --report fix.html
   bankai search --probes demo:search_few -o few.json --granularity row --layers 1,2,4-5 --proj gate,up,down --max-flips 2 --steps 40`,
 		Args: arguments(0, 0, "the probe file with --probes"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
@@ -143,40 +142,6 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.report, "report", "", "write a page about the search to `FILE`.html")
 	flags.BoolVar(&f.resume, "resume", false, "go on with the journal of an earlier run")
 	flags.BoolVar(&f.force, "force", false, "search in spite of fatal findings of the audit")
-}
-
-// check refuses what cannot be right whatever the files hold.
-func (f *searchFlags) check() error {
-	switch {
-	case len(f.probes) == 0:
-		return usagef("give the probe file with --probes")
-	case f.steps < 1:
-		return usagef("--steps 0: try at least 1 candidate")
-	case !(f.penalty >= 0):
-		return usagef("--penalty %v: must be 0 or more", f.penalty)
-	case !(f.maxCost >= 0):
-		return usagef("--max-cost %v: must be 0 (no limit) or more", f.maxCost)
-	case f.slack.set && !(f.slack.value >= 0):
-		return usagef("--slack %v: must be 0 or more", f.slack.value)
-	case !(f.harm >= 0):
-		return usagef("--harm %v: must be 0 or more", f.harm)
-	case !(f.tie >= 0 && f.tie <= 1):
-		return usagef("--tie %v: must be from 0 to 1", f.tie)
-	case !(f.kl >= 0):
-		return usagef("--kl %v: must be 0 or more", f.kl)
-	case f.kl > 0 && f.controlText == "":
-		return usagef("--kl needs a text to hold on to: give it with --control-text")
-	case len(f.weights) > 0 && len(f.weights) != len(f.probes):
-		return usagef("--weights names %d numbers for %s", len(f.weights), many(len(f.probes), "probe file"))
-	case len(f.floors) > 0 && len(f.floors) != len(f.probes):
-		return usagef("--floors names %d numbers for %s", len(f.floors), many(len(f.probes), "probe file"))
-	case f.report != "" && filepath.Ext(f.report) != ".html":
-		return usagef("--report %s: must end in .html", f.report)
-	}
-	if err := f.plan(searchSets{}, 0).check(); err != nil {
-		return err
-	}
-	return checkPatchName(f.out)
 }
 
 // plan is what the flags ask for.
@@ -266,11 +231,11 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := checkFolder(f.report); err != nil {
+		return err
+	}
 	if f.controls == "" {
 		a.warn("there are no --controls: nothing keeps the search from breaking what works now")
-	}
-	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
-		a.note("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, many(n, "probe"), search.StopAnswers)
 	}
 	m, err := a.openModel(&f.model)
 	if err != nil {
@@ -288,6 +253,9 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	h, err := newHunt(m, sets.all(), sets.controls, f.plan(sets, a.seed))
 	if err != nil {
 		return err
+	}
+	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
+		a.note("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, many(n, "probe"), search.StopAnswers)
 	}
 	return a.searchAndWrite(ctx, f, h, sets, audits)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,29 +57,12 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	if err != nil {
 		return err
 	}
-	journal, err := search.OpenJournal(f.out+".journal", h.facts, f.resume)
-	if err != nil {
-		return err
-	}
-	defer journal.Close()
-	resumed := f.resume && journal.Len() > 0
-	if f.resume && !resumed {
-		a.note("nothing to resume: %s.journal begins anew", f.out)
-	}
-	room := meta // for what will be claimed, so that the file keeps to --max-bytes
-	room.Claims = []bankai.Claim{claim("validation", sets.validation, &evaluate.Result{Total: len(sets.validation.Set)})}
-	h.start = h.start.WithMeta(room)
-	result, runErr := a.run(ctx, h, sets.validation, journal)
+	result, runErr := a.searchWithJournal(ctx, f, h, sets.validation, meta)
 	if result == nil {
 		return runErr
 	}
-	if !resumed {
-		if err := keepOld(f.out); err != nil {
-			return err
-		}
-	}
 	doc := newSearchDoc(result, audits)
-	if doc.out, err = writePatch(result.Patch.WithMeta(meta), f.out); err != nil {
+	if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
 		return err
 	}
 	if runErr != nil {
@@ -94,7 +78,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	}
 	if doc.validation != nil {
 		meta.Claims = []bankai.Claim{claim("validation", sets.validation, doc.validation)}
-		if doc.out, err = writePatch(result.Patch.WithMeta(meta), f.out); err != nil {
+		if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
 			return err
 		}
 	}
@@ -107,8 +91,45 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 			return err
 		}
 	}
-	doc.Patch, doc.Flips, doc.Bits, doc.Bytes = doc.out.path, doc.out.flips, doc.out.bits, doc.out.bytes
 	return a.print(doc, doc.write)
+}
+
+// searchWithJournal searches, or goes on with what the journal beside the output
+// holds. An older patch is out of the way when it returns a result. As search.Run,
+// it may return a result beside an error.
+func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set, meta bankai.Meta) (*search.Result, error) {
+	journal, err := search.OpenJournal(f.out+".journal", h.facts, f.resume)
+	if err != nil {
+		return nil, err
+	}
+	defer journal.Close()
+	_, noVote := os.Stat(f.out + ".journal.draw1") // a vote's journal has its trials in those of the draws
+	resumed := f.resume && (journal.Len() > 0 || noVote == nil)
+	if f.resume && !resumed {
+		a.note("nothing to resume: %s.journal begins anew", f.out)
+	}
+	if n := len(validation.Set); n > 0 { // room for what will be claimed, so that the file keeps to --max-bytes
+		meta.Claims = []bankai.Claim{{Name: "validation", Probes: validation.digest, Total: n, Before: n, After: n, Fixed: n, Broke: n}}
+	}
+	h.start = h.start.WithMeta(meta)
+	if least, err := h.start.WriteTo(io.Discard); err != nil || f.maxBytes > 0 && least > int64(f.maxBytes) {
+		return nil, cmp.Or(err, fmt.Errorf("--max-bytes %d: too few for what a patch says of itself, which takes %d without any flip", f.maxBytes, least))
+	}
+	result, runErr := a.run(ctx, h, validation, journal)
+	if result == nil || resumed {
+		return result, runErr
+	}
+	if err := keepOld(f.out); err != nil {
+		return nil, err
+	}
+	return result, runErr
+}
+
+// save writes the patch that doc is about.
+func (d *searchDoc) save(p *bankai.Patch, path string) (err error) {
+	d.out, err = writePatch(p, path)
+	d.Patch, d.Flips, d.Bits, d.Bytes = d.out.path, d.out.flips, d.out.bits, d.out.bytes
+	return err
 }
 
 // keepOld renames a patch that is in the way of a new one, since it may be the
@@ -163,7 +184,7 @@ func (d *searchDoc) write(w io.Writer) {
 	}
 	writeFacts(w,
 		fact{"stopped", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.Stopped, many(d.Steps, "candidate"), d.Accepted, d.Screened)},
-		fact{"cost", fmt.Sprintf("%s, %.0f forward-pass equivalents", secondsText(d.Cost.Seconds), d.Cost.ForwardEquivalents)},
+		fact{"cost", fmt.Sprintf("%s, %.0f forward-pass equivalents", evaluate.Elapsed(d.Cost.Seconds), d.Cost.ForwardEquivalents)},
 		fact{"fitness", fmt.Sprintf("%+.4f nats", d.Fitness)},
 		fact{"validation", validation},
 		fact{"controls", controls},

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 	"unicode/utf8"
 
 	"bankai/evaluate"
@@ -75,21 +74,6 @@ func threeDigits(x float64) string {
 		return fmt.Sprintf("%.1f", x)
 	}
 	return fmt.Sprintf("%.2f", x)
-}
-
-// secondsText is a duration to two or three digits: 0.84 s, 12 s, 3 min 20 s.
-func secondsText(seconds float64) string {
-	switch {
-	case seconds < 10:
-		return fmt.Sprintf("%.2g s", seconds)
-	case seconds < 100:
-		return fmt.Sprintf("%.0f s", seconds)
-	}
-	d := time.Duration(seconds) * time.Second
-	if d < time.Hour {
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
 // many is a number and a noun: "1 flip", "12 flips".

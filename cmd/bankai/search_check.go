@@ -1,0 +1,84 @@
+package main
+
+import (
+	"cmp"
+	"math"
+	"os"
+	"path/filepath"
+)
+
+// check refuses what cannot be right whatever the files hold.
+func (f *searchFlags) check() error {
+	switch {
+	case len(f.probes) == 0:
+		return usagef("give the probe file with --probes")
+	case f.steps < 1:
+		return usagef("--steps 0: try at least 1 candidate")
+	case !(f.maxCost >= 0):
+		return usagef("--max-cost %v: must be 0 (no limit) or more", f.maxCost)
+	case f.kl > 0 && f.controlText == "":
+		return usagef("--kl needs a text to hold on to: give it with --control-text")
+	case f.maxBytes > 0 && filepath.Ext(f.out) == ".json":
+		return usagef("--max-bytes counts those of the compact form: let the name after -o end in .bankai")
+	case f.report != "" && filepath.Ext(f.report) != ".html":
+		return usagef("--report %s: must end in .html", f.report)
+	}
+	return cmp.Or(f.checkObjective(), f.checkShares(), f.plan(searchSets{}, 0).check(), checkPatchName(f.out))
+}
+
+// checkObjective refuses numbers that are no part of a fitness.
+func (f *searchFlags) checkObjective() error {
+	for _, n := range []struct {
+		flag  string
+		value float64
+	}{{"penalty", f.penalty}, {"slack", f.slack.value}, {"kl", f.kl}} {
+		if !(n.value >= 0) || math.IsInf(n.value, 1) {
+			return usagef("--%s %v: must be a finite number, 0 or more", n.flag, n.value)
+		}
+	}
+	switch {
+	case !(f.harm >= 0) || math.IsInf(f.harm, 1):
+		return usagef("--harm %v: must be a finite number, 0 or more", f.harm)
+	case !(f.tie >= 0 && f.tie <= 1):
+		return usagef("--tie %v: must be from 0 to 1", f.tie)
+	case math.IsNaN(f.cap) || math.IsInf(f.cap, 0):
+		return usagef("--cap %v: must be a finite number", f.cap)
+	}
+	return nil
+}
+
+// checkShares refuses weights and floors that are not one for each of several
+// probe files.
+func (f *searchFlags) checkShares() error {
+	for _, list := range []struct {
+		flag    string
+		numbers []float64
+	}{{"weights", f.weights}, {"floors", f.floors}} {
+		if n := len(list.numbers); n > 0 && (n != len(f.probes) || n == 1) {
+			return usagef("--%s has %s for %s: give several files, and one number for each",
+				list.flag, many(n, "number"), many(len(f.probes), "probe file"))
+		}
+	}
+	for _, w := range f.weights {
+		if !(w > 0) || math.IsInf(w, 1) {
+			return usagef("--weights %v: must be a finite number above 0", w)
+		}
+	}
+	for _, floor := range f.floors {
+		if !(floor <= 0) {
+			return usagef("--floors %v: must be 0 or less, since the unpatched model gains 0", floor)
+		}
+	}
+	return nil
+}
+
+// checkFolder refuses a file whose folder is not there, before the work for it.
+func checkFolder(path string) error {
+	if path == "" {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return unwritable(path, err)
+	}
+	return nil
+}
