@@ -31,14 +31,12 @@ func (f *searchFlags) checkObjective() error {
 	for _, n := range []struct {
 		flag  string
 		value float64
-	}{{"penalty", f.penalty}, {"slack", f.slack.value}, {"kl", f.kl}} {
+	}{{"penalty", f.penalty}, {"slack", f.slack.value}, {"harm", f.harm}, {"kl", f.kl}} {
 		if !(n.value >= 0) || math.IsInf(n.value, 1) {
 			return usagef("--%s %v: must be a finite number, 0 or more", n.flag, n.value)
 		}
 	}
 	switch {
-	case !(f.harm >= 0) || math.IsInf(f.harm, 1):
-		return usagef("--harm %v: must be a finite number, 0 or more", f.harm)
 	case !(f.tie >= 0 && f.tie <= 1):
 		return usagef("--tie %v: must be from 0 to 1", f.tie)
 	case math.IsNaN(f.cap) || math.IsInf(f.cap, 0):
