@@ -56,7 +56,8 @@ func ParseReduce(s string) (Reduce, error) {
 //	− κ · mean(KL(base ‖ patched) over the tokens of a text)
 //
 // where t is Metric on the target probes, c is Metric.Control() on the control
-// probes, and ⁰ marks the unpatched model. v(t) is t, or min(t, Cap) + 0.02·t. The
+// probes, and ⁰ marks the unpatched model. v(t) is t, or min(t, Cap) + 0.02·t; a loss
+// of more than the slack counts 1 + Harm times as much beyond it. The
 // base therefore has fitness 0, and a control can cost but never pay. A patch
 // under which a set's gain is below its floor has fitness −Inf. With one set, no
 // cap and no text it is the published fitness.
@@ -66,6 +67,7 @@ type Objective struct {
 	Penalty    float64 // λ ≥ 0; the published one is DefaultPenalty
 	Slack      float64 // what a control may lose for nothing, 0 as published
 	Cap        float64 // 0 means none
+	Harm       float64 // what a target's loss beyond the slack counts besides, in gains; 0 as published
 	Divergence float64 // κ ≥ 0
 	Sets       []Share // how the targets divide into sets, in order; none means one set without a floor
 
@@ -135,15 +137,24 @@ func (o Objective) gain(base, patched []float64) float64 {
 	if o.Reduce == Min {
 		least := math.Inf(1)
 		for i := range patched {
-			least = min(least, o.worth(patched[i])-o.worth(base[i]))
+			least = min(least, o.gainOf(base[i], patched[i]))
 		}
 		return least
 	}
 	var sum float64
 	for i := range patched {
-		sum += o.worth(patched[i]) - o.worth(base[i])
+		sum += o.gainOf(base[i], patched[i])
 	}
 	return sum / float64(len(patched))
+}
+
+// gainOf is what one target counts.
+func (o Objective) gainOf(base, now float64) float64 {
+	gain := o.worth(now) - o.worth(base)
+	if o.Harm > 0 && gain < -o.Slack {
+		gain += float64(o.Harm * (gain + o.Slack))
+	}
+	return gain
 }
 
 // worth is v of a target's value.
@@ -185,10 +196,13 @@ func (o Objective) slopes(base, now Values) []float64 {
 		worst, least := -1, math.Inf(1)
 		for i := range part {
 			t := now.Targets[at+i]
-			if gain := o.worth(t) - o.worth(base.Targets[at+i]); gain < least {
+			if gain := o.gainOf(base.Targets[at+i], t); gain < least {
 				worst, least = i, gain
 			}
 			part[i] = o.worthSlope(t) * s.Weight / weights
+			if o.Harm > 0 && o.worth(t)-o.worth(base.Targets[at+i]) < -o.Slack {
+				part[i] *= 1 + o.Harm
+			}
 			if o.Reduce == Mean {
 				part[i] /= float64(s.Probes)
 			}
@@ -239,6 +253,8 @@ func (o Objective) check(targets int) error {
 		return fmt.Errorf("slack %v: must be a finite number, 0 or more", o.Slack)
 	case !(o.Divergence >= 0) || math.IsInf(o.Divergence, 1):
 		return fmt.Errorf("weight %v of the divergence: must be a finite number, 0 or more", o.Divergence)
+	case !(o.Harm >= 0) || math.IsInf(o.Harm, 1):
+		return fmt.Errorf("harm %v: must be a finite number, 0 or more", o.Harm)
 	case math.IsNaN(o.Cap) || math.IsInf(o.Cap, 0):
 		return fmt.Errorf("cap %v: must be a finite number", o.Cap)
 	case !(o.Tie >= 0 && o.Tie <= 1):
@@ -265,6 +281,9 @@ func (o Objective) fact() string {
 	var parts []string
 	if o.Cap != 0 {
 		parts = append(parts, fmt.Sprint("cap ", o.Cap))
+	}
+	if o.Harm != 0 {
+		parts = append(parts, fmt.Sprint("harm ", o.Harm))
 	}
 	if o.Slack != 0 {
 		parts = append(parts, fmt.Sprint("slack ", o.Slack))

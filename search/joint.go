@@ -8,6 +8,7 @@ import (
 // The defaults of flipping bits together.
 const (
 	jointMost     = 4096 // bits in a move
+	jointLeast    = 8    // bits that a round after a failure begins with: what fewer do drowns in rounding
 	jointPatience = 3    // rounds without success after which the phase ends
 	jointFew      = 64   // after the n-th failure, half of the best jointFew·2ⁿ are drawn
 )
@@ -109,7 +110,7 @@ func (j *joint) learn(trials []Trial, best float64) (keep int) {
 	k := len(j.best.Flips)
 	if k == 0 {
 		j.failed++
-		j.last = max(1, j.last/4)
+		j.last = max(jointLeast, j.last/4)
 		return -1
 	}
 	j.last, j.failed = k, 0

@@ -24,6 +24,8 @@ func TestObjectiveOfSeveralSets(t *testing.T) {
 		{"the worst of each set", Objective{Sets: sets, Reduce: Min}, []float64{3, 1, 3, 3}, 0, (4 + 3*-1) / 4.0},
 		{"a gain beyond the cap hardly counts", Objective{Cap: 1}, []float64{-1, 6, 2, 4}, 0, (1 + 0.02*6) / 4.0},
 		{"nor does a loss there", Objective{Cap: 1}, []float64{-1, 0, 1.5, 4}, 0, -0.02 * 0.5 / 4},
+		{"a loss counts more often", Objective{Harm: 3}, []float64{-3, 0, 2, 6}, 0, (4*-2 + 2) / 4.0},
+		{"beyond the slack", Objective{Harm: 3, Slack: 1.5}, []float64{-3, 0, 2, 6}, 0, (-1.5 + 4*-0.5 + 2) / 4.0},
 		{"divergence costs", Objective{Divergence: 3}, []float64{3, 4, 6, 8}, 0.5, 4 - 1.5},
 	} {
 		if got := c.o.Fitness(base, Values{Targets: c.targets, KL: c.kl}); math.Abs(got-c.want) > 1e-12 && got != c.want {
@@ -38,7 +40,7 @@ func objectives(t *rapid.T) (o Objective, base, now Values) {
 	first := rapid.IntRange(1, n-1).Draw(t, "in the first set")
 	o = Objective{
 		Reduce: rapid.SampledFrom([]Reduce{Mean, Min}).Draw(t, "reduce"), Penalty: rapid.SampledFrom([]float64{0, 1, 4}).Draw(t, "penalty"),
-		Cap: rapid.SampledFrom([]float64{0, 1}).Draw(t, "cap"), Divergence: rapid.Float64Range(0, 9).Draw(t, "divergence"),
+		Cap: rapid.SampledFrom([]float64{0, 1}).Draw(t, "cap"), Harm: rapid.SampledFrom([]float64{0, 2}).Draw(t, "harm"), Slack: rapid.SampledFrom([]float64{0, 0.4}).Draw(t, "slack"), Divergence: rapid.Float64Range(0, 9).Draw(t, "divergence"),
 	}
 	if rapid.Bool().Draw(t, "two sets") {
 		o.Sets = []Share{{first, 2, math.Inf(-1)}, {n - first, 0.5, math.Inf(-1)}}

@@ -21,7 +21,7 @@ func newOutlook(e *ModelEvaluator, values Values) outlook {
 	o := outlook{e: e, values: values}
 	o.now = e.opts.Fitness(*e.base, o.values)
 	o.gains = e.opts.gains(nil, e.base.Targets, o.values.Targets)
-	if e.opts.Reduce != Mean || e.opts.Cap != 0 {
+	if e.opts.Reduce != Mean || e.opts.Cap != 0 || e.opts.Harm != 0 {
 		o.targets = make([]float64, e.targets)
 	}
 	for set, s := range e.opts.sets(e.targets) {

@@ -31,6 +31,7 @@ type searchFlags struct {
 	penalty     float64
 	slack       optional
 	cap         float64
+	harm        float64
 	tie         float64
 	kl          float64
 	screen      count
@@ -127,6 +128,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Float64Var(&f.penalty, "penalty", search.DefaultPenalty, "`WEIGHT` of the controls' loss")
 	flags.Var(&f.slack, "slack", "what a control may lose for nothing, in nats (default 1; greedy and random: 0)")
 	flags.Float64Var(&f.cap, "cap", 0, "`VALUE` of the metric beyond which a probe's gain hardly counts; 0 for none")
+	flags.Float64Var(&f.harm, "harm", 0, "`WEIGHT` of a probe's own loss beyond --slack, besides that it gains nothing")
 	flags.Float64Var(&f.tie, "tie", 0, "`WEIGHT` that a control with nothing lost has in predictions of bits, 0 to 1")
 	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model on --control-text")
 	flags.Var(&f.screen, "screen", "give a candidate up that helps none of the `N` worst probes; 0 for never")
@@ -152,7 +154,7 @@ func (f *searchFlags) plan(sets searchSets, seed uint64) plan {
 		strategy: f.strategy.value, sizes: f.granularity, projections: f.projections,
 		objective: search.Objective{
 			Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
-			Slack: f.slack.or(slack), Cap: f.cap, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
+			Slack: f.slack.or(slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
 		},
 		screen: int(f.screen), text: sets.text, seed: seed, draws: int(f.draws), votes: int(f.votes),
 		limits: search.Config{

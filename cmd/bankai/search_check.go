@@ -31,7 +31,7 @@ func (f *searchFlags) checkObjective() error {
 	for _, n := range []struct {
 		flag  string
 		value float64
-	}{{"penalty", f.penalty}, {"slack", f.slack.value}, {"kl", f.kl}} {
+	}{{"penalty", f.penalty}, {"slack", f.slack.value}, {"harm", f.harm}, {"kl", f.kl}} {
 		if !(n.value >= 0) || math.IsInf(n.value, 1) {
 			return usagef("--%s %v: must be a finite number, 0 or more", n.flag, n.value)
 		}
