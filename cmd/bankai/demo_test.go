@@ -6,7 +6,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"bankai/evaluate"
+	"bankai/search"
 )
 
 // interrupter is a stderr that ends the work when a text appears on it.
@@ -22,31 +27,44 @@ func (i *interrupter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Wherever the demo is interrupted once it searches, it leaves the patch and
-// says that nothing was measured of it.
+// Interrupted while it searches, the demo leaves the patch and says that nothing
+// was measured of it. A script interrupts it while it measures.
 func TestDemoInterrupted(t *testing.T) {
-	for _, at := range []string{"2. Search", "the patch:"} {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		var out bytes.Buffer
-		a := newApp([]string{"demo"}, nil, &out, &interrupter{at, cancel})
-		a.json, a.seed = true, 2
-		folder := t.TempDir()
-		if err := a.demo(ctx, &demoFlags{out: folder, steps: 3}); err != nil {
-			t.Fatalf("interrupted at %q: %v", at, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var out bytes.Buffer
+	a := newApp([]string{"demo"}, nil, &out, &interrupter{"2. Search", cancel})
+	a.json, a.seed = true, 2
+	folder := t.TempDir()
+	if err := a.demo(ctx, &demoFlags{out: folder, steps: 3}); err != nil {
+		t.Fatal(err)
+	}
+	a.stdout.Flush()
+	var doc demoDoc
+	if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if doc.Stopped != "interrupted" || doc.HeldOut != nil || doc.Unseen != nil || doc.Perplexity != nil {
+		t.Errorf("got %+v", doc)
+	}
+	for _, name := range doc.Files {
+		if info, err := os.Stat(name); err != nil || filepath.Dir(name) != folder || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
 		}
-		a.stdout.Flush()
-		var doc demoDoc
-		if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
-			t.Fatal(err)
-		}
-		if doc.Stopped != "interrupted" || doc.HeldOut != nil || doc.Unseen != nil || doc.Perplexity != nil {
-			t.Errorf("interrupted at %q: %+v", at, doc)
-		}
-		for _, name := range doc.Files {
-			if info, err := os.Stat(name); err != nil || filepath.Dir(name) != folder || info.Size() == 0 {
-				t.Errorf("interrupted at %q: %s: %v", at, name, err)
-			}
+	}
+}
+
+// At the end it says what to do next, with a question that the patch put right.
+func TestDemoEnds(t *testing.T) {
+	d := &demoRun{out: "d", files: written{path: "d/my patch.bankai"}, found: &search.Result{Stopped: search.StopCost}, began: time.Now()}
+	d.results = []measured{{NamedResult: evaluate.NamedResult{Result: &evaluate.Result{Outputs: []evaluate.Output{
+		{Prompt: "1 + 1 =", RightBefore: true}, {Prompt: "2 + 2 =", RightAfter: true},
+	}}}}}
+	var out strings.Builder
+	d.last(&out)
+	for _, want := range []string{"\nWritten, after ", "   " + filepath.Join("d", "report.html") + "\n", "\nGo on with:\n   bankai info 'd/my patch.bankai'\n", " --patch 'd/my patch.bankai' --prompt '2 + 2 ='\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:%s", want, out.String())
 		}
 	}
 }
