@@ -72,7 +72,7 @@ const (
 // demoPlan is how the demo searches.
 func demoPlan(seed uint64, steps int, text []string) plan {
 	return plan{
-		strategy: "guided", sizes: []search.Granularity{search.Row, search.Bit},
+		strategy: "guided", sizes: []search.Granularity{search.Row},
 		objective: search.Objective{
 			Metric: probe.AnswerLogprob, Reduce: search.Mean,
 			Penalty: search.DefaultPenalty, Slack: search.DefaultSlack, Divergence: demoDivergence,

@@ -77,7 +77,7 @@ func (d *demoRun) seek(ctx context.Context, p plan) (err error) {
 	if d.hunt, err = newHunt(d.model, d.search, d.controls, p); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row and every bit would do, try the best,\n   keep what helps (seed %d)\n", p.seed)
+	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row would do, try the best, keep what helps (seed %d)\n", p.seed)
 	d.app.stdout.Flush()
 	if d.found, err = d.app.run(ctx, d.hunt, d.validate, nil); err != nil {
 		return err

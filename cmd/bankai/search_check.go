@@ -5,6 +5,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"bankai/search"
 )
 
 // check refuses what cannot be right whatever the files hold.
@@ -18,6 +21,8 @@ func (f *searchFlags) check() error {
 		return usagef("--max-cost %v: must be 0 (no limit) or more", f.maxCost)
 	case f.kl > 0 && f.controlText == "":
 		return usagef("--kl needs a text to hold on to: give it with --control-text")
+	case slices.Contains(f.granularity, search.Bit) && filepath.Ext(f.out) == ".json":
+		return usagef("the JSON form holds rows and groups, no bits: let the name after -o end in .bankai")
 	case f.maxBytes > 0 && filepath.Ext(f.out) == ".json":
 		return usagef("--max-bytes counts those of the compact form: let the name after -o end in .bankai")
 	case f.report != "" && filepath.Ext(f.report) != ".html":

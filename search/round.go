@@ -1,0 +1,190 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+
+	"bankai"
+)
+
+// tried is a trial with what a run notes about it.
+type tried struct {
+	Trial
+	fresh   bool    // it was measured just now
+	again   bool    // its score was remembered: it is no new candidate
+	seconds float64 // when it was measured, since the run began
+}
+
+// round lets a strategy decide on some moves.
+func (r *run) round(ctx context.Context, st Strategy, moves []Move) error {
+	all, err := r.score(ctx, moves)
+	if err != nil {
+		return err
+	}
+	trials := make([]Trial, len(all))
+	for i, t := range all {
+		trials[i] = t.Trial
+	}
+	keep := st.Learn(trials)
+	if keep < -1 || keep >= len(trials) {
+		return fmt.Errorf("search: the strategy kept trial %d of %d", keep, len(trials))
+	}
+	on, decided := r.res.Patch, all
+	if keep >= 0 {
+		decided = all[:keep+1]
+	}
+	first := r.res.Steps + 1
+	for i, t := range decided {
+		if !t.again {
+			r.res.Steps++
+			r.outcome(t, i == keep)
+		} else if i == keep {
+			r.keptAgain(t)
+		}
+		if t.Screened {
+			r.res.Screened++
+		}
+	}
+	if keep >= 0 {
+		if err := r.apply(all[keep]); err != nil {
+			return err
+		}
+		r.res.Trajectory = append(r.res.Trajectory, r.point())
+	}
+	return r.finish(all, first, keep, on)
+}
+
+// outcome notes what became of a prediction.
+func (r *run) outcome(t tried, kept bool) {
+	if t.Foreseen && !t.Screened && !math.IsInf(t.Fitness, 0) {
+		r.res.Outcomes = append(r.res.Outcomes, Outcome{granularityOf(t.Flips[0]), t.Predicted - r.res.Fitness, t.Fitness - r.res.Fitness, kept})
+	}
+}
+
+// keptAgain notes that a move whose outcome is noted already was kept after all.
+func (r *run) keptAgain(t tried) {
+	for i := len(r.res.Outcomes) - 1; i >= 0; i-- {
+		if r.res.Outcomes[i].True == t.Fitness-r.res.Fitness {
+			r.res.Outcomes[i].Kept = true
+			return
+		}
+	}
+}
+
+// patched is the current patch with a move.
+func (r *run) patched(m Move) (*bankai.Patch, error) {
+	p, err := r.res.Patch.Xor(bankai.New(r.res.Patch.Base(), bankai.Meta{}, m.Flips...))
+	if err != nil {
+		return nil, fmt.Errorf("search: %w", err)
+	}
+	return p, nil
+}
+
+// apply makes a trial's patch the current one.
+func (r *run) apply(t tried) error {
+	cur, err := r.patched(t.Move)
+	if err != nil {
+		return err
+	}
+	r.res.Patch, r.res.Final, r.res.Fitness = cur, t.Score, t.Fitness
+	r.res.Accepted++
+	if moveDigest(t.Move) != r.last {
+		r.res.Cost += t.KeepCost
+	}
+	r.at = t.seconds
+	clear(r.memo)
+	return nil
+}
+
+// tooLarge reports whether a move leads to a patch beyond the limits, and beyond
+// what it is now.
+func (r *run) tooLarge(m Move) (bool, error) {
+	if r.c.MaxFlips == 0 && r.c.MaxBytes == 0 || len(m.Flips) == 0 {
+		return false, nil
+	}
+	p, err := r.patched(m)
+	if err != nil {
+		return false, err
+	}
+	if n := p.Len(); r.c.MaxFlips > 0 && n > r.c.MaxFlips && n > r.res.Patch.Len() {
+		return true, nil
+	}
+	if r.c.MaxBytes == 0 {
+		return false, nil
+	}
+	size, err := p.WithMeta(r.cur.Meta()).WriteTo(io.Discard)
+	return size > int64(r.c.MaxBytes), err
+}
+
+// score measures moves on the current patch, unless the journal or this run knows
+// their scores. What would be too large has fitness −Inf and is not measured.
+func (r *run) score(ctx context.Context, moves []Move) ([]tried, error) {
+	all := make([]tried, len(moves))
+	var unknown []Move
+	for i, m := range moves {
+		t := &all[i]
+		t.Move = m
+		large, err := r.tooLarge(m)
+		if err != nil {
+			return nil, err
+		}
+		if large {
+			t.Fitness, t.seconds = math.Inf(-1), r.at
+		} else if t.Score, t.again = r.memo[moveDigest(m)]; t.again {
+			t.Cost, t.seconds = 0, r.at
+		} else if known, ok := r.c.Journal.lookup(r.res.Patch, m); ok {
+			t.Score, t.seconds = known.Score, known.seconds
+			r.replayed++
+		} else {
+			t.fresh = true
+			unknown = append(unknown, m)
+		}
+	}
+	if len(unknown) > 0 {
+		scores, err := r.evaluate(ctx, unknown)
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			if t := &all[i]; t.fresh {
+				t.Score, t.seconds, scores = scores[0], r.seconds(), scores[1:]
+			}
+		}
+	}
+	r.fresh += len(unknown)
+	if !all[0].again {
+		r.last = bankai.Digest{}
+		if len(all) == 1 {
+			r.last = moveDigest(all[0].Move)
+		}
+	}
+	for _, t := range all {
+		r.res.Cost += t.Cost
+		r.memo[moveDigest(t.Move)] = t.Score
+		r.at = max(r.at, t.seconds)
+	}
+	return all, nil
+}
+
+// evaluate measures moves on the current patch.
+func (r *run) evaluate(ctx context.Context, moves []Move) ([]Score, error) {
+	if r.replayed > 0 && r.fresh == 0 {
+		again, err := r.ev.Score(ctx, r.cur, []Move{{}})
+		if err != nil {
+			return nil, fmt.Errorf("search: %w", err)
+		}
+		if len(again) != 1 || !again[0].equal(r.res.Start) {
+			return nil, fmt.Errorf("search: %s: its scores are not what they are now, so another precision, weights or program made it: start anew without resuming", r.c.Journal.path)
+		}
+	}
+	scores, err := r.ev.Score(ctx, r.res.Patch, moves)
+	if err != nil {
+		return nil, fmt.Errorf("search: step %d: %w", r.res.Steps+1, err)
+	}
+	if len(scores) != len(moves) {
+		return nil, fmt.Errorf("search: the evaluator gave %d scores for %d moves", len(scores), len(moves))
+	}
+	return scores, nil
+}
