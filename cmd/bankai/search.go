@@ -90,8 +90,8 @@ To do no harm, flip few bits: --granularity bit --slack 0.2. For the smallest
 patch, --granularity row.
 
 The probes are audited first; defects that would void the result stop the search
-unless --force is given. Ctrl-C ends the search and keeps the best patch so far. A
-journal beside the output (P.journal) holds every step: the same command with
+unless --force is given. Ctrl-C ends the search and keeps the best patch so far.
+A journal beside the output (P.journal) holds every step: the same command with
 --resume goes on where it ended, also after a crash, to the same result. A patch
 that was there before is kept as P.old.`,
 		Example: `  bankai search --probes demo:search_few --validate demo:validate --controls demo:control_few -o fix.bankai --steps 20

@@ -98,22 +98,21 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 // holds. An older patch is out of the way when it returns a result. As search.Run,
 // it may return a result beside an error.
 func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set, meta bankai.Meta) (*search.Result, error) {
-	journal, err := search.OpenJournal(f.out+".journal", h.facts, f.resume)
-	if err != nil {
-		return nil, err
-	}
-	defer journal.Close()
-	_, noVote := os.Stat(f.out + ".journal.draw1") // a vote's journal has its trials in those of the draws
-	resumed := f.resume && (journal.Len() > 0 || noVote == nil)
-	if f.resume && !resumed {
-		a.note("nothing to resume: %s.journal begins anew", f.out)
-	}
 	if n := len(validation.Set); n > 0 { // room for what will be claimed, so that the file keeps to --max-bytes
 		meta.Claims = []bankai.Claim{{Name: "validation", Probes: validation.digest, Total: n, Before: n, After: n, Fixed: n, Broke: n}}
 	}
 	h.start = h.start.WithMeta(meta)
 	if least, err := h.start.WriteTo(io.Discard); err != nil || f.maxBytes > 0 && least > int64(f.maxBytes) {
 		return nil, cmp.Or(err, fmt.Errorf("--max-bytes %d: too few for what a patch says of itself, which takes %d without any flip", f.maxBytes, least))
+	}
+	journal, err := search.OpenJournal(f.out+".journal", h.facts, f.resume)
+	if err != nil {
+		return nil, err
+	}
+	defer journal.Close()
+	resumed := f.resume && (journal.Len() > 0 || h.hasDrawn(f.out))
+	if f.resume && !resumed {
+		a.note("nothing to resume: %s.journal begins anew", f.out)
 	}
 	result, runErr := a.run(ctx, h, validation, journal)
 	if result == nil || resumed {
@@ -123,6 +122,13 @@ func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, va
 		return nil, err
 	}
 	return result, runErr
+}
+
+// hasDrawn reports whether a vote began: its trials are in the journals of the
+// draws, not in its own.
+func (h *hunt) hasDrawn(out string) bool {
+	_, err := os.Stat(out + ".journal.draw1")
+	return h.plan.strategy == "vote" && err == nil
 }
 
 // save writes the patch that doc is about.
