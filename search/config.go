@@ -1,6 +1,7 @@
 package search
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,10 +13,12 @@ import (
 type Config struct {
 	Steps    int     // candidates to decide on
 	MaxFlips int     // the most flips of the patch (see [bankai.Patch.Len])
-	MaxBytes int     // the most bytes of the patch, written with the metadata of the one the run starts from
+	MaxBytes int     // the most bytes of the patch, fitted to Shape, with the metadata of the one the run starts from
 	MaxCost  float64 // stop once this much or more was spent, in forward-pass equivalents
 	Prune    bool    // at the end, take out flips without which the fitness is no lower
-	Batch    int     // candidates to score at once; 0 means 1
+
+	Shape bankai.Shape // of the model; needed for MaxBytes only
+	Batch int          // candidates to score at once; 0 means 1
 
 	Progress func(Progress) // called after the start and after each round, may be nil
 	Watch    *Watch         // what the search must not lose sight of; may be nil
@@ -30,6 +33,8 @@ func (c Config) check() error {
 		return fmt.Errorf("search: max flips %d: must be at least 1, or 0 for no limit", c.MaxFlips)
 	case c.MaxBytes < 0:
 		return fmt.Errorf("search: max bytes %d: must be at least 1, or 0 for no limit", c.MaxBytes)
+	case c.MaxBytes > 0 && c.Shape == nil:
+		return errors.New("search: max bytes: the shape of the model is needed")
 	case c.Batch < 0:
 		return fmt.Errorf("search: batch %d: must be at least 1, or 0 for the default", c.Batch)
 	case !(c.MaxCost >= 0):

@@ -195,9 +195,14 @@ func TestBitsAreALineSearch(t *testing.T) {
 // Without the limits nothing is left out; with them the patch stays within, and is
 // not measured beyond.
 func TestTheSizeOfAPatchIsLimited(t *testing.T) {
+	shape := func(string) (rows, cols uint32, ok bool) { return 12, bankai.GroupSize, true }
 	free := run(t, lenient(), guided(t, hills(12, 1), search.Row), search.Config{Steps: 300})
 	size := func(r *search.Result) int {
-		n, err := r.Patch.WriteTo(io.Discard)
+		fitted, err := r.Patch.Fit(shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := fitted.WriteTo(io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +214,7 @@ func TestTheSizeOfAPatchIsLimited(t *testing.T) {
 		config search.Config
 	}{
 		{"flips", search.Config{Steps: 300, MaxFlips: free.Patch.Len() / 2}},
-		{"bytes", search.Config{Steps: 300, MaxBytes: bytes}},
+		{"bytes", search.Config{Steps: 300, MaxBytes: bytes, Shape: shape}},
 	} {
 		r := run(t, lenient(), guided(t, hills(12, 1), search.Row), c.config)
 		if n := c.config.MaxFlips; n > 0 && (r.Patch.Len() > n || r.Stopped != search.StopFlips) {

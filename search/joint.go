@@ -1,6 +1,7 @@
 package search
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 )
@@ -26,6 +27,7 @@ type joint struct {
 	sizes  []int      // numbers of bits to try yet
 	best   Trial      // of this round; no flips: none yet
 	again  bool       // best is proposed once more, to be kept
+	large  bool       // all of this round were too large for the patch
 	last   int        // the number of bits that helped last, 0 before the first round
 	failed int        // rounds in a row
 }
@@ -42,7 +44,7 @@ func (j *joint) idle() bool { return len(j.sizes) == 0 && !j.again }
 func (j *joint) over() bool { return j.failed >= jointPatience }
 
 func (j *joint) begin(f Forecasts, from, best float64) {
-	j.best = Trial{}
+	j.best, j.large = Trial{}, true
 	if j.pool = j.draw(f.Best[Bit], from); len(j.pool) == 0 {
 		j.failed++
 		return
@@ -100,6 +102,7 @@ func (j *joint) learn(trials []Trial, best float64) (keep int) {
 	}
 	for _, t := range trials {
 		j.sizes = j.sizes[1:]
+		j.large = j.large && math.IsInf(t.Fitness, -1)
 		if t.Fitness > best && (len(j.best.Flips) == 0 || t.Fitness > j.best.Fitness) {
 			j.best = t
 		}
@@ -111,6 +114,9 @@ func (j *joint) learn(trials []Trial, best float64) (keep int) {
 	if k == 0 {
 		j.failed++
 		j.last = max(jointLeast, j.last/4)
+		if j.large {
+			j.last = max(1, slices.Min(jointFirst)/(2<<j.failed))
+		}
 		return -1
 	}
 	j.last, j.failed = k, 0

@@ -38,7 +38,9 @@ func (r *run) round(ctx context.Context, st Strategy, moves []Move) error {
 	first := r.res.Steps + 1
 	for i, t := range decided {
 		if !t.again {
-			r.res.Steps++
+			if !r.pruning {
+				r.res.Steps++
+			}
 			r.outcome(t, i == keep)
 		} else if i == keep {
 			r.keptAgain(t)
@@ -89,7 +91,9 @@ func (r *run) apply(t tried) error {
 		return err
 	}
 	r.res.Patch, r.res.Final, r.res.Fitness = cur, t.Score, t.Fitness
-	r.res.Accepted++
+	if !r.pruning {
+		r.res.Accepted++
+	}
 	if moveDigest(t.Move) != r.last {
 		r.res.Cost += t.KeepCost
 	}
@@ -101,21 +105,33 @@ func (r *run) apply(t tried) error {
 // tooLarge reports whether a move leads to a patch beyond the limits, and beyond
 // what it is now.
 func (r *run) tooLarge(m Move) (bool, error) {
-	if r.c.MaxFlips == 0 && r.c.MaxBytes == 0 || len(m.Flips) == 0 {
+	if len(m.Flips) == 0 {
 		return false, nil
 	}
 	p, err := r.patched(m)
 	if err != nil {
 		return false, err
 	}
-	if n := p.Len(); r.c.MaxFlips > 0 && n > r.c.MaxFlips && n > r.res.Patch.Len() {
-		return true, nil
-	}
-	if r.c.MaxBytes == 0 {
+	if p.Len() <= r.res.Patch.Len() && r.c.MaxBytes == 0 {
 		return false, nil
 	}
-	size, err := p.WithMeta(r.cur.Meta()).WriteTo(io.Discard)
-	return size > int64(r.c.MaxBytes), err
+	return r.c.exceededBy(p, r.cur.Meta())
+}
+
+// exceededBy reports whether a patch is beyond the limits of its size.
+func (c Config) exceededBy(p *bankai.Patch, m bankai.Meta) (bool, error) {
+	if c.MaxFlips > 0 && p.Len() > c.MaxFlips {
+		return true, nil
+	}
+	if c.MaxBytes == 0 {
+		return false, nil
+	}
+	fitted, err := p.WithMeta(m).Fit(c.Shape)
+	if err != nil {
+		return false, fmt.Errorf("search: %w", err)
+	}
+	size, err := fitted.WriteTo(io.Discard)
+	return size > int64(c.MaxBytes), err
 }
 
 // score measures moves on the current patch, unless the journal or this run knows

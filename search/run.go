@@ -44,6 +44,8 @@ type run struct {
 	fresh    int // trials that were not in the journal
 	replayed int // trials that were
 
+	pruning bool // what is taken out now is no candidate
+
 	at   float64                 // seconds when the last trial was measured
 	memo map[bankai.Digest]Score // by move, on the current patch
 	last bankai.Digest           // the last move measured, if it was measured alone
@@ -80,6 +82,7 @@ func (r *run) prune(ctx context.Context) error {
 	if budget == 0 {
 		budget = r.res.Cost * (1 + pruneBudget)
 	}
+	r.pruning = true
 	p := NewPruner()
 	p.Learn([]Trial{{Score: r.res.Final}})
 	_, err := r.loop(ctx, p, func() Stop {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -20,10 +21,11 @@ type Voter struct {
 }
 
 // Vote runs every voter from the patch cur, and returns the patch of what at least
-// least of them chose, measured by ev on all probes. The limits of c are those of
-// all voters together. Costs are in the forward-pass equivalents of ev.
+// least of them chose, measured by ev on all probes; of more of them if that would
+// be beyond the limits or floors. The steps and the cost of c are those of all
+// voters together. Costs are in the forward-pass equivalents of ev.
 //
-// When ctx ends, what the voters have found so far is counted.
+// When ctx ends there is no vote: the result is the fittest patch of a voter.
 func Vote(ctx context.Context, ev *ModelEvaluator, voters []Voter, least int, cur *bankai.Patch, c Config) (*Result, error) {
 	if len(voters) == 0 || least < 1 || least > len(voters) {
 		return nil, fmt.Errorf("search: %d votes of %d: must be from 1 to the number of draws", least, len(voters))
@@ -32,40 +34,67 @@ func Vote(ctx context.Context, ev *ModelEvaluator, voters []Voter, least int, cu
 		return nil, err
 	}
 	sum := &Result{Patch: cur}
-	var found []*bankai.Patch
+	var found []*Result
 	for i, v := range voters {
 		r, err := v.run(ctx, ev, cur, c, len(voters), i, sum)
 		if r == nil {
 			return sum, err
 		}
-		found = append(found, r.Patch)
+		found = append(found, r)
 		sum.add(r, v.Evaluator.full/ev.full)
-		if err != nil {
-			return sum, fmt.Errorf("draw %d: %w", i+1, err)
+		if err != nil || r.Stopped == StopInterrupted {
+			sum.settle(found)
+			return sum, err
 		}
 	}
-	sum.Patch = Majority(found, least).WithMeta(cur.Meta())
-	if sum.Stopped == StopInterrupted { // not even measured
-		return sum, nil
-	}
-	scores, err := ev.Score(ctx, sum.Patch, []Move{{}})
+	err := sum.count(ctx, ev, found, least, cur, c)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		sum.Stopped = StopInterrupted
-		return sum, nil
+		sum.settle(found)
+		sum.Stopped, err = StopInterrupted, nil
 	}
-	if err != nil {
-		return sum, fmt.Errorf("search: %w", err)
+	return sum, err
+}
+
+// settle takes the fittest of the voters' patches, for want of a vote.
+func (r *Result) settle(found []*Result) {
+	best := slices.MaxFunc(found, func(a, b *Result) int { return cmp.Compare(a.Fitness, b.Fitness) })
+	r.Patch, r.Final, r.Fitness = best.Patch, best.Final, best.Fitness
+}
+
+// count counts the votes. If what was chosen exceeds the limits, or breaks a floor,
+// it takes more votes.
+func (r *Result) count(ctx context.Context, ev *ModelEvaluator, found []*Result, least int, cur *bankai.Patch, c Config) error {
+	patches := make([]*bankai.Patch, len(found))
+	for i, f := range found {
+		patches[i] = f.Patch
 	}
-	sum.Final, sum.Fitness = scores[0], scores[0].Fitness
-	sum.Cost += scores[0].Cost
-	sum.Trajectory = append(sum.Trajectory, Point{Step: sum.Steps, Cost: sum.Cost, Fitness: sum.Fitness, Flips: sum.Patch.Len(), Seconds: sum.Seconds})
-	return sum, nil
+	for ; ; least++ {
+		r.Patch = cur
+		if least <= len(found) {
+			r.Patch = Majority(patches, least).WithMeta(cur.Meta())
+			if large, err := c.exceededBy(r.Patch, cur.Meta()); err != nil {
+				return err
+			} else if large {
+				continue
+			}
+		}
+		scores, err := ev.Score(ctx, r.Patch, []Move{{}})
+		if err != nil {
+			return fmt.Errorf("search: %w", err)
+		}
+		r.Final, r.Fitness = scores[0], scores[0].Fitness
+		r.Cost += scores[0].Cost
+		if least <= len(found) && math.IsInf(r.Fitness, -1) {
+			continue
+		}
+		r.Trajectory = append(r.Trajectory, Point{Step: r.Steps, Cost: r.Cost, Fitness: r.Fitness, Flips: r.Patch.Len(), Seconds: r.Seconds})
+		return nil
+	}
 }
 
 // run is the search of the i-th voter of n.
 func (v Voter) run(ctx context.Context, ev *ModelEvaluator, cur *bankai.Patch, c Config, n, i int, before *Result) (*Result, error) {
 	c.Journal = v.Journal
-	c.Watch = nil // what a voter loses may be outvoted
 	c.Steps = max(1, c.Steps/n)
 	c.MaxCost /= float64(n) * v.Evaluator.full / ev.full
 	if report := c.Progress; report != nil {
@@ -86,6 +115,8 @@ func (r *Result) add(o *Result, unit float64) {
 		r.Trajectory = append(r.Trajectory, p)
 	}
 	r.Outcomes = append(r.Outcomes, o.Outcomes...)
+	r.Looks = append(r.Looks, o.Looks...)
+	r.Warning = cmp.Or(r.Warning, o.Warning)
 	r.Cost += o.Cost * unit
 	r.Seconds += o.Seconds
 	r.Steps += o.Steps

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -158,6 +159,9 @@ func (l *sizeList) Set(s string) error {
 		g, err := search.ParseGranularity(strings.TrimSpace(name))
 		if err != nil {
 			return err
+		}
+		if slices.Contains(*l, g) {
+			return fmt.Errorf("%s is named twice", g)
 		}
 		*l = append(*l, g)
 	}

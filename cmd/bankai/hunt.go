@@ -136,7 +136,7 @@ func (h *hunt) evaluator(targets probe.Set, o search.Objective) (*search.ModelEv
 // search.Run, it may return a result beside an error.
 func (a *app) run(ctx context.Context, h *hunt, validation set, journal *search.Journal) (*search.Result, error) {
 	limits := h.plan.limits
-	limits.Journal = journal
+	limits.Journal, limits.Shape = journal, h.model.Weights().Shape
 	if len(validation.Set) > 0 {
 		limits.Watch = &search.Watch{Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
 			overlay, err := h.model.Overlay(p)
