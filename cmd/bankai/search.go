@@ -86,8 +86,9 @@ search does not use, are watched; if they get worse while the fitness rises, the
 search ends and keeps the patch with the most right answers. For that the file
 needs 200 probes; with fewer there is only a warning.
 
-To do no harm, flip few bits: --granularity bit --slack 0.2. For the smallest
-patch, --granularity row.
+Rows make the smallest patches, which the original tool can read too. Bits break
+the least for what they fix. To do no harm, stop early: --granularity bit
+--proj gate,up --slack 0.2 --max-cost 40, with as many probes as there are.
 
 The probes are audited first; defects that would void the result stop the search
 unless --force is given. Ctrl-C ends the search and keeps the best patch so far.
