@@ -54,7 +54,7 @@ func (e *ModelEvaluator) on(ctx context.Context, cur *bankai.Patch, f func() err
 	}
 	defer func() { err = errors.Join(err, e.model.Apply(cur)) }()
 	if change.Len() > 0 {
-		if change.ContentDigest() != e.tried || !e.trunk.Adopt() {
+		if moveDigest(Move{Flips: change.Flips()}) != e.tried || !e.trunk.Adopt() {
 			if err := e.trunk.Move(ctx, e.below(change.Flips())); err != nil {
 				e.trunk = nil
 				return err
