@@ -136,7 +136,7 @@ func (d *demoRun) measure(ctx context.Context) error {
 // write leaves the three files.
 func (d *demoRun) write() error {
 	file := func(name string) string { return filepath.Join(d.out, name) }
-	meta := d.hunt.meta(demoName)
+	meta := spent(d.hunt.meta(demoName), d.found.Cost)
 	for _, i := range []int{atHeldOut, atUnseen} {
 		if i < len(d.results) {
 			meta.Claims = append(meta.Claims, claim(strings.ToLower(d.results[i].Name), d.results[i].set, d.results[i].Result))

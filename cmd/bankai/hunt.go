@@ -180,6 +180,12 @@ func (h *hunt) meta(name string) bankai.Meta {
 	return bankai.Meta{BaseModel: name, Metric: h.plan.objective.Metric.String(), Description: h.String()}
 }
 
+// spent adds to a provenance what the search cost, in forward-pass equivalents.
+func spent(m bankai.Meta, cost float64) bankai.Meta {
+	m.Description += fmt.Sprintf(", for the work of %.0f passes over all of them", cost)
+	return m
+}
+
 // String says in a line how the search goes about it.
 func (h *hunt) String() string {
 	p := h.plan

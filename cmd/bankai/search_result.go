@@ -61,6 +61,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	if result == nil {
 		return runErr
 	}
+	meta = spent(meta, result.Cost)
 	doc := newSearchDoc(result, audits)
 	if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
 		return err
@@ -101,7 +102,7 @@ func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, va
 	if n := len(validation.Set); n > 0 { // room for what will be claimed, so that the file keeps to --max-bytes
 		meta.Claims = []bankai.Claim{{Name: "validation", Probes: validation.digest, Total: n, Before: n, After: n, Fixed: n, Broke: n}}
 	}
-	h.start = h.start.WithMeta(meta)
+	h.start = h.start.WithMeta(spent(meta, 1e6))
 	if least, err := h.start.WriteTo(io.Discard); err != nil || f.maxBytes > 0 && least > int64(f.maxBytes) {
 		return nil, cmp.Or(err, fmt.Errorf("--max-bytes %d: too few for what a patch says of itself, which takes %d without any flip", f.maxBytes, least))
 	}
