@@ -33,7 +33,7 @@ type Journal struct {
 	file    *os.File
 	trials  map[trialKey]knownScore
 	futures map[futureKey]knownFuture
-	looks   map[bankai.Digest][]bool // by patch
+	looks   map[lookKey][]bool
 	seconds float64                  // the time that what was read from the file took
 	synced  time.Time
 
@@ -54,6 +54,12 @@ type knownScore struct {
 type futureKey struct {
 	on   bankai.Digest
 	want string
+}
+
+// lookKey is what a look depends on.
+type lookKey struct {
+	on bankai.Digest
+	of string
 }
 
 type knownFuture struct {
@@ -98,7 +104,7 @@ func OpenJournal(path string, run []Fact, resume bool) (*Journal, error) {
 	}
 	j := &Journal{
 		path: path, file: file, resume: resume,
-		trials: map[trialKey]knownScore{}, futures: map[futureKey]knownFuture{}, looks: map[bankai.Digest][]bool{},
+		trials: map[trialKey]knownScore{}, futures: map[futureKey]knownFuture{}, looks: map[lookKey][]bool{},
 	}
 	if err := j.read(run); err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -147,11 +153,11 @@ func (j *Journal) know(r record) {
 		j.futures[futureKey{r.On, f.Want}] = knownFuture{f.forecasts(), float64(f.Cost)}
 	}
 	if r.Look != nil {
-		right := make([]bool, len(*r.Look))
-		for i, c := range []byte(*r.Look) {
+		right := make([]bool, len(r.Look.Right))
+		for i, c := range []byte(r.Look.Right) {
 			right[i] = c == '1'
 		}
-		j.looks[r.On] = right
+		j.looks[lookKey{r.On, r.Look.Of}] = right
 	}
 }
 
@@ -197,9 +203,9 @@ func (j *Journal) forecast(on *bankai.Patch, w Want) (f Forecasts, cost float64,
 }
 
 // look returns the watched answers under a patch, if the journal has them.
-func (j *Journal) look(on *bankai.Patch) (right []bool, ok bool) {
+func (j *Journal) look(on *bankai.Patch, of string) (right []bool, ok bool) {
 	if j != nil {
-		right, ok = j.looks[on.ContentDigest()]
+		right, ok = j.looks[lookKey{on.ContentDigest(), of}]
 	}
 	return right, ok
 }

@@ -28,7 +28,7 @@ type record struct {
 	Seconds  number          `json:"seconds"` // since the run began, over all its parts
 	Trial    *trialRecord    `json:"trial,omitempty"`
 	Forecast *forecastRecord `json:"forecast,omitempty"`
-	Look     *string         `json:"look,omitempty"` // a 1 for a right answer, a 0 for a wrong one
+	Look     *lookRecord     `json:"look,omitempty"`
 }
 
 // trialRecord is a move on the patch, and its score.
@@ -50,6 +50,12 @@ type forecastRecord struct {
 	Best [][]predictionRecord `json:"best,omitempty"`
 	Held []predictionRecord   `json:"held,omitempty"`
 	Cost number               `json:"cost"`
+}
+
+// lookRecord is what was watched, and a 1 for every right answer, a 0 for a wrong one.
+type lookRecord struct {
+	Of    string `json:"of"` // see Watch.Of
+	Right string `json:"right"`
 }
 
 // predictionRecord is a Forecast as [tensor, row, column, n, fitness], n being 0

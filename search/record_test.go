@@ -70,8 +70,8 @@ func TestForecastsAndLooksAreExact(t *testing.T) {
 	f.Best[Bit] = []Forecast{{bankai.Flip{Tensor: "a", Row: 1, Col: 77, N: 1}, math.Inf(-1)}}
 	f.Held = []Forecast{{bankai.Flip{Tensor: "a", Row: 1, N: 5}, 1.0 / 3}}
 	right := []bool{true, false, false, true}
-	j := &Journal{futures: map[futureKey]knownFuture{}, looks: map[bankai.Digest][]bool{}}
-	for _, r := range []record{newForecastRecord(on, w, f, 2.9, 1), newLookRecord(on, right, 1)} {
+	j := &Journal{futures: map[futureKey]knownFuture{}, looks: map[lookKey][]bool{}}
+	for _, r := range []record{newForecastRecord(on, w, f, 2.9, 1), newLookRecord(on, "these", right, 1)} {
 		line, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
@@ -84,8 +84,11 @@ func TestForecastsAndLooksAreExact(t *testing.T) {
 	if got, cost, ok := j.forecast(on, w); !ok || cost != 2.9 || !reflect.DeepEqual(got, f) {
 		t.Errorf("forecast %v of cost %v, %v, want %v", got, cost, ok, f)
 	}
-	if got, ok := j.look(on); !ok || !reflect.DeepEqual(got, right) {
+	if got, ok := j.look(on, "these"); !ok || !reflect.DeepEqual(got, right) {
 		t.Errorf("look %v, %v", got, ok)
+	}
+	if _, ok := j.look(on, "others"); ok {
+		t.Error("a look at other prompts is the same")
 	}
 	w.Best[Bit]++
 	if _, _, ok := j.forecast(on, w); ok {
@@ -108,7 +111,7 @@ func FuzzParseJournal(f *testing.F) {
 	on := bankai.Digest{1}.String()
 	line := `{"on":"` + on + `","seconds":1,"trial":{"step":1,"flips":[{"tensor":"a","row":1}],"fitness":"-Inf","screened":true,"cost":0.25}}` + "\n"
 	future := `{"on":"` + on + `","seconds":1,"forecast":{"want":"[1 0 0] false","best":[[["a",1,0,0,0.5]]],"held":[["a",1,0,128,"NaN"]],"cost":3}}` + "\n"
-	look := `{"on":"` + on + `","seconds":1,"look":"0110"}` + "\n"
+	look := `{"on":"` + on + `","seconds":1,"look":{"of":"x","right":"0110"}}` + "\n"
 	for _, s := range []string{"", "{", header, header + line, header + line + line[:30], header + "\x00\x00\n", "x\n", header + "1\n" + line, header + future + look, header + strings.Replace(future, `0.5]`, `0.5,6]`, 1), header + `{"on":"` + on + `","trial":{"targets":[1e999]}}` + "\n"} {
 		f.Add([]byte(s))
 	}

@@ -14,6 +14,9 @@ import (
 // right. A fitness can rise by means that help no answer; the published one does,
 // under a strong optimiser.
 type Watch struct {
+	// Of identifies the prompts: a journal's looks at others are not taken for
+	// looks at these.
+	Of string
 	// Answers tells which of the prompts are answered right under a patch.
 	Answers func(ctx context.Context, p *bankai.Patch) ([]bool, error)
 	// Every is the cost between looks, in forward-pass equivalents; 0 means
@@ -64,12 +67,12 @@ func (r *run) look(ctx context.Context, now bool) (fooled bool, err error) {
 	if n := len(r.res.Looks); n > 0 && (r.res.Looks[n-1].patch == r.res.Patch || !now && r.res.Cost < r.seen.last+every) {
 		return false, nil
 	}
-	right, ok := r.c.Journal.look(r.res.Patch)
+	right, ok := r.c.Journal.look(r.res.Patch, w.Of)
 	if !ok {
 		if right, err = w.Answers(ctx, r.res.Patch); err != nil {
 			return false, fmt.Errorf("search: watching the answers: %w", err)
 		}
-		if err := r.c.Journal.append(newLookRecord(r.res.Patch, right, r.seconds())); err != nil {
+		if err := r.c.Journal.append(newLookRecord(r.res.Patch, w.Of, right, r.seconds())); err != nil {
 			return false, fmt.Errorf("search: %w", err)
 		}
 	}
@@ -151,7 +154,7 @@ func fallen(before, after []bool) bool {
 	return 1-chance.CDF(float64(lost-1)) < fallLevel
 }
 
-func newLookRecord(on *bankai.Patch, right []bool, seconds float64) record {
+func newLookRecord(on *bankai.Patch, of string, right []bool, seconds float64) record {
 	text := make([]byte, len(right))
 	for i, ok := range right {
 		text[i] = '0'
@@ -159,7 +162,7 @@ func newLookRecord(on *bankai.Patch, right []bool, seconds float64) record {
 			text[i] = '1'
 		}
 	}
-	r, s := newRecord(on, seconds), string(text)
-	r.Look = &s
+	r := newRecord(on, seconds)
+	r.Look = &lookRecord{Of: of, Right: string(text)}
 	return r
 }

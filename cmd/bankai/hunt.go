@@ -138,7 +138,7 @@ func (a *app) run(ctx context.Context, h *hunt, validation set, journal *search.
 	limits := h.plan.limits
 	limits.Journal, limits.Shape = journal, h.model.Weights().Shape
 	if len(validation.Set) > 0 {
-		limits.Watch = &search.Watch{Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
+		limits.Watch = &search.Watch{Of: validation.digest.String(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
 			overlay, err := h.model.Overlay(p)
 			if err != nil {
 				return nil, err

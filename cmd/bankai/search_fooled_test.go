@@ -41,12 +41,12 @@ func watchedSearch(t *testing.T, metric string) (doc searchDoc, looks []string) 
 		t.Fatal(err)
 	}
 	for line := range bytes.Lines(journal) {
-		var record struct{ Look *string }
+		var record struct{ Look *struct{ Right string } }
 		if err := json.Unmarshal(line, &record); err != nil {
 			t.Fatal(err)
 		}
 		if record.Look != nil {
-			looks = append(looks, *record.Look)
+			looks = append(looks, record.Look.Right)
 		}
 	}
 	return doc, looks
