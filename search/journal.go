@@ -34,7 +34,7 @@ type Journal struct {
 	trials  map[trialKey]knownScore
 	futures map[futureKey]knownFuture
 	looks   map[lookKey][]bool
-	seconds float64                  // the time that what was read from the file took
+	seconds float64 // the time that what was read from the file took
 	synced  time.Time
 
 	resume bool

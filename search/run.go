@@ -44,7 +44,8 @@ type run struct {
 	fresh    int // trials that were not in the journal
 	replayed int // trials that were
 
-	pruning bool // what is taken out now is no candidate
+	pruning      bool    // what is taken out now is no candidate
+	forecastCost float64 // of the last forecast
 
 	at   float64                 // seconds when the last trial was measured
 	memo map[bankai.Digest]Score // by move, on the current patch
@@ -86,7 +87,7 @@ func (r *run) prune(ctx context.Context) error {
 	p := NewPruner()
 	p.Learn([]Trial{{Score: r.res.Final}})
 	_, err := r.loop(ctx, p, func() Stop {
-		if r.res.Cost >= budget {
+		if next := r.res.Cost + r.forecastCost; r.res.Cost >= budget || next > budget && !p.Wants().Empty() {
 			return StopCost
 		}
 		return ""
@@ -139,6 +140,7 @@ func (r *run) foresee(ctx context.Context, st Strategy) error {
 func (r *run) forecast(ctx context.Context, w Want) (Forecasts, error) {
 	if f, cost, ok := r.c.Journal.forecast(r.res.Patch, w); ok {
 		r.res.Cost += cost
+		r.forecastCost = cost
 		r.replayed++
 		return f, nil
 	}
@@ -151,6 +153,7 @@ func (r *run) forecast(ctx context.Context, w Want) (Forecasts, error) {
 		return f, fmt.Errorf("search: %w", err)
 	}
 	r.res.Cost += cost
+	r.forecastCost = cost
 	if err := r.c.Journal.append(newForecastRecord(r.res.Patch, w, f, cost, r.seconds())); err != nil {
 		return f, fmt.Errorf("search: %w", err)
 	}

@@ -130,11 +130,8 @@ func (d *demoRun) firstFixed() string {
 }
 
 // report is the page about the run.
-func (d *demoRun) report() (*evaluate.Report, error) {
-	report, err := d.app.searchReport(d.hunt, demoName, d.found, d.patch, d.files)
-	if err != nil {
-		return nil, err
-	}
+func (d *demoRun) report() *evaluate.Report {
+	report := d.app.searchReport(d.hunt, demoName, d.found, d.patch, d.files)
 	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), facts(d.next()...)
 	for i, m := range d.results {
 		if i == atHeldOut {
@@ -146,5 +143,5 @@ func (d *demoRun) report() (*evaluate.Report, error) {
 	if p := d.perplexity; p != nil {
 		report.Search = append(report.Search, perplexityFact(p))
 	}
-	return report, nil
+	return report
 }

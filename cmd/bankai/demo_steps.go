@@ -153,9 +153,5 @@ func (d *demoRun) write() error {
 	if _, err := writePatch(d.patch, file("patch.json")); err != nil {
 		return err
 	}
-	report, err := d.report()
-	if err != nil {
-		return err
-	}
-	return writeTo(file("report.html"), report.WriteHTML)
+	return writeTo(file("report.html"), d.report().WriteHTML)
 }

@@ -35,6 +35,7 @@ type searchFlags struct {
 	tie         float64
 	kl          float64
 	screen      count
+	changed     func(flag string) bool // it was given
 	steps       count
 	maxFlips    count
 	maxBytes    count
@@ -113,6 +114,7 @@ that was there before is kept as P.old.`,
 func (f *searchFlags) add(cmd *cobra.Command) {
 	f.model.add(cmd)
 	flags := cmd.Flags()
+	f.changed = flags.Changed
 	flags.StringArrayVar(&f.probes, "probes", nil, "probe `FILE` to search with; several are helped together")
 	flags.Float64SliceVar(&f.weights, "weights", nil, "`WEIGHTS` of several probe files, in their order (default all alike)")
 	flags.Float64SliceVar(&f.floors, "floors", nil, "least `GAIN` that each of several probe files must have (default 0)")
@@ -132,7 +134,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Float64Var(&f.harm, "harm", 0, "`WEIGHT` of a probe's own loss beyond --slack, besides that it gains nothing")
 	flags.Float64Var(&f.tie, "tie", 0, "`WEIGHT` that a control with nothing lost has in predictions of bits, 0 to 1")
 	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model on --control-text")
-	flags.Var(&f.screen, "screen", "give a candidate up that helps none of the `N` worst probes; 0 for never")
+	flags.Var(&f.screen, "screen", "give a candidate up that helps none of the `N` worst probes; 0 for never, as in guided searches")
 	flags.Var(&f.steps, "steps", "candidates to try")
 	flags.Var(&f.maxFlips, "max-flips", "the most flips a patch may have; 0 for no limit")
 	flags.Var(&f.maxBytes, "max-bytes", "the most bytes a patch file may have; 0 for no limit")
@@ -147,9 +149,12 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 
 // plan is what the flags ask for.
 func (f *searchFlags) plan(sets searchSets, seed uint64) plan {
-	slack := 0.0
+	slack, screen := 0.0, int(f.screen)
 	if f.strategy.value.guided() {
 		slack = search.DefaultSlack
+		if !f.changed("screen") {
+			screen = 0
+		}
 	}
 	p := plan{
 		strategy: f.strategy.value, sizes: f.granularity, projections: f.projections,
@@ -157,7 +162,7 @@ func (f *searchFlags) plan(sets searchSets, seed uint64) plan {
 			Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
 			Slack: f.slack.or(slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
 		},
-		screen: int(f.screen), text: sets.text, seed: seed, draws: int(f.draws), votes: int(f.votes),
+		screen: screen, text: sets.text, seed: seed, draws: int(f.draws), votes: int(f.votes),
 		limits: search.Config{
 			Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxBytes: int(f.maxBytes), MaxCost: f.maxCost,
 			Prune: !f.noPrune && f.strategy.value.guided(),

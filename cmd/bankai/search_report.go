@@ -11,11 +11,11 @@ import (
 
 // searchReport is what a page says of a search in the model called name, and of
 // the patch it wrote: all but what was measured afterwards.
-func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai.Patch, files written) (*evaluate.Report, error) {
+func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai.Patch, files written) *evaluate.Report {
 	info := newModelInfo(name, h.model.Weights())
 	var asJSON bytes.Buffer
-	if err := patch.WriteJSON(&asJSON); err != nil {
-		return nil, err
+	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
+		asJSON.Reset()
 	}
 	meta := patch.Meta()
 	bits, _ := patch.Bits()
@@ -48,7 +48,7 @@ func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai
 			Kept: r.Stopped == search.StopFooled && p.Flips == r.Patch.Len() && p.Fitness == r.Fitness,
 		})
 	}
-	return report, nil
+	return report
 }
 
 func perplexityFact(p *evaluate.BeforeAfter) evaluate.Fact {
@@ -56,11 +56,8 @@ func perplexityFact(p *evaluate.BeforeAfter) evaluate.Fact {
 }
 
 // report is the page about a search.
-func (d *searchDoc) report(a *app, h *hunt, name string, r *search.Result, patch *bankai.Patch, sets searchSets) (*evaluate.Report, error) {
-	report, err := a.searchReport(h, name, r, patch, d.out)
-	if err != nil {
-		return nil, err
-	}
+func (d *searchDoc) report(a *app, h *hunt, name string, r *search.Result, patch *bankai.Patch, sets searchSets) *evaluate.Report {
+	report := a.searchReport(h, name, r, patch, d.out)
 	report.Audits, report.ValidationTotal = d.audits, len(sets.validation.Set)
 	for _, m := range []struct {
 		name, remark string
@@ -84,7 +81,7 @@ func (d *searchDoc) report(a *app, h *hunt, name string, r *search.Result, patch
 	report.Try = facts(
 		fact{"Measure it on prompts that nothing here has seen", "bankai eval " + model + "--probes heldout.json --patch " + file},
 		fact{"See what is in the patch", "bankai info " + file})
-	return report, nil
+	return report
 }
 
 func facts(list ...fact) []evaluate.Fact {

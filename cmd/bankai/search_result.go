@@ -84,10 +84,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 		}
 	}
 	if f.report != "" {
-		page, err := doc.report(a, h, f.model.path, result, result.Patch.WithMeta(meta), sets)
-		if err != nil {
-			return err
-		}
+		page := doc.report(a, h, f.model.path, result, result.Patch.WithMeta(meta), sets)
 		if err := writeTo(f.report, page.WriteHTML); err != nil {
 			return err
 		}
