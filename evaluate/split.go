@@ -86,12 +86,12 @@ func FirstRight(ctx context.Context, m Model, o *engine.Overlay, set probe.Set, 
 		for i, k := range part {
 			asked[i] = set[k]
 		}
-		var got Measurement
-		if err := got.answer(ctx, m, o, asked); err != nil {
+		got, err := Right(ctx, m, o, asked)
+		if err != nil {
 			return nil, err
 		}
 		for i, k := range part {
-			if got.Right[i] && len(right) < n {
+			if got[i] && len(right) < n {
 				right = append(right, k)
 			}
 		}

@@ -95,8 +95,7 @@ type Values struct {
 // sums run in the order of the probes, so that equal values give equal bits. A
 // NaN among the values makes the fitness NaN.
 func (o Objective) Fitness(base, patched Values) float64 {
-	var gains [8]float64
-	return o.total(o.gains(gains[:0], base.Targets, patched.Targets), o.meanLoss(base.Controls, patched.Controls), patched.KL-base.KL)
+	return o.total(o.gains(nil, base.Targets, patched.Targets), o.meanLoss(base.Controls, patched.Controls), patched.KL-base.KL)
 }
 
 // total is the fitness, given the gain of every set.

@@ -46,7 +46,6 @@ func (e *ModelEvaluator) weightings() []engine.Weighting {
 // predictor adds up, layer by layer, what flips change, and ranks them.
 type predictor struct {
 	e       *ModelEvaluator
-	want    Want
 	outlook outlook
 	lowest  engine.Cut
 
@@ -70,7 +69,7 @@ type site struct {
 }
 
 func newPredictor(e *ModelEvaluator, w Want, flips []bankai.Flip) *predictor {
-	p := &predictor{e: e, want: w, outlook: newOutlook(e, e.split(e.answered())), tensors: map[string]*site{}, slopes: e.slopes()}
+	p := &predictor{e: e, outlook: newOutlook(e, e.split(e.answered())), tensors: map[string]*site{}, slopes: e.slopes()}
 	for size, n := range w.Best {
 		p.best[size].n = n
 		for _, m := range w.Matrices {

@@ -48,6 +48,17 @@ type Forecaster interface {
 	Forecast(ctx context.Context, cur *bankai.Patch, w Want) (Forecasts, float64, error)
 }
 
+// foreseen is the move of some flips together on a patch of fitness now: what their
+// forecasts on one of fitness from promise, added up.
+func foreseen(fs []Forecast, from, now float64) Move {
+	m := Move{Foreseen: true, Predicted: now}
+	for _, f := range fs {
+		m.Flips = append(m.Flips, f.Flip)
+		m.Predicted += f.Fitness - from
+	}
+	return m
+}
+
 // top keeps the n highest forecasts; of equal ones, the first.
 type top struct {
 	n     int

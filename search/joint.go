@@ -85,12 +85,7 @@ func (j *joint) next(n int) []Move {
 	}
 	var moves []Move
 	for _, k := range j.sizes[:min(n, len(j.sizes))] {
-		m := Move{Foreseen: true, Predicted: j.now}
-		for _, f := range j.pool[:k] {
-			m.Flips = append(m.Flips, f.Flip)
-			m.Predicted += f.Fitness - j.from
-		}
-		moves = append(moves, m)
+		moves = append(moves, foreseen(j.pool[:k], j.from, j.now))
 	}
 	return moves
 }

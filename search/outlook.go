@@ -13,6 +13,7 @@ type outlook struct {
 	gains    []float64 // of the sets, as they are
 	changed  []float64 // of the sets, as predicted
 	targets  []float64 // as predicted, if each has a slot
+	held     []float64 // of the controls, as predicted
 	controls int       // the first control's slot
 }
 
@@ -66,16 +67,13 @@ func (o *outlook) fitness(changes []float32, stride int) float64 {
 		}
 		o.changed = opts.gains(o.changed[:0], base.Targets, o.targets)
 	}
-	var loss float64
+	o.held = o.held[:0]
 	for i, c := range o.values.Controls {
-		loss += opts.loss(base.Controls[i], c+float64(changes[(o.controls+i)*stride]))
-	}
-	if n := len(o.values.Controls); n > 0 {
-		loss /= float64(n)
+		o.held = append(o.held, c+float64(changes[(o.controls+i)*stride]))
 	}
 	var kl float64
 	if o.e.tokens > 0 {
 		kl = max(0, o.values.KL-base.KL+float64(changes[(o.slots-1)*stride])/float64(o.e.tokens))
 	}
-	return opts.total(o.changed, loss, kl)
+	return opts.total(o.changed, opts.meanLoss(base.Controls, o.held), kl)
 }

@@ -43,13 +43,7 @@ func (p *Pruner) Next(int) []Move {
 	if p.done {
 		return nil
 	}
-	out := p.held[p.alone:][:p.many]
-	m := Move{Foreseen: true, Predicted: p.best}
-	for _, f := range out {
-		m.Flips = append(m.Flips, f.Flip)
-		m.Predicted += f.Fitness - p.best
-	}
-	return []Move{m}
+	return []Move{foreseen(p.held[p.alone:][:p.many], p.best, p.best)}
 }
 
 // Learn implements Strategy: what costs nothing is kept.

@@ -15,6 +15,13 @@ type tried struct {
 	fresh   bool    // it was measured just now
 	again   bool    // its score was remembered: it is no new candidate
 	seconds float64 // when it was measured, since the run began
+	digest  bankai.Digest
+}
+
+// known is what is remembered of a move on the current patch.
+type known struct {
+	Score
+	outcome int // its place in Result.Outcomes, −1 if it has none
 }
 
 // round lets a strategy decide on some moves.
@@ -41,9 +48,10 @@ func (r *run) round(ctx context.Context, st Strategy, moves []Move) error {
 			if !r.pruning {
 				r.res.Steps++
 			}
-			r.outcome(t, i == keep)
-		} else if i == keep {
-			r.keptAgain(t)
+			r.memo[t.digest] = known{t.Score, r.outcome(t)}
+		}
+		if at := r.memo[t.digest].outcome; i == keep && at >= 0 {
+			r.res.Outcomes[at].Kept = true
 		}
 		if t.Screened {
 			r.res.Screened++
@@ -58,21 +66,15 @@ func (r *run) round(ctx context.Context, st Strategy, moves []Move) error {
 	return r.finish(all, first, keep, on)
 }
 
-// outcome notes what became of a prediction.
-func (r *run) outcome(t tried, kept bool) {
-	if t.Foreseen && !t.Screened && !math.IsInf(t.Fitness, 0) {
-		r.res.Outcomes = append(r.res.Outcomes, Outcome{granularityOf(t.Flips[0]), t.Predicted - r.res.Fitness, t.Fitness - r.res.Fitness, kept})
+// outcome notes what became of a prediction, if there was one, and says where.
+func (r *run) outcome(t tried) int {
+	if !t.Foreseen || t.Screened || math.IsInf(t.Fitness, 0) {
+		return -1
 	}
-}
-
-// keptAgain notes that a move whose outcome is noted already was kept after all.
-func (r *run) keptAgain(t tried) {
-	for i := len(r.res.Outcomes) - 1; i >= 0; i-- {
-		if r.res.Outcomes[i].True == t.Fitness-r.res.Fitness {
-			r.res.Outcomes[i].Kept = true
-			return
-		}
-	}
+	r.res.Outcomes = append(r.res.Outcomes, Outcome{
+		Granularity: granularityOf(t.Flips[0]), Predicted: t.Predicted - r.res.Fitness, True: t.Fitness - r.res.Fitness,
+	})
+	return len(r.res.Outcomes) - 1
 }
 
 // patched is the current patch with a move.
@@ -94,7 +96,7 @@ func (r *run) apply(t tried) error {
 	if !r.pruning {
 		r.res.Accepted++
 	}
-	if moveDigest(t.Move) != r.last {
+	if t.digest != r.last {
 		r.res.Cost += t.KeepCost
 	}
 	r.at = t.seconds
@@ -105,7 +107,7 @@ func (r *run) apply(t tried) error {
 // tooLarge reports whether a move leads to a patch beyond the limits, and beyond
 // what it is now.
 func (r *run) tooLarge(m Move) (bool, error) {
-	if len(m.Flips) == 0 {
+	if len(m.Flips) == 0 || r.c.MaxFlips == 0 && r.c.MaxBytes == 0 {
 		return false, nil
 	}
 	p, err := r.patched(m)
@@ -141,14 +143,15 @@ func (r *run) score(ctx context.Context, moves []Move) ([]tried, error) {
 	var unknown []Move
 	for i, m := range moves {
 		t := &all[i]
-		t.Move = m
+		t.Move, t.digest = m, moveDigest(m)
 		large, err := r.tooLarge(m)
 		if err != nil {
 			return nil, err
 		}
 		if large {
 			t.Fitness, t.seconds = math.Inf(-1), r.at
-		} else if t.Score, t.again = r.memo[moveDigest(m)]; t.again {
+		} else if known, ok := r.memo[t.digest]; ok {
+			t.Score, t.again = known.Score, true
 			t.Cost, t.seconds = 0, r.at
 		} else if known, ok := r.c.Journal.lookup(r.res.Patch, m); ok {
 			t.Score, t.seconds = known.Score, known.seconds
@@ -173,12 +176,11 @@ func (r *run) score(ctx context.Context, moves []Move) ([]tried, error) {
 	if !all[0].again {
 		r.last = bankai.Digest{}
 		if len(all) == 1 {
-			r.last = moveDigest(all[0].Move)
+			r.last = all[0].digest
 		}
 	}
 	for _, t := range all {
 		r.res.Cost += t.Cost
-		r.memo[moveDigest(t.Move)] = t.Score
 		r.at = max(r.at, t.seconds)
 	}
 	return all, nil

@@ -19,7 +19,7 @@ func Run(ctx context.Context, ev Evaluator, st Strategy, cur *bankai.Patch, c Co
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	r := &run{ev: ev, st: st, c: c, began: time.Now(), memo: map[bankai.Digest]Score{}}
+	r := &run{ev: ev, st: st, c: c, began: time.Now(), memo: map[bankai.Digest]known{}}
 	r.cur, r.res.Patch = cur, cur
 	if c.Journal != nil {
 		r.before = c.Journal.seconds
@@ -48,7 +48,7 @@ type run struct {
 	forecastCost float64 // of the last forecast
 
 	at   float64                 // seconds when the last trial was measured
-	memo map[bankai.Digest]Score // by move, on the current patch
+	memo map[bankai.Digest]known // by move, on the current patch
 	last bankai.Digest           // the last move measured, if it was measured alone
 	seen watching
 }
@@ -74,7 +74,13 @@ func (r *run) all(ctx context.Context) (Stop, error) {
 			return "", err
 		}
 	}
-	return stopped, r.conclude(ctx, &stopped)
+	if err := r.lastLook(ctx); err != nil {
+		return "", err
+	}
+	if r.seen.fooled {
+		return StopFooled, nil
+	}
+	return stopped, nil
 }
 
 // prune makes the patch smaller, for a limited cost.
@@ -137,27 +143,32 @@ func (r *run) foresee(ctx context.Context, st Strategy) error {
 }
 
 // forecast makes forecasts on the current patch, or takes them from the journal.
-func (r *run) forecast(ctx context.Context, w Want) (Forecasts, error) {
-	if f, cost, ok := r.c.Journal.forecast(r.res.Patch, w); ok {
-		r.res.Cost += cost
-		r.forecastCost = cost
+func (r *run) forecast(ctx context.Context, w Want) (f Forecasts, err error) {
+	f, cost, known := r.c.Journal.forecast(r.res.Patch, w)
+	if known {
 		r.replayed++
-		return f, nil
-	}
-	ev, ok := r.ev.(Forecaster)
-	if !ok {
-		return Forecasts{}, errors.New("search: the strategy needs forecasts, which the evaluator does not make")
-	}
-	f, cost, err := ev.Forecast(ctx, r.res.Patch, w)
-	if err != nil {
-		return f, fmt.Errorf("search: %w", err)
+	} else if f, cost, err = r.foretell(ctx, w); err != nil {
+		return f, err
 	}
 	r.res.Cost += cost
 	r.forecastCost = cost
-	if err := r.c.Journal.append(newForecastRecord(r.res.Patch, w, f, cost, r.seconds())); err != nil {
-		return f, fmt.Errorf("search: %w", err)
-	}
 	return f, nil
+}
+
+// foretell makes forecasts, and writes them to the journal.
+func (r *run) foretell(ctx context.Context, w Want) (Forecasts, float64, error) {
+	ev, ok := r.ev.(Forecaster)
+	if !ok {
+		return Forecasts{}, 0, errors.New("search: the strategy needs forecasts, which the evaluator does not make")
+	}
+	f, cost, err := ev.Forecast(ctx, r.res.Patch, w)
+	if err == nil {
+		err = r.c.Journal.append(newForecastRecord(r.res.Patch, w, f, cost, r.seconds()))
+	}
+	if err != nil {
+		return f, 0, fmt.Errorf("search: %w", err)
+	}
+	return f, cost, nil
 }
 
 func (r *run) limit(budget float64) Stop {

@@ -32,12 +32,13 @@ func (s *singles) over() bool { return s.failed >= singlePatience }
 func (s *singles) begin(f Forecasts, from, best float64) {
 	s.round++
 	s.kept = 0
-	for _, f := range f.Best[s.size] {
+	pool := f.Best[s.size]
+	for i, f := range pool {
 		round, tried := s.tried[f.Flip]
 		if tried && s.round-round <= singleRest || f.Fitness <= from {
 			continue
 		}
-		s.queue = append(s.queue, Move{Flips: []bankai.Flip{f.Flip}, Foreseen: true, Predicted: best + (f.Fitness - from)})
+		s.queue = append(s.queue, foreseen(pool[i:i+1], from, best))
 		if len(s.queue) == singleTries {
 			return
 		}

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -60,10 +61,7 @@ func (r *run) look(ctx context.Context, now bool) (fooled bool, err error) {
 	if w == nil {
 		return false, nil
 	}
-	every := w.Every
-	if every == 0 {
-		every = DefaultEvery
-	}
+	every := cmp.Or(w.Every, DefaultEvery)
 	if n := len(r.res.Looks); n > 0 && (r.res.Looks[n-1].patch == r.res.Patch || !now && r.res.Cost < r.seen.last+every) {
 		return false, nil
 	}
@@ -110,16 +108,15 @@ func (r *run) saw(right []bool) (fooled bool) {
 	return true
 }
 
-// conclude takes the last look, and goes back to the best one if the search was
+// lastLook watches the end of a search, and goes back to the best look if it was
 // fooled.
-func (r *run) conclude(ctx context.Context, stopped *Stop) error {
+func (r *run) lastLook(ctx context.Context) error {
 	if !r.seen.fooled {
 		if _, err := r.look(ctx, true); err != nil {
 			return err
 		}
 	}
 	if r.seen.fooled {
-		*stopped = StopFooled
 		best := r.res.Looks[r.seen.best]
 		r.res.Patch, r.res.Final, r.res.Fitness = best.patch, best.score, best.score.Fitness
 	}

@@ -28,11 +28,15 @@ type described interface {
 // strategies make the strategies there are, by name. A vote is of several guided
 // searches.
 var strategies = map[strategy]func(ms []search.Matrix, p plan) (described, error){
-	"guided": func(ms []search.Matrix, p plan) (described, error) { return search.NewGuided(ms, p.seed, p.sizes...) },
-	"vote":   func(ms []search.Matrix, p plan) (described, error) { return search.NewGuided(ms, p.seed, p.sizes...) },
+	"guided": newGuided,
+	"vote":   newGuided,
 	"evolve": func(ms []search.Matrix, p plan) (described, error) { return search.NewEvolve(ms, p.sizes[0], p.seed) },
 	"greedy": func(ms []search.Matrix, p plan) (described, error) { return search.NewGreedy(ms, p.sizes[0], p.seed) },
 	"random": func(ms []search.Matrix, p plan) (described, error) { return search.NewRandom(ms, p.sizes[0], p.seed) },
+}
+
+func newGuided(ms []search.Matrix, p plan) (described, error) {
+	return search.NewGuided(ms, p.seed, p.sizes...)
 }
 
 func parseStrategy(s string) (strategy, error) {
