@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Question is a prompt with answers to be scored as its continuation.
@@ -46,6 +47,19 @@ func (m *Model) Score(ctx context.Context, qs []Question) ([][]Answer, error) {
 		asked[i].Question = q
 	}
 	return m.NewBatch(0).score(ctx, job{}, asked)
+}
+
+// Continuations asks for all of a text but its first token, in parts of at most so
+// many tokens, each a continuation of its own first token. A part of one token asks
+// nothing.
+func Continuations(ids []int32, most int) []Question {
+	var qs []Question
+	for part := range slices.Chunk(ids, most) {
+		if len(part) > 1 {
+			qs = append(qs, Question{Prompt: part[:1], Answers: [][]int32{part[1:]}})
+		}
+	}
+	return qs
 }
 
 // asked is a question on its way through a batch.

@@ -39,12 +39,7 @@ type ParseError struct {
 // Error is one line, such as `p.json:7: probe 2: "prompt" is empty`.
 func (e *ParseError) Error() string {
 	var b strings.Builder
-	if e.File != "" {
-		b.WriteString(e.File + ":")
-	} else {
-		b.WriteString("line ")
-	}
-	fmt.Fprintf(&b, "%d: ", e.Line)
+	writePlace(&b, e.File, e.Line)
 	if e.Record > 0 {
 		fmt.Fprintf(&b, "probe %d: ", e.Record)
 	}
@@ -52,6 +47,16 @@ func (e *ParseError) Error() string {
 		fmt.Fprintf(&b, "%q ", e.Field)
 	}
 	return b.String() + e.Msg
+}
+
+// writePlace begins a message about a line of a file, whose name may be unknown.
+func writePlace(b *strings.Builder, file string, line int) {
+	if file != "" {
+		b.WriteString(file + ":")
+	} else {
+		b.WriteString("line ")
+	}
+	fmt.Fprintf(b, "%d: ", line)
 }
 
 // FormatOf is the format that a path's extension names: .json, .jsonl, .ndjson or

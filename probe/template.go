@@ -48,12 +48,7 @@ type TemplateError struct {
 // no range`.
 func (e *TemplateError) Error() string {
 	var b strings.Builder
-	if e.File != "" {
-		b.WriteString(e.File + ":")
-	} else {
-		b.WriteString("line ")
-	}
-	fmt.Fprintf(&b, "%d: ", e.Line)
+	writePlace(&b, e.File, e.Line)
 	if e.Template > 0 {
 		fmt.Fprintf(&b, "template %d: ", e.Template)
 	}

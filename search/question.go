@@ -2,7 +2,6 @@ package search
 
 import (
 	"context"
-	"slices"
 
 	"bankai/engine"
 	"bankai/probe"
@@ -57,12 +56,9 @@ func (e *ModelEvaluator) addText() []string {
 		if e.tokens+len(ids)-1 > most && n > 0 {
 			return e.opts.Text[:n]
 		}
-		for part := range slices.Chunk(ids, linePart) {
-			if len(part) > 1 {
-				q := engine.Question{Prompt: part[:1], Answers: [][]int32{part[1:]}}
-				e.questions = append(e.questions, question{Question: q, text: true})
-				e.tokens += len(part) - 1
-			}
+		for _, q := range engine.Continuations(ids, linePart) {
+			e.questions = append(e.questions, question{Question: q, text: true})
+			e.tokens += len(q.Answers[0])
 		}
 	}
 	return e.opts.Text

@@ -50,15 +50,11 @@ func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) 
 	if err != nil {
 		return err
 	}
-	m, err := a.openModel(f)
+	m, overlay, err := a.openPatched(f)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	overlay, err := a.overlay(m, f.patches)
-	if err != nil {
-		return err
-	}
 	r, err := a.compare(ctx, m, overlay, s)
 	if err != nil {
 		return err

@@ -102,10 +102,8 @@ type hunt struct {
 	start    *bankai.Patch
 }
 
+// newHunt sets up a search by a plan that was checked.
 func newHunt(m *engine.Model, targets, controls set, p plan) (*hunt, error) {
-	if err := p.check(); err != nil {
-		return nil, err
-	}
 	h := &hunt{model: m, plan: p, targets: targets, controls: controls, start: bankai.New(m.Digest(), bankai.Meta{})}
 	var err error
 	if h.matrices, err = search.Matrices(m.Weights(), p.layers, p.searched()); err != nil {

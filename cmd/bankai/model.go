@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,19 @@ func (a *app) openModel(f *modelFlags) (*engine.Model, error) {
 		return nil, err
 	}
 	return engine.Load(file, engine.Options{Threads: int(a.threads), Precision: f.precision.value})
+}
+
+// openPatched loads the model, and the patches on it as an overlay.
+func (a *app) openPatched(f *modelFlags) (*engine.Model, *engine.Overlay, error) {
+	m, err := a.openModel(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	overlay, err := a.overlay(m, f.patches)
+	if err != nil {
+		return nil, nil, errors.Join(err, m.Close())
+	}
+	return m, overlay, nil
 }
 
 // withWeights calls work with an open model file; with nil if path is empty.

@@ -20,12 +20,10 @@ func perplexity(ctx context.Context, m *engine.Model, overlay *engine.Overlay, l
 	var questions []engine.Question
 	n := 0
 	for _, line := range lines {
-		ids := m.Tokenizer().Encode(line + "\n")
-		for len(ids) > 1 {
-			part := ids[:min(len(ids), linePart)]
-			questions = append(questions, engine.Question{Prompt: part[:1], Answers: [][]int32{part[1:]}, Overlay: overlay})
-			n += len(part) - 1
-			ids = ids[len(part):]
+		for _, q := range engine.Continuations(m.Tokenizer().Encode(line+"\n"), linePart) {
+			q.Overlay = overlay
+			questions = append(questions, q)
+			n += len(q.Answers[0])
 		}
 	}
 	if n == 0 {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -69,24 +67,20 @@ type mineDoc struct {
 }
 
 func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep bool) error {
-	set, err := readPrompts(prompts)
+	s, err := readSetBy(prompts, probe.ReadPrompts)
 	if err != nil {
 		return err
 	}
-	m, err := a.openModel(f)
+	m, overlay, err := a.openPatched(f)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	overlay, err := a.overlay(m, f.patches)
+	mined, err := a.mineSet(ctx, m, overlay, s)
 	if err != nil {
 		return err
 	}
-	mined, err := a.mineSet(ctx, m, overlay, set, prompts)
-	if err != nil {
-		return err
-	}
-	complete, doc := takeMined(set, mined, keep)
+	complete, doc := takeMined(s.Set, mined, keep)
 	if len(doc.LeftOut) > 0 {
 		a.warn("%s: left out, the model knows no wrong answer to %s: %s", prompts, many(len(doc.LeftOut), "prompt"), strings.Join(doc.LeftOut, ", "))
 	}
@@ -101,12 +95,12 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 	return a.print(doc, func(w io.Writer) { doc.writeText(w) })
 }
 
-func (a *app) mineSet(ctx context.Context, m *engine.Model, overlay *engine.Overlay, set probe.Set, source string) ([]evaluate.Mined, error) {
-	progress := a.meter(source, len(set))
+func (a *app) mineSet(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set) ([]evaluate.Mined, error) {
+	progress := a.meter(s.source, len(s.Set))
 	defer progress.stop()
-	mined, err := evaluate.Mine(ctx, m, overlay, set, func(done int) { progress.set(done, "") })
+	mined, err := evaluate.Mine(ctx, m, overlay, s.Set, func(done int) { progress.set(done, "") })
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", source, err)
+		return nil, fmt.Errorf("%s: %w", s.source, err)
 	}
 	return mined, nil
 }
@@ -161,18 +155,4 @@ func (d *mineDoc) writeText(w io.Writer) {
 	if n := len(d.LeftOut); n > 0 {
 		fmt.Fprintf(w, "%5d prompts without a wrong answer are left out\n", n)
 	}
-}
-
-// readPrompts reads a probe file whose wrong answers may be missing.
-func readPrompts(source string) (probe.Set, error) {
-	data, err := readSource(source)
-	if err != nil {
-		return nil, err
-	}
-	set, err := probe.ReadPrompts(bytes.NewReader(data), probe.FormatOf(source))
-	var parse *probe.ParseError
-	if errors.As(err, &parse) {
-		parse.File = source
-	}
-	return set, err
 }

@@ -123,15 +123,11 @@ func (s *splitting) takeControls(ctx context.Context) error {
 // rightNow returns the indices of up to n probes, spread over the categories, that
 // the model answers right.
 func (s *splitting) rightNow(ctx context.Context, set probe.Set, n int) ([]int, error) {
-	m, err := s.app.openModel(&s.flags.model)
+	m, overlay, err := s.app.openPatched(&s.flags.model)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
-	overlay, err := s.app.overlay(m, s.flags.model.patches)
-	if err != nil {
-		return nil, err
-	}
 	progress := s.app.meter("controls", min(n, len(set)))
 	defer progress.stop()
 	// Another order than share's, so that its sets do not depend on the controls'.

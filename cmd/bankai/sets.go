@@ -25,16 +25,19 @@ type set struct {
 }
 
 // readSet reads a probe file, or an embedded set.
-func readSet(source string) (set, error) {
+func readSet(source string) (set, error) { return readSetBy(source, probe.Read) }
+
+// readSetBy reads what parse takes for a set.
+func readSetBy(source string, parse func(io.Reader, probe.Format) (probe.Set, error)) (set, error) {
 	data, err := readSource(source)
 	if err != nil {
 		return set{}, err
 	}
 	s := set{source: source, digest: sha256.Sum256(data)}
-	s.Set, err = probe.Read(bytes.NewReader(data), probe.FormatOf(source))
-	var parse *probe.ParseError
-	if errors.As(err, &parse) {
-		parse.File = source
+	s.Set, err = parse(bytes.NewReader(data), probe.FormatOf(source))
+	var fault *probe.ParseError
+	if errors.As(err, &fault) {
+		fault.File = source
 	}
 	return s, err
 }
