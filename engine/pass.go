@@ -26,13 +26,14 @@ func (s *span) cut(n int) span {
 
 // job is what the passes of one call have in common.
 type job struct {
-	from   Cut               // where the passes begin
-	to     Cut               // where they end, without logits; 0: with them
-	stream []float32         // the residual stream there, [rows, Hidden]; unused at cut 0
-	keep   map[Cut][]float32 // residual streams to fill, [rows, Hidden]
-	emit   func(rows []logitRow, logits []float32)
-	grad   *gradient // what comes back, if anything does
-	record bool      // the questions' references are yet to be made
+	from    Cut               // where the passes begin
+	to      Cut               // where they end, without logits; 0: with them
+	stream  []float32         // the residual stream there, [rows, Hidden]; unused at cut 0
+	keep    map[Cut][]float32 // residual streams to fill, [rows, Hidden]
+	emit    func(rows []logitRow, logits []float32)
+	grad    *gradient // what comes back, if anything does
+	record  bool      // the questions' references are yet to be made
+	byToken bool      // the scores of an answer are those of its tokens
 }
 
 // logitRow says whose logits a row holds: of the span tag, for its token index.

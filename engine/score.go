@@ -39,6 +39,22 @@ type Answer struct {
 // Score scores the answers of every question. A question's answers share the
 // pass over its prompt. The result does not depend on how questions are batched.
 func (m *Model) Score(ctx context.Context, qs []Question) ([][]Answer, error) {
+	return m.scoreAll(ctx, job{}, qs)
+}
+
+// ScoreTokens is Score of questions with one answer each, token by token: the
+// scores are [question][token of the answer], and their sums those of Score. The
+// Rank is that of the first token only.
+func (m *Model) ScoreTokens(ctx context.Context, qs []Question) ([][]Answer, error) {
+	for i, q := range qs {
+		if len(q.Answers) != 1 {
+			return nil, fmt.Errorf("question %d: the tokens of %d answers: there must be one", i, len(q.Answers))
+		}
+	}
+	return m.scoreAll(ctx, job{byToken: true}, qs)
+}
+
+func (m *Model) scoreAll(ctx context.Context, j job, qs []Question) ([][]Answer, error) {
 	asked := make([]asked, len(qs))
 	for i, q := range qs {
 		if err := q.Reference.fits(q, m.config.Vocab); err != nil {
@@ -46,7 +62,7 @@ func (m *Model) Score(ctx context.Context, qs []Question) ([][]Answer, error) {
 		}
 		asked[i].Question = q
 	}
-	return m.NewBatch(0).score(ctx, job{}, asked)
+	return m.NewBatch(0).score(ctx, j, asked)
 }
 
 // Continuations asks for all of a text but its first token, in parts of at most so
@@ -174,7 +190,9 @@ func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, tokens int, ou
 		return err
 	}
 	for i := range qs {
-		out[i] = scores.answers(i)
+		if out[i] = scores.answers(i); j.byToken {
+			out[i] = scores.terms[i][0]
+		}
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func (d *demoRun) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.perplexity, err = comparePerplexity(ctx, d.model, overlay, text)
+	d.perplexity, err = evaluate.ComparePerplexity(ctx, d.model, overlay, text)
 	return err
 }
 

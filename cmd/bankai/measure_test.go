@@ -50,7 +50,7 @@ func TestPerplexity(t *testing.T) {
 		}
 	}
 	want := math.Exp(-sum / float64(n))
-	got, err := perplexity(context.Background(), m, nil, lines)
+	got, err := evaluate.Perplexity(context.Background(), m, nil, lines)
 	if err != nil || math.Abs(got-want) > 1e-9*want {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
@@ -59,11 +59,11 @@ func TestPerplexity(t *testing.T) {
 // A line of any length is scored, in parts.
 func TestPerplexityOfALongLine(t *testing.T) {
 	m := testModel(t)
-	long := strings.Repeat("z", 3*linePart)
-	if p, err := perplexity(context.Background(), m, nil, []string{long}); err != nil || !(p > 1) {
+	long := strings.Repeat("z", 1500)
+	if p, err := evaluate.Perplexity(context.Background(), m, nil, []string{long}); err != nil || !(p > 1) {
 		t.Errorf("got %v, %v", p, err)
 	}
-	if p, err := perplexity(context.Background(), m, nil, []string{"", ""}); err == nil {
+	if p, err := evaluate.Perplexity(context.Background(), m, nil, []string{"", ""}); err == nil {
 		t.Errorf("a text without a token to predict has perplexity %v", p)
 	}
 }

@@ -167,7 +167,7 @@ func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets s
 		doc.Controls = &c
 	}
 	if len(sets.text) > 0 {
-		doc.Perplexity, err = comparePerplexity(ctx, h.model, overlay, sets.text)
+		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, h.model, overlay, sets.text)
 	}
 	return err
 }

@@ -74,3 +74,22 @@ func readSource(source string) ([]byte, error) {
 	}
 	return data, err
 }
+
+// readLines reads the lines of a text file, or of an embedded text, that are not
+// blank.
+func readLines(source string) ([]string, error) {
+	data, err := readSource(source)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 {
+		return nil, fmt.Errorf("%s: holds no text: give one sentence a line", source)
+	}
+	return lines, nil
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bankai/engine"
+	"bankai/experiment"
+)
+
+func (a *app) experimentCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "experiment",
+		Short: "repeat the published experiments on a model",
+		Long: `Repeats the published experiments with XOR patches on any model, and says what
+came out: with the number of cases behind every figure, its 95 % interval or its
+p-value, and corrected where many are tested at once.
+
+With -o FOLDER every experiment leaves its figures there as JSON and CSV, its
+pictures as SVG and PNG, and all of it as a page. What is done is kept in
+FOLDER/NAME.journal as it goes: after Ctrl-C, a crash, or to add to what was
+measured (more seeds, say), the same command with --resume does what is missing.
+"bankai report" puts several results on one page.`,
+	}
+	asGroup(cmd)
+	cmd.AddCommand(
+		a.perplexityCommand(),
+	)
+	return cmd
+}
+
+// experimentFlags are those that all experiments on a model take.
+type experimentFlags struct {
+	model  modelFlags
+	out    string
+	resume bool
+}
+
+func (f *experimentFlags) add(cmd *cobra.Command) {
+	f.model.add(cmd)
+	cmd.Flags().StringVarP(&f.out, "out", "o", "", "`FOLDER` for figures, pictures, the page and the journal")
+	cmd.Flags().BoolVar(&f.resume, "resume", false, "do only what the folder's journal does not hold")
+}
+
+// check refuses what cannot be right whatever the files hold.
+func (f *experimentFlags) check() error {
+	if f.resume && f.out == "" {
+		return usagef("--resume needs the folder of the earlier run: give it with -o")
+	}
+	return nil
+}
+
+// experiment does the experiment of a name on an open model: measure does the
+// work. The facts are all that decides a piece of it, besides the model, the
+// precision and the piece's own key.
+func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Model, name string, facts []experiment.Fact,
+	measure func(ctx context.Context, r *experiment.Run) (experiment.Result, error),
+) error {
+	began := time.Now()
+	r := &experiment.Run{Model: m, Seed: a.seed}
+	if f.out != "" {
+		if err := os.MkdirAll(f.out, 0o777); err != nil {
+			return unwritable(f.out, err)
+		}
+		path := filepath.Join(f.out, name+".journal")
+		facts = append([]experiment.Fact{
+			{Name: "experiment", Value: name}, {Name: "model", Value: m.Digest().String()}, {Name: "precision", Value: m.Precision().String()},
+		}, facts...)
+		var err error
+		if r.Journal, err = experiment.OpenJournal(path, facts, f.resume); err != nil {
+			return unwritable(path, err)
+		}
+		defer r.Journal.Close()
+	}
+	result, err := a.watched(ctx, name, r, measure)
+	if err != nil {
+		return keptWork(err, r.Journal, f.out)
+	}
+	*result.Head() = experiment.About{
+		Experiment: name, Command: a.commandLine(), Tool: toolName(), Model: modelName(f.model.path, m.Config()),
+		Digest: m.Digest().String(), Precision: m.Precision().String(), Seed: a.seed, Seconds: time.Since(began).Seconds(),
+	}
+	return a.publish(result, f.out)
+}
+
+// watched runs an experiment with a bar that tells the time left.
+func (a *app) watched(ctx context.Context, name string, r *experiment.Run,
+	measure func(ctx context.Context, r *experiment.Run) (experiment.Result, error),
+) (experiment.Result, error) {
+	began := time.Now()
+	var m *meter
+	defer func() {
+		if m != nil {
+			m.stop()
+		}
+	}()
+	r.Progress = func(p experiment.Progress) {
+		if m == nil {
+			m = a.meter(name, p.Total)
+		}
+		remark := p.Remark
+		if fresh := p.Done - p.Resumed; fresh > 0 {
+			each := time.Since(began) / time.Duration(fresh)
+			remark += fmt.Sprintf(", about %s left", (each * time.Duration(p.Total-p.Done)).Round(time.Second))
+		}
+		m.set(p.Done, remark)
+	}
+	return measure(ctx, r)
+}
+
+// keptWork says of an interrupted experiment what is kept.
+func keptWork(err error, j *experiment.Journal, out string) error {
+	if !errors.Is(err, context.Canceled) || j.Len() == 0 {
+		return err
+	}
+	return fmt.Errorf("interrupted: %s of the work are kept in %s: the same command with --resume goes on", many(j.Len(), "piece"), out)
+}
+
+// publish writes a result into a folder, if there is one, and prints it.
+func (a *app) publish(result experiment.Result, out string) error {
+	var files []string
+	if out != "" {
+		var err error
+		if files, err = experiment.Save(out, result); err != nil {
+			return err
+		}
+	}
+	var writeErr error
+	err := a.print(result, func(w io.Writer) {
+		writeErr = result.Present().WriteText(w)
+		if len(files) > 0 {
+			fmt.Fprintf(w, "\nWritten: %s\n", strings.Join(files, ", "))
+		}
+	})
+	if err == nil {
+		err = writeErr
+	}
+	return err
+}

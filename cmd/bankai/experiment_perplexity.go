@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bankai/experiment"
+)
+
+// perplexityFlags are the flags of `experiment perplexity`.
+type perplexityFlags struct {
+	experimentFlags
+	text   string
+	window count
+	stride count
+}
+
+func (a *app) perplexityCommand() *cobra.Command {
+	f := &perplexityFlags{window: 512}
+	cmd := &cobra.Command{
+		Use:   "perplexity --text F [--patch P]...",
+		Short: "how well a text is foreseen, and what a patch changes",
+		Long: `Measures the perplexity of any text as llama.cpp's perplexity tool does, so that
+figures of one model compare: the text is cut into windows of --window tokens
+(its --ctx-size), each a context of its own, and of each the second half is
+predicted. With --stride below half a window the windows overlap and every token
+is predicted from at least half a window: slower, and a little lower.
+
+With patches it also measures the Kullback-Leibler divergence of the patched
+model's predictions from the model's own. Perplexity may stay as it is while
+answers break; the divergence shows any change: 0.001 nats a token is hardly
+anything, 0.1 is another model.
+
+The published work used the perplexity of 5 sentences (experiment 1); see
+"bankai experiment robustness" for that.`,
+		Example: `  bankai experiment perplexity --text demo:text
+  bankai experiment perplexity --text book.txt --patch fix.bankai -o results`,
+		Args: arguments(0, 0, "the text with --text"),
+		RunE: a.do(func(ctx context.Context, _ []string) error {
+			if f.text == "" {
+				return usagef("give the text with --text")
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			return a.perplexity(ctx, f)
+		}),
+	}
+	f.add(cmd)
+	f.model.addPatch(cmd)
+	cmd.Flags().StringVar(&f.text, "text", "", "text `FILE`")
+	cmd.Flags().Var(&f.window, "window", "`N` tokens of a window")
+	cmd.Flags().Var(&f.stride, "stride", "`N` tokens from one window to the next (default: a window)")
+	return cmd
+}
+
+func (a *app) perplexity(ctx context.Context, f *perplexityFlags) error {
+	data, err := readSource(f.text)
+	if err != nil {
+		return err
+	}
+	m, err := a.openModel(&f.model)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	p, err := a.readPatches(m.Weights(), f.model.patches)
+	if err != nil {
+		return err
+	}
+	overlay, err := m.Overlay(p)
+	if err != nil {
+		return err
+	}
+	o := experiment.TextOptions{
+		Name: f.text, IDs: m.Tokenizer().Encode(string(data)), Window: int(f.window), Stride: int(f.stride),
+		Overlay: overlay, Patch: strings.Join(f.model.patches, " ^ "),
+	}
+	if o.Stride == 0 {
+		o.Stride = o.Window
+	}
+	facts := []experiment.Fact{
+		{Name: "text", Value: fmt.Sprintf("%x", sha256.Sum256(data))},
+		{Name: "window", Value: fmt.Sprint(o.Window)},
+		{Name: "stride", Value: fmt.Sprint(o.Stride)},
+		{Name: "patch", Value: p.ContentDigest().String()},
+	}
+	return a.experiment(ctx, &f.experimentFlags, m, "perplexity", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+		return experiment.MeasurePerplexity(ctx, r, o)
+	})
+}

@@ -1,0 +1,80 @@
+package experiment
+
+import (
+	"encoding/json"
+	"math"
+
+	"bankai/internal/stats"
+)
+
+// Estimate is a figure with its 95 % interval. A bound that is not defined, as
+// with a single value, is NaN, in JSON null.
+type Estimate struct {
+	Value, Low, High float64
+	N                int // values it is made of
+}
+
+// estimateJSON is an Estimate as it is written: NaN and infinities as null.
+type estimateJSON struct {
+	Value *float64 `json:"value"`
+	Low   *float64 `json:"low"`
+	High  *float64 `json:"high"`
+	N     int      `json:"n"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (e Estimate) MarshalJSON() ([]byte, error) {
+	return json.Marshal(estimateJSON{orNull(e.Value), orNull(e.Low), orNull(e.High), e.N})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *Estimate) UnmarshalJSON(data []byte) error {
+	var j estimateJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*e = Estimate{orNaN(j.Value), orNaN(j.Low), orNaN(j.High), j.N}
+	return nil
+}
+
+// Number is a figure that may be undefined: NaN and infinities are null in JSON.
+type Number float64
+
+// MarshalJSON implements json.Marshaler.
+func (n Number) MarshalJSON() ([]byte, error) { return json.Marshal(orNull(float64(n))) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *Number) UnmarshalJSON(data []byte) error {
+	var p *float64
+	if err := json.Unmarshal(data, &p); err != nil {
+		return err
+	}
+	*n = Number(orNaN(p))
+	return nil
+}
+
+func orNull(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}
+
+func orNaN(p *float64) float64 {
+	if p == nil {
+		return math.NaN()
+	}
+	return *p
+}
+
+// meanOf is the mean of values with its Student interval.
+func meanOf(values []float64) Estimate {
+	mean, iv := stats.MeanInterval(values)
+	return Estimate{mean, iv.Low, iv.High, len(values)}
+}
+
+// shareOf is a share of so many, with Wilson's interval.
+func shareOf(yes, total int) Estimate {
+	low, high := stats.Wilson(yes, total)
+	return Estimate{float64(yes) / float64(total), low, high, total}
+}

@@ -1,0 +1,253 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"bankai/engine"
+	"bankai/evaluate"
+	"bankai/internal/chart"
+	"bankai/internal/stats"
+)
+
+// Perplexity is how well a model foresees a text, as llama.cpp's perplexity tool
+// counts it, and how far a patch moves it away from what it was.
+type Perplexity struct {
+	About
+	Text    string  `json:"text"`    // where it is from
+	Window  int     `json:"window"`  // tokens of context, llama.cpp's --ctx-size
+	Stride  int     `json:"stride"`  // tokens from one window to the next
+	Windows []Slice `json:"windows"` // in order
+	Tokens  int     `json:"tokens"`  // that were predicted
+
+	Before  Estimate `json:"before"`          // perplexity of the model as it is
+	Patched *Shift   `json:"patched"`         // null without a patch
+	Patch   string   `json:"patch,omitempty"` // the files
+}
+
+// Shift is what a patch does to a text.
+type Shift struct {
+	After Estimate `json:"after"` // perplexity of the patched model
+	Ratio Estimate `json:"ratio"` // of the perplexities, after to before
+	KL    Estimate `json:"kl"`    // mean Σ p ln(p/q) a token, nats, from the model to the patched one
+	// Median, P99 and Most are of the tokens' divergences.
+	Median float64 `json:"kl_median"`
+	P99    float64 `json:"kl_99_percent"`
+	Most   float64 `json:"kl_max"`
+	// Right is the share of tokens that were the likeliest ones.
+	RightBefore Estimate `json:"right_before"`
+	RightAfter  Estimate `json:"right_after"`
+}
+
+// Slice is the share of a window.
+type Slice struct {
+	First  int     `json:"first"` // the window's first token
+	Tokens int     `json:"tokens"`
+	Before float64 `json:"before"` // perplexity
+	After  float64 `json:"after"`  // 0 without a patch
+	KL     float64 `json:"kl"`     // mean, nats
+}
+
+// TextOptions choose the text, and how it is cut.
+type TextOptions struct {
+	Name    string // of the text, for people
+	IDs     []int32
+	Window  int
+	Stride  int             // from one window to the next; Window, as llama.cpp's, or less
+	Overlay *engine.Overlay // nil: no patch
+	Patch   string          // its name, for people
+}
+
+// window is what one window's tokens say.
+type window struct {
+	Before      []float64 `json:"before"` // ln p
+	After       []float64 `json:"after,omitempty"`
+	KL          []float64 `json:"kl,omitempty"`
+	RightBefore int       `json:"right_before"`
+	RightAfter  int       `json:"right_after"`
+}
+
+// MeasurePerplexity goes through a text in windows, each of which is a context of
+// its own. Of every window the second half is predicted but for its first token,
+// as by llama.cpp; with a stride below that, only the last tokens, as many as the
+// stride has. What is left behind the last window is not used.
+func MeasurePerplexity(ctx context.Context, r *Run, o TextOptions) (*Perplexity, error) {
+	starts, err := o.starts()
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(starts))
+	for i, s := range starts {
+		keys[i] = fmt.Sprintf("window at token %d", s)
+	}
+	windows, err := Each(ctx, r, keys, func(ctx context.Context, i int) (window, error) {
+		return measureWindow(ctx, r.Model, o, o.question(starts[i]))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o.result(starts, windows), nil
+}
+
+// starts are the first tokens of the windows.
+func (o TextOptions) starts() (starts []int, err error) {
+	switch {
+	case o.Window < 4:
+		return nil, fmt.Errorf("a window of %d tokens: must be at least 4", o.Window)
+	case o.Stride < 1 || o.Stride > o.Window:
+		return nil, fmt.Errorf("a stride of %d tokens: must be from 1 to the window's %d", o.Stride, o.Window)
+	case len(o.IDs) < o.Window:
+		return nil, fmt.Errorf("%s has %d tokens, less than a window of %d: give a longer text, or a smaller window", o.Name, len(o.IDs), o.Window)
+	}
+	for s := 0; s+o.Window <= len(o.IDs); s += o.Stride {
+		starts = append(starts, s)
+	}
+	return starts, nil
+}
+
+// question asks for the predicted tokens of the window from a token on.
+func (o TextOptions) question(start int) engine.Question {
+	w := o.IDs[start : start+o.Window]
+	given := max(o.Window/2+1, o.Window-o.Stride)
+	return engine.Question{Prompt: w[:given], Answers: [][]int32{w[given:]}}
+}
+
+func measureWindow(ctx context.Context, m *engine.Model, o TextOptions, q engine.Question) (w window, err error) {
+	before, err := m.ScoreTokens(ctx, []engine.Question{q})
+	if err != nil {
+		return w, err
+	}
+	for _, a := range before[0] {
+		w.Before = append(w.Before, a.LogProb)
+		w.RightBefore += one(a.Greedy)
+	}
+	if o.Overlay == nil {
+		return w, nil
+	}
+	refs, err := m.References(ctx, []engine.Question{q})
+	if err != nil {
+		return w, err
+	}
+	q.Overlay, q.Reference = o.Overlay, refs[0]
+	after, err := m.ScoreTokens(ctx, []engine.Question{q})
+	if err != nil {
+		return w, err
+	}
+	for _, a := range after[0] {
+		w.After = append(w.After, a.LogProb)
+		w.KL = append(w.KL, a.KL)
+		w.RightAfter += one(a.Greedy)
+	}
+	return w, nil
+}
+
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func (o TextOptions) result(starts []int, windows []window) *Perplexity {
+	p := &Perplexity{Text: o.Name, Window: o.Window, Stride: o.Stride, Patch: o.Patch}
+	var all window
+	for i, w := range windows {
+		s := Slice{First: starts[i], Tokens: len(w.Before), Before: perplexityOf(w.Before).Value}
+		if o.Overlay != nil {
+			s.After, s.KL = perplexityOf(w.After).Value, stats.Mean(w.KL)
+		}
+		p.Windows = append(p.Windows, s)
+		all.Before, all.After, all.KL = append(all.Before, w.Before...), append(all.After, w.After...), append(all.KL, w.KL...)
+		all.RightBefore, all.RightAfter = all.RightBefore+w.RightBefore, all.RightAfter+w.RightAfter
+	}
+	p.Tokens, p.Before = len(all.Before), perplexityOf(all.Before)
+	if o.Overlay != nil {
+		p.Patched = all.shift()
+	}
+	return p
+}
+
+// shift sums up the tokens of all windows.
+func (w window) shift() *Shift {
+	lost := make([]float64, len(w.Before))
+	for i := range lost {
+		lost[i] = w.Before[i] - w.After[i]
+	}
+	ratio := meanOf(lost)
+	sorted := slices.Sorted(slices.Values(w.KL))
+	return &Shift{
+		After: perplexityOf(w.After),
+		Ratio: Estimate{math.Exp(ratio.Value), math.Exp(ratio.Low), math.Exp(ratio.High), ratio.N},
+		KL:    meanOf(w.KL), Median: stats.Quantile(sorted, 0.5), P99: stats.Quantile(sorted, 0.99), Most: sorted[len(sorted)-1],
+		RightBefore: shareOf(w.RightBefore, len(w.Before)), RightAfter: shareOf(w.RightAfter, len(w.After)),
+	}
+}
+
+// perplexityOf is exp of minus the mean of ln p, with the interval of that mean.
+func perplexityOf(logProbs []float64) Estimate {
+	e := meanOf(logProbs)
+	return Estimate{math.Exp(-e.Value), math.Exp(-e.High), math.Exp(-e.Low), e.N}
+}
+
+// Present implements Result.
+func (p *Perplexity) Present() *Presentation {
+	out := &Presentation{
+		Title: "Perplexity of " + p.Text,
+		Purpose: "How well the model foresees a text: exp of the mean of −ln p over the predicted tokens, counted as llama.cpp's perplexity tool does, " +
+			"so the figures of one model file compare. Lower is better. The divergence says how far a patch moves the model's predictions: it is 0 only if nothing changed.",
+		Findings: []string{fmt.Sprintf("Perplexity %s over %s tokens.", text(p.Before), evaluate.Thousands(int64(p.Tokens)))},
+		Notes: []string{fmt.Sprintf("%d windows of %d tokens, a stride of %d. Intervals are 95 %%, over tokens as if they were independent, which they are not quite.",
+			len(p.Windows), p.Window, p.Stride)},
+	}
+	facts := Table{
+		Name: "perplexity", Caption: "Over all windows", Columns: []string{"figure", "value"},
+		Rows: [][]any{{"perplexity", p.Before}},
+	}
+	line := chart.Series{Name: "as it is"}
+	for i, w := range p.Windows {
+		line.Points = append(line.Points, chart.Point{X: float64(i + 1), Y: w.Before, Low: math.NaN(), High: math.NaN()})
+	}
+	lines := &chart.Lines{X: "window", Y: "perplexity", Series: []chart.Series{line}}
+	if s := p.Patched; s != nil {
+		out.Findings = append(out.Findings, s.finding())
+		facts.Rows = append(facts.Rows, [][]any{
+			{"patched", s.After}, {"ratio", s.Ratio}, {"KL divergence, nats a token", s.KL},
+			{"KL median", Estimate{s.Median, math.NaN(), math.NaN(), p.Tokens}}, {"KL 99 %", Estimate{s.P99, math.NaN(), math.NaN(), p.Tokens}},
+			{"KL maximum", Estimate{s.Most, math.NaN(), math.NaN(), p.Tokens}},
+			{"share of likeliest tokens", s.RightBefore}, {"share, patched", s.RightAfter},
+		}...)
+		after := chart.Series{Name: "patched"}
+		for i, w := range p.Windows {
+			after.Points = append(after.Points, chart.Point{X: float64(i + 1), Y: w.After, Low: math.NaN(), High: math.NaN()})
+		}
+		lines.Series = append(lines.Series, after)
+	}
+	out.Tables = []Table{facts, p.windowTable()}
+	out.Charts = []chart.Chart{{Name: "perplexity", Title: "Perplexity of each window", Alt: "The perplexity of each window of the text.", Panels: []chart.Panel{lines}}}
+	return out
+}
+
+func (s *Shift) finding() string {
+	verdict := "no difference that could not be chance"
+	switch {
+	case s.Ratio.Low > 1:
+		verdict = "the patch makes the text harder to foresee"
+	case s.Ratio.High < 1:
+		verdict = "the patch makes the text easier to foresee"
+	}
+	return fmt.Sprintf("Patched, %s: %s times as much, %s. KL divergence %s nats a token.", text(s.After), text(s.Ratio), verdict, text(s.KL))
+}
+
+func (p *Perplexity) windowTable() Table {
+	t := Table{Name: "perplexity-windows", Caption: "By window", Columns: []string{"first token", "tokens", "perplexity", "patched", "KL"}, Brief: 8}
+	for _, w := range p.Windows {
+		row := []any{w.First, w.Tokens, w.Before, nil, nil}
+		if p.Patched != nil {
+			row[3], row[4] = w.After, w.KL
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}

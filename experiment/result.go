@@ -1,0 +1,56 @@
+package experiment
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// About says what a result is of. Every result begins with it.
+type About struct {
+	Experiment string  `json:"experiment"` // its name, as on the command line
+	Command    string  `json:"command"`    // the command line
+	Tool       string  `json:"tool"`       // name and version of the program
+	Model      string  `json:"model"`      // what people call it
+	Digest     string  `json:"digest"`     // of the model, SHA-256
+	Precision  string  `json:"precision"`  // of the 1-bit products
+	Seed       uint64  `json:"seed"`
+	Seconds    float64 `json:"seconds"` // that it took, resumed pieces aside
+}
+
+// Head returns a itself: a Result embeds its About.
+func (a *About) Head() *About { return a }
+
+// Result is what an experiment found. It goes through JSON unchanged.
+type Result interface {
+	Head() *About
+	// Present says how the figures are shown; it only depends on the result.
+	Present() *Presentation
+}
+
+// kinds are the results there are, by the name of their experiment.
+var kinds = map[string]func() Result{
+	"perplexity": func() Result { return &Perplexity{} },
+}
+
+// Read reads a result that was written as JSON.
+func Read(r io.Reader) (Result, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	var head About
+	if err := json.Unmarshal(data, &head); err != nil || head.Experiment == "" {
+		return nil, errors.New("is no result of an experiment: give the .json file that one wrote")
+	}
+	kind := kinds[head.Experiment]
+	if kind == nil {
+		return nil, fmt.Errorf("is of an experiment %q that this program does not know", head.Experiment)
+	}
+	result := kind()
+	if err := json.Unmarshal(data, result); err != nil {
+		return nil, fmt.Errorf("is not a whole result of %s: %w", head.Experiment, err)
+	}
+	return result, nil
+}

@@ -1,0 +1,56 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+
+	"bankai/engine"
+)
+
+// Run is what all experiments run with.
+type Run struct {
+	Model    *engine.Model
+	Seed     uint64
+	Journal  *Journal         // answers what it holds, and gets what is done; may be nil
+	Progress func(p Progress) // called after every piece of work; may be nil
+}
+
+// Progress says how far an experiment is.
+type Progress struct {
+	Done, Total int
+	Resumed     int    // of those done, the pieces that the journal held
+	Remark      string // on the last piece
+}
+
+// Each does pieces of work one after another, those aside that the run's journal
+// holds, and returns their results in order. The keys tell the pieces of an
+// experiment apart, so they must differ; all else that decides a result belongs
+// into the journal's facts. T goes through JSON. An error names the piece and
+// keeps what is done.
+func Each[T any](ctx context.Context, r *Run, keys []string, do func(ctx context.Context, i int) (T, error)) ([]T, error) {
+	results := make([]T, len(keys))
+	p := Progress{Total: len(keys)}
+	for i, key := range keys {
+		held, err := r.Journal.find(key, &results[i])
+		if err != nil {
+			return nil, err
+		}
+		if !held {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if results[i], err = do(ctx, i); err != nil {
+				return nil, fmt.Errorf("%s: %w", key, err)
+			}
+			if err := r.Journal.add(key, results[i]); err != nil {
+				return nil, err
+			}
+		} else {
+			p.Resumed++
+		}
+		if p.Done, p.Remark = i+1, key; r.Progress != nil {
+			r.Progress(p)
+		}
+	}
+	return results, nil
+}

@@ -1,0 +1,44 @@
+package experiment
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+
+	"bankai/internal/atomicfile"
+)
+
+// Save writes a result into a folder: as JSON, as a page, each of its tables as
+// CSV and each of its charts as SVG and PNG. It returns the files' names. A file
+// that is there is replaced as a whole.
+func Save(dir string, r Result) ([]string, error) {
+	p := r.Present()
+	name := r.Head().Experiment
+	var files []string
+	write := func(name string, write func(io.Writer) error) error {
+		path := filepath.Join(dir, name)
+		if err := atomicfile.Write(path, func(f *os.File) error { return write(f) }); err != nil {
+			return err
+		}
+		files = append(files, path)
+		return nil
+	}
+	if err := write(name+".json", func(w io.Writer) error { return WriteJSON(w, r) }); err != nil {
+		return files, err
+	}
+	for _, t := range p.Tables {
+		if err := write(t.Name+".csv", t.WriteCSV); err != nil {
+			return files, err
+		}
+	}
+	for _, c := range p.Charts {
+		if err := write(c.Name+".svg", c.SVG); err != nil {
+			return files, err
+		}
+		if err := write(c.Name+".png", c.PNG); err != nil {
+			return files, err
+		}
+	}
+	err := write(name+".html", func(w io.Writer) error { return WriteHTML(w, r) })
+	return files, err
+}

@@ -1,0 +1,150 @@
+package experiment
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// WriteText writes a presentation for a person to read.
+func (p *Presentation) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintln(&b, p.Title)
+	for _, t := range p.Tables {
+		fmt.Fprintf(&b, "\n%s\n", t.Caption)
+		t.write(&b)
+	}
+	fmt.Fprintln(&b)
+	for _, f := range p.Findings {
+		fmt.Fprintln(&b, f)
+	}
+	for _, n := range p.Notes {
+		fmt.Fprintln(&b, n)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// write writes the table with aligned columns, numbers to the right.
+func (t *Table) write(b *strings.Builder) {
+	widths := make([]int, len(t.Columns))
+	rows := t.Rows
+	if t.Brief > 0 {
+		rows = rows[:min(t.Brief, len(rows))]
+	}
+	lines := [][]string{t.Columns}
+	for _, row := range rows {
+		line := make([]string, len(row))
+		for i, cell := range row {
+			line[i] = text(cell)
+		}
+		lines = append(lines, line)
+	}
+	for _, line := range lines {
+		for i, s := range line {
+			widths[i] = max(widths[i], len([]rune(s)))
+		}
+	}
+	for _, line := range lines {
+		var out strings.Builder
+		for i, s := range line {
+			pad := strings.Repeat(" ", widths[i]-len([]rune(s)))
+			if t.isText(i) {
+				s += pad
+			} else {
+				s = pad + s
+			}
+			out.WriteString("  " + s)
+		}
+		b.WriteString(strings.TrimRight(out.String(), " ") + "\n")
+	}
+	if left := len(t.Rows) - len(rows); left > 0 {
+		fmt.Fprintf(b, "  … and %d more\n", left)
+	}
+}
+
+// isText reports whether a column holds words.
+func (t *Table) isText(column int) bool {
+	for _, row := range t.Rows {
+		if row[column] != nil {
+			_, words := row[column].(string)
+			return words
+		}
+	}
+	return false
+}
+
+// isEstimate reports whether a column holds estimates.
+func (t *Table) isEstimate(column int) bool {
+	for _, row := range t.Rows {
+		if _, ok := row[column].(Estimate); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// WriteCSV writes the table with all digits. An estimate takes up four columns:
+// its value, the ends of its interval, and the number of values behind it. What
+// is not defined is empty.
+func (t *Table) WriteCSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	var head []string
+	for i, name := range t.Columns {
+		head = append(head, name)
+		if t.isEstimate(i) {
+			head = append(head, name+" low", name+" high", name+" n")
+		}
+	}
+	if err := out.Write(head); err != nil {
+		return err
+	}
+	for _, row := range t.Rows {
+		var line []string
+		for i, cell := range row {
+			line = append(line, plain(cell))
+			if e, ok := cell.(Estimate); ok {
+				line = append(line, plain(e.Low), plain(e.High), plain(e.N))
+			} else if t.isEstimate(i) {
+				line = append(line, "", "", "")
+			}
+		}
+		if err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// plain is a cell for machines.
+func plain(cell any) string {
+	switch c := cell.(type) {
+	case string:
+		return c
+	case int:
+		return strconv.Itoa(c)
+	case float64:
+		if math.IsNaN(c) || math.IsInf(c, 0) {
+			return ""
+		}
+		return strconv.FormatFloat(c, 'g', -1, 64)
+	case P:
+		return plain(float64(c))
+	case Estimate:
+		return plain(c.Value)
+	}
+	return ""
+}
+
+// WriteJSON writes a result as Read takes it.
+func WriteJSON(w io.Writer, r Result) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	return enc.Encode(r)
+}
