@@ -65,7 +65,13 @@ type PatchFacts struct {
 //go:embed report.html
 var reportHTML string
 
+// Style is the style sheet of pages about patches.
+//
+//go:embed style.css
+var Style string
+
 var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
+	"style":       func() template.CSS { return template.CSS(Style) },
 	"trajectory":  newTrajectoryView,
 	"outcomes":    newOutcomeViews,
 	"flipmap":     newFlipMap,
