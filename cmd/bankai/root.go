@@ -98,7 +98,7 @@ func (a *app) root() *cobra.Command {
 		{"try", "Try it:", []*cobra.Command{a.demoCommand()}},
 		{"look", "Look at a model:", []*cobra.Command{a.infoCommand(), a.tokenizeCommand(), a.logitsCommand(), a.generateCommand()}},
 		{"change", "Change it:", []*cobra.Command{a.searchCommand(), a.patchCommand()}},
-		{"measure", "Measure:", []*cobra.Command{a.probesCommand(), a.auditCommand(), a.evalCommand(), a.experimentCommand(), a.benchCommand()}},
+		{"measure", "Measure:", []*cobra.Command{a.probesCommand(), a.auditCommand(), a.evalCommand(), a.experimentCommand(), a.reportCommand(), a.benchCommand()}},
 		{"other", "Other:", []*cobra.Command{a.versionCommand()}},
 	}
 	for _, g := range groups {
