@@ -37,7 +37,8 @@ demo:control_few and demo:control_heldout and the texts demo:text and
 demo:control_text. Write ./demo for a file of that name.
 
 Probe files are JSON, JSONL or CSV with the fields prompt, correct and wrong,
-and, if you like, name, category and alternates.
+and, if you like, name, category and alternates. FILE#a+b is the part of FILE
+with the categories a and b.
 
 Environment:
   BANKAI_KERNEL       the kernel set to use; "bankai version" lists them
