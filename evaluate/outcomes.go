@@ -8,6 +8,8 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+
+	"bankai/internal/stats"
 )
 
 // Outcome is a move that a search tried after it had predicted its effect.
@@ -69,7 +71,7 @@ func newOutcomeView(granularity string, outcomes []Outcome) (v outcomeView, err 
 		}
 	}
 	v.Compared = len(predicted)
-	v.Rho = correlationText(Spearman(predicted, measured))
+	v.Rho = correlationText(stats.Spearman(predicted, measured))
 	label := fmt.Sprintf("True against predicted change of fitness, %s: Spearman's ρ %s.", plural(v.Compared, granularity+" move"), v.Rho)
 	v.SVG, err = drawSVG(340, 290, label, outcomePanel(kept, refused))
 	return v, err

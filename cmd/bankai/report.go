@@ -30,7 +30,7 @@ beside it: no scripts, fonts or pictures from elsewhere.
 
 RESULT.json is what an experiment left in its folder, or printed with --json.`,
 		Example: `  bankai report results/perplexity.json -o results.html`,
-		Args: arguments(1, -1, "the .json files that experiments wrote"),
+		Args:    arguments(1, -1, "the .json files that experiments wrote"),
 		RunE: a.do(func(_ context.Context, args []string) error {
 			if filepath.Ext(out) != ".html" {
 				return usagef("give a name for the page with -o, ending in .html")
