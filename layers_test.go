@@ -21,6 +21,7 @@ var layers = map[string]int{
 	"internal/gguf":        0,  // the file format
 	"internal/safetensors": 0,  // the file format of MLX models
 	"internal/bpe":         0,  // the tokenizer
+	"internal/chart":       0,  // pictures of figures
 	"models/demo":          0,  // the embedded model
 	"internal/weights":     1,  // a model file as named tensors: check, bake, diff
 	"engine":               2,  // forward passes, scoring, generation

@@ -1,0 +1,111 @@
+// Package chart draws measured figures: as an SVG document, as a PNG file, and as
+// an <svg> element for a page that is read in light or dark. Equal charts give
+// equal bytes.
+package chart
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+)
+
+// Chart is a picture: panels in a grid, drawn in order, row by row.
+type Chart struct {
+	Name    string  // file name without its ending, such as "robustness"
+	Title   string  // shown above; may be empty
+	Alt     string  // what the picture shows, for those who do not see it
+	Columns int     // of the grid; 0 is 1
+	Width   float64 // points; 0 is 640
+	Panels  []Panel
+}
+
+// Panel is a part of a chart: *Lines, *Scatter, *Bars or *Heat.
+type Panel interface {
+	// frame is the panel with its axes; width is the room for all of it.
+	frame(width float64) *frame
+}
+
+// Point is a value at X with its interval. Low and High are NaN where there is
+// none. A point whose X or Y is no number, is infinite, or is not above 0 on a
+// logarithmic axis, is left out.
+type Point struct{ X, Y, Low, High float64 }
+
+// Series is points of one kind. The number of a series in its panel gives it its
+// colour and its mark.
+type Series struct {
+	Name   string
+	Points []Point
+	Dashed bool
+}
+
+// SVG writes the chart as a document with a white background.
+func (c *Chart) SVG(w io.Writer) error {
+	d, err := c.layout(&printed)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, svgDocument(d.svg(), c.heading(), c.description()))
+	return err
+}
+
+// PNG writes the chart as an image of 2 pixels a point.
+func (c *Chart) PNG(w io.Writer) error {
+	d, err := c.layout(&printed)
+	if err != nil {
+		return err
+	}
+	return d.png(w)
+}
+
+// Inline returns the chart as an <svg> element. Its colours are custom
+// properties: Style gives them their values.
+func (c *Chart) Inline() (template.HTML, error) {
+	d, err := c.layout(&paged)
+	if err != nil {
+		return "", err
+	}
+	return template.HTML(inlineSVG(d.svg(), c.description())), nil
+}
+
+// heading and description name the chart, whatever of it was left empty.
+func (c *Chart) heading() string     { return clean(first(c.Title, c.Alt, c.Name)) }
+func (c *Chart) description() string { return clean(first(c.Alt, c.Title, c.Name)) }
+
+func first(texts ...string) string {
+	for _, s := range texts {
+		if s != "" {
+			return s
+		}
+	}
+	return "chart"
+}
+
+// size is the width of the chart in points and the columns of its grid.
+func (c *Chart) size() (width float64, columns int) {
+	width = math.Round(bounded(c.Width, 640, 160, 4000))
+	return width, max(1, min(c.Columns, len(c.Panels), int(width/leastColumn)))
+}
+
+// leastColumn is the width below which a grid has fewer columns than asked for.
+const leastColumn = 150
+
+// bounded is x within [low, high], or usual where x is not set.
+func bounded(x, usual, low, high float64) float64 {
+	if x == 0 || !Finite(x) {
+		return usual
+	}
+	return min(max(x, low), high)
+}
+
+// frames are the panels with their axes; width is that of a column.
+func (c *Chart) frames(width float64) ([]*frame, error) {
+	frames := make([]*frame, len(c.Panels))
+	for i, p := range c.Panels {
+		if p == nil {
+			return nil, fmt.Errorf("chart %s: panel %d of %d is nil: leave it out", c.Name, i+1, len(c.Panels))
+		}
+		frames[i] = p.frame(width)
+	}
+	return frames, nil
+}
