@@ -26,7 +26,8 @@ var layers = map[string]int{
 	"engine":               2,  // forward passes, scoring, generation
 	"search":               3,  // finds patches
 	"evaluate":             3,  // audits, measures, reports
-	"cmd/bankai":           4,  // the command line
+	"internal/lora":        4,  // trains an adapter, to compare patches with
+	"cmd/bankai":           5,  // the command line
 	"internal/testmodel":   4,  // models with random weights: for tests, and for
 	"bench":                5,  // measuring against llama.cpp, but for nothing else
 }

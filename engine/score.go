@@ -170,12 +170,18 @@ func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, tokens int, ou
 			}
 		}
 	}
+	settle := func() {
+		for i := range qs {
+			out[i] = scores.answers(i)
+		}
+	}
+	if j.grad != nil {
+		j.grad.settle = settle
+	}
 	if err := b.judge(ctx, j, spans, scores.row); err != nil {
 		return err
 	}
-	for i := range qs {
-		out[i] = scores.answers(i)
-	}
+	settle()
 	return nil
 }
 
