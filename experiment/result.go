@@ -32,6 +32,10 @@ type Result interface {
 // kinds are the results there are, by the name of their experiment.
 var kinds = map[string]func() Result{
 	"perplexity": func() Result { return &Perplexity{} },
+	"variations": func() Result { return &Variations{} },
+	"stack":      func() Result { return &Stack{} },
+	"compare":    func() Result { return &Comparison{} },
+	"rescore":    func() Result { return &Rescored{} },
 }
 
 // Read reads a result that was written as JSON.
