@@ -32,6 +32,7 @@ measured (more seeds, say), the same command with --resume does what is missing.
 	}
 	asGroup(cmd)
 	cmd.AddCommand(
+		a.loraCommand(),
 		a.perplexityCommand(),
 		a.variationsCommand(), a.stackCommand(), a.compareCommand(), a.rescoreCommand(),
 	)
