@@ -109,5 +109,5 @@ func (c *Comparison) charts() []chart.Chart {
 
 // cell is the text of a cell of the matrix.
 func (d Duel) cell(lead int) string {
-	return strings.Replace(fmt.Sprintf("%+d, p %s", lead, evaluate.Probability(d.Holm)), "-", "−", 1)
+	return strings.ReplaceAll(fmt.Sprintf("%+d, p %s", lead, evaluate.Probability(d.Holm)), "-", "−")
 }
