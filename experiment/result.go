@@ -31,6 +31,7 @@ type Result interface {
 
 // kinds are the results there are, by the name of their experiment.
 var kinds = map[string]func() Result{
+	"ablate":     func() Result { return &Ablate{} },
 	"perplexity": func() Result { return &Perplexity{} },
 }
 

@@ -33,6 +33,7 @@ measured (more seeds, say), the same command with --resume does what is missing.
 	asGroup(cmd)
 	cmd.AddCommand(
 		a.perplexityCommand(),
+		a.ablateCommand(),
 	)
 	return cmd
 }
