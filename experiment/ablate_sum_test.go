@@ -70,9 +70,17 @@ func TestAblateSums(t *testing.T) {
 	near("p of the net", float64(base.NetP), p(18/math.Sqrt(14.0/6)))
 	near("difference", greedy.FromBase.Value, -9)
 	near("p of the difference", float64(greedy.FromBaseP), p(9))
-	if got := greedy.FromBase; got.N != 3 || !(got.Low < -10.9 && got.High > -7.1) || math.Abs(got.Low+got.High+18) > 1e-12 {
-		t.Errorf("interval of the difference: %+v", got)
-	}
+	t975 := 0.95 * math.Sqrt(2/(1-0.95*0.95)) // where that is 0.05
+	near("low end", greedy.FromBase.Low, -9-t975)
+	near("high end", greedy.FromBase.High, -9+t975)
+	near("low end of the net", base.Net.Low, 18-t975*math.Sqrt(14.0/6))
+	near("high end of fixed", base.Fixed.High, 22+t975*math.Sqrt(8.0/6))
+	// With 6 probes it is −26, −29 and −30 less: −28⅓ ± √(13/9); with 15, −17, −13
+	// and −20: −16⅔ ± √(37/9). Of the three p-values the last is the greatest, yet
+	// not below greedy's after the correction.
+	near("p with 6 probes", float64(x.Settings[2].FromHolm), 3*p(85/math.Sqrt(13)))
+	near("p of greedy", float64(greedy.FromHolm), 2*p(9))
+	near("p with 15 probes", float64(x.Settings[1].FromHolm), 2*p(9))
 	if !math.IsNaN(float64(base.FromBaseP)) || base.FromBase.Value != 0 {
 		t.Errorf("the base differs from itself: %v, p %v", base.FromBase, base.FromBaseP)
 	}
@@ -80,9 +88,9 @@ func TestAblateSums(t *testing.T) {
 
 // Only p-values that are defined count for the correction.
 func TestAblateCorrects(t *testing.T) {
-	p, corrected := []Number{Number(math.NaN()), 0.5}, []Number{9, 9}
-	correct([]*Number{&p[0], &p[1]}, []*Number{&corrected[0], &corrected[1]})
-	if corrected[0] != 9 || corrected[1] != 0.5 {
+	p, corrected := []Number{0.04, Number(math.NaN()), 0.01}, []Number{9, 9, 9}
+	correct([]*Number{&p[0], &p[1], &p[2]}, []*Number{&corrected[0], &corrected[1], &corrected[2]})
+	if corrected[0] != 0.04 || corrected[1] != 9 || corrected[2] != 0.02 {
 		t.Errorf("got %v", corrected)
 	}
 }
