@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"bankai/evaluate"
@@ -53,24 +54,36 @@ func netVerdict(net Estimate) string {
 // enough says from how many probes on more is fixed than broken.
 func (x *Ablate) enough(f AblatedFactor) string {
 	levels := x.byProbes(f)
-	from := len(levels)
-	for from > 0 && levels[from-1].Net.Low > 0 {
-		from--
+	said := "At no number of probes, up to the largest, are more held-out answers fixed than broken beyond the interval."
+	if from := since(levels, func(s *Ablated) bool { return s.Net.Low > 0 }); from != nil {
+		corrected := "though not after the correction for the number of settings"
+		if sure := since(levels, func(s *Ablated) bool { return s.Net.Low > 0 && s.NetHolm < 0.05 }); sure != nil {
+			corrected = fmt.Sprintf("from %d on also after the correction for the number of settings", sure.Probes)
+		}
+		said = fmt.Sprintf("From %d probes on, more held-out answers are fixed than broken, beyond the interval; %s.", from.Probes, corrected)
 	}
 	var harmful []string
 	for _, s := range levels {
 		if s.Net.High < 0 {
-			harmful = append(harmful, s.Name)
+			harmful = append(harmful, fmt.Sprint(s.Probes))
 		}
 	}
-	said := "At no number of probes, up to the largest, are more held-out answers fixed than broken beyond the interval."
-	if from < len(levels) {
-		said = fmt.Sprintf("From %d probes on, more held-out answers are fixed than broken, beyond the interval.", levels[from].Probes)
-	}
 	if len(harmful) > 0 {
-		said += fmt.Sprintf(" More are broken than fixed, beyond the interval, by searches with %s.", strings.Join(harmful, ", "))
+		said += fmt.Sprintf(" More are broken than fixed, beyond the interval, with %s probes.", strings.Join(harmful, ", "))
 	}
 	return said
+}
+
+// since is the first of the settings from which on holds is true of all; nil if
+// it is not even of the last.
+func since(settings []*Ablated, holds func(*Ablated) bool) (first *Ablated) {
+	for _, s := range slices.Backward(settings) {
+		if !holds(s) {
+			break
+		}
+		first = s
+	}
+	return first
 }
 
 // memory says how the gain on the own probes compares with that on others.
@@ -131,13 +144,25 @@ func (x *Ablate) notes() []string {
 	if x.Watched > 0 {
 		controls = fmt.Sprintf("%d controls of %s", x.Watched, x.Controls)
 	}
-	return []string{
+	out := []string{
 		fmt.Sprintf("%d searches of each setting, of seeds from %d on; each draws its probes from the %s of %s, has %s, and may take %s. A pass over few probes is less work than one over many.",
 			x.Seeds, x.Settings[0].Runs[0].Seed, evaluate.Thousands(int64(x.PoolSize)), x.Pool, controls, budget),
 		fmt.Sprintf("Held out: %s probes of %s, of which the unpatched model answers %s right. They are the same for all seeds, so answers are not pooled over seeds: the intervals, "+
 			"95 %% by Student's t, and the p-values, of t tests, are over seeds, and say what another draw of search probes would do on these held-out probes. The draws come from one pool and overlap.",
 			evaluate.Thousands(int64(x.Held)), x.HeldOut, evaluate.Thousands(int64(x.HeldBase))),
-		fmt.Sprintf("Differences are from the base with the same seed. P-values are corrected by Holm's method, those of a net of 0 over the %d settings, those of a difference over the %d others. "+
-			"Where all seeds give the same figure other than 0, there is no test.", len(x.Settings), len(x.Settings)-1),
+		fmt.Sprintf("P-values of a net of 0 are corrected by Holm's method for %d tests. Where all seeds give the same figure other than 0, there is no test.", defined(x.Settings, func(s Ablated) Number { return s.NetP })),
 	}
+	if len(x.Settings) > 1 {
+		out = append(out, fmt.Sprintf("Differences are from the base with the same seed; their p-values are corrected by Holm's method for %d tests.",
+			defined(x.Settings, func(s Ablated) Number { return s.FromBaseP })))
+	}
+	return out
+}
+
+// defined counts the p-values that are.
+func defined(settings []Ablated, of func(Ablated) Number) (n int) {
+	for _, s := range settings {
+		n += one(!math.IsNaN(float64(of(s))))
+	}
+	return n
 }

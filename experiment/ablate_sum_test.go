@@ -105,9 +105,12 @@ func TestAblateFindings(t *testing.T) {
 		{"learns", learns(), []string{
 			"The base, 60 probes, guided by row in gate+up of all layers, answer_logprob: 22", "of 100 held-out answers fixed",
 			": more fixed than broken, beyond the interval.",
-			"From 60 probes on, more held-out answers are fixed than broken, beyond the interval.",
-			"More are broken than fixed, beyond the interval, by searches with 6 probes.",
+			"From 60 probes on, more held-out answers are fixed than broken, beyond the interval; from 60 on also after the correction",
+			"More are broken than fixed, beyond the interval, with 6 probes.",
 			"6 probes 33.33 and -10.33 %; 15 probes 13.33 and 1.333 %; 60 probes 3.333 and 18.00 %.",
+		}},
+		{"hardly", madeUp([4][3]int{{4, 5, 9}, {4, 5, 9}, {3, 5, 4}, {3, 5, 4}}, [4][3]int{{0, 0, 1}, {0, 0, 1}, {5, 4, 3}, {5, 4, 3}}), []string{
+			"From 15 probes on, more held-out answers are fixed than broken, beyond the interval; though not after the correction",
 		}},
 		{"nothing", madeUp(same, [4][3]int{{5, 4, 3}, {5, 4, 3}, {5, 4, 3}, {5, 4, 3}}), []string{
 			": no difference beyond the interval.", "At no number of probes, up to the largest, are more",
