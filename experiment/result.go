@@ -32,6 +32,7 @@ type Result interface {
 // kinds are the results there are, by the name of their experiment.
 var kinds = map[string]func() Result{
 	"lora":       func() Result { return &LoRA{} },
+	"ablate":     func() Result { return &Ablate{} },
 	"perplexity": func() Result { return &Perplexity{} },
 	"variations": func() Result { return &Variations{} },
 	"stack":      func() Result { return &Stack{} },

@@ -35,6 +35,7 @@ measured (more seeds, say), the same command with --resume does what is missing.
 		a.loraCommand(),
 		a.perplexityCommand(),
 		a.variationsCommand(), a.stackCommand(), a.compareCommand(), a.rescoreCommand(),
+		a.ablateCommand(),
 	)
 	return cmd
 }

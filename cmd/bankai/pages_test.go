@@ -34,6 +34,7 @@ func TestExamples(t *testing.T) {
 		"probes split", "info", "tokenize", "logits", "generate", "audit", "eval", "bench", "version",
 		"experiment perplexity", "report", "experiment lora",
 		"experiment variations", "experiment stack", "experiment compare", "experiment rescore",
+		"experiment ablate",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))
 		if err != nil {
