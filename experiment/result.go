@@ -31,6 +31,9 @@ type Result interface {
 
 // kinds are the results there are, by the name of their experiment.
 var kinds = map[string]func() Result{
+	"robustness": func() Result { return &Robustness{} },
+	"layers":     func() Result { return &LayerMap{} },
+	"scale":      func() Result { return &Scales{} },
 	"perplexity": func() Result { return &Perplexity{} },
 }
 

@@ -33,6 +33,9 @@ measured (more seeds, say), the same command with --resume does what is missing.
 	asGroup(cmd)
 	cmd.AddCommand(
 		a.perplexityCommand(),
+		a.robustnessCommand(),
+		a.layersCommand(),
+		a.scaleCommand(),
 	)
 	return cmd
 }
