@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"bankai/internal/stats"
 	"bankai/probe"
 )
 
@@ -51,7 +52,7 @@ type Result struct {
 func Compare(set probe.Set, before, after *Measurement) *Result {
 	r := &Result{
 		Total: len(set), Fixed: []string{}, Broke: []string{}, ByCategory: map[string]Counts{},
-		SeqLogprob: BeforeAfter{mean(before.SeqLogprob), mean(after.SeqLogprob)},
+		SeqLogprob: BeforeAfter{stats.Mean(before.SeqLogprob), stats.Mean(after.SeqLogprob)},
 	}
 	for i, p := range set {
 		o := Output{
@@ -83,7 +84,7 @@ func Compare(set probe.Set, before, after *Measurement) *Result {
 		}
 		r.ByCategory[p.Category] = c
 	}
-	r.PValue = McNemar(len(r.Fixed), len(r.Broke))
+	r.PValue = stats.McNemar(len(r.Fixed), len(r.Broke))
 	return r
 }
 

@@ -6,8 +6,12 @@ import (
 	"math"
 	"strings"
 
+	"bankai/internal/chart"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+
+	"bankai/internal/stats"
 )
 
 // Outcome is a move that a search tried after it had predicted its effect.
@@ -58,7 +62,7 @@ func newOutcomeView(granularity string, outcomes []Outcome) (v outcomeView, err 
 		if o.Kept {
 			v.Kept++
 		}
-		if !finite(o.Predicted) || !finite(o.True) {
+		if !chart.Finite(o.Predicted) || !chart.Finite(o.True) {
 			continue
 		}
 		predicted, measured = append(predicted, o.Predicted), append(measured, o.True)
@@ -69,26 +73,26 @@ func newOutcomeView(granularity string, outcomes []Outcome) (v outcomeView, err 
 		}
 	}
 	v.Compared = len(predicted)
-	v.Rho = correlationText(Spearman(predicted, measured))
+	v.Rho = correlationText(stats.Spearman(predicted, measured))
 	label := fmt.Sprintf("True against predicted change of fitness, %s: Spearman's ρ %s.", plural(v.Compared, granularity+" move"), v.Rho)
-	v.SVG, err = drawSVG(340, 290, label, outcomePanel(kept, refused))
+	v.SVG, err = chart.Stack(340, 290, label, outcomePanel(kept, refused))
 	return v, err
 }
 
 // outcomePanel draws the outcomes around the line on which they would lie if
 // every prediction were true.
 func outcomePanel(kept, refused plotter.XYs) *plot.Plot {
-	p := newPanel("predicted change", "true change")
-	addGlyphs(p, refused, ring)
-	addGlyphs(p, kept, dot)
+	p := chart.NewPlot("predicted change", "true change")
+	chart.AddGlyphs(p, refused, chart.Ring)
+	chart.AddGlyphs(p, kept, chart.Dot)
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Min, a.Max = min(a.Min, 0), max(a.Max, 0)
-		open(a)
+		chart.Open(a)
 	}
 	// Both ranges hold 0, where nothing changes: so the line crosses the panel.
-	addLine(p, plotter.XYs{{X: p.X.Min}, {X: p.X.Max}}, zeroLine, plotter.NoStep)
+	chart.AddLine(p, plotter.XYs{{X: p.X.Min}, {X: p.X.Max}}, chart.Thin, plotter.NoStep)
 	low, high := max(p.X.Min, p.Y.Min), min(p.X.Max, p.Y.Max)
-	addLine(p, plotter.XYs{{X: low, Y: low}, {X: high, Y: high}}, dashedLine, plotter.NoStep)
+	chart.AddLine(p, plotter.XYs{{X: low, Y: low}, {X: high, Y: high}}, chart.Dashed, plotter.NoStep)
 	return p
 }
 

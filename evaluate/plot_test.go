@@ -1,13 +1,12 @@
 package evaluate
 
 import (
-	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
+	"bankai/internal/chart"
 )
 
 // checkSVG holds for every picture: it has a description, takes its colours from
@@ -28,39 +27,19 @@ func dots(svg string) (filled, hollow int) {
 	return strings.Count(svg, `style="fill:var(--accent)"`), hollow
 }
 
-func TestDescriptionIsEscaped(t *testing.T) {
-	svg, err := drawSVG(100, 100, `"><script>$1`, newPanel("x", "y"))
-	if err != nil {
-		t.Fatal(err)
+// The page and the pictures on it call the same colours by the same names.
+func TestColours(t *testing.T) {
+	of := func(css string) map[string][]string {
+		values := map[string][]string{} // light, dark
+		for _, m := range regexp.MustCompile(`(--[\w-]+): (#\w+)`).FindAllStringSubmatch(css, -1) {
+			values[m[1]] = append(values[m[1]], m[2])
+		}
+		return values
 	}
-	checkSVG(t, string(svg))
-	if !strings.Contains(string(svg), `aria-label="&#34;&gt;&lt;script&gt;$1"`) {
-		t.Errorf("begins with %.120s", svg)
-	}
-}
-
-// Panels share their horizontal axis, however wide their labels are.
-func TestPanelsAreAligned(t *testing.T) {
-	narrow, wide := newPanel("x", "y"), newPanel("x", "y")
-	addLine(narrow, plotter.XYs{{X: 0, Y: 0}, {X: 7, Y: 1}}, solidLine, plotter.NoStep)
-	addLine(wide, plotter.XYs{{X: 0, Y: 0}, {X: 7, Y: 1e-7}}, solidLine, plotter.NoStep)
-	svg, err := drawSVG(680, 400, "two panels", narrow, wide)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := regexp.MustCompile(`<path d="M([\d.]+),[\d.-]+L([\d.]+),[\d.-]+" style="[^"]*stroke:var\(--accent\)`).FindAllStringSubmatch(string(svg), -1)
-	if len(lines) != 2 || lines[0][1] != lines[1][1] || lines[0][2] != lines[1][2] {
-		t.Errorf("the lines run from and to %q", lines)
-	}
-}
-
-func TestOpen(t *testing.T) {
-	for _, c := range []struct{ low, high, wantLow, wantHigh float64 }{
-		{math.Inf(1), math.Inf(-1), 0, 1}, {0, 0, -0.5, 0.5}, {3, 3, 2.5, 3.5}, {-1, 2, -1, 2},
-	} {
-		a := plot.Axis{Min: c.low, Max: c.high}
-		if open(&a); a.Min != c.wantLow || a.Max != c.wantHigh {
-			t.Errorf("%v to %v becomes %v to %v", c.low, c.high, a.Min, a.Max)
+	ours, theirs := of(Style), of(chart.Style)
+	for _, name := range []string{"--ink", "--soft", "--rule", "--accent"} {
+		if len(ours[name]) != 2 || !slices.Equal(ours[name], theirs[name]) {
+			t.Errorf("%s is %v on the page and %v in pictures", name, ours[name], theirs[name])
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"math"
 
+	"bankai/internal/chart"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/text"
@@ -65,16 +67,16 @@ func newTrajectoryView(points []Point, validation int) (v trajectoryView, err er
 			markKept(p, v.Kept.Cost, i == 0)
 		}
 	}
-	v.SVG, err = drawSVG(680, 90+170*float64(len(panels)), label, panels...)
+	v.SVG, err = chart.Stack(680, 90+170*float64(len(panels)), label, panels...)
 	return v, err
 }
 
 func fitnessPanel(points []Point) *plot.Plot {
-	p := newPanel(costLabel, "fitness")
+	p := chart.NewPlot(costLabel, "fitness")
 	line, dots := trajectory(points)
-	addLine(p, line, solidLine, plotter.PostStep)
-	addGlyphs(p, dots, dot)
-	open(&p.Y)
+	chart.AddLine(p, line, chart.Solid, plotter.PostStep)
+	chart.AddGlyphs(p, dots, chart.Dot)
+	chart.Open(&p.Y)
 	return p
 }
 
@@ -84,7 +86,7 @@ const costLabel = "cost, forward-pass equivalents"
 // changed the patch.
 func trajectory(points []Point) (line, changed plotter.XYs) {
 	for i, p := range points {
-		if !finite(p.Fitness) {
+		if !chart.Finite(p.Fitness) {
 			continue
 		}
 		xy := plotter.XY{X: p.Cost, Y: p.Fitness}
@@ -118,11 +120,11 @@ const validationSpan = 10
 
 // validationPanel draws the shares, and dashed the level of the first.
 func validationPanel(shares plotter.XYs) *plot.Plot {
-	p := newPanel(costLabel, "validation, % right")
+	p := chart.NewPlot(costLabel, "validation, % right")
 	first, last := shares[0], shares[len(shares)-1]
-	addLine(p, plotter.XYs{{X: 0, Y: first.Y}, {X: max(last.X, 1), Y: first.Y}}, dashedLine, plotter.NoStep)
-	addLine(p, shares, solidLine, plotter.NoStep)
-	addGlyphs(p, shares, dot)
+	chart.AddLine(p, plotter.XYs{{X: 0, Y: first.Y}, {X: max(last.X, 1), Y: first.Y}}, chart.Dashed, plotter.NoStep)
+	chart.AddLine(p, shares, chart.Solid, plotter.NoStep)
+	chart.AddGlyphs(p, shares, chart.Dot)
 	if short := validationSpan - (p.Y.Max - p.Y.Min); short > 0 {
 		p.Y.Min = max(0, min(p.Y.Min-short/2, 100-validationSpan))
 		p.Y.Max = p.Y.Min + validationSpan
@@ -133,7 +135,7 @@ func validationPanel(shares plotter.XYs) *plot.Plot {
 // markKept draws a line across the panel, and says what it is if named.
 func markKept(p *plot.Plot, cost float64, named bool) {
 	at := plotter.XYs{{X: cost, Y: p.Y.Min}, {X: cost, Y: p.Y.Max}}
-	addLine(p, at, dashedLine, plotter.NoStep)
+	chart.AddLine(p, at, chart.Dashed, plotter.NoStep)
 	if !named {
 		return
 	}

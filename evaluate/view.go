@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"bankai/internal/stats"
 )
 
 // group is answers that fared alike, for one section of the page.
@@ -80,7 +82,7 @@ type interval struct{ Low, High, At float64 }
 func (i interval) Width() float64 { return i.High - i.Low }
 
 func newInterval(right, total int) interval {
-	low, high := Wilson(right, total)
+	low, high := stats.Wilson(right, total)
 	tenth := func(x float64) float64 { return math.Round(1000*x) / 10 }
 	return interval{tenth(low), tenth(high), tenth(float64(right) / float64(max(total, 1)))}
 }

@@ -3,6 +3,8 @@ package evaluate
 import (
 	"strings"
 	"testing"
+
+	"bankai/internal/stats"
 )
 
 func TestProbability(t *testing.T) {
@@ -47,7 +49,7 @@ func TestMeaning(t *testing.T) {
 		{5, 3, "This is no evidence of a difference."},
 		{5, 0, "This is no evidence of a difference."},
 	} {
-		r := Result{Fixed: make([]string, c.fixed), Broke: make([]string, c.broke), PValue: McNemar(c.fixed, c.broke)}
+		r := Result{Fixed: make([]string, c.fixed), Broke: make([]string, c.broke), PValue: stats.McNemar(c.fixed, c.broke)}
 		if got := r.Meaning(); got != c.want {
 			t.Errorf("%d fixed, %d broke: %q, want %q", c.fixed, c.broke, got, c.want)
 		}

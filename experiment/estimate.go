@@ -70,7 +70,15 @@ func orNaN(p *float64) float64 {
 // meanOf is the mean of values with its Student interval.
 func meanOf(values []float64) Estimate {
 	mean, iv := stats.MeanInterval(values)
-	return Estimate{mean, iv.Low, iv.High, len(values)}
+	return estimate(mean, iv, len(values))
+}
+
+// estimate is a figure made of n values, with its interval if it is defined.
+func estimate(value float64, iv *stats.Interval, n int) Estimate {
+	if iv == nil {
+		return Estimate{value, math.NaN(), math.NaN(), n}
+	}
+	return Estimate{value, iv.Low, iv.High, n}
 }
 
 // shareOf is a share of so many, with Wilson's interval.

@@ -205,31 +205,32 @@ func (p *Perplexity) Present() *Presentation {
 		Name: "perplexity", Caption: "Over all windows", Columns: []string{"figure", "value"},
 		Rows: [][]any{{"perplexity", p.Before}},
 	}
-	line := chart.Series{Name: "as it is"}
-	for i, w := range p.Windows {
-		line.Points = append(line.Points, chart.Point{X: float64(i + 1), Y: w.Before, Low: math.NaN(), High: math.NaN()})
-	}
-	lines := &chart.Lines{X: "window", Y: "perplexity", Series: []chart.Series{line}}
+	panels := []chart.Panel{p.panel("perplexity", func(w Slice) float64 { return w.Before })}
 	if s := p.Patched; s != nil {
-		out.Findings = append(out.Findings, s.finding())
+		out.Findings = append(out.Findings, s.finding(p.Patch))
 		facts.Rows = append(facts.Rows, [][]any{
 			{"patched", s.After}, {"ratio", s.Ratio}, {"KL divergence, nats a token", s.KL},
 			{"KL median", Estimate{s.Median, math.NaN(), math.NaN(), p.Tokens}}, {"KL 99 %", Estimate{s.P99, math.NaN(), math.NaN(), p.Tokens}},
 			{"KL maximum", Estimate{s.Most, math.NaN(), math.NaN(), p.Tokens}},
 			{"share of likeliest tokens", s.RightBefore}, {"share, patched", s.RightAfter},
 		}...)
-		after := chart.Series{Name: "patched"}
-		for i, w := range p.Windows {
-			after.Points = append(after.Points, chart.Point{X: float64(i + 1), Y: w.After, Low: math.NaN(), High: math.NaN()})
-		}
-		lines.Series = append(lines.Series, after)
+		panels = append(panels, p.panel("KL divergence, nats a token", func(w Slice) float64 { return w.KL }))
 	}
 	out.Tables = []Table{facts, p.windowTable()}
-	out.Charts = []chart.Chart{{Name: "perplexity", Title: "Perplexity of each window", Alt: "The perplexity of each window of the text.", Panels: []chart.Panel{lines}}}
+	out.Charts = []chart.Chart{{Name: "perplexity", Title: "Window by window", Alt: "The perplexity of each window of the text, and below, with a patch, the divergence.", Panels: panels}}
 	return out
 }
 
-func (s *Shift) finding() string {
+// panel draws a figure of each window.
+func (p *Perplexity) panel(name string, figure func(Slice) float64) *chart.Lines {
+	var line chart.Series
+	for i, w := range p.Windows {
+		line.Points = append(line.Points, chart.Point{X: float64(i + 1), Y: figure(w), Low: math.NaN(), High: math.NaN()})
+	}
+	return &chart.Lines{X: "window", Y: name, Series: []chart.Series{line}}
+}
+
+func (s *Shift) finding(patch string) string {
 	verdict := "no difference that could not be chance"
 	switch {
 	case s.Ratio.Low > 1:
@@ -237,7 +238,7 @@ func (s *Shift) finding() string {
 	case s.Ratio.High < 1:
 		verdict = "the patch makes the text easier to foresee"
 	}
-	return fmt.Sprintf("Patched, %s: %s times as much, %s. KL divergence %s nats a token.", text(s.After), text(s.Ratio), verdict, text(s.KL))
+	return fmt.Sprintf("With %s %s: %s times as much, %s. KL divergence %s nats a token.", patch, text(s.After), text(s.Ratio), verdict, text(s.KL))
 }
 
 func (p *Perplexity) windowTable() Table {

@@ -7,15 +7,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
-
-	"gonum.org/v1/gonum/stat"
 
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/kernel"
+	"bankai/internal/stats"
 	"bankai/internal/weights"
 	"bankai/models/demo"
 	"bankai/probe"
@@ -105,19 +103,6 @@ func piece(rng *rand.Rand, m search.Matrix, size search.Granularity) bankai.Flip
 	return f
 }
 
-func spearman(x, y []float64) float64 {
-	rank := func(v []float64) []float64 {
-		sorted := slices.Sorted(slices.Values(v))
-		r := make([]float64, len(v))
-		for i, x := range v {
-			n, _ := slices.BinarySearch(sorted, x)
-			r[i] = float64(n)
-		}
-		return r
-	}
-	return stat.Correlation(rank(x), rank(y), nil)
-}
-
 // candidates is how many flips of every kind are compared with the truth: the
 // figures in docs/log.md are of 300.
 var candidates = flag.Int("candidates", 24, "flips of every kind to compare with the truth")
@@ -177,7 +162,7 @@ func TestForecastRanksAsTheTruth(t *testing.T) {
 			}
 		}
 		what := fmt.Sprintf("%ss of %s, %v, %v, slack %v", c.size, c.proj, c.metric, c.reduce, c.slack)
-		if r := spearman(got, want); !(r >= c.least) {
+		if r := stats.Spearman(got, want); !(r >= c.least) {
 			t.Errorf("%s: Spearman's ρ of predicted and true fitness is %.3f, want at least %v", what, r, c.least)
 		} else {
 			t.Logf("%s: Spearman's ρ %.3f over %d", what, r, len(got))

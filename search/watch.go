@@ -5,9 +5,8 @@ import (
 	"context"
 	"fmt"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
 	"bankai"
+	"bankai/internal/stats"
 )
 
 // Watch looks, while a search climbs its fitness, at what the fitness stands for:
@@ -135,20 +134,16 @@ func count(right []bool) (n int) {
 // fallen reports whether more answers were lost than chance explains: by the exact
 // one-sided sign test on the answers that changed, as McNemar's.
 func fallen(before, after []bool) bool {
-	lost, changed := 0, 0
+	lost, won := 0, 0
 	for i := range before {
-		if before[i] != after[i] {
-			changed++
-			if before[i] {
-				lost++
-			}
+		switch {
+		case before[i] && !after[i]:
+			lost++
+		case !before[i] && after[i]:
+			won++
 		}
 	}
-	if lost == 0 {
-		return false
-	}
-	chance := distuv.Binomial{N: float64(changed), P: 0.5}
-	return 1-chance.CDF(float64(lost-1)) < fallLevel
+	return stats.Sign(lost, won) < fallLevel
 }
 
 func newLookRecord(on *bankai.Patch, of string, right []bool, seconds float64) record {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -20,7 +21,7 @@ type perplexityFlags struct {
 }
 
 func (a *app) perplexityCommand() *cobra.Command {
-	f := &perplexityFlags{window: 512}
+	f := &perplexityFlags{}
 	cmd := &cobra.Command{
 		Use:   "perplexity --text F [--patch P]...",
 		Short: "how well a text is foreseen, and what a patch changes",
@@ -38,7 +39,7 @@ anything, 0.1 is another model.
 The published work used the perplexity of 5 sentences (experiment 1); see
 "bankai experiment robustness" for that.`,
 		Example: `  bankai experiment perplexity --text demo:text
-  bankai experiment perplexity --text book.txt --patch fix.bankai -o results`,
+  bankai experiment perplexity --text demo:control_text --window 64 --patch old.json -o results`,
 		Args: arguments(0, 0, "the text with --text"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
 			if f.text == "" {
@@ -53,7 +54,7 @@ The published work used the perplexity of 5 sentences (experiment 1); see
 	f.add(cmd)
 	f.model.addPatch(cmd)
 	cmd.Flags().StringVar(&f.text, "text", "", "text `FILE`")
-	cmd.Flags().Var(&f.window, "window", "`N` tokens of a window")
+	cmd.Flags().Var(&f.window, "window", "`N` tokens of a window (default 512, or the model's context if that is less)")
 	cmd.Flags().Var(&f.stride, "stride", "`N` tokens from one window to the next (default: a window)")
 	return cmd
 }
@@ -80,9 +81,11 @@ func (a *app) perplexity(ctx context.Context, f *perplexityFlags) error {
 		Name: f.text, IDs: m.Tokenizer().Encode(string(data)), Window: int(f.window), Stride: int(f.stride),
 		Overlay: overlay, Patch: strings.Join(f.model.patches, " ^ "),
 	}
-	if o.Stride == 0 {
-		o.Stride = o.Window
+	if context := m.Config().Context; o.Window > context {
+		return fmt.Errorf("--window %d: the model's context is %d tokens: give no more", o.Window, context)
 	}
+	o.Window = cmp.Or(o.Window, min(512, m.Config().Context))
+	o.Stride = cmp.Or(o.Stride, o.Window)
 	facts := []experiment.Fact{
 		{Name: "text", Value: fmt.Sprintf("%x", sha256.Sum256(data))},
 		{Name: "window", Value: fmt.Sprint(o.Window)},

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 //	json FILE CHECK...   check a JSON document, see checkJSON
 //	same A B             two files have equal bytes
 //	size FILE N          a file has N bytes
+//	cut FILE N           cut a file off after N bytes
 //	await FILE N         wait until a file has at least N bytes
 //	rows P L PROJ N      write a patch of the first N rows of a projection of layer L
 func TestScripts(t *testing.T) {
@@ -49,6 +50,10 @@ func TestScripts(t *testing.T) {
 				if n := strconv.Itoa(len(ts.ReadFile(args[0]))); n != args[1] {
 					ts.Fatalf("%s has %s bytes", args[0], n)
 				}
+			},
+			"cut": func(ts *testscript.TestScript, _ bool, args []string) {
+				n, err := strconv.ParseInt(args[1], 10, 64)
+				ts.Check(errors.Join(err, os.Truncate(ts.MkAbs(args[0]), n)))
 			},
 			"await": await,
 			"rows": func(ts *testscript.TestScript, _ bool, args []string) {

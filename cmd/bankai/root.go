@@ -37,7 +37,8 @@ demo:control_few and demo:control_heldout and the texts demo:text and
 demo:control_text. Write ./demo for a file of that name.
 
 Probe files are JSON, JSONL or CSV with the fields prompt, correct and wrong,
-and, if you like, name, category and alternates.
+and, if you like, name, category and alternates. FILE#a+b is the part of FILE
+with the categories a and b.
 
 Environment:
   BANKAI_KERNEL       the kernel set to use; "bankai version" lists them
@@ -98,7 +99,7 @@ func (a *app) root() *cobra.Command {
 		{"try", "Try it:", []*cobra.Command{a.demoCommand()}},
 		{"look", "Look at a model:", []*cobra.Command{a.infoCommand(), a.tokenizeCommand(), a.logitsCommand(), a.generateCommand()}},
 		{"change", "Change it:", []*cobra.Command{a.searchCommand(), a.patchCommand()}},
-		{"measure", "Measure:", []*cobra.Command{a.probesCommand(), a.auditCommand(), a.evalCommand(), a.experimentCommand(), a.benchCommand()}},
+		{"measure", "Measure:", []*cobra.Command{a.probesCommand(), a.auditCommand(), a.evalCommand(), a.experimentCommand(), a.reportCommand(), a.benchCommand()}},
 		{"other", "Other:", []*cobra.Command{a.versionCommand()}},
 	}
 	for _, g := range groups {

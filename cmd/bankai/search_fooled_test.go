@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"bankai"
-	"bankai/evaluate"
+	"bankai/internal/stats"
 	"bankai/search"
 )
 
@@ -103,7 +103,7 @@ func TestPublishedFitnessIsGamed(t *testing.T) {
 			lost++
 		}
 	}
-	if lost <= fixed || evaluate.McNemar(fixed, lost) >= 0.02 { // 1 % on the side of losses
+	if lost <= fixed || stats.McNemar(fixed, lost) >= 0.02 { // 1 % on the side of losses
 		t.Errorf("from %d right answers to %d: %d lost, %d fixed", *kept.Right, *last.Right, lost, fixed)
 	}
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"bankai"
@@ -27,19 +28,54 @@ type set struct {
 // readSet reads a probe file, or an embedded set.
 func readSet(source string) (set, error) { return readSetBy(source, probe.Read) }
 
-// readSetBy reads what parse takes for a set.
+// readSetBy reads what parse takes for a set, or some categories of it.
 func readSetBy(source string, parse func(io.Reader, probe.Format) (probe.Set, error)) (set, error) {
-	data, err := readSource(source)
+	file, categories := selection(source)
+	data, err := readSource(file)
 	if err != nil {
 		return set{}, err
 	}
 	s := set{source: source, digest: sha256.Sum256(data)}
-	s.Set, err = parse(bytes.NewReader(data), probe.FormatOf(source))
+	s.Set, err = parse(bytes.NewReader(data), probe.FormatOf(file))
 	var fault *probe.ParseError
 	if errors.As(err, &fault) {
-		fault.File = source
+		fault.File = file
+	}
+	if err == nil && categories != nil {
+		s.digest = sha256.Sum256(fmt.Appendf(data, "%q", categories))
+		err = s.choose(file, categories)
 	}
 	return s, err
+}
+
+// selection splits FILE#a+b into the file and the categories that are meant. A
+// file that has # in its name is read whole.
+func selection(source string) (file string, categories []string) {
+	at := strings.LastIndexByte(source, '#')
+	if at < 0 {
+		return source, nil
+	}
+	if _, err := os.Stat(source); err == nil {
+		return source, nil
+	}
+	return source[:at], strings.Split(source[at+1:], "+")
+}
+
+// choose keeps the probes of some categories.
+func (s *set) choose(file string, categories []string) error {
+	var there []string
+	for _, p := range s.Set {
+		if !slices.Contains(there, p.Category) {
+			there = append(there, p.Category)
+		}
+	}
+	for _, c := range categories {
+		if !slices.Contains(there, c) {
+			return fmt.Errorf("%s: has no category %q: it has %s", file, c, listed(there))
+		}
+	}
+	s.Set = slices.DeleteFunc(s.Set, func(p probe.Probe) bool { return !slices.Contains(categories, p.Category) })
+	return nil
 }
 
 // readSets reads probe files, in order.

@@ -10,6 +10,7 @@ type axis struct {
 	names     []string
 	vertical  bool
 	grid      bool
+	prefer    []float64 // places to mark, if there is room for their labels
 
 	// fit sets these.
 	ticks  []tick
@@ -110,12 +111,23 @@ func (a *axis) fit(length, most float64) {
 	case a.vertical:
 		a.ticks = a.about(int(length / 34))
 	default:
+		a.ticks = nil
+		for _, v := range a.prefer {
+			a.ticks = append(a.ticks, tick{v, short(v)})
+		}
+		if len(a.ticks) > 1 && a.apart(length) {
+			return
+		}
 		for n := int(length / 40); ; n-- {
 			a.ticks = a.about(n)
-			if n <= 2 || a.apart(length) {
+			if a.apart(length) {
+				return
+			}
+			if n <= 2 {
 				break
 			}
 		}
+		a.thin(length)
 	}
 }
 
@@ -129,13 +141,27 @@ func (a *axis) about(n int) []tick {
 // apart reports whether the labels leave room between them.
 func (a *axis) apart(length float64) bool {
 	for i := 1; i < len(a.ticks); i++ {
-		was, is := a.ticks[i-1], a.ticks[i]
-		between := length * (a.norm(is.at) - a.norm(was.at))
-		if between < 9+(widthOf(was.label, tickFont)+widthOf(is.label, tickFont))/2 {
+		if a.touch(a.ticks[i-1], a.ticks[i], length) {
 			return false
 		}
 	}
 	return true
+}
+
+func (a *axis) touch(was, is tick, length float64) bool {
+	between := length * (a.norm(is.at) - a.norm(was.at))
+	return between < 9+(widthOf(was.label, tickFont)+widthOf(is.label, tickFont))/2
+}
+
+// thin leaves out the ticks whose labels would touch the one before.
+func (a *axis) thin(length float64) {
+	kept := a.ticks[:0]
+	for _, t := range a.ticks {
+		if len(kept) == 0 || !a.touch(kept[len(kept)-1], t, length) {
+			kept = append(kept, t)
+		}
+	}
+	a.ticks = kept
 }
 
 // fitNames writes the names upwards if they are too wide for their places, and

@@ -42,7 +42,9 @@ func (b *Bars) frame(width float64) *frame {
 	f.size(b.Height, width)
 	f.x, f.y = categories("", b.Names, n), continuous(b.Value, false, values, 0)
 	f.y.grid = true
+	f.most = float64(max(n, 1) * max(120, 34*len(b.Series)))
 	if b.Horizontal {
+		f.most = 0
 		f.x, f.y = f.y, f.x
 		f.height = min(float64(max(n, 1)*max(20, 11*len(b.Series)+9)), 4000)
 	}

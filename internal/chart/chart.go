@@ -83,8 +83,12 @@ func first(texts ...string) string {
 
 // size is the width of the chart in points and the columns of its grid.
 func (c *Chart) size() (width float64, columns int) {
-	return math.Round(bounded(c.Width, 640, 160, 4000)), max(1, min(c.Columns, len(c.Panels)))
+	width = math.Round(bounded(c.Width, 640, 160, 4000))
+	return width, max(1, min(c.Columns, len(c.Panels), int(width/leastColumn)))
 }
+
+// leastColumn is the width below which a grid has fewer columns than asked for.
+const leastColumn = 150
 
 // bounded is x within [low, high], or usual where x is not set.
 func bounded(x, usual, low, high float64) float64 {

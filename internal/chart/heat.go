@@ -91,15 +91,16 @@ func (h *Heat) levels() func(v float64) float64 {
 			}
 		}
 	}
+	decades := math.Log(most) - math.Log(least)
 	return func(v float64) float64 {
 		t := 0.0
 		switch size := math.Abs(v); {
 		case v == 0 || v < 0 && !h.Diverging:
 			return 0
-		case math.IsInf(v, 0) || size == most:
+		case math.IsInf(v, 0) || size == most || h.LogColor && decades <= 0:
 			t = 1
 		case h.LogColor: // the least is not quite as pale as 0
-			t = 0.1 + 0.9*(math.Log(size)-math.Log(least))/(math.Log(most)-math.Log(least))
+			t = 0.1 + 0.9*(math.Log(size)-math.Log(least))/decades
 		default:
 			t = size / most
 		}

@@ -43,8 +43,8 @@ const (
 	rowGap    = 16
 )
 
-// layout finds a place for everything: areas of one column begin at the same
-// place from the left, those of one row are equally high.
+// layout finds a place for everything: areas of one column are aligned, those
+// of one row are equally high.
 func (c *Chart) layout(t *theme) (*drawing, error) {
 	width, columns := c.size()
 	column := (width - 2*margin - columnGap*float64(columns-1)) / float64(columns)
@@ -55,24 +55,33 @@ func (c *Chart) layout(t *theme) (*drawing, error) {
 	d := &drawing{width: width, theme: t, title: fold(c.Title, titleFont, width-2*margin)}
 	shared := common(frames)
 	d.keys = flow(shared, width-2*margin)
-	before := make([]float64, columns)
+	before := map[aligned]float64{}
 	for i, f := range frames {
 		k := &tile{frame: f, row: i / columns, column: i % columns, title: fold(f.title, headFont, column)}
 		k.fitUp(column)
 		if shared == nil {
 			k.legend = flow(f.keys, column)
 		}
-		before[k.column] = max(before[k.column], f.before())
+		before[k.aligned()] = max(before[k.aligned()], f.before())
 		d.tiles = append(d.tiles, k)
 	}
 	for _, k := range d.tiles {
-		k.before = before[k.column]
+		k.before = before[k.aligned()]
 		k.x = margin + float64(k.column)*(column+columnGap)
 		k.fit(column)
 	}
 	d.stack()
 	return d, nil
 }
+
+// aligned says which areas begin at the same place: those of one column, but
+// names do not push numbers aside.
+type aligned struct {
+	column int
+	names  bool
+}
+
+func (k *tile) aligned() aligned { return aligned{k.column, k.frame.y.names != nil} }
 
 // fitUp fits the vertical axis, on which the place of all else depends.
 func (k *tile) fitUp(column float64) {
@@ -125,7 +134,7 @@ func (d *drawing) stack() {
 func (d *drawing) head() float64 {
 	height := float64(len(d.title))*lineOf(titleFont) + float64(len(d.keys))*legendRow
 	if height > 0 {
-		height += 8
+		height += 12
 	}
 	return height
 }

@@ -20,16 +20,24 @@ const (
 )
 
 const (
-	swatch    = 20 // width of the sign before a key's name
+	signGap   = 6  // between a key's sign and its name
 	keyGap    = 16 // between keys
 	legendRow = 16 // height
 )
+
+// sign is the width of what stands before a key's name.
+func (k key) sign() float64 {
+	if k.kind == barKey || k.kind == markKey {
+		return 11
+	}
+	return 20
+}
 
 // flow puts keys into rows of at most width points.
 func flow(keys []key, width float64) (rows [][]key) {
 	used := 0.0
 	for _, k := range keys {
-		k.name = cut(clean(k.name), labelFont, width-swatch-6)
+		k.name = cut(clean(k.name), labelFont, width-k.sign()-signGap)
 		w := k.width()
 		if len(rows) == 0 || used+w > width {
 			rows, used = append(rows, nil), 0
@@ -40,7 +48,7 @@ func flow(keys []key, width float64) (rows [][]key) {
 	return rows
 }
 
-func (k key) width() float64 { return swatch + 6 + widthOf(k.name, labelFont) }
+func (k key) width() float64 { return k.sign() + signGap + widthOf(k.name, labelFont) }
 
 // legend draws rows of keys from a place on.
 func (p *pen) legend(rows [][]key, at spot) {
@@ -48,7 +56,7 @@ func (p *pen) legend(rows [][]key, at spot) {
 		s := spot{at.x, at.y + (float64(i)+0.5)*legendRow}
 		for _, k := range row {
 			p.sign(k, s)
-			p.text(k.name, spot{s.x + swatch + 6, s.y}, 0, labelFont, p.theme.text)
+			p.text(k.name, spot{s.x + k.sign() + signGap, s.y}, 0, labelFont, p.theme.text)
 			s.x += k.width() + keyGap
 		}
 	}
@@ -57,14 +65,14 @@ func (p *pen) legend(rows [][]key, at spot) {
 func (p *pen) sign(k key, s spot) {
 	switch k.kind {
 	case barKey:
-		p.box(p.color(k.series), spot{s.x + 5, s.y - 5}, spot{s.x + swatch - 3, s.y + 5})
+		p.box(p.color(k.series), spot{s.x, s.y - 5}, spot{s.x + k.sign(), s.y + 5})
 	case levelKey:
-		p.line(levelStroke(p.theme), s, spot{s.x + swatch, s.y})
+		p.line(levelStroke(p.theme), s, spot{s.x + k.sign(), s.y})
 	case lineKey:
-		p.line(stroke{p.color(k.series), 1.8, k.dashed}, s, spot{s.x + swatch, s.y})
-		p.mark(k.series, spot{s.x + swatch/2, s.y}, markRadius)
+		p.line(stroke{p.color(k.series), 1.8, k.dashed}, s, spot{s.x + k.sign(), s.y})
+		p.mark(k.series, spot{s.x + k.sign()/2, s.y}, markRadius)
 	case markKey:
-		p.mark(k.series, spot{s.x + swatch/2, s.y}, markRadius)
+		p.mark(k.series, spot{s.x + k.sign()/2, s.y}, markRadius)
 	}
 }
 

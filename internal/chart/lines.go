@@ -1,6 +1,9 @@
 package chart
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Lines draws series over a continuous X: a line, a mark at each point, and the
 // interval of each as a whisker, or as a band where the points are many. The line
@@ -40,8 +43,19 @@ func (l *Lines) frame(width float64) *frame {
 	}
 	f := &frame{title: l.Title, keys: keys, x: continuous(l.X, l.LogX, xs), y: continuous(l.Y, l.LogY, ys), draw: l.draw}
 	f.y.vertical, f.y.grid = true, true
+	f.x.prefer = few(xs)
 	f.size(l.Height, width)
 	return f
+}
+
+// few is the different values of some, in order, or none if they are many: then
+// round numbers mark an axis better.
+func few(values []float64) []float64 {
+	slices.Sort(values)
+	if values = slices.Compact(values); len(values) > 9 {
+		return nil
+	}
+	return values
 }
 
 // size sets the height of a panel of so much width, or of its area if no height

@@ -24,14 +24,14 @@ func (p *pen) at(s spot) vg.Point { return vg.Point{X: vg.Points(s.x), Y: vg.Poi
 // middle, 1 its end.
 type align float64
 
-// text writes a line around the place s: vertically its capitals are centred on
-// it. turned writes it from below to above, horizontally centred.
+// text writes a line at the place s, on which its capitals are centred vertically.
 func (p *pen) text(text string, s spot, a align, f font.Font, color ink) {
 	s.x -= float64(a) * widthOf(text, f)
 	s.y += capital / 2 * f.Size.Points()
 	p.write(text, p.at(s), f, color)
 }
 
+// turned writes a line from below to above; its capitals are centred horizontally.
 func (p *pen) turned(text string, s spot, a align, f font.Font, color ink) {
 	s.y += float64(a) * widthOf(text, f)
 	s.x += capital / 2 * f.Size.Points()

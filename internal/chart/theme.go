@@ -49,7 +49,7 @@ var printed = theme{
 		hex(0x0072b2), hex(0xd55e00), hex(0x009e73), hex(0xcc79a7),
 		hex(0xe69f00), hex(0x56b4e9), hex(0x7d6b00), hex(0x4d4d4d),
 	},
-	low: hex(0x1f5c99), high: hex(0xb5430f), over: hex(0xfefefe),
+	low: hex(0x1f5c99), high: hex(0xa63808), over: hex(0xfefefe),
 }
 
 func hex(rgb uint32) ink { return ink{uint8(rgb >> 16), uint8(rgb >> 8), uint8(rgb), 1} }
@@ -90,7 +90,7 @@ var inks = func() *strings.Replacer {
 const Style = `:root {
   --ink: #1d1c1a; --soft: #68645c; --rule: #e4e0d7; --accent: #2d5f8b;
   --c1: #0072b2; --c2: #d55e00; --c3: #009e73; --c4: #cc79a7; --c5: #e69f00; --c6: #56b4e9; --c7: #7d6b00; --c8: #4d4d4d;
-  --heat-low: #1f5c99; --heat-high: #b5430f; --heat-text: #fefefe;
+  --heat-low: #1f5c99; --heat-high: #a63808; --heat-text: #fefefe;
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -111,9 +111,12 @@ func (t *theme) heat(level float64) ink {
 	return end.faded(0.04 + 0.96*math.Abs(level))
 }
 
+// strong is the heat from which light text has more contrast than dark.
+const strong = 0.755
+
 // on is the colour of text on heat.
 func (t *theme) on(level float64) ink {
-	if math.Abs(level) > 0.68 {
+	if math.Abs(level) > strong {
 		return t.over
 	}
 	return t.text

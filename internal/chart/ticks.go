@@ -26,14 +26,16 @@ func (d decimal) float() float64 {
 }
 
 // linearTicks marks the multiples of 1, 2 or 5 times a power of ten within
-// [low, high], about n of them and at most 1.5 times as many. The range is not
-// empty.
+// [low, high], about n of them and at least two. The range is not empty.
 func linearTicks(low, high float64, n int) []tick {
 	step := steps((high - low) / float64(max(n, 1)))
 	size := step.float()
 	var marks []decimal
 	for i := int64(math.Ceil(low/size - 1e-9)); i <= int64(math.Floor(high/size+1e-9)); i++ {
 		marks = append(marks, decimal{i * step.m, step.k})
+	}
+	if len(marks) < 2 { // which would not tell the scale
+		return linearTicks(low, high, n+1)
 	}
 	return labelled(marks)
 }
@@ -102,15 +104,11 @@ func labelled(marks []decimal) []tick {
 	return ticks
 }
 
-// labelledEach gives each mark the unit that suits it.
+// labelledEach gives each mark the unit that suits it: 1k stands beside 10k.
 func labelledEach(marks []decimal) []tick {
 	ticks := make([]tick, len(marks))
 	for i, d := range marks {
-		v := d.float()
-		ticks[i] = tick{v, d.in(v)}
-		if v == 1000 {
-			ticks[i].label = "1k" // beside 10k
-		}
+		ticks[i] = tick{d.float(), short(d.float())}
 	}
 	return ticks
 }
@@ -130,10 +128,12 @@ func (d decimal) in(largest float64) string {
 			}
 		}
 	}
-	return exponent(v, -1)
+	digits := len(strconv.FormatInt(d.m, 10)) // of which some may be zeros, and one a sign
+	return exponent(v, digits-1)
 }
 
-// exponent writes a number as 2e−5.
+// exponent writes a number as 2e−5, with so many digits behind the point, less
+// those that are 0 at its end.
 func exponent(v float64, digits int) string {
 	mantissa, power, _ := strings.Cut(strconv.FormatFloat(v, 'e', digits, 64), "e")
 	sign := ""
@@ -166,7 +166,7 @@ func short(v float64) string {
 		return "0"
 	case size < 9.995e-4 || size >= 9.995e14:
 		return exponent(v, 2)
-	case size < 9999.5:
+	case size < 999.5:
 		decimals := 2 - int(math.Floor(math.Log10(size)))
 		return trimmed(strconv.FormatFloat(v, 'f', max(0, decimals), 64), true)
 	}

@@ -1,54 +1,91 @@
+// Package stats is the statistics behind the reports: tests, intervals and
+// corrections, each with its source.
+//
+// Every result has the same bits on every machine. Counts are worked out in whole
+// numbers. Where a continuous distribution is needed it is computed here, by
+// addition, multiplication, division and square root alone: the library's
+// exponential and logarithm are written in assembly on some machines, and on
+// others a compiler may join a multiplication and an addition into one rounding.
+//
+// A test without data that could speak against the hypothesis has p = 1 where
+// that is what the definition gives, and NaN where the statistic itself is not
+// defined.
 package stats
 
 import "math"
 
-// Interval is provisional.
-type Interval struct{ Low, High float64 }
+// z975 is the 97.5 % point of the normal distribution.
+const z975 = 1.959963984540054
 
-func Mean(v []float64) float64 {
-	s := 0.0
-	for _, x := range v {
-		s += x
-	}
-	return s / float64(len(v))
+// Interval is a range, both ends finite. Functions that may be unable to give one
+// return a pointer, which is nil then: null in JSON, or left out by omitempty.
+type Interval struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
 }
 
-func MeanInterval(v []float64) (float64, Interval) {
-	m := Mean(v)
-	if len(v) < 2 {
-		return m, Interval{math.NaN(), math.NaN()}
+// newInterval is nil if an end is not finite.
+func newInterval(low, high float64) *Interval {
+	if !finite(low) || !finite(high) {
+		return nil
 	}
-	s := 0.0
-	for _, x := range v {
-		s += (x - m) * (x - m)
-	}
-	h := 1.96 * math.Sqrt(s/float64(len(v)-1)/float64(len(v)))
-	return m, Interval{m - h, m + h}
+	return &Interval{low, high}
 }
 
-func Wilson(right, total int) (low, high float64) {
-	const z = 1.959963984540054
-	n, p := float64(total), float64(right)/float64(total)
-	c := p + z*z/(2*n)
-	s := z * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return (c - s) / (1 + z*z/n), (c + s) / (1 + z*z/n)
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// Mean is 0 for no values.
+func Mean(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
 }
 
+// StandardError is that of the mean of the values: √(Σ(v−mean)²/(n·(n−1))). It is
+// NaN for fewer than two values.
+func StandardError(values []float64) float64 {
+	mean, squares := Mean(values), 0.0
+	for _, v := range values {
+		squares += float64((v - mean) * (v - mean))
+	}
+	n := float64(len(values))
+	if n < 2 {
+		return math.NaN()
+	}
+	return math.Sqrt(squares / n / (n - 1))
+}
+
+// MeanInterval is the mean of the values and its 95 % interval by Student's t
+// distribution (Student, Biometrika 6, 1908), which supposes that the values are
+// drawn independently and near enough from a normal distribution. The interval is
+// nil for fewer than two values, or if one is not finite.
+func MeanInterval(values []float64) (mean float64, iv *Interval) {
+	mean = Mean(values)
+	if len(values) < 2 {
+		return mean, nil
+	}
+	spread := float64(student975(len(values)-1) * StandardError(values))
+	return mean, newInterval(mean-spread, mean+spread)
+}
+
+// Quantile is the q-quantile, 0 ≤ q ≤ 1, of values in ascending order, by linear
+// interpolation at (n−1)·q: type 7 of R. J. Hyndman and Y. Fan, The American
+// Statistician 50 (1996). It is NaN for no values.
 func Quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
+	if len(sorted) == 0 {
+		return math.NaN()
 	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
-}
-func McNemar(fixed, broke int) float64              { return 1 }
-func Spearman(x, y []float64) float64               { return 0 }
-func SpearmanTest(x, y []float64) (rho, p float64)  { return 0, 1 }
-func SpearmanInterval(rho float64, n int) Interval  { return Interval{math.NaN(), math.NaN()} }
-func Holm(p []float64) []float64                    { return p }
-func Wilcoxon(differences []float64) (w, p float64) { return 0, 1 }
-func StandardError(v []float64) float64             { return 0 }
-func Bootstrap(n int, seed uint64, rounds int, stat func(pick []int) float64) Interval {
-	return Interval{math.NaN(), math.NaN()}
+	at := float64(float64(len(sorted)-1) * q)
+	i := int(at)
+	low, part := sorted[i], at-float64(i)
+	if part == 0 {
+		return low
+	}
+	high := sorted[i+1]
+	return min(low+float64(part*(high-low)), high)
 }

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Finds the patches that the experiments compare. Needs bankai in the PATH; takes
+# about ten minutes on two cores. The patches have the same bits on any machine.
+set -eu
+cd "$(dirname "$0")"
+export SOURCE_DATE_EPOCH=1767225600
+
+find() { # NAME FLAGS...
+	out=patches/$1.bankai
+	shift
+	[ -e "$out" ] || bankai search --seed 1 -o "$out" "$@"
+}
+guided="--controls demo:control --control-text demo:control_text --kl 1 --steps 100000 --max-cost 120"
+published="--strategy greedy --metric seq_logprob --controls demo:control_few --steps 300"
+
+# What this project does: rows, groups, bits, and bits that are careful.
+find rows --probes demo:search $guided
+find groups --probes demo:search --granularity group $guided
+find bits --probes demo:search --granularity bit $guided
+find careful --probes demo:search --granularity bit --proj gate,up --slack 0.2 $guided --max-cost 40
+
+# Less to learn from.
+find rows-120 --probes demo:search_few $guided
+find rows-6 --probes data/six.json $guided
+
+# As published: greedy, by the difference of right and wrong, 5 controls.
+find published-120 --probes demo:search_few $published
+find published-6 --probes data/six.json $published --metric token_gap
+
+# One domain each, to be stacked.
+find derivatives --probes 'demo:search#poly_deriv+second_deriv+exp_deriv' $guided
+find integrals --probes 'demo:search#integral' $guided

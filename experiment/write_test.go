@@ -1,0 +1,203 @@
+package experiment
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"bankai/engine"
+)
+
+func TestDigits(t *testing.T) {
+	for _, c := range []struct {
+		x    float64
+		want string
+	}{
+		{0, "0"},
+		{2.40612, "2.406"},
+		{-2.40612, "-2.406"},
+		{0.0123456, "0.01235"},
+		{0.00012, "0.0001200"},
+		{0.00001234, "1.23e-05"},
+		{15329.6, "15,330"},
+		{999.96, "1000.0"},
+		{123456789, "1.23e+08"},
+		{math.NaN(), "–"},
+		{math.Inf(1), "+Inf"},
+	} {
+		if got := Digits(c.x); got != c.want {
+			t.Errorf("Digits(%v) = %q, want %q", c.x, got, c.want)
+		}
+	}
+}
+
+// someTable has a cell of every kind.
+func someTable() *Table {
+	none := math.NaN()
+	return &Table{
+		Name: "some", Caption: "Some figures", Columns: []string{"name", "n", "x", "p", "mean"}, Brief: 2,
+		Rows: [][]any{
+			{"first, \"quoted\"", 4096, 0.5, P(0.00003), Estimate{1.5, 1.25, 1.75, 3}},
+			{"second", nil, none, nil, Estimate{2, none, none, 1}},
+			{"third", 1, 2.0, P(1), nil},
+		},
+	}
+}
+
+func TestTableText(t *testing.T) {
+	p := Presentation{Title: "A title", Findings: []string{"It holds."}, Notes: []string{"n = 3."}, Tables: []Table{*someTable()}}
+	var b strings.Builder
+	if err := p.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `A title
+
+Some figures
+  name                 n       x      p                  mean
+  first, "quoted"  4,096  0.5000  3e-05  1.500 [1.250, 1.750]
+  second                       –                        2.000
+  … and 1 more
+
+It holds.
+n = 3.
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestTableCSV(t *testing.T) {
+	var b strings.Builder
+	if err := someTable().WriteCSV(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `name,n,x,p,mean,mean low,mean high,mean n
+"first, ""quoted""",4096,0.5,3e-05,1.5,1.25,1.75,3
+second,,,,2,,,1
+third,1,2,1,,,,
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestUndefinedFiguresGoThroughJSON(t *testing.T) {
+	type both struct {
+		E Estimate
+		N []Number
+	}
+	in := both{Estimate{1.5, math.NaN(), math.Inf(1), 1}, []Number{2, Number(math.NaN())}}
+	data, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"E":{"value":1.5,"low":null,"high":null,"n":1},"N":[2,null]}`; string(data) != want {
+		t.Errorf("got %s, want %s", data, want)
+	}
+	var out both
+	if err := json.Unmarshal(data, &out); err != nil {
+		t.Fatal(err)
+	}
+	if e := out.E; e.Value != 1.5 || !math.IsNaN(e.Low) || !math.IsNaN(e.High) || e.N != 1 || !math.IsNaN(float64(out.N[1])) {
+		t.Errorf("got %+v", out)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	for _, c := range []struct{ file, want string }{
+		{"", "is no result of an experiment"},
+		{"[]", "is no result of an experiment"},
+		{`{"total": 3}`, "is no result of an experiment"},
+		{`{"experiment": "alchemy"}`, `is of an experiment "alchemy" that this program does not know`},
+		{`{"experiment": "perplexity", "window": "wide"}`, "is not a whole result of perplexity"},
+	} {
+		if _, err := Read(strings.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want …%s…", c.file, err, c.want)
+		}
+	}
+}
+
+// somePerplexity is a result without a model.
+func somePerplexity() *Perplexity {
+	o := TextOptions{Name: "a <b>text</b>", Window: 8, Stride: 4, Overlay: &engine.Overlay{}, Patch: "fix.bankai"}
+	p := o.result([]int{0, 4}, []window{
+		{Before: []float64{-1, -2, -0.5}, After: []float64{-1.5, -2, -0.25}, KL: []float64{0.1, 0, 0.2}, RightBefore: 2, RightAfter: 1},
+		{Before: []float64{-1, -1, -3}, After: []float64{-1, -1.5, -3}, KL: []float64{0.3, 0, 0.1}, RightBefore: 1, RightAfter: 1},
+	})
+	p.About = About{Experiment: "perplexity", Command: "bankai experiment perplexity --text 'a <b>'", Tool: "bankai", Model: "demo", Digest: "0f", Precision: "fast", Seed: 1, Seconds: 2}
+	return p
+}
+
+// What is written can be read again, and shows the same.
+func TestResultsGoThroughFiles(t *testing.T) {
+	dir := t.TempDir()
+	p := somePerplexity()
+	files, err := Save(dir, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, filepath.Base(f))
+	}
+	if want := []string{"perplexity.json", "perplexity.csv", "perplexity-windows.csv", "perplexity.svg", "perplexity.png", "perplexity.html"}; !slices.Equal(names, want) {
+		t.Errorf("wrote %v, want %v", names, want)
+	}
+	f, err := os.Open(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	again, err := Read(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameFiles(t, p, again)
+}
+
+// sameFiles fails unless two results write the same files.
+func sameFiles(t *testing.T, a, b Result) {
+	t.Helper()
+	dirs := [2]string{t.TempDir(), t.TempDir()}
+	var files [2][]string
+	for i, r := range []Result{a, b} {
+		var err error
+		if files[i], err = Save(dirs[i], r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(files[0]) != len(files[1]) {
+		t.Fatalf("wrote %v and %v", files[0], files[1])
+	}
+	for i := range files[0] {
+		x, errX := os.ReadFile(files[0][i])
+		y, errY := os.ReadFile(files[1][i])
+		if errX != nil || errY != nil || !bytes.Equal(x, y) {
+			t.Errorf("%s differs: %v, %v", filepath.Base(files[0][i]), errX, errY)
+		}
+	}
+}
+
+// A page stands alone, and says what came from files as text.
+func TestPageStandsAlone(t *testing.T) {
+	var b strings.Builder
+	if err := WriteHTML(&b, somePerplexity(), somePerplexity()); err != nil {
+		t.Fatal(err)
+	}
+	html := b.String()
+	for _, bad := range []string{"<b>", "<script", "http://", "https://", "<img", "<link", "ZgotmplZ"} {
+		if strings.Contains(strings.ReplaceAll(html, "http://www.w3.org/", ""), bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+	for _, want := range []string{"2 experiments", "a &lt;b&gt;text&lt;/b&gt;", "<svg", `href="#r1"`, `id="r1"`, "4.123", "fix.bankai"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
