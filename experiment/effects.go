@@ -81,6 +81,13 @@ func magnitudes(values []float64) []float64 {
 	return out
 }
 
+func sum(values []float64) (s float64) {
+	for _, v := range values {
+		s += v
+	}
+	return s
+}
+
 // resamples is how often a bootstrap draws.
 const resamples = 2000
 
@@ -98,8 +105,7 @@ func resample(n int, seed uint64, rounds int, visit func(pick []int)) {
 
 // resampled is a statistic of n units with its bootstrap interval over them.
 func resampled(value float64, n int, seed uint64, stat func(pick []int) float64) Estimate {
-	iv := stats.Bootstrap(n, seed, resamples, stat)
-	return Estimate{value, iv.Low, iv.High, n}
+	return estimate(value, stats.Bootstrap(n, seed, resamples, stat), n)
 }
 
 // Correlation is Spearman's, with its p-value.
@@ -110,6 +116,5 @@ type Correlation struct {
 
 func correlate(x, y []float64) Correlation {
 	rho, p := stats.SpearmanTest(x, y)
-	iv := stats.SpearmanInterval(rho, len(x))
-	return Correlation{Estimate{rho, iv.Low, iv.High, len(x)}, Number(p)}
+	return Correlation{estimate(rho, stats.SpearmanInterval(rho, len(x)), len(x)), Number(p)}
 }

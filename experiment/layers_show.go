@@ -52,7 +52,7 @@ func (x *LayerMap) findings() (out []string) {
 			most = e
 		}
 	}
-	out = append(out, fmt.Sprintf("Of all %d sites, %s of layer %d has the largest effect: %s. At %d of them the sign of the metric changes more often one way than chance would have it (p below 0.05, corrected).",
+	out = append(out, fmt.Sprintf("Of %d sites of layers, %s of layer %d has the largest effect: %s. At %d of them the sign of the metric changes more often one way than chance would have it (p below 0.05, corrected).",
 		len(x.Effects), most.Site, most.Layer, text(most.Size), sure))
 	if still > 0 {
 		out = append(out, fmt.Sprintf("%d of them change nothing at all.", still))

@@ -61,13 +61,17 @@ func (x *Robustness) findings() []string {
 	}
 	out := []string{fmt.Sprintf("%s: %s. Published of the 8B's MLP, by bits: 500,000 of them, 0.009 %%.", first.name(), said)}
 	var rest []string
+	none := 0
 	for i := range x.Curves[1:] {
 		c := &x.Curves[i+1]
 		if p := c.harmless(); p != nil {
 			rest = append(rest, fmt.Sprintf("%s: %s", c.name(), percent(c.share(*p))))
 		} else {
-			rest = append(rest, c.name()+": not even the fewest")
+			none++
 		}
+	}
+	if none > 0 {
+		rest = append(rest, fmt.Sprintf("of %d of the %d other curves, not even the fewest", none, len(x.Curves)-1))
 	}
 	if len(rest) > 0 {
 		out = append(out, "By the same measure: "+strings.Join(rest, "; ")+".")
@@ -182,7 +186,7 @@ func (x *Robustness) notes() []string {
 	}
 	notes := []string{fmt.Sprintf("%s: %s lines, perplexity %s without flips. MLP and attention: of %s.",
 		x.Text, evaluate.Thousands(int64(x.Lines)), Digits(x.Base), layers)}
-	notes = append(notes, fmt.Sprintf("Every figure is the geometric mean of %d draws without replacement; its interval is 95 %%, Student's t of ln ratio over the draws, the text being the same.", x.Draws))
+	notes = append(notes, fmt.Sprintf("Draws of every amount, without replacement: %d. Figures are their geometric means; intervals are 95 %%, Student's t of ln ratio over the draws, the text being the same.", x.Draws))
 	notes = append(notes, "Shares are of all bits of the tensors. Groups and rows are as many as make up the bits asked for; the bits shown are those really flipped, mean over the draws. "+
 		"Medium scale: groups (or rows, by their mean) whose scale lies from the 40 % to the 60 % quantile; high: from the 80 % quantile on.")
 	return notes

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"bankai"
@@ -280,13 +279,6 @@ func ratioOf(seed uint64, parts []scalePart, high, random []float64) Estimate {
 	})
 }
 
-func sum(values []float64) (s float64) {
-	for _, v := range values {
-		s += v
-	}
-	return s
-}
-
 // projectionsOf are the projections among matrices, in their order.
 func projectionsOf(ms []search.Matrix) (names []string) {
 	for _, m := range ms {
@@ -296,6 +288,3 @@ func projectionsOf(ms []search.Matrix) (names []string) {
 	}
 	return names
 }
-
-// halfUnit is 2^-24, the smallest float16, in which scales are counted.
-var halfUnit = math.Ldexp(1, -24)

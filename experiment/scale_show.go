@@ -26,14 +26,14 @@ func (x *Scales) Present() *Presentation {
 		out.Notes = append(out.Notes,
 			fmt.Sprintf("%s: %d probes, %s; %s, one matrix at a time. Random rows: %d draws from the same matrix. A matrix takes part with numbers up to half of its rows.",
 				x.Probes, x.Count, x.Metric, strings.Join(x.Projections, ", "), x.Draws),
-			fmt.Sprintf("Intervals are 95 %%: of changes, Student's t over the probes; of ratios, %d bootstrap draws of the probes and of the draws of random rows.", resamples))
+			fmt.Sprintf("Intervals are 95 %%: of changes, Student's t over the probes; of ratios, %d bootstrap draws of the probes and of the draws of random rows, the matrices being those they are.", resamples))
 	}
 	if x.Singles != nil {
 		out.Tables = append(out.Tables, x.Singles.correlations(), x.Singles.table())
 		out.Charts = append(out.Charts, x.Singles.scatter())
 		out.Notes = append(out.Notes, fmt.Sprintf("Single rows: %d, drawn evenly from all rows. Effect: mean absolute change of answer_logprob over the probes. "+
 			"Fitness: mean change of answer_logprob less twice the mean loss of seq_logprob on %s (%d controls). ρ is Spearman's, with its 95 %% interval by Fisher's z; three tests, not corrected. "+
-			"In fast precision the rounding of activations hides small effects: with --precision exact the forecast does better.", len(x.Singles.Rows), x.Singles.Controls, x.Singles.Count))
+			"In fast precision activations are rounded, which blurs small effects; with --precision exact they are not.", len(x.Singles.Rows), x.Singles.Controls, x.Singles.Count))
 	}
 	return out
 }
@@ -51,7 +51,7 @@ func (x *Scales) findings() (out []string) {
 			s.Rows, text(s.High), text(s.Random), text(s.Ratio), verdict))
 	}
 	if more, less, n := x.layersThatDiffer(); n > 1 {
-		out = append(out, fmt.Sprintf("Of %d ratios of single layers, %d are above 1 with their whole interval, and %d below.", n, more, less))
+		out = append(out, fmt.Sprintf("Of %d ratios of single layers, %d are above 1 with their whole interval, and %d below (not corrected for their number).", n, more, less))
 	}
 	if s := x.Singles; s != nil {
 		out = append(out, fmt.Sprintf("Single rows: scale and size of the effect, ρ = %s (p %s); scale and change of fitness, ρ = %s (p %s).",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"slices"
 
 	"bankai"
@@ -34,6 +35,9 @@ type SingleRow struct {
 	Fitness   float64 `json:"fitness"`   // change, measured
 	Predicted float64 `json:"predicted"` // change, to first order
 }
+
+// halfUnit is 2^-24, the smallest float16, in which scales are counted.
+var halfUnit = math.Ldexp(1, -24)
 
 // singles prepares them.
 type singles struct {

@@ -37,14 +37,16 @@ attention and every single projection are measured too.
 The sites: mlp (gate, up and down), attention (q, k, v and o), and each of those
 seven alone. Some flips cancel exactly: an MLP flipped whole does what its gate
 does alone, up does what down does, q what k, v what o, and the whole attention
-does nothing. So --sites mlp,up,q,v is all there is, in half the time. Figures are the mean absolute change of the metric over the probes,
-the mean change, and how many probes changed sign each way, with McNemar's exact
-test corrected for all sites (Holm).
+does nothing. So --sites mlp,up,q,v is all there is, in half the time.
+
+Figures are the mean absolute change of the metric over the probes, the mean
+change, and how many probes changed sign each way, with McNemar's exact test
+corrected for all sites (Holm).
 
 How to read it: a rank comes with the interval that it has over bootstrap draws
 of the probes. If that is wide, the probes do not tell the layers apart. A large
 change says that a part matters, not that flips there help.`,
-		Example: `  bankai experiment layers --sites mlp,attention --layers 0,5
+		Example: `  bankai experiment layers --sites mlp,up --layers 0,5
   bankai experiment layers --sites mlp --metric token_gap`,
 		Args: arguments(0, 0, "the probes with --probes"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {

@@ -47,9 +47,9 @@ forecast that guided search makes of all rows by one backward pass.
 How to read it: a ratio above 1, with its whole 95 % interval, says that scale
 tells how much a row does. The interval is a bootstrap over the probes and the
 --draws of random rows. Scale does not tell whether a flip helps; see its
-correlation with the fitness. In fast precision the rounding of activations
-drowns small effects: use --precision exact to judge the forecast.`,
-		Example: `  bankai experiment scale --layers 3,5 --proj gate --rows 1,16 --draws 2 --sample 8
+correlation with the fitness. In fast precision activations are rounded, which
+blurs small effects: --precision exact is slower and does not.`,
+		Example: `  bankai experiment scale --layers 5 --proj gate --rows 1,16 --draws 2 --sample 8
   bankai experiment scale --layers 5 --rows 64 --sample 0 --metric token_gap`,
 		Args: arguments(0, 0, "the probes with --probes"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
@@ -88,18 +88,19 @@ func (a *app) scale(ctx context.Context, f *scaleFlags) error {
 	if err != nil {
 		return err
 	}
-	targets, err := readSet(source)
-	if err != nil {
-		return err
-	}
 	var controls set
 	if f.sample > 0 {
-		if source, err = f.sourceOr(f.controls, "controls", "demo:control"); err != nil {
+		source, err := f.sourceOr(f.controls, "controls", "demo:control")
+		if err != nil {
 			return err
 		}
 		if controls, err = readSet(source); err != nil {
 			return err
 		}
+	}
+	targets, err := readSet(source)
+	if err != nil {
+		return err
 	}
 	m, err := a.openModel(&f.model)
 	if err != nil {

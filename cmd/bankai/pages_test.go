@@ -32,7 +32,7 @@ func TestExamples(t *testing.T) {
 	for _, name := range []string{
 		"search", "patch apply", "patch diff", "patch compose", "patch convert", "patch verify", "probes expand", "probes mine",
 		"probes split", "info", "tokenize", "logits", "generate", "audit", "eval", "bench", "version",
-		"experiment perplexity", "report",
+		"experiment perplexity", "report", "experiment robustness", "experiment layers", "experiment scale",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))
 		if err != nil {
