@@ -33,6 +33,9 @@ type Result interface {
 var kinds = map[string]func() Result{
 	"lora":       func() Result { return &LoRA{} },
 	"ablate":     func() Result { return &Ablate{} },
+	"robustness": func() Result { return &Robustness{} },
+	"layers":     func() Result { return &LayerMap{} },
+	"scale":      func() Result { return &Scales{} },
 	"perplexity": func() Result { return &Perplexity{} },
 	"variations": func() Result { return &Variations{} },
 	"stack":      func() Result { return &Stack{} },

@@ -32,10 +32,9 @@ measured (more seeds, say), the same command with --resume does what is missing.
 	}
 	asGroup(cmd)
 	cmd.AddCommand(
-		a.loraCommand(),
-		a.perplexityCommand(),
+		a.robustnessCommand(), a.layersCommand(), a.scaleCommand(),
 		a.variationsCommand(), a.stackCommand(), a.compareCommand(), a.rescoreCommand(),
-		a.ablateCommand(),
+		a.ablateCommand(), a.loraCommand(), a.perplexityCommand(),
 	)
 	return cmd
 }

@@ -35,6 +35,7 @@ func TestExamples(t *testing.T) {
 		"experiment perplexity", "report", "experiment lora",
 		"experiment variations", "experiment stack", "experiment compare", "experiment rescore",
 		"experiment ablate",
+		"experiment robustness", "experiment layers", "experiment scale",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))
 		if err != nil {
