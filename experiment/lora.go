@@ -199,7 +199,7 @@ func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 	base := pieces[0] // or, alone, the timings
 	for i, p := range pieces {
 		v := p.Rival
-		v.Seen, v.HeldOut, v.Perplexity = changes(base.Seen, p.Seen), changes(base.HeldOut, p.HeldOut), p.Perplexity
+		v.Seen, v.HeldOut, v.Perplexity = changesOf(base.Seen, p.Seen), changesOf(base.HeldOut, p.HeldOut), p.Perplexity
 		switch {
 		case p.Timing != nil:
 			l.Timing = p.Timing
@@ -212,8 +212,8 @@ func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 	return l
 }
 
-// changes counts what became of answers.
-func changes(before, after []bool) (c Changes) {
+// changesOf counts what became of answers.
+func changesOf(before, after []bool) (c Changes) {
 	c.Total = len(before)
 	for i := range after {
 		c.Before += one(before[i])
