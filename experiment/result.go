@@ -32,6 +32,8 @@ type Result interface {
 // kinds are the results there are, by the name of their experiment.
 var kinds = map[string]func() Result{
 	"perplexity": func() Result { return &Perplexity{} },
+	"gsm8k":      func() Result { return &GSM8K{} },
+	"choice":     func() Result { return &Choice{} },
 }
 
 // Read reads a result that was written as JSON.

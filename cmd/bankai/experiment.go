@@ -33,6 +33,8 @@ measured (more seeds, say), the same command with --resume does what is missing.
 	asGroup(cmd)
 	cmd.AddCommand(
 		a.perplexityCommand(),
+		a.gsm8kCommand(),
+		a.choiceCommand(),
 	)
 	return cmd
 }
