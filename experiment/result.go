@@ -41,6 +41,8 @@ var kinds = map[string]func() Result{
 	"stack":      func() Result { return &Stack{} },
 	"compare":    func() Result { return &Comparison{} },
 	"rescore":    func() Result { return &Rescored{} },
+	"gsm8k":      func() Result { return &GSM8K{} },
+	"choice":     func() Result { return &Choice{} },
 }
 
 // Read reads a result that was written as JSON.

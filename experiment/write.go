@@ -40,7 +40,7 @@ func (t *Table) write(b *strings.Builder) {
 	for _, row := range rows {
 		line := make([]string, len(row))
 		for i, cell := range row {
-			line[i] = text(cell)
+			line[i] = brief(text(cell))
 		}
 		lines = append(lines, line)
 	}
@@ -65,6 +65,16 @@ func (t *Table) write(b *strings.Builder) {
 	if left := len(t.Rows) - len(rows); left > 0 {
 		fmt.Fprintf(b, "  … and %d more\n", left)
 	}
+}
+
+// brief is a cell on a terminal: one line, and not a whole text.
+func brief(cell string) string {
+	const most = 48
+	line := []rune(strings.Join(strings.Fields(cell), " "))
+	if len(line) > most {
+		return string(line[:most-1]) + "…"
+	}
+	return string(line)
 }
 
 // isText reports whether a column holds words.

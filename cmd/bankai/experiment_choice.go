@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"bankai/experiment"
+)
+
+// choiceFlags are the flags of `experiment choice`.
+type choiceFlags struct {
+	benchmarkFlags
+	by choice[experiment.ChoiceBy]
+}
+
+func (a *app) choiceCommand() *cobra.Command {
+	f := &choiceFlags{by: choice[experiment.ChoiceBy]{experiment.ByLetter, "letter|text|text-per-byte", experiment.ParseChoiceBy}}
+	cmd := &cobra.Command{
+		Use:   "choice --file F.jsonl [--patch P]...",
+		Short: "multiple-choice questions by log-probability, with a patch and without",
+		Long: `Asks multiple-choice questions, with a patch and without. Nothing is generated:
+the model chooses what it gives the highest log-probability. The file has the
+form of MMLU: a JSON object a line, with a "question", a list of "choices", an
+"answer" (index from 0, letter or text) and maybe a "subject".
+
+--by says what is compared:
+  letter         the prompt lists the choices as "A. …", and the letter behind
+                 "Answer:" decides, as in MMLU; a small model may not know what
+                 the letters are for
+  text           the choice's own text behind the question; longer texts have
+                 less probability
+  text-per-byte  that, divided by the bytes of the text, as acc_norm of
+                 lm-evaluation-harness does
+
+The published work has no such experiment; it names standard benchmarks as
+future work. Read an accuracy beside that of guessing (p against chance: so many
+right answers or more by guessing), and a patch by what it fixed and broke
+(McNemar). By subject the p-values are adjusted by Holm's method, since among
+many subjects some change by chance. The change of ln p of the right answer is
+finer: it moves before any choice does.`,
+		Example: `  bankai experiment choice --file questions.jsonl --by text --prompt '{question}' --patch old.json
+  bankai experiment choice --file questions.jsonl -o results`,
+		Args: arguments(0, 0, "the questions with --file"),
+		RunE: a.do(func(ctx context.Context, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			if f.prompt == "" {
+				f.prompt = f.by.value.Template()
+			}
+			return a.choice(ctx, f)
+		}),
+	}
+	f.addBenchmark(cmd, `prompt `+"`TEMPLATE`"+` (default '{question}\n{choices}\nAnswer:' by letter, else 'Question: {question}\nAnswer:')`)
+	cmd.Flags().Var(&f.by, "by", "what is compared")
+	return cmd
+}
+
+func (a *app) choice(ctx context.Context, f *choiceFlags) error {
+	questions, err := readQuestions(f.file, experiment.ReadChoices)
+	if err != nil {
+		return err
+	}
+	if f.n > 0 {
+		questions = questions[:min(int(f.n), len(questions))]
+	}
+	return a.benchmark(ctx, &f.benchmarkFlags, "choice", func(ctx context.Context, r *experiment.Run, p experiment.Patching) (experiment.Result, error) {
+		return experiment.MeasureChoice(ctx, r, experiment.ChoiceOptions{
+			File: f.file, Questions: questions, By: f.by.value, Prompt: f.prompt, Patch: p,
+		})
+	})
+}

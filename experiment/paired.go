@@ -1,0 +1,143 @@
+package experiment
+
+import (
+	"fmt"
+	"math"
+
+	"bankai/internal/stats"
+)
+
+// Paired is the right answers to the same questions before and after a patch.
+type Paired struct {
+	Total  int `json:"total"`
+	Before int `json:"before"` // right
+	After  int `json:"after"`
+	Fixed  int `json:"fixed"` // wrong before, right after
+	Broke  int `json:"broke"` // right before, wrong after
+
+	ShareBefore Estimate `json:"share_before"`
+	ShareAfter  Estimate `json:"share_after"`
+	Difference  Estimate `json:"difference"` // of the shares, after less before, by Newcombe's method
+	PValue      float64  `json:"p_value"`    // McNemar's, exact and two-sided
+	Holm        float64  `json:"p_holm"`     // that, adjusted for the tests beside it
+
+	// Needed is the least net loss of right answers that McNemar's test would have
+	// called evidence at 0.05, with as many answers changed as were, or more where so
+	// few cannot show any. 0: so few questions cannot.
+	Needed int `json:"needed"`
+}
+
+// pairedOf compares marks of the same questions.
+func pairedOf(before, after []bool) Paired {
+	p := Paired{Total: len(before)}
+	for i, was := range before {
+		is := after[i]
+		p.Before, p.After = p.Before+one(was), p.After+one(is)
+		p.Fixed, p.Broke = p.Fixed+one(is && !was), p.Broke+one(was && !is)
+	}
+	p.ShareBefore, p.ShareAfter = shareOf(p.Before, p.Total), shareOf(p.After, p.Total)
+	low, high := newcombe(p.Before-p.Broke, p.Broke, p.Fixed, p.Total)
+	p.Difference = Estimate{float64(p.Fixed-p.Broke) / float64(p.Total), low, high, p.Total}
+	p.PValue = stats.McNemar(p.Fixed, p.Broke)
+	p.Holm, p.Needed = p.PValue, neededLoss(p.Fixed+p.Broke, p.Total)
+	return p
+}
+
+// newcombe is the 95 % interval of the difference of two paired proportions, of
+// total pairs of which both hold, only the first (lost), or only the second
+// (gained): that of the second less that of the first. It joins Wilson's intervals
+// of the two by squares, less what their correlation takes away, which is
+// estimated with a correction for continuity: method 10 of R. G. Newcombe,
+// Statistics in Medicine 17 (1998), 2635–2650.
+func newcombe(both, lost, gained, total int) (low, high float64) {
+	first, second, neither := both+lost, both+gained, total-both-lost-gained
+	n := float64(total)
+	p, q := float64(first)/n, float64(second)/n
+	pLow, pHigh := stats.Wilson(first, total)
+	qLow, qHigh := stats.Wilson(second, total)
+
+	corr := 0.0
+	if product := float64(first) * float64(total-first) * float64(second) * float64(total-second); product > 0 {
+		excess := float64(both*neither - lost*gained)
+		if excess > 0 {
+			excess = max(0, excess-n/2)
+		}
+		corr = excess / math.Sqrt(product)
+	}
+	side := func(a, b float64) float64 {
+		return math.Sqrt(float64(a*a) - float64(2*corr*a*b) + float64(b*b))
+	}
+	return q - p - side(q-qLow, pHigh-p), q - p + side(qHigh-q, p-pLow)
+}
+
+// neededLoss is Paired.Needed of so many changed answers out of a total.
+func neededLoss(changed, total int) int {
+	for ; changed <= total; changed++ {
+		for fixed := changed / 2; fixed >= 0; fixed-- {
+			if broke := changed - fixed; stats.McNemar(fixed, broke) < 0.05 {
+				return broke - fixed
+			}
+		}
+	}
+	return 0
+}
+
+// finding says what the comparison shows and what it cannot.
+func (p Paired) finding(what string) string {
+	verdict := "no evidence of a difference"
+	switch {
+	case p.Fixed+p.Broke == 0:
+		verdict = "no answer went from wrong to right or back"
+	case p.PValue < 0.05 && p.Fixed > p.Broke:
+		verdict = "a gain that is unlikely to be chance"
+	case p.PValue < 0.05:
+		verdict = "a loss that is unlikely to be chance"
+	}
+	return fmt.Sprintf("Patched, %d of %d %s are right, where %d were: fixed %d, broke %d, p = %s: %s.",
+		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, text(P(p.PValue)), verdict)
+}
+
+// limits says how large a loss may have gone unnoticed.
+func (p Paired) limits() string {
+	s := fmt.Sprintf("The share of right answers changed by %s points (95 %%: %s to %s)",
+		points(p.Difference.Value), points(p.Difference.Low), points(p.Difference.High))
+	if p.Difference.Low < 0 {
+		s += fmt.Sprintf(": a loss of more than %s points is excluded, a smaller one is not", Digits(-100*p.Difference.Low))
+	}
+	if p.Needed == 0 {
+		return s + fmt.Sprintf(". So few as %d questions cannot show a loss: it takes at least 6 answers broken and none fixed.", p.Total)
+	}
+	return s + fmt.Sprintf(". The least net loss that the test could have shown here is %d of %d answers, %s points.",
+		p.Needed, p.Total, Digits(100*float64(p.Needed)/float64(p.Total)))
+}
+
+// rows are the figures of a table of estimates.
+func (p Paired) rows() [][]any {
+	return [][]any{
+		{"share right, patched", p.ShareAfter},
+		{"difference", p.Difference},
+		{"share fixed", shareOf(p.Fixed, p.Total)},
+		{"share broken", shareOf(p.Broke, p.Total)},
+		{"McNemar's p", Estimate{p.PValue, math.NaN(), math.NaN(), p.Fixed + p.Broke}},
+	}
+}
+
+// points is a difference of shares in percentage points, with its sign.
+func points(x float64) string {
+	if x > 0 {
+		return "+" + Digits(100*x)
+	}
+	return Digits(100 * x)
+}
+
+// adjustPaired corrects the p-values of comparisons that are looked at together,
+// by Holm's method.
+func adjustPaired(tests []*Paired) {
+	var ps []float64
+	for _, t := range tests {
+		ps = append(ps, t.PValue)
+	}
+	for i, p := range stats.Holm(ps) {
+		tests[i].Holm = p
+	}
+}
