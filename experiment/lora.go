@@ -22,7 +22,8 @@ type LoRA struct {
 	HeldOut     string   `json:"heldout"`
 	Text        string   `json:"text"` // for perplexity, and for what KL weighs
 	Projections []string `json:"projections"`
-	Steps       int      `json:"steps"` // of Adam
+	Layers      string   `json:"layers,omitempty"` // with an adapter; empty: all
+	Steps       int      `json:"steps"`            // of Adam
 	Rate        float64  `json:"rate"`
 	KL          float64  `json:"kl"`
 
@@ -59,6 +60,7 @@ type LoRAOptions struct {
 	Text                      []string  // lines to hold on to
 	Tensors                   []string  // that adapters are on
 	Projections               []string  // of these names
+	Layers                    string    // in these layers, for people; empty: all
 	Ranks                     []int
 	Seeds                     int
 	Steps                     int
@@ -194,7 +196,7 @@ func (o LoRAOptions) adapted(ctx context.Context, m *engine.Model, ev *search.Mo
 func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 	l := &LoRA{
 		Probes: o.Names[0], Controls: o.Names[1], HeldOut: o.Names[2], Text: o.Names[3],
-		Projections: o.Projections, Steps: o.Steps, Rate: o.Rate, KL: o.KL,
+		Projections: o.Projections, Layers: o.Layers, Steps: o.Steps, Rate: o.Rate, KL: o.KL,
 	}
 	base := pieces[0] // or, alone, the timings
 	for i, p := range pieces {

@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"bankai/evaluate"
@@ -22,7 +23,7 @@ func (l *LoRA) Present() *Presentation {
 		p.Charts = append(p.Charts, l.picture())
 		p.Findings = l.findings()
 		p.Notes = append(p.Notes,
-			fmt.Sprintf("Adapters on %s of all layers, %d steps of Adam at a rate of %v, no early stopping; measured as float16. Seeds differ in the adapters' random start.", strings.Join(l.Projections, ", "), l.Steps, l.Rate),
+			fmt.Sprintf("Adapters on %s of %s, %d steps of Adam at a rate of %v, no early stopping; measured as float16. Seeds differ in the adapters' random start.", strings.Join(l.Projections, ", "), l.where(), l.Steps, l.Rate),
 			"p: McNemar's exact test against the model as it is, for each line alone; the intervals over seeds are Student's.")
 	}
 	if len(l.Timing) > 0 {
@@ -47,7 +48,7 @@ func (l *LoRA) findings() (out []string) {
 	out = append(out, fmt.Sprintf("As it is, the model answers %d of %d held-out prompts right.", base.After, base.Total))
 	for _, g := range l.grouped() {
 		first := g[0]
-		text := fmt.Sprintf("%s (%s bytes): %s right", first.Name, evaluate.Thousands(first.Bytes), Digits(held(g).Value))
+		text := fmt.Sprintf("%s (%s bytes): %s right", first.Name, evaluate.Thousands(first.Bytes), count(held(g).Value))
 		if len(g) > 1 {
 			text += fmt.Sprintf(", the mean of %d seeds", len(g))
 		}
@@ -57,7 +58,7 @@ func (l *LoRA) findings() (out []string) {
 		}
 		n := float64(len(g))
 		out = append(out, fmt.Sprintf("%s: %s fixed, %s broke; on the probes it learnt from, %s of %d.",
-			text, Digits(fixed/n), Digits(broke/n), Digits(seen/n), first.Seen.Total))
+			text, count(fixed/n), count(broke/n), count(seen/n), first.Seen.Total))
 	}
 	return out
 }
@@ -115,4 +116,20 @@ func (l *LoRA) picture() chart.Chart {
 			X:     "bytes", Y: "right", LogX: true, Series: []chart.Series{patches, adapters},
 		}},
 	}
+}
+
+// where is which layers have adapters.
+func (l *LoRA) where() string {
+	if l.Layers == "" {
+		return "all layers"
+	}
+	return "layers " + l.Layers
+}
+
+// count is a number of answers, or the mean of several.
+func count(x float64) string {
+	if x == math.Trunc(x) {
+		return evaluate.Thousands(int64(x))
+	}
+	return strconv.FormatFloat(x, 'f', 1, 64)
 }

@@ -132,6 +132,10 @@ func (s *Stack) charts() []chart.Chart {
 		names = append(names, p.Name)
 	}
 	right := &chart.Heat{Title: "right answers, alone on the diagonal", Rows: names, Cols: names, Values: matrix(n)}
+	right.Text = make([][]string, n)
+	for i := range right.Text {
+		right.Text[i] = make([]string, n)
+	}
 	apart := &chart.Heat{Title: "interference, nats", Rows: names, Cols: names, Values: matrix(n), Diverging: true}
 	set := func(m [][]float64, members []int, value float64) {
 		a, b := members[0], members[len(members)-1]
@@ -139,6 +143,9 @@ func (s *Stack) charts() []chart.Chart {
 	}
 	for _, c := range s.Combinations[:n+n*(n-1)/2] {
 		set(right.Values, c.Members, float64(c.After))
+		a, b := c.Members[0], c.Members[len(c.Members)-1]
+		right.Text[a][b] = evaluate.Thousands(int64(c.After))
+		right.Text[b][a] = right.Text[a][b]
 	}
 	for _, i := range s.Interference[:n*(n-1)/2] {
 		set(apart.Values, i.Members, i.Mean.Value)

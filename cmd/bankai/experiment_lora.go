@@ -20,6 +20,7 @@ type loraFlags struct {
 	experimentFlags
 	probes, controls, heldOut, text string
 	projections                     []string
+	layers                          intList
 	ranks                           []int
 	seeds, steps, rounds            count
 	rate, kl                        float64
@@ -27,7 +28,7 @@ type loraFlags struct {
 }
 
 func (a *app) loraCommand() *cobra.Command {
-	f := &loraFlags{seeds: 3, steps: 40, rounds: 10}
+	f := &loraFlags{layers: intList{ranges: true}, seeds: 3, steps: 40, rounds: 10}
 	cmd := &cobra.Command{
 		Use:   "lora [--patch P]...",
 		Short: "set patches beside LoRA on the same frozen bits",
@@ -64,6 +65,7 @@ or --only-timing, which needs none.`,
 	f.file(cmd, &f.heldOut, "heldout", "demo:heldout", "probe `FILE` for the result")
 	f.file(cmd, &f.text, "control-text", "demo:control_text", "`FILE` of sentences, one a line, to hold on to, and whose perplexity to report")
 	flags.StringSliceVar(&f.projections, "proj", []string{"gate", "up", "down"}, "`PROJECTIONS` with an adapter: gate, up, down, q, k, v, o")
+	flags.Var(&f.layers, "layers", "`LAYERS` with an adapter, as 0,3,8-11 (default all)")
 	flags.IntSliceVar(&f.ranks, "ranks", []int{1, 4}, "`RANKS` of the adapters")
 	flags.Var(&f.seeds, "seeds", "random starts of each rank")
 	flags.Var(&f.steps, "steps", "of Adam, each over all probes")
@@ -99,7 +101,7 @@ func (f *loraFlags) check() error {
 
 func (a *app) lora(ctx context.Context, f *loraFlags) error {
 	o := experiment.LoRAOptions{
-		Projections: f.projections, Ranks: f.ranks, Seeds: int(f.seeds), Steps: int(f.steps), Rate: f.rate, KL: f.kl, Rounds: int(f.rounds),
+		Projections: f.projections, Layers: f.layers.String(), Ranks: f.ranks, Seeds: int(f.seeds), Steps: int(f.steps), Rate: f.rate, KL: f.kl, Rounds: int(f.rounds),
 		Names: [4]string{f.probes, f.controls, f.heldOut, f.text}, OnlyTiming: f.onlyTiming,
 	}
 	facts, err := f.read(&o)
@@ -128,6 +130,7 @@ func (a *app) lora(ctx context.Context, f *loraFlags) error {
 func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, err error) {
 	facts = []experiment.Fact{
 		{Name: "projections", Value: strings.Join(f.projections, ",")},
+		{Name: "layers", Value: f.layers.String()},
 		{Name: "training", Value: fmt.Sprintf("%d steps, rate %v, kl %v", f.steps, f.rate, f.kl)},
 	}
 	if f.onlyTiming {
@@ -156,7 +159,7 @@ func (a *app) rivals(f *loraFlags, m *engine.Model, o *experiment.LoRAOptions) e
 	if o.Patches, err = a.namedPatches(m, f.model.patches); err != nil {
 		return err
 	}
-	matrices, err := search.Matrices(m.Weights(), nil, f.projections)
+	matrices, err := search.Matrices(m.Weights(), f.layers.ints(), f.projections)
 	if err != nil {
 		return err
 	}
