@@ -28,10 +28,11 @@ var layers = map[string]int{
 	"engine":               2,  // forward passes, scoring, generation
 	"search":               3,  // finds patches
 	"evaluate":             3,  // audits, measures, reports
-	"experiment":           4,  // repeats the published experiments
-	"cmd/bankai":           5,  // the command line
-	"internal/testmodel":   5,  // models with random weights: for tests, and for
-	"bench":                6,  // measuring against llama.cpp, but for nothing else
+	"internal/lora":        4,  // trains an adapter, to compare patches with
+	"experiment":           5,  // repeats the published experiments
+	"cmd/bankai":           6,  // the command line
+	"internal/testmodel":   6,  // models with random weights: for tests, and for
+	"bench":                7,  // measuring against llama.cpp, but for nothing else
 }
 
 func TestLayers(t *testing.T) {

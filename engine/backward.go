@@ -59,6 +59,7 @@ func (g *gradient) head(tokens []int) {
 // back goes from the upper end of the segment to its lower end, or to the lowest
 // cut that counts.
 func (g *gradient) back(ctx context.Context, p *pass) error {
+	g.settle()
 	g.setNegSin(p.sin)
 	for c := g.tape.segment.to - 1; c >= max(g.tape.segment.from, g.lowest); c-- {
 		if err := ctx.Err(); err != nil {

@@ -22,6 +22,7 @@ type Batch struct {
 	up      []float32 // FFN
 	y       []float32 // Hidden: a projection's output on its way to x
 	acts    kernel.Acts
+	floats  []float32        // what acts was set to, if the model has an adapter
 	rows    [][]float32      // per worker: Hidden or FFN, for a row on its way to acts
 	scores  [][]float32      // per worker: attention scores of the heads that share keys, and their sums
 	queries []kernel.Queries // per worker: those heads' queries as int8

@@ -68,28 +68,24 @@ func (t *Trunk) gradient(ctx context.Context, ws []Weighting, lowest Cut, limit 
 		g = &gradient{m: t.model}
 	}
 	defer func() {
-		g.visit, g.qs = nil, nil // what the caller keeps there is not ours to hold
+		g.visit, g.qs, g.answers, g.settle = nil, nil, nil, nil // what the caller keeps there is not ours to hold
 		t.model.gradients.Put(g)
 	}()
 	g.visit, g.lowest = visit, max(lowest, 1)
 	g.slopes = resize(g.slopes, t.rows*t.model.config.Hidden)
 	clear(g.slopes)
-	var out [][]Answer
-	for i, s := range t.segments(g.lowest) {
-		answers := make([][]Answer, len(t.qs)) // the head's, which is in the first segment
+	g.answers = make([][]Answer, len(t.qs))
+	for _, s := range t.segments(g.lowest) {
 		fit := max(1, gradientMemory/s.tokenBytes(t.model))
 		err := waves(len(t.qs), min(limit, fit), func(i int) Question { return t.qs[i].Question }, func(lo, hi, tokens int) error {
 			g.last = hi == len(t.qs)
-			return g.wave(ctx, t, s, ws[lo:hi], lo, tokens, answers[lo:hi])
+			return g.wave(ctx, t, s, ws[lo:hi], lo, tokens)
 		})
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 {
-			out = answers
-		}
 	}
-	return out, nil
+	return g.answers, nil
 }
 
 // check refuses weightings that do not fit the questions.
@@ -131,6 +127,9 @@ type gradient struct {
 	lowest Cut       // at least 1: no slopes are wanted below
 	slopes []float32 // ∂F/∂ the residual stream of all tokens, where the last segment ended: [rows, Hidden]
 
+	answers [][]Answer // of all questions, once their wave has been through the head
+	settle  func()     // sets those of the wave, before it goes back
+
 	// The wave.
 	last      bool
 	qs        []Sloped
@@ -143,7 +142,7 @@ type gradient struct {
 
 // wave runs whole questions, which have so many tokens, forward and back through a
 // segment. first is the number of the first in the trunk.
-func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting, first, tokens int, out [][]Answer) error {
+func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting, first, tokens int) error {
 	if g.b == nil || g.b.max < tokens {
 		g.b = g.m.NewBatch(max(tokens, gradientTokens))
 	}
@@ -165,16 +164,20 @@ func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting
 	if s.from > 0 {
 		j.stream = t.streams[s.from][row*width:]
 	}
+	out := g.answers[first : first+len(all)]
 	if s.to < g.m.lastCut() {
-		j.to = s.to
+		j.to, out = s.to, make([][]Answer, len(all)) // only the head has answers
 	}
 	return g.b.scoreSome(ctx, j, all, tokens, out)
 }
 
-// matMulT computes dx = wᵀ·dy for the tokens of the wave.
+// matMulT computes dx = wᵀ·dy for some tokens, w being as the model's adapter has it.
 func (g *gradient) matMulT(dx []float32, w *kernel.Matrix, dy []float32, tokens int) {
 	k, groups := g.m.kernel, w.Cols/kernel.GroupSize
 	g.b.team.run(groups, 1, func(_, lo, hi int) {
 		k.MatMulT(dx, w, dy, tokens, g.m.exact, lo, hi)
 	})
+	if f := g.m.adapted(w); f != nil {
+		g.b.adapt(dx, f.A, dy, f.B, tokens)
+	}
 }

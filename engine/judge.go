@@ -78,8 +78,12 @@ func (j *judgement) expect(q asked) {
 	j.terms = append(j.terms, terms)
 }
 
-// answers are the scores of the answers of question i, once all rows were judged.
+// answers are the scores of the answers of question i, once all rows were judged;
+// of the tokens of its only answer if they are wanted one by one.
 func (j *judgement) answers(i int) []Answer {
+	if j.byToken {
+		return j.terms[i][0]
+	}
 	out := make([]Answer, len(j.terms[i]))
 	for k, t := range j.terms[i] {
 		out[k] = sumOf(t)

@@ -55,9 +55,10 @@ type Model struct {
 	// queryScale is the 1/√HeadDim that queries carry into the scores.
 	queryScale float32
 
-	mu       sync.RWMutex // held for reading by a running batch, for writing by Apply
+	mu       sync.RWMutex // held for reading by a running batch, for writing by Apply and Adapt
 	version  int          // counts Apply
 	matrices map[string]*kernel.Matrix
+	adapter  *Adapter // nil: none
 
 	gradients sync.Pool // of *gradient: their memory is large
 

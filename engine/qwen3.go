@@ -108,8 +108,8 @@ func (b *Batch) attention(p *pass, i int) {
 	})
 	b.attend(p, i)
 	width := c.Heads * c.HeadDim
-	b.acts.Reset(len(p.tokens), width, m.exact)
-	b.each(len(p.tokens), func(_, t int) { m.kernel.SetToken(&b.acts, t, b.q[t*width:(t+1)*width]) })
+	b.inputs(len(p.tokens), width)
+	b.each(len(p.tokens), func(_, t int) { b.setInput(t, b.q[t*width:(t+1)*width]) })
 	b.project(b.y, l.o, p.overlaid)
 	b.addResidual(p)
 }
@@ -160,11 +160,11 @@ func (b *Batch) mlp(p *pass, i int) {
 	}
 	b.project(gate, l.gate, p.overlaid)
 	b.project(up, l.up, p.overlaid)
-	b.acts.Reset(len(p.tokens), width, m.exact)
+	b.inputs(len(p.tokens), width)
 	b.each(len(p.tokens), func(worker, t int) {
 		h := b.rows[worker][:width]
 		m.kernel.SwiGLU(h, head(gate, t, width), head(up, t, width))
-		m.kernel.SetToken(&b.acts, t, h)
+		b.setInput(t, h)
 	})
 	b.project(b.y, l.down, p.overlaid)
 	b.addResidual(p)
@@ -177,6 +177,23 @@ func (b *Batch) addResidual(p *pass) {
 	})
 }
 
+// inputs makes room for what the next projections multiply: n tokens of so many
+// values.
+func (b *Batch) inputs(n, width int) {
+	b.acts.Reset(n, width, b.model.exact)
+	if b.model.adapter != nil {
+		b.floats = resize(b.floats, n*width)
+	}
+}
+
+// setInput fills in token t.
+func (b *Batch) setInput(t int, x []float32) {
+	b.model.kernel.SetToken(&b.acts, t, x)
+	if b.model.adapter != nil {
+		copy(head(b.floats, t, len(x)), x)
+	}
+}
+
 // everyRow makes normed take the rows as they are.
 func everyRow(i int) int { return i }
 
@@ -184,11 +201,11 @@ func everyRow(i int) int { return i }
 // being row(i).
 func (b *Batch) normed(n int, row func(i int) int, weight []float32) {
 	m, width := b.model, b.model.config.Hidden
-	b.acts.Reset(n, width, m.exact)
+	b.inputs(n, width)
 	b.each(n, func(worker, i int) {
 		out := b.rows[worker][:width]
 		m.rmsNorm(out, b.x[row(i)*width:][:width], weight)
-		m.kernel.SetToken(&b.acts, i, out)
+		b.setInput(i, out)
 	})
 }
 
@@ -209,8 +226,8 @@ const inlineWork = 1 << 19
 // correctGrain is the number of tokens a worker corrects at a time.
 const correctGrain = 64
 
-// project computes y = w·acts, [acts.Tokens, w.Rows], and corrects the rows of
-// overlaid sequences.
+// project computes y = w·acts, [acts.Tokens, w.Rows], corrects the rows of overlaid
+// sequences, and adds what the model's adapter says.
 func (b *Batch) project(y []float32, w *kernel.Matrix, overlaid []region) {
 	m, tiles := b.model, w.Tiles()
 	grain := (tiles + 4*int(m.workers) - 1) / (4 * int(m.workers))
@@ -226,6 +243,9 @@ func (b *Batch) project(y []float32, w *kernel.Matrix, overlaid []region) {
 				patch.correct(m.kernel, y, w, &b.acts, r.lo+lo, r.lo+hi)
 			})
 		}
+	}
+	if f := m.adapted(w); f != nil {
+		b.adapt(y, f.B, b.floats, f.A, b.acts.Tokens)
 	}
 }
 

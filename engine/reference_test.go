@@ -11,6 +11,8 @@ type reference struct {
 	// just computed for the token at a position: name is that of the tensor, or
 	// "hidden".
 	nudge func(layer int, name string, pos int, y []float64)
+	// adapter, if set, is added to the matrices.
+	adapter *Adapter
 }
 
 func (f *reference) matrix(tensor string, x []float64) []float64 {
@@ -31,7 +33,28 @@ func (f *reference) matrix(tensor string, x []float64) []float64 {
 		}
 		y[r] = sum
 	}
+	f.adapt(tensor, x, y)
 	return y
+}
+
+func (f *reference) adapt(tensor string, x, y []float64) {
+	if f.adapter == nil {
+		return
+	}
+	for _, p := range f.adapter.factors {
+		if p.Tensor != tensor {
+			continue
+		}
+		for i := range f.adapter.rank {
+			var z float64
+			for j, v := range x {
+				z += float64(p.A[i*len(x)+j]) * v
+			}
+			for r := range y {
+				y[r] += float64(f.adapter.Scale) * float64(p.B[i*len(y)+r]) * z
+			}
+		}
+	}
 }
 
 func (f *reference) norm(x []float64, w []float32) []float64 {

@@ -186,14 +186,18 @@ func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, tokens int, ou
 			}
 		}
 	}
+	settle := func() {
+		for i := range qs {
+			out[i] = scores.answers(i)
+		}
+	}
+	if j.grad != nil {
+		j.grad.settle = settle
+	}
 	if err := b.judge(ctx, j, spans, scores.row); err != nil {
 		return err
 	}
-	for i := range qs {
-		if out[i] = scores.answers(i); j.byToken {
-			out[i] = scores.terms[i][0]
-		}
-	}
+	settle()
 	return nil
 }
 

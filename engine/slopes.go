@@ -29,6 +29,10 @@ type Projection struct {
 	DY     []float32 // [tokens, rows]
 }
 
+// Answers are the scores of question q, one of Questions: known before anything of it
+// is derived, so that its weight may depend on them.
+func (s *Slopes) Answers(q int) []Answer { return s.g.answers[q] }
+
 // Partial writes to dst what one group of columns contributes to the y of
 // projection k: W[:, group]·x[:, group], [tokens, rows], in the model's precision.
 // The y of down and o, as differences of the residual stream, are rounded to its

@@ -182,7 +182,7 @@ func (c *Choice) count(patched bool) {
 	var tests []*Paired
 	for _, name := range subjects {
 		was, is := c.marks(members[name])
-		s := SubjectScore{Subject: name, Total: len(was), Accuracy: shareOf(rightOf(was), len(was))}
+		s := SubjectScore{Subject: name, Total: len(was), Accuracy: shareOf(countRight(was), len(was))}
 		if patched {
 			change := pairedOf(was, is)
 			s.Change = &change
@@ -206,7 +206,7 @@ func (c *Choice) marks(questions []int) (before, after []bool) {
 	return before, after
 }
 
-func rightOf(marks []bool) (n int) {
+func countRight(marks []bool) (n int) {
 	for _, right := range marks {
 		n += one(right)
 	}
@@ -219,6 +219,6 @@ func (c *Choice) score(marks []bool) Score {
 	for _, a := range c.Asked {
 		chances = append(chances, 1/float64(len(a.Choices)))
 	}
-	right := rightOf(marks)
+	right := countRight(marks)
 	return Score{right, shareOf(right, len(marks)), stats.Mean(chances), atLeast(right, chances)}
 }

@@ -191,37 +191,3 @@ func (o ProblemOptions) result(base, patched []generation) *GSM8K {
 	g.Rescore(o.Rules)
 	return g
 }
-
-// Rescore marks the generated texts again, by the given rules, and counts anew.
-// The model is not needed.
-func (g *GSM8K) Rescore(rules []Rule) {
-	g.Rules = nil
-	for _, r := range rules {
-		g.Rules = append(g.Rules, r.Name)
-	}
-	var before, after []bool
-	for i := range g.Solved {
-		s := &g.Solved[i]
-		s.Base.mark(s.Want, rules)
-		before = append(before, s.Base.Right)
-		if s.Patched != nil {
-			s.Patched.mark(s.Want, rules)
-			after = append(after, s.Patched.Right)
-		}
-	}
-	g.Right = 0
-	for _, right := range before {
-		g.Right += one(right)
-	}
-	g.Accuracy, g.Change = shareOf(g.Right, len(before)), nil
-	if len(after) > 0 {
-		change := pairedOf(before, after)
-		g.Change = &change
-	}
-}
-
-// mark finds the answer in the text.
-func (s *Solution) mark(want string, rules []Rule) {
-	s.Answer, s.Rule = Extract(s.Text, rules)
-	s.Right = s.Rule != "" && s.Answer == want
-}

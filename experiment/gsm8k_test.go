@@ -12,7 +12,9 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/evaluate"
 	"bankai/models/demo"
+	"bankai/probe"
 )
 
 // harmful is a patch that spoils some sums of the embedded model.
@@ -113,7 +115,7 @@ func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *Ru
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := written(t, whole)
+	want := written(t, whole).Bytes()
 	m := loaded(t, demo.Model(), engine.Options{Threads: 1})
 	path := filepath.Join(t.TempDir(), "x.journal")
 	for pieces := 1; ; pieces++ {
@@ -132,7 +134,7 @@ func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *Ru
 		if err != nil {
 			continue
 		}
-		if got := written(t, result); !bytes.Equal(got, want) {
+		if got := written(t, result).Bytes(); !bytes.Equal(got, want) {
 			t.Errorf("resumed %d times:\n%s\nat once:\n%s", pieces-1, got, want)
 		}
 		if pieces < 4 {
@@ -140,15 +142,6 @@ func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *Ru
 		}
 		return
 	}
-}
-
-func written(t *testing.T, r Result) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := WriteJSON(&b, r); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
 }
 
 func TestGSM8KIsResumed(t *testing.T) {
@@ -178,6 +171,32 @@ func TestRescoreGSM8K(t *testing.T) {
 	}
 }
 
+// The command that marks kept texts again takes a GSM8K result, and marks it as the
+// experiment did; a right answer of another probe file counts as a number too.
+func TestGSM8KIsRescorable(t *testing.T) {
+	g := someGSM8K()
+	head, texts, err := ReadGenerated(written(t, g))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Rescore(head, texts, RescoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Changed) != 0 || len(r.Rows) != 2 || r.Rows[0].RightNow != g.Right || r.Rows[1].RightNow != g.Change.After || r.Rows[1].AgainstNow.Broke != 1 {
+		t.Errorf("got %+v", r)
+	}
+	other := &evaluate.Named{Name: "other", Set: probe.Set{
+		{Name: "line 1", Prompt: "one and one", Correct: " $3.00"}, {Name: "line 2", Prompt: "1 + 2?", Correct: "3"}, {Name: "b", Prompt: "2 + 2?", Correct: "four", Alternates: []string{"5", "6"}},
+	}}
+	if r, err = Rescore(head, texts, RescoreOptions{Probes: other}); err != nil {
+		t.Fatal(err)
+	}
+	if r.ByName != 1 || r.Rows[0].RightNow != 2 || r.Rows[1].RightNow != 2 || len(r.Changed) != 4 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 // someGSM8K is a result without a model.
 func someGSM8K() *GSM8K {
 	o := ProblemOptions{
@@ -193,7 +212,7 @@ func someGSM8K() *GSM8K {
 
 func TestGSM8KGoesThroughFiles(t *testing.T) {
 	g := someGSM8K()
-	again, err := Read(bytes.NewReader(written(t, g)))
+	again, err := Read(written(t, g))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +226,7 @@ func TestGSM8KGoesThroughFiles(t *testing.T) {
 	}
 	for _, want := range []string{
 		"\n     4  broke  4      4     5        2 + 2?    4          <script>5\n",
-		"\n     1  fixed  2      3     2        1 + 1?    It is 3.   It is 2.\n",
+		"\n     1  fixed  2      3     2        1 + 1?    It is 3.   It is·2.\n",
 		"fixed 1, broke 1, p = 1.00: no evidence of a difference.",
 		"So few as 3 questions cannot show a loss",
 		"\n1 texts ended at the limit",

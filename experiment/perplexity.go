@@ -209,10 +209,14 @@ func (p *Perplexity) Present() *Presentation {
 	if s := p.Patched; s != nil {
 		out.Findings = append(out.Findings, s.finding(p.Patch))
 		facts.Rows = append(facts.Rows, [][]any{
-			{"patched", s.After}, {"ratio", s.Ratio}, {"KL divergence, nats a token", s.KL},
-			{"KL median", Estimate{s.Median, math.NaN(), math.NaN(), p.Tokens}}, {"KL 99 %", Estimate{s.P99, math.NaN(), math.NaN(), p.Tokens}},
+			{"patched", s.After},
+			{"ratio", s.Ratio},
+			{"KL divergence, nats a token", s.KL},
+			{"KL median", Estimate{s.Median, math.NaN(), math.NaN(), p.Tokens}},
+			{"KL 99 %", Estimate{s.P99, math.NaN(), math.NaN(), p.Tokens}},
 			{"KL maximum", Estimate{s.Most, math.NaN(), math.NaN(), p.Tokens}},
-			{"share of likeliest tokens", s.RightBefore}, {"share, patched", s.RightAfter},
+			{"share of likeliest tokens", s.RightBefore},
+			{"share, patched", s.RightAfter},
 		}...)
 		panels = append(panels, p.panel("KL divergence, nats a token", func(w Slice) float64 { return w.KL }))
 	}

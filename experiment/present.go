@@ -3,6 +3,7 @@ package experiment
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"bankai/evaluate"
 	"bankai/internal/chart"
@@ -37,7 +38,7 @@ func text(cell any) string {
 	case nil:
 		return ""
 	case string:
-		return c
+		return strings.Map(printable, c)
 	case int:
 		return evaluate.Thousands(int64(c))
 	case float64:
@@ -51,6 +52,15 @@ func text(cell any) string {
 		return Digits(c.Value) + " [" + Digits(c.Low) + ", " + Digits(c.High) + "]"
 	}
 	panic("a table's cell of no kind")
+}
+
+// printable replaces what would end a line or steer a terminal: cells may hold
+// what a model generated.
+func printable(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return '·'
+	}
+	return r
 }
 
 // Digits writes a figure with four significant digits: 2.406, 0.01235, 15,330.

@@ -31,7 +31,16 @@ type Result interface {
 
 // kinds are the results there are, by the name of their experiment.
 var kinds = map[string]func() Result{
+	"lora":       func() Result { return &LoRA{} },
+	"ablate":     func() Result { return &Ablate{} },
+	"robustness": func() Result { return &Robustness{} },
+	"layers":     func() Result { return &LayerMap{} },
+	"scale":      func() Result { return &Scales{} },
 	"perplexity": func() Result { return &Perplexity{} },
+	"variations": func() Result { return &Variations{} },
+	"stack":      func() Result { return &Stack{} },
+	"compare":    func() Result { return &Comparison{} },
+	"rescore":    func() Result { return &Rescored{} },
 	"gsm8k":      func() Result { return &GSM8K{} },
 	"choice":     func() Result { return &Choice{} },
 }

@@ -176,7 +176,7 @@ func (e *ModelEvaluator) matrix(name string) (Matrix, bool) {
 	if !ok || !projection || t.Kind != weights.OneBit {
 		return Matrix{}, false
 	}
-	return matrixOf(t), true
+	return MatrixOf(t), true
 }
 
 // setDigest identifies what a search reads of probes: not their names.

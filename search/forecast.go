@@ -69,7 +69,8 @@ type site struct {
 }
 
 func newPredictor(e *ModelEvaluator, w Want, flips []bankai.Flip) *predictor {
-	p := &predictor{e: e, outlook: newOutlook(e, e.split(e.answered())), tensors: map[string]*site{}, slopes: e.slopes()}
+	now := e.answered()
+	p := &predictor{e: e, outlook: newOutlook(e, e.split(now)), tensors: map[string]*site{}, slopes: e.slopes(now)}
 	for size, n := range w.Best {
 		p.best[size].n = n
 		for _, m := range w.Matrices {

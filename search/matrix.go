@@ -68,7 +68,7 @@ func Matrices(f *weights.File, layers []int, projs []string) ([]Matrix, error) {
 			if !ok || t.Kind != weights.OneBit {
 				return nil, fmt.Errorf("%s: the model has no 1-bit tensor of this name to search", name)
 			}
-			ms = append(ms, matrixOf(t))
+			ms = append(ms, MatrixOf(t))
 		}
 	}
 	return ms, nil
@@ -116,7 +116,8 @@ func pickProjections(chosen []string) ([]string, error) {
 
 const blockSize = 18 // bytes of a Q1_0 block: a float16 scale, then 128 sign bits
 
-func matrixOf(t weights.Tensor) Matrix {
+// MatrixOf is a 1-bit tensor as a matrix to search.
+func MatrixOf(t weights.Tensor) Matrix {
 	blocks, groups := t.Blocks(), t.Cols/bankai.GroupSize
 	return Matrix{
 		Name: t.Name, Rows: t.Rows, Groups: groups,

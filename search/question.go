@@ -83,9 +83,10 @@ func (e *ModelEvaluator) refer(ctx context.Context) error {
 	return nil
 }
 
-// slopes are the derivatives of the fitness by the values of all questions.
-func (e *ModelEvaluator) slopes() []float64 {
-	out := e.opts.slopes(*e.base, e.split(e.answered()))
+// slopes are the derivatives of the fitness by the values of all questions, where
+// those are as given.
+func (e *ModelEvaluator) slopes(values []float64) []float64 {
+	out := e.opts.slopes(*e.base, e.split(values))
 	for range e.questions[len(out):] {
 		out = append(out, -e.opts.Divergence/float64(e.tokens))
 	}

@@ -6,6 +6,7 @@
 // may run on this machine or on many. [Run] carries moves and scores between the
 // two until a limit is reached, keeps the best patch, and writes a [Journal]
 // from which an interrupted run continues to the result it would have had.
+// [NewSetup] puts them together for a model, by a [Plan].
 //
 // The published search is [NewGreedy] on [NewEvaluator]: rows drawn with
 // probability proportional to their scale, screened on the two worst probes,

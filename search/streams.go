@@ -31,9 +31,12 @@ func (e *ModelEvaluator) prepare(ctx context.Context) error {
 }
 
 // answered is the value of every question under the trunk's patch.
-func (e *ModelEvaluator) answered() []float64 {
+func (e *ModelEvaluator) answered() []float64 { return e.valued(e.trunk.Answers()) }
+
+// valued is the value of every question, given its answers.
+func (e *ModelEvaluator) valued(answers [][]engine.Answer) []float64 {
 	values := make([]float64, len(e.questions))
-	for i, a := range e.trunk.Answers() {
+	for i, a := range answers {
 		values[i] = e.questions[i].value(a)
 	}
 	return values

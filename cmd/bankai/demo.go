@@ -12,7 +12,6 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
-	"bankai/probe"
 	"bankai/search"
 )
 
@@ -70,16 +69,11 @@ const (
 )
 
 // demoPlan is how the demo searches.
-func demoPlan(seed uint64, steps int, text []string) plan {
-	return plan{
-		strategy: "guided", sizes: []search.Granularity{search.Row},
-		objective: search.Objective{
-			Metric: probe.AnswerLogprob, Reduce: search.Mean,
-			Penalty: search.DefaultPenalty, Slack: search.DefaultSlack, Divergence: demoDivergence,
-		},
-		text: text, seed: seed,
-		limits: search.Config{Steps: steps, MaxCost: demoCost, Prune: true},
-	}
+func demoPlan(seed uint64, steps int, text []string) search.Plan {
+	p := search.NewPlan(search.MethodGuided)
+	p.Objective.Divergence, p.Text = demoDivergence, text
+	p.Seed, p.Limits.Steps, p.Limits.MaxCost = seed, steps, demoCost
+	return p
 }
 
 // demoRun is one run of the demo, as far as it got.

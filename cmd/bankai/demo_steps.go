@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"bankai/evaluate"
 	"bankai/probe"
+	"bankai/search"
 )
 
 // load reads the model and the sets.
@@ -31,20 +30,9 @@ func (d *demoRun) load() (err error) {
 			return err
 		}
 	}
-	d.search.Set = draw(d.search.Set, demoProbes, d.app.seed)
+	d.search.Set = d.search.Draw(demoProbes, d.app.seed)
 	d.text, err = readLines(demoPrefix + "control_text")
 	return err
-}
-
-// draw picks n probes of a set at random, in the order of the set.
-func draw(s probe.Set, n int, seed uint64) probe.Set {
-	picked := rand.New(rand.NewPCG(seed, 0x64726177)).Perm(len(s))[:min(n, len(s))]
-	slices.Sort(picked)
-	out := make(probe.Set, len(picked))
-	for i, at := range picked {
-		out[i] = s[at]
-	}
-	return out
 }
 
 func (d *demoRun) audit(ctx context.Context) error {
@@ -73,11 +61,11 @@ func (d *demoRun) audit(ctx context.Context) error {
 }
 
 // seek searches for the patch.
-func (d *demoRun) seek(ctx context.Context, p plan) (err error) {
+func (d *demoRun) seek(ctx context.Context, p search.Plan) (err error) {
 	if d.hunt, err = newHunt(d.model, d.search, d.controls, p); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row would do, try the best, keep what helps (seed %d)\n", p.seed)
+	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row would do, try the best, keep what helps (seed %d)\n", p.Seed)
 	d.app.stdout.Flush()
 	if d.found, err = d.app.run(ctx, d.hunt, d.validate, nil); err != nil {
 		return err

@@ -32,9 +32,10 @@ measured (more seeds, say), the same command with --resume does what is missing.
 	}
 	asGroup(cmd)
 	cmd.AddCommand(
-		a.perplexityCommand(),
-		a.gsm8kCommand(),
-		a.choiceCommand(),
+		a.robustnessCommand(), a.layersCommand(), a.scaleCommand(),
+		a.variationsCommand(), a.stackCommand(), a.compareCommand(), a.rescoreCommand(),
+		a.ablateCommand(), a.loraCommand(), a.perplexityCommand(),
+		a.gsm8kCommand(), a.choiceCommand(),
 	)
 	return cmd
 }

@@ -34,7 +34,10 @@ func TestExamples(t *testing.T) {
 	for _, name := range []string{
 		"search", "patch apply", "patch diff", "patch compose", "patch convert", "patch verify", "probes expand", "probes mine",
 		"probes split", "info", "tokenize", "logits", "generate", "audit", "eval", "bench", "version",
-		"experiment perplexity", "report",
+		"experiment perplexity", "report", "experiment lora",
+		"experiment variations", "experiment stack", "experiment compare", "experiment rescore",
+		"experiment ablate",
+		"experiment robustness", "experiment layers", "experiment scale",
 		"experiment gsm8k", "experiment choice",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))

@@ -22,7 +22,7 @@ type searchFlags struct {
 	controlText string
 	out         string
 
-	strategy    choice[strategy]
+	strategy    choice[search.Method]
 	granularity sizeList
 	layers      intList
 	projections []string
@@ -50,7 +50,7 @@ type searchFlags struct {
 
 func (a *app) searchCommand() *cobra.Command {
 	f := &searchFlags{
-		strategy:    choice[strategy]{"guided", "NAME", parseStrategy},
+		strategy:    choice[search.Method]{search.MethodGuided, "NAME", search.ParseMethod},
 		granularity: sizeList{search.Row},
 		layers:      intList{ranges: true},
 		fitness:     choice[search.Reduce]{search.Mean, "mean|min", search.ParseReduce},
@@ -148,28 +148,26 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 }
 
 // plan is what the flags ask for.
-func (f *searchFlags) plan(sets searchSets, seed uint64) plan {
-	slack, screen := 0.0, int(f.screen)
-	if f.strategy.value.guided() {
-		slack = search.DefaultSlack
-		if !f.changed("screen") {
-			screen = 0
-		}
+func (f *searchFlags) plan(sets searchSets, seed uint64) search.Plan {
+	p := search.NewPlan(f.strategy.value)
+	p.Sizes, p.Text, p.Seed = f.granularity, sets.text, seed
+	if len(f.projections) > 0 {
+		p.Projections = f.projections
 	}
-	p := plan{
-		strategy: f.strategy.value, sizes: f.granularity, projections: f.projections,
-		objective: search.Objective{
-			Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
-			Slack: f.slack.or(slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
-		},
-		screen: screen, text: sets.text, seed: seed, draws: int(f.draws), votes: int(f.votes),
-		limits: search.Config{
-			Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxBytes: int(f.maxBytes), MaxCost: f.maxCost,
-			Prune: !f.noPrune && f.strategy.value.guided(),
-		},
+	if f.changed("screen") {
+		p.Screen = int(f.screen)
+	}
+	p.Objective = search.Objective{
+		Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
+		Slack: f.slack.or(p.Objective.Slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
+	}
+	p.Draws, p.Votes = int(f.draws), int(f.votes)
+	p.Limits = search.Config{
+		Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxBytes: int(f.maxBytes), MaxCost: f.maxCost,
+		Prune: !f.noPrune && p.Limits.Prune,
 	}
 	for _, l := range f.layers.values {
-		p.layers = append(p.layers, int(l))
+		p.Layers = append(p.Layers, int(l))
 	}
 	return p
 }

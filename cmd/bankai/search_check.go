@@ -28,7 +28,7 @@ func (f *searchFlags) check() error {
 	case f.report != "" && filepath.Ext(f.report) != ".html":
 		return usagef("--report %s: must end in .html", f.report)
 	}
-	return cmp.Or(f.checkObjective(), f.checkShares(), f.plan(searchSets{}, 0).check(), checkPatchName(f.out))
+	return cmp.Or(f.checkObjective(), f.checkShares(), checkPlan(f.plan(searchSets{}, 0)), checkPatchName(f.out))
 }
 
 // checkObjective refuses numbers that are no part of a fitness.

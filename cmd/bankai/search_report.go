@@ -12,7 +12,7 @@ import (
 // searchReport is what a page says of a search in the model called name, and of
 // the patch it wrote: all but what was measured afterwards.
 func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai.Patch, files written) *evaluate.Report {
-	info := newModelInfo(name, h.model.Weights())
+	info := newModelInfo(name, h.Model.Weights())
 	var asJSON bytes.Buffer
 	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
 		asJSON.Reset()
@@ -26,11 +26,11 @@ func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai
 			fact{"architecture", fmt.Sprintf("%s: %d layers, hidden %d, ffn %d", info.Architecture, info.Layers, info.Hidden, info.FFN)},
 			fact{"1-bit weights", evaluate.Thousands(info.OneBit)}, fact{"digest", info.Digest.String()}),
 		Search: facts(
-			fact{"method", h.String()}, fact{"seed", fmt.Sprint(h.plan.seed)},
+			fact{"method", h.String()}, fact{"seed", fmt.Sprint(h.Plan.Seed)},
 			fact{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
 			fact{"cost", fmt.Sprintf("%.0f forward-pass equivalents, %s", r.Cost, evaluate.Elapsed(r.Seconds))},
 			fact{"ended by", string(r.Stopped)}),
-		Flips: evaluate.Cells(patch), Searched: h.plan.searched(), Layers: info.Layers,
+		Flips: evaluate.Cells(patch), Searched: h.Plan.Projections, Layers: info.Layers,
 		Patch: evaluate.PatchFacts{
 			Flips: patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: files.bytes,
 			Facts: facts(

@@ -53,7 +53,7 @@ func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 // searchAndWrite writes the patch as soon as it is there, and again with what
 // was measured of it.
 func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit) error {
-	meta, err := a.stamp(h.meta(modelName(f.model.path, h.model.Config())), f.out)
+	meta, err := a.stamp(h.meta(modelName(f.model.path, h.Model.Config())), f.out)
 	if err != nil {
 		return err
 	}
@@ -99,11 +99,11 @@ func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, va
 	if n := len(validation.Set); n > 0 { // room for what will be claimed, so that the file keeps to --max-bytes
 		meta.Claims = []bankai.Claim{{Name: "validation", Probes: validation.digest, Total: n, Before: n, After: n, Fixed: n, Broke: n}}
 	}
-	h.start = h.start.WithMeta(spent(meta, 1e6))
-	if least, err := h.start.WriteTo(io.Discard); err != nil || f.maxBytes > 0 && least > int64(f.maxBytes) {
+	h.Start = h.Start.WithMeta(spent(meta, 1e6))
+	if least, err := h.Start.WriteTo(io.Discard); err != nil || f.maxBytes > 0 && least > int64(f.maxBytes) {
 		return nil, cmp.Or(err, fmt.Errorf("--max-bytes %d: too few for what a patch says of itself, which takes %d without any flip", f.maxBytes, least))
 	}
-	journal, err := search.OpenJournal(f.out+".journal", h.facts, f.resume)
+	journal, err := search.OpenJournal(f.out+".journal", h.Facts, f.resume)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, va
 // draws, not in its own.
 func (h *hunt) hasDrawn(out string) bool {
 	_, err := os.Stat(out + ".journal.draw1")
-	return h.plan.strategy == "vote" && err == nil
+	return h.Plan.Method == search.MethodVote && err == nil
 }
 
 // save writes the patch that doc is about.
@@ -147,12 +147,12 @@ func keepOld(path string) error {
 
 // measureFound measures the patch on what the search did not use.
 func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets searchSets, doc *searchDoc) error {
-	overlay, err := h.model.Overlay(p)
+	overlay, err := h.Model.Overlay(p)
 	if err != nil {
 		return err
 	}
 	if len(sets.validation.Set) > 0 {
-		r, err := a.compare(ctx, h.model, overlay, sets.validation)
+		r, err := a.compare(ctx, h.Model, overlay, sets.validation)
 		if err != nil {
 			return err
 		}
@@ -160,14 +160,14 @@ func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets s
 		doc.Validate, doc.validation = &c, r
 	}
 	if len(sets.controls.Set) > 0 {
-		if doc.controls, err = a.compare(ctx, h.model, overlay, sets.controls); err != nil {
+		if doc.controls, err = a.compare(ctx, h.Model, overlay, sets.controls); err != nil {
 			return err
 		}
 		c := countsOf(doc.controls)
 		doc.Controls = &c
 	}
 	if len(sets.text) > 0 {
-		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, h.model, overlay, sets.text)
+		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, h.Model, overlay, sets.text)
 	}
 	return err
 }

@@ -8,7 +8,7 @@ export SOURCE_DATE_EPOCH=1767225600
 find() { # NAME FLAGS...
 	out=patches/$1.bankai
 	shift
-	[ -e "$out" ] || bankai search --seed 1 -o "$out" "$@"
+	[ -e "$out" ] || bankai search -o "$out" "$@"
 }
 guided="--controls demo:control --control-text demo:control_text --kl 1 --steps 100000 --max-cost 120"
 published="--strategy greedy --metric seq_logprob --controls demo:control_few --steps 300"
@@ -25,7 +25,8 @@ find rows-6 --probes data/six.json $guided
 
 # As published: greedy, by the difference of right and wrong, 5 controls.
 find published-120 --probes demo:search_few $published
-find published-6 --probes data/six.json $published --metric token_gap
+find published-120-2 --probes demo:search_few $published --seed 2
+find published-6 --probes data/six.json $published --metric token_gap --force
 
 # One domain each, to be stacked.
 find derivatives --probes 'demo:search#poly_deriv+second_deriv+exp_deriv' $guided

@@ -73,6 +73,22 @@ func MeanInterval(values []float64) (mean float64, iv *Interval) {
 	return mean, newInterval(mean-spread, mean+spread)
 }
 
+// MeanTest is the two-sided p-value of Student's test that the values have the
+// mean 0, on the same suppositions. It is 1 for values that all are 0, and NaN
+// where the test is not defined: for fewer than two values, and for others that
+// all are equal.
+func MeanTest(values []float64) float64 {
+	mean, e := Mean(values), StandardError(values)
+	switch {
+	case e > 0:
+		_, p := student(math.Abs(mean)/e, len(values)-1)
+		return p
+	case e == 0 && mean == 0:
+		return 1
+	}
+	return math.NaN()
+}
+
 // Quantile is the q-quantile, 0 ≤ q ≤ 1, of values in ascending order, by linear
 // interpolation at (n−1)·q: type 7 of R. J. Hyndman and Y. Fan, The American
 // Statistician 50 (1996). It is NaN for no values.

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bankai/engine"
+	"bankai/experiment"
+	"bankai/internal/lora"
+	"bankai/probe"
+	"bankai/search"
+)
+
+// loraFlags are the flags of `experiment lora`.
+type loraFlags struct {
+	experimentFlags
+	probes, controls, heldOut, text string
+	projections                     []string
+	ranks                           []int
+	seeds, steps, rounds            count
+	rate, kl                        float64
+	onlyTiming                      bool
+}
+
+func (a *app) loraCommand() *cobra.Command {
+	f := &loraFlags{seeds: 3, steps: 40, rounds: 10}
+	cmd := &cobra.Command{
+		Use:   "lora [--patch P]...",
+		Short: "set patches beside LoRA on the same frozen bits",
+		Long: `Trains low-rank adapters (LoRA) beside the frozen 1-bit weights, and measures
+them and the given patches on the same held-out probes: answers fixed and broken,
+bytes, perplexity, the time for a token, and the time to switch.
+
+The published work has no such comparison; it said that LoRA cannot work on
+1-bit models. It can: the bits are frozen, but activations are continuous. What a
+patch has instead: far fewer bytes, no work for a token, and a model that stays
+one file of bits.
+
+The adapters climb the fitness that searches climb, on the same --probes and
+--controls, by Adam with the engine's own backward pass: always --steps of them.
+To compare like with like, give patches that were found with the same probes;
+each is measured alone. For another model than the built-in one give all files,
+or --only-timing, which needs none.`,
+		Example: `  bankai experiment lora --ranks 1 --seeds 1 --steps 1 --probes demo:control_few --held demo:control_heldout --rounds 1
+  bankai experiment lora --only-timing --rounds 2`,
+		Args: arguments(0, 0, "none; the files are given by flags"),
+		RunE: a.do(func(ctx context.Context, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			return a.lora(ctx, f)
+		}),
+	}
+	f.add(cmd)
+	f.model.addPatch(cmd)
+	cmd.Flags().Lookup("patch").Usage = "patch `FILE` to compare; may be repeated, each is measured alone"
+	flags := cmd.Flags()
+	flags.StringVar(&f.probes, "probes", "demo:search", "probe `FILE` to learn from")
+	flags.StringVar(&f.controls, "controls", "demo:control", "probe `FILE` of what must hold")
+	flags.StringVar(&f.heldOut, "held", "demo:heldout", "probe `FILE` for the result")
+	flags.StringVar(&f.text, "control-text", "demo:control_text", "`FILE` of sentences, one a line, to hold on to, and whose perplexity to report")
+	flags.StringSliceVar(&f.projections, "proj", []string{"gate", "up", "down"}, "`PROJECTIONS` with an adapter: gate, up, down, q, k, v, o")
+	flags.IntSliceVar(&f.ranks, "ranks", []int{1, 4}, "`RANKS` of the adapters")
+	flags.Var(&f.seeds, "seeds", "random starts of each rank")
+	flags.Var(&f.steps, "steps", "of Adam, each over all probes")
+	flags.Float64Var(&f.rate, "rate", lora.DefaultRate, "`RATE` of Adam: about how far a number moves in a step")
+	flags.Float64Var(&f.kl, "kl", 1, "`WEIGHT` of the divergence from the model as it is on --control-text")
+	flags.Var(&f.rounds, "rounds", "of timing; 0 for none")
+	flags.BoolVar(&f.onlyTiming, "only-timing", false, "train and ask nothing")
+	return cmd
+}
+
+// check refuses what cannot be right whatever the files hold.
+func (f *loraFlags) check() error {
+	for _, rank := range f.ranks {
+		if rank < 1 || rank > 1024 {
+			return usagef("--ranks %d: must be from 1 to 1024", rank)
+		}
+	}
+	switch {
+	case f.seeds < 1 || f.steps < 1:
+		return usagef("--seeds and --steps must be 1 or more")
+	case !(f.rate > 0) || math.IsInf(f.rate, 1):
+		return usagef("--rate %v: must be above 0", f.rate)
+	case !(f.kl >= 0) || math.IsInf(f.kl, 1):
+		return usagef("--kl %v: must be a finite number, 0 or more", f.kl)
+	case f.onlyTiming && f.rounds == 0:
+		return usagef("--only-timing with --rounds 0 leaves nothing to do")
+	case f.model.path != demoName && !f.onlyTiming:
+		for _, source := range []string{f.probes, f.controls, f.heldOut, f.text} {
+			if strings.HasPrefix(source, demoPrefix) {
+				return usagef("for %s give --probes, --controls, --held and --control-text: %s is of the built-in model", f.model.path, source)
+			}
+		}
+	}
+	return f.experimentFlags.check()
+}
+
+func (a *app) lora(ctx context.Context, f *loraFlags) error {
+	o := experiment.LoRAOptions{
+		Projections: f.projections, Ranks: f.ranks, Seeds: int(f.seeds), Steps: int(f.steps), Rate: f.rate, KL: f.kl, Rounds: int(f.rounds),
+		Names: [4]string{f.probes, f.controls, f.heldOut, f.text}, OnlyTiming: f.onlyTiming,
+	}
+	facts, err := f.read(&o)
+	if err != nil {
+		return err
+	}
+	m, err := a.openModel(&f.model)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := a.rivals(f, m, &o); err != nil {
+		return err
+	}
+	if !f.onlyTiming {
+		if _, err := a.checked(ctx, m, set{Set: o.Search, source: f.probes}, probe.AnswerLogprob, []set{{Set: o.HeldOut, source: f.heldOut}}, false); err != nil {
+			return err
+		}
+	}
+	return a.experiment(ctx, &f.experimentFlags, m, "lora", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+		return experiment.CompareLoRA(ctx, r, o)
+	})
+}
+
+// read reads the sets and the text, and says what decides the figures.
+func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, err error) {
+	facts = []experiment.Fact{
+		{Name: "projections", Value: strings.Join(f.projections, ",")},
+		{Name: "training", Value: fmt.Sprintf("%d steps, rate %v, kl %v", f.steps, f.rate, f.kl)},
+	}
+	if f.onlyTiming {
+		return facts, nil
+	}
+	for _, s := range []struct {
+		name, source string
+		set          *probe.Set
+	}{{"probes", f.probes, &o.Search}, {"controls", f.controls, &o.Controls}, {"held-out", f.heldOut, &o.HeldOut}} {
+		read, err := readSet(s.source)
+		if err != nil {
+			return nil, err
+		}
+		*s.set = read.Set
+		facts = append(facts, experiment.Fact{Name: s.name, Value: read.digest.String()})
+	}
+	if o.Text, err = readLines(f.text); err != nil {
+		return nil, err
+	}
+	return append(facts, experiment.Fact{Name: "text", Value: strings.Join(o.Text, "\n")}), nil
+}
+
+// rivals reads the patches, and finds the tensors of the adapters.
+func (a *app) rivals(f *loraFlags, m *engine.Model, o *experiment.LoRAOptions) error {
+	var err error
+	if o.Patches, err = a.namedPatches(m, f.model.patches); err != nil {
+		return err
+	}
+	matrices, err := search.Matrices(m.Weights(), nil, f.projections)
+	if err != nil {
+		return err
+	}
+	for _, w := range matrices {
+		o.Tensors = append(o.Tensors, w.Name)
+	}
+	return nil
+}

@@ -1,0 +1,267 @@
+package experiment
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"bankai"
+	"bankai/engine"
+	"bankai/internal/stats"
+	"bankai/probe"
+	"bankai/search"
+)
+
+// LayerMap is what flipping whole parts of every layer changes of a metric.
+type LayerMap struct {
+	About
+	Probes  string       `json:"probes"` // where they are from
+	Count   int          `json:"count"`  // of them
+	Metric  string       `json:"metric"`
+	Ahead   int          `json:"ahead"` // probes whose metric is above 0 as the model is
+	Sites   []string     `json:"sites"`
+	Layers  []int        `json:"layers"`
+	Effects []SiteEffect `json:"effects"` // by site, then by layer
+	Tops    []SiteTop    `json:"tops"`    // by site
+}
+
+// SiteEffect is one part of one layer, all of whose rows are flipped. Changes are
+// of the metric, in nats, over the probes.
+type SiteEffect struct {
+	Site     string   `json:"site"`
+	Layer    int      `json:"layer"`
+	Rows     int      `json:"rows"`
+	Size     Estimate `json:"size"`        // mean absolute change
+	Change   Estimate `json:"change"`      // mean change
+	Up       int      `json:"sign_up"`     // probes whose metric came to be above 0
+	Down     int      `json:"sign_down"`   // that was above 0 and is no more
+	P        Number   `json:"p_value"`     // McNemar's, of as many up as down
+	Adjusted Number   `json:"p_adjusted"`  // Holm's, over all sites and layers
+	Rank     Estimate `json:"rank"`        // of the layer at this site, 1 being the largest change
+	Top      float64  `json:"top_of_site"` // share of bootstrap draws in which it is 1
+}
+
+// SiteTop is the order of the layers at a site.
+type SiteTop struct {
+	Site  string  `json:"site"`
+	Order []int   `json:"order"` // layers, the largest change first
+	Share float64 `json:"share"` // of bootstrap draws with the same layer on top
+}
+
+// siteProjections are the projections of a site.
+var siteProjections = map[string][]string{
+	"mlp": {"gate", "up", "down"}, "attention": {"q", "k", "v", "o"},
+	"gate": {"gate"}, "up": {"up"}, "down": {"down"}, "q": {"q"}, "k": {"k"}, "v": {"v"}, "o": {"o"},
+}
+
+// sameAs names, of two sites whose flips are one and the same function, the one
+// that is shown: negated up and down rows cancel, and so do q and k, v and o.
+// Flipping all of the attention therefore changes nothing at all.
+var sameAs = map[string]string{"gate": "mlp", "down": "up", "k": "q", "o": "v"}
+
+// LayerSites are the sites there are, in the order in which they are shown.
+func LayerSites() []string {
+	return append([]string{"mlp", "attention"}, search.Projections()...)
+}
+
+// LayersOptions choose the probes and the sites.
+type LayersOptions struct {
+	Name   string // of the probes, for people
+	Probes probe.Set
+	Metric probe.Metric
+	Sites  []string // none: all
+	Layers []int    // none: all
+}
+
+// Check refuses what cannot be right whatever the model.
+func (o LayersOptions) Check() error {
+	for _, s := range o.Sites {
+		if err := oneOf("site", s, LayerSites()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layerSite is a part of a layer.
+type layerSite struct {
+	site     string
+	layer    int
+	matrices []search.Matrix
+}
+
+// MeasureLayers flips all rows of every site of every layer, one at a time, and
+// measures the probes.
+func MeasureLayers(ctx context.Context, r *Run, o LayersOptions) (*LayerMap, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	sites, err := o.sites(r.Model)
+	if err != nil {
+		return nil, err
+	}
+	var tensors []search.Matrix
+	keys := []string{"as it is"}
+	for _, s := range sites {
+		tensors = append(tensors, s.matrices...)
+		keys = append(keys, fmt.Sprintf("layer %d, %s", s.layer, s.site))
+	}
+	e, err := newEffects(r.Model, o.Probes, nil, o.Metric, 0, tensors)
+	if err != nil {
+		return nil, err
+	}
+	values, err := Each(ctx, r, keys, func(ctx context.Context, i int) ([]Number, error) {
+		var flips []bankai.Flip
+		if i > 0 {
+			flips = sites[i-1].flips()
+		}
+		s, err := e.score(ctx, flips)
+		return numbers(s.Targets), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o.result(r.Seed, sites, values[0], values[1:]), nil
+}
+
+// sites are by site, then by layer.
+func (o LayersOptions) sites(m *engine.Model) (sites []layerSite, err error) {
+	for _, site := range LayerSites() {
+		if len(o.Sites) > 0 && !slices.Contains(o.Sites, site) {
+			continue
+		}
+		projections := siteProjections[site]
+		ms, err := search.Matrices(m.Weights(), o.Layers, projections)
+		if err != nil {
+			return nil, err
+		}
+		for part := range slices.Chunk(ms, len(projections)) { // they are layer by layer
+			layer, _, _ := bankai.SplitTensor(part[0].Name)
+			sites = append(sites, layerSite{site, layer, part})
+		}
+	}
+	return sites, nil
+}
+
+func (s layerSite) flips() (flips []bankai.Flip) {
+	for _, m := range s.matrices {
+		all := make([]uint64, m.Rows)
+		for r := range all {
+			all[r] = uint64(r)
+		}
+		flips = append(flips, wholeRows(m, all)...)
+	}
+	return flips
+}
+
+func (o LayersOptions) result(seed uint64, sites []layerSite, before []Number, after [][]Number) *LayerMap {
+	x := &LayerMap{Probes: o.Name, Count: len(before), Metric: o.Metric.String()}
+	for _, v := range before {
+		x.Ahead += one(v > 0)
+	}
+	var sizes [][]float64 // [site and layer][probe]
+	var ps []float64
+	for i, s := range sites {
+		moved := changes(before, after[i])
+		size := magnitudes(moved)
+		e := SiteEffect{Site: s.site, Layer: s.layer, Size: meanOf(size), Change: meanOf(moved)}
+		for _, m := range s.matrices {
+			e.Rows += m.Rows
+		}
+		for p := range before {
+			e.Up += one(!(before[p] > 0) && after[i][p] > 0)
+			e.Down += one(before[p] > 0 && !(after[i][p] > 0))
+		}
+		e.P = Number(stats.McNemar(e.Up, e.Down))
+		ps, sizes = append(ps, float64(e.P)), append(sizes, size)
+		x.Effects = append(x.Effects, e)
+	}
+	for i, p := range stats.Holm(ps) {
+		x.Effects[i].Adjusted = Number(p)
+	}
+	x.rank(seed, sizes)
+	return x
+}
+
+// rank orders the layers at every site, and sees over bootstrap draws of the
+// probes how firm that order is.
+func (x *LayerMap) rank(seed uint64, sizes [][]float64) {
+	for from := 0; from < len(x.Effects); {
+		site := x.Effects[from].Site
+		to := from
+		for to < len(x.Effects) && x.Effects[to].Site == site {
+			to++
+		}
+		effects := x.Effects[from:to]
+		x.Sites = append(x.Sites, site)
+		ranks := rankLayers(seed, sizes[from:to])
+		for i := range effects {
+			effects[i].Rank, effects[i].Top = ranks[i].rank, ranks[i].first
+		}
+		sorted := slices.Clone(effects)
+		slices.SortStableFunc(sorted, func(a, b SiteEffect) int { return cmp.Compare(a.Rank.Value, b.Rank.Value) })
+		top := SiteTop{Site: site, Share: sorted[0].Top}
+		for _, e := range sorted {
+			top.Order = append(top.Order, e.Layer)
+		}
+		x.Tops = append(x.Tops, top)
+		from = to
+	}
+	for _, e := range x.Effects[:len(x.Effects)/len(x.Sites)] {
+		x.Layers = append(x.Layers, e.Layer)
+	}
+}
+
+// layerRank is the rank of a layer, its interval, and how often it is 1.
+type layerRank struct {
+	rank  Estimate
+	first float64
+}
+
+// rankLayers ranks the rows of sizes, [layer][probe], by their means, and again
+// for every bootstrap draw of the probes.
+func rankLayers(seed uint64, sizes [][]float64) []layerRank {
+	probes := len(sizes[0])
+	all := make([]int, probes)
+	for i := range all {
+		all[i] = i
+	}
+	drawn := make([][]float64, len(sizes)) // [layer][draw]
+	resample(probes, seed, resamples, func(pick []int) {
+		for i, rank := range ranksOver(sizes, pick) {
+			drawn[i] = append(drawn[i], rank)
+		}
+	})
+	out := make([]layerRank, len(sizes))
+	for i, rank := range ranksOver(sizes, all) {
+		slices.Sort(drawn[i])
+		first, _ := slices.BinarySearch(drawn[i], 1.5)
+		out[i] = layerRank{Estimate{rank, math.NaN(), math.NaN(), probes}, float64(first) / resamples}
+		if probes > 1 {
+			out[i].rank.Low, out[i].rank.High = stats.Quantile(drawn[i], 0.025), stats.Quantile(drawn[i], 0.975)
+		}
+	}
+	return out
+}
+
+// ranksOver are the ranks of the rows' sums over some columns, the largest being
+// 1; equal ones share the mean of theirs.
+func ranksOver(sizes [][]float64, pick []int) []float64 {
+	sums, ranks := make([]float64, len(sizes)), make([]float64, len(sizes))
+	for i, row := range sizes {
+		for _, p := range pick {
+			sums[i] += row[p]
+		}
+	}
+	for i, s := range sums {
+		larger, equal := 0, 0
+		for _, t := range sums {
+			larger += one(t > s)
+			equal += one(t == s)
+		}
+		ranks[i] = float64(larger) + float64(equal+1)/2
+	}
+	return ranks
+}

@@ -1,0 +1,240 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"bankai/engine"
+	"bankai/evaluate"
+	"bankai/internal/lora"
+	"bankai/internal/stats"
+	"bankai/probe"
+	"bankai/search"
+)
+
+// LoRA sets patches beside low-rank adapters on the same frozen 1-bit model.
+type LoRA struct {
+	About
+	Probes      string   `json:"probes"`   // that the adapters learn from
+	Controls    string   `json:"controls"` // that hold them back
+	HeldOut     string   `json:"heldout"`
+	Text        string   `json:"text"` // for perplexity, and for what KL weighs
+	Projections []string `json:"projections"`
+	Steps       int      `json:"steps"` // of Adam
+	Rate        float64  `json:"rate"`
+	KL          float64  `json:"kl"`
+
+	Base   Rival    `json:"base"`
+	Rivals []Rival  `json:"rivals"` // patches, then adapters by rank and seed
+	Timing []Timing `json:"timing"` // what each costs when it runs
+}
+
+// Rival is what a way to change the model came to.
+type Rival struct {
+	Name       string  `json:"name"`
+	Rank       int     `json:"rank,omitempty"` // of an adapter; 0 for a patch
+	Seed       uint64  `json:"seed,omitempty"` // of an adapter
+	Params     int     `json:"params"`         // numbers of an adapter, bits of a patch
+	Bytes      int64   `json:"bytes"`          // of the patch file, or of the adapter as float16
+	Cost       float64 `json:"cost"`           // forward-pass equivalents of the training; 0 where it is not known
+	Seconds    float64 `json:"seconds"`        // of the training
+	Origin     string  `json:"origin,omitempty"`
+	Seen       Changes `json:"seen"` // on the probes it learnt from
+	HeldOut    Changes `json:"heldout"`
+	Perplexity float64 `json:"perplexity"`
+}
+
+// Changes are the answers of the model as it is and of the changed one.
+type Changes struct {
+	evaluate.Counts
+	P float64 `json:"p_value"` // McNemar's
+}
+
+// LoRAOptions say what is compared, and how the adapters are trained.
+type LoRAOptions struct {
+	Search, Controls, HeldOut probe.Set
+	Names                     [4]string // of the sets and of the text, for people
+	Text                      []string  // lines to hold on to
+	Tensors                   []string  // that adapters are on
+	Projections               []string  // of these names
+	Ranks                     []int
+	Seeds                     int
+	Steps                     int
+	Rate                      float64
+	KL                        float64
+	Patches                   []NamedPatch
+	Rounds                    int  // of timing
+	OnlyTiming                bool // neither train nor ask anything
+}
+
+// loraPiece is one piece of the work: a rival's answers, or the timings.
+type loraPiece struct {
+	Rival      Rival    `json:"rival"`
+	Seen       []bool   `json:"seen,omitempty"`
+	HeldOut    []bool   `json:"heldout,omitempty"`
+	Perplexity float64  `json:"perplexity,omitempty"`
+	Timing     []Timing `json:"timing,omitempty"`
+}
+
+// CompareLoRA trains adapters on the fitness that searches climb, and measures
+// them and patches on the same sets. The adapters are measured as they would be
+// shipped, rounded to float16.
+func CompareLoRA(ctx context.Context, r *Run, o LoRAOptions) (*LoRA, error) {
+	var keys []string
+	var work []func(context.Context) (loraPiece, error)
+	add := func(key string, do func(context.Context) (loraPiece, error)) {
+		keys, work = append(keys, key), append(work, do)
+	}
+	if !o.OnlyTiming {
+		ev, err := search.NewEvaluator(r.Model, o.Search, o.Controls, search.EvaluatorOptions{
+			Objective: o.objective(), Text: o.lines(), Memory: 1, // no streams: an adapter is measured from the beginning
+		})
+		if err != nil {
+			return nil, err
+		}
+		o.addAnswers(r, ev, add)
+	}
+	if o.Rounds > 0 {
+		add(fmt.Sprintf("timing, %d rounds", o.Rounds), func(ctx context.Context) (loraPiece, error) {
+			t, err := o.time(ctx, r.Model)
+			return loraPiece{Timing: t}, err
+		})
+	}
+	done, err := Each(ctx, r, keys, func(ctx context.Context, i int) (loraPiece, error) { return work[i](ctx) })
+	if err != nil {
+		return nil, err
+	}
+	return o.result(done), nil
+}
+
+func (o LoRAOptions) objective() search.Objective {
+	return search.Objective{
+		Metric: probe.AnswerLogprob, Reduce: search.Mean,
+		Penalty: search.DefaultPenalty, Slack: search.DefaultSlack, Divergence: o.KL,
+	}
+}
+
+// lines are those that the fitness holds on to.
+func (o LoRAOptions) lines() []string {
+	if o.KL == 0 {
+		return nil
+	}
+	return o.Text
+}
+
+// addAnswers adds the pieces that ask: of the base first, then of the patches and
+// the adapters.
+func (o LoRAOptions) addAnswers(r *Run, ev *search.ModelEvaluator, add func(key string, do func(context.Context) (loraPiece, error))) {
+	add("the model as it is", func(ctx context.Context) (loraPiece, error) {
+		return o.measure(ctx, r.Model, nil, Rival{Name: "as it is"})
+	})
+	for _, p := range o.Patches {
+		add(fmt.Sprintf("patch %s (%.12s)", p.Name, p.Patch.ContentDigest()), func(ctx context.Context) (loraPiece, error) {
+			return o.patched(ctx, r.Model, p)
+		})
+	}
+	for _, rank := range o.Ranks {
+		for seed := range uint64(o.Seeds) {
+			add(fmt.Sprintf("LoRA of rank %d, seed %d", rank, r.Seed+seed), func(ctx context.Context) (loraPiece, error) {
+				return o.adapted(ctx, r.Model, ev, rank, r.Seed+seed)
+			})
+		}
+	}
+}
+
+// measure asks the model as it is now, through an overlay.
+func (o LoRAOptions) measure(ctx context.Context, m *engine.Model, overlay *engine.Overlay, v Rival) (p loraPiece, err error) {
+	p.Rival = v
+	if p.Seen, err = evaluate.Right(ctx, m, overlay, o.Search); err != nil {
+		return p, err
+	}
+	if p.HeldOut, err = evaluate.Right(ctx, m, overlay, o.HeldOut); err != nil {
+		return p, err
+	}
+	p.Perplexity, err = evaluate.Perplexity(ctx, m, overlay, o.Text)
+	return p, err
+}
+
+func (o LoRAOptions) patched(ctx context.Context, m *engine.Model, p NamedPatch) (loraPiece, error) {
+	overlay, err := m.Overlay(p.Patch)
+	if err != nil {
+		return loraPiece{}, err
+	}
+	bits, _ := p.Patch.Bits()
+	size, err := p.Patch.WriteTo(io.Discard)
+	if err != nil {
+		return loraPiece{}, err
+	}
+	return o.measure(ctx, m, overlay, Rival{Name: p.Name, Params: int(bits), Bytes: size, Origin: p.Patch.Meta().Description})
+}
+
+func (o LoRAOptions) adapted(ctx context.Context, m *engine.Model, ev *search.ModelEvaluator, rank int, seed uint64) (loraPiece, error) {
+	a, err := m.NewAdapter(rank, o.Tensors)
+	if err != nil {
+		return loraPiece{}, err
+	}
+	trained, err := lora.Train(ctx, ev, a, lora.Config{Steps: o.Steps, Rate: o.Rate, Seed: seed})
+	if err != nil {
+		return loraPiece{}, err
+	}
+	a.Half()
+	if err := m.Adapt(a); err != nil {
+		return loraPiece{}, err
+	}
+	defer m.Adapt(nil)
+	return o.measure(ctx, m, nil, Rival{
+		Name: fmt.Sprintf("LoRA of rank %d", rank), Rank: rank, Seed: seed,
+		Params: a.Params(), Bytes: 2 * int64(a.Params()), Cost: trained.Cost, Seconds: trained.Seconds,
+	})
+}
+
+// result compares all pieces with the first.
+func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
+	l := &LoRA{
+		Probes: o.Names[0], Controls: o.Names[1], HeldOut: o.Names[2], Text: o.Names[3],
+		Projections: o.Projections, Steps: o.Steps, Rate: o.Rate, KL: o.KL,
+	}
+	base := pieces[0] // or, alone, the timings
+	for i, p := range pieces {
+		v := p.Rival
+		v.Seen, v.HeldOut, v.Perplexity = changesOf(base.Seen, p.Seen), changesOf(base.HeldOut, p.HeldOut), p.Perplexity
+		switch {
+		case p.Timing != nil:
+			l.Timing = p.Timing
+		case i == 0:
+			l.Base = v
+		default:
+			l.Rivals = append(l.Rivals, v)
+		}
+	}
+	return l
+}
+
+// changesOf counts what became of answers.
+func changesOf(before, after []bool) (c Changes) {
+	c.Total = len(before)
+	for i := range after {
+		c.Before += one(before[i])
+		c.After += one(after[i])
+		c.Fixed += one(after[i] && !before[i])
+		c.Broke += one(before[i] && !after[i])
+	}
+	c.P = stats.McNemar(c.Fixed, c.Broke)
+	return c
+}
+
+// grouped are the rivals by name, in order: one of each patch, several of each
+// rank.
+func (l *LoRA) grouped() (groups [][]Rival) {
+	for _, v := range l.Rivals {
+		at := slices.IndexFunc(groups, func(g []Rival) bool { return g[0].Name == v.Name })
+		if at < 0 {
+			groups = append(groups, []Rival{v})
+			continue
+		}
+		groups[at] = append(groups[at], v)
+	}
+	return groups
+}

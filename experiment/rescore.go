@@ -1,0 +1,233 @@
+package experiment
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"bankai/evaluate"
+	"bankai/internal/stats"
+)
+
+// Rescored is the marks of stored generations under other rules, or other right
+// answers, than those they were marked by.
+type Rescored struct {
+	About
+	Source  string        `json:"source"`  // the file
+	Of      string        `json:"of"`      // the experiment it is a result of, or eval
+	Probes  string        `json:"probes"`  // the file of the right answers; empty: those stored
+	ByName  int           `json:"by_name"` // questions that the file knows by name only
+	Rows    []Remarked    `json:"rows"`    // by set, the base first
+	Changed []ChangedMark `json:"changed"`
+}
+
+// Remarked is one set's answers by one model.
+type Remarked struct {
+	Set        string       `json:"set"`
+	By         string       `json:"by"`
+	Total      int          `json:"total"`
+	RightWas   int          `json:"right_was"`
+	RightNow   int          `json:"right_now"`
+	ShareWas   Estimate     `json:"share_was"`
+	ShareNow   Estimate     `json:"share_now"`
+	AgainstWas *AgainstBase `json:"against_was"` // null for the base
+	AgainstNow *AgainstBase `json:"against_now"`
+}
+
+// AgainstBase is what a patch fixed and broke. The p-value is adjusted for the
+// number of rows that have one.
+type AgainstBase struct {
+	Fixed  int     `json:"fixed"`
+	Broke  int     `json:"broke"`
+	PValue float64 `json:"p_value"` // McNemar's, exact and two-sided
+	Holm   float64 `json:"p_holm"`
+}
+
+// ChangedMark is an answer that is marked otherwise.
+type ChangedMark struct {
+	Set     string `json:"set"`
+	Name    string `json:"name"`
+	By      string `json:"by"`
+	Prompt  string `json:"prompt"`
+	Text    string `json:"text"`
+	Correct string `json:"correct"`
+	Right   bool   `json:"right"` // now
+}
+
+// ReadGenerated reads what was generated from the JSON of an experiment that
+// keeps it, or of the command eval. That of eval has no experiment in its About,
+// and no alternates.
+func ReadGenerated(r io.Reader) (*About, *Generated, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	var eval struct {
+		Experiment string            `json:"experiment"`
+		Outputs    []evaluate.Output `json:"outputs"`
+	}
+	if err := json.Unmarshal(data, &eval); err == nil && eval.Experiment == "" && len(eval.Outputs) > 0 {
+		return &About{}, generatedByEval(eval.Outputs), nil
+	}
+	result, err := Read(bytes.NewReader(data))
+	if err != nil {
+		return nil, nil, err
+	}
+	kept, ok := result.(Rescorable)
+	if !ok {
+		return nil, nil, fmt.Errorf("is a result of %s, which keeps no generated texts", result.Head().Experiment)
+	}
+	g := kept.Texts()
+	return result.Head(), &g, g.check()
+}
+
+// generatedByEval is what eval's outputs hold.
+func generatedByEval(outputs []evaluate.Output) *Generated {
+	g := &Generated{By: []string{base, "patched"}}
+	for _, o := range outputs {
+		g.Answers = append(g.Answers, Generation{
+			Set: "eval", Name: o.Name, Category: o.Category, Prompt: o.Prompt, Correct: o.Correct,
+			Texts: []string{o.Before, o.After}, Right: []bool{o.RightBefore, o.RightAfter},
+		})
+	}
+	return g
+}
+
+// check refuses texts without marks and marks without texts.
+func (g *Generated) check() error {
+	if len(g.By) == 0 || len(g.Answers) == 0 {
+		return errors.New("holds no generated texts")
+	}
+	for _, a := range g.Answers {
+		if len(a.Texts) != len(g.By) || len(a.Right) != len(g.By) {
+			return fmt.Errorf("%s %q: has %d texts and %d marks: want %d of each, one by each of %s",
+				a.Set, a.Name, len(a.Texts), len(a.Right), len(g.By), strings.Join(g.By, ", "))
+		}
+	}
+	return nil
+}
+
+// RescoreOptions choose the right answers.
+type RescoreOptions struct {
+	Source string          // the file of the texts, for people
+	Probes *evaluate.Named // whose right answers count; nil: those stored with the texts
+}
+
+// Rescore marks texts again by today's rules. A question is found in o.Probes by
+// its prompt, and else by its name; one that is not there is an error.
+func Rescore(head *About, g *Generated, o RescoreOptions) (*Rescored, error) {
+	r := &Rescored{Source: o.Source, Of: head.Experiment, Changed: []ChangedMark{}}
+	if r.Of == "" {
+		r.Of = "eval"
+	}
+	answers := slices.Clone(g.Answers)
+	if o.Probes != nil {
+		r.Probes = o.Probes.Name
+		var err error
+		if r.ByName, err = takeAnswers(answers, *o.Probes); err != nil {
+			return nil, err
+		}
+	}
+	for i, a := range answers {
+		answers[i].Right = make([]bool, len(a.Texts))
+		for k, text := range a.Texts {
+			right := g.match(a, text)
+			answers[i].Right[k] = right
+			if right != a.Right[k] {
+				r.Changed = append(r.Changed, ChangedMark{a.Set, a.Name, g.By[k], a.Prompt, text, a.Correct, right})
+			}
+		}
+	}
+	r.count(g, answers)
+	return r, nil
+}
+
+// takeAnswers replaces the right answers by those of a set. It returns how many
+// questions had to be found by name.
+func takeAnswers(answers []Generation, probes evaluate.Named) (byName int, err error) {
+	prompts, names := map[string][]int{}, map[string]int{}
+	for i, p := range probes.Set {
+		prompts[p.Prompt] = append(prompts[p.Prompt], i)
+		names[p.Name] = i
+	}
+	var missing []string
+	for i, a := range answers {
+		at, known := names[a.Name]
+		if same := prompts[a.Prompt]; len(same) > 0 {
+			if !known || !slices.Contains(same, at) {
+				at = same[0]
+			}
+		} else if known {
+			byName++
+		} else {
+			missing = append(missing, fmt.Sprintf("%s (%q)", a.Name, a.Prompt))
+			continue
+		}
+		answers[i].Correct, answers[i].Alternates = probes.Set[at].Correct, probes.Set[at].Alternates
+	}
+	if n := len(missing); n > 0 {
+		return 0, fmt.Errorf("%s: %d of %d questions are not in it, neither by prompt nor by name: %s: give the file they were asked from",
+			probes.Name, n, len(answers), strings.Join(missing[:min(n, 3)], ", "))
+	}
+	return byName, nil
+}
+
+// count sums up old and new marks, set by set in their order.
+func (r *Rescored) count(g *Generated, now []Generation) {
+	var sets []string
+	members := map[string][]int{}
+	for i, a := range now {
+		if members[a.Set] == nil {
+			sets = append(sets, a.Set)
+		}
+		members[a.Set] = append(members[a.Set], i)
+	}
+	for _, set := range sets {
+		for k, by := range g.By {
+			row := Remarked{Set: set, By: by, Total: len(members[set])}
+			row.RightWas, row.AgainstWas = tally(g.Answers, members[set], k)
+			row.RightNow, row.AgainstNow = tally(now, members[set], k)
+			row.ShareWas, row.ShareNow = shareOf(row.RightWas, row.Total), shareOf(row.RightNow, row.Total)
+			r.Rows = append(r.Rows, row)
+		}
+	}
+	var was, is []*AgainstBase
+	for _, row := range r.Rows {
+		if row.AgainstNow != nil {
+			was, is = append(was, row.AgainstWas), append(is, row.AgainstNow)
+		}
+	}
+	adjustAgainst(was)
+	adjustAgainst(is)
+}
+
+// tally counts the right texts of column k, and what they fix and break of
+// column 0.
+func tally(answers []Generation, members []int, k int) (right int, against *AgainstBase) {
+	against = &AgainstBase{}
+	for _, i := range members {
+		was, is := answers[i].Right[0], answers[i].Right[k]
+		right += one(is)
+		against.Fixed += one(is && !was)
+		against.Broke += one(was && !is)
+	}
+	if k == 0 {
+		return right, nil
+	}
+	against.PValue = stats.McNemar(against.Fixed, against.Broke)
+	return right, against
+}
+
+func adjustAgainst(tests []*AgainstBase) {
+	var ps []float64
+	for _, t := range tests {
+		ps = append(ps, t.PValue)
+	}
+	for i, p := range stats.Holm(ps) {
+		tests[i].Holm = p
+	}
+}

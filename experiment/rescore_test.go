@@ -1,0 +1,174 @@
+package experiment
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"bankai/evaluate"
+	"bankai/probe"
+)
+
+// stored is a result that kept the texts of two models on four questions.
+func stored() *Comparison {
+	set := evaluate.Named{Name: "sums", Set: probe.Set{
+		{Name: "one", Prompt: "1 + 1 =", Correct: " 2"},
+		{Name: "two", Prompt: "1 + 2 =", Correct: " 3"},
+		{Name: "three", Prompt: "half of 1 is", Correct: " 0.5"},
+		{Name: "four", Prompt: "2 + 2 =", Correct: " 4"},
+	}}
+	texts := [][]string{{" 2", " 12", " 1/2", " 5"}, {" 2.", " 3", " half", " 4"}}
+	c := &Comparison{Probes: "sums", Generated: Generated{By: []string{base}}}
+	var by []*evaluate.Measurement
+	for _, column := range texts {
+		m := &evaluate.Measurement{Texts: column, SeqLogprob: make([]float64, 4)}
+		for i, text := range column {
+			m.Right = append(m.Right, set.Set[i].Match(text))
+		}
+		by = append(by, m)
+	}
+	c.compare([]PatchSize{{Name: "fix"}}, by)
+	c.Generated.keep(set, by)
+	c.Experiment = "compare"
+	return c
+}
+
+func written(t *testing.T, r Result) *bytes.Buffer {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteJSON(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	return &b
+}
+
+// With alternates "1/2" and "half" both models have the third answer right: base
+// 1 to 2, patched 3 to 4, and still two fixed.
+func TestRescore(t *testing.T) {
+	head, generated, err := ReadGenerated(written(t, stored()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := Rescore(head, generated, RescoreOptions{Source: "compare.json"})
+	if err != nil || len(same.Changed) != 0 || same.Of != "compare" {
+		t.Errorf("by the rules of the time: %+v, %v", same, err)
+	}
+	probes := evaluate.Named{Name: "new.json", Set: probe.Set{
+		{Name: "other", Prompt: "1 + 1 =", Correct: " 2"},
+		{Name: "two", Prompt: "1 + 2 =", Correct: " 3"},
+		{Name: "three", Prompt: "half of 1 is", Correct: " 0.5", Alternates: []string{" 1/2", " half"}},
+		{Name: "four", Prompt: "2 + 2 equals", Correct: " 4"},
+		{Name: "one", Prompt: "unused", Correct: " 7"},
+	}}
+	got, err := Rescore(head, generated, RescoreOptions{Source: "compare.json", Probes: &probes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Remarked{
+		{Set: "sums", By: base, Total: 4, RightWas: 1, RightNow: 2, ShareWas: shareOf(1, 4), ShareNow: shareOf(2, 4)},
+		{
+			Set: "sums", By: "fix", Total: 4, RightWas: 3, RightNow: 4, ShareWas: shareOf(3, 4), ShareNow: shareOf(4, 4),
+			AgainstWas: &AgainstBase{Fixed: 2, PValue: 0.5, Holm: 0.5}, AgainstNow: &AgainstBase{Fixed: 2, PValue: 0.5, Holm: 0.5},
+		},
+	}
+	if a, b := asJSON(t, got.Rows), asJSON(t, want); a != b {
+		t.Errorf("%s, want %s", a, b)
+	}
+	if want := []ChangedMark{
+		{"sums", "three", base, "half of 1 is", " 1/2", " 0.5", true},
+		{"sums", "three", "fix", "half of 1 is", " half", " 0.5", true},
+	}; !slices.Equal(got.Changed, want) {
+		t.Errorf("%+v", got.Changed)
+	}
+	if got.ByName != 1 { // the fourth
+		t.Errorf("%d by name", got.ByName)
+	}
+	readBack(t, got, "rescore")
+	if stored := generated.Answers[2]; stored.Right[0] || stored.Alternates != nil {
+		t.Errorf("what was read is changed: %+v", stored)
+	}
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// A result may have a rule of its own.
+func TestRescoreByAnotherRule(t *testing.T) {
+	g := stored().Generated
+	g.Match = func(g Generation, text string) bool { return strings.TrimSpace(text) != strings.TrimSpace(g.Correct) }
+	got, err := Rescore(&About{}, &g, RescoreOptions{})
+	if err != nil || got.Rows[0].RightNow != 3 || got.Of != "eval" {
+		t.Errorf("%+v, %v", got.Rows, err)
+	}
+}
+
+func TestRescoreOfEval(t *testing.T) {
+	set := probe.Set{{Name: "p", Prompt: "a", Correct: " x"}, {Name: "q", Prompt: "b", Correct: " y"}}
+	r := evaluate.Compare(set, &evaluate.Measurement{Texts: []string{" x", " z"}, Right: []bool{true, false}, SeqLogprob: []float64{0, 0}},
+		&evaluate.Measurement{Texts: []string{" w", " y"}, Right: []bool{false, true}, SeqLogprob: []float64{0, 0}})
+	head, g, err := ReadGenerated(strings.NewReader(asJSON(t, r)))
+	if err != nil || head.Experiment != "" {
+		t.Fatal(head, err)
+	}
+	got, err := Rescore(head, g, RescoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now := got.Rows[1].AgainstNow; now.Fixed != 1 || now.Broke != 1 || now.PValue != 1 || len(got.Changed) != 0 {
+		t.Errorf("%+v, %+v", now, got.Changed)
+	}
+}
+
+func TestRescoreRefuses(t *testing.T) {
+	const head = `{"experiment": "compare", "generated": `
+	for doc, want := range map[string]string{
+		``:                             "is no result of an experiment",
+		`{"outputs": []}`:              "is no result of an experiment",
+		`{"experiment": "perplexity"}`: "keeps no generated texts",
+		`{"experiment": "x"}`:          "does not know",
+		head + `{}}`:                   "holds no generated texts",
+		head + `{"by": ["base"]}}`:     "holds no generated texts",
+		head + `{"by": ["base", "fix"], "answers": [{"set": "s", "name": "n", "texts": ["x"], "right": [true, false]}]}}`: `s "n": has 1 texts and 2 marks: want 2 of each, one by each of base, fix`,
+	} {
+		if _, _, err := ReadGenerated(strings.NewReader(doc)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", doc, err, want)
+		}
+	}
+	g := stored().Generated
+	_, err := Rescore(&About{}, &g, RescoreOptions{Probes: &evaluate.Named{Name: "new.json", Set: probe.Set{{Name: "x", Prompt: "1 + 1 =", Correct: " 2"}}}})
+	const want = `new.json: 3 of 4 questions are not in it, neither by prompt nor by name: two ("1 + 2 ="), three ("half of 1 is"), four ("2 + 2 ="): give the file they were asked from`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
+// No file makes it panic, and what it takes can be marked and shown.
+func FuzzReadGenerated(f *testing.F) {
+	var b bytes.Buffer
+	if err := WriteJSON(&b, stored()); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add([]byte(`{"outputs": [{"name": "p", "prompt": "a", "correct": " x", "before": " x", "after": "", "right_before": true}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		head, g, err := ReadGenerated(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		r, err := Rescore(head, g, RescoreOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Present().WriteText(&bytes.Buffer{}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,34 @@
+package experiment
+
+import (
+	"fmt"
+	"math"
+
+	"bankai/internal/chart"
+)
+
+// pointOf is an estimate as a chart takes it.
+func pointOf(e Estimate) chart.Point { return chart.Point{Y: e.Value, Low: e.Low, High: e.High} }
+
+// plainEstimate is a figure without an interval, for a column that has some.
+func plainEstimate(value float64, n int) Estimate { return Estimate{value, math.NaN(), math.NaN(), n} }
+
+// plural is a number and its noun.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// matrix is n by n figures, NaN where there is none.
+func matrix(n int) [][]float64 {
+	m := make([][]float64, n)
+	for i := range m {
+		m[i] = make([]float64, n)
+		for j := range m[i] {
+			m[i][j] = math.NaN()
+		}
+	}
+	return m
+}

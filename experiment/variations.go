@@ -1,0 +1,181 @@
+package experiment
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"bankai"
+	"bankai/evaluate"
+	"bankai/internal/stats"
+)
+
+// Variations is what a patch does to questions that its search did not see, and
+// if wanted to those that it saw.
+type Variations struct {
+	About
+	Patch     PatchSize  `json:"patch"`
+	Unseen    SetChange  `json:"unseen"`
+	Seen      *SetChange `json:"seen"` // null if the probes of the search were not given
+	Gap       *MemoryGap `json:"gap"`  // likewise
+	Verdict   Verdict    `json:"verdict"`
+	Generated Generated  `json:"generated"` // unseen probes first
+}
+
+// SetChange is what became of a set's answers.
+type SetChange struct {
+	Set        string           `json:"set"`
+	All        AnswerChange     `json:"all"`
+	Categories []CategoryChange `json:"categories"` // in order of appearance
+}
+
+// CategoryChange is a category's share of it. Its p-value is adjusted for the
+// number of categories.
+type CategoryChange struct {
+	Category string `json:"category"`
+	AnswerChange
+}
+
+// MemoryGap is how much more a patch does for the questions that its search saw
+// than for others.
+type MemoryGap struct {
+	Right      Estimate `json:"right"`       // difference of the gains of the share of right answers
+	SeqLogprob Estimate `json:"seq_logprob"` // difference of the mean gains, nats
+}
+
+// Verdict is what the answers to unseen questions let one say of a patch.
+type Verdict string
+
+// The verdicts.
+const (
+	Generalises Verdict = "generalises" // more fixed than broken, beyond chance
+	Memorised   Verdict = "memorised"   // gained on what the search saw, and not on the rest
+	Harms       Verdict = "harms"       // more broken than fixed, beyond chance
+	NoEvidence  Verdict = "no evidence"
+)
+
+// VariationOptions choose the patch and the questions.
+type VariationOptions struct {
+	Patch  NamedPatch
+	Probes evaluate.Named  // that the search did not see
+	Search *evaluate.Named // that it saw; nil: not measured
+}
+
+// MeasureVariations lets the model answer by greedy generation, as it is and
+// patched. Probes that share a prompt with those of the search are refused.
+func MeasureVariations(ctx context.Context, r *Run, o VariationOptions) (*Variations, error) {
+	patches, sizes, err := fitPatches(r.Model, []NamedPatch{o.Patch}, 1)
+	if err != nil {
+		return nil, err
+	}
+	a := answering{r.Model, append([]*bankai.Patch{noPatch(r.Model)}, patches...), []evaluate.Named{o.Probes}}
+	if o.Search != nil {
+		a.sets = append(a.sets, *o.Search)
+	}
+	if err := checkSets(ctx, r.Model, a.sets); err != nil {
+		return nil, err
+	}
+	done, err := doJobs(ctx, r, a.jobs())
+	if err != nil {
+		return nil, err
+	}
+	got := a.collect(done) // by patch, by set
+	v := &Variations{Patch: sizes[0], Generated: Generated{By: []string{base, o.Patch.Name}}}
+	for i, s := range a.sets {
+		v.Generated.keep(s, []*evaluate.Measurement{got[0][i], got[1][i]})
+	}
+	v.Unseen = setChange(o.Probes, got[0][0], got[1][0])
+	if o.Search != nil {
+		seen := setChange(*o.Search, got[0][1], got[1][1])
+		v.Seen = &seen
+		v.Gap = &MemoryGap{
+			Right:      gapOf(r.Seed, marksOf(got[0][1], got[1][1]), marksOf(got[0][0], got[1][0])),
+			SeqLogprob: gapOf(r.Seed, gainsOf(got[0][1], got[1][1]), gainsOf(got[0][0], got[1][0])),
+		}
+	}
+	v.Verdict = v.judge()
+	return v, nil
+}
+
+// setChange compares the answers of a set, whole and by category.
+func setChange(s evaluate.Named, before, after *evaluate.Measurement) SetChange {
+	c := SetChange{Set: s.Name, All: changeOf(before, after, allOf(len(s.Set)))}
+	names, members := byCategory(s.Set)
+	for _, name := range names {
+		c.Categories = append(c.Categories, CategoryChange{name, changeOf(before, after, members[name])})
+	}
+	var tests []*AnswerChange
+	for i := range c.Categories {
+		tests = append(tests, &c.Categories[i].AnswerChange)
+	}
+	adjust(tests)
+	return c
+}
+
+// marksOf is +1 for each answer that was fixed, −1 for each that broke.
+func marksOf(before, after *evaluate.Measurement) []float64 {
+	marks := make([]float64, len(before.Right))
+	for i, was := range before.Right {
+		marks[i] = float64(one(after.Right[i]) - one(was))
+	}
+	return marks
+}
+
+// gainsOf are the changes of seq_logprob, nats.
+func gainsOf(before, after *evaluate.Measurement) []float64 {
+	gains := make([]float64, len(before.SeqLogprob))
+	for i, was := range before.SeqLogprob {
+		gains[i] = after.SeqLogprob[i] - was
+	}
+	return gains
+}
+
+// bootstrapRounds are enough for two digits of an interval's ends.
+const bootstrapRounds = 2000
+
+// gapOf is the difference of the means of two independent samples. The interval
+// is a bootstrap's that draws from both together, so that the number drawn of
+// each varies as well: a little wider than with fixed numbers.
+func gapOf(seed uint64, seen, unseen []float64) Estimate {
+	all := slices.Concat(seen, unseen)
+	interval := stats.Bootstrap(len(all), seed, bootstrapRounds, func(pick []int) float64 {
+		var sums [2]float64
+		var n [2]int
+		for _, i := range pick {
+			of := one(i >= len(seen))
+			sums[of] += all[i]
+			n[of]++
+		}
+		if n[0] == 0 || n[1] == 0 {
+			return math.NaN()
+		}
+		return sums[0]/float64(n[0]) - sums[1]/float64(n[1])
+	})
+	return estimate(stats.Mean(seen)-stats.Mean(unseen), interval, len(all))
+}
+
+// judge applies the rules that the help page tells.
+func (v *Variations) judge() Verdict {
+	u := v.Unseen.All
+	if u.PValue < significance {
+		if u.Fixed > u.Broke {
+			return Generalises
+		}
+		if v.gainedOnSeen() {
+			return Memorised
+		}
+		return Harms
+	}
+	if v.gainedOnSeen() && v.Gap.Right.Low > 0 {
+		return Memorised
+	}
+	return NoEvidence
+}
+
+// gainedOnSeen reports whether the gain on what the search saw is no chance.
+func (v *Variations) gainedOnSeen() bool {
+	return v.Seen != nil && v.Seen.All.PValue < significance && v.Seen.All.Fixed > v.Seen.All.Broke
+}
+
+// Texts implements Rescorable.
+func (v *Variations) Texts() Generated { return v.Generated }

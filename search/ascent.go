@@ -1,0 +1,71 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"bankai/engine"
+)
+
+// Model is the one that patches are measured on.
+func (e *ModelEvaluator) Model() *engine.Model { return e.model }
+
+// Measure scores the model as it is, whatever was done to it in place: under an
+// adapter, say. The unpatched model that it is compared with is the one that the
+// evaluator met first, so call Baseline before changing anything.
+func (e *ModelEvaluator) Measure(ctx context.Context) (Score, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.prepare(ctx); err != nil {
+		return Score{}, err
+	}
+	qs := make([]engine.Question, len(e.questions))
+	for i, q := range e.questions {
+		qs[i] = q.Question
+	}
+	answers, err := e.model.Score(ctx, qs)
+	if err != nil {
+		return Score{}, err
+	}
+	return e.scoreOf(e.split(e.valued(answers)), e.cost(e.all, 0)), nil
+}
+
+// Ascend does so too, and derives the fitness: visit sees the slopes of all
+// questions, layer by layer from the top, with the derivative of the fitness by
+// the value of each row's question as its weight. So the sum over the rows of
+// weight times ∂F is that of the fitness. It costs a forward and a backward pass.
+//
+// The fitness must be a mean: the derivative by one question is then known once
+// that question is answered. Floors of sets do not count in it.
+func (e *ModelEvaluator) Ascend(ctx context.Context, visit func(s *engine.Slopes, weight []float32) error) (Score, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.opts.Reduce != Mean {
+		return Score{}, errors.New("search: only a mean fitness can be climbed by its gradient: choose fitness mean")
+	}
+	if err := e.prepare(ctx); err != nil {
+		return Score{}, err
+	}
+	qs := make([]engine.Sloped, len(e.questions))
+	for i, w := range e.weightings() {
+		qs[i] = engine.Sloped{Question: e.questions[i].Question, Weighting: w}
+	}
+	values := make([]float64, len(qs)) // of those not answered yet, of no matter
+	var weight []float32
+	answers, err := e.model.Gradient(ctx, qs, func(s *engine.Slopes) error {
+		for _, q := range slices.Compact(slices.Clone(s.Questions)) {
+			values[q] = e.questions[q].value(s.Answers(q))
+		}
+		slopes := e.slopes(values)
+		weight = weight[:0]
+		for _, q := range s.Questions {
+			weight = append(weight, float32(slopes[q]))
+		}
+		return visit(s, weight)
+	})
+	if err != nil {
+		return Score{}, err
+	}
+	return e.scoreOf(e.split(e.valued(answers)), forecastCost*e.cost(e.all, 0)), nil
+}

@@ -1,0 +1,145 @@
+package search_test
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"bankai"
+	"bankai/engine"
+	"bankai/internal/testmodel"
+	"bankai/probe"
+	"bankai/search"
+)
+
+// climbable is a fitness with all the parts that a gradient must know of: losses of
+// targets count more than gains, those of controls too, and a text is held on to.
+func climbable() search.EvaluatorOptions {
+	return search.EvaluatorOptions{
+		Objective: search.Objective{Metric: probe.AnswerLogprob, Penalty: 2, Harm: 1, Tie: 0.5, Divergence: 1},
+		Text:      []string{"the sun is in the sky", "a dog can bark"},
+	}
+}
+
+// adapter is one with random factors on parts of two layers.
+func adapter(t testing.TB, m *engine.Model) *engine.Adapter {
+	t.Helper()
+	a, err := m.NewAdapter(1, []string{"blk.1.ffn_gate.weight", "blk.0.ffn_down.weight"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, f := range a.Factors() {
+		for i := range f.A {
+			f.A[i] = float32(rng.NormFloat64() / 10)
+		}
+		for i := range f.B {
+			f.B[i] = float32(rng.NormFloat64() / 10)
+		}
+	}
+	return a
+}
+
+// gradient is that of the fitness by the factors of a, which the model has on.
+func gradient(t testing.TB, e *search.ModelEvaluator, a *engine.Adapter) (search.Score, []engine.Factors) {
+	t.Helper()
+	slopes := a.Zeros()
+	s, err := e.Ascend(context.Background(), func(s *engine.Slopes, weight []float32) error {
+		a.AddSlopes(s, weight, slopes)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, slopes
+}
+
+func measure(t testing.TB, e *search.ModelEvaluator) search.Score {
+	t.Helper()
+	s, err := e.Measure(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// What is measured of the model as it is are the bits that Score gives for the patch
+// that was applied to it, and an ascent sees the same.
+func TestMeasureIsScore(t *testing.T) {
+	m := tiny(t)
+	e := evaluator(t, m, climbable())
+	cur := bankai.New(m.Digest(), bankai.Meta{}, row(1, 2).Flips...)
+	want := withoutCost(score(t, e, cur, search.Move{})[0])
+	if err := m.Apply(cur); err != nil {
+		t.Fatal(err)
+	}
+	got := measure(t, e)
+	climbed, err := e.Ascend(context.Background(), func(*engine.Slopes, []float32) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(withoutCost(got), want) || !reflect.DeepEqual(withoutCost(climbed), want) {
+		t.Errorf("measured %v, on the way up %v\nwant %v", got, climbed, want)
+	}
+	if climbed.Cost != 3*got.Cost || got.Cost == 0 {
+		t.Errorf("a gradient costs %v, a pass %v", climbed.Cost, got.Cost)
+	}
+}
+
+// A step of size h along the gradient g raises the fitness by h·|g|², to first order.
+// Central differences leave the third: h is chosen so that a step is worth about 0.01
+// nats, where float32 rounds to 1e-5.
+func TestAscendIsTheDerivative(t *testing.T) {
+	m, err := engine.Load(open(t, testmodel.New(testmodel.Tiny, 1)), engine.Options{Threads: 2, Precision: engine.Exact})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	e := evaluator(t, m, climbable())
+	if _, err := e.Baseline(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	a := adapter(t, m)
+	if err := m.Adapt(a); err != nil {
+		t.Fatal(err)
+	}
+	at, slopes := gradient(t, e, a)
+	if got := measure(t, e); !reflect.DeepEqual(withoutCost(got), withoutCost(at)) || at.Fitness == 0 {
+		t.Errorf("the fitness is %v on the way up, measured %v", at.Fitness, got.Fitness)
+	}
+	var size float64
+	for _, f := range slopes {
+		for _, v := range append(append([]float32{}, f.A...), f.B...) {
+			size += float64(v) * float64(v)
+		}
+	}
+	h := 0.01 / size
+	move := func(by float64) {
+		for i, f := range a.Factors() {
+			for j := range f.A {
+				f.A[j] += float32(by) * slopes[i].A[j]
+			}
+			for j := range f.B {
+				f.B[j] += float32(by) * slopes[i].B[j]
+			}
+		}
+	}
+	move(h)
+	up := measure(t, e).Fitness
+	move(-2 * h)
+	got := (up - measure(t, e).Fitness) / (2 * h)
+	if math.Abs(got-size) > 1e-3*size {
+		t.Errorf("along the gradient the fitness rises by %v a unit, want %v", got, size)
+	}
+}
+
+func TestAscendRefuses(t *testing.T) {
+	o := climbable()
+	o.Reduce = search.Min
+	_, err := evaluator(t, tiny(t), o).Ascend(context.Background(), func(*engine.Slopes, []float32) error { return nil })
+	if err == nil {
+		t.Error("the worst gain was climbed")
+	}
+}

@@ -1,0 +1,101 @@
+package search
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"bankai/probe"
+)
+
+// Method is the name of a strategy.
+type Method string
+
+// The methods there are.
+const (
+	MethodGuided Method = "guided" // [NewGuided]
+	MethodGreedy Method = "greedy" // [NewGreedy], the published one
+	MethodEvolve Method = "evolve" // [NewEvolve]
+	MethodVote   Method = "vote"   // [Vote] of several guided searches
+	MethodRandom Method = "random" // [NewRandom]
+)
+
+var methods = []Method{MethodGuided, MethodGreedy, MethodEvolve, MethodVote, MethodRandom}
+
+// String returns the name.
+func (m Method) String() string { return string(m) }
+
+// ParseMethod is the inverse of String.
+func ParseMethod(s string) (Method, error) {
+	if slices.Contains(methods, Method(s)) {
+		return Method(s), nil
+	}
+	names := make([]string, len(methods))
+	for i, m := range methods {
+		names[i] = string(m)
+	}
+	last := len(names) - 1
+	return "", fmt.Errorf("unknown strategy %q: use %s or %s", s, strings.Join(names[:last], ", "), names[last])
+}
+
+// Guided reports whether a strategy goes by forecasts.
+func (m Method) Guided() bool { return m == MethodGuided || m == MethodVote || m == MethodEvolve }
+
+// Plan says how to search a model for a patch.
+type Plan struct {
+	Method      Method
+	Sizes       []Granularity // one; guided searches and votes take several, used in turn
+	Layers      []int         // none: all
+	Projections []string      // as [Matrices] takes them
+	Objective   Objective
+	Screen      int      // targets to screen candidates on; 0 for no screening
+	Text        []string // lines to hold on to, see [EvaluatorOptions]
+	Seed        uint64
+	Limits      Config // Steps, MaxFlips, MaxBytes, MaxCost and Prune
+	Draws       int    // of a vote
+	Votes       int    // that a flip needs
+}
+
+// NewPlan is the usual plan of a method, by rows of all layers, without limits:
+// greedy and random searches as published, but for the metric; guided ones with
+// what has helped them.
+func NewPlan(m Method) Plan {
+	p := Plan{
+		Method: m, Sizes: []Granularity{Row}, Projections: []string{"gate", "up"}, Screen: DefaultScreen, Draws: 3, Votes: 2,
+		Objective: Objective{Metric: probe.AnswerLogprob, Reduce: Mean, Penalty: DefaultPenalty},
+	}
+	if m.Guided() {
+		p.Projections = append(p.Projections, "v", "o")
+		p.Objective.Slack, p.Screen, p.Limits.Prune = DefaultSlack, 0, true
+	}
+	return p
+}
+
+// planned is a strategy that a journal can tell from others.
+type planned interface {
+	Strategy
+	Describer
+}
+
+// strategy makes the strategy of a plan.
+func (p Plan) strategy(ms []Matrix) (planned, error) {
+	if p.Method == MethodGuided || p.Method == MethodVote {
+		return NewGuided(ms, p.Seed, p.Sizes...)
+	}
+	switch {
+	case len(p.Sizes) != 1:
+		return nil, fmt.Errorf("search: %s searches by one granularity, not %d", p.Method, len(p.Sizes))
+	case p.Sizes[0] == Bit && !p.Method.Guided():
+		return nil, fmt.Errorf("search: %s draws rows or groups: use guided for bits", p.Method)
+	}
+	switch p.Method {
+	case MethodEvolve:
+		return NewEvolve(ms, p.Sizes[0], p.Seed)
+	case MethodGreedy:
+		return NewGreedy(ms, p.Sizes[0], p.Seed)
+	case MethodRandom:
+		return NewRandom(ms, p.Sizes[0], p.Seed)
+	}
+	_, err := ParseMethod(string(p.Method))
+	return nil, fmt.Errorf("search: %w", err)
+}

@@ -1,0 +1,124 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"bankai"
+	"bankai/engine"
+	"bankai/probe"
+)
+
+// Setup is a search that is ready to go.
+type Setup struct {
+	Plan      Plan
+	Model     *engine.Model
+	Targets   probe.Set
+	Controls  probe.Set
+	Matrices  []Matrix
+	Evaluator *ModelEvaluator
+	Facts     []Fact        // all that decides how it goes, for [OpenJournal]
+	Start     *bankai.Patch // empty; its metadata is that of the result
+
+	strategy planned
+}
+
+// NewSetup prepares the search that a plan asks for. It goes once: its strategy
+// remembers what it tried.
+func NewSetup(m *engine.Model, targets, controls probe.Set, p Plan) (*Setup, error) {
+	s := &Setup{Plan: p, Model: m, Targets: targets, Controls: controls, Start: bankai.New(m.Digest(), bankai.Meta{})}
+	var err error
+	if s.Matrices, err = Matrices(m.Weights(), p.Layers, p.Projections); err != nil {
+		return nil, err
+	}
+	if s.Evaluator, err = s.evaluator(targets, p.Objective); err != nil {
+		return nil, err
+	}
+	if s.strategy, err = p.strategy(s.Matrices); err != nil {
+		return nil, err
+	}
+	s.Facts = Identity(s.Start, s.Evaluator, s.strategy)
+	if p.Method == MethodVote {
+		s.Facts = append(s.Facts, Fact{Name: "vote", Value: fmt.Sprint(p.Votes, " of ", p.Draws)})
+	}
+	return s, nil
+}
+
+// evaluator measures patches on some of the targets.
+func (s *Setup) evaluator(targets probe.Set, o Objective) (*ModelEvaluator, error) {
+	var tensors []string
+	for _, w := range s.Matrices {
+		tensors = append(tensors, w.Name)
+	}
+	return NewEvaluator(s.Model, targets, s.Controls, EvaluatorOptions{
+		Objective: o, Screen: s.Plan.Screen, Tensors: tensors, Text: s.Plan.Text,
+	})
+}
+
+// Run searches with limits, usually the plan's with a journal and what watches
+// the run. The result's patch knows the model's shapes. As [Run], it may return a
+// result beside an error.
+func (s *Setup) Run(ctx context.Context, limits Config) (*Result, error) {
+	limits.Shape = s.Model.Weights().Shape
+	var result *Result
+	var err error
+	if s.Plan.Method == MethodVote {
+		result, err = s.vote(ctx, limits)
+	} else {
+		result, err = Run(ctx, s.Evaluator, s.strategy, s.Start, limits)
+	}
+	if result == nil {
+		return nil, err
+	}
+	fitted, fitErr := result.Patch.Fit(limits.Shape)
+	if fitErr != nil {
+		return nil, fitErr
+	}
+	result.Patch = fitted
+	return result, err
+}
+
+// vote lets several draws of the targets search, and keeps what enough of them
+// chose.
+func (s *Setup) vote(ctx context.Context, limits Config) (*Result, error) {
+	var voters []Voter
+	for i := range s.Plan.Draws {
+		p := s.Plan
+		p.Seed += uint64(i)
+		targets, objective := s.half(p.Seed)
+		eval, err := s.evaluator(targets, objective)
+		if err != nil {
+			return nil, err
+		}
+		strat, err := p.strategy(s.Matrices)
+		if err != nil {
+			return nil, err
+		}
+		v := Voter{Evaluator: eval, Strategy: strat}
+		if j := limits.Journal; j != nil {
+			if v.Journal, err = j.Part(fmt.Sprint("draw", i+1), Identity(s.Start, eval, strat)); err != nil {
+				return nil, err
+			}
+		}
+		voters = append(voters, v)
+	}
+	return Vote(ctx, s.Evaluator, voters, s.Plan.Votes, s.Start, limits)
+}
+
+// half draws half of each target set.
+func (s *Setup) half(seed uint64) (probe.Set, Objective) {
+	o := s.Plan.Objective
+	if len(o.Sets) == 0 {
+		return s.Targets.Draw((len(s.Targets)+1)/2, seed), o
+	}
+	var drawn probe.Set
+	rest := s.Targets
+	o.Sets = slices.Clone(o.Sets)
+	for i, share := range o.Sets {
+		part := rest[:share.Probes].Draw((share.Probes+1)/2, seed)
+		drawn, rest = append(drawn, part...), rest[share.Probes:]
+		o.Sets[i].Probes = len(part)
+	}
+	return drawn, o
+}
