@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"bankai/evaluate"
 	"bankai/internal/chart"
@@ -15,15 +16,14 @@ func (l *LoRA) Present() *Presentation {
 		Purpose: "A comparison that the published work avoided, with the claim that LoRA cannot work on 1-bit models. It can: activations are continuous, " +
 			"so an adapter beside the frozen bits has a gradient. Adapters are trained by Adam on the fitness, the probes and the controls of the search. " +
 			"What differs is what they weigh, what they cost for every token, and what must be in memory to switch.",
-		Notes: []string{
-			fmt.Sprintf("Adapters on %v of all layers, %d steps of Adam at a rate of %v, no early stopping; measured as float16. Several seeds differ in the adapters' random start only.", l.Projections, l.Steps, l.Rate),
-			"p: McNemar's exact test against the model as it is, for each line alone; intervals of several seeds are Student's.",
-		},
 	}
 	if l.Base.HeldOut.Total > 0 {
 		p.Tables = append(p.Tables, l.table())
 		p.Charts = append(p.Charts, l.picture())
 		p.Findings = l.findings()
+		p.Notes = append(p.Notes,
+			fmt.Sprintf("Adapters on %s of all layers, %d steps of Adam at a rate of %v, no early stopping; measured as float16. Seeds differ in the adapters' random start.", strings.Join(l.Projections, ", "), l.Steps, l.Rate),
+			"p: McNemar's exact test against the model as it is, for each line alone; the intervals over seeds are Student's.")
 	}
 	if len(l.Timing) > 0 {
 		p.Tables = append(p.Tables, l.timingTable())

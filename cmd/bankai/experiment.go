@@ -45,20 +45,13 @@ type experimentFlags struct {
 	model  modelFlags
 	out    string
 	resume bool
+	files  []usualFile
 }
 
 func (f *experimentFlags) add(cmd *cobra.Command) {
 	f.model.add(cmd)
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "`FOLDER` for figures, pictures, the page and the journal")
 	cmd.Flags().BoolVar(&f.resume, "resume", false, "do only what the folder's journal does not hold")
-}
-
-// check refuses what cannot be right whatever the files hold.
-func (f *experimentFlags) check() error {
-	if f.resume && f.out == "" {
-		return usagef("--resume needs the folder of the earlier run: give it with -o")
-	}
-	return nil
 }
 
 // experiment does the experiment of a name on an open model: measure does the

@@ -99,9 +99,9 @@ is 27 searches on the built-in model, of some 2 minutes on two cores.`,
 func (f *ablateFlags) declare(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.changed = flags.Changed
-	flags.StringVar(&f.probes, "probes", "", "probe `FILE` that searches draw from (default for the demo model: demo:search)")
-	flags.StringVar(&f.heldOut, "heldout", "", "probe `FILE` that no search sees (default for the demo model: demo:heldout)")
-	flags.StringVar(&f.controls, "controls", "", "probe `FILE` of what must hold (default for the demo model: demo:control)")
+	f.file(cmd, &f.probes, "probes", "demo:search", "probe `FILE` that searches draw from")
+	f.file(cmd, &f.heldOut, "heldout", "demo:heldout", "probe `FILE` that no search sees")
+	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` of what must hold, \"\" for none")
 	flags.StringVar(&f.text, "control-text", "", "`FILE` of sentences, one a line, to hold on to with --kl")
 	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model on --control-text")
 	flags.Var(&f.held, "held", "how many of the held-out probes to draw, always the same; 0 for all")

@@ -19,17 +19,8 @@ func (f *ablateFlags) checkAll() error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	for _, need := range []struct {
-		flag  string
-		value *string
-		usual string
-	}{{"probes", &f.probes, "search"}, {"heldout", &f.heldOut, "heldout"}, {"controls", &f.controls, "control"}} {
-		if f.model.path == demoName && !f.changed(need.flag) {
-			*need.value = demoPrefix + need.usual
-		}
-		if *need.value == "" && need.flag != "controls" {
-			return usagef("give the probe file with --%s: only the demo model has one of its own", need.flag)
-		}
+	if f.probes == "" || f.heldOut == "" {
+		return usagef("--probes and --heldout cannot be empty: name a file each")
 	}
 	switch {
 	case f.seeds < 1:

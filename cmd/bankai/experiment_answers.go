@@ -30,7 +30,7 @@ func (f *answerFlags) addAnswers(cmd *cobra.Command, patch string, several bool)
 	if several {
 		usage += "; several: repeated, or with commas"
 	}
-	cmd.Flags().StringSliceVar(&f.probes, "probes", nil, usage+" (default with the embedded model: demo:heldout)")
+	cmd.Flags().StringSliceVar(&f.probes, "probes", nil, usage+withBuiltIn("demo:heldout"))
 }
 
 // check refuses what cannot be right whatever the files hold, and sets the
@@ -46,7 +46,7 @@ func (f *answerFlags) check(least, most int) error {
 	case len(f.patches) < least:
 		return usagef("%s: give at least %d, each with --patch", many(len(f.patches), "patch file"), least)
 	case len(f.probes) == 0:
-		return usagef("give the probe file with --probes: only the embedded model has one of its own")
+		return usagef("give the probe file with --probes: demo:heldout goes with the built-in model only")
 	case len(f.probes) > most:
 		return usagef("%d probe files: give one with --probes", len(f.probes))
 	}

@@ -61,18 +61,14 @@ change says that a part matters, not that flips there help.`,
 	}
 	f.add(cmd)
 	f.metric = measuredBy(cmd, probe.SeqLogprob)
-	cmd.Flags().StringVar(&f.probes, "probes", "", "probe `FILE` (default demo:search_few for the embedded model)")
+	f.file(cmd, &f.probes, "probes", "demo:search_few", "probe `FILE`")
 	cmd.Flags().StringSliceVar(&f.sites, "sites", nil, "`SITES` to flip: "+strings.Join(experiment.LayerSites(), ", ")+" (default all)")
 	cmd.Flags().Var(&f.layers, "layers", "`LAYERS` to flip, as 0,3,8-11 (default all)")
 	return cmd
 }
 
 func (a *app) layers(ctx context.Context, f *layersFlags) error {
-	source, err := f.sourceOr(f.probes, "probes", "demo:search_few")
-	if err != nil {
-		return err
-	}
-	s, err := readSet(source)
+	s, err := readSet(f.probes)
 	if err != nil {
 		return err
 	}

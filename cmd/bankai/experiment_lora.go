@@ -45,7 +45,7 @@ The adapters climb the fitness that searches climb, on the same --probes and
 To compare like with like, give patches that were found with the same probes;
 each is measured alone. For another model than the built-in one give all files,
 or --only-timing, which needs none.`,
-		Example: `  bankai experiment lora --ranks 1 --seeds 1 --steps 1 --probes demo:control_few --held demo:control_heldout --rounds 1
+		Example: `  bankai experiment lora --ranks 1 --seeds 1 --steps 1 --probes demo:control_few --heldout demo:control_heldout --rounds 1
   bankai experiment lora --only-timing --rounds 2`,
 		Args: arguments(0, 0, "none; the files are given by flags"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
@@ -59,10 +59,10 @@ or --only-timing, which needs none.`,
 	f.model.addPatch(cmd)
 	cmd.Flags().Lookup("patch").Usage = "patch `FILE` to compare; may be repeated, each is measured alone"
 	flags := cmd.Flags()
-	flags.StringVar(&f.probes, "probes", "demo:search", "probe `FILE` to learn from")
-	flags.StringVar(&f.controls, "controls", "demo:control", "probe `FILE` of what must hold")
-	flags.StringVar(&f.heldOut, "held", "demo:heldout", "probe `FILE` for the result")
-	flags.StringVar(&f.text, "control-text", "demo:control_text", "`FILE` of sentences, one a line, to hold on to, and whose perplexity to report")
+	f.file(cmd, &f.probes, "probes", "demo:search", "probe `FILE` to learn from")
+	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` of what must hold")
+	f.file(cmd, &f.heldOut, "heldout", "demo:heldout", "probe `FILE` for the result")
+	f.file(cmd, &f.text, "control-text", "demo:control_text", "`FILE` of sentences, one a line, to hold on to, and whose perplexity to report")
 	flags.StringSliceVar(&f.projections, "proj", []string{"gate", "up", "down"}, "`PROJECTIONS` with an adapter: gate, up, down, q, k, v, o")
 	flags.IntSliceVar(&f.ranks, "ranks", []int{1, 4}, "`RANKS` of the adapters")
 	flags.Var(&f.seeds, "seeds", "random starts of each rank")
@@ -90,12 +90,9 @@ func (f *loraFlags) check() error {
 		return usagef("--kl %v: must be a finite number, 0 or more", f.kl)
 	case f.onlyTiming && f.rounds == 0:
 		return usagef("--only-timing with --rounds 0 leaves nothing to do")
-	case f.model.path != demoName && !f.onlyTiming:
-		for _, source := range []string{f.probes, f.controls, f.heldOut, f.text} {
-			if strings.HasPrefix(source, demoPrefix) {
-				return usagef("for %s give --probes, --controls, --held and --control-text: %s is of the built-in model", f.model.path, source)
-			}
-		}
+	}
+	if f.onlyTiming {
+		f.files = nil // are not read
 	}
 	return f.experimentFlags.check()
 }

@@ -66,7 +66,7 @@ Perplexity is a blunt measure: answers are lost before it moves.`,
 	}
 	f.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.text, "text", "", "text `FILE`, a sentence a line (default demo:text for the embedded model)")
+	f.file(cmd, &f.text, "text", "demo:text", "text `FILE`, a sentence a line")
 	flags.Var(&f.lines, "lines", "`N` lines of it, the first ones")
 	flags.Float64SliceVar(&f.flips, "flips", nil, "`BITS` to flip, or shares of all below 1 (default 0.0001,0.0003,0.001,0.003,0.01,0.03,0.1; of a large model as far as a draw goes)")
 	flags.Lookup("flips").DefValue = "" // said above
@@ -98,16 +98,12 @@ func (f *robustnessFlags) check() error {
 }
 
 func (a *app) robustness(ctx context.Context, f *robustnessFlags) error {
-	source, err := f.sourceOr(f.text, "text", "demo:text")
-	if err != nil {
-		return err
-	}
-	lines, err := readLines(source)
+	lines, err := readLines(f.text)
 	if err != nil {
 		return err
 	}
 	o := f.options()
-	o.Text, o.Lines = source, lines[:min(len(lines), int(f.lines))]
+	o.Text, o.Lines = f.text, lines[:min(len(lines), int(f.lines))]
 	m, err := a.openModel(&f.model)
 	if err != nil {
 		return err

@@ -65,8 +65,8 @@ blurs small effects: --precision exact is slower and does not.`,
 	f.add(cmd)
 	f.metric = measuredBy(cmd, probe.SeqLogprob)
 	flags := cmd.Flags()
-	flags.StringVar(&f.probes, "probes", "", "probe `FILE` (default demo:search_few for the embedded model)")
-	flags.StringVar(&f.controls, "controls", "", "probe `FILE` that the fitness of single rows charges losses on (default demo:control for the embedded model)")
+	f.file(cmd, &f.probes, "probes", "demo:search_few", "probe `FILE`")
+	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` that the fitness of single rows charges losses on")
 	flags.Var(&f.layers, "layers", "`LAYERS` to flip rows of, as 0,3,8-11 (default all)")
 	flags.StringSliceVar(&f.proj, "proj", []string{"gate", "up", "down"}, "`PROJECTIONS` to flip rows of: gate, up, down, q, k, v, o")
 	flags.IntSliceVar(&f.rows, "rows", []int{1, 4, 16, 64, 256}, "`N,N` rows to flip together")
@@ -84,21 +84,11 @@ func (f *scaleFlags) options() experiment.ScaleOptions {
 }
 
 func (a *app) scale(ctx context.Context, f *scaleFlags) error {
-	source, err := f.sourceOr(f.probes, "probes", "demo:search_few")
-	if err != nil {
-		return err
-	}
 	var controls set
-	if f.sample > 0 {
-		source, err := f.sourceOr(f.controls, "controls", "demo:control")
-		if err != nil {
-			return err
-		}
-		if controls, err = readSet(source); err != nil {
-			return err
-		}
+	targets, err := readSet(f.probes)
+	if err == nil && f.sample > 0 {
+		controls, err = readSet(f.controls)
 	}
-	targets, err := readSet(source)
 	if err != nil {
 		return err
 	}

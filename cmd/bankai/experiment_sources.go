@@ -1,21 +1,49 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"bankai/probe"
 )
 
-// sourceOr is the file that a flag names, or, for the embedded model, the
-// embedded set that goes with it; a model of the user's own has none.
-func (f *experimentFlags) sourceOr(given, flag, embedded string) (string, error) {
-	switch {
-	case given != "":
-		return given, nil
-	case f.model.path != demoName:
-		return "", usagef("give a file with --%s: %s goes with the embedded model only", flag, embedded)
+// usualFile is a file that a flag names, and the embedded one that is meant with
+// the built-in model if it does not.
+type usualFile struct {
+	flag, embedded string
+	value          *string
+	given          func() bool
+}
+
+// withBuiltIn says in a flag's help what it is with the built-in model.
+func withBuiltIn(embedded string) string {
+	return fmt.Sprintf(" (default with the built-in model: %s)", embedded)
+}
+
+// file declares a flag for a file. With another model than the built-in one it has
+// to be given: see check.
+func (f *experimentFlags) file(cmd *cobra.Command, value *string, flag, embedded, usage string) {
+	cmd.Flags().StringVar(value, flag, "", usage+withBuiltIn(embedded))
+	f.files = append(f.files, usualFile{flag, embedded, value, func() bool { return cmd.Flags().Changed(flag) }})
+}
+
+// check refuses what cannot be right whatever the files hold, and sets the files
+// that were not given.
+func (f *experimentFlags) check() error {
+	for _, u := range f.files {
+		switch {
+		case u.given():
+		case f.model.path != demoName:
+			return usagef("give a file with --%s: %s goes with the built-in model only", u.flag, u.embedded)
+		default:
+			*u.value = u.embedded
+		}
 	}
-	return embedded, nil
+	if f.resume && f.out == "" {
+		return usagef("--resume needs the folder of the earlier run: give it with -o")
+	}
+	return nil
 }
 
 // measuredBy declares the metric of an experiment.

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Makes every figure and picture in this folder. Needs bankai in the PATH, and jq;
+# takes about an hour and a half on two cores, most of it in `ablate` and `lora`.
+# What is there already is not made again. Only times differ from run to run.
+set -eu
+cd "$(dirname "$0")"
+./patches.sh
+run() { # FOLDER EXPERIMENT FLAGS...
+	out=$1
+	shift
+	[ -e "$out/$1.json" ] || bankai experiment "$@" -o "$out"
+}
+on() { # NAMES...
+	for name; do printf -- '--patch patches/%s.bankai ' "$name"; done
+}
+
+run robustness robustness
+run layers layers
+run layers-token-gap layers --metric token_gap
+run scale scale
+run variations variations $(on rows) --search demo:search
+run variations-6 variations $(on rows-6) --search data/six.json
+run variations-published variations $(on published-120-2) --search demo:search_few
+run stack stack $(on derivatives integrals)
+run compare compare $(on rows groups bits careful rows-120 rows-6 published-120 published-120-2 published-6)
+run perplexity perplexity --text demo:text --window 64 $(on rows)
+run gsm8k-sums gsm8k --file data/sums.jsonl --prompt '{question}' --n 0 $(on rows)
+run gsm8k-words gsm8k --file data/words.jsonl --n 0 $(on rows)
+run choice choice --file data/choices.jsonl --by text $(on rows)
+
+# Is an answer right in another notation? The held-out probes of the kind
+# "conflict" have the right answer in another notation as their wrong one.
+jq -c '.[] | if (.name | test("_conflict_")) then .alternates = [.wrong] | .wrong = " ?" else . end' \
+	../../models/demo/heldout.json | jq -s . >either.json
+run rescore rescore compare/compare.json --probes either.json
+rm either.json
+
+run ablate ablate --seeds 5 --vary probes,strategy,granularity,proj,layers,metric
+run ablate-published ablate --controls demo:control_few --strategy greedy --metric seq_logprob --vary probes --seeds 5 --max-cost 200 --steps 300
+run lora lora $(on rows groups bits careful)
