@@ -130,7 +130,7 @@ func (c *Choice) chart() chart.Chart {
 		bars.Series = append(bars.Series, after)
 	}
 	return chart.Chart{
-		Name: "choice", Title: "Right answers by subject; the dashed line is chance", Panels: []chart.Panel{bars},
+		Name: "choice", Title: "Right answers by subject; the dashed line is guessing, over all", Panels: []chart.Panel{bars},
 		Alt: "The share of right answers to the questions of each subject, before and after a patch.",
 	}
 }

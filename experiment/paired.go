@@ -97,10 +97,14 @@ func (p Paired) finding(what string) string {
 		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, text(P(p.PValue)), verdict)
 }
 
-// limits says how large a loss may have gone unnoticed.
+// limits says how large the change is, and where there is no evidence of one, how
+// large a loss may have gone unnoticed.
 func (p Paired) limits() string {
 	s := fmt.Sprintf("The share of right answers changed by %s points (95 %%: %s to %s)",
 		points(p.Difference.Value), points(p.Difference.Low), points(p.Difference.High))
+	if p.PValue < significance {
+		return s + "."
+	}
 	if p.Difference.Low < 0 {
 		s += fmt.Sprintf(": a loss of more than %s points is excluded, a smaller one is not", Digits(-100*p.Difference.Low))
 	}
