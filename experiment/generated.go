@@ -14,6 +14,9 @@ type Generated struct {
 	// Match is the experiment's rule by which a text is right; nil is
 	// probe.Probe.Match.
 	Match func(g Generation, text string) bool `json:"-"`
+	// ByRules is such a rule made of named ones that find an answer in a text; nil
+	// where answers are not looked for.
+	ByRules func(names []string) (func(g Generation, text string) bool, error) `json:"-"`
 }
 
 // Generation is the texts that answer one question, with what was asked.

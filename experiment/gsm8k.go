@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bankai/engine"
@@ -190,4 +191,75 @@ func (o ProblemOptions) result(base, patched []generation) *GSM8K {
 	}
 	g.Rescore(o.Rules)
 	return g
+}
+
+// Rescore marks the generated texts again, by the given rules, and counts anew.
+// The model is not needed.
+func (g *GSM8K) Rescore(rules []Rule) {
+	g.Rules = nil
+	for _, r := range rules {
+		g.Rules = append(g.Rules, r.Name)
+	}
+	var before, after []bool
+	for i := range g.Solved {
+		s := &g.Solved[i]
+		s.Base.mark(s.Want, rules)
+		before = append(before, s.Base.Right)
+		if s.Patched != nil {
+			s.Patched.mark(s.Want, rules)
+			after = append(after, s.Patched.Right)
+		}
+	}
+	g.Right = 0
+	for _, right := range before {
+		g.Right += one(right)
+	}
+	g.Accuracy, g.Change = shareOf(g.Right, len(before)), nil
+	if len(after) > 0 {
+		change := pairedOf(before, after)
+		g.Change = &change
+	}
+}
+
+// mark finds the answer in the text.
+func (s *Solution) mark(want string, rules []Rule) {
+	s.Answer, s.Rule = Extract(s.Text, rules)
+	s.Right = s.Rule != "" && s.Answer == want
+}
+
+// Texts implements Rescorable: marked by the rules that the result was marked by.
+func (g *GSM8K) Texts() Generated {
+	rules, err := RulesNamed(g.Rules)
+	if err != nil { // of another program
+		rules = AnswerRules
+	}
+	out := Generated{By: []string{base}, Match: numberMatch(rules), ByRules: func(names []string) (func(Generation, string) bool, error) {
+		rules, err := RulesNamed(names)
+		return numberMatch(rules), err
+	}}
+	if g.Change != nil {
+		out.By = append(out.By, "patched")
+	}
+	for _, s := range g.Solved {
+		a := Generation{
+			Set: g.File, Name: fmt.Sprintf("line %d", s.Line), Prompt: s.Question, Correct: s.Want,
+			Texts: []string{s.Base.Text}, Right: []bool{s.Base.Right},
+		}
+		if s.Patched != nil {
+			a.Texts, a.Right = append(a.Texts, s.Patched.Text), append(a.Right, s.Patched.Right)
+		}
+		out.Answers = append(out.Answers, a)
+	}
+	return out
+}
+
+// numberMatch is that the number which the rules find is a right answer.
+func numberMatch(rules []Rule) func(g Generation, text string) bool {
+	return func(g Generation, text string) bool {
+		found, rule := Extract(text, rules)
+		return rule != "" && slices.ContainsFunc(append([]string{g.Correct}, g.Alternates...), func(right string) bool {
+			want, ok := firstNumber(right)
+			return ok && found == want
+		})
+	}
 }

@@ -286,3 +286,39 @@ func TestProblemOptionsRefuse(t *testing.T) {
 		}
 	}
 }
+
+// Stored problems are marked alike by Rescore as an experiment of its own and by
+// the result itself, whatever the rules.
+func TestRescoreOfProblems(t *testing.T) {
+	m := loaded(t, demo.Model(), engine.Options{})
+	g, err := MeasureGSM8K(t.Context(), &Run{Model: m}, sums(t, m, 12))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.About = About{Experiment: "gsm8k"}
+	for _, names := range [][]string{nil, {"last"}, {"####", "answer"}} {
+		head, texts, err := ReadGenerated(written(t, g))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Rescore(head, texts, RescoreOptions{Source: "g.json", Rules: names})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := *g
+		again.Solved = slices.Clone(g.Solved)
+		if names != nil {
+			rules, err := RulesNamed(names)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again.Rescore(rules)
+		}
+		if row := r.Rows[0]; row.RightNow != again.Right || row.RightWas != g.Right || row.Total != 12 {
+			t.Errorf("%v: %+v, the result itself has %d right", names, row, again.Right)
+		}
+		if names == nil && len(r.Changed) > 0 {
+			t.Errorf("changed without a change of the rules: %+v", r.Changed)
+		}
+	}
+}

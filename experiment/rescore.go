@@ -115,14 +115,25 @@ func (g *Generated) check() error {
 type RescoreOptions struct {
 	Source string          // the file of the texts, for people
 	Probes *evaluate.Named // whose right answers count; nil: those stored with the texts
+	Rules  []string        // that find the answer in a text; nil: the experiment's own
 }
 
 // Rescore marks texts again by today's rules. A question is found in o.Probes by
-// its prompt, and else by its name; one that is not there is an error.
+// its prompt, and else by its name; one that is not there is an error. With o.Rules,
+// g marks by them from then on.
 func Rescore(head *About, g *Generated, o RescoreOptions) (*Rescored, error) {
 	r := &Rescored{Source: o.Source, Of: head.Experiment, Changed: []ChangedMark{}}
 	if r.Of == "" {
 		r.Of = "eval"
+	}
+	if o.Rules != nil {
+		if g.ByRules == nil {
+			return nil, fmt.Errorf("%s: is of %s, whose answers are not looked for by rules: leave them out", o.Source, r.Of)
+		}
+		var err error
+		if g.Match, err = g.ByRules(o.Rules); err != nil {
+			return nil, err
+		}
 	}
 	answers := slices.Clone(g.Answers)
 	if o.Probes != nil {

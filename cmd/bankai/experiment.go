@@ -34,8 +34,7 @@ measured (more seeds, say), the same command with --resume does what is missing.
 	cmd.AddCommand(
 		a.robustnessCommand(), a.layersCommand(), a.scaleCommand(),
 		a.variationsCommand(), a.stackCommand(), a.compareCommand(), a.rescoreCommand(),
-		a.ablateCommand(), a.loraCommand(), a.perplexityCommand(),
-		a.gsm8kCommand(), a.choiceCommand(),
+		a.ablateCommand(), a.loraCommand(), a.perplexityCommand(), a.gsm8kCommand(), a.choiceCommand(),
 	)
 	return cmd
 }

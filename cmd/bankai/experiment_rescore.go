@@ -14,11 +14,12 @@ import (
 
 func (a *app) rescoreCommand() *cobra.Command {
 	var probes, out string
+	var rules []string
 	cmd := &cobra.Command{
 		Use:   "rescore RESULT.json [--probes F]",
 		Short: "mark generated texts again, without the model",
 		Long: `Marks the texts again that an experiment kept in its JSON (variations, compare,
-stack and others that generate), or that "bankai eval --json" printed. The model
+stack, gsm8k), or that "bankai eval --json" printed. The model
 is not needed. It tells the old and the new counts, every answer that is marked
 otherwise, and McNemar's exact test before and after.
 
@@ -26,6 +27,9 @@ Without --probes, today's rules are applied to the right answers that are
 stored. With --probes the right answers and the alternates are those of that
 file: add a spelling there that should have counted. A question is found by its
 prompt; if the file has no such prompt, by its name, which is told.
+
+The answers of gsm8k are found in its texts by the rules it was made with, or by
+--rules.
 
 The published patch looked harmless until its answers were marked by sound rules
 (experiment 13): 2 fixed and 15 broken, of 90.
@@ -35,14 +39,15 @@ with --probes.`,
 		Example: `  bankai experiment rescore results/compare.json
   bankai experiment rescore results/compare.json --probes demo:control_heldout --json`,
 		Args: arguments(1, 1, "one result, a .json file"),
-		RunE: a.do(func(_ context.Context, args []string) error { return a.rescore(args[0], probes, out) }),
+		RunE: a.do(func(_ context.Context, args []string) error { return a.rescore(args[0], probes, rules, out) }),
 	}
 	cmd.Flags().StringVar(&probes, "probes", "", "probe `FILE` with the right answers")
+	cmd.Flags().StringSliceVar(&rules, "rules", nil, "`RULES` that find the answers of gsm8k: ####, answer, last")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "`FOLDER` for figures, pictures and the page")
 	return cmd
 }
 
-func (a *app) rescore(path, probes, out string) error {
+func (a *app) rescore(path, probes string, rules []string, out string) error {
 	began := time.Now()
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -52,7 +57,7 @@ func (a *app) rescore(path, probes, out string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	o := experiment.RescoreOptions{Source: path}
+	o := experiment.RescoreOptions{Source: path, Rules: rules}
 	if probes != "" {
 		sets, err := namedSets([]string{probes})
 		if err != nil {

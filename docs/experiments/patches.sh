@@ -23,10 +23,10 @@ find careful --probes demo:search --granularity bit --proj gate,up --slack 0.2 $
 find rows-120 --probes demo:search_few $guided
 find rows-6 --probes data/six.json $guided
 
-# As published: greedy, by the difference of right and wrong, 5 controls.
+# As published: greedy, by the difference of right and wrong, 5 controls; two seeds.
 find published-120 --probes demo:search_few $published
 find published-120-2 --probes demo:search_few $published --seed 2
-find published-6 --probes data/six.json $published --metric token_gap --force
+find published-6 --probes data/six.json $published
 
 # One domain each, to be stacked.
 find derivatives --probes 'demo:search#poly_deriv+second_deriv+exp_deriv' $guided
