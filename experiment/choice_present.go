@@ -49,7 +49,7 @@ func (by ChoiceBy) meaning() string {
 // finding sets a score beside chance.
 func (s Score) finding(who string, n int) string {
 	verdict := "no better than chance"
-	if s.PValue < 0.05 {
+	if s.PValue < significance {
 		verdict = "better than chance"
 	}
 	return fmt.Sprintf("%s %d of %d questions are right, %s; guessing gives %s: %s (p = %s).",
@@ -78,21 +78,13 @@ func (c *Choice) subjectTable() Table {
 		Columns: []string{"subject", "questions", "accuracy", "patched", "fixed", "broke", "p, Holm"}, Brief: 20,
 	}
 	for _, s := range c.Subjects {
-		row := []any{s.name(), s.Total, s.Accuracy, nil, nil, nil, nil}
+		row := []any{categoryLabel(s.Subject), s.Total, s.Accuracy, nil, nil, nil, nil}
 		if s.Change != nil {
 			row[3], row[4], row[5], row[6] = s.Change.ShareAfter, s.Change.Fixed, s.Change.Broke, P(s.Change.Holm)
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	return t
-}
-
-// name is a subject for people.
-func (s SubjectScore) name() string {
-	if s.Subject == "" {
-		return "(none)"
-	}
-	return s.Subject
 }
 
 // changeTable lists the questions whose marks differ, those that broke first.
@@ -120,17 +112,17 @@ func (c *Choice) chart() chart.Chart {
 	bars := &chart.Bars{Value: "accuracy", Horizontal: true, Level: &c.Base.Chance}
 	add := func(name string, was Estimate, change *Paired) {
 		bars.Names = append(bars.Names, name)
-		before.Values = append(before.Values, barOf(was))
+		before.Values = append(before.Values, pointOf(was))
 		is := Estimate{math.NaN(), math.NaN(), math.NaN(), 0}
 		if change != nil {
 			is = change.ShareAfter
 		}
-		after.Values = append(after.Values, barOf(is))
+		after.Values = append(after.Values, pointOf(is))
 	}
 	add("all", c.Base.Accuracy, c.Change)
 	if len(c.Subjects) > 1 {
 		for _, s := range c.Subjects {
-			add(s.name(), s.Accuracy, s.Change)
+			add(categoryLabel(s.Subject), s.Accuracy, s.Change)
 		}
 	}
 	bars.Series = []chart.BarSeries{before}
@@ -138,7 +130,7 @@ func (c *Choice) chart() chart.Chart {
 		bars.Series = append(bars.Series, after)
 	}
 	return chart.Chart{
-		Name: "choice", Title: "Right answers by subject; the dashed line is chance", Panels: []chart.Panel{bars},
+		Name: "choice", Title: "Right answers by subject; the dashed line is guessing, over all", Panels: []chart.Panel{bars},
 		Alt: "The share of right answers to the questions of each subject, before and after a patch.",
 	}
 }

@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"bytes"
 	"context"
 	"math"
 	"os"
@@ -205,7 +204,7 @@ func TestChoiceFigures(t *testing.T) {
 
 func TestChoiceGoesThroughFiles(t *testing.T) {
 	c := someChoice()
-	again, err := Read(bytes.NewReader(written(t, c).Bytes()))
+	again, err := Read(written(t, c))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -257,8 +257,9 @@ func (g *GSM8K) Texts() Generated {
 func numberMatch(rules []Rule) func(g Generation, text string) bool {
 	return func(g Generation, text string) bool {
 		found, rule := Extract(text, rules)
-		return rule != "" && slices.ContainsFunc(append([]string{g.Correct}, g.Alternates...), func(want string) bool {
-			return found == PlainNumber(want)
+		return rule != "" && slices.ContainsFunc(append([]string{g.Correct}, g.Alternates...), func(right string) bool {
+			want, ok := firstNumber(right)
+			return ok && found == want
 		})
 	}
 }

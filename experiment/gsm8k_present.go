@@ -96,13 +96,13 @@ func (g *GSM8K) changeTable() Table {
 }
 
 func (g *GSM8K) chart() chart.Chart {
-	shares := &chart.Bars{Value: "share right", Names: []string{"as it is"}, Series: []chart.BarSeries{{Values: []chart.Point{barOf(g.Accuracy)}}}}
+	shares := &chart.Bars{Value: "share right", Names: []string{"as it is"}, Series: []chart.BarSeries{{Values: []chart.Point{pointOf(g.Accuracy)}}}}
 	panels := []chart.Panel{shares}
 	if c := g.Change; c != nil {
-		shares.Names, shares.Series[0].Values = append(shares.Names, "patched"), append(shares.Series[0].Values, barOf(c.ShareAfter))
+		shares.Names, shares.Series[0].Values = append(shares.Names, "patched"), append(shares.Series[0].Values, pointOf(c.ShareAfter))
 		panels = append(panels, &chart.Bars{
 			Value: "share of problems", Names: []string{"fixed", "broke"},
-			Series: []chart.BarSeries{{Values: []chart.Point{barOf(shareOf(c.Fixed, c.Total)), barOf(shareOf(c.Broke, c.Total))}}},
+			Series: []chart.BarSeries{{Values: []chart.Point{pointOf(shareOf(c.Fixed, c.Total)), pointOf(shareOf(c.Broke, c.Total))}}},
 		})
 	}
 	return chart.Chart{
@@ -110,6 +110,3 @@ func (g *GSM8K) chart() chart.Chart {
 		Alt: "The share of problems that are solved, and that a patch fixed and broke.",
 	}
 }
-
-// barOf is an estimate as a bar.
-func barOf(e Estimate) chart.Point { return chart.Point{Y: e.Value, Low: e.Low, High: e.High} }

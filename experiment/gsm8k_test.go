@@ -12,7 +12,9 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/evaluate"
 	"bankai/models/demo"
+	"bankai/probe"
 )
 
 // harmful is a patch that spoils some sums of the embedded model.
@@ -169,6 +171,32 @@ func TestRescoreGSM8K(t *testing.T) {
 	}
 }
 
+// The command that marks kept texts again takes a GSM8K result, and marks it as the
+// experiment did; a right answer of another probe file counts as a number too.
+func TestGSM8KIsRescorable(t *testing.T) {
+	g := someGSM8K()
+	head, texts, err := ReadGenerated(written(t, g))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Rescore(head, texts, RescoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Changed) != 0 || len(r.Rows) != 2 || r.Rows[0].RightNow != g.Right || r.Rows[1].RightNow != g.Change.After || r.Rows[1].AgainstNow.Broke != 1 {
+		t.Errorf("got %+v", r)
+	}
+	other := &evaluate.Named{Name: "other", Set: probe.Set{
+		{Name: "line 1", Prompt: "one and one", Correct: " $3.00"}, {Name: "line 2", Prompt: "1 + 2?", Correct: "3"}, {Name: "b", Prompt: "2 + 2?", Correct: "four", Alternates: []string{"5", "6"}},
+	}}
+	if r, err = Rescore(head, texts, RescoreOptions{Probes: other}); err != nil {
+		t.Fatal(err)
+	}
+	if r.ByName != 1 || r.Rows[0].RightNow != 2 || r.Rows[1].RightNow != 2 || len(r.Changed) != 4 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 // someGSM8K is a result without a model.
 func someGSM8K() *GSM8K {
 	o := ProblemOptions{
@@ -184,7 +212,7 @@ func someGSM8K() *GSM8K {
 
 func TestGSM8KGoesThroughFiles(t *testing.T) {
 	g := someGSM8K()
-	again, err := Read(bytes.NewReader(written(t, g).Bytes()))
+	again, err := Read(written(t, g))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func newcombe(both, lost, gained, total int) (low, high float64) {
 func neededLoss(changed, total int) int {
 	for ; changed <= total; changed++ {
 		for fixed := changed / 2; fixed >= 0; fixed-- {
-			if broke := changed - fixed; stats.McNemar(fixed, broke) < 0.05 {
+			if broke := changed - fixed; stats.McNemar(fixed, broke) < significance {
 				return broke - fixed
 			}
 		}
@@ -88,19 +88,23 @@ func (p Paired) finding(what string) string {
 	switch {
 	case p.Fixed+p.Broke == 0:
 		verdict = "no answer went from wrong to right or back"
-	case p.PValue < 0.05 && p.Fixed > p.Broke:
+	case p.PValue < significance && p.Fixed > p.Broke:
 		verdict = "a gain that is unlikely to be chance"
-	case p.PValue < 0.05:
+	case p.PValue < significance:
 		verdict = "a loss that is unlikely to be chance"
 	}
 	return fmt.Sprintf("Patched, %d of %d %s are right, where %d were: fixed %d, broke %d, p = %s: %s.",
 		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, text(P(p.PValue)), verdict)
 }
 
-// limits says how large a loss may have gone unnoticed.
+// limits says how large the change is, and where there is no evidence of one, how
+// large a loss may have gone unnoticed.
 func (p Paired) limits() string {
 	s := fmt.Sprintf("The share of right answers changed by %s points (95 %%: %s to %s)",
 		points(p.Difference.Value), points(p.Difference.Low), points(p.Difference.High))
+	if p.PValue < significance {
+		return s + "."
+	}
 	if p.Difference.Low < 0 {
 		s += fmt.Sprintf(": a loss of more than %s points is excluded, a smaller one is not", Digits(-100*p.Difference.Low))
 	}
@@ -118,7 +122,7 @@ func (p Paired) rows() [][]any {
 		{"difference", p.Difference},
 		{"share fixed", shareOf(p.Fixed, p.Total)},
 		{"share broken", shareOf(p.Broke, p.Total)},
-		{"McNemar's p", Estimate{p.PValue, math.NaN(), math.NaN(), p.Fixed + p.Broke}},
+		{"McNemar's p", plainEstimate(p.PValue, p.Fixed+p.Broke)},
 	}
 }
 

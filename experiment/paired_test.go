@@ -125,3 +125,37 @@ func TestAtLeast(t *testing.T) {
 		}
 	}
 }
+
+// A loss that shows is told with its interval; one that does not, with what could
+// have shown.
+func TestPairedWords(t *testing.T) {
+	marks := func(right, total int) []bool {
+		m := make([]bool, total)
+		for i := range right {
+			m[i] = true
+		}
+		return m
+	}
+	for _, c := range []struct {
+		before, after int
+		finding, rest string
+	}{
+		{
+			30, 18, "Patched, 18 of 50 sums are right, where 30 were: fixed 0, broke 12, p = 5e-04: a loss that is unlikely to be chance.",
+			"The share of right answers changed by -24.00 points (95 %: -35.26 to -11.16).",
+		},
+		{
+			30, 30, "Patched, 30 of 50 sums are right, where 30 were: fixed 0, broke 0, p = 1.00: no answer went from wrong to right or back.",
+			"The share of right answers changed by 0 points (95 %: -4.038 to +4.038): a loss of more than 4.038 points is excluded, a smaller one is not. " +
+				"The least net loss that the test could have shown here is 6 of 50 answers, 12.00 points.",
+		},
+	} {
+		p := pairedOf(marks(c.before, 50), marks(c.after, 50))
+		if got := p.finding("sums"); got != c.finding {
+			t.Errorf("got %s", got)
+		}
+		if got := p.limits(); got != c.rest {
+			t.Errorf("got %s", got)
+		}
+	}
+}

@@ -15,12 +15,12 @@ type Patching struct {
 }
 
 // inParts measures n questions in pieces of a few, as the model is and then
-// patched, and returns a value for each question; nil for patched without a patch.
+// patched, and returns a value for each question; nil for after without a patch.
 // The key holds all that decides the values of the questions from lo to hi.
 func inParts[T any](ctx context.Context, r *Run, p Patching, n, size int, key func(lo, hi int) string,
 	do func(ctx context.Context, o *engine.Overlay, lo, hi int) ([]T, error),
-) (base, patched []T, err error) {
-	models := []Patching{{ID: "base"}}
+) (before, after []T, err error) {
+	models := []Patching{{ID: base}}
 	if p.Overlay != nil {
 		models = append(models, Patching{Overlay: p.Overlay, ID: "patch " + p.ID})
 	}
@@ -40,10 +40,10 @@ func inParts[T any](ctx context.Context, r *Run, p Patching, n, size int, key fu
 	}
 	for i, values := range pieces {
 		if i < each {
-			base = append(base, values...)
+			before = append(before, values...)
 		} else {
-			patched = append(patched, values...)
+			after = append(after, values...)
 		}
 	}
-	return base, patched, nil
+	return before, after, nil
 }

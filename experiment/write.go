@@ -67,14 +67,13 @@ func (t *Table) write(b *strings.Builder) {
 	}
 }
 
-// brief is a cell on a terminal: one line, and not a whole text.
+// brief is a cell on a terminal: of a text, the beginning.
 func brief(cell string) string {
 	const most = 48
-	line := []rune(strings.Join(strings.Fields(cell), " "))
-	if len(line) > most {
+	if line := []rune(cell); len(line) > most {
 		return string(line[:most-1]) + "…"
 	}
-	return string(line)
+	return cell
 }
 
 // isText reports whether a column holds words.

@@ -26,7 +26,7 @@ run compare compare $(on rows groups bits careful rows-120 rows-6 published-120 
 run perplexity perplexity --text demo:text --window 64 $(on rows)
 run gsm8k-sums gsm8k --file data/sums.jsonl --prompt '{question}' --n 0 $(on rows)
 run gsm8k-words gsm8k --file data/words.jsonl --n 0 $(on rows)
-run choice choice --file data/choices.jsonl --by text $(on rows)
+run choice choice --file data/choices.jsonl --by text --prompt '{question}' $(on rows)
 
 # Is an answer right in another notation? The held-out probes of the kind
 # "conflict" have the right answer in another notation as their wrong one.
