@@ -31,3 +31,8 @@ find published-6 --probes data/six.json $published
 # One domain each, to be stacked.
 find derivatives --probes 'demo:search#poly_deriv+second_deriv+exp_deriv' $guided
 find integrals --probes 'demo:search#integral' $guided
+
+# With 45 sums more among the controls, which were 45 facts and 5 sums.
+jq -s add ../../models/demo/control.json data/sums-control.json >controls.json
+find rows-sums --probes demo:search $guided --controls controls.json
+rm controls.json

@@ -22,9 +22,10 @@ run variations variations $(on rows) --search demo:search
 run variations-6 variations $(on rows-6) --search data/six.json
 run variations-published variations $(on published-120-2) --search demo:search_few
 run stack stack $(on derivatives integrals)
-run compare compare $(on rows groups bits careful rows-120 rows-6 published-120 published-120-2 published-6)
+run compare compare $(on rows rows-sums groups bits careful rows-120 rows-6 published-120 published-120-2 published-6)
 run perplexity perplexity --text demo:text --window 64 $(on rows)
 run gsm8k-sums gsm8k --file data/sums.jsonl --prompt '{question}' --n 0 $(on rows)
+run gsm8k-sums-control gsm8k --file data/sums.jsonl --prompt '{question}' --n 0 $(on rows-sums)
 run gsm8k-words gsm8k --file data/words.jsonl --n 0 $(on rows)
 run choice choice --file data/choices.jsonl --by text --prompt '{question}' $(on rows)
 
