@@ -17,45 +17,14 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
-	"bankai/internal/weights"
-	"bankai/models/demo"
 	"bankai/probe"
 	"bankai/search"
 )
 
-// demoModel is the embedded model, which answers questions as a real one does.
-func demoModel(t *testing.T, threads int) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("demo", demo.Model())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, engine.Options{Threads: threads})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
-
-// demoSet is n probes of an embedded set.
-func demoSet(t *testing.T, name string, n int) evaluate.Named {
-	t.Helper()
-	data, err := demo.Read(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := probe.Read(bytes.NewReader(data), probe.JSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return evaluate.Named{Name: name, Set: set.Draw(n, 1)}
-}
-
 // smallAblation varies the probes and the strategy of tiny searches in two layers.
 func smallAblation(t *testing.T) AblateOptions {
 	return AblateOptions{
-		Pool: demoSet(t, "search", 30), HeldOut: demoSet(t, "heldout", 12), Controls: demoSet(t, "control", 3),
+		Pool: drawn(t, "search", 30), HeldOut: drawn(t, "heldout", 12), Controls: drawn(t, "control", 3),
 		Base: Setting{
 			Probes: 6, Strategy: search.MethodGuided, Granularity: "row",
 			Projections: []string{"gate", "up"}, Layers: []int{4, 5}, Metric: "answer_logprob",

@@ -13,43 +13,8 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
-	"bankai/internal/weights"
-	"bankai/models/demo"
 	"bankai/probe"
 )
-
-// answerModel opens the demo.
-func answerModel(t *testing.T, threads int) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("demo", demo.Model())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, engine.Options{Threads: threads})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
-
-// someProbes are n of an embedded set, spread over its categories.
-func someProbes(t *testing.T, name string, n int) evaluate.Named {
-	t.Helper()
-	data, err := demo.Read(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := probe.Read(bytes.NewReader(data), probe.JSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var some probe.Set
-	for i := range n {
-		some = append(some, all[i*len(all)/n])
-	}
-	return evaluate.Named{Name: name, Set: some}
-}
 
 // rowsPatch flips the first rows of a tensor: enough of them to change answers.
 func rowsPatch(name, tensor string, rows int) NamedPatch {
@@ -147,7 +112,7 @@ func tail(fixed, broke int) float64 {
 // leaves the model as it was. It returns that result.
 func steady[T Result](t *testing.T, measure func(ctx context.Context, r *Run) (T, error)) T {
 	t.Helper()
-	m := answerModel(t, 2)
+	m := demoModel(t, 2)
 	prompt := someProbes(t, "control_few", 2).Set
 	before := plainly(t, m, prompt)
 	pieces := 0
@@ -165,7 +130,7 @@ func steady[T Result](t *testing.T, measure func(ctx context.Context, r *Run) (T
 			t.Errorf("%s: another result", how)
 		}
 	}
-	single, err := measure(context.Background(), &Run{Model: answerModel(t, 1), Seed: 7})
+	single, err := measure(context.Background(), &Run{Model: demoModel(t, 1), Seed: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +209,7 @@ func readBack(t *testing.T, r Result, experiment string) {
 // A journal knows a patch by its content: renamed, or beside another, its answers
 // are not measured again, nor are those to a part of the probes that is as it was.
 func TestAnswersAreKeptByContent(t *testing.T) {
-	m, path := answerModel(t, 2), filepath.Join(t.TempDir(), "j")
+	m, path := demoModel(t, 2), filepath.Join(t.TempDir(), "j")
 	measure := func(patches []NamedPatch, probes evaluate.Named) (fresh int) {
 		j, err := OpenJournal(path, nil, true)
 		if err != nil {
@@ -273,7 +238,7 @@ func TestAnswersAreKeptByContent(t *testing.T) {
 }
 
 func TestAnswersAreRefused(t *testing.T) {
-	m := answerModel(t, 2)
+	m := demoModel(t, 2)
 	few, patches := someProbes(t, "control_few", 3), threePatches()
 	other := bankai.New(bankai.Digest{1}, bankai.Meta{}, patches[0].Patch.Flips()...)
 	for _, c := range []struct {

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"bankai/engine"
-	"bankai/models/demo"
 )
 
 // facts are the options for the first committed questions.
@@ -50,7 +49,7 @@ func plainScores(t *testing.T, m *engine.Model, prompt string, texts []string) (
 // Log-probabilities, choices and counts are those of plain loops, of the model as
 // it is and with the patch in its weights.
 func TestChoiceOfPlainLogits(t *testing.T) {
-	m := loaded(t, demo.Model(), engine.Options{})
+	m := demoModel(t, 0)
 	const n = 16
 	for by, write := range map[ChoiceBy]func(q ChoiceQuestion) (prompt string, texts []string){
 		ByText: func(q ChoiceQuestion) (string, []string) {
@@ -145,7 +144,7 @@ func TestChoicePrompt(t *testing.T) {
 // A prompt that ends in a space gives it to the choices' first tokens: they are
 // scored from there on.
 func TestChoiceAcrossTheBorder(t *testing.T) {
-	m := loaded(t, demo.Model(), engine.Options{})
+	m := demoModel(t, 0)
 	tok := m.Tokenizer()
 	q := ChoiceQuestion{Question: "The opposite of big is", Choices: []string{"small", "7"}}
 	asked, err := ByText.question(tok, "{question} ", q)
@@ -215,7 +214,7 @@ func TestChoiceGoesThroughFiles(t *testing.T) {
 }
 
 func TestChoiceOptionsRefuse(t *testing.T) {
-	m := loaded(t, demo.Model(), engine.Options{})
+	m := demoModel(t, 0)
 	for _, c := range []struct {
 		by     ChoiceBy
 		change func(o *ChoiceOptions)

@@ -13,7 +13,7 @@ func TestComparison(t *testing.T) {
 	c := steady(t, func(ctx context.Context, r *Run) (*Comparison, error) {
 		return MeasureComparison(ctx, r, CompareOptions{Patches: patches, Probes: probes})
 	})
-	m := answerModel(t, 2)
+	m := demoModel(t, 2)
 	before := plainly(t, m, probes.Set)
 	var by []*evaluate.Measurement
 	for i, p := range patches {

@@ -15,24 +15,8 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/internal/testmodel"
-	"bankai/internal/weights"
 	"bankai/search"
 )
-
-// loadMade loads a made model.
-func loadMade(t *testing.T, m *testmodel.Model, threads int) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("made.gguf", m.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	loaded, err := engine.Load(f, engine.Options{Threads: threads})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { loaded.Close() })
-	return loaded
-}
 
 // madeModel is a tiny model with random weights.
 func madeModel() *testmodel.Model { return testmodel.New(testmodel.Tiny, 1) }
@@ -107,7 +91,7 @@ func TestDrawIsEven(t *testing.T) {
 func TestPiecesCoverEveryBitOnce(t *testing.T) {
 	untied := testmodel.Tiny
 	untied.Tied = false
-	m := loadMade(t, testmodel.New(untied, 1), 1)
+	m := loaded(t, testmodel.Bytes(untied, 1), engine.Options{Threads: 1})
 	for _, c := range []struct {
 		where   string
 		layers  []int
@@ -150,7 +134,7 @@ func TestPiecesCoverEveryBitOnce(t *testing.T) {
 			}
 		}
 	}
-	tied := loadMade(t, madeModel(), 1)
+	tied := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	if _, err := newPool(tied.Weights(), "head", nil, search.Bit, "any"); err == nil || !strings.Contains(err.Error(), "its embedding is the head") {
 		t.Error(err)
 	}
@@ -181,7 +165,7 @@ func TestScalesOfAPool(t *testing.T) {
 			rows = append(rows, unit{bankai.Flip{Tensor: x.Name, Row: uint32(r), N: uint32(cols)}, mean})
 		}
 	}
-	m := loadMade(t, made, 1)
+	m := loaded(t, made.Bytes(), engine.Options{Threads: 1})
 	for size, units := range map[search.Granularity][]unit{search.Group: groups, search.Row: rows} {
 		sorted := slices.Clone(units)
 		slices.SortFunc(sorted, func(a, b unit) int { return cmp.Compare(a.scale, b.scale) })
@@ -212,7 +196,7 @@ func TestScalesOfAPool(t *testing.T) {
 
 // Whatever happens to the work, the model is afterwards as it was.
 func TestFlipsAreTakenOff(t *testing.T) {
-	m := loadMade(t, madeModel(), 1)
+	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	lines := []string{"the king sleeps", "an apple a day"}
 	perplexity := func() float64 {
 		p, err := evaluate.Perplexity(context.Background(), m, nil, lines)

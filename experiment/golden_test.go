@@ -13,7 +13,6 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/testmodel"
-	"bankai/internal/weights"
 )
 
 // golden is what an independent program in NumPy computed in float64, see
@@ -59,20 +58,6 @@ var goldenModel = testmodel.Bytes(testmodel.Shape{Layers: 2, Hidden: 128, FFN: 2
 var goldenQuestions = []ChoiceQuestion{
 	{Question: "Who sings?", Choices: []string{"a bird", "a stone", "the sea"}},
 	{Question: "2 + 3 =", Choices: []string{"5", "6", "23", "-1"}},
-}
-
-func loaded(t *testing.T, model []byte, o engine.Options) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("test", model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
 }
 
 // given is the input of the other program.
@@ -175,7 +160,7 @@ func TestGoldenPerplexity(t *testing.T) {
 	g := readGolden(t)
 	for precision, bound := range goldenBounds {
 		m := loaded(t, goldenModel, engine.Options{Precision: precision})
-		o := TextOptions{Name: "ids", IDs: g.IDs, Window: g.Window, Stride: g.Window, Overlay: g.overlay(t, m)}
+		o := TextOptions{Name: "ids", IDs: g.IDs, Window: g.Window, Stride: g.Window, Patch: Patching{Overlay: g.overlay(t, m)}}
 		p, err := MeasurePerplexity(t.Context(), &Run{Model: m}, o)
 		if err != nil {
 			t.Fatal(err)

@@ -13,7 +13,6 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
-	"bankai/models/demo"
 	"bankai/probe"
 )
 
@@ -72,7 +71,7 @@ func greedy(t *testing.T, m *engine.Model, prompt string) string {
 // The texts are those of greedy decoding with plain loops, of the model as it is
 // and with the patch in its weights; and the model is as it was afterwards.
 func TestGSM8KOfPlainDecoding(t *testing.T) {
-	m := loaded(t, demo.Model(), engine.Options{})
+	m := demoModel(t, 0)
 	o := sums(t, m, 24)
 	g, err := MeasureGSM8K(t.Context(), &Run{Model: m}, o)
 	if err != nil {
@@ -111,12 +110,12 @@ func TestGSM8KOfPlainDecoding(t *testing.T) {
 // its own with one thread, and compares it with one that ran through with two.
 func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *Run) (Result, error)) {
 	t.Helper()
-	whole, err := measure(t, t.Context(), &Run{Model: loaded(t, demo.Model(), engine.Options{Threads: 2})})
+	whole, err := measure(t, t.Context(), &Run{Model: demoModel(t, 2)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := written(t, whole).Bytes()
-	m := loaded(t, demo.Model(), engine.Options{Threads: 1})
+	m := demoModel(t, 1)
 	path := filepath.Join(t.TempDir(), "x.journal")
 	for pieces := 1; ; pieces++ {
 		j, err := OpenJournal(path, nil, pieces > 1)
@@ -268,7 +267,7 @@ func TestCut(t *testing.T) {
 }
 
 func TestProblemOptionsRefuse(t *testing.T) {
-	m := loaded(t, demo.Model(), engine.Options{})
+	m := demoModel(t, 0)
 	for _, c := range []struct {
 		change func(o *ProblemOptions)
 		want   string
@@ -290,7 +289,7 @@ func TestProblemOptionsRefuse(t *testing.T) {
 // Stored problems are marked alike by Rescore as an experiment of its own and by
 // the result itself, whatever the rules.
 func TestRescoreOfProblems(t *testing.T) {
-	m := loaded(t, demo.Model(), engine.Options{})
+	m := demoModel(t, 0)
 	g, err := MeasureGSM8K(t.Context(), &Run{Model: m}, sums(t, m, 12))
 	if err != nil {
 		t.Fatal(err)

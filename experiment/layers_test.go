@@ -71,7 +71,7 @@ func baked(t *testing.T, m *engine.Model, tensors ...string) *engine.Model {
 
 // A site's figures are those of a file into which its flips are baked, to the bit.
 func TestLayersAgainstBakedFiles(t *testing.T) {
-	m := loadMade(t, madeModel(), 1)
+	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	for _, metric := range []probe.Metric{probe.SeqLogprob, probe.TokenGap} {
 		o := LayersOptions{Name: "five", Probes: fiveProbes, Metric: metric, Sites: []string{"mlp", "v"}, Layers: []int{1}}
 		x, err := MeasureLayers(t.Context(), &Run{Model: m, Seed: 1}, o)
@@ -169,7 +169,7 @@ func TestLayersAreDeterministic(t *testing.T) {
 }
 
 func TestLayersRefuse(t *testing.T) {
-	m := loadMade(t, madeModel(), 1)
+	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	for _, c := range []struct {
 		o    LayersOptions
 		want string

@@ -52,12 +52,11 @@ type Slice struct {
 
 // TextOptions choose the text, and how it is cut.
 type TextOptions struct {
-	Name    string // of the text, for people
-	IDs     []int32
-	Window  int
-	Stride  int             // from one window to the next; Window, as llama.cpp's, or less
-	Overlay *engine.Overlay // nil: no patch
-	Patch   string          // its name, for people
+	Name   string // of the text, for people
+	IDs    []int32
+	Window int
+	Stride int // from one window to the next; Window, as llama.cpp's, or less
+	Patch  Patching
 }
 
 // window is what one window's tokens say.
@@ -123,14 +122,14 @@ func measureWindow(ctx context.Context, m *engine.Model, o TextOptions, q engine
 		w.Before = append(w.Before, a.LogProb)
 		w.RightBefore += one(a.Greedy)
 	}
-	if o.Overlay == nil {
+	if o.Patch.Overlay == nil {
 		return w, nil
 	}
 	refs, err := m.References(ctx, []engine.Question{q})
 	if err != nil {
 		return w, err
 	}
-	q.Overlay, q.Reference = o.Overlay, refs[0]
+	q.Overlay, q.Reference = o.Patch.Overlay, refs[0]
 	after, err := m.ScoreTokens(ctx, []engine.Question{q})
 	if err != nil {
 		return w, err
@@ -151,11 +150,11 @@ func one(yes bool) int {
 }
 
 func (o TextOptions) result(starts []int, windows []window) *Perplexity {
-	p := &Perplexity{Text: o.Name, Window: o.Window, Stride: o.Stride, Patch: o.Patch}
+	p := &Perplexity{Text: o.Name, Window: o.Window, Stride: o.Stride, Patch: o.Patch.Name}
 	var all window
 	for i, w := range windows {
 		s := Slice{First: starts[i], Tokens: len(w.Before), Before: perplexityOf(w.Before).Value}
-		if o.Overlay != nil {
+		if o.Patch.Overlay != nil {
 			s.After, s.KL = perplexityOf(w.After).Value, stats.Mean(w.KL)
 		}
 		p.Windows = append(p.Windows, s)
@@ -163,7 +162,7 @@ func (o TextOptions) result(starts []int, windows []window) *Perplexity {
 		all.RightBefore, all.RightAfter = all.RightBefore+w.RightBefore, all.RightAfter+w.RightAfter
 	}
 	p.Tokens, p.Before = len(all.Before), perplexityOf(all.Before)
-	if o.Overlay != nil {
+	if o.Patch.Overlay != nil {
 		p.Patched = all.shift()
 	}
 	return p

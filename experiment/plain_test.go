@@ -65,7 +65,7 @@ func TestPerplexityOfPlainLogits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := TextOptions{Name: "ids", IDs: readGolden(t).IDs, Window: 16, Stride: stride, Overlay: overlay}
+		o := TextOptions{Name: "ids", IDs: readGolden(t).IDs, Window: 16, Stride: stride, Patch: Patching{Overlay: overlay}}
 		got, err := MeasurePerplexity(t.Context(), &Run{Model: m}, o)
 		if err != nil {
 			t.Fatal(err)

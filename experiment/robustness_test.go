@@ -55,7 +55,7 @@ func plainPerplexity(t *testing.T, m *engine.Model, lines []string) float64 {
 // What is measured is the perplexity of a file in which the drawn bits, so many
 // and of that part, are inverted by hand.
 func TestRobustnessAgainstFlippedFiles(t *testing.T) {
-	m := loadMade(t, madeModel(), 1)
+	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	o := someFlips()
 	x, err := MeasureRobustness(t.Context(), &Run{Model: m, Seed: 5}, o)
 	if err != nil {
@@ -89,7 +89,7 @@ func TestRobustnessAgainstFlippedFiles(t *testing.T) {
 					}
 				}
 				total += n
-				want := plainPerplexity(t, loadMade(t, flipped, 1), fourLines)
+				want := plainPerplexity(t, loaded(t, flipped.Bytes(), engine.Options{Threads: 1}), fourLines)
 				if got := float64(point.Each[d]); math.Abs(got/want-1) > 1e-6 {
 					t.Errorf("%s, %d pieces: perplexity %v, want %v", k, point.Pieces, got, want)
 				}
@@ -145,7 +145,7 @@ func TestRobustnessFigures(t *testing.T) {
 
 // Equal bits: as many groups as hold them, and rows of mean width.
 func TestAmounts(t *testing.T) {
-	m := loadMade(t, madeModel(), 1) // an MLP has 2·256 rows of 128 bits and 128 of 256
+	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1}) // an MLP has 2·256 rows of 128 bits and 128 of 256
 	for _, c := range []struct {
 		size search.Granularity
 		bits float64
@@ -209,7 +209,7 @@ func TestRobustnessRefuses(t *testing.T) {
 	} {
 		o := someFlips()
 		c.change(&o)
-		m := loadMade(t, madeModel(), 1)
+		m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
 		if _, err := MeasureRobustness(t.Context(), &Run{Model: m}, o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want …%s…", err, c.want)
 		}
@@ -228,7 +228,7 @@ func measured[T Result](t *testing.T, name string, measure func(ctx context.Cont
 			t.Fatal(err)
 		}
 		defer j.Close()
-		x, err := measure(t.Context(), &Run{Model: loadMade(t, testmodel.New(testmodel.Tiny, 3), threads), Seed: 2, Journal: j})
+		x, err := measure(t.Context(), &Run{Model: loaded(t, testmodel.Bytes(testmodel.Tiny, 3), engine.Options{Threads: threads}), Seed: 2, Journal: j})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ func TestStack(t *testing.T) {
 	s := steady(t, func(ctx context.Context, r *Run) (*Stack, error) {
 		return MeasureStack(ctx, r, StackOptions{Patches: patches, Probes: sets})
 	})
-	m := answerModel(t, 2)
+	m := demoModel(t, 2)
 	all := slices.Concat(sets[0].Set, sets[1].Set)
 	before := plainly(t, m, all)
 	got := map[string]*evaluate.Measurement{}
@@ -90,7 +90,7 @@ func column(probes []Interfered) (values []float64) {
 
 // Bits are counted as in a bit map of one byte a bit.
 func TestCoveredBits(t *testing.T) {
-	m := answerModel(t, 1)
+	m := demoModel(t, 1)
 	rng := rand.New(rand.NewPCG(1, 1))
 	const tensor, rows, cols = "blk.0.ffn_gate.weight", 3, 256
 	for range 50 {
@@ -172,7 +172,7 @@ func TestOrderCheckSeesDifferences(t *testing.T) {
 
 // Whatever fails, the patches come off.
 func TestInPlaceTakesOff(t *testing.T) {
-	m := answerModel(t, 1)
+	m := demoModel(t, 1)
 	probes := someProbes(t, "control_few", 2).Set
 	before := plainly(t, m, probes)
 	good, bad := threePatches()[0].Patch, rowsPatch("x", "blk.0.ffn_up.weight", 5000).Patch

@@ -124,7 +124,7 @@ func TestReadRefuses(t *testing.T) {
 
 // somePerplexity is a result without a model.
 func somePerplexity() *Perplexity {
-	o := TextOptions{Name: "a <b>text</b>", Window: 8, Stride: 4, Overlay: &engine.Overlay{}, Patch: "fix.bankai"}
+	o := TextOptions{Name: "a <b>text</b>", Window: 8, Stride: 4, Patch: Patching{Overlay: &engine.Overlay{}, Name: "fix.bankai"}}
 	p := o.result([]int{0, 4}, []window{
 		{Before: []float64{-1, -2, -0.5}, After: []float64{-1.5, -2, -0.25}, KL: []float64{0.1, 0, 0.2}, RightBefore: 2, RightAfter: 1},
 		{Before: []float64{-1, -1, -3}, After: []float64{-1, -1.5, -3}, KL: []float64{0.3, 0, 0.1}, RightBefore: 1, RightAfter: 1},

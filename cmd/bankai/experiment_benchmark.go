@@ -59,20 +59,11 @@ func readQuestions[T any](source string, parse func(io.Reader) ([]T, error)) ([]
 func (a *app) benchmark(ctx context.Context, f *benchmarkFlags, name string,
 	measure func(ctx context.Context, r *experiment.Run, p experiment.Patching) (experiment.Result, error),
 ) error {
-	m, err := a.openModel(&f.model)
+	m, with, err := a.openPatching(&f.model)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	p, err := a.readPatches(m.Weights(), f.model.patches)
-	if err != nil {
-		return err
-	}
-	overlay, err := m.Overlay(p)
-	if err != nil {
-		return err
-	}
-	with := experiment.Patching{Overlay: overlay, Name: strings.Join(f.model.patches, " ^ "), ID: fmt.Sprintf("%.16s", p.ContentDigest())}
 	return a.experiment(ctx, &f.experimentFlags, m, name, nil, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		return measure(ctx, r, with)
 	})

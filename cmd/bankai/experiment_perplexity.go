@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,22 +63,14 @@ func (a *app) perplexity(ctx context.Context, f *perplexityFlags) error {
 	if err != nil {
 		return err
 	}
-	m, err := a.openModel(&f.model)
+	m, with, err := a.openPatching(&f.model)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	p, err := a.readPatches(m.Weights(), f.model.patches)
-	if err != nil {
-		return err
-	}
-	overlay, err := m.Overlay(p)
-	if err != nil {
-		return err
-	}
 	o := experiment.TextOptions{
 		Name: f.text, IDs: m.Tokenizer().Encode(string(data)), Window: int(f.window), Stride: int(f.stride),
-		Overlay: overlay, Patch: strings.Join(f.model.patches, " ^ "),
+		Patch: with,
 	}
 	if context := m.Config().Context; o.Window > context {
 		return fmt.Errorf("--window %d: the model's context is %d tokens: give no more", o.Window, context)
@@ -90,7 +81,7 @@ func (a *app) perplexity(ctx context.Context, f *perplexityFlags) error {
 		{Name: "text", Value: fmt.Sprintf("%x", sha256.Sum256(data))},
 		{Name: "window", Value: fmt.Sprint(o.Window)},
 		{Name: "stride", Value: fmt.Sprint(o.Stride)},
-		{Name: "patch", Value: p.ContentDigest().String()},
+		{Name: "patch", Value: with.ID},
 	}
 	return a.experiment(ctx, &f.experimentFlags, m, "perplexity", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		return experiment.MeasurePerplexity(ctx, r, o)

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"bankai/engine"
+	"bankai/experiment"
 	"bankai/probe"
 )
 
@@ -60,4 +64,22 @@ func (l *intList) ints() []int {
 		out = append(out, int(v))
 	}
 	return out
+}
+
+// openPatching opens the model, with the patches on it as an overlay.
+func (a *app) openPatching(f *modelFlags) (*engine.Model, experiment.Patching, error) {
+	var with experiment.Patching
+	m, err := a.openModel(f)
+	if err != nil {
+		return nil, with, err
+	}
+	p, err := a.readPatches(m.Weights(), f.patches)
+	if err == nil {
+		with.Name, with.ID = strings.Join(f.patches, " ^ "), fmt.Sprintf("%.16s", p.ContentDigest())
+		with.Overlay, err = m.Overlay(p)
+	}
+	if err != nil {
+		return nil, with, errors.Join(err, m.Close())
+	}
+	return m, with, nil
 }
