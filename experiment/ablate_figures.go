@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 
 	"bankai/internal/chart"
 )
@@ -145,7 +144,7 @@ func (x *Ablate) bars(f AblatedFactor) chart.Panel {
 	}
 	for _, i := range f.Levels {
 		s := &x.Settings[i]
-		b.Names = append(b.Names, strings.ReplaceAll(s.value(f.Name), "_", " "))
+		b.Names = append(b.Names, s.value(f.Name))
 		b.Series[0].Values = append(b.Series[0].Values, s.Fixed.at(0))
 		b.Series[1].Values = append(b.Series[1].Values, s.Broke.at(0))
 	}

@@ -34,17 +34,18 @@ type LoRA struct {
 
 // Rival is what a way to change the model came to.
 type Rival struct {
-	Name       string  `json:"name"`
-	Rank       int     `json:"rank,omitempty"` // of an adapter; 0 for a patch
-	Seed       uint64  `json:"seed,omitempty"` // of an adapter
-	Params     int     `json:"params"`         // numbers of an adapter, bits of a patch
-	Bytes      int64   `json:"bytes"`          // of the patch file, or of the adapter as float16
-	Cost       float64 `json:"cost"`           // forward-pass equivalents of the training; 0 where it is not known
-	Seconds    float64 `json:"seconds"`        // of the training
-	Origin     string  `json:"origin,omitempty"`
-	Seen       Changes `json:"seen"` // on the probes it learnt from
-	HeldOut    Changes `json:"heldout"`
-	Perplexity float64 `json:"perplexity"`
+	Name       string   `json:"name"`
+	Rank       int      `json:"rank,omitempty"` // of an adapter; 0 for a patch
+	Seed       uint64   `json:"seed,omitempty"` // of an adapter
+	Params     int      `json:"params"`         // numbers of an adapter, bits of a patch
+	Bytes      int64    `json:"bytes"`          // of the patch file, or of the adapter as float16
+	Cost       float64  `json:"cost"`           // forward-pass equivalents of the training; 0 where it is not known
+	Seconds    float64  `json:"seconds"`        // of the training
+	Origin     string   `json:"origin,omitempty"`
+	Seen       Changes  `json:"seen"` // on the probes it learnt from
+	HeldOut    Changes  `json:"heldout"`
+	Also       []Beside `json:"also,omitempty"`
+	Perplexity float64  `json:"perplexity"`
 }
 
 // Changes are the answers of the model as it is and of the changed one.
@@ -53,14 +54,21 @@ type Changes struct {
 	P float64 `json:"p_value"` // McNemar's
 }
 
+// Beside is what happened to a further set.
+type Beside struct {
+	Set string `json:"set"`
+	Changes
+}
+
 // LoRAOptions say what is compared, and how the adapters are trained.
 type LoRAOptions struct {
 	Search, Controls, HeldOut probe.Set
-	Names                     [4]string // of the sets and of the text, for people
-	Text                      []string  // lines to hold on to
-	Tensors                   []string  // that adapters are on
-	Projections               []string  // of these names
-	Layers                    string    // in these layers, for people; empty: all
+	Also                      []evaluate.Named // further sets to measure
+	Names                     [4]string        // of the sets and of the text, for people
+	Text                      []string         // lines to hold on to
+	Tensors                   []string         // that adapters are on
+	Projections               []string         // of these names
+	Layers                    string           // in these layers, for people; empty: all
 	Ranks                     []int
 	Seeds                     int
 	Steps                     int
@@ -76,6 +84,7 @@ type loraPiece struct {
 	Rival      Rival    `json:"rival"`
 	Seen       []bool   `json:"seen,omitempty"`
 	HeldOut    []bool   `json:"heldout,omitempty"`
+	Also       [][]bool `json:"also,omitempty"`
 	Perplexity float64  `json:"perplexity,omitempty"`
 	Timing     []Timing `json:"timing,omitempty"`
 }
@@ -155,6 +164,13 @@ func (o LoRAOptions) measure(ctx context.Context, m *engine.Model, overlay *engi
 	if p.HeldOut, err = evaluate.Right(ctx, m, overlay, o.HeldOut); err != nil {
 		return p, err
 	}
+	for _, set := range o.Also {
+		right, err := evaluate.Right(ctx, m, overlay, set.Set)
+		if err != nil {
+			return p, err
+		}
+		p.Also = append(p.Also, right)
+	}
 	p.Perplexity, err = evaluate.Perplexity(ctx, m, overlay, o.Text)
 	return p, err
 }
@@ -202,6 +218,9 @@ func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 	for i, p := range pieces {
 		v := p.Rival
 		v.Seen, v.HeldOut, v.Perplexity = changesOf(base.Seen, p.Seen), changesOf(base.HeldOut, p.HeldOut), p.Perplexity
+		for k, right := range p.Also {
+			v.Also = append(v.Also, Beside{o.Also[k].Name, changesOf(base.Also[k], right)})
+		}
 		switch {
 		case p.Timing != nil:
 			l.Timing = p.Timing

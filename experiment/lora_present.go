@@ -20,6 +20,9 @@ func (l *LoRA) Present() *Presentation {
 	}
 	if l.Base.HeldOut.Total > 0 {
 		p.Tables = append(p.Tables, l.table())
+		if len(l.Base.Also) > 0 {
+			p.Tables = append(p.Tables, l.besideTable())
+		}
 		p.Charts = append(p.Charts, l.picture())
 		p.Findings = l.findings()
 		p.Notes = append(p.Notes,
@@ -77,6 +80,24 @@ func (l *LoRA) table() Table {
 			row[1], row[4], row[5] = int(v.Seed), v.Cost, v.Seconds
 		}
 		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// besideTable is of the further sets.
+func (l *LoRA) besideTable() Table {
+	t := Table{
+		Name: "lora-also", Caption: "What became of other answers",
+		Columns: []string{"", "seed", "set", "probes", "before", "after", "fixed", "broke", "p"},
+	}
+	for _, v := range l.Rivals {
+		for _, b := range v.Also {
+			row := []any{v.Name, nil, b.Set, b.Total, b.Before, b.After, b.Fixed, b.Broke, P(b.P)}
+			if v.Rank > 0 {
+				row[1] = int(v.Seed)
+			}
+			t.Rows = append(t.Rows, row)
+		}
 	}
 	return t
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/engine"
+	"bankai/evaluate"
 	"bankai/experiment"
 	"bankai/internal/lora"
 	"bankai/probe"
@@ -19,7 +20,7 @@ import (
 type loraFlags struct {
 	experimentFlags
 	probes, controls, heldOut, text string
-	projections                     []string
+	also, projections               []string
 	layers                          intList
 	ranks                           []int
 	seeds, steps, rounds            count
@@ -63,6 +64,7 @@ or --only-timing, which needs none.`,
 	f.file(cmd, &f.probes, "probes", "demo:search", "probe `FILE` to learn from")
 	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` of what must hold")
 	f.file(cmd, &f.heldOut, "heldout", "demo:heldout", "probe `FILE` for the result")
+	flags.StringArrayVar(&f.also, "also", nil, "further probe `FILE` to measure; may be repeated")
 	f.file(cmd, &f.text, "control-text", "demo:control_text", "`FILE` of sentences, one a line, to hold on to, and whose perplexity to report")
 	flags.StringSliceVar(&f.projections, "proj", []string{"gate", "up", "down"}, "`PROJECTIONS` with an adapter: gate, up, down, q, k, v, o")
 	flags.Var(&f.layers, "layers", "`LAYERS` with an adapter, as 0,3,8-11 (default all)")
@@ -146,6 +148,14 @@ func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, er
 		}
 		*s.set = read.Set
 		facts = append(facts, experiment.Fact{Name: s.name, Value: read.digest.String()})
+	}
+	also, err := readSets(f.also)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range also {
+		o.Also = append(o.Also, evaluate.Named{Name: s.source, Set: s.Set})
+		facts = append(facts, experiment.Fact{Name: "also " + s.source, Value: s.digest.String()})
 	}
 	if o.Text, err = readLines(f.text); err != nil {
 		return nil, err
