@@ -15,7 +15,7 @@ import (
 // facts are the options for the first committed questions.
 func facts(t *testing.T, m *engine.Model, by ChoiceBy, n int) ChoiceOptions {
 	t.Helper()
-	f, err := os.Open("../docs/experiments/data/choices.jsonl")
+	f, err := os.Open("../models/demo/choices.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}

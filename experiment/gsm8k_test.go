@@ -37,7 +37,7 @@ func overlayOf(t *testing.T, m *engine.Model, p *bankai.Patch) *engine.Overlay {
 // sums are the options for the first committed sums.
 func sums(t *testing.T, m *engine.Model, n int) ProblemOptions {
 	t.Helper()
-	f, err := os.Open("../docs/experiments/data/sums.jsonl")
+	f, err := os.Open("../models/demo/sums.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,21 +21,30 @@ type benchmarkFlags struct {
 }
 
 // addBenchmark declares --file, --n, --prompt and --patch.
-func (f *benchmarkFlags) addBenchmark(cmd *cobra.Command, prompt string) {
+func (f *benchmarkFlags) addBenchmark(cmd *cobra.Command, embedded, prompt string) {
 	f.add(cmd)
 	f.model.addPatch(cmd)
-	cmd.Flags().StringVar(&f.file, "file", "", "JSONL `FILE` of questions")
+	f.experimentFlags.file(cmd, &f.file, "file", embedded, "JSONL `FILE` of questions")
 	cmd.Flags().VarP(&f.n, "n", "n", "`N` first questions; 0 for all")
-	cmd.Flags().StringVar(&f.prompt, "prompt", "", prompt)
+	cmd.Flags().StringVar(&f.prompt, "prompt", "", "prompt `TEMPLATE` (default "+prompt+"; with the built-in model '{question}')")
 }
 
 // check refuses what cannot be right whatever the files hold.
 func (f *benchmarkFlags) check() error {
-	if f.file == "" {
-		return usagef("give the file of questions with --file")
-	}
 	f.prompt = escapes.Replace(f.prompt)
 	return f.experimentFlags.check()
+}
+
+// usualPrompt sets the prompt that was not given: other is that of models other than
+// the built-in one, which has learnt bare questions.
+func (f *benchmarkFlags) usualPrompt(other string) {
+	switch {
+	case f.prompt != "":
+	case f.model.path == demoName:
+		f.prompt = "{question}"
+	default:
+		f.prompt = other
+	}
 }
 
 // escapes are how a shell's plain quotes can hold ends of lines.

@@ -16,8 +16,9 @@ type choiceFlags struct {
 
 func (a *app) choiceCommand() *cobra.Command {
 	f := &choiceFlags{by: choice[experiment.ChoiceBy]{experiment.ByLetter, "letter|text|text-per-byte", experiment.ParseChoiceBy}}
-	cmd := &cobra.Command{
-		Use:   "choice --file F.jsonl [--patch P]...",
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "choice [--file F.jsonl] [--patch P]...",
 		Short: "multiple-choice questions by log-probability, with a patch and without",
 		Long: `Asks multiple-choice questions, with a patch and without. Nothing is generated:
 the model chooses what it gives the highest log-probability. The file has the
@@ -39,21 +40,25 @@ right answers or more by guessing), and a patch by what it fixed and broke
 (McNemar). By subject the p-values are adjusted by Holm's method, since among
 many subjects some change by chance. The change of ln p of the right answer is
 finer: it moves before any choice does.`,
-		Example: `  bankai experiment choice --file questions.jsonl --by text --prompt '{question}' --patch old.json
-  bankai experiment choice --file questions.jsonl -o results`,
+		Example: `  bankai experiment choice --patch old.json
+  bankai experiment choice --file demo:choices --by text-per-byte -n 20 -o results`,
 		Args: arguments(0, 0, "the questions with --file"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
-			if f.prompt == "" {
-				f.prompt = f.by.value.Template()
+			if f.model.path == demoName && !cmd.Flags().Changed("by") {
+				f.by.value = experiment.ByText
 			}
+			if f.by.value == experiment.ByLetter && f.prompt == "" {
+				f.prompt = experiment.ByLetter.Template()
+			}
+			f.usualPrompt(f.by.value.Template())
 			return a.choice(ctx, f)
 		}),
 	}
-	f.addBenchmark(cmd, `prompt `+"`TEMPLATE`"+` (default '{question}\n{choices}\nAnswer:' by letter, else 'Question: {question}\nAnswer:')`)
-	cmd.Flags().Var(&f.by, "by", "what is compared")
+	f.addBenchmark(cmd, "demo:choices", `by letter '{question}\n{choices}\nAnswer:', else 'Question: {question}\nAnswer:'`)
+	cmd.Flags().Var(&f.by, "by", "what is compared; with the built-in model text")
 	return cmd
 }
 

@@ -23,7 +23,7 @@ type gsm8kFlags struct {
 func (a *app) gsm8kCommand() *cobra.Command {
 	f := &gsm8kFlags{benchmarkFlags: benchmarkFlags{n: 50}, tokens: 256}
 	cmd := &cobra.Command{
-		Use:   "gsm8k --file F.jsonl [--patch P]...",
+		Use:   "gsm8k [--file F.jsonl] [--patch P]...",
 		Short: "word problems solved with a patch and without",
 		Long: `Lets the model solve problems whose answers are numbers, as it is and patched, by
 greedy generation. The file has the form of GSM8K: a JSON object a line, with a
@@ -47,8 +47,8 @@ kind than the right one (0.5 for 1/2) is wrong.
 An answer ends at the model's own end token, at a --stop text, or after
 --max-tokens. --shots puts worked examples in front: from --examples, or from
 the end of the file; problems that are scored are never among them.`,
-		Example: `  bankai experiment gsm8k --file sums.jsonl --prompt '{question}' --patch old.json
-  bankai experiment gsm8k --file sums.jsonl -n 1 --shots 1 --max-tokens 40 -o results`,
+		Example: `  bankai experiment gsm8k --patch old.json
+  bankai experiment gsm8k --file demo:words -n 1 --shots 1 --max-tokens 40 -o results`,
 		Args: arguments(0, 0, "the problems with --file"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
 			if err := f.check(); err != nil {
@@ -57,12 +57,12 @@ the end of the file; problems that are scored are never among them.`,
 			return a.gsm8k(ctx, f)
 		}),
 	}
-	f.addBenchmark(cmd, `prompt `+"`TEMPLATE`"+` (default 'Question: {question}\nAnswer:')`)
+	f.addBenchmark(cmd, "demo:sums", `'Question: {question}\nAnswer:'`)
 	flags := cmd.Flags()
 	flags.Var(&f.shots, "shots", "`K` worked examples in front of every problem")
 	flags.StringVar(&f.examples, "examples", "", "JSONL `FILE` to take them from (default: the end of --file)")
 	flags.Var(&f.tokens, "max-tokens", "at most `N` tokens an answer")
-	flags.StringArrayVar(&f.stop, "stop", nil, `end an answer at this `+"`TEXT`"+`; may be repeated (default: what begins the next question, '\nQuestion:')`)
+	flags.StringArrayVar(&f.stop, "stop", nil, `end an answer at this `+"`TEXT`"+`; may be repeated (default: what begins the next question, as '\nQuestion:')`)
 	flags.StringSliceVar(&f.rules, "rules", nil, "`RULES` that find the answer, in order (default ####,answer,last)")
 	return cmd
 }
@@ -74,9 +74,7 @@ func (f *gsm8kFlags) check() error {
 	if f.examples != "" && f.shots == 0 {
 		return usagef("--examples needs --shots: say how many of them to show")
 	}
-	if f.prompt == "" {
-		f.prompt = "Question: {question}\nAnswer:"
-	}
+	f.usualPrompt("Question: {question}\nAnswer:")
 	for i, s := range f.stop {
 		if f.stop[i] = escapes.Replace(s); s == "" {
 			return usagef("--stop is empty: give it some text")

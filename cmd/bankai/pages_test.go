@@ -22,9 +22,7 @@ func TestExamples(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const old = `{"flips": [{"layer": 2, "proj": "gate_proj", "row": 7}]}`
 	const sums = `{"prompt": "{a} + {b} =", "correct": " {a+b}", "ranges": {"a": [1, 9], "b": [1, 9]}}`
-	const problems = `{"question": "18 + 6 =", "answer": "#### 24"}` + "\n" + `{"question": "2 + 2 =", "answer": "#### 4"}`
-	const questions = `{"question": "The capital of Germany is", "choices": ["Berlin", "Lima"], "answer": 0}`
-	for name, text := range map[string]string{"texts.jsonl": "\"Bees make honey\"\n", "old.json": old, "other.json": old, "sums.json": sums, "sums.jsonl": problems, "questions.jsonl": questions} {
+	for name, text := range map[string]string{"texts.jsonl": "\"Bees make honey\"\n", "old.json": old, "other.json": old, "sums.json": sums} {
 		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}

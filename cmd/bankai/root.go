@@ -33,8 +33,9 @@ Models are GGUF files or MLX folders of dense Qwen3 models whose every matrix is
 1-bit (type Q1_0, or bits 1 in groups of 128), such as Bonsai 1.7B, 4B and 8B.
 "demo" is one of 6 million weights that is part of the program, with the probe
 sets demo:search, demo:search_few, demo:validate, demo:heldout, demo:control,
-demo:control_few and demo:control_heldout and the texts demo:text and
-demo:control_text. Write ./demo for a file of that name.
+demo:control_few and demo:control_heldout, the texts demo:text and
+demo:control_text, and the questions demo:sums, demo:words and demo:choices.
+Write ./demo for a file of that name.
 
 Probe files are JSON, JSONL or CSV with the fields prompt, correct and wrong,
 and, if you like, name, category and alternates. FILE#a+b is the part of FILE

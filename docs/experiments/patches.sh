@@ -32,7 +32,9 @@ find published-6 --probes data/six.json $published
 find derivatives --probes 'demo:search#poly_deriv+second_deriv+exp_deriv' $guided
 find integrals --probes 'demo:search#integral' $guided
 
-# With 45 sums more among the controls, which were 45 facts and 5 sums.
+# With 45 sums more among the controls, which were 45 facts and 5 sums; and held
+# four times as tight.
 jq -s add ../../models/demo/control.json data/sums-control.json >controls.json
 find rows-sums --probes demo:search $guided --controls controls.json
+find rows-held --probes demo:search $guided --controls controls.json --slack 0.25
 rm controls.json

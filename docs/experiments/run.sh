@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes every figure and picture in this folder. Needs bankai in the PATH, and jq;
-# takes about an hour and a half on two cores, most of it in `ablate` and `lora`.
+# takes about half an hour on two cores, most of it in `ablate` and `lora`.
 # What is there already is not made again. Only times differ from run to run.
 set -eu
 cd "$(dirname "$0")"
@@ -22,12 +22,13 @@ run variations variations $(on rows) --search demo:search
 run variations-6 variations $(on rows-6) --search data/six.json
 run variations-published variations $(on published-120-2) --search demo:search_few
 run stack stack $(on derivatives integrals)
-run compare compare $(on rows rows-sums groups bits careful rows-120 rows-6 published-120 published-120-2 published-6)
+run compare compare $(on rows rows-sums rows-held groups bits careful rows-120 rows-6 published-120 published-120-2 published-6)
 run perplexity perplexity --text demo:text --window 64 $(on rows)
-run gsm8k-sums gsm8k --file data/sums.jsonl --prompt '{question}' --n 0 $(on rows)
-run gsm8k-sums-control gsm8k --file data/sums.jsonl --prompt '{question}' --n 0 $(on rows-sums)
-run gsm8k-words gsm8k --file data/words.jsonl --n 0 $(on rows)
-run choice choice --file data/choices.jsonl --by text --prompt '{question}' $(on rows)
+for name in rows groups bits rows-sums rows-held; do
+	run gsm8k-$name gsm8k --n 0 $(on $name)
+done
+run gsm8k-words gsm8k --file demo:words $(on rows)
+run choice choice $(on rows)
 
 # Is an answer right in another notation? The held-out probes of the kind
 # "conflict" have the right answer in another notation as their wrong one.
@@ -38,4 +39,5 @@ rm either.json
 
 run ablate ablate --seeds 5 --vary probes,strategy,granularity,proj,layers,metric
 run ablate-published ablate --controls demo:control_few --strategy greedy --metric seq_logprob --vary probes --seeds 5 --max-cost 200 --steps 300
-run lora lora $(on rows groups bits careful)
+run lora lora $(on rows groups bits careful) --also data/sums-control.json
+run lora-one lora --proj down --layers 4 --ranks 1 --rounds 0 $(on rows) --also data/sums-control.json

@@ -12,7 +12,7 @@ import (
 //go:embed demo.gguf
 var model []byte
 
-//go:embed *.json *.txt
+//go:embed *.json *.jsonl *.txt
 var files embed.FS
 
 // Model returns the model as a GGUF file, about 0.9 MB. The slice is shared: it
@@ -36,9 +36,13 @@ var sets = []Set{
 	{"control_heldout", "as many that no search sees", "control_heldout.json"},
 	{"text", "500 plain sentences", "text.txt"},
 	{"control_text", "100 further plain sentences", "control_text.txt"},
+	{"sums", "60 short sums in the form of GSM8K", "sums.jsonl"},
+	{"words", "10 word problems in that form, which are beyond the model", "words.jsonl"},
+	{"choices", "70 facts and sums in the form of MMLU", "choices.jsonl"},
 }
 
-// Sets lists the embedded files of probes (JSON) and text (one sentence a line).
+// Sets lists the embedded files of probes (JSON), text (one sentence a line) and
+// benchmark questions (JSONL).
 // But for search_few and control_few, no prompt is in two of them.
 func Sets() []Set { return append([]Set(nil), sets...) }
 

@@ -2,6 +2,7 @@ package demo_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -33,6 +34,7 @@ func TestSetsAreApart(t *testing.T) {
 	sizes := map[string]int{
 		"search": 600, "search_few": 120, "validate": 300, "heldout": 1400,
 		"control": 50, "control_few": 5, "control_heldout": 50, "text": 500, "control_text": 100,
+		"sums": 60, "words": 10, "choices": 70,
 	}
 	owner := map[string]string{}
 	for _, s := range demo.Sets() {
@@ -60,7 +62,8 @@ func TestSetsAreApart(t *testing.T) {
 	}
 }
 
-// promptsOf returns the prompts of a probe set, or the lines of a text.
+// promptsOf returns the prompts of a probe set, the questions of a benchmark, or the
+// lines of a text.
 func promptsOf(t *testing.T, name string) (prompts []string) {
 	t.Helper()
 	data, err := demo.Read(name)
@@ -69,6 +72,16 @@ func promptsOf(t *testing.T, name string) (prompts []string) {
 	}
 	if strings.HasSuffix(name, "text") {
 		return strings.Split(strings.TrimSpace(string(data)), "\n")
+	}
+	if bytes.HasPrefix(data, []byte(`{"question"`)) {
+		for line := range bytes.Lines(data) {
+			var q struct{ Question string }
+			if err := json.Unmarshal(line, &q); err != nil {
+				t.Fatal(err)
+			}
+			prompts = append(prompts, q.Question)
+		}
+		return prompts
 	}
 	set, err := probe.Read(bytes.NewReader(data), probe.JSON)
 	if err != nil {
