@@ -15,7 +15,9 @@ import (
 // what it is of, then one JSON object a line for every piece of work. A line
 // that was cut off by a crash is dropped. A nil Journal holds nothing.
 type Journal struct {
-	file  *os.File
+	path  string
+	facts []Fact
+	file  *os.File // nil until there is something to write, unless it is resumed
 	held  map[string]json.RawMessage
 	added int
 }
@@ -45,22 +47,27 @@ const (
 
 // OpenJournal opens or begins the journal of an experiment. With resume, what
 // the file holds counts, and must be of the same facts; otherwise a file that is
-// there is kept as path.old and a new one begins.
+// there is kept as path.old, and a new one begins, once the first piece is done.
 func OpenJournal(path string, facts []Fact, resume bool) (*Journal, error) {
+	j := &Journal{path: path, facts: facts, held: map[string]json.RawMessage{}}
 	if !resume {
-		if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
+		return j, nil
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	return j, j.open()
+}
+
+// open opens the file and takes in what it holds.
+func (j *Journal) open() error {
+	f, err := os.OpenFile(j.path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	j := &Journal{file: f, held: map[string]json.RawMessage{}}
-	if err := j.begin(path, facts); err != nil {
-		return nil, errors.Join(err, f.Close())
+	j.file = f
+	if err := j.begin(j.path, j.facts); err != nil {
+		j.file = nil
+		return errors.Join(err, f.Close())
 	}
-	return j, nil
+	return nil
 }
 
 // begin reads what the file holds, or writes the head of an empty one.
@@ -144,7 +151,7 @@ func (j *Journal) find(key string, v any) (bool, error) {
 		return false, nil
 	}
 	if err := json.Unmarshal(j.held[key], v); err != nil {
-		return false, fmt.Errorf("%s: the journal holds no result of %s: run without --resume to begin anew", j.file.Name(), key)
+		return false, fmt.Errorf("%s: the journal holds no result of %s: run without --resume to begin anew", j.path, key)
 	}
 	return true, nil
 }
@@ -156,6 +163,14 @@ func (j *Journal) add(key string, v any) error {
 	value, err := json.Marshal(v)
 	if err != nil {
 		return err
+	}
+	if j.file == nil {
+		if err := os.Rename(j.path, j.path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := j.open(); err != nil {
+			return err
+		}
 	}
 	j.added++
 	return j.write(journalLine{key, value})
@@ -171,7 +186,7 @@ func (j *Journal) Len() int {
 
 // Close closes the file.
 func (j *Journal) Close() error {
-	if j == nil {
+	if j == nil || j.file == nil {
 		return nil
 	}
 	return j.file.Close()

@@ -2,10 +2,12 @@ package experiment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 
+	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/internal/lora"
@@ -38,20 +40,21 @@ type Rival struct {
 	Rank       int      `json:"rank,omitempty"` // of an adapter; 0 for a patch
 	Seed       uint64   `json:"seed,omitempty"` // of an adapter
 	Params     int      `json:"params"`         // numbers of an adapter, bits of a patch
-	Bytes      int64    `json:"bytes"`          // of the patch file, or of the adapter as float16
+	Bytes      int64    `json:"bytes"`          // of the patch without provenance, or of the adapter as float16
 	Cost       float64  `json:"cost"`           // forward-pass equivalents of the training; 0 where it is not known
 	Seconds    float64  `json:"seconds"`        // of the training
 	Origin     string   `json:"origin,omitempty"`
 	Seen       Changes  `json:"seen"` // on the probes it learnt from
 	HeldOut    Changes  `json:"heldout"`
 	Also       []Beside `json:"also,omitempty"`
-	Perplexity float64  `json:"perplexity"`
+	Perplexity Number   `json:"perplexity"`
 }
 
 // Changes are the answers of the model as it is and of the changed one.
 type Changes struct {
 	evaluate.Counts
-	P float64 `json:"p_value"` // McNemar's
+	P    float64 `json:"p_value"` // McNemar's
+	Holm float64 `json:"p_holm"`  // adjusted for the rivals, or for them and the further sets
 }
 
 // Beside is what happened to a further set.
@@ -85,7 +88,7 @@ type loraPiece struct {
 	Seen       []bool   `json:"seen,omitempty"`
 	HeldOut    []bool   `json:"heldout,omitempty"`
 	Also       [][]bool `json:"also,omitempty"`
-	Perplexity float64  `json:"perplexity,omitempty"`
+	Perplexity Number   `json:"perplexity"`
 	Timing     []Timing `json:"timing,omitempty"`
 }
 
@@ -108,7 +111,7 @@ func CompareLoRA(ctx context.Context, r *Run, o LoRAOptions) (*LoRA, error) {
 		o.addAnswers(r, ev, add)
 	}
 	if o.Rounds > 0 {
-		add(fmt.Sprintf("timing, %d rounds", o.Rounds), func(ctx context.Context) (loraPiece, error) {
+		add(o.timingKey(), func(ctx context.Context) (loraPiece, error) {
 			t, err := o.time(ctx, r.Model)
 			return loraPiece{Timing: t}, err
 		})
@@ -149,7 +152,7 @@ func (o LoRAOptions) addAnswers(r *Run, ev *search.ModelEvaluator, add func(key 
 	for _, rank := range o.Ranks {
 		for seed := range uint64(o.Seeds) {
 			add(fmt.Sprintf("LoRA of rank %d, seed %d", rank, r.Seed+seed), func(ctx context.Context) (loraPiece, error) {
-				return o.adapted(ctx, r.Model, ev, rank, r.Seed+seed)
+				return o.adapted(ctx, r, ev, rank, r.Seed+seed)
 			})
 		}
 	}
@@ -171,7 +174,8 @@ func (o LoRAOptions) measure(ctx context.Context, m *engine.Model, overlay *engi
 		}
 		p.Also = append(p.Also, right)
 	}
-	p.Perplexity, err = evaluate.Perplexity(ctx, m, overlay, o.Text)
+	perplexity, err := evaluate.Perplexity(ctx, m, overlay, o.Text)
+	p.Perplexity = Number(perplexity)
 	return p, err
 }
 
@@ -181,32 +185,62 @@ func (o LoRAOptions) patched(ctx context.Context, m *engine.Model, p NamedPatch)
 		return loraPiece{}, err
 	}
 	bits, _ := p.Patch.Bits()
-	size, err := p.Patch.WriteTo(io.Discard)
+	size, err := sizeOf(p.Patch)
 	if err != nil {
 		return loraPiece{}, err
 	}
 	return o.measure(ctx, m, overlay, Rival{Name: p.Name, Params: int(bits), Bytes: size, Origin: p.Patch.Meta().Description})
 }
 
-func (o LoRAOptions) adapted(ctx context.Context, m *engine.Model, ev *search.ModelEvaluator, rank int, seed uint64) (loraPiece, error) {
-	a, err := m.NewAdapter(rank, o.Tensors)
+func (o LoRAOptions) adapted(ctx context.Context, r *Run, ev *search.ModelEvaluator, rank int, seed uint64) (loraPiece, error) {
+	a, err := r.Model.NewAdapter(rank, o.Tensors)
 	if err != nil {
 		return loraPiece{}, err
 	}
-	trained, err := lora.Train(ctx, ev, a, lora.Config{Steps: o.Steps, Rate: o.Rate, Seed: seed})
+	name := fmt.Sprintf("LoRA of rank %d", rank)
+	trained, err := lora.Train(ctx, ev, a, lora.Config{Steps: o.Steps, Rate: o.Rate, Seed: seed, Progress: func(p lora.Point) {
+		r.tell(fmt.Sprintf("%s, seed %d: step %d of %d, fitness %+.3f", name, seed, p.Step, o.Steps, p.Fitness))
+	}})
 	if err != nil {
 		return loraPiece{}, err
 	}
-	a.Half()
+	if a.Half(); !finite(a) {
+		return loraPiece{}, errors.New("it grew beyond what a float16 holds: give a lower rate")
+	}
+	m := r.Model
 	if err := m.Adapt(a); err != nil {
 		return loraPiece{}, err
 	}
 	defer m.Adapt(nil)
 	return o.measure(ctx, m, nil, Rival{
-		Name: fmt.Sprintf("LoRA of rank %d", rank), Rank: rank, Seed: seed,
+		Name: name, Rank: rank, Seed: seed,
 		Params: a.Params(), Bytes: 2 * int64(a.Params()), Cost: trained.Cost, Seconds: trained.Seconds,
 	})
 }
+
+// finite reports whether all parameters are numbers.
+func finite(a *engine.Adapter) bool {
+	for _, f := range a.Factors() {
+		for _, v := range slices.Concat(f.A, f.B) {
+			if v-v != 0 { // of an infinity or NaN it is NaN
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// timingKey says what the timings are of.
+func (o LoRAOptions) timingKey() string {
+	key := fmt.Sprintf("timing, %d rounds, ranks %v of %d tensors", o.Rounds, o.Ranks, len(o.Tensors))
+	if len(o.Patches) > 0 {
+		key += fmt.Sprintf(", %s (%.12s)", o.Patches[0].Name, o.Patches[0].Patch.ContentDigest())
+	}
+	return key
+}
+
+// sizeOf is the bytes of a patch as a .bankai file without provenance.
+func sizeOf(p *bankai.Patch) (int64, error) { return p.WithMeta(bankai.Meta{}).WriteTo(io.Discard) }
 
 // result compares all pieces with the first.
 func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
@@ -230,7 +264,29 @@ func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 			l.Rivals = append(l.Rivals, v)
 		}
 	}
+	l.adjust()
 	return l
+}
+
+// adjust corrects the p-values of the held-out sets for the number of rivals, and
+// those of the further sets for the number of these and rivals.
+func (l *LoRA) adjust() {
+	var held, also []*Changes
+	for i := range l.Rivals {
+		held = append(held, &l.Rivals[i].HeldOut)
+		for k := range l.Rivals[i].Also {
+			also = append(also, &l.Rivals[i].Also[k].Changes)
+		}
+	}
+	for _, family := range [][]*Changes{held, also} {
+		var ps []float64
+		for _, c := range family {
+			ps = append(ps, c.P)
+		}
+		for i, p := range stats.Holm(ps) {
+			family[i].Holm = p
+		}
+	}
 }
 
 // changesOf counts what became of answers.

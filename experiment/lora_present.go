@@ -27,7 +27,8 @@ func (l *LoRA) Present() *Presentation {
 		p.Findings = l.findings()
 		p.Notes = append(p.Notes,
 			fmt.Sprintf("Adapters on %s of %s, %d steps of Adam at a rate of %v, no early stopping; measured as float16. Seeds differ in the adapters' random start.", strings.Join(l.Projections, ", "), l.where(), l.Steps, l.Rate),
-			"p: McNemar's exact test against the model as it is, for each line alone; the intervals over seeds are Student's.")
+			"p: McNemar's exact test against the model as it is, adjusted by Holm's method for the lines of a table. Seeds share the probes, so their interval, Student's, is of the random start only.",
+			"Bytes: of a patch as a .bankai file without provenance, of an adapter as float16.")
 	}
 	if len(l.Timing) > 0 {
 		p.Tables = append(p.Tables, l.timingTable())
@@ -51,9 +52,10 @@ func (l *LoRA) findings() (out []string) {
 	out = append(out, fmt.Sprintf("As it is, the model answers %d of %d held-out prompts right.", base.After, base.Total))
 	for _, g := range l.grouped() {
 		first := g[0]
-		text := fmt.Sprintf("%s (%s bytes): %s right", first.Name, evaluate.Thousands(first.Bytes), count(held(g).Value))
+		mean := held(g)
+		text := fmt.Sprintf("%s (%s bytes): %s right", first.Name, evaluate.Thousands(first.Bytes), count(mean.Value))
 		if len(g) > 1 {
-			text += fmt.Sprintf(", the mean of %d seeds", len(g))
+			text += fmt.Sprintf(", the mean of %d seeds [%s, %s]", len(g), count(mean.Low), count(mean.High))
 		}
 		var fixed, broke, seen float64
 		for _, v := range g {
@@ -69,12 +71,12 @@ func (l *LoRA) findings() (out []string) {
 func (l *LoRA) table() Table {
 	t := Table{
 		Name: "lora", Caption: "What each came to",
-		Columns: []string{"", "seed", "bytes", "parameters", "passes", "seconds", "seen right", "held-out right", "of", "fixed", "broke", "p", "perplexity"},
+		Columns: []string{"", "seed", "bytes", "parameters", "passes", "seconds", "seen right", "held-out right", "of", "fixed", "broke", "p (Holm)", "perplexity"},
 	}
 	for _, v := range append([]Rival{l.Base}, l.Rivals...) {
-		row := []any{v.Name, nil, nil, nil, nil, nil, v.Seen.After, v.HeldOut.After, v.HeldOut.Total, nil, nil, nil, v.Perplexity}
+		row := []any{v.Name, nil, nil, nil, nil, nil, v.Seen.After, v.HeldOut.After, v.HeldOut.Total, nil, nil, nil, float64(v.Perplexity)}
 		if v.Bytes > 0 {
-			row[2], row[3], row[9], row[10], row[11] = int(v.Bytes), v.Params, v.HeldOut.Fixed, v.HeldOut.Broke, P(v.HeldOut.P)
+			row[2], row[3], row[9], row[10], row[11] = int(v.Bytes), v.Params, v.HeldOut.Fixed, v.HeldOut.Broke, P(v.HeldOut.Holm)
 		}
 		if v.Rank > 0 {
 			row[1], row[4], row[5] = int(v.Seed), v.Cost, v.Seconds
@@ -88,11 +90,11 @@ func (l *LoRA) table() Table {
 func (l *LoRA) besideTable() Table {
 	t := Table{
 		Name: "lora-also", Caption: "What became of other answers",
-		Columns: []string{"", "seed", "set", "probes", "before", "after", "fixed", "broke", "p"},
+		Columns: []string{"", "seed", "set", "probes", "before", "after", "fixed", "broke", "p (Holm)"},
 	}
 	for _, v := range l.Rivals {
 		for _, b := range v.Also {
-			row := []any{v.Name, nil, b.Set, b.Total, b.Before, b.After, b.Fixed, b.Broke, P(b.P)}
+			row := []any{v.Name, nil, b.Set, b.Total, b.Before, b.After, b.Fixed, b.Broke, P(b.Holm)}
 			if v.Rank > 0 {
 				row[1] = int(v.Seed)
 			}
@@ -119,22 +121,17 @@ func (l *LoRA) timingTable() Table {
 
 // picture draws right answers against bytes.
 func (l *LoRA) picture() chart.Chart {
-	patches, adapters := chart.Series{Name: "XOR patch"}, chart.Series{Name: "LoRA"}
+	var series []chart.Series
 	for _, g := range l.grouped() {
 		e := held(g)
 		at := chart.Point{X: float64(g[0].Bytes), Y: e.Value, Low: e.Low, High: e.High}
-		if g[0].Rank == 0 {
-			at.Low, at.High = math.NaN(), math.NaN()
-			patches.Points = append(patches.Points, at)
-		} else {
-			adapters.Points = append(adapters.Points, at)
-		}
+		series = append(series, chart.Series{Name: g[0].Name, Points: []chart.Point{at}})
 	}
 	return chart.Chart{
 		Name: "lora", Title: "What a byte buys", Alt: "Right held-out answers against the bytes of patches and of LoRA adapters.",
 		Panels: []chart.Panel{&chart.Scatter{
 			Title: fmt.Sprintf("Right answers of %d held-out ones; as it is, %d", l.Base.HeldOut.Total, l.Base.HeldOut.After),
-			X:     "bytes", Y: "right", LogX: true, Series: []chart.Series{patches, adapters},
+			X:     "bytes", Y: "right", LogX: true, Series: series,
 		}},
 	}
 }
@@ -149,8 +146,8 @@ func (l *LoRA) where() string {
 
 // count is a number of answers, or the mean of several.
 func count(x float64) string {
-	if x == math.Trunc(x) {
-		return evaluate.Thousands(int64(x))
+	if x == math.Trunc(x) || x >= 1000 {
+		return evaluate.Thousands(int64(math.Round(x)))
 	}
 	return strconv.FormatFloat(x, 'f', 1, 64)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -77,7 +76,7 @@ func ratios(times, base []float64) Estimate {
 func (o LoRAOptions) contestants(m *engine.Model) ([]contestant, error) {
 	all := []contestant{{name: "as it is"}}
 	for _, p := range o.Patches[:min(1, len(o.Patches))] {
-		size, err := p.Patch.WriteTo(io.Discard)
+		size, err := sizeOf(p.Patch)
 		if err != nil {
 			return nil, err
 		}

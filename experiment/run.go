@@ -12,14 +12,23 @@ type Run struct {
 	Model    *engine.Model
 	Seed     uint64
 	Journal  *Journal         // answers what it holds, and gets what is done; may be nil
-	Progress func(p Progress) // called after every piece of work; may be nil
+	Progress func(p Progress) // called as the work goes, at least before and after every piece; may be nil
+
+	state Progress
+}
+
+// tell passes on what the work is at.
+func (r *Run) tell(remark string) {
+	if r.state.Remark = remark; r.Progress != nil {
+		r.Progress(r.state)
+	}
 }
 
 // Progress says how far an experiment is.
 type Progress struct {
 	Done, Total int
 	Resumed     int    // of those done, the pieces that the journal held
-	Remark      string // on the last piece
+	Remark      string // what it is at
 }
 
 // Each does pieces of work one after another, those aside that the run's journal
@@ -29,7 +38,7 @@ type Progress struct {
 // keeps what is done.
 func Each[T any](ctx context.Context, r *Run, keys []string, do func(ctx context.Context, i int) (T, error)) ([]T, error) {
 	results := make([]T, len(keys))
-	p := Progress{Total: len(keys)}
+	r.state = Progress{Total: len(keys)}
 	for i, key := range keys {
 		held, err := r.Journal.find(key, &results[i])
 		if err != nil {
@@ -39,6 +48,7 @@ func Each[T any](ctx context.Context, r *Run, keys []string, do func(ctx context
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
+			r.tell(key)
 			if results[i], err = do(ctx, i); err != nil {
 				return nil, fmt.Errorf("%s: %w", key, err)
 			}
@@ -46,11 +56,10 @@ func Each[T any](ctx context.Context, r *Run, keys []string, do func(ctx context
 				return nil, err
 			}
 		} else {
-			p.Resumed++
+			r.state.Resumed++
 		}
-		if p.Done, p.Remark = i+1, key; r.Progress != nil {
-			r.Progress(p)
-		}
+		r.state.Done = i + 1
+		r.tell(key)
 	}
 	return results, nil
 }

@@ -115,11 +115,18 @@ func TestJournalRefuses(t *testing.T) {
 func TestJournalKeepsTheOld(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.journal")
 	for _, n := range []int{1, 2} {
-		j, err := OpenJournal(path, []Fact{{"run", fmt.Sprint(n)}}, false)
-		if err != nil {
-			t.Fatal(err)
+		for _, pieces := range []int{1, 0, 0} { // a run without a piece changes nothing
+			j, err := OpenJournal(path, []Fact{{"run", fmt.Sprint(n)}}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pieces > 0 {
+				err = j.add("a", n)
+			}
+			if err := errors.Join(err, j.Close()); err != nil {
+				t.Fatal(err)
+			}
 		}
-		j.Close()
 	}
 	old, err := os.ReadFile(path + ".old")
 	if err != nil || !strings.Contains(string(old), `"value":"1"`) {

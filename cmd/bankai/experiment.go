@@ -62,8 +62,8 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 	began := time.Now()
 	r := &experiment.Run{Model: m, Seed: a.seed}
 	if f.out != "" {
-		if err := os.MkdirAll(f.out, 0o777); err != nil {
-			return unwritable(f.out, err)
+		if err := f.prepare(name); err != nil {
+			return err
 		}
 		path := filepath.Join(f.out, name+".journal")
 		facts = append([]experiment.Fact{
@@ -84,6 +84,23 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 		Digest: m.Digest().String(), Precision: m.Precision().String(), Seed: a.seed, Seconds: time.Since(began).Seconds(),
 	}
 	return a.publish(result, f.out)
+}
+
+// prepare makes the folder, before the work for it is done: one that can be written
+// to, and has no other result of this name in it.
+func (f *experimentFlags) prepare(name string) error {
+	result := filepath.Join(f.out, name+".json")
+	if _, err := os.Stat(result); err == nil && !f.resume {
+		return fmt.Errorf("%s: is there already: add to it with --resume, or give another folder", result)
+	}
+	if err := os.MkdirAll(f.out, 0o777); err != nil {
+		return unwritable(f.out, err)
+	}
+	try, err := os.CreateTemp(f.out, ".bankai-*")
+	if err != nil {
+		return unwritable(f.out, err)
+	}
+	return errors.Join(try.Close(), os.Remove(try.Name()))
 }
 
 // watched runs an experiment with a bar that tells the time left.

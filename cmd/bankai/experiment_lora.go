@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,6 +86,8 @@ func (f *loraFlags) check() error {
 			return usagef("--ranks %d: must be from 1 to 1024", rank)
 		}
 	}
+	slices.Sort(f.ranks)
+	f.ranks = slices.Compact(f.ranks)
 	switch {
 	case f.seeds < 1 || f.steps < 1:
 		return usagef("--seeds and --steps must be 1 or more")
@@ -119,8 +122,11 @@ func (a *app) lora(ctx context.Context, f *loraFlags) error {
 		return err
 	}
 	if !f.onlyTiming {
-		if _, err := a.checked(ctx, m, set{Set: o.Search, source: f.probes}, probe.AnswerLogprob, []set{{Set: o.HeldOut, source: f.heldOut}}, false); err != nil {
-			return err
+		held := []set{{Set: o.HeldOut, source: f.heldOut}}
+		for _, s := range []set{{Set: o.Search, source: f.probes}, {Set: o.Controls, source: f.controls}} {
+			if _, err := a.checked(ctx, m, s, probe.AnswerLogprob, held, false); err != nil {
+				return err
+			}
 		}
 	}
 	return a.experiment(ctx, &f.experimentFlags, m, "lora", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {

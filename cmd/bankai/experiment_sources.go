@@ -78,6 +78,9 @@ func (a *app) openPatching(f *modelFlags) (*engine.Model, experiment.Patching, e
 		with.Name, with.ID = strings.Join(f.patches, " ^ "), fmt.Sprintf("%.16s", p.ContentDigest())
 		with.Overlay, err = m.Overlay(p)
 	}
+	if err == nil && len(f.patches) > 0 && with.Overlay == nil {
+		err = fmt.Errorf("%s: together they flip nothing: give each patch once", listed(f.patches))
+	}
 	if err != nil {
 		return nil, with, errors.Join(err, m.Close())
 	}

@@ -21,12 +21,12 @@ find careful --probes demo:search --granularity bit --proj gate,up --slack 0.2 $
 
 # Less to learn from.
 find rows-120 --probes demo:search_few $guided
-find rows-6 --probes data/six.json $guided
+find rows-6 --probes data/six.jsonl $guided
 
 # As published: greedy, by the difference of right and wrong, 5 controls; two seeds.
 find published-120 --probes demo:search_few $published
 find published-120-2 --probes demo:search_few $published --seed 2
-find published-6 --probes data/six.json $published
+find published-6 --probes data/six.jsonl $published
 
 # One domain each, to be stacked.
 find derivatives --probes 'demo:search#poly_deriv+second_deriv+exp_deriv' $guided
@@ -34,7 +34,7 @@ find integrals --probes 'demo:search#integral' $guided
 
 # With 45 sums more among the controls, which were 45 facts and 5 sums; and held
 # four times as tight.
-jq -s add ../../models/demo/control.json data/sums-control.json >controls.json
-find rows-sums --probes demo:search $guided --controls controls.json
-find rows-held --probes demo:search $guided --controls controls.json --slack 0.25
-rm controls.json
+{ jq -c ".[]" ../../models/demo/control.json; cat data/sums-control.jsonl; } >controls.jsonl
+find rows-sums --probes demo:search $guided --controls controls.jsonl
+find rows-held --probes demo:search $guided --controls controls.jsonl --slack 0.25
+rm controls.jsonl

@@ -19,7 +19,7 @@ run layers layers
 run layers-token-gap layers --metric token_gap
 run scale scale
 run variations variations $(on rows) --search demo:search
-run variations-6 variations $(on rows-6) --search data/six.json
+run variations-6 variations $(on rows-6) --search data/six.jsonl
 run variations-published variations $(on published-120-2) --search demo:search_few
 run stack stack $(on derivatives integrals)
 run compare compare $(on rows rows-sums rows-held groups bits careful rows-120 rows-6 published-120 published-120-2 published-6)
@@ -39,5 +39,5 @@ rm either.json
 
 run ablate ablate --seeds 5 --vary probes,strategy,granularity,proj,layers,metric
 run ablate-published ablate --controls demo:control_few --strategy greedy --metric seq_logprob --vary probes --seeds 5 --max-cost 200 --steps 300
-run lora lora $(on rows groups bits careful) --also data/sums-control.json
-run lora-one lora --proj down --layers 4 --ranks 1 --rounds 0 $(on rows) --also data/sums-control.json
+run lora lora $(on rows groups bits careful) --also data/sums-control.jsonl
+run lora-one lora --proj down --layers 4 --ranks 1 --rounds 0 $(on rows) --also data/sums-control.jsonl
