@@ -15,15 +15,21 @@ on() { # NAMES...
 }
 
 run robustness robustness
+run robustness-rows robustness --where mlp --granularity row --scale any --flips 22784
 run layers layers
 run layers-token-gap layers --metric token_gap
 run scale scale
 run variations variations $(on rows) --search demo:search
 run variations-6 variations $(on rows-6) --search data/six.jsonl
 run variations-published variations $(on published-120-2) --search demo:search_few
+run variations-published-6 variations $(on published-6) --search data/six.jsonl
 run stack stack $(on derivatives integrals)
 run compare compare $(on rows rows-sums rows-held groups bits careful rows-120 rows-6 published-120 published-120-2 published-6)
-run perplexity perplexity --text demo:text --window 64 $(on rows)
+for name in rows groups bits; do
+	for window in 64 128 256; do
+		run perplexity-$name-$window perplexity --text demo:text --window $window $(on $name)
+	done
+done
 for name in rows groups bits rows-sums rows-held; do
 	run gsm8k-$name gsm8k --n 0 $(on $name)
 done
