@@ -216,9 +216,14 @@ func (o AblateOptions) check(ctx context.Context, r *Run, x *Ablate) error {
 			return fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
-	found, err := evaluate.Audit(ctx, o.Pool.Set, probe.AnswerLogprob, []evaluate.Named{o.HeldOut}, nil, nil)
-	if leaks := found.Of(evaluate.Leakage, evaluate.Fatal); err == nil && len(leaks) > 0 {
-		err = fmt.Errorf("%s: %d of its prompts are held out too, the first: %s: take them out (see bankai audit)", o.Pool.Name, len(leaks), leaks[0].Detail)
+	for _, seen := range []evaluate.Named{o.Pool, o.Controls} {
+		found, err := evaluate.Audit(ctx, seen.Set, probe.AnswerLogprob, []evaluate.Named{o.HeldOut}, nil, nil)
+		if err != nil {
+			return err
+		}
+		if leaks := found.Of(evaluate.Leakage, evaluate.Fatal); len(leaks) > 0 {
+			return fmt.Errorf("%s: %d of its prompts are held out too, the first: %s: take them out (see bankai audit)", seen.Name, len(leaks), leaks[0].Detail)
+		}
 	}
-	return err
+	return nil
 }

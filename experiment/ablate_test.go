@@ -237,6 +237,7 @@ func TestAblateFaults(t *testing.T) {
 		{`w: unknown projection "w"`, func(o *AblateOptions) { o.Vary = []Variation{{"proj", []string{"w"}}} }},
 		{"greedy draws rows or groups", func(o *AblateOptions) { o.Base.Granularity = "bit" }},
 		{"search: 1 of its prompts are held out too", func(o *AblateOptions) { o.HeldOut.Set = slices.Concat(o.HeldOut.Set, o.Pool.Set[:1]) }},
+		{"control: 2 of its prompts are held out too", func(o *AblateOptions) { o.HeldOut.Set = slices.Concat(o.HeldOut.Set, o.Controls.Set[:2]) }},
 	} {
 		o := smallAblation(t)
 		c.change(&o)

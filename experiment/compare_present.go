@@ -25,7 +25,7 @@ func (c *Comparison) Present() *Presentation {
 
 // findings name what stands out from the base, and from each other.
 func (c *Comparison) findings() (found []string) {
-	var best, apart []string
+	var best, apart, alike []string
 	most := 0
 	for _, p := range c.Patches {
 		switch {
@@ -40,16 +40,25 @@ func (c *Comparison) findings() (found []string) {
 	for _, d := range c.Pairs {
 		if d.Holm < significance {
 			apart = append(apart, d.A+" from "+d.B)
+		} else {
+			alike = append(alike, d.A+" and "+d.B)
 		}
 	}
 	if len(c.Pairs) == 0 {
 		return found
 	}
 	text := fmt.Sprintf("Most right answers: %s.", strings.Join(best, ", "))
-	if len(apart) == 0 {
-		return append(found, text+" But no two patches differ by more than chance may do.")
+	switch {
+	case len(apart) == 0:
+		text += " But no two patches differ by more than chance may do."
+	case len(apart) <= 4: // more are not read
+		text += fmt.Sprintf(" Beyond chance differ %s.", strings.Join(apart, ", "))
+	case len(alike) == 0:
+		text += " All pairs differ beyond chance."
+	default:
+		text += fmt.Sprintf(" All pairs differ beyond chance but for %s.", strings.Join(alike, "; "))
 	}
-	return append(found, fmt.Sprintf("%s Beyond chance differ %s.", text, strings.Join(apart, ", ")))
+	return append(found, text)
 }
 
 func (c *Comparison) patchTable() Table {

@@ -60,6 +60,34 @@ func TestDuel(t *testing.T) {
 	}
 }
 
+// Where many pairs differ, those that do not are told.
+func TestComparisonOfMany(t *testing.T) {
+	pairs := func(differ, alike int) (all []Duel) {
+		for i := range differ + alike {
+			d := Duel{A: string(rune('a' + i)), B: string(rune('A' + i)), Holm: 0.01}
+			if i >= differ {
+				d.Holm = 0.05
+			}
+			all = append(all, d)
+		}
+		return all
+	}
+	for _, c := range []struct {
+		differ, alike int
+		want          string
+	}{
+		{0, 2, "But no two patches differ by more than chance may do."},
+		{4, 3, "Beyond chance differ a from A, b from B, c from C, d from D."},
+		{5, 2, "All pairs differ beyond chance but for f and F; g and G."},
+		{5, 0, "All pairs differ beyond chance."},
+	} {
+		x := &Comparison{Pairs: pairs(c.differ, c.alike), Patches: []Compared{{PatchSize: PatchSize{Name: "x"}}}}
+		if got := x.findings()[1]; got != "Most right answers: x. "+c.want {
+			t.Errorf("%s\nwant %s", got, c.want)
+		}
+	}
+}
+
 func TestComparisonFindings(t *testing.T) {
 	base, better := fixedAndBroke(20, 1, 10)
 	c := &Comparison{}

@@ -227,10 +227,11 @@ func (s *Solution) mark(want string, rules []Rule) {
 	s.Right = s.Rule != "" && s.Answer == want
 }
 
-// Texts implements Rescorable: marked by the rules that the result was marked by.
+// Texts implements Rescorable: marked by the rules that the result was marked by,
+// or by AnswerRules where it names none, or one that is not known.
 func (g *GSM8K) Texts() Generated {
 	rules, err := RulesNamed(g.Rules)
-	if err != nil { // of another program
+	if err != nil || len(rules) == 0 { // of another program
 		rules = AnswerRules
 	}
 	out := Generated{By: []string{base}, Match: numberMatch(rules), ByRules: func(names []string) (func(Generation, string) bool, error) {

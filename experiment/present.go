@@ -55,9 +55,9 @@ func text(cell any) string {
 }
 
 // printable replaces what would end a line or steer a terminal: cells may hold
-// what a model generated.
+// what a model generated, and a result file whatever was written to it.
 func printable(r rune) rune {
-	if r < ' ' || r == 0x7f {
+	if r < ' ' || 0x7f <= r && r < 0xa0 {
 		return '·'
 	}
 	return r

@@ -115,7 +115,7 @@ func (g *Generated) check() error {
 type RescoreOptions struct {
 	Source string          // the file of the texts, for people
 	Probes *evaluate.Named // whose right answers count; nil: those stored with the texts
-	Rules  []string        // that find the answer in a text; nil: the experiment's own
+	Rules  []string        // that find the answer in a text; none: the experiment's own
 }
 
 // Rescore marks texts again by today's rules. A question is found in o.Probes by
@@ -126,7 +126,7 @@ func Rescore(head *About, g *Generated, o RescoreOptions) (*Rescored, error) {
 	if r.Of == "" {
 		r.Of = "eval"
 	}
-	if o.Rules != nil {
+	if len(o.Rules) > 0 {
 		if g.ByRules == nil {
 			return nil, fmt.Errorf("%s: is of %s, whose answers are not looked for by rules: leave them out", o.Source, r.Of)
 		}

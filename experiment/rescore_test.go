@@ -100,6 +100,30 @@ func asJSON(t *testing.T, v any) string {
 	return string(data)
 }
 
+// Without rules, nil or not, answers are marked as they were; and by AnswerRules
+// where a result names none.
+func TestRescoreByNoRules(t *testing.T) {
+	for _, stored := range [][]Rule{AnswerRules[2:], nil} {
+		g := &GSM8K{About: About{Experiment: "gsm8k"}, Solved: []Solved{{Line: 1, Want: "4", Base: Solution{Text: "#### 4, of 5"}}}}
+		g.Rescore(stored)
+		wantRight := one(stored == nil) // the last number is 5
+		for _, rules := range [][]string{nil, {}} {
+			head, texts, err := ReadGenerated(written(t, g))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Rescore(head, texts, RescoreOptions{Rules: rules})
+			if err != nil || got.Rows[0].RightNow != wantRight {
+				t.Errorf("stored %v, given %v: %+v, %v, want %d right", g.Rules, rules, got, err, wantRight)
+			}
+		}
+	}
+	g := stored().Generated
+	if _, err := Rescore(&About{}, &g, RescoreOptions{Rules: []string{}}); err != nil {
+		t.Errorf("without rules to choose: %v", err)
+	}
+}
+
 // A result may have a rule of its own.
 func TestRescoreByAnotherRule(t *testing.T) {
 	g := stored().Generated
@@ -128,11 +152,12 @@ func TestRescoreOfEval(t *testing.T) {
 }
 
 func TestRescoreRefuses(t *testing.T) {
-	const head = `{"experiment": "compare", "generated": `
+	const head = `{"experiment": "compare", "patches": [{"name": "fix"}], "generated": `
 	for doc, want := range map[string]string{
 		``:                             "is no result of an experiment",
 		`{"outputs": []}`:              "is no result of an experiment",
 		`{"experiment": "perplexity"}`: "keeps no generated texts",
+		`{"experiment": "compare"}`:    "is not a whole result of compare",
 		`{"experiment": "x"}`:          "does not know",
 		head + `{}}`:                   "holds no generated texts",
 		head + `{"by": ["base"]}}`:     "holds no generated texts",

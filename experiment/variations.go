@@ -8,6 +8,7 @@ import (
 	"bankai"
 	"bankai/evaluate"
 	"bankai/internal/stats"
+	"bankai/probe"
 )
 
 // Variations is what a patch does to questions that its search did not see, and
@@ -41,6 +42,18 @@ type CategoryChange struct {
 type MemoryGap struct {
 	Right      Estimate `json:"right"`       // difference of the gains of the share of right answers
 	SeqLogprob Estimate `json:"seq_logprob"` // difference of the mean gains, nats
+
+	ByCategory []CategoryGap `json:"by_category"` // of those in both sets, as they appear in the seen one
+}
+
+// CategoryGap is Right of a category's probes. Its interval is not corrected for
+// the number of categories; it is not defined where a set has 3 probes or fewer,
+// as too many draws lack them.
+type CategoryGap struct {
+	Category string   `json:"category"`
+	Seen     int      `json:"seen"` // probes
+	Unseen   int      `json:"unseen"`
+	Right    Estimate `json:"right"`
 }
 
 // Verdict is what the answers to unseen questions let one say of a patch.
@@ -49,7 +62,7 @@ type Verdict string
 // The verdicts.
 const (
 	Generalises Verdict = "generalises" // more fixed than broken, beyond chance
-	Memorised   Verdict = "memorised"   // gained on what the search saw, and not on the rest
+	Memorised   Verdict = "memorised"   // gained on what the search saw, no gain shown on the rest
 	Harms       Verdict = "harms"       // more broken than fixed, beyond chance
 	NoEvidence  Verdict = "no evidence"
 )
@@ -88,9 +101,11 @@ func MeasureVariations(ctx context.Context, r *Run, o VariationOptions) (*Variat
 	if o.Search != nil {
 		seen := setChange(*o.Search, got[0][1], got[1][1])
 		v.Seen = &seen
+		seenMarks, unseenMarks := marksOf(got[0][1], got[1][1]), marksOf(got[0][0], got[1][0])
 		v.Gap = &MemoryGap{
-			Right:      gapOf(r.Seed, marksOf(got[0][1], got[1][1]), marksOf(got[0][0], got[1][0])),
+			Right:      gapOf(r.Seed, seenMarks, unseenMarks),
 			SeqLogprob: gapOf(r.Seed, gainsOf(got[0][1], got[1][1]), gainsOf(got[0][0], got[1][0])),
+			ByCategory: categoryGaps(r.Seed, o.Search.Set, o.Probes.Set, seenMarks, unseenMarks),
 		}
 	}
 	v.Verdict = v.judge()
@@ -152,6 +167,29 @@ func gapOf(seed uint64, seen, unseen []float64) Estimate {
 		return sums[0]/float64(n[0]) - sums[1]/float64(n[1])
 	})
 	return estimate(stats.Mean(seen)-stats.Mean(unseen), interval, len(all))
+}
+
+// categoryGaps are the gaps of the categories that both sets have.
+func categoryGaps(seed uint64, seen, unseen probe.Set, seenMarks, unseenMarks []float64) []CategoryGap {
+	gaps := []CategoryGap{}
+	names, inSeen := byCategory(seen)
+	_, inUnseen := byCategory(unseen)
+	for _, name := range names {
+		a, b := picked(seenMarks, inSeen[name]), picked(unseenMarks, inUnseen[name])
+		if len(b) > 0 {
+			gaps = append(gaps, CategoryGap{name, len(a), len(b), gapOf(seed, a, b)})
+		}
+	}
+	return gaps
+}
+
+// picked are the values at some indices.
+func picked(values []float64, at []int) []float64 {
+	var some []float64
+	for _, i := range at {
+		some = append(some, values[i])
+	}
+	return some
 }
 
 // judge applies the rules that the help page tells.

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"strings"
 
 	"bankai/evaluate"
 	"bankai/internal/chart"
@@ -27,6 +28,13 @@ func (v *Variations) Present() *Presentation {
 	if v.Seen != nil {
 		out.Findings = append(out.Findings, v.Seen.sentence("Seen by the search"), v.Gap.sentence())
 		out.Tables = append(out.Tables, v.Seen.table("variations-seen", "Questions that the search saw: "+v.Seen.Set), v.sideBySide())
+		if len(v.Gap.ByCategory) > 0 { // results of before have none
+			out.Tables = append(out.Tables, v.Gap.table())
+		}
+		if wide := v.Gap.wide(); len(wide) > 0 {
+			out.Findings = append(out.Findings, fmt.Sprintf("By category, the patch does more for what the search saw in %s. The intervals are not corrected for the number of categories, %d.",
+				strings.Join(wide, ", "), len(v.Gap.ByCategory)))
+		}
 		out.Notes = append(out.Notes, fmt.Sprintf("The memorisation gap has a bootstrap's interval of %s draws over the probes of both sets. Where few answers changed, or nearly all, it is too narrow.", evaluate.Thousands(bootstrapRounds)))
 		panels = append(panels, v.Seen.bars("seen by the search"))
 		alt += ", and of those that the search saw"
@@ -45,7 +53,10 @@ func (v *Variations) finding() string {
 		}
 		return text
 	case Memorised:
-		return "The patch memorised: it gains on the questions that its search saw, and not on unseen ones."
+		if v.Unseen.All.PValue < significance {
+			return "The patch memorised: it gains on the questions that its search saw, and not on unseen ones."
+		}
+		return "The patch memorised: it gains on the questions that its search saw, and no gain on unseen ones is shown."
 	case Harms:
 		return "The patch does harm: it breaks more unseen answers than it fixes, and that is unlikely to be chance. What it learned does not carry over."
 	}
@@ -65,6 +76,25 @@ func (g *MemoryGap) sentence() string {
 		verdict = "it does more for what the search saw"
 	}
 	return fmt.Sprintf("Memorisation gap, the gain of the share of right answers on seen less that on unseen questions: %s: %s.", text(g.Right), verdict)
+}
+
+// table is the gap by category.
+func (g *MemoryGap) table() Table {
+	t := Table{Name: "variations-gap-categories", Caption: "Memorisation gap by category", Columns: []string{"category", "seen probes", "unseen probes", "seen less unseen"}}
+	for _, c := range g.ByCategory {
+		t.Rows = append(t.Rows, []any{categoryLabel(c.Category), c.Seen, c.Unseen, c.Right})
+	}
+	return t
+}
+
+// wide names the categories whose interval lies above 0.
+func (g *MemoryGap) wide() (names []string) {
+	for _, c := range g.ByCategory {
+		if c.Right.Low > 0 {
+			names = append(names, categoryLabel(c.Category))
+		}
+	}
+	return names
 }
 
 // changeColumns are the columns that changeRow fills.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bankai/evaluate"
+	"bankai/probe"
 )
 
 // The figures are those of answers that are generated one at a time with the
@@ -47,6 +48,23 @@ func TestVariations(t *testing.T) {
 	if math.Abs(v.Gap.Right.Value-gap) > 1e-15 || v.Gap.Right.Low > gap || v.Gap.Right.High < gap || v.Gap.SeqLogprob.Value != seen.Gain.Value-unseen.Gain.Value {
 		t.Errorf("gap %+v, want %v and %v", v.Gap, gap, seen.Gain.Value-unseen.Gain.Value)
 	}
+	seenOf, unseenOf := categoryChanges(v.Seen), categoryChanges(&v.Unseen)
+	for _, g := range v.Gap.ByCategory {
+		a, b := seenOf[g.Category], unseenOf[g.Category]
+		want := float64(a.After-a.Before)/float64(a.Total) - float64(b.After-b.Before)/float64(b.Total)
+		if g.Seen != a.Total || g.Unseen != b.Total || math.Abs(g.Right.Value-want) > 1e-15 {
+			t.Errorf("gap of a category %+v, want %v of %d and %d", g, want, a.Total, b.Total)
+		}
+		delete(seenOf, g.Category)
+	}
+	for name := range seenOf {
+		if _, both := unseenOf[name]; both {
+			t.Errorf("%s is in both sets and has no gap", name)
+		}
+	}
+	if len(v.Gap.ByCategory) == 0 {
+		t.Error("no category is in both sets: the test shows nothing")
+	}
 	for i, g := range v.Generated.Answers[:24] {
 		if want := []string{before.Texts[i], after.Texts[i]}; !slices.Equal(g.Texts, want) || g.Prompt != probes.Set[i].Prompt || g.Set != "heldout" {
 			t.Errorf("kept %+v, want %q", g, want)
@@ -56,6 +74,59 @@ func TestVariations(t *testing.T) {
 		t.Errorf("%d answers kept", len(v.Generated.Answers))
 	}
 	readBack(t, v, "variations")
+}
+
+// categoryChanges are a set's by category.
+func categoryChanges(c *SetChange) map[string]AnswerChange {
+	by := map[string]AnswerChange{}
+	for _, k := range c.Categories {
+		by[k.Category] = k.AnswerChange
+	}
+	return by
+}
+
+// Of two categories in both sets one gains on what the search saw alone. The other
+// gains nothing, as does one of which too few were seen for an interval, and two
+// are not in both.
+func TestCategoryGaps(t *testing.T) {
+	of := func(counts map[string]int, names ...string) (set probe.Set) {
+		for _, name := range names {
+			for range counts[name] {
+				set = append(set, probe.Probe{Category: name})
+			}
+		}
+		return set
+	}
+	seen := of(map[string]int{"sum": 8, "fact": 6, "few": 3, "one": 2}, "sum", "fact", "few", "one")
+	unseen := of(map[string]int{"two": 4, "fact": 6, "sum": 12, "few": 9}, "two", "fact", "sum", "few")
+	seenMarks, unseenMarks := make([]float64, len(seen)), make([]float64, len(unseen))
+	for i := range 6 {
+		seenMarks[i] = 1
+	}
+	seenMarks[14], unseenMarks[10] = 1, -1 // of few, of sum
+	gaps := categoryGaps(1, seen, unseen, seenMarks, unseenMarks)
+	if len(gaps) != 3 {
+		t.Fatalf("%+v", gaps)
+	}
+	sum, fact, few := gaps[0], gaps[1], gaps[2]
+	if want := gapOf(1, seenMarks[:8], unseenMarks[10:22]); sum != (CategoryGap{"sum", 8, 12, want}) || math.Abs(want.Value-(6./8+1./12)) > 1e-15 {
+		t.Errorf("%+v, want %+v", sum, want)
+	}
+	if fact != (CategoryGap{"fact", 6, 6, Estimate{0, 0, 0, 12}}) {
+		t.Errorf("%+v", fact)
+	}
+	if few.Right.Value != 1./3 || !math.IsNaN(few.Right.Low) {
+		t.Errorf("%+v", few)
+	}
+	v := &Variations{Seen: &SetChange{}, Gap: &MemoryGap{ByCategory: gaps}}
+	const want = "By category, the patch does more for what the search saw in sum. The intervals are not corrected for the number of categories, 3."
+	if p := v.Present(); !slices.Contains(p.Findings, want) || p.Tables[len(p.Tables)-1].Name != "variations-gap-categories" || len(p.Tables[len(p.Tables)-1].Rows) != 3 {
+		t.Errorf("%q, %+v", p.Findings, p.Tables)
+	}
+	v.Gap.ByCategory = nil // as an earlier program wrote it
+	if p := v.Present(); len(p.Tables) != 3 || len(p.Findings) != 4 {
+		t.Errorf("%q, %+v", p.Findings, p.Tables)
+	}
 }
 
 // stepDown is Holm's correction as it is told: the least p-value times m, the
@@ -126,8 +197,8 @@ func TestVerdict(t *testing.T) {
 		{"fixes, and more of what it saw", counts{10, 1, 300}, &counts{20, 0, 5}, Generalises, "It gains more on those that the search saw."},
 		{"breaks", counts{2, 15, 30}, nil, Harms, "The patch does harm"},
 		{"breaks all", counts{2, 15, 30}, &counts{1, 3, 2}, Harms, "The patch does harm"},
-		{"breaks but what it saw", counts{2, 15, 30}, &counts{6, 0, 0}, Memorised, "The patch memorised"},
-		{"does nothing but to what it saw", counts{3, 3, 60}, &counts{12, 0, 8}, Memorised, "The patch memorised"},
+		{"breaks but what it saw", counts{2, 15, 30}, &counts{6, 0, 0}, Memorised, "saw, and not on unseen ones."},
+		{"does nothing but to what it saw", counts{3, 3, 60}, &counts{12, 0, 8}, Memorised, "saw, and no gain on unseen ones is shown."},
 		{"too few were seen", counts{3, 3, 60}, &counts{5, 0, 3}, NoEvidence, "No evidence"},
 		{"gains a little on both", counts{5, 0, 15}, &counts{8, 0, 22}, NoEvidence, "No evidence"},
 		{"does nothing", counts{0, 0, 9}, nil, NoEvidence, "No evidence"},

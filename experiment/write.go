@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,17 +14,14 @@ import (
 // WriteText writes a presentation for a person to read.
 func (p *Presentation) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintln(&b, p.Title)
+	fmt.Fprintln(&b, text(p.Title))
 	for _, t := range p.Tables {
-		fmt.Fprintf(&b, "\n%s\n", t.Caption)
+		fmt.Fprintf(&b, "\n%s\n", text(t.Caption))
 		t.write(&b)
 	}
 	fmt.Fprintln(&b)
-	for _, f := range p.Findings {
-		fmt.Fprintln(&b, f)
-	}
-	for _, n := range p.Notes {
-		fmt.Fprintln(&b, n)
+	for _, line := range slices.Concat(p.Findings, p.Notes) {
+		fmt.Fprintln(&b, text(line))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -36,7 +34,10 @@ func (t *Table) write(b *strings.Builder) {
 	if t.Brief > 0 {
 		rows = rows[:min(t.Brief, len(rows))]
 	}
-	lines := [][]string{t.Columns}
+	lines := [][]string{make([]string, len(t.Columns))}
+	for i, name := range t.Columns {
+		lines[0][i] = text(name)
+	}
 	for _, row := range rows {
 		line := make([]string, len(row))
 		for i, cell := range row {

@@ -71,6 +71,23 @@ n = 3.
 	}
 }
 
+// Nothing that a file may hold steers a terminal: colours, titles, lines of its own.
+func TestTextDoesNotSteerTheTerminal(t *testing.T) {
+	const steer = "\x1b]0;x\a\r\n\x7f\u009b31m"
+	p := Presentation{
+		Title: "title" + steer, Findings: []string{"finding" + steer}, Notes: []string{"note" + steer},
+		Tables: []Table{{Caption: "caption" + steer, Columns: []string{"column" + steer}, Rows: [][]any{{"cell" + steer}}}},
+	}
+	var b strings.Builder
+	if err := p.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	const shown = "·]0;x·····31m\n"
+	if want := "title" + shown + "\ncaption" + shown + "  column" + shown + "  cell" + shown + "\nfinding" + shown + "note" + shown; b.String() != want {
+		t.Errorf("got\n%q\nwant\n%q", b.String(), want)
+	}
+}
+
 func TestTableCSV(t *testing.T) {
 	var b strings.Builder
 	if err := someTable().WriteCSV(&b); err != nil {

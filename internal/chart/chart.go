@@ -58,6 +58,10 @@ func (c *Chart) PNG(w io.Writer) error {
 	return d.png(w)
 }
 
+// inlineFont is the font that a chart is laid out in, then others of the same
+// widths: in a font of the page's own, labels could run into each other.
+const inlineFont = "Liberation Sans,Arimo,Arial,Helvetica,sans-serif"
+
 // Inline returns the chart as an <svg> element. Its colours are custom
 // properties: Style gives them their values.
 func (c *Chart) Inline() (template.HTML, error) {
@@ -65,7 +69,7 @@ func (c *Chart) Inline() (template.HTML, error) {
 	if err != nil {
 		return "", err
 	}
-	return template.HTML(inlineSVG(d.svg(), c.description())), nil
+	return template.HTML(inlineSVG(d.svg(), c.description(), inlineFont)), nil
 }
 
 // heading and description name the chart, whatever of it was left empty.

@@ -67,6 +67,32 @@ func drawn(t rapid.TB, c *Chart) (svg, inline string) {
 	return svg, inline
 }
 
+// A chart keeps the widths that it was laid out for; plots in a Stack have the
+// page's font.
+func TestFontOnAPage(t *testing.T) {
+	stack, err := Stack(100, 100, "plot", NewPlot("x", "y"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fonts := regexp.MustCompile(`font-family:([^;"]*)`)
+	only := func(what, doc, want string) {
+		found := fonts.FindAllStringSubmatch(doc, -1)
+		if len(found) == 0 {
+			t.Errorf("%s: names no font", what)
+		}
+		for _, m := range found {
+			if m[1] != want {
+				t.Errorf("%s: font %q, want %q", what, m[1], want)
+			}
+		}
+	}
+	for _, c := range samples() {
+		_, inline := drawn(t, c)
+		only(c.Name, inline, "Liberation Sans,Arimo,Arial,Helvetica,sans-serif")
+	}
+	only("stack", string(stack), "inherit")
+}
+
 // leftOver finds colours that are no property of the page, and names that would
 // collide with those of another picture there.
 var leftOver = regexp.MustCompile(`style="[^"]*#[^"]*"|<[^>]* id=`)

@@ -14,13 +14,13 @@ var (
 	svgFont  = regexp.MustCompile(`font-family:[^;"]*`)
 )
 
-// inlineSVG turns an SVG document into an element that takes its width, font and
-// colours from the page around it.
-func inlineSVG(doc, label string) string {
+// inlineSVG turns an SVG document into an element that takes its width and
+// colours from the page around it, and is set in a font.
+func inlineSVG(doc, label, font string) string {
 	open := `<svg role="img" aria-label="` + template.HTMLEscapeString(label) + `"`
 	doc = open + doc[len(svgOpen.FindString(doc)):]
 	return svgStyle.ReplaceAllStringFunc(doc, func(style string) string {
-		return inks.Replace(svgFont.ReplaceAllLiteralString(style, "font-family:inherit"))
+		return inks.Replace(svgFont.ReplaceAllLiteralString(style, "font-family:"+font))
 	})
 }
 

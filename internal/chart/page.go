@@ -99,7 +99,7 @@ func Stack(width, height float64, label string, plots ...*plot.Plot) (template.H
 	if _, err := c.WriteTo(&b); err != nil {
 		return "", fmt.Errorf("drawing %s: %w", label, err)
 	}
-	return template.HTML(inlineSVG(b.String(), label)), nil
+	return template.HTML(inlineSVG(b.String(), label, "inherit")), nil
 }
 
 // Finite reports whether x can be drawn.
