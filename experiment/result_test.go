@@ -108,7 +108,7 @@ func shorten(doc map[string]any) {
 func TestReadOfPartialResults(t *testing.T) {
 	for _, name := range []string{
 		"layers/layers", "robustness/robustness", "scale/scale", "variations-6/variations", "stack/stack", "ablate-published/ablate",
-		"gsm8k-words/gsm8k", "choice/choice", "perplexity/perplexity", "lora-one/lora", "rescore/rescore",
+		"gsm8k-words/gsm8k", "choice/choice", "perplexity-rows-64/perplexity", "lora-one/lora", "rescore/rescore",
 	} {
 		t.Run(name, func(t *testing.T) {
 			data, err := os.ReadFile("../docs/experiments/" + name + ".json")
