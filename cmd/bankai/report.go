@@ -62,7 +62,7 @@ func (a *app) report(paths []string, out string) error {
 	}
 	doc.Bytes = info.Size()
 	return a.print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: %s of %s\n", out, sizeText(doc.Bytes), listed(doc.Results))
+		fmt.Fprintf(w, "%s: %s, %s\n", out, sizeText(doc.Bytes), many(len(doc.Results), "result"))
 	})
 }
 
