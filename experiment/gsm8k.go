@@ -66,7 +66,7 @@ const questionMark = "{question}"
 // question, or the end of the line where the question begins the prompt.
 func StopFor(template string) string {
 	before, _, _ := strings.Cut(template, questionMark)
-	return "\n" + strings.TrimSpace(before)
+	return "\n" + strings.TrimSpace(before[strings.LastIndexByte(before, '\n')+1:])
 }
 
 // prompt is the text in front of the solution of a problem: the template, and before

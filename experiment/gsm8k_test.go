@@ -242,7 +242,7 @@ func TestProblemPrompt(t *testing.T) {
 	if got, want := o.prompt(Problem{Question: "2 + 2?"}), "Question: 1 + 1?\nAnswer: Two.\n#### 2\n\nQuestion: 2 + 2?\nAnswer:"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	for template, want := range map[string]string{o.Prompt: "\nQuestion:", "{question}": "\n", "Q {question} A": "\nQ"} {
+	for template, want := range map[string]string{o.Prompt: "\nQuestion:", "{question}": "\n", "Q {question} A": "\nQ", "Solve.\n\n" + o.Prompt: "\nQuestion:"} {
 		if got := StopFor(template); got != want {
 			t.Errorf("%q stops at %q, want %q", template, got, want)
 		}

@@ -77,6 +77,10 @@ func MeasurePerplexity(ctx context.Context, r *Run, o TextOptions) (*Perplexity,
 	if err != nil {
 		return nil, err
 	}
+	if scored := o.Window - o.given(); o.Patch.Overlay != nil && scored > maxReference/4/r.Model.Config().Vocab {
+		return nil, fmt.Errorf("a divergence over %s tokens at a time takes more than %d GiB: give a smaller window, or a stride below half of it",
+			evaluate.Thousands(int64(scored)), maxReference>>30)
+	}
 	keys := make([]string, len(starts))
 	for i, s := range starts {
 		keys[i] = fmt.Sprintf("window at token %d", s)
@@ -106,11 +110,17 @@ func (o TextOptions) starts() (starts []int, err error) {
 	return starts, nil
 }
 
+// maxReference bounds what a window's predictions may take, in bytes: 4 for each
+// predicted token and each of the vocabulary.
+const maxReference = 4 << 30
+
+// given is how many tokens of a window are not predicted.
+func (o TextOptions) given() int { return max(o.Window/2+1, o.Window-o.Stride) }
+
 // question asks for the predicted tokens of the window from a token on.
 func (o TextOptions) question(start int) engine.Question {
 	w := o.IDs[start : start+o.Window]
-	given := max(o.Window/2+1, o.Window-o.Stride)
-	return engine.Question{Prompt: w[:given], Answers: [][]int32{w[given:]}}
+	return engine.Question{Prompt: w[:o.given()], Answers: [][]int32{w[o.given():]}}
 }
 
 func measureWindow(ctx context.Context, m *engine.Model, o TextOptions, q engine.Question) (w window, err error) {

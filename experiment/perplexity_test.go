@@ -3,6 +3,7 @@ package experiment
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -61,5 +62,16 @@ func TestPerplexityFigures(t *testing.T) {
 	}
 	if w := p.Windows[1]; w.First != 4 || w.Tokens != 3 || math.Abs(w.Before-math.Exp(5.0/3)) > 1e-12 || math.Abs(w.KL-0.4/3) > 1e-12 {
 		t.Errorf("second window %+v", w)
+	}
+}
+
+// What a window's predictions would take is bounded before any work.
+func TestWindowTooLargeForADivergence(t *testing.T) {
+	m := demoModel(t, 1)
+	n := 2*(maxReference/4/m.Config().Vocab) + 100
+	o := TextOptions{Name: "text", IDs: make([]int32, n), Window: n, Stride: n, Patch: Patching{Overlay: overlayOf(t, m, harmful())}}
+	_, err := MeasurePerplexity(t.Context(), &Run{Model: m}, o)
+	if err == nil || !strings.Contains(err.Error(), "takes more than 4 GiB: give a smaller window") {
+		t.Error(err)
 	}
 }
