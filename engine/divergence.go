@@ -19,21 +19,32 @@ type Reference struct {
 // each, under their overlays. What it says of one does not depend on the others,
 // nor on references that the questions have already.
 func (m *Model) References(ctx context.Context, qs []Question) ([]*Reference, error) {
+	_, refs, err := m.record(ctx, qs, job{record: true})
+	return refs, err
+}
+
+// ScoreReferences is ScoreTokens and References by one pass.
+func (m *Model) ScoreReferences(ctx context.Context, qs []Question) ([][]Answer, []*Reference, error) {
+	return m.record(ctx, qs, job{record: true, byToken: true})
+}
+
+func (m *Model) record(ctx context.Context, qs []Question, j job) ([][]Answer, []*Reference, error) {
 	out := make([]*Reference, len(qs))
 	all := make([]asked, len(qs))
 	for i, q := range qs {
 		if len(q.Answers) != 1 {
-			return nil, fmt.Errorf("question %d: a reference of %d answers: there must be one", i, len(q.Answers))
+			return nil, nil, fmt.Errorf("question %d: a reference of %d answers: there must be one", i, len(q.Answers))
 		}
 		tokens := len(q.Answers[0])
 		out[i] = &Reference{make([]float32, tokens*m.config.Vocab), make([]float64, tokens)}
 		q.Reference = out[i]
 		all[i].Question = q
 	}
-	if _, err := m.NewBatch(0).score(ctx, job{record: true}, all); err != nil {
-		return nil, err
+	answers, err := m.NewBatch(0).score(ctx, j, all)
+	if err != nil {
+		return nil, nil, err
 	}
-	return out, nil
+	return answers, out, nil
 }
 
 // fits reports why r cannot be the reference of q on a model with such a

@@ -140,6 +140,27 @@ func TestDivergenceInvariance(t *testing.T) {
 	}
 }
 
+// One pass gives the references and the scores that two give.
+func TestScoreReferences(t *testing.T) {
+	ctx := t.Context()
+	m := testModel(t, testmodel.Tiny, Options{})
+	qs := referred(t, m, rand.New(rand.NewPCG(3, 3)), 5)
+	answers, refs, err := m.ScoreReferences(ctx, qs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range qs {
+		if !reflect.DeepEqual(refs[i], qs[i].Reference) {
+			t.Errorf("question %d: another reference", i)
+		}
+		qs[i].Reference = nil
+	}
+	want, err := m.ScoreTokens(ctx, qs)
+	if err != nil || !reflect.DeepEqual(answers, want) {
+		t.Errorf("got %v, want %v, %v", answers, want, err)
+	}
+}
+
 // At the model that the references are of, the divergence has no slope at all.
 func TestDivergenceIsFlatAtItsReference(t *testing.T) {
 	m := testModel(t, testmodel.Tiny, Options{})

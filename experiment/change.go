@@ -11,28 +11,42 @@ type AnswerChange struct {
 	evaluate.Counts
 	ShareBefore Estimate `json:"share_before"` // right, of the model as it is
 	ShareAfter  Estimate `json:"share_after"`  // right, of the patched model
-	PValue      float64  `json:"p_value"`      // McNemar's, exact and two-sided
-	Holm        float64  `json:"p_holm"`       // that, adjusted for the tests beside it
-	Gain        Estimate `json:"gain"`         // mean change of seq_logprob, nats
+	Test
+	Gain Estimate `json:"gain"` // mean change of seq_logprob, nats
 }
 
 // changeOf compares the answers to some probes of a set.
 func changeOf(before, after *evaluate.Measurement, probes []int) AnswerChange {
-	c := evaluate.Counts{Total: len(probes)}
-	var gains []float64
-	for _, i := range probes {
-		was, is := before.Right[i], after.Right[i]
+	c := countsOf(picked(before.Right, probes), picked(after.Right, probes))
+	gains := picked(gainsOf(before, after), probes)
+	return AnswerChange{c, shareOf(c.Before, c.Total), shareOf(c.After, c.Total), mcNemar(c.Fixed, c.Broke), meanOf(gains)}
+}
+
+// countsOf compares marks of the same questions.
+func countsOf(before, after []bool) evaluate.Counts {
+	c := evaluate.Counts{Total: len(before)}
+	for i, was := range before {
+		is := after[i]
 		c.Before, c.After = c.Before+one(was), c.After+one(is)
 		c.Fixed, c.Broke = c.Fixed+one(is && !was), c.Broke+one(was && !is)
-		gains = append(gains, after.SeqLogprob[i]-before.SeqLogprob[i])
 	}
-	p := stats.McNemar(c.Fixed, c.Broke)
-	return AnswerChange{c, shareOf(c.Before, c.Total), shareOf(c.After, c.Total), p, p, meanOf(gains)}
+	return c
+}
+
+// Test is whether answers changed one way more often than chance would have it.
+type Test struct {
+	PValue float64 `json:"p_value"` // McNemar's, exact and two-sided
+	Holm   float64 `json:"p_holm"`  // that, adjusted for the tests beside it
+}
+
+func mcNemar(fixed, broke int) Test {
+	p := stats.McNemar(fixed, broke)
+	return Test{p, p}
 }
 
 // adjust corrects the p-values of tests that are looked at together, by Holm's
 // method.
-func adjust(tests []*AnswerChange) {
+func adjust(tests []*Test) {
 	var ps []float64
 	for _, t := range tests {
 		ps = append(ps, t.PValue)
@@ -86,13 +100,16 @@ func joined(parts []*evaluate.Measurement) *evaluate.Measurement {
 const significance = 0.05
 
 // verdict says what the adjusted p-value lets one conclude.
-func (c AnswerChange) verdict() string {
+func (c AnswerChange) verdict() string { return verdict(c.Fixed, c.Broke, c.Holm) }
+
+// verdict says what a p-value lets one conclude.
+func verdict(fixed, broke int, p float64) string {
 	switch {
-	case c.Fixed+c.Broke == 0:
+	case fixed+broke == 0:
 		return "no answer went from wrong to right or back"
-	case c.Holm >= significance:
+	case p >= significance:
 		return "no evidence of a difference"
-	case c.Fixed > c.Broke:
+	case fixed > broke:
 		return "a gain that is unlikely to be chance"
 	}
 	return "a loss that is unlikely to be chance"

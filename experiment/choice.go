@@ -179,21 +179,21 @@ func (c *Choice) count(patched bool) {
 	}
 	before, after := c.marks(all)
 	c.Base = c.score(before)
-	var tests []*Paired
+	var tests []*Test
 	for _, name := range subjects {
 		was, is := c.marks(members[name])
 		s := SubjectScore{Subject: name, Total: len(was), Accuracy: shareOf(countRight(was), len(was))}
 		if patched {
 			change := pairedOf(was, is)
 			s.Change = &change
-			tests = append(tests, s.Change)
+			tests = append(tests, &s.Change.Test)
 		}
 		c.Subjects = append(c.Subjects, s)
 	}
 	if patched {
 		score, change, gain := c.score(after), pairedOf(before, after), meanOf(gains)
 		c.Patched, c.Change, c.Gain = &score, &change, &gain
-		adjustPaired(tests)
+		adjust(tests)
 	}
 }
 

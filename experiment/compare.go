@@ -5,7 +5,6 @@ import (
 
 	"bankai"
 	"bankai/evaluate"
-	"bankai/internal/stats"
 )
 
 // Comparison is many patches on one yardstick, each alone.
@@ -28,12 +27,11 @@ type Compared struct {
 // Duel is two patches on the same questions. Answers that both give right, or
 // both wrong, say nothing of which is better.
 type Duel struct {
-	A      string  `json:"a"`
-	B      string  `json:"b"`
-	OnlyA  int     `json:"only_a"`  // answers that A alone gives right
-	OnlyB  int     `json:"only_b"`  // that B alone does
-	PValue float64 `json:"p_value"` // McNemar's, exact and two-sided
-	Holm   float64 `json:"p_holm"`  // adjusted for the number of pairs
+	A     string `json:"a"`
+	B     string `json:"b"`
+	OnlyA int    `json:"only_a"` // answers that A alone gives right
+	OnlyB int    `json:"only_b"` // that B alone does
+	Test         // adjusted for the number of pairs
 }
 
 // CompareOptions choose the patches and the questions.
@@ -75,32 +73,30 @@ func (c *Comparison) compare(sizes []PatchSize, by []*evaluate.Measurement) {
 		c.Patches = append(c.Patches, Compared{s, changeOf(by[0], by[i+1], all)})
 		c.Generated.By = append(c.Generated.By, s.Name)
 	}
-	var tests []*AnswerChange
+	var tests []*Test
 	for i := range c.Patches {
-		tests = append(tests, &c.Patches[i].AnswerChange)
+		tests = append(tests, &c.Patches[i].Test)
 	}
 	adjust(tests)
 	c.Base = c.Patches[0].ShareBefore
-	var ps []float64
 	for i, a := range sizes {
 		for j, b := range sizes[:i] {
 			d := duel(by[j+1], by[i+1])
 			d.A, d.B = b.Name, a.Name
-			c.Pairs, ps = append(c.Pairs, d), append(ps, d.PValue)
+			c.Pairs = append(c.Pairs, d)
 		}
 	}
-	for i, p := range stats.Holm(ps) {
-		c.Pairs[i].Holm = p
+	tests = nil
+	for i := range c.Pairs {
+		tests = append(tests, &c.Pairs[i].Test)
 	}
+	adjust(tests)
 }
 
 // duel counts the answers on which two measurements differ.
 func duel(a, b *evaluate.Measurement) (d Duel) {
-	for i, right := range a.Right {
-		d.OnlyA += one(right && !b.Right[i])
-		d.OnlyB += one(b.Right[i] && !right)
-	}
-	d.PValue = stats.McNemar(d.OnlyB, d.OnlyA)
+	c := countsOf(a.Right, b.Right)
+	d.OnlyA, d.OnlyB, d.Test = c.Broke, c.Fixed, mcNemar(c.Fixed, c.Broke)
 	return d
 }
 

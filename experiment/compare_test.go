@@ -64,7 +64,7 @@ func TestDuel(t *testing.T) {
 func TestComparisonOfMany(t *testing.T) {
 	pairs := func(differ, alike int) (all []Duel) {
 		for i := range differ + alike {
-			d := Duel{A: string(rune('a' + i)), B: string(rune('A' + i)), Holm: 0.01}
+			d := Duel{A: string(rune('a' + i)), B: string(rune('A' + i)), Test: Test{Holm: 0.01}}
 			if i >= differ {
 				d.Holm = 0.05
 			}

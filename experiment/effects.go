@@ -88,7 +88,8 @@ func sum(values []float64) (s float64) {
 	return s
 }
 
-// resamples is how often a bootstrap draws.
+// resamples is how often a bootstrap draws: enough for two digits of an interval's
+// ends.
 const resamples = 2000
 
 // resample calls visit with so many draws of n out of n, with replacement.

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
-	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/internal/lora"
-	"bankai/internal/stats"
 	"bankai/probe"
 	"bankai/search"
 )
@@ -53,8 +50,7 @@ type Rival struct {
 // Changes are the answers of the model as it is and of the changed one.
 type Changes struct {
 	evaluate.Counts
-	P    float64 `json:"p_value"` // McNemar's
-	Holm float64 `json:"p_holm"`  // adjusted for the rivals, or for them and the further sets
+	Test // adjusted for the rivals, or for them and the further sets; on Seen it is not
 }
 
 // Beside is what happened to a further set.
@@ -239,9 +235,6 @@ func (o LoRAOptions) timingKey() string {
 	return key
 }
 
-// sizeOf is the bytes of a patch as a .bankai file without provenance.
-func sizeOf(p *bankai.Patch) (int64, error) { return p.WithMeta(bankai.Meta{}).WriteTo(io.Discard) }
-
 // result compares all pieces with the first.
 func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 	l := &LoRA{
@@ -250,17 +243,18 @@ func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 	}
 	base := pieces[0] // or, alone, the timings
 	for i, p := range pieces {
+		if p.Timing != nil {
+			l.Timing = p.Timing
+			continue
+		}
 		v := p.Rival
 		v.Seen, v.HeldOut, v.Perplexity = changesOf(base.Seen, p.Seen), changesOf(base.HeldOut, p.HeldOut), p.Perplexity
 		for k, right := range p.Also {
 			v.Also = append(v.Also, Beside{o.Also[k].Name, changesOf(base.Also[k], right)})
 		}
-		switch {
-		case p.Timing != nil:
-			l.Timing = p.Timing
-		case i == 0:
+		if i == 0 {
 			l.Base = v
-		default:
+		} else {
 			l.Rivals = append(l.Rivals, v)
 		}
 	}
@@ -271,35 +265,21 @@ func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 // adjust corrects the p-values of the held-out sets for the number of rivals, and
 // those of the further sets for the number of these and rivals.
 func (l *LoRA) adjust() {
-	var held, also []*Changes
+	var held, also []*Test
 	for i := range l.Rivals {
-		held = append(held, &l.Rivals[i].HeldOut)
+		held = append(held, &l.Rivals[i].HeldOut.Test)
 		for k := range l.Rivals[i].Also {
-			also = append(also, &l.Rivals[i].Also[k].Changes)
+			also = append(also, &l.Rivals[i].Also[k].Test)
 		}
 	}
-	for _, family := range [][]*Changes{held, also} {
-		var ps []float64
-		for _, c := range family {
-			ps = append(ps, c.P)
-		}
-		for i, p := range stats.Holm(ps) {
-			family[i].Holm = p
-		}
-	}
+	adjust(held)
+	adjust(also)
 }
 
 // changesOf counts what became of answers.
-func changesOf(before, after []bool) (c Changes) {
-	c.Total = len(before)
-	for i := range after {
-		c.Before += one(before[i])
-		c.After += one(after[i])
-		c.Fixed += one(after[i] && !before[i])
-		c.Broke += one(before[i] && !after[i])
-	}
-	c.P = stats.McNemar(c.Fixed, c.Broke)
-	return c
+func changesOf(before, after []bool) Changes {
+	c := countsOf(before, after)
+	return Changes{c, mcNemar(c.Fixed, c.Broke)}
 }
 
 // grouped are the rivals by name, in order: one of each patch, several of each

@@ -72,7 +72,7 @@ func TestLoRAFigures(t *testing.T) {
 	}
 	want := evaluate.Compare(o.HeldOut, base, after)
 	v := got.Rivals[2]
-	if v.HeldOut.Counts != want.Counts() || v.HeldOut.P != want.PValue || v.Cost != trained.Cost {
+	if v.HeldOut.Counts != want.Counts() || v.HeldOut.PValue != want.PValue || v.Cost != trained.Cost {
 		t.Errorf("got %+v at a cost of %v, want %+v at %v", v.HeldOut, v.Cost, want.Counts(), trained.Cost)
 	}
 	params := 0

@@ -4,22 +4,17 @@ import (
 	"fmt"
 	"math"
 
+	"bankai/evaluate"
 	"bankai/internal/stats"
 )
 
 // Paired is the right answers to the same questions before and after a patch.
 type Paired struct {
-	Total  int `json:"total"`
-	Before int `json:"before"` // right
-	After  int `json:"after"`
-	Fixed  int `json:"fixed"` // wrong before, right after
-	Broke  int `json:"broke"` // right before, wrong after
-
+	evaluate.Counts
 	ShareBefore Estimate `json:"share_before"`
 	ShareAfter  Estimate `json:"share_after"`
 	Difference  Estimate `json:"difference"` // of the shares, after less before, by Newcombe's method
-	PValue      float64  `json:"p_value"`    // McNemar's, exact and two-sided
-	Holm        float64  `json:"p_holm"`     // that, adjusted for the tests beside it
+	Test
 
 	// Needed is the least net loss of right answers that McNemar's test would have
 	// called evidence at 0.05, with as many answers changed as were, or more where so
@@ -29,17 +24,11 @@ type Paired struct {
 
 // pairedOf compares marks of the same questions.
 func pairedOf(before, after []bool) Paired {
-	p := Paired{Total: len(before)}
-	for i, was := range before {
-		is := after[i]
-		p.Before, p.After = p.Before+one(was), p.After+one(is)
-		p.Fixed, p.Broke = p.Fixed+one(is && !was), p.Broke+one(was && !is)
-	}
+	p := Paired{Counts: countsOf(before, after)}
 	p.ShareBefore, p.ShareAfter = shareOf(p.Before, p.Total), shareOf(p.After, p.Total)
 	low, high := newcombe(p.Before-p.Broke, p.Broke, p.Fixed, p.Total)
 	p.Difference = Estimate{float64(p.Fixed-p.Broke) / float64(p.Total), low, high, p.Total}
-	p.PValue = stats.McNemar(p.Fixed, p.Broke)
-	p.Holm, p.Needed = p.PValue, neededLoss(p.Fixed+p.Broke, p.Total)
+	p.Test, p.Needed = mcNemar(p.Fixed, p.Broke), neededLoss(p.Fixed+p.Broke, p.Total)
 	return p
 }
 
@@ -84,17 +73,8 @@ func neededLoss(changed, total int) int {
 
 // finding says what the comparison shows and what it cannot.
 func (p Paired) finding(what string) string {
-	verdict := "no evidence of a difference"
-	switch {
-	case p.Fixed+p.Broke == 0:
-		verdict = "no answer went from wrong to right or back"
-	case p.PValue < significance && p.Fixed > p.Broke:
-		verdict = "a gain that is unlikely to be chance"
-	case p.PValue < significance:
-		verdict = "a loss that is unlikely to be chance"
-	}
 	return fmt.Sprintf("Patched, %d of %d %s are right, where %d were: fixed %d, broke %d, p = %s: %s.",
-		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, text(P(p.PValue)), verdict)
+		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, text(P(p.PValue)), verdict(p.Fixed, p.Broke, p.PValue))
 }
 
 // limits says how large the change is, and where there is no evidence of one, how
@@ -132,16 +112,4 @@ func points(x float64) string {
 		return "+" + Digits(100*x)
 	}
 	return Digits(100 * x)
-}
-
-// adjustPaired corrects the p-values of comparisons that are looked at together,
-// by Holm's method.
-func adjustPaired(tests []*Paired) {
-	var ps []float64
-	for _, t := range tests {
-		ps = append(ps, t.PValue)
-	}
-	for i, p := range stats.Holm(ps) {
-		tests[i].Holm = p
-	}
 }

@@ -124,32 +124,37 @@ func (o TextOptions) question(start int) engine.Question {
 }
 
 func measureWindow(ctx context.Context, m *engine.Model, o TextOptions, q engine.Question) (w window, err error) {
-	before, err := m.ScoreTokens(ctx, []engine.Question{q})
-	if err != nil {
-		return w, err
-	}
-	for _, a := range before[0] {
-		w.Before = append(w.Before, a.LogProb)
-		w.RightBefore += one(a.Greedy)
-	}
+	qs := []engine.Question{q}
 	if o.Patch.Overlay == nil {
-		return w, nil
+		before, err := m.ScoreTokens(ctx, qs)
+		if err == nil {
+			w.Before, w.RightBefore = logProbs(before[0])
+		}
+		return w, err
 	}
-	refs, err := m.References(ctx, []engine.Question{q})
+	before, refs, err := m.ScoreReferences(ctx, qs)
 	if err != nil {
 		return w, err
 	}
-	q.Overlay, q.Reference = o.Patch.Overlay, refs[0]
-	after, err := m.ScoreTokens(ctx, []engine.Question{q})
+	qs[0].Overlay, qs[0].Reference = o.Patch.Overlay, refs[0]
+	after, err := m.ScoreTokens(ctx, qs)
 	if err != nil {
 		return w, err
 	}
+	w.Before, w.RightBefore = logProbs(before[0])
+	w.After, w.RightAfter = logProbs(after[0])
 	for _, a := range after[0] {
-		w.After = append(w.After, a.LogProb)
 		w.KL = append(w.KL, a.KL)
-		w.RightAfter += one(a.Greedy)
 	}
 	return w, nil
+}
+
+// logProbs are those of tokens, and how many of these were the likeliest ones.
+func logProbs(tokens []engine.Answer) (all []float64, right int) {
+	for _, t := range tokens {
+		all, right = append(all, t.LogProb), right+one(t.Greedy)
+	}
+	return all, right
 }
 
 func one(yes bool) int {

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"bankai/evaluate"
-	"bankai/internal/stats"
 )
 
 // Rescored is the marks of stored generations under other rules, or other right
@@ -41,10 +40,9 @@ type Remarked struct {
 // AgainstBase is what a patch fixed and broke. The p-value is adjusted for the
 // number of rows that have one.
 type AgainstBase struct {
-	Fixed  int     `json:"fixed"`
-	Broke  int     `json:"broke"`
-	PValue float64 `json:"p_value"` // McNemar's, exact and two-sided
-	Holm   float64 `json:"p_holm"`
+	Fixed int `json:"fixed"`
+	Broke int `json:"broke"`
+	Test
 }
 
 // ChangedMark is an answer that is marked otherwise.
@@ -206,39 +204,26 @@ func (r *Rescored) count(g *Generated, now []Generation) {
 			r.Rows = append(r.Rows, row)
 		}
 	}
-	var was, is []*AgainstBase
+	var was, is []*Test
 	for _, row := range r.Rows {
 		if row.AgainstNow != nil {
-			was, is = append(was, row.AgainstWas), append(is, row.AgainstNow)
+			was, is = append(was, &row.AgainstWas.Test), append(is, &row.AgainstNow.Test)
 		}
 	}
-	adjustAgainst(was)
-	adjustAgainst(is)
+	adjust(was)
+	adjust(is)
 }
 
 // tally counts the right texts of column k, and what they fix and break of
 // column 0.
 func tally(answers []Generation, members []int, k int) (right int, against *AgainstBase) {
-	against = &AgainstBase{}
+	var was, is []bool
 	for _, i := range members {
-		was, is := answers[i].Right[0], answers[i].Right[k]
-		right += one(is)
-		against.Fixed += one(is && !was)
-		against.Broke += one(was && !is)
+		was, is = append(was, answers[i].Right[0]), append(is, answers[i].Right[k])
 	}
+	c := countsOf(was, is)
 	if k == 0 {
-		return right, nil
+		return c.After, nil
 	}
-	against.PValue = stats.McNemar(against.Fixed, against.Broke)
-	return right, against
-}
-
-func adjustAgainst(tests []*AgainstBase) {
-	var ps []float64
-	for _, t := range tests {
-		ps = append(ps, t.PValue)
-	}
-	for i, p := range stats.Holm(ps) {
-		tests[i].Holm = p
-	}
+	return c.After, &AgainstBase{c.Fixed, c.Broke, mcNemar(c.Fixed, c.Broke)}
 }

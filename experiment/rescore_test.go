@@ -70,7 +70,7 @@ func TestRescore(t *testing.T) {
 		{Set: "sums", By: base, Total: 4, RightWas: 1, RightNow: 2, ShareWas: shareOf(1, 4), ShareNow: shareOf(2, 4)},
 		{
 			Set: "sums", By: "fix", Total: 4, RightWas: 3, RightNow: 4, ShareWas: shareOf(3, 4), ShareNow: shareOf(4, 4),
-			AgainstWas: &AgainstBase{Fixed: 2, PValue: 0.5, Holm: 0.5}, AgainstNow: &AgainstBase{Fixed: 2, PValue: 0.5, Holm: 0.5},
+			AgainstWas: &AgainstBase{Fixed: 2, Test: Test{0.5, 0.5}}, AgainstNow: &AgainstBase{Fixed: 2, Test: Test{0.5, 0.5}},
 		},
 	}
 	if a, b := asJSON(t, got.Rows), asJSON(t, want); a != b {

@@ -136,11 +136,11 @@ func (s *Stack) answer(sets []evaluate.Named, got [][]*evaluate.Measurement) {
 		}
 		s.Generated.keep(set, by)
 	}
-	var tests []*AnswerChange
+	var tests []*Test
 	for i := range s.Combinations {
 		c := &s.Combinations[i]
 		c.AnswerChange = changeOf(whole[0], whole[i+1], allOf(len(whole[0].Right)))
-		tests = append(tests, &c.AnswerChange)
+		tests = append(tests, &c.Test)
 	}
 	adjust(tests)
 	s.interfere(whole)

@@ -119,9 +119,9 @@ func setChange(s evaluate.Named, before, after *evaluate.Measurement) SetChange 
 	for _, name := range names {
 		c.Categories = append(c.Categories, CategoryChange{name, changeOf(before, after, members[name])})
 	}
-	var tests []*AnswerChange
+	var tests []*Test
 	for i := range c.Categories {
-		tests = append(tests, &c.Categories[i].AnswerChange)
+		tests = append(tests, &c.Categories[i].Test)
 	}
 	adjust(tests)
 	return c
@@ -145,15 +145,12 @@ func gainsOf(before, after *evaluate.Measurement) []float64 {
 	return gains
 }
 
-// bootstrapRounds are enough for two digits of an interval's ends.
-const bootstrapRounds = 2000
-
 // gapOf is the difference of the means of two independent samples. The interval
 // is a bootstrap's that draws from both together, so that the number drawn of
 // each varies as well: a little wider than with fixed numbers.
 func gapOf(seed uint64, seen, unseen []float64) Estimate {
 	all := slices.Concat(seen, unseen)
-	interval := stats.Bootstrap(len(all), seed, bootstrapRounds, func(pick []int) float64 {
+	return resampled(stats.Mean(seen)-stats.Mean(unseen), len(all), seed, func(pick []int) float64 {
 		var sums [2]float64
 		var n [2]int
 		for _, i := range pick {
@@ -166,7 +163,6 @@ func gapOf(seed uint64, seen, unseen []float64) Estimate {
 		}
 		return sums[0]/float64(n[0]) - sums[1]/float64(n[1])
 	})
-	return estimate(stats.Mean(seen)-stats.Mean(unseen), interval, len(all))
 }
 
 // categoryGaps are the gaps of the categories that both sets have.
@@ -184,8 +180,8 @@ func categoryGaps(seed uint64, seen, unseen probe.Set, seenMarks, unseenMarks []
 }
 
 // picked are the values at some indices.
-func picked(values []float64, at []int) []float64 {
-	var some []float64
+func picked[T any](values []T, at []int) []T {
+	var some []T
 	for _, i := range at {
 		some = append(some, values[i])
 	}

@@ -35,7 +35,7 @@ func (v *Variations) Present() *Presentation {
 			out.Findings = append(out.Findings, fmt.Sprintf("By category, the patch does more for what the search saw in %s. The intervals are not corrected for the number of categories, %d.",
 				strings.Join(wide, ", "), len(v.Gap.ByCategory)))
 		}
-		out.Notes = append(out.Notes, fmt.Sprintf("The memorisation gap has a bootstrap's interval of %s draws over the probes of both sets. Where few answers changed, or nearly all, it is too narrow.", evaluate.Thousands(bootstrapRounds)))
+		out.Notes = append(out.Notes, fmt.Sprintf("The memorisation gap has a bootstrap's interval of %s draws over the probes of both sets. Where few answers changed, or nearly all, it is too narrow.", evaluate.Thousands(resamples)))
 		panels = append(panels, v.Seen.bars("seen by the search"))
 		alt += ", and of those that the search saw"
 	}

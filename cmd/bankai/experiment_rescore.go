@@ -19,9 +19,9 @@ func (a *app) rescoreCommand() *cobra.Command {
 		Use:   "rescore RESULT.json [--probes F]",
 		Short: "mark generated texts again, without the model",
 		Long: `Marks the texts again that an experiment kept in its JSON (variations, compare,
-stack, gsm8k), or that "bankai eval --json" printed. The model
-is not needed. It tells the old and the new counts, every answer that is marked
-otherwise, and McNemar's exact test before and after.
+stack, gsm8k), or that "bankai eval --json" printed. The model is not needed. It
+tells the old and the new counts, every answer that is marked otherwise, and
+McNemar's exact test before and after.
 
 Without --probes, today's rules are applied to the right answers that are
 stored. With --probes the right answers and the alternates are those of that
