@@ -48,11 +48,12 @@ func main() {
 	multiplyRows256()
 	for _, n := range []int{1, 2, 4} {
 		scores512(n)
-		addValues(w512, n)
+		addValues(w512, n, w512.all)
 	}
+	valuesInMemory := w256.inMemory("values", valueBits...)
 	for _, n := range []int{1, 2} {
 		scores256(n)
-		addValues(w256, n)
+		addValues(w256, n, valuesInMemory)
 	}
 	for _, w := range []*width{w512, w256} {
 		addFloats(w)

@@ -17,11 +17,16 @@ type values struct {
 	out, outStride, row, stride, v, vscale, groups, next, nextScale Register
 
 	// tinyMax, weightMax, weightStep and what takes the sign from a float
-	tiny, most, unit, abs VecVirtual
+	tiny, most, unit, abs Op
 }
 
+// valueBits are the constants of AddValues: tinyMax, weightMax, weightStep and the
+// bits of a float without its sign.
+var valueBits = []uint32{tinyMaxBits, 0x46FFFE00, 0x38000100, 0x7FFFFFFF}
+
 // addValues sums products of pairs of positions in int32: at most 16 · 127 · 32767.
-func addValues(w *width, n int) {
+// all puts a constant where it can be an operand.
+func addValues[T Op](w *width, n int, all func(bits uint32) T) {
 	name := fmt.Sprintf("addValues%sx%d", w.name, n)
 	TEXT(name, NOSPLIT, "func(out *float32, outStride uintptr, w *float32, stride uintptr, v *int8, vscale *float32, groups int, next *int8, nextScale *float32)")
 	Pragma("noescape")
@@ -32,7 +37,7 @@ func addValues(w *width, n int) {
 		row: Load(Param("w"), GP64()), stride: Load(Param("stride"), GP64()),
 		v: Load(Param("v"), GP64()), vscale: Load(Param("vscale"), GP64()), groups: Load(Param("groups"), GP64()),
 		next: Load(Param("next"), GP64()), nextScale: Load(Param("nextScale"), GP64()),
-		tiny: w.all(tinyMaxBits), most: w.all(0x46FFFE00), unit: w.all(0x38000100), abs: w.all(0x7FFFFFFF),
+		tiny: all(valueBits[0]), most: all(valueBits[1]), unit: all(valueBits[2]), abs: all(valueBits[3]),
 	}
 	acc := w.regs(2 * w.perLanes() * n)
 
@@ -80,10 +85,15 @@ func (a values) quantize() []VecVirtual {
 			VMAXPS(m, largest, largest)
 		}
 		a.w.fold(largest, VMAXPS)
-		VMAXSS(a.tiny.AsX(), largest.AsX(), largest.AsX())
+		VMAXSS(lowest32(a.tiny), largest.AsX(), largest.AsX())
 		inv := a.w.reg()
-		VDIVSS(largest.AsX(), a.most.AsX(), inv.AsX())
-		VMULSS(a.unit.AsX(), largest.AsX(), step.AsX())
+		if most, ok := a.most.(Mem); ok {
+			VMOVSS(most, inv.AsX())
+			VDIVSS(largest.AsX(), inv.AsX(), inv.AsX())
+		} else {
+			VDIVSS(largest.AsX(), lowest32(a.most), inv.AsX())
+		}
+		VMULSS(lowest32(a.unit), largest.AsX(), step.AsX())
 		VBROADCASTSS(inv.AsX(), inv)
 		VBROADCASTSS(step.AsX(), step)
 		for _, v := range x {
@@ -102,6 +112,14 @@ func (a values) quantize() []VecVirtual {
 		}
 	}
 	return steps
+}
+
+// lowest32 is the first lane of a constant.
+func lowest32(c Op) Op {
+	if v, ok := c.(VecVirtual); ok {
+		return v.AsX()
+	}
+	return c
 }
 
 // pair512 adds the values of positions p and p+1.
