@@ -131,7 +131,7 @@ func (m *Model) pack() {
 		if t.Kind != weights.OneBit {
 			continue
 		}
-		w, blocks := kernel.NewMatrix(t.Rows, t.Cols), t.Blocks()
+		w, blocks := m.kernel.NewMatrix(t.Rows, t.Cols), t.Blocks()
 		m.workers.run(w.Tiles(), packGrain, func(_, lo, hi int) { w.PackTiles(blocks, lo, hi) })
 		m.matrices[t.Name] = w
 		m.file.Evict() // the packed copy is what is used from here on

@@ -180,7 +180,7 @@ func (b *Batch) addResidual(p *pass) {
 // inputs makes room for what the next projections multiply: n tokens of so many
 // values.
 func (b *Batch) inputs(n, width int) {
-	b.acts.Reset(n, width, b.model.exact)
+	b.model.kernel.Reset(&b.acts, n, width, b.model.exact)
 	if b.model.adapter != nil {
 		b.floats = resize(b.floats, n*width)
 	}

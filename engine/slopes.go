@@ -41,7 +41,7 @@ func (s *Slopes) Partial(k, group int, dst []float32) {
 	g, x := s.g, s.Projections[k].X
 	w := g.m.matrices[s.Projections[k].Tensor]
 	if len(s.quantized) == 0 || &s.quantized[0] != &x[0] {
-		g.b.acts.Reset(len(s.Questions), w.Cols, g.m.exact)
+		g.m.kernel.Reset(&g.b.acts, len(s.Questions), w.Cols, g.m.exact)
 		g.b.each(len(s.Questions), func(_, t int) { g.m.kernel.SetToken(&g.b.acts, t, head(x, t, w.Cols)) })
 		s.quantized = x
 	}

@@ -1,25 +1,49 @@
 package kernel
 
-// MaxBlock is the largest number of tokens a kernel multiplies at once.
+// MaxBlock is the largest number of tokens that any kernel multiplies at once.
 const MaxBlock = 8
 
-// Acts is a batch of activation vectors [Tokens, Cols] in the layout the
-// kernels read. Tokens are cut into blocks of 8, 4, 2 and 1; inside a block the
-// values of four neighbouring columns (one column in exact precision) lie
-// together for all its tokens, so that a kernel reads memory in order.
+// actGroups is the number of activation groups to a weight's scale.
+const actGroups = GroupSize / ActGroup
+
+// actsForm is how a set wants the activations of fast precision.
+type actsForm int
+
+const (
+	// plainActs are int8 and scales as they are.
+	plainActs actsForm = iota
+	// dotActs fit the weights of 2·2^a that kernels make of the layout dots: the
+	// a-th of the four groups that share a weight's scale has its own scale divided
+	// by 2^a, and −2^a·Σq beside it.
+	dotActs
+	// tableActs are tables of sums for the layout tables.
+	tableActs
+)
+
+// maxBlock is the largest number of tokens in a block.
+func (f actsForm) maxBlock() int {
+	if f == tableActs {
+		return 4
+	}
+	return MaxBlock
+}
+
+// Acts is a batch of activation vectors [Tokens, Cols] in the form that the set
+// which filled it multiplies. Tokens are cut into blocks of 8, 4, 2 and 1; inside a
+// block the values of a few neighbouring columns (one column in exact precision)
+// lie together for all its tokens, so that a kernel reads memory in order.
 //
-// In fast precision a group of ActGroup values is stored as int8 with one
-// scale, q = round(x·127/max|x|), as llama.cpp does for Q8_0; in exact
-// precision values stay float32. The a-th of the four groups that share a
-// weight's scale has its own scale divided by 2^a and its sum multiplied by it,
-// to match the weights of 2·2^a that the kernels make: see Matrix.
+// In fast precision a group of ActGroup values is quantised to int8 with one
+// scale, q = round(x·127/max|x|), as llama.cpp does for Q8_0; in exact precision
+// values stay float32.
 type Acts struct {
 	Tokens, Cols int
 	exact        bool
 
 	q     []int8    // [block][Cols/4][width][4]
-	scale []float32 // [block][Cols/ActGroup][width], over 2^a
-	nsum  []int32   // −2^a·Σq of the group, same shape
+	scale []float32 // [block][Cols/ActGroup][width]
+	nsum  []int32   // of dotActs, same shape
+	table []byte    // of tableActs: [block][Cols/8][width][tableBytes]
 	f     []float32 // [block][Cols][width]
 
 	blocks []block
@@ -31,45 +55,69 @@ type block struct {
 	q            []int8
 	scale        []float32
 	nsum         []int32
+	table        []byte
 	f            []float32
 }
 
-// actGroups is the number of activation groups to a weight's scale.
-const actGroups = GroupSize / ActGroup
+const (
+	// tableCols is the number of columns whose signs share a byte, and tableBytes
+	// the size of the tables of their sums Σ±q, one for each half of the byte. A
+	// sum plus tableBias is 32·high + low: 16 low parts, then 16 high ones. So the
+	// parts of the eight sums of an activation group add up in bytes.
+	tableCols  = 8
+	tableBytes = 2 * 2 * 16
+	tableBias  = 512
+)
 
 // at is where column col of the block's token t lies in q.
 func (b *block) at(col, t int) int { return (col/maskCols*b.width+t)*maskCols + col%maskCols }
 
-// group is the part of b that holds the columns of group g.
-func (b *block) group(g int) block {
-	lo, hi := g*GroupSize*b.width, (g+1)*GroupSize*b.width
-	out := block{token: b.token, width: b.width}
-	if b.f != nil {
-		out.f = b.f[lo:hi]
-		return out
+// groups is the part of b that holds the columns of the groups [lo, hi).
+func (b *block) groups(lo, hi int) block {
+	lo, hi = lo*GroupSize*b.width, hi*GroupSize*b.width
+	return block{
+		token: b.token, width: b.width,
+		q: part(b.q, lo, hi), scale: part(b.scale, lo/ActGroup, hi/ActGroup), nsum: part(b.nsum, lo/ActGroup, hi/ActGroup),
+		table: part(b.table, lo/tableCols*tableBytes, hi/tableCols*tableBytes), f: part(b.f, lo, hi),
 	}
-	out.q, out.scale, out.nsum = b.q[lo:hi], b.scale[lo/ActGroup:hi/ActGroup], b.nsum[lo/ActGroup:hi/ActGroup]
-	return out
 }
 
-// Reset makes a hold tokens vectors of cols values, reusing its memory. cols
-// must be a multiple of GroupSize. The values are undefined until SetToken.
-func (a *Acts) Reset(tokens, cols int, exact bool) {
+// part is s[lo:hi], nil if there is no s.
+func part[T any](s []T, lo, hi int) []T {
+	if len(s) == 0 {
+		return nil
+	}
+	return s[lo:hi]
+}
+
+// Reset makes a hold tokens vectors of cols values for this set, reusing its
+// memory. cols must be a multiple of GroupSize. The values are undefined until
+// SetToken.
+func (s *Set) Reset(a *Acts, tokens, cols int, exact bool) {
 	a.Tokens, a.Cols, a.exact = tokens, cols, exact
+	a.q, a.scale, a.nsum, a.table, a.f = a.q[:0], a.scale[:0], a.nsum[:0], a.table[:0], a.f[:0]
 	n := tokens * cols
-	if exact {
+	switch {
+	case exact:
 		a.f = grow(a.f, n)
-	} else {
+	case s.acts == tableActs:
+		a.table = grow(a.table, n/tableCols*tableBytes)
+		a.scale = grow(a.scale, n/ActGroup)
+	default:
 		a.q = grow(a.q, n)
 		a.scale = grow(a.scale, n/ActGroup)
 		a.nsum = grow(a.nsum, n/ActGroup)
 	}
 	a.blocks = a.blocks[:0]
-	for t, width := 0, MaxBlock; t < tokens; t += width {
+	whole := block{width: 1, q: a.q, scale: a.scale, nsum: a.nsum, table: a.table, f: a.f}
+	for t, width := 0, s.acts.maxBlock(); t < tokens; t += width {
 		for width > tokens-t {
 			width /= 2
 		}
-		a.blocks = append(a.blocks, a.at(t, width))
+		groups := cols / GroupSize
+		b := whole.groups(t*groups, (t+width)*groups)
+		b.token, b.width = t, width
+		a.blocks = append(a.blocks, b)
 	}
 }
 
@@ -85,22 +133,21 @@ func (a *Acts) Blocks() int { return len(a.blocks) }
 
 // BlockOf returns the number of the block that holds token t.
 func (a *Acts) BlockOf(t int) int {
-	n := min(t/MaxBlock, len(a.blocks)-1)
+	n := min(t/a.blocks[0].width, len(a.blocks)-1)
 	for t >= a.blocks[n].token+a.blocks[n].width {
 		n++
 	}
 	return n
 }
 
-func (a *Acts) at(token, width int) block {
-	b := block{token: token, width: width}
-	lo, hi := token*a.Cols, (token+width)*a.Cols
+// SetToken stores x as token t. In fast precision the values are quantised to int8.
+func (s *Set) SetToken(a *Acts, t int, x []float32) {
+	b := &a.blocks[a.BlockOf(t)]
 	if a.exact {
-		b.f = a.f[lo:hi]
-		return b
+		for j, v := range x {
+			b.f[j*b.width+t-b.token] = v
+		}
+		return
 	}
-	b.q = a.q[lo:hi]
-	b.scale = a.scale[lo/ActGroup : hi/ActGroup]
-	b.nsum = a.nsum[lo/ActGroup : hi/ActGroup]
-	return b
+	s.quantize(b, t-b.token, x)
 }

@@ -13,8 +13,8 @@ func BenchmarkElementwise(b *testing.B) {
 	dgate, dup := make([]float32, n), make([]float32, n)
 	const rows, d = 16, 128 // a block of 2,048 keys or values
 	var a Acts
-	a.Reset(1, n, false)
 	for _, s := range Available() {
+		s.Reset(&a, 1, n, false)
 		for name, f := range map[string]func(){
 			"Add":        func() { s.Add(out, x) },
 			"Max":        func() { out[0] = s.Max(x) },

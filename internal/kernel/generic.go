@@ -7,8 +7,9 @@ import "math"
 // addition on some CPUs, which changes the last bit.
 var Generic = &Set{
 	Name:        "generic",
-	tileFast:    genericTileFast,
-	tileExact:   genericTileExact,
+	layout:      tables,
+	acts:        plainActs,
+	matMul:      genericMatMul,
 	quantize:    genericQuantize,
 	dots:        genericDots,
 	dot:         genericDot,
@@ -28,56 +29,67 @@ var Generic = &Set{
 	rotate: genericRotate,
 }
 
-// genericTileFast: per group of 128 columns with scale d, and activation groups
-// a of 32 with scale s_a, y += d·Σ_a s_a·I_a where I_a = Σ(2b−1)q = 2·Σbq − Σq
-// is an exact integer below 2^13. Scales and sums of group a are stored with the
-// factors 2^−a and 2^a (see Acts), which cancel exactly in the product.
-func genericTileFast(y []float32, ystride int, tile []uint64, b *block) {
-	for r := range Lanes {
-		for t := range b.width {
-			var sum float32
-			for g := range len(tile) / tileWords {
-				w := tile[g*tileWords : (g+1)*tileWords]
-				var p float32
-				for a := range actGroups {
-					i := (g*actGroups+a)*b.width + t
-					dot := b.nsum[i]
-					for j := a * ActGroup; j < (a+1)*ActGroup; j++ {
-						word, bit := bitOf(r, j)
-						if w[word]>>bit&1 != 0 {
-							dot += 2 << a * int32(b.q[b.at(g*GroupSize+j, t)])
-						}
-					}
-					p += float32(float32(dot) * b.scale[i])
-				}
-				sum += float32(p * scaleOf(w, r))
+// genericMatMul takes matrices of every layout: it reads them as blocks of the file.
+func genericMatMul(y []float32, ystride int, w *Matrix, group0, group1 int, blocks []block, exact bool, tile0, tile1 int) {
+	dot := genericFast
+	if exact {
+		dot = genericExact
+	}
+	row := make([][BlockBytes]byte, group1-group0)
+	for r := tile0 * w.layout.rows; r < min(tile1*w.layout.rows, w.Rows); r++ {
+		for g := range row {
+			w.block(&row[g], r, group0+g)
+		}
+		for i := range blocks {
+			b := &blocks[i]
+			for t := range b.width {
+				y[(b.token+t)*ystride+r] = dot(row, b, t)
 			}
-			y[t*ystride+r] = sum
 		}
 	}
 }
 
-// genericTileExact: y += d·p with p = Σ ±x over the group, in column order.
-func genericTileExact(y []float32, ystride int, tile []uint64, b *block) {
-	for r := range Lanes {
-		for t := range b.width {
-			var sum float32
-			for g := range len(tile) / tileWords {
-				w := tile[g*tileWords : (g+1)*tileWords]
-				var p float32
-				for j := range GroupSize {
-					x := b.f[(g*GroupSize+j)*b.width+t]
-					word, bit := bitOf(r, j)
-					if w[word]>>bit&1 == 0 {
-						x = -x
-					}
-					p += x
+// genericFast: per group of 128 columns with scale d, and activation groups a of
+// 32 with scale s_a, the result is Σ d·Σ_a s_a·I_a where I_a = Σ±q is an exact
+// integer below 2^13.
+func genericFast(row [][BlockBytes]byte, b *block, t int) float32 {
+	var sum float32
+	for g := range row {
+		var p float32
+		for a := range actGroups {
+			var dot int32
+			for j := a * ActGroup; j < (a+1)*ActGroup; j++ {
+				q := int32(b.q[b.at(g*GroupSize+j, t)])
+				if !positive(&row[g], j) {
+					q = -q
 				}
-				sum += float32(p * scaleOf(w, r))
+				dot += q
 			}
-			y[t*ystride+r] = sum
+			p += float32(float32(dot) * b.scale[(g*actGroups+a)*b.width+t])
 		}
+		sum += float32(p * scaleOf(&row[g]))
 	}
+	return sum
+}
+
+// positive says that the weight of column j of a block is positive.
+func positive(block *[BlockBytes]byte, j int) bool { return block[2+j/8]>>(j%8)&1 != 0 }
+
+// genericExact: Σ d·p with p = Σ±x over the group, in column order.
+func genericExact(row [][BlockBytes]byte, b *block, t int) float32 {
+	var sum float32
+	for g := range row {
+		var p float32
+		for j := range GroupSize {
+			x := b.f[(g*GroupSize+j)*b.width+t]
+			if !positive(&row[g], j) {
+				x = -x
+			}
+			p += x
+		}
+		sum += float32(p * scaleOf(&row[g]))
+	}
+	return sum
 }
 
 // tinyMax is the largest |x| of a group that is stored as zeros: below it
@@ -87,13 +99,11 @@ const tinyMax = 1e-30
 func genericQuantize(b *block, t int, x []float32) {
 	for a := range len(x) / ActGroup {
 		lo := a * ActGroup
-		q, scale, sum := genericQuantizeGroup(x[lo : lo+ActGroup])
+		q, scale, _ := genericQuantizeGroup(x[lo : lo+ActGroup])
 		for j, v := range q {
 			b.q[b.at(lo+j, t)] = v
 		}
-		up := a % actGroups
-		b.scale[a*b.width+t] = scale / float32(int(1)<<up)
-		b.nsum[a*b.width+t] = -sum << up
+		b.scale[a*b.width+t] = scale
 	}
 }
 

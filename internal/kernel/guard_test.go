@@ -51,16 +51,11 @@ func fenced[T any](t *testing.T, where side, s []T) []T {
 
 // fencedActs is testActs with every array of the Acts fenced.
 func fencedActs(t *testing.T, where side, s *Set, x []float32, tokens, cols int, exact bool) *Acts {
-	n := tokens * cols
 	a := new(Acts)
-	if exact {
-		a.f = fenced(t, where, make([]float32, n))
-	} else {
-		a.q = fenced(t, where, make([]int8, n))
-		a.scale = fenced(t, where, make([]float32, n/ActGroup))
-		a.nsum = fenced(t, where, make([]int32, n/ActGroup))
-	}
-	a.Reset(tokens, cols, exact)
+	s.Reset(a, tokens, cols, exact)
+	a.f, a.q, a.nsum = fenced(t, where, a.f), fenced(t, where, a.q), fenced(t, where, a.nsum)
+	a.scale, a.table = fenced(t, where, a.scale), fenced(t, where, a.table)
+	s.Reset(a, tokens, cols, exact) // cuts them into blocks
 	for i := range tokens {
 		s.SetToken(a, i, fenced(t, where, x[i*cols:(i+1)*cols]))
 	}
@@ -115,7 +110,8 @@ func TestMatMulStaysInside(t *testing.T) {
 					want := make([]float32, tokens*rows)
 					Generic.MatMul(want, rows, m, testActs(Generic, x, tokens, cols, exact), 0, m.Tiles())
 
-					w := &Matrix{Rows: rows, Cols: cols, words: fenced(t, where, m.words)}
+					w := repacked(s, m)
+					w.packed = fenced(t, where, w.packed)
 					got := fenced(t, where, make([]float32, tokens*rows))
 					s.MatMul(got, rows, w, fencedActs(t, where, s, x, tokens, cols, exact), 0, w.Tiles())
 					sameBits(t, fmt.Sprintf("exact=%v %d×%d, %d tokens", exact, rows, cols, tokens), got, want)
@@ -141,7 +137,8 @@ func TestMatMulTStaysInside(t *testing.T) {
 				dy := testVector(rng, tokens*rows)
 				for _, exact := range []bool{false, true} {
 					want := matMulT(Generic, m, dy, tokens, exact)
-					w := &Matrix{Rows: rows, Cols: cols, words: fenced(t, where, m.words)}
+					w := repacked(s, m)
+					w.packed = fenced(t, where, w.packed)
 					got := fenced(t, where, make([]float32, tokens*cols))
 					s.MatMulT(got, w, fenced(t, where, dy), tokens, exact, 0, cols/GroupSize)
 					sameBits(t, fmt.Sprintf("exact=%v %d×%d, %d tokens", exact, rows, cols, tokens), got, want)
@@ -156,21 +153,23 @@ func TestTransposeMemoryStaysInside(t *testing.T) {
 	eachFenced(t, func(t *testing.T, s *Set, where side) {
 		rng := rand.New(rand.NewPCG(13, 1))
 		_, m, w := testMatrix(rng, RowGroup, GroupSize)
-		rows := fenced(t, where, make([]float32, Lanes*GroupSize))
-		s.expand((*[Lanes * GroupSize]float32)(rows), (*[tileWords]uint64)(fenced(t, where, m.words[:tileWords])))
+		p := repacked(s, m)
+		p.packed = fenced(t, where, p.packed)
+		rows := fenced(t, where, make([]float32, p.layout.rows*GroupSize))
+		s.expand(rows, p, 0, 0)
 		for i, v := range rows {
 			if float64(v) != w[i] {
-				t.Fatalf("expand: weight %d is %v, want %v", i, v, w[i])
+				t.Fatalf("%s expand: weight %d is %v, want %v", s.Name, i, v, w[i])
 			}
 		}
 		if s.transpose == nil {
 			return
 		}
-		bits, d := fenced(t, where, make([]byte, rowGroupTiles*vectorBytes)), fenced(t, where, make([]float32, RowGroup))
+		bits, d := fenced(t, where, make([]byte, RowGroup*GroupSize/8)), fenced(t, where, make([]float32, RowGroup))
 		q, scale := fenced(t, where, make([]int8, transposeTokens*RowGroup)), fenced(t, where, make([]float32, transposeTokens))
 		sum, dy := fenced(t, where, make([]int32, transposeTokens)), testVector(rng, transposeTokens*RowGroup)
 		dx, y := fenced(t, where, make([]float32, transposeTokens*GroupSize)), fenced(t, where, dy)
-		s.transpose.unpack(&bits[0], &d[0], &fenced(t, where, m.words)[0], 8*tileWords, rowGroupTiles)
+		s.transpose.unpack(&bits[0], &d[0], &p.packed[0], uintptr(len(p.tile(0))), RowGroup/p.layout.rows)
 		s.transpose.quantize(&q[0], &scale[0], &sum[0], &d[0], &y[0], 4*RowGroup)
 		s.transpose.multiply(&dx[0], 4*GroupSize, &bits[0], &q[0], &scale[0], &sum[0])
 		sameBits(t, "the product", dx, matMulT(Generic, m, dy, transposeTokens, false))

@@ -17,8 +17,7 @@ import (
 const (
 	// GroupSize is the number of weights of a row that share one scale.
 	GroupSize = 128
-	// Lanes is the number of rows in a tile, and the number of partial sums
-	// that every float reduction keeps.
+	// Lanes is the number of partial sums that every float reduction keeps.
 	Lanes = 16
 	// ActGroup is the number of int8 activations that share one scale.
 	ActGroup = 32
@@ -29,11 +28,14 @@ type Set struct {
 	// Name is what BANKAI_KERNEL and `bankai bench` call it.
 	Name string
 
-	// tileFast and tileExact multiply one tile of a Matrix with one block of
-	// activations: y[t*ystride+r] for r < Lanes and t < width.
-	tileFast  func(y []float32, ystride int, tile []uint64, b *block)
-	tileExact func(y []float32, ystride int, tile []uint64, b *block)
-	quantize  func(b *block, t int, x []float32)
+	// layout is that of the matrices it makes, and acts the form of the activations
+	// it multiplies them with.
+	layout *layout
+	acts   actsForm
+	// matMul multiplies the column groups [group0, group1) of w with blocks that
+	// hold those columns, and writes the rows of the tiles [tile0, tile1) to y.
+	matMul   func(y []float32, ystride int, w *Matrix, group0, group1 int, blocks []block, exact bool, tile0, tile1 int)
+	quantize func(b *block, t int, x []float32)
 
 	dots        func(out, q, k []float32)
 	dot         func(x, y []float32) float32
@@ -48,10 +50,10 @@ type Set struct {
 	peak     func(rounds int)
 	peakMACs int
 
-	// transpose is nil in the oracle. expand writes the weights of a group of a
-	// tile as 16 rows of floats.
+	// transpose is nil in the oracle. expand writes the weights of a tile's group
+	// as rows of floats.
 	transpose *transposeKernels
-	expand    func(rows *[Lanes * GroupSize]float32, w *[tileWords]uint64)
+	expand    func(rows []float32, w *Matrix, tile, group int)
 	// quantizeGroup quantises ActGroup values; sum is Σq.
 	quantizeGroup func(x []float32) (q [ActGroup]int8, scale float32, sum int32)
 	scores        func(out []float32, stride int, q *Queries, r *KVRun, block, next int)
@@ -103,8 +105,8 @@ func (s *Set) Peak() float64 {
 	return best
 }
 
-// MatMul computes y[t, r] = Σ_j w[r, j]·x[t, j] for the tiles [tile0, tile1) of
-// w, that is rows [16·tile0, 16·tile1), and every token t of x. y is row-major
+// MatMul computes y[t, r] = Σ_j w[r, j]·x[t, j] for the rows r of the tiles [tile0,
+// tile1) of w and every token t of x. Both were made by this set. y is row-major
 // [Tokens, ystride]. A result depends only on its own row and token, so any
 // split of the tiles over threads and any batch gives the same bits.
 func (s *Set) MatMul(y []float32, ystride int, w *Matrix, x *Acts, tile0, tile1 int) {
@@ -120,46 +122,9 @@ func (s *Set) MatMulBlocks(y []float32, ystride int, w *Matrix, x *Acts, tile0, 
 func (s *Set) MatMulGroup(y []float32, ystride int, w *Matrix, x *Acts, group, tile0, tile1 int) {
 	blocks := make([]block, len(x.blocks))
 	for i := range blocks {
-		blocks[i] = x.blocks[i].group(group)
+		blocks[i] = x.blocks[i].groups(group, group+1)
 	}
 	s.matMul(y, ystride, w, group, group+1, blocks, x.exact, tile0, tile1)
-}
-
-// matMul multiplies the column groups [group0, group1) of w with blocks that hold
-// those columns.
-func (s *Set) matMul(y []float32, ystride int, w *Matrix, group0, group1 int, blocks []block, exact bool, tile0, tile1 int) {
-	run := s.tileFast
-	if exact {
-		run = s.tileExact
-	}
-	for i := tile0; i < tile1; i++ {
-		tile := w.tile(i)[group0*tileWords : group1*tileWords]
-		rows := min(Lanes, w.Rows-i*Lanes)
-		for n := range blocks {
-			b := &blocks[n]
-			if rows == Lanes {
-				run(y[b.token*ystride+i*Lanes:], ystride, tile, b)
-				continue
-			}
-			var edge [MaxBlock * Lanes]float32
-			run(edge[:], Lanes, tile, b)
-			for t := range b.width {
-				copy(y[(b.token+t)*ystride+i*Lanes:][:rows], edge[t*Lanes:])
-			}
-		}
-	}
-}
-
-// SetToken stores x as token t. In fast precision the values are quantised to int8.
-func (s *Set) SetToken(a *Acts, t int, x []float32) {
-	b := &a.blocks[a.BlockOf(t)]
-	if a.exact {
-		for j, v := range x {
-			b.f[j*b.width+t-b.token] = v
-		}
-		return
-	}
-	s.quantize(b, t-b.token, x)
 }
 
 // Dots writes out[i] = Σ_j q[j]·k[i·len(q)+j], each sum kept in Lanes partial

@@ -2,11 +2,7 @@ package kernel
 
 //go:generate go run -C asm . -out ../kernel_amd64.s -stubs ../stubs_amd64.go -pkg kernel
 
-import (
-	"unsafe"
-
-	"golang.org/x/sys/cpu"
-)
+import "golang.org/x/sys/cpu"
 
 // native lists the assembly sets that this CPU and its operating system run.
 func native() []*Set {
@@ -16,7 +12,7 @@ func native() []*Set {
 		sets = append(sets, avx512)
 	}
 	// Every CPU with AVX2 converts float16 in hardware (F16C).
-	if x.HasAVX2 && x.HasBMI2 {
+	if x.HasAVX2 {
 		sets = append(sets, avx2)
 	}
 	return sets
@@ -24,8 +20,9 @@ func native() []*Set {
 
 var avx512 = &Set{
 	Name:        "avx512",
-	tileFast:    avx512TileFast,
-	tileExact:   avx512TileExact,
+	layout:      dots,
+	acts:        dotActs,
+	matMul:      dotMatMul(avx512TileFast, avx512TileExact),
 	quantize:    quantizeBy(quantize512),
 	dots:        dotsBy(dots512),
 	dot:         avx512Dot,
@@ -38,7 +35,7 @@ var avx512 = &Set{
 	peakMACs:    16 * 64,
 
 	transpose:     &transposeKernels{unpackRows512, quantizeRows512, multiplyRows512},
-	expand:        expand256,
+	expand:        dotExpand(expandDots256),
 	quantizeGroup: avx512QuantizeGroup,
 	scores:        scoresBy(scores512x1, scores512x2, scores512x4),
 	addValues:     addValuesBy(addValues512x1, addValues512x2, addValues512x4),
@@ -50,9 +47,10 @@ var avx512 = &Set{
 
 var avx2 = &Set{
 	Name:        "avx2",
-	tileFast:    avx2TileFast,
-	tileExact:   avx2TileExact,
-	quantize:    quantizeBy(quantize256),
+	layout:      tables,
+	acts:        tableActs,
+	matMul:      tableMatMul(avx2Tables),
+	quantize:    avx2Quantize,
 	dots:        dotsBy(dots256),
 	dot:         avx2Dot,
 	weightedSum: weightedSumBy(weightedSum256),
@@ -64,7 +62,7 @@ var avx2 = &Set{
 	peakMACs:    8 * 32,
 
 	transpose:     &transposeKernels{unpackRows256, quantizeRows256, multiplyRows256},
-	expand:        expand256,
+	expand:        tableExpand(expandBlock256),
 	quantizeGroup: avx2QuantizeGroup,
 	scores:        scoresBy(scores256x1, scores256x2),
 	addValues:     addValuesBy(addValues256x1, addValues256x2),
@@ -74,7 +72,7 @@ var avx2 = &Set{
 	rotate: rotateBy(rotate256),
 }
 
-func avx512TileFast(y []float32, ystride int, tile []uint64, b *block) {
+func avx512TileFast(y []float32, ystride int, tile []byte, b *block) {
 	f := tileFast512x8
 	switch b.width {
 	case 1:
@@ -84,10 +82,10 @@ func avx512TileFast(y []float32, ystride int, tile []uint64, b *block) {
 	case 4:
 		f = tileFast512x4
 	}
-	f(&y[0], uintptr(4*ystride), &tile[0], len(tile)/tileWords, &b.q[0], &b.scale[0], &b.nsum[0])
+	f(&y[0], uintptr(4*ystride), &tile[0], len(tile)/dots.groupBytes(), &b.q[0], &b.scale[0], &b.nsum[0])
 }
 
-func avx512TileExact(y []float32, ystride int, tile []uint64, b *block) {
+func avx512TileExact(y []float32, ystride int, tile []byte, b *block) {
 	f := tileExact512x8
 	switch b.width {
 	case 1:
@@ -97,7 +95,7 @@ func avx512TileExact(y []float32, ystride int, tile []uint64, b *block) {
 	case 4:
 		f = tileExact512x4
 	}
-	f(&y[0], uintptr(4*ystride), &tile[0], len(tile)/tileWords, &b.f[0])
+	f(&y[0], uintptr(4*ystride), &tile[0], len(tile)/dots.groupBytes(), &b.f[0])
 }
 
 func quantizeBy(f func(q *int8, qstride uintptr, scale *float32, nsum *int32, sstride uintptr, x *float32, groups int)) func(*block, int, []float32) {
@@ -127,44 +125,13 @@ func avx512ExpSum(x []float32, max float32) float32 {
 	return expSum512(&x[0], len(x), max)
 }
 
-// half256 calls f for both halves of a tile and at most 4 tokens of b at a time.
-func half256(y []float32, tile []uint64, width int, f func(y *float32, scales, bits *uint64, t, n int)) {
-	n := min(width, 4)
-	for t := 0; t < width; t += n {
-		for h := range 2 {
-			f(&y[8*h], &tile[2*h], &tile[scaleWords+vectorWords/2*h], t, n)
-		}
-	}
+var avx2Tables = &tableKernels{
+	fast:  [...]tableFastFunc{tableFast256x1, tableFast256x2, tableFast256x4},
+	exact: [...]tableExactFunc{tableExact256x1, tableExact256x2, tableExact256x4},
 }
 
-func avx2TileFast(y []float32, ystride int, tile []uint64, b *block) {
-	groups, width := len(tile)/tileWords, uintptr(b.width)
-	half256(y, tile, b.width, func(out *float32, scales, bits *uint64, t, n int) {
-		f := tileFast256x4
-		switch n {
-		case 1:
-			f = tileFast256x1
-		case 2:
-			f = tileFast256x2
-		}
-		out = (*float32)(unsafe.Add(unsafe.Pointer(out), 4*t*ystride))
-		f(out, uintptr(4*ystride), scales, bits, groups, &b.q[t*maskCols], &b.scale[t], &b.nsum[t], width)
-	})
-}
-
-func avx2TileExact(y []float32, ystride int, tile []uint64, b *block) {
-	groups, width := len(tile)/tileWords, uintptr(b.width)
-	half256(y, tile, b.width, func(out *float32, scales, bits *uint64, t, n int) {
-		f := tileExact256x4
-		switch n {
-		case 1:
-			f = tileExact256x1
-		case 2:
-			f = tileExact256x2
-		}
-		out = (*float32)(unsafe.Add(unsafe.Pointer(out), 4*t*ystride))
-		f(out, uintptr(4*ystride), scales, bits, groups, &b.f[t], width)
-	})
+func avx2Quantize(b *block, t int, x []float32) {
+	quantizeTables256(&b.table[t*tableBytes], uintptr(b.width*tableBytes), &b.scale[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
 }
 
 func avx2QuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {

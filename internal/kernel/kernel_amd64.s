@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func tileFast512x1(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32)
+// func tileFast512x1(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
 TEXT ·tileFast512x1(SB), NOSPLIT, $0-56
 	MOVQ         y+0(FP), AX
@@ -130,7 +130,7 @@ group:
 	VZEROUPPER
 	RET
 
-// func tileFast512x2(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32)
+// func tileFast512x2(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
 TEXT ·tileFast512x2(SB), NOSPLIT, $0-56
 	MOVQ         y+0(FP), AX
@@ -308,7 +308,7 @@ group:
 	VZEROUPPER
 	RET
 
-// func tileFast512x4(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32)
+// func tileFast512x4(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
 TEXT ·tileFast512x4(SB), NOSPLIT, $0-56
 	MOVQ         y+0(FP), AX
@@ -590,7 +590,7 @@ group:
 	VZEROUPPER
 	RET
 
-// func tileFast512x8(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32)
+// func tileFast512x8(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
 TEXT ·tileFast512x8(SB), NOSPLIT, $0-56
 	MOVQ         y+0(FP), AX
@@ -1130,7 +1130,7 @@ group:
 	VZEROUPPER
 	RET
 
-// func tileExact512x1(y *float32, ystride uintptr, tile *uint64, groups int, x *float32)
+// func tileExact512x1(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 // Requires: AVX, AVX512BW, AVX512F, BMI2
 TEXT ·tileExact512x1(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
@@ -1343,7 +1343,7 @@ activations:
 	VZEROUPPER
 	RET
 
-// func tileExact512x2(y *float32, ystride uintptr, tile *uint64, groups int, x *float32)
+// func tileExact512x2(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 // Requires: AVX, AVX512BW, AVX512F, BMI2
 TEXT ·tileExact512x2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
@@ -1594,7 +1594,7 @@ activations:
 	VZEROUPPER
 	RET
 
-// func tileExact512x4(y *float32, ystride uintptr, tile *uint64, groups int, x *float32)
+// func tileExact512x4(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 // Requires: AVX, AVX512BW, AVX512F, BMI2
 TEXT ·tileExact512x4(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
@@ -1921,7 +1921,7 @@ activations:
 	VZEROUPPER
 	RET
 
-// func tileExact512x8(y *float32, ystride uintptr, tile *uint64, groups int, x *float32)
+// func tileExact512x8(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 // Requires: AVX, AVX512BW, AVX512F, BMI2
 TEXT ·tileExact512x8(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
@@ -2969,953 +2969,468 @@ done:
 	VZEROUPPER
 	RET
 
-// func tileFast256x1(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+// func tableFast256x1(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)
 // Requires: AVX, AVX2, F16C
-TEXT ·tileFast256x1(SB), NOSPLIT, $0-72
-	MOVQ     y+0(FP), AX
-	MOVQ     ystride+8(FP), CX
-	MOVQ     scales+16(FP), DX
-	MOVQ     bits+24(FP), BX
-	MOVQ     groups+32(FP), SI
-	MOVQ     q+40(FP), DI
-	MOVQ     scale+48(FP), R8
-	MOVQ     nsum+56(FP), R9
-	MOVQ     width+64(FP), R10
-	SHLQ     $0x02, R10
-	VPXOR    Y0, Y0, Y0
-	MOVQ     AX, R11
-	VMOVUPS  Y0, (R11)
-	ADDQ     CX, R11
-	VMOVDQU  two1<>+0(SB), Y0
-	VPCMPEQW Y1, Y1, Y1
-	VPSRLW   $0x0f, Y1, Y1
+TEXT ·tableFast256x1(SB), $288-48
+	MOVQ    y+0(FP), AX
+	MOVQ    ystride+8(FP), CX
+	MOVQ    tile+16(FP), CX
+	MOVQ    groups+24(FP), DX
+	MOVQ    table+32(FP), BX
+	MOVQ    scale+40(FP), SI
+	LEAQ    (SP), DI
+	ADDQ    $0x1f, DI
+	ANDQ    $-32, DI
+	VMOVDQU nibble1<>+0(SB), Y0
+	VMOVDQU weigh1<>+0(SB), Y1
 
 group:
-	VPXOR   Y4, Y4, Y4
-	VMOVDQA Y0, Y2
-	MOVQ    $0x00000004, R11
+	LEAQ 64(CX), R8
+	MOVQ DI, R9
+	MOVQ $0x00000004, R10
 
 activations:
-	VPXOR        Y3, Y3, Y3
-	VMOVDQU      (BX), Y5
-	VPADDB       Y5, Y5, Y5
-	VPAND        Y2, Y5, Y5
-	VPBROADCASTD (DI), Y6
-	VPMADDUBSW   Y6, Y5, Y6
-	VPADDW       Y6, Y3, Y3
-	ADDQ         R10, DI
-	VMOVDQU      (BX), Y5
-	VPSRLW       $0x03, Y5, Y5
-	VPAND        Y2, Y5, Y5
-	VPBROADCASTD (DI), Y6
-	VPMADDUBSW   Y6, Y5, Y6
-	VPADDW       Y6, Y3, Y3
-	ADDQ         R10, DI
-	VMOVDQU      64(BX), Y5
-	VPADDB       Y5, Y5, Y5
-	VPAND        Y2, Y5, Y5
-	VPBROADCASTD (DI), Y6
-	VPMADDUBSW   Y6, Y5, Y6
-	VPADDW       Y6, Y3, Y3
-	ADDQ         R10, DI
-	VMOVDQU      64(BX), Y5
-	VPSRLW       $0x03, Y5, Y5
-	VPAND        Y2, Y5, Y5
-	VPBROADCASTD (DI), Y6
-	VPMADDUBSW   Y6, Y5, Y6
-	VPADDW       Y6, Y3, Y3
-	ADDQ         R10, DI
-	VMOVDQU      128(BX), Y5
-	VPADDB       Y5, Y5, Y5
-	VPAND        Y2, Y5, Y5
-	VPBROADCASTD (DI), Y6
-	VPMADDUBSW   Y6, Y5, Y6
-	VPADDW       Y6, Y3, Y3
-	ADDQ         R10, DI
-	VMOVDQU      128(BX), Y5
-	VPSRLW       $0x03, Y5, Y5
-	VPAND        Y2, Y5, Y5
-	VPBROADCASTD (DI), Y6
-	VPMADDUBSW   Y6, Y5, Y6
-	VPADDW       Y6, Y3, Y3
-	ADDQ         R10, DI
-	VMOVDQU      192(BX), Y5
-	VPADDB       Y5, Y5, Y5
-	VPAND        Y2, Y5, Y5
-	VPBROADCASTD (DI), Y6
-	VPMADDUBSW   Y6, Y5, Y6
-	VPADDW       Y6, Y3, Y3
-	ADDQ         R10, DI
-	VMOVDQU      192(BX), Y5
-	VPSRLW       $0x03, Y5, Y5
-	VPAND        Y2, Y5, Y5
-	VPBROADCASTD (DI), Y6
-	VPMADDUBSW   Y6, Y5, Y6
-	VPADDW       Y6, Y3, Y3
-	ADDQ         R10, DI
-	VPMADDWD     Y1, Y3, Y3
-	VPBROADCASTD (R9), Y5
-	VPADDD       Y5, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VBROADCASTSS (R8), Y5
-	VMULPS       Y5, Y3, Y3
-	VADDPS       Y3, Y4, Y4
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	VPADDB       Y2, Y2, Y2
-	DECQ         R11
-	JNZ          activations
-	VCVTPH2PS    (DX), Y2
-	MOVQ         AX, R11
-	VMULPS       Y2, Y4, Y4
-	VADDPS       (R11), Y4, Y4
-	VMOVUPS      Y4, (R11)
-	ADDQ         CX, R11
-	ADDQ         $0x00000120, DX
-	ADDQ         $0x00000120, BX
-	DECQ         SI
-	JNZ          group
+	VMOVDQU        (R8), Y5
+	VPAND          Y0, Y5, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y0, Y5, Y5
+	VBROADCASTI128 (BX), Y2
+	VPSHUFB        Y4, Y2, Y2
+	VBROADCASTI128 16(BX), Y3
+	VPSHUFB        Y4, Y3, Y3
+	VBROADCASTI128 32(BX), Y4
+	VPSHUFB        Y5, Y4, Y4
+	VPADDB         Y4, Y2, Y2
+	VBROADCASTI128 48(BX), Y4
+	VPSHUFB        Y5, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VMOVDQU        32(R8), Y5
+	VPAND          Y0, Y5, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y0, Y5, Y5
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y4, Y6, Y6
+	VPADDB         Y6, Y2, Y2
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y4, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 96(BX), Y4
+	VPSHUFB        Y5, Y4, Y4
+	VPADDB         Y4, Y2, Y2
+	VBROADCASTI128 112(BX), Y4
+	VPSHUFB        Y5, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VMOVDQU        64(R8), Y5
+	VPAND          Y0, Y5, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y0, Y5, Y5
+	VBROADCASTI128 128(BX), Y6
+	VPSHUFB        Y4, Y6, Y6
+	VPADDB         Y6, Y2, Y2
+	VBROADCASTI128 144(BX), Y6
+	VPSHUFB        Y4, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 160(BX), Y4
+	VPSHUFB        Y5, Y4, Y4
+	VPADDB         Y4, Y2, Y2
+	VBROADCASTI128 176(BX), Y4
+	VPSHUFB        Y5, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VMOVDQU        96(R8), Y5
+	VPAND          Y0, Y5, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y0, Y5, Y5
+	VBROADCASTI128 192(BX), Y6
+	VPSHUFB        Y4, Y6, Y6
+	VPADDB         Y6, Y2, Y2
+	VBROADCASTI128 208(BX), Y6
+	VPSHUFB        Y4, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 224(BX), Y4
+	VPSHUFB        Y5, Y4, Y4
+	VPADDB         Y4, Y2, Y2
+	VBROADCASTI128 240(BX), Y4
+	VPSHUFB        Y5, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPUNPCKLBW     Y3, Y2, Y4
+	VPUNPCKHBW     Y3, Y2, Y3
+	VPMADDUBSW     Y1, Y4, Y4
+	VPMADDUBSW     Y1, Y3, Y3
+	VMOVDQA        Y4, (R9)
+	VMOVDQA        Y3, 32(R9)
+	ADDQ           $0x00000080, R8
+	ADDQ           $0x00000100, BX
+	ADDQ           $0x00000040, R9
+	DECQ           R10
+	JNZ            activations
+	MOVQ           AX, R8
+	MOVL           $0x4b004b00, R9
+	VMOVD          R9, X2
+	VPBROADCASTD   X2, Y2
+	MOVL           $0x4b001000, R9
+	VMOVD          R9, X3
+	VPBROADCASTD   X3, Y3
+	VBROADCASTSS   (SI), Y7
+	VMOVDQA        (DI), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        32(DI), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   4(SI), Y8
+	VMOVDQA        64(DI), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        96(DI), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   8(SI), Y8
+	VMOVDQA        128(DI), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        160(DI), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   12(SI), Y8
+	VMOVDQA        192(DI), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        224(DI), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (CX), Y2
+	VMULPS         Y2, Y4, Y4
+	VADDPS         (R8), Y4, Y4
+	VMOVUPS        Y4, (R8)
+	VCVTPH2PS      16(CX), Y2
+	VMULPS         Y2, Y5, Y5
+	VADDPS         32(R8), Y5, Y5
+	VMOVUPS        Y5, 32(R8)
+	VCVTPH2PS      32(CX), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         64(R8), Y6, Y6
+	VMOVUPS        Y6, 64(R8)
+	VCVTPH2PS      48(CX), Y2
+	VMULPS         Y2, Y7, Y7
+	VADDPS         96(R8), Y7, Y7
+	VMOVUPS        Y7, 96(R8)
+	ADDQ           $0x00000240, CX
+	ADDQ           $0x00000010, SI
+	DECQ           DX
+	JNZ            group
 	VZEROUPPER
 	RET
 
-DATA two1<>+0(SB)/4, $0x02020202
-DATA two1<>+4(SB)/4, $0x02020202
-DATA two1<>+8(SB)/4, $0x02020202
-DATA two1<>+12(SB)/4, $0x02020202
-DATA two1<>+16(SB)/4, $0x02020202
-DATA two1<>+20(SB)/4, $0x02020202
-DATA two1<>+24(SB)/4, $0x02020202
-DATA two1<>+28(SB)/4, $0x02020202
-GLOBL two1<>(SB), RODATA|NOPTR, $32
+DATA nibble1<>+0(SB)/4, $0x0f0f0f0f
+DATA nibble1<>+4(SB)/4, $0x0f0f0f0f
+DATA nibble1<>+8(SB)/4, $0x0f0f0f0f
+DATA nibble1<>+12(SB)/4, $0x0f0f0f0f
+DATA nibble1<>+16(SB)/4, $0x0f0f0f0f
+DATA nibble1<>+20(SB)/4, $0x0f0f0f0f
+DATA nibble1<>+24(SB)/4, $0x0f0f0f0f
+DATA nibble1<>+28(SB)/4, $0x0f0f0f0f
+GLOBL nibble1<>(SB), RODATA|NOPTR, $32
 
-// func tileExact256x1(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, x *float32, width uintptr)
+DATA weigh1<>+0(SB)/4, $0x20012001
+DATA weigh1<>+4(SB)/4, $0x20012001
+DATA weigh1<>+8(SB)/4, $0x20012001
+DATA weigh1<>+12(SB)/4, $0x20012001
+DATA weigh1<>+16(SB)/4, $0x20012001
+DATA weigh1<>+20(SB)/4, $0x20012001
+DATA weigh1<>+24(SB)/4, $0x20012001
+DATA weigh1<>+28(SB)/4, $0x20012001
+GLOBL weigh1<>(SB), RODATA|NOPTR, $32
+
+// func tableExact256x1(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 // Requires: AVX, AVX2, F16C
-TEXT ·tileExact256x1(SB), NOSPLIT, $0-56
+TEXT ·tableExact256x1(SB), NOSPLIT, $0-40
 	MOVQ    y+0(FP), AX
 	MOVQ    ystride+8(FP), CX
-	MOVQ    scales+16(FP), DX
-	MOVQ    bits+24(FP), BX
-	MOVQ    groups+32(FP), SI
-	MOVQ    x+40(FP), DI
-	MOVQ    width+48(FP), R8
-	SHLQ    $0x02, R8
-	VPXOR   Y0, Y0, Y0
-	MOVQ    AX, R9
-	VMOVUPS Y0, (R9)
-	ADDQ    CX, R9
+	MOVQ    tile+16(FP), CX
+	MOVQ    groups+24(FP), DX
+	MOVQ    x+32(FP), BX
 	VMOVDQU sign1<>+0(SB), Y0
 
 group:
-	VPXOR        Y1, Y1, Y1
-	VMOVDQU      (BX), Y2
-	VPSLLD       $0x07, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
+	LEAQ  64(CX), DI
+	MOVQ  BX, SI
+	MOVQ  $0x00000010, R8
+	VPXOR Y1, Y1, Y1
+
+columns0:
+	VMOVD        (DI), X2
+	VPINSRD      $0x01, 16(DI), X2, X2
+	VPMOVZXBD    X2, Y2
+	VPSLLD       $0x1f, Y2, Y3
 	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
+	VBROADCASTSS (SI), Y4
 	VPXOR        Y3, Y4, Y4
 	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
+	VPSLLD       $0x1e, Y2, Y3
 	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
+	VBROADCASTSS 4(SI), Y4
 	VPXOR        Y3, Y4, Y4
 	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
+	VPSLLD       $0x1d, Y2, Y3
 	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
+	VBROADCASTSS 8(SI), Y4
 	VPXOR        Y3, Y4, Y4
 	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
+	VPSLLD       $0x1c, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 12(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1b, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 16(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1a, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 20(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x19, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 24(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x18, Y2, Y2
 	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
+	VBROADCASTSS 28(SI), Y3
 	VPXOR        Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y2
-	VPSLLD       $0x03, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y2
-	VPSLLD       $0x07, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y2
-	VPSLLD       $0x03, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y2
-	VPSLLD       $0x07, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y2
-	VPSLLD       $0x03, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y2
-	VPSLLD       $0x07, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y2
-	VPSLLD       $0x03, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y2
-	VPSLLD       $0x06, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y2
-	VPSLLD       $0x02, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y2
-	VPSLLD       $0x06, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y2
-	VPSLLD       $0x02, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y2
-	VPSLLD       $0x06, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y2
-	VPSLLD       $0x02, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y2
-	VPSLLD       $0x06, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y2
-	VPSLLD       $0x02, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y2
-	VPSLLD       $0x05, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y2
-	VPSLLD       $0x01, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y2
-	VPSLLD       $0x05, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y2
-	VPSLLD       $0x01, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y2
-	VPSLLD       $0x05, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y2
-	VPSLLD       $0x01, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y2
-	VPSLLD       $0x05, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y2
-	VPSLLD       $0x01, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y2
-	VPSLLD       $0x04, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y2
-	VPSLLD       $0x00, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y2
-	VPSLLD       $0x04, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y2
-	VPSLLD       $0x00, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y2
-	VPSLLD       $0x04, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y2
-	VPSLLD       $0x00, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y2
-	VPSLLD       $0x04, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y2
-	VPSLLD       $0x00, Y2, Y2
-	VPSLLD       $0x18, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y2, Y3
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	ADDQ         R8, DI
-	VPANDN       Y0, Y2, Y2
-	VBROADCASTSS (DI), Y3
-	VPXOR        Y2, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	ADDQ         R8, DI
-	VCVTPH2PS    (DX), Y2
-	MOVQ         AX, R9
+	ADDQ         $0x00000020, DI
+	ADDQ         $0x00000020, SI
+	DECQ         R8
+	JNZ          columns0
+	VCVTPH2PS    (CX), Y2
+	MOVQ         AX, SI
 	VMULPS       Y2, Y1, Y1
-	VADDPS       (R9), Y1, Y1
-	VMOVUPS      Y1, (R9)
-	ADDQ         CX, R9
-	ADDQ         $0x00000120, DX
-	ADDQ         $0x00000120, BX
-	DECQ         SI
+	VADDPS       (SI), Y1, Y1
+	VMOVUPS      Y1, (SI)
+	LEAQ         68(CX), DI
+	MOVQ         BX, SI
+	MOVQ         $0x00000010, R8
+	VPXOR        Y1, Y1, Y1
+
+columns1:
+	VMOVD        (DI), X2
+	VPINSRD      $0x01, 16(DI), X2, X2
+	VPMOVZXBD    X2, Y2
+	VPSLLD       $0x1f, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS (SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1e, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 4(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1d, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 8(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1c, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 12(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1b, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 16(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1a, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 20(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x19, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 24(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x18, Y2, Y2
+	VPANDN       Y0, Y2, Y2
+	VBROADCASTSS 28(SI), Y3
+	VPXOR        Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	ADDQ         $0x00000020, DI
+	ADDQ         $0x00000020, SI
+	DECQ         R8
+	JNZ          columns1
+	VCVTPH2PS    16(CX), Y2
+	MOVQ         AX, SI
+	VMULPS       Y2, Y1, Y1
+	VADDPS       32(SI), Y1, Y1
+	VMOVUPS      Y1, 32(SI)
+	LEAQ         72(CX), DI
+	MOVQ         BX, SI
+	MOVQ         $0x00000010, R8
+	VPXOR        Y1, Y1, Y1
+
+columns2:
+	VMOVD        (DI), X2
+	VPINSRD      $0x01, 16(DI), X2, X2
+	VPMOVZXBD    X2, Y2
+	VPSLLD       $0x1f, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS (SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1e, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 4(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1d, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 8(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1c, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 12(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1b, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 16(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1a, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 20(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x19, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 24(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x18, Y2, Y2
+	VPANDN       Y0, Y2, Y2
+	VBROADCASTSS 28(SI), Y3
+	VPXOR        Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	ADDQ         $0x00000020, DI
+	ADDQ         $0x00000020, SI
+	DECQ         R8
+	JNZ          columns2
+	VCVTPH2PS    32(CX), Y2
+	MOVQ         AX, SI
+	VMULPS       Y2, Y1, Y1
+	VADDPS       64(SI), Y1, Y1
+	VMOVUPS      Y1, 64(SI)
+	LEAQ         76(CX), DI
+	MOVQ         BX, SI
+	MOVQ         $0x00000010, BX
+	VPXOR        Y1, Y1, Y1
+
+columns3:
+	VMOVD        (DI), X2
+	VPINSRD      $0x01, 16(DI), X2, X2
+	VPMOVZXBD    X2, Y2
+	VPSLLD       $0x1f, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS (SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1e, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 4(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1d, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 8(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1c, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 12(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1b, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 16(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x1a, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 20(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x19, Y2, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 24(SI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VPSLLD       $0x18, Y2, Y2
+	VPANDN       Y0, Y2, Y2
+	VBROADCASTSS 28(SI), Y3
+	VPXOR        Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	ADDQ         $0x00000020, DI
+	ADDQ         $0x00000020, SI
+	DECQ         BX
+	JNZ          columns3
+	VCVTPH2PS    48(CX), Y2
+	MOVQ         AX, BX
+	VMULPS       Y2, Y1, Y1
+	VADDPS       96(BX), Y1, Y1
+	VMOVUPS      Y1, 96(BX)
+	MOVQ         SI, BX
+	ADDQ         $0x00000240, CX
+	DECQ         DX
 	JNZ          group
 	VZEROUPPER
 	RET
@@ -3930,189 +3445,472 @@ DATA sign1<>+24(SB)/4, $0x80000000
 DATA sign1<>+28(SB)/4, $0x80000000
 GLOBL sign1<>(SB), RODATA|NOPTR, $32
 
-// func tileFast256x2(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+// func tableFast256x2(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)
 // Requires: AVX, AVX2, F16C
-TEXT ·tileFast256x2(SB), NOSPLIT, $0-72
-	MOVQ     y+0(FP), AX
-	MOVQ     ystride+8(FP), CX
-	MOVQ     scales+16(FP), DX
-	MOVQ     bits+24(FP), BX
-	MOVQ     groups+32(FP), SI
-	MOVQ     q+40(FP), DI
-	MOVQ     scale+48(FP), R8
-	MOVQ     nsum+56(FP), R9
-	MOVQ     width+64(FP), R10
-	SHLQ     $0x02, R10
-	VPXOR    Y0, Y0, Y0
-	MOVQ     AX, R11
-	VMOVUPS  Y0, (R11)
-	ADDQ     CX, R11
-	VMOVUPS  Y0, (R11)
-	ADDQ     CX, R11
-	VMOVDQU  two2<>+0(SB), Y0
-	VPCMPEQW Y1, Y1, Y1
-	VPSRLW   $0x0f, Y1, Y1
+TEXT ·tableFast256x2(SB), $544-48
+	MOVQ    y+0(FP), AX
+	MOVQ    ystride+8(FP), CX
+	MOVQ    tile+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	MOVQ    table+32(FP), SI
+	MOVQ    scale+40(FP), DI
+	LEAQ    (SP), R8
+	ADDQ    $0x1f, R8
+	ANDQ    $-32, R8
+	VMOVDQU nibble2<>+0(SB), Y0
+	VMOVDQU weigh2<>+0(SB), Y1
 
 group:
-	VPXOR   Y5, Y5, Y5
-	VPXOR   Y6, Y6, Y6
-	VMOVDQA Y0, Y2
-	MOVQ    $0x00000004, R11
+	LEAQ 64(DX), R9
+	MOVQ R8, R10
+	MOVQ $0x00000004, R11
 
 activations:
-	VPXOR        Y3, Y3, Y3
-	VPXOR        Y4, Y4, Y4
-	VMOVDQU      (BX), Y7
-	VPADDB       Y7, Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPBROADCASTD (DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y3, Y3
-	VPBROADCASTD 4(DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y4, Y4
-	ADDQ         R10, DI
-	VMOVDQU      (BX), Y7
-	VPSRLW       $0x03, Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPBROADCASTD (DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y3, Y3
-	VPBROADCASTD 4(DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y4, Y4
-	ADDQ         R10, DI
-	VMOVDQU      64(BX), Y7
-	VPADDB       Y7, Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPBROADCASTD (DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y3, Y3
-	VPBROADCASTD 4(DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y4, Y4
-	ADDQ         R10, DI
-	VMOVDQU      64(BX), Y7
-	VPSRLW       $0x03, Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPBROADCASTD (DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y3, Y3
-	VPBROADCASTD 4(DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y4, Y4
-	ADDQ         R10, DI
-	VMOVDQU      128(BX), Y7
-	VPADDB       Y7, Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPBROADCASTD (DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y3, Y3
-	VPBROADCASTD 4(DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y4, Y4
-	ADDQ         R10, DI
-	VMOVDQU      128(BX), Y7
-	VPSRLW       $0x03, Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPBROADCASTD (DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y3, Y3
-	VPBROADCASTD 4(DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y4, Y4
-	ADDQ         R10, DI
-	VMOVDQU      192(BX), Y7
-	VPADDB       Y7, Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPBROADCASTD (DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y3, Y3
-	VPBROADCASTD 4(DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y4, Y4
-	ADDQ         R10, DI
-	VMOVDQU      192(BX), Y7
-	VPSRLW       $0x03, Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPBROADCASTD (DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y3, Y3
-	VPBROADCASTD 4(DI), Y8
-	VPMADDUBSW   Y8, Y7, Y8
-	VPADDW       Y8, Y4, Y4
-	ADDQ         R10, DI
-	VPMADDWD     Y1, Y3, Y3
-	VPBROADCASTD (R9), Y7
-	VPADDD       Y7, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VBROADCASTSS (R8), Y7
-	VMULPS       Y7, Y3, Y3
-	VADDPS       Y3, Y5, Y5
-	VPMADDWD     Y1, Y4, Y4
-	VPBROADCASTD 4(R9), Y3
-	VPADDD       Y3, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VBROADCASTSS 4(R8), Y3
-	VMULPS       Y3, Y4, Y4
-	VADDPS       Y4, Y6, Y6
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	VPADDB       Y2, Y2, Y2
-	DECQ         R11
-	JNZ          activations
-	VCVTPH2PS    (DX), Y2
-	MOVQ         AX, R11
-	VMULPS       Y2, Y5, Y5
-	VADDPS       (R11), Y5, Y5
-	VMOVUPS      Y5, (R11)
-	ADDQ         CX, R11
-	VMULPS       Y2, Y6, Y6
-	VADDPS       (R11), Y6, Y6
-	VMOVUPS      Y6, (R11)
-	ADDQ         CX, R11
-	ADDQ         $0x00000120, DX
-	ADDQ         $0x00000120, BX
-	DECQ         SI
-	JNZ          group
+	VMOVDQU        (R9), Y7
+	VPAND          Y0, Y7, Y6
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          Y0, Y7, Y7
+	VBROADCASTI128 (SI), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VBROADCASTI128 16(SI), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VBROADCASTI128 32(SI), Y3
+	VPSHUFB        Y7, Y3, Y3
+	VPADDB         Y3, Y2, Y2
+	VBROADCASTI128 48(SI), Y3
+	VPSHUFB        Y7, Y3, Y3
+	VPADDB         Y3, Y4, Y4
+	VBROADCASTI128 64(SI), Y3
+	VPSHUFB        Y6, Y3, Y3
+	VBROADCASTI128 80(SI), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VBROADCASTI128 96(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 112(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VMOVDQU        32(R9), Y7
+	VPAND          Y0, Y7, Y6
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          Y0, Y7, Y7
+	VBROADCASTI128 128(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 144(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 160(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 176(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 192(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y3, Y3
+	VBROADCASTI128 208(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y5, Y5
+	VBROADCASTI128 224(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 240(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VMOVDQU        64(R9), Y7
+	VPAND          Y0, Y7, Y6
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          Y0, Y7, Y7
+	VBROADCASTI128 256(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 272(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 288(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 304(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 320(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y3, Y3
+	VBROADCASTI128 336(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y5, Y5
+	VBROADCASTI128 352(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 368(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VMOVDQU        96(R9), Y7
+	VPAND          Y0, Y7, Y6
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          Y0, Y7, Y7
+	VBROADCASTI128 384(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 400(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 416(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 432(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 448(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y3, Y3
+	VBROADCASTI128 464(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y5, Y5
+	VBROADCASTI128 480(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 496(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPUNPCKLBW     Y4, Y2, Y6
+	VPUNPCKHBW     Y4, Y2, Y4
+	VPMADDUBSW     Y1, Y6, Y6
+	VPMADDUBSW     Y1, Y4, Y4
+	VMOVDQA        Y6, (R10)
+	VMOVDQA        Y4, 32(R10)
+	VPUNPCKLBW     Y5, Y3, Y2
+	VPUNPCKHBW     Y5, Y3, Y5
+	VPMADDUBSW     Y1, Y2, Y2
+	VPMADDUBSW     Y1, Y5, Y5
+	VMOVDQA        Y2, 64(R10)
+	VMOVDQA        Y5, 96(R10)
+	ADDQ           $0x00000080, R9
+	ADDQ           $0x00000200, SI
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            activations
+	MOVQ           AX, R9
+	MOVL           $0x4b004b00, R10
+	VMOVD          R10, X2
+	VPBROADCASTD   X2, Y2
+	MOVL           $0x4b001000, R10
+	VMOVD          R10, X3
+	VPBROADCASTD   X3, Y3
+	VBROADCASTSS   (DI), Y7
+	VMOVDQA        (R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        32(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   8(DI), Y8
+	VMOVDQA        128(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        160(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   16(DI), Y8
+	VMOVDQA        256(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        288(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   24(DI), Y8
+	VMOVDQA        384(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        416(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y8
+	VMULPS         Y8, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y4
+	VMULPS         Y4, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y4
+	VMULPS         Y4, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y4
+	VMULPS         Y4, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           CX, R9
+	VBROADCASTSS   4(DI), Y7
+	VMOVDQA        64(R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        96(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   12(DI), Y8
+	VMOVDQA        192(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        224(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   20(DI), Y8
+	VMOVDQA        320(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        352(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   28(DI), Y8
+	VMOVDQA        448(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        480(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y2
+	VMULPS         Y2, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y2
+	VMULPS         Y2, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y2
+	VMULPS         Y2, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           $0x00000240, DX
+	ADDQ           $0x00000020, DI
+	DECQ           BX
+	JNZ            group
 	VZEROUPPER
 	RET
 
-DATA two2<>+0(SB)/4, $0x02020202
-DATA two2<>+4(SB)/4, $0x02020202
-DATA two2<>+8(SB)/4, $0x02020202
-DATA two2<>+12(SB)/4, $0x02020202
-DATA two2<>+16(SB)/4, $0x02020202
-DATA two2<>+20(SB)/4, $0x02020202
-DATA two2<>+24(SB)/4, $0x02020202
-DATA two2<>+28(SB)/4, $0x02020202
-GLOBL two2<>(SB), RODATA|NOPTR, $32
+DATA nibble2<>+0(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+4(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+8(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+12(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+16(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+20(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+24(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+28(SB)/4, $0x0f0f0f0f
+GLOBL nibble2<>(SB), RODATA|NOPTR, $32
 
-// func tileExact256x2(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, x *float32, width uintptr)
+DATA weigh2<>+0(SB)/4, $0x20012001
+DATA weigh2<>+4(SB)/4, $0x20012001
+DATA weigh2<>+8(SB)/4, $0x20012001
+DATA weigh2<>+12(SB)/4, $0x20012001
+DATA weigh2<>+16(SB)/4, $0x20012001
+DATA weigh2<>+20(SB)/4, $0x20012001
+DATA weigh2<>+24(SB)/4, $0x20012001
+DATA weigh2<>+28(SB)/4, $0x20012001
+GLOBL weigh2<>(SB), RODATA|NOPTR, $32
+
+// func tableExact256x2(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 // Requires: AVX, AVX2, F16C
-TEXT ·tileExact256x2(SB), NOSPLIT, $0-56
+TEXT ·tableExact256x2(SB), NOSPLIT, $0-40
 	MOVQ    y+0(FP), AX
 	MOVQ    ystride+8(FP), CX
-	MOVQ    scales+16(FP), DX
-	MOVQ    bits+24(FP), BX
-	MOVQ    groups+32(FP), SI
-	MOVQ    x+40(FP), DI
-	MOVQ    width+48(FP), R8
-	SHLQ    $0x02, R8
-	VPXOR   Y0, Y0, Y0
-	MOVQ    AX, R9
-	VMOVUPS Y0, (R9)
-	ADDQ    CX, R9
-	VMOVUPS Y0, (R9)
-	ADDQ    CX, R9
+	MOVQ    tile+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	MOVQ    x+32(FP), SI
 	VMOVDQU sign2<>+0(SB), Y0
 
 group:
+	LEAQ  64(DX), R8
+	MOVQ  SI, DI
+	MOVQ  $0x00000010, R9
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+
+columns0:
+	VMOVD        (R8), X3
+	VPINSRD      $0x01, 16(R8), X3, X3
+	VPMOVZXBD    X3, Y3
+	VPSLLD       $0x1f, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS (DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 4(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1e, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 8(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 12(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1d, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 16(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 20(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1c, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 24(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 28(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1b, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 32(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 36(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1a, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 40(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 44(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x19, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 48(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 52(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x18, Y3, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 56(DI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 60(DI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000040, DI
+	DECQ         R9
+	JNZ          columns0
+	VCVTPH2PS    (DX), Y3
+	MOVQ         AX, DI
+	VMULPS       Y3, Y1, Y1
+	VADDPS       (DI), Y1, Y1
+	VMOVUPS      Y1, (DI)
+	ADDQ         CX, DI
+	VMULPS       Y3, Y2, Y2
+	VADDPS       (DI), Y2, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         68(DX), R8
+	MOVQ         SI, DI
+	MOVQ         $0x00000010, R9
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
-	VMOVDQU      (BX), Y3
-	VPSLLD       $0x07, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
+
+columns1:
+	VMOVD        (R8), X3
+	VPINSRD      $0x01, 16(R8), X3, X3
+	VPMOVZXBD    X3, Y3
+	VPSLLD       $0x1f, Y3, Y4
 	VPANDN       Y0, Y4, Y4
 	VBROADCASTSS (DI), Y5
 	VPXOR        Y4, Y5, Y5
@@ -4120,1193 +3918,252 @@ group:
 	VBROADCASTSS 4(DI), Y5
 	VPXOR        Y4, Y5, Y5
 	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
+	VPSLLD       $0x1e, Y3, Y4
 	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
+	VBROADCASTSS 8(DI), Y5
 	VPXOR        Y4, Y5, Y5
 	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
+	VBROADCASTSS 12(DI), Y5
 	VPXOR        Y4, Y5, Y5
 	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
+	VPSLLD       $0x1d, Y3, Y4
 	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
+	VBROADCASTSS 16(DI), Y5
 	VPXOR        Y4, Y5, Y5
 	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
+	VBROADCASTSS 20(DI), Y5
 	VPXOR        Y4, Y5, Y5
 	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
+	VPSLLD       $0x1c, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 24(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 28(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1b, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 32(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 36(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1a, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 40(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 44(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x19, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 48(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 52(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x18, Y3, Y3
 	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
+	VBROADCASTSS 56(DI), Y4
 	VPXOR        Y3, Y4, Y4
 	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
+	VBROADCASTSS 60(DI), Y4
 	VPXOR        Y3, Y4, Y4
 	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y3
-	VPSLLD       $0x03, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y3
-	VPSLLD       $0x07, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y3
-	VPSLLD       $0x03, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y3
-	VPSLLD       $0x07, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y3
-	VPSLLD       $0x03, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y3
-	VPSLLD       $0x07, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y3
-	VPSLLD       $0x03, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y3
-	VPSLLD       $0x06, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y3
-	VPSLLD       $0x02, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y3
-	VPSLLD       $0x06, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y3
-	VPSLLD       $0x02, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y3
-	VPSLLD       $0x06, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y3
-	VPSLLD       $0x02, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y3
-	VPSLLD       $0x06, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y3
-	VPSLLD       $0x02, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y3
-	VPSLLD       $0x05, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y3
-	VPSLLD       $0x01, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y3
-	VPSLLD       $0x05, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y3
-	VPSLLD       $0x01, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y3
-	VPSLLD       $0x05, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y3
-	VPSLLD       $0x01, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y3
-	VPSLLD       $0x05, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y3
-	VPSLLD       $0x01, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y3
-	VPSLLD       $0x04, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y3
-	VPSLLD       $0x00, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y3
-	VPSLLD       $0x04, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y3
-	VPSLLD       $0x00, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y3
-	VPSLLD       $0x04, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y3
-	VPSLLD       $0x00, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y3
-	VPSLLD       $0x04, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y3
-	VPSLLD       $0x00, Y3, Y3
-	VPSLLD       $0x18, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y3, Y4
-	VPANDN       Y0, Y4, Y4
-	VBROADCASTSS (DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VBROADCASTSS 4(DI), Y5
-	VPXOR        Y4, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	ADDQ         R8, DI
-	VPANDN       Y0, Y3, Y3
-	VBROADCASTSS (DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(DI), Y4
-	VPXOR        Y3, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	ADDQ         R8, DI
-	VCVTPH2PS    (DX), Y3
-	MOVQ         AX, R9
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000040, DI
+	DECQ         R9
+	JNZ          columns1
+	VCVTPH2PS    16(DX), Y3
+	MOVQ         AX, DI
 	VMULPS       Y3, Y1, Y1
-	VADDPS       (R9), Y1, Y1
-	VMOVUPS      Y1, (R9)
-	ADDQ         CX, R9
+	VADDPS       32(DI), Y1, Y1
+	VMOVUPS      Y1, 32(DI)
+	ADDQ         CX, DI
 	VMULPS       Y3, Y2, Y2
-	VADDPS       (R9), Y2, Y2
-	VMOVUPS      Y2, (R9)
-	ADDQ         CX, R9
-	ADDQ         $0x00000120, DX
-	ADDQ         $0x00000120, BX
+	VADDPS       32(DI), Y2, Y2
+	VMOVUPS      Y2, 32(DI)
+	LEAQ         72(DX), R8
+	MOVQ         SI, DI
+	MOVQ         $0x00000010, R9
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+
+columns2:
+	VMOVD        (R8), X3
+	VPINSRD      $0x01, 16(R8), X3, X3
+	VPMOVZXBD    X3, Y3
+	VPSLLD       $0x1f, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS (DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 4(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1e, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 8(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 12(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1d, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 16(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 20(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1c, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 24(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 28(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1b, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 32(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 36(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1a, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 40(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 44(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x19, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 48(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 52(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x18, Y3, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 56(DI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 60(DI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000040, DI
+	DECQ         R9
+	JNZ          columns2
+	VCVTPH2PS    32(DX), Y3
+	MOVQ         AX, DI
+	VMULPS       Y3, Y1, Y1
+	VADDPS       64(DI), Y1, Y1
+	VMOVUPS      Y1, 64(DI)
+	ADDQ         CX, DI
+	VMULPS       Y3, Y2, Y2
+	VADDPS       64(DI), Y2, Y2
+	VMOVUPS      Y2, 64(DI)
+	LEAQ         76(DX), R8
+	MOVQ         SI, DI
+	MOVQ         $0x00000010, SI
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+
+columns3:
+	VMOVD        (R8), X3
+	VPINSRD      $0x01, 16(R8), X3, X3
+	VPMOVZXBD    X3, Y3
+	VPSLLD       $0x1f, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS (DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 4(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1e, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 8(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 12(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1d, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 16(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 20(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1c, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 24(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 28(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1b, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 32(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 36(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x1a, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 40(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 44(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x19, Y3, Y4
+	VPANDN       Y0, Y4, Y4
+	VBROADCASTSS 48(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 52(DI), Y5
+	VPXOR        Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSLLD       $0x18, Y3, Y3
+	VPANDN       Y0, Y3, Y3
+	VBROADCASTSS 56(DI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 60(DI), Y4
+	VPXOR        Y3, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000040, DI
 	DECQ         SI
+	JNZ          columns3
+	VCVTPH2PS    48(DX), Y3
+	MOVQ         AX, SI
+	VMULPS       Y3, Y1, Y1
+	VADDPS       96(SI), Y1, Y1
+	VMOVUPS      Y1, 96(SI)
+	ADDQ         CX, SI
+	VMULPS       Y3, Y2, Y2
+	VADDPS       96(SI), Y2, Y2
+	VMOVUPS      Y2, 96(SI)
+	MOVQ         DI, SI
+	ADDQ         $0x00000240, DX
+	DECQ         BX
 	JNZ          group
 	VZEROUPPER
 	RET
@@ -5321,273 +4178,814 @@ DATA sign2<>+24(SB)/4, $0x80000000
 DATA sign2<>+28(SB)/4, $0x80000000
 GLOBL sign2<>(SB), RODATA|NOPTR, $32
 
-// func tileFast256x4(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+// func tableFast256x4(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)
 // Requires: AVX, AVX2, F16C
-TEXT ·tileFast256x4(SB), NOSPLIT, $0-72
-	MOVQ     y+0(FP), AX
-	MOVQ     ystride+8(FP), CX
-	MOVQ     scales+16(FP), DX
-	MOVQ     bits+24(FP), BX
-	MOVQ     groups+32(FP), SI
-	MOVQ     q+40(FP), DI
-	MOVQ     scale+48(FP), R8
-	MOVQ     nsum+56(FP), R9
-	MOVQ     width+64(FP), R10
-	SHLQ     $0x02, R10
-	VPXOR    Y0, Y0, Y0
-	MOVQ     AX, R11
-	VMOVUPS  Y0, (R11)
-	ADDQ     CX, R11
-	VMOVUPS  Y0, (R11)
-	ADDQ     CX, R11
-	VMOVUPS  Y0, (R11)
-	ADDQ     CX, R11
-	VMOVUPS  Y0, (R11)
-	ADDQ     CX, R11
-	VMOVDQU  two4<>+0(SB), Y0
-	VPCMPEQW Y1, Y1, Y1
-	VPSRLW   $0x0f, Y1, Y1
+TEXT ·tableFast256x4(SB), $1056-48
+	MOVQ    y+0(FP), AX
+	MOVQ    ystride+8(FP), CX
+	MOVQ    tile+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	MOVQ    table+32(FP), SI
+	MOVQ    scale+40(FP), DI
+	LEAQ    (SP), R8
+	ADDQ    $0x1f, R8
+	ANDQ    $-32, R8
+	VMOVDQU nibble4<>+0(SB), Y0
+	VMOVDQU weigh4<>+0(SB), Y1
 
 group:
-	VPXOR   Y7, Y7, Y7
-	VPXOR   Y8, Y8, Y8
-	VPXOR   Y9, Y9, Y9
-	VPXOR   Y10, Y10, Y10
-	VMOVDQA Y0, Y2
-	MOVQ    $0x00000004, R11
+	LEAQ 64(DX), R9
+	MOVQ R8, R10
+	MOVQ $0x00000004, R11
 
 activations:
-	VPXOR        Y3, Y3, Y3
-	VPXOR        Y4, Y4, Y4
-	VPXOR        Y5, Y5, Y5
-	VPXOR        Y6, Y6, Y6
-	VMOVDQU      (BX), Y11
-	VPADDB       Y11, Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPBROADCASTD (DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y3, Y3
-	VPBROADCASTD 4(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y4, Y4
-	VPBROADCASTD 8(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y5, Y5
-	VPBROADCASTD 12(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y6, Y6
-	ADDQ         R10, DI
-	VMOVDQU      (BX), Y11
-	VPSRLW       $0x03, Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPBROADCASTD (DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y3, Y3
-	VPBROADCASTD 4(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y4, Y4
-	VPBROADCASTD 8(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y5, Y5
-	VPBROADCASTD 12(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y6, Y6
-	ADDQ         R10, DI
-	VMOVDQU      64(BX), Y11
-	VPADDB       Y11, Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPBROADCASTD (DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y3, Y3
-	VPBROADCASTD 4(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y4, Y4
-	VPBROADCASTD 8(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y5, Y5
-	VPBROADCASTD 12(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y6, Y6
-	ADDQ         R10, DI
-	VMOVDQU      64(BX), Y11
-	VPSRLW       $0x03, Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPBROADCASTD (DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y3, Y3
-	VPBROADCASTD 4(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y4, Y4
-	VPBROADCASTD 8(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y5, Y5
-	VPBROADCASTD 12(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y6, Y6
-	ADDQ         R10, DI
-	VMOVDQU      128(BX), Y11
-	VPADDB       Y11, Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPBROADCASTD (DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y3, Y3
-	VPBROADCASTD 4(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y4, Y4
-	VPBROADCASTD 8(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y5, Y5
-	VPBROADCASTD 12(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y6, Y6
-	ADDQ         R10, DI
-	VMOVDQU      128(BX), Y11
-	VPSRLW       $0x03, Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPBROADCASTD (DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y3, Y3
-	VPBROADCASTD 4(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y4, Y4
-	VPBROADCASTD 8(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y5, Y5
-	VPBROADCASTD 12(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y6, Y6
-	ADDQ         R10, DI
-	VMOVDQU      192(BX), Y11
-	VPADDB       Y11, Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPBROADCASTD (DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y3, Y3
-	VPBROADCASTD 4(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y4, Y4
-	VPBROADCASTD 8(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y5, Y5
-	VPBROADCASTD 12(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y6, Y6
-	ADDQ         R10, DI
-	VMOVDQU      192(BX), Y11
-	VPSRLW       $0x03, Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPBROADCASTD (DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y3, Y3
-	VPBROADCASTD 4(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y4, Y4
-	VPBROADCASTD 8(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y5, Y5
-	VPBROADCASTD 12(DI), Y12
-	VPMADDUBSW   Y12, Y11, Y12
-	VPADDW       Y12, Y6, Y6
-	ADDQ         R10, DI
-	VPMADDWD     Y1, Y3, Y3
-	VPBROADCASTD (R9), Y11
-	VPADDD       Y11, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VBROADCASTSS (R8), Y11
-	VMULPS       Y11, Y3, Y3
-	VADDPS       Y3, Y7, Y7
-	VPMADDWD     Y1, Y4, Y4
-	VPBROADCASTD 4(R9), Y3
-	VPADDD       Y3, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VBROADCASTSS 4(R8), Y3
-	VMULPS       Y3, Y4, Y4
-	VADDPS       Y4, Y8, Y8
-	VPMADDWD     Y1, Y5, Y5
-	VPBROADCASTD 8(R9), Y3
-	VPADDD       Y3, Y5, Y5
-	VCVTDQ2PS    Y5, Y5
-	VBROADCASTSS 8(R8), Y3
-	VMULPS       Y3, Y5, Y5
-	VADDPS       Y5, Y9, Y9
-	VPMADDWD     Y1, Y6, Y6
-	VPBROADCASTD 12(R9), Y3
-	VPADDD       Y3, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VBROADCASTSS 12(R8), Y3
-	VMULPS       Y3, Y6, Y6
-	VADDPS       Y6, Y10, Y10
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	VPADDB       Y2, Y2, Y2
-	DECQ         R11
-	JNZ          activations
-	VCVTPH2PS    (DX), Y2
-	MOVQ         AX, R11
-	VMULPS       Y2, Y7, Y7
-	VADDPS       (R11), Y7, Y7
-	VMOVUPS      Y7, (R11)
-	ADDQ         CX, R11
-	VMULPS       Y2, Y8, Y8
-	VADDPS       (R11), Y8, Y8
-	VMOVUPS      Y8, (R11)
-	ADDQ         CX, R11
-	VMULPS       Y2, Y9, Y9
-	VADDPS       (R11), Y9, Y9
-	VMOVUPS      Y9, (R11)
-	ADDQ         CX, R11
-	VMULPS       Y2, Y10, Y10
-	VADDPS       (R11), Y10, Y10
-	VMOVUPS      Y10, (R11)
-	ADDQ         CX, R11
-	ADDQ         $0x00000120, DX
-	ADDQ         $0x00000120, BX
-	DECQ         SI
-	JNZ          group
+	VMOVDQU        (R9), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (SI), Y2
+	VPSHUFB        Y10, Y2, Y2
+	VBROADCASTI128 16(SI), Y6
+	VPSHUFB        Y10, Y6, Y6
+	VBROADCASTI128 32(SI), Y3
+	VPSHUFB        Y11, Y3, Y3
+	VPADDB         Y3, Y2, Y2
+	VBROADCASTI128 48(SI), Y3
+	VPSHUFB        Y11, Y3, Y3
+	VPADDB         Y3, Y6, Y6
+	VBROADCASTI128 64(SI), Y3
+	VPSHUFB        Y10, Y3, Y3
+	VBROADCASTI128 80(SI), Y7
+	VPSHUFB        Y10, Y7, Y7
+	VBROADCASTI128 96(SI), Y4
+	VPSHUFB        Y11, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VBROADCASTI128 112(SI), Y4
+	VPSHUFB        Y11, Y4, Y4
+	VPADDB         Y4, Y7, Y7
+	VBROADCASTI128 128(SI), Y4
+	VPSHUFB        Y10, Y4, Y4
+	VBROADCASTI128 144(SI), Y8
+	VPSHUFB        Y10, Y8, Y8
+	VBROADCASTI128 160(SI), Y5
+	VPSHUFB        Y11, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VBROADCASTI128 176(SI), Y5
+	VPSHUFB        Y11, Y5, Y5
+	VPADDB         Y5, Y8, Y8
+	VBROADCASTI128 192(SI), Y5
+	VPSHUFB        Y10, Y5, Y5
+	VBROADCASTI128 208(SI), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 224(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y5, Y5
+	VBROADCASTI128 240(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VMOVDQU        32(R9), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 256(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 272(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 288(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 304(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 320(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 336(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 352(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 368(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 384(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 400(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 416(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 432(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 448(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y5, Y5
+	VBROADCASTI128 464(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 480(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y5, Y5
+	VBROADCASTI128 496(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VMOVDQU        64(R9), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 512(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 528(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 544(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 560(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 576(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 592(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 608(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 624(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 640(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 656(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 672(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 688(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 704(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y5, Y5
+	VBROADCASTI128 720(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 736(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y5, Y5
+	VBROADCASTI128 752(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VMOVDQU        96(R9), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 768(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 784(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 800(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 816(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 832(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 848(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 864(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 880(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 896(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 912(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 928(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 944(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 960(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y5, Y5
+	VBROADCASTI128 976(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 992(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y5, Y5
+	VBROADCASTI128 1008(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VPUNPCKLBW     Y6, Y2, Y10
+	VPUNPCKHBW     Y6, Y2, Y6
+	VPMADDUBSW     Y1, Y10, Y10
+	VPMADDUBSW     Y1, Y6, Y6
+	VMOVDQA        Y10, (R10)
+	VMOVDQA        Y6, 32(R10)
+	VPUNPCKLBW     Y7, Y3, Y2
+	VPUNPCKHBW     Y7, Y3, Y7
+	VPMADDUBSW     Y1, Y2, Y2
+	VPMADDUBSW     Y1, Y7, Y7
+	VMOVDQA        Y2, 64(R10)
+	VMOVDQA        Y7, 96(R10)
+	VPUNPCKLBW     Y8, Y4, Y2
+	VPUNPCKHBW     Y8, Y4, Y8
+	VPMADDUBSW     Y1, Y2, Y2
+	VPMADDUBSW     Y1, Y8, Y8
+	VMOVDQA        Y2, 128(R10)
+	VMOVDQA        Y8, 160(R10)
+	VPUNPCKLBW     Y9, Y5, Y2
+	VPUNPCKHBW     Y9, Y5, Y9
+	VPMADDUBSW     Y1, Y2, Y2
+	VPMADDUBSW     Y1, Y9, Y9
+	VMOVDQA        Y2, 192(R10)
+	VMOVDQA        Y9, 224(R10)
+	ADDQ           $0x00000080, R9
+	ADDQ           $0x00000400, SI
+	ADDQ           $0x00000100, R10
+	DECQ           R11
+	JNZ            activations
+	MOVQ           AX, R9
+	MOVL           $0x4b004b00, R10
+	VMOVD          R10, X2
+	VPBROADCASTD   X2, Y2
+	MOVL           $0x4b001000, R10
+	VMOVD          R10, X3
+	VPBROADCASTD   X3, Y3
+	VBROADCASTSS   (DI), Y7
+	VMOVDQA        (R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        32(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   16(DI), Y8
+	VMOVDQA        256(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        288(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   32(DI), Y8
+	VMOVDQA        512(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        544(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   48(DI), Y8
+	VMOVDQA        768(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        800(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y8
+	VMULPS         Y8, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y4
+	VMULPS         Y4, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y4
+	VMULPS         Y4, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y4
+	VMULPS         Y4, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           CX, R9
+	VBROADCASTSS   4(DI), Y7
+	VMOVDQA        64(R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        96(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   20(DI), Y8
+	VMOVDQA        320(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        352(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   36(DI), Y8
+	VMOVDQA        576(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        608(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   52(DI), Y8
+	VMOVDQA        832(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        864(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y8
+	VMULPS         Y8, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y4
+	VMULPS         Y4, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y4
+	VMULPS         Y4, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y4
+	VMULPS         Y4, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           CX, R9
+	VBROADCASTSS   8(DI), Y7
+	VMOVDQA        128(R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        160(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   24(DI), Y8
+	VMOVDQA        384(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        416(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   40(DI), Y8
+	VMOVDQA        640(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        672(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   56(DI), Y8
+	VMOVDQA        896(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        928(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y8
+	VMULPS         Y8, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y4
+	VMULPS         Y4, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y4
+	VMULPS         Y4, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y4
+	VMULPS         Y4, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           CX, R9
+	VBROADCASTSS   12(DI), Y7
+	VMOVDQA        192(R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        224(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   28(DI), Y8
+	VMOVDQA        448(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        480(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   44(DI), Y8
+	VMOVDQA        704(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        736(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   60(DI), Y8
+	VMOVDQA        960(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        992(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y2
+	VMULPS         Y2, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y2
+	VMULPS         Y2, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y2
+	VMULPS         Y2, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           $0x00000240, DX
+	ADDQ           $0x00000040, DI
+	DECQ           BX
+	JNZ            group
 	VZEROUPPER
 	RET
 
-DATA two4<>+0(SB)/4, $0x02020202
-DATA two4<>+4(SB)/4, $0x02020202
-DATA two4<>+8(SB)/4, $0x02020202
-DATA two4<>+12(SB)/4, $0x02020202
-DATA two4<>+16(SB)/4, $0x02020202
-DATA two4<>+20(SB)/4, $0x02020202
-DATA two4<>+24(SB)/4, $0x02020202
-DATA two4<>+28(SB)/4, $0x02020202
-GLOBL two4<>(SB), RODATA|NOPTR, $32
+DATA nibble4<>+0(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+4(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+8(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+12(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+16(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+20(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+24(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL nibble4<>(SB), RODATA|NOPTR, $32
 
-// func tileExact256x4(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, x *float32, width uintptr)
+DATA weigh4<>+0(SB)/4, $0x20012001
+DATA weigh4<>+4(SB)/4, $0x20012001
+DATA weigh4<>+8(SB)/4, $0x20012001
+DATA weigh4<>+12(SB)/4, $0x20012001
+DATA weigh4<>+16(SB)/4, $0x20012001
+DATA weigh4<>+20(SB)/4, $0x20012001
+DATA weigh4<>+24(SB)/4, $0x20012001
+DATA weigh4<>+28(SB)/4, $0x20012001
+GLOBL weigh4<>(SB), RODATA|NOPTR, $32
+
+// func tableExact256x4(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 // Requires: AVX, AVX2, F16C
-TEXT ·tileExact256x4(SB), NOSPLIT, $0-56
+TEXT ·tableExact256x4(SB), NOSPLIT, $0-40
 	MOVQ    y+0(FP), AX
 	MOVQ    ystride+8(FP), CX
-	MOVQ    scales+16(FP), DX
-	MOVQ    bits+24(FP), BX
-	MOVQ    groups+32(FP), SI
-	MOVQ    x+40(FP), DI
-	MOVQ    width+48(FP), R8
-	SHLQ    $0x02, R8
-	VPXOR   Y0, Y0, Y0
-	MOVQ    AX, R9
-	VMOVUPS Y0, (R9)
-	ADDQ    CX, R9
-	VMOVUPS Y0, (R9)
-	ADDQ    CX, R9
-	VMOVUPS Y0, (R9)
-	ADDQ    CX, R9
-	VMOVUPS Y0, (R9)
-	ADDQ    CX, R9
+	MOVQ    tile+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	MOVQ    x+32(FP), SI
 	VMOVDQU sign4<>+0(SB), Y0
 
 group:
+	LEAQ  64(DX), R8
+	MOVQ  SI, DI
+	MOVQ  $0x00000010, R9
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+
+columns0:
+	VMOVD        (R8), X5
+	VPINSRD      $0x01, 16(R8), X5, X5
+	VPMOVZXBD    X5, Y5
+	VPSLLD       $0x1f, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS (DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 4(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 8(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 12(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1e, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 16(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 20(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 24(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 28(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1d, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 32(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 36(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 40(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 44(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1c, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 48(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 52(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 56(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 60(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1b, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 64(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 68(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 72(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 76(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1a, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 80(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 84(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 88(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 92(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x19, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 96(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 100(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 104(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 108(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x18, Y5, Y5
+	VPANDN       Y0, Y5, Y5
+	VBROADCASTSS 112(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 116(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 120(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 124(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y4, Y4
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000080, DI
+	DECQ         R9
+	JNZ          columns0
+	VCVTPH2PS    (DX), Y5
+	MOVQ         AX, DI
+	VMULPS       Y5, Y1, Y1
+	VADDPS       (DI), Y1, Y1
+	VMOVUPS      Y1, (DI)
+	ADDQ         CX, DI
+	VMULPS       Y5, Y2, Y2
+	VADDPS       (DI), Y2, Y2
+	VMOVUPS      Y2, (DI)
+	ADDQ         CX, DI
+	VMULPS       Y5, Y3, Y3
+	VADDPS       (DI), Y3, Y3
+	VMOVUPS      Y3, (DI)
+	ADDQ         CX, DI
+	VMULPS       Y5, Y4, Y4
+	VADDPS       (DI), Y4, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         68(DX), R8
+	MOVQ         SI, DI
+	MOVQ         $0x00000010, R9
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
 	VPXOR        Y3, Y3, Y3
 	VPXOR        Y4, Y4, Y4
-	VMOVDQU      (BX), Y5
-	VPSLLD       $0x07, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
+
+columns1:
+	VMOVD        (R8), X5
+	VPINSRD      $0x01, 16(R8), X5, X5
+	VPMOVZXBD    X5, Y5
+	VPSLLD       $0x1f, Y5, Y6
 	VPANDN       Y0, Y6, Y6
 	VBROADCASTSS (DI), Y7
 	VPXOR        Y6, Y7, Y7
@@ -5601,1963 +4999,418 @@ group:
 	VBROADCASTSS 12(DI), Y7
 	VPXOR        Y6, Y7, Y7
 	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
+	VPSLLD       $0x1e, Y5, Y6
 	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
+	VBROADCASTSS 16(DI), Y7
 	VPXOR        Y6, Y7, Y7
 	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
+	VBROADCASTSS 20(DI), Y7
 	VPXOR        Y6, Y7, Y7
 	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
+	VBROADCASTSS 24(DI), Y7
 	VPXOR        Y6, Y7, Y7
 	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
+	VBROADCASTSS 28(DI), Y7
 	VPXOR        Y6, Y7, Y7
 	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
+	VPSLLD       $0x1d, Y5, Y6
 	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
+	VBROADCASTSS 32(DI), Y7
 	VPXOR        Y6, Y7, Y7
 	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
+	VBROADCASTSS 36(DI), Y7
 	VPXOR        Y6, Y7, Y7
 	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
+	VBROADCASTSS 40(DI), Y7
 	VPXOR        Y6, Y7, Y7
 	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
+	VBROADCASTSS 44(DI), Y7
 	VPXOR        Y6, Y7, Y7
 	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
+	VPSLLD       $0x1c, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 48(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 52(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 56(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 60(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1b, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 64(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 68(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 72(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 76(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1a, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 80(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 84(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 88(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 92(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x19, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 96(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 100(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 104(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 108(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x18, Y5, Y5
 	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
+	VBROADCASTSS 112(DI), Y6
 	VPXOR        Y5, Y6, Y6
 	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
+	VBROADCASTSS 116(DI), Y6
 	VPXOR        Y5, Y6, Y6
 	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
+	VBROADCASTSS 120(DI), Y6
 	VPXOR        Y5, Y6, Y6
 	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
+	VBROADCASTSS 124(DI), Y6
 	VPXOR        Y5, Y6, Y6
 	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y5
-	VPSLLD       $0x03, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y5
-	VPSLLD       $0x07, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y5
-	VPSLLD       $0x03, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y5
-	VPSLLD       $0x07, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y5
-	VPSLLD       $0x03, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y5
-	VPSLLD       $0x07, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y5
-	VPSLLD       $0x03, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y5
-	VPSLLD       $0x06, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y5
-	VPSLLD       $0x02, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y5
-	VPSLLD       $0x06, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y5
-	VPSLLD       $0x02, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y5
-	VPSLLD       $0x06, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y5
-	VPSLLD       $0x02, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y5
-	VPSLLD       $0x06, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y5
-	VPSLLD       $0x02, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y5
-	VPSLLD       $0x01, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y5
-	VPSLLD       $0x01, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y5
-	VPSLLD       $0x01, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y5
-	VPSLLD       $0x05, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y5
-	VPSLLD       $0x01, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y5
-	VPSLLD       $0x04, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      (BX), Y5
-	VPSLLD       $0x00, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y5
-	VPSLLD       $0x04, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      64(BX), Y5
-	VPSLLD       $0x00, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y5
-	VPSLLD       $0x04, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      128(BX), Y5
-	VPSLLD       $0x00, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y5
-	VPSLLD       $0x04, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VMOVDQU      192(BX), Y5
-	VPSLLD       $0x00, Y5, Y5
-	VPSLLD       $0x18, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x10, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPSLLD       $0x08, Y5, Y6
-	VPANDN       Y0, Y6, Y6
-	VBROADCASTSS (DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VBROADCASTSS 4(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y2, Y2
-	VBROADCASTSS 8(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VBROADCASTSS 12(DI), Y7
-	VPXOR        Y6, Y7, Y7
-	VADDPS       Y7, Y4, Y4
-	ADDQ         R8, DI
-	VPANDN       Y0, Y5, Y5
-	VBROADCASTSS (DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VBROADCASTSS 4(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VBROADCASTSS 8(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VBROADCASTSS 12(DI), Y6
-	VPXOR        Y5, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	ADDQ         R8, DI
-	VCVTPH2PS    (DX), Y5
-	MOVQ         AX, R9
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000080, DI
+	DECQ         R9
+	JNZ          columns1
+	VCVTPH2PS    16(DX), Y5
+	MOVQ         AX, DI
 	VMULPS       Y5, Y1, Y1
-	VADDPS       (R9), Y1, Y1
-	VMOVUPS      Y1, (R9)
-	ADDQ         CX, R9
+	VADDPS       32(DI), Y1, Y1
+	VMOVUPS      Y1, 32(DI)
+	ADDQ         CX, DI
 	VMULPS       Y5, Y2, Y2
-	VADDPS       (R9), Y2, Y2
-	VMOVUPS      Y2, (R9)
-	ADDQ         CX, R9
+	VADDPS       32(DI), Y2, Y2
+	VMOVUPS      Y2, 32(DI)
+	ADDQ         CX, DI
 	VMULPS       Y5, Y3, Y3
-	VADDPS       (R9), Y3, Y3
-	VMOVUPS      Y3, (R9)
-	ADDQ         CX, R9
+	VADDPS       32(DI), Y3, Y3
+	VMOVUPS      Y3, 32(DI)
+	ADDQ         CX, DI
 	VMULPS       Y5, Y4, Y4
-	VADDPS       (R9), Y4, Y4
-	VMOVUPS      Y4, (R9)
-	ADDQ         CX, R9
-	ADDQ         $0x00000120, DX
-	ADDQ         $0x00000120, BX
+	VADDPS       32(DI), Y4, Y4
+	VMOVUPS      Y4, 32(DI)
+	LEAQ         72(DX), R8
+	MOVQ         SI, DI
+	MOVQ         $0x00000010, R9
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+
+columns2:
+	VMOVD        (R8), X5
+	VPINSRD      $0x01, 16(R8), X5, X5
+	VPMOVZXBD    X5, Y5
+	VPSLLD       $0x1f, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS (DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 4(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 8(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 12(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1e, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 16(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 20(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 24(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 28(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1d, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 32(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 36(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 40(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 44(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1c, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 48(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 52(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 56(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 60(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1b, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 64(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 68(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 72(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 76(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1a, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 80(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 84(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 88(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 92(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x19, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 96(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 100(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 104(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 108(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x18, Y5, Y5
+	VPANDN       Y0, Y5, Y5
+	VBROADCASTSS 112(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 116(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 120(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 124(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y4, Y4
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000080, DI
+	DECQ         R9
+	JNZ          columns2
+	VCVTPH2PS    32(DX), Y5
+	MOVQ         AX, DI
+	VMULPS       Y5, Y1, Y1
+	VADDPS       64(DI), Y1, Y1
+	VMOVUPS      Y1, 64(DI)
+	ADDQ         CX, DI
+	VMULPS       Y5, Y2, Y2
+	VADDPS       64(DI), Y2, Y2
+	VMOVUPS      Y2, 64(DI)
+	ADDQ         CX, DI
+	VMULPS       Y5, Y3, Y3
+	VADDPS       64(DI), Y3, Y3
+	VMOVUPS      Y3, 64(DI)
+	ADDQ         CX, DI
+	VMULPS       Y5, Y4, Y4
+	VADDPS       64(DI), Y4, Y4
+	VMOVUPS      Y4, 64(DI)
+	LEAQ         76(DX), R8
+	MOVQ         SI, DI
+	MOVQ         $0x00000010, SI
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+
+columns3:
+	VMOVD        (R8), X5
+	VPINSRD      $0x01, 16(R8), X5, X5
+	VPMOVZXBD    X5, Y5
+	VPSLLD       $0x1f, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS (DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 4(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 8(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 12(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1e, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 16(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 20(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 24(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 28(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1d, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 32(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 36(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 40(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 44(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1c, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 48(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 52(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 56(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 60(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1b, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 64(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 68(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 72(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 76(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x1a, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 80(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 84(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 88(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 92(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x19, Y5, Y6
+	VPANDN       Y0, Y6, Y6
+	VBROADCASTSS 96(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 100(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 104(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 108(DI), Y7
+	VPXOR        Y6, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VPSLLD       $0x18, Y5, Y5
+	VPANDN       Y0, Y5, Y5
+	VBROADCASTSS 112(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 116(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 120(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 124(DI), Y6
+	VPXOR        Y5, Y6, Y6
+	VADDPS       Y6, Y4, Y4
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000080, DI
 	DECQ         SI
+	JNZ          columns3
+	VCVTPH2PS    48(DX), Y5
+	MOVQ         AX, SI
+	VMULPS       Y5, Y1, Y1
+	VADDPS       96(SI), Y1, Y1
+	VMOVUPS      Y1, 96(SI)
+	ADDQ         CX, SI
+	VMULPS       Y5, Y2, Y2
+	VADDPS       96(SI), Y2, Y2
+	VMOVUPS      Y2, 96(SI)
+	ADDQ         CX, SI
+	VMULPS       Y5, Y3, Y3
+	VADDPS       96(SI), Y3, Y3
+	VMOVUPS      Y3, 96(SI)
+	ADDQ         CX, SI
+	VMULPS       Y5, Y4, Y4
+	VADDPS       96(SI), Y4, Y4
+	VMOVUPS      Y4, 96(SI)
+	MOVQ         DI, SI
+	ADDQ         $0x00000240, DX
+	DECQ         BX
 	JNZ          group
 	VZEROUPPER
 	RET
@@ -7729,7 +5582,7 @@ position:
 	VZEROUPPER
 	RET
 
-// func unpackRows512(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+// func unpackRows512(bits *byte, d *float32, tile *byte, stride uintptr, tiles int)
 // Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·unpackRows512(SB), NOSPLIT, $0-40
 	MOVQ      bits+0(FP), AX
@@ -8488,16 +6341,6 @@ DATA back512<>+56(SB)/4, $0x0000001e
 DATA back512<>+60(SB)/4, $0x0000001f
 GLOBL back512<>(SB), RODATA|NOPTR, $64
 
-DATA swapBytes256<>+0(SB)/4, $0x0c080400
-DATA swapBytes256<>+4(SB)/4, $0x0d090501
-DATA swapBytes256<>+8(SB)/4, $0x0e0a0602
-DATA swapBytes256<>+12(SB)/4, $0x0f0b0703
-DATA swapBytes256<>+16(SB)/4, $0x0c080400
-DATA swapBytes256<>+20(SB)/4, $0x0d090501
-DATA swapBytes256<>+24(SB)/4, $0x0e0a0602
-DATA swapBytes256<>+28(SB)/4, $0x0f0b0703
-GLOBL swapBytes256<>(SB), RODATA|NOPTR, $32
-
 DATA interleave256<>+0(SB)/4, $0x00000000
 DATA interleave256<>+4(SB)/4, $0x00000004
 DATA interleave256<>+8(SB)/4, $0x00000001
@@ -8518,11 +6361,11 @@ DATA signs256<>+24(SB)/4, $0x00000008
 DATA signs256<>+28(SB)/4, $0x00000000
 GLOBL signs256<>(SB), RODATA|NOPTR, $32
 
-// func expand256(rows *[2048]float32, w *[36]uint64)
+// func expandDots256(rows *[2048]float32, group *byte)
 // Requires: AVX, AVX2, F16C
-TEXT ·expand256(SB), NOSPLIT, $0-16
+TEXT ·expandDots256(SB), NOSPLIT, $0-16
 	MOVQ     rows+0(FP), AX
-	MOVQ     w+8(FP), CX
+	MOVQ     group+8(FP), CX
 	VMOVDQU  signs256<>+0(SB), Y0
 	VPCMPEQD Y1, Y1, Y1
 	VPSLLD   $0x1f, Y1, Y1
@@ -8609,67 +6452,329 @@ row:
 	VZEROUPPER
 	RET
 
-// func unpackRows256(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+// func unpackRows256(bits *byte, d *float32, tile *byte, stride uintptr, tiles int)
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·unpackRows256(SB), NOSPLIT, $0-40
-	MOVQ    bits+0(FP), AX
-	MOVQ    d+8(FP), CX
-	MOVQ    tile+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    tiles+32(FP), SI
-	VMOVDQU swapBytes256<>+0(SB), Y0
-	LEAQ    (DX)(BX*8), DI
+	MOVQ         bits+0(FP), AX
+	MOVQ         d+8(FP), CX
+	MOVQ         tile+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         tiles+32(FP), SI
+	MOVL         $0x55555555, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x33333333, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	LEAQ         (DX)(BX*4), DI
 
 tile:
-	VCVTPH2PS  (DX), Y1
-	VMOVUPS    Y1, (CX)
-	VCVTPH2PS  16(DX), Y1
-	VMOVUPS    Y1, 32(CX)
-	VMOVDQU    32(DX), Y1
-	VPSHUFB    Y0, Y1, Y1
-	VMOVDQU    96(DX), Y2
-	VPSHUFB    Y0, Y2, Y2
-	VMOVDQU    160(DX), Y3
-	VPSHUFB    Y0, Y3, Y3
-	VMOVDQU    224(DX), Y4
-	VPSHUFB    Y0, Y4, Y4
-	VPERM2I128 $0x20, Y2, Y1, Y5
-	VMOVDQU    Y5, (AX)
-	VPERM2I128 $0x20, Y4, Y3, Y5
-	VMOVDQU    Y5, 32(AX)
-	VPERM2I128 $0x31, Y2, Y1, Y1
-	VMOVDQU    Y1, 64(AX)
-	VPERM2I128 $0x31, Y4, Y3, Y1
-	VMOVDQU    Y1, 96(AX)
-	VMOVDQU    64(DX), Y1
-	VPSHUFB    Y0, Y1, Y1
-	VMOVDQU    128(DX), Y2
-	VPSHUFB    Y0, Y2, Y2
-	VMOVDQU    192(DX), Y3
-	VPSHUFB    Y0, Y3, Y3
-	VMOVDQU    256(DX), Y4
-	VPSHUFB    Y0, Y4, Y4
-	VPERM2I128 $0x20, Y2, Y1, Y5
-	VMOVDQU    Y5, 128(AX)
-	VPERM2I128 $0x20, Y4, Y3, Y5
-	VMOVDQU    Y5, 160(AX)
-	VPERM2I128 $0x31, Y2, Y1, Y1
-	VMOVDQU    Y1, 192(AX)
-	VPERM2I128 $0x31, Y4, Y3, Y1
-	VMOVDQU    Y1, 224(AX)
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	PREFETCHT0 192(DI)
-	PREFETCHT0 256(DI)
-	ADDQ       BX, DI
-	ADDQ       $0x00000040, CX
-	ADDQ       $0x00000100, AX
-	ADDQ       BX, DX
-	DECQ       SI
-	JNZ        tile
+	VCVTPH2PS    (DX), Y2
+	VMOVUPS      Y2, (CX)
+	VCVTPH2PS    16(DX), Y2
+	VMOVUPS      Y2, 32(CX)
+	VCVTPH2PS    32(DX), Y2
+	VMOVUPS      Y2, 64(CX)
+	VCVTPH2PS    48(DX), Y2
+	VMOVUPS      Y2, 96(CX)
+	VMOVDQU      64(DX), Y2
+	VMOVDQU      192(DX), Y3
+	VMOVDQU      320(DX), Y4
+	VMOVDQU      448(DX), Y5
+	VPSRLW       $0x01, Y2, Y6
+	VPXOR        Y3, Y6, Y6
+	VPAND        Y0, Y6, Y6
+	VPXOR        Y6, Y3, Y3
+	VPSLLW       $0x01, Y6, Y6
+	VPXOR        Y6, Y2, Y2
+	VPSRLW       $0x01, Y4, Y6
+	VPXOR        Y5, Y6, Y6
+	VPAND        Y0, Y6, Y6
+	VPXOR        Y6, Y5, Y5
+	VPSLLW       $0x01, Y6, Y6
+	VPXOR        Y6, Y4, Y4
+	VPSRLW       $0x02, Y2, Y6
+	VPXOR        Y4, Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VPXOR        Y6, Y4, Y4
+	VPSLLW       $0x02, Y6, Y6
+	VPXOR        Y6, Y2, Y2
+	VPSRLW       $0x02, Y3, Y6
+	VPXOR        Y5, Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VPXOR        Y6, Y5, Y5
+	VPSLLW       $0x02, Y6, Y6
+	VPXOR        Y6, Y3, Y3
+	VPUNPCKLDQ   Y3, Y2, Y6
+	VPUNPCKHDQ   Y3, Y2, Y2
+	VPUNPCKLDQ   Y5, Y4, Y3
+	VPUNPCKHDQ   Y5, Y4, Y4
+	VPUNPCKLQDQ  Y3, Y6, Y5
+	VPUNPCKHQDQ  Y3, Y6, Y3
+	VPUNPCKLQDQ  Y4, Y2, Y6
+	VPUNPCKHQDQ  Y4, Y2, Y2
+	VMOVDQU      X5, (AX)
+	VEXTRACTI128 $0x01, Y5, 64(AX)
+	VMOVDQU      X3, 128(AX)
+	VEXTRACTI128 $0x01, Y3, 192(AX)
+	VMOVDQU      X6, 256(AX)
+	VEXTRACTI128 $0x01, Y6, 320(AX)
+	VMOVDQU      X2, 384(AX)
+	VEXTRACTI128 $0x01, Y2, 448(AX)
+	VMOVDQU      96(DX), Y2
+	VMOVDQU      224(DX), Y3
+	VMOVDQU      352(DX), Y4
+	VMOVDQU      480(DX), Y5
+	VPSRLW       $0x01, Y2, Y6
+	VPXOR        Y3, Y6, Y6
+	VPAND        Y0, Y6, Y6
+	VPXOR        Y6, Y3, Y3
+	VPSLLW       $0x01, Y6, Y6
+	VPXOR        Y6, Y2, Y2
+	VPSRLW       $0x01, Y4, Y6
+	VPXOR        Y5, Y6, Y6
+	VPAND        Y0, Y6, Y6
+	VPXOR        Y6, Y5, Y5
+	VPSLLW       $0x01, Y6, Y6
+	VPXOR        Y6, Y4, Y4
+	VPSRLW       $0x02, Y2, Y6
+	VPXOR        Y4, Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VPXOR        Y6, Y4, Y4
+	VPSLLW       $0x02, Y6, Y6
+	VPXOR        Y6, Y2, Y2
+	VPSRLW       $0x02, Y3, Y6
+	VPXOR        Y5, Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VPXOR        Y6, Y5, Y5
+	VPSLLW       $0x02, Y6, Y6
+	VPXOR        Y6, Y3, Y3
+	VPUNPCKLDQ   Y3, Y2, Y6
+	VPUNPCKHDQ   Y3, Y2, Y2
+	VPUNPCKLDQ   Y5, Y4, Y3
+	VPUNPCKHDQ   Y5, Y4, Y4
+	VPUNPCKLQDQ  Y3, Y6, Y5
+	VPUNPCKHQDQ  Y3, Y6, Y3
+	VPUNPCKLQDQ  Y4, Y2, Y6
+	VPUNPCKHQDQ  Y4, Y2, Y2
+	VMOVDQU      X5, 16(AX)
+	VEXTRACTI128 $0x01, Y5, 80(AX)
+	VMOVDQU      X3, 144(AX)
+	VEXTRACTI128 $0x01, Y3, 208(AX)
+	VMOVDQU      X6, 272(AX)
+	VEXTRACTI128 $0x01, Y6, 336(AX)
+	VMOVDQU      X2, 400(AX)
+	VEXTRACTI128 $0x01, Y2, 464(AX)
+	VMOVDQU      128(DX), Y2
+	VMOVDQU      256(DX), Y3
+	VMOVDQU      384(DX), Y4
+	VMOVDQU      512(DX), Y5
+	VPSRLW       $0x01, Y2, Y6
+	VPXOR        Y3, Y6, Y6
+	VPAND        Y0, Y6, Y6
+	VPXOR        Y6, Y3, Y3
+	VPSLLW       $0x01, Y6, Y6
+	VPXOR        Y6, Y2, Y2
+	VPSRLW       $0x01, Y4, Y6
+	VPXOR        Y5, Y6, Y6
+	VPAND        Y0, Y6, Y6
+	VPXOR        Y6, Y5, Y5
+	VPSLLW       $0x01, Y6, Y6
+	VPXOR        Y6, Y4, Y4
+	VPSRLW       $0x02, Y2, Y6
+	VPXOR        Y4, Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VPXOR        Y6, Y4, Y4
+	VPSLLW       $0x02, Y6, Y6
+	VPXOR        Y6, Y2, Y2
+	VPSRLW       $0x02, Y3, Y6
+	VPXOR        Y5, Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VPXOR        Y6, Y5, Y5
+	VPSLLW       $0x02, Y6, Y6
+	VPXOR        Y6, Y3, Y3
+	VPUNPCKLDQ   Y3, Y2, Y6
+	VPUNPCKHDQ   Y3, Y2, Y2
+	VPUNPCKLDQ   Y5, Y4, Y3
+	VPUNPCKHDQ   Y5, Y4, Y4
+	VPUNPCKLQDQ  Y3, Y6, Y5
+	VPUNPCKHQDQ  Y3, Y6, Y3
+	VPUNPCKLQDQ  Y4, Y2, Y6
+	VPUNPCKHQDQ  Y4, Y2, Y2
+	VMOVDQU      X5, 32(AX)
+	VEXTRACTI128 $0x01, Y5, 96(AX)
+	VMOVDQU      X3, 160(AX)
+	VEXTRACTI128 $0x01, Y3, 224(AX)
+	VMOVDQU      X6, 288(AX)
+	VEXTRACTI128 $0x01, Y6, 352(AX)
+	VMOVDQU      X2, 416(AX)
+	VEXTRACTI128 $0x01, Y2, 480(AX)
+	VMOVDQU      160(DX), Y2
+	VMOVDQU      288(DX), Y3
+	VMOVDQU      416(DX), Y4
+	VMOVDQU      544(DX), Y5
+	VPSRLW       $0x01, Y2, Y6
+	VPXOR        Y3, Y6, Y6
+	VPAND        Y0, Y6, Y6
+	VPXOR        Y6, Y3, Y3
+	VPSLLW       $0x01, Y6, Y6
+	VPXOR        Y6, Y2, Y2
+	VPSRLW       $0x01, Y4, Y6
+	VPXOR        Y5, Y6, Y6
+	VPAND        Y0, Y6, Y6
+	VPXOR        Y6, Y5, Y5
+	VPSLLW       $0x01, Y6, Y6
+	VPXOR        Y6, Y4, Y4
+	VPSRLW       $0x02, Y2, Y6
+	VPXOR        Y4, Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VPXOR        Y6, Y4, Y4
+	VPSLLW       $0x02, Y6, Y6
+	VPXOR        Y6, Y2, Y2
+	VPSRLW       $0x02, Y3, Y6
+	VPXOR        Y5, Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VPXOR        Y6, Y5, Y5
+	VPSLLW       $0x02, Y6, Y6
+	VPXOR        Y6, Y3, Y3
+	VPUNPCKLDQ   Y3, Y2, Y6
+	VPUNPCKHDQ   Y3, Y2, Y2
+	VPUNPCKLDQ   Y5, Y4, Y3
+	VPUNPCKHDQ   Y5, Y4, Y4
+	VPUNPCKLQDQ  Y3, Y6, Y5
+	VPUNPCKHQDQ  Y3, Y6, Y3
+	VPUNPCKLQDQ  Y4, Y2, Y6
+	VPUNPCKHQDQ  Y4, Y2, Y2
+	VMOVDQU      X5, 48(AX)
+	VEXTRACTI128 $0x01, Y5, 112(AX)
+	VMOVDQU      X3, 176(AX)
+	VEXTRACTI128 $0x01, Y3, 240(AX)
+	VMOVDQU      X6, 304(AX)
+	VEXTRACTI128 $0x01, Y6, 368(AX)
+	VMOVDQU      X2, 432(AX)
+	VEXTRACTI128 $0x01, Y2, 496(AX)
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	PREFETCHT0   256(DI)
+	PREFETCHT0   320(DI)
+	PREFETCHT0   384(DI)
+	PREFETCHT0   448(DI)
+	PREFETCHT0   512(DI)
+	ADDQ         BX, DI
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000200, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          tile
 	VZEROUPPER
 	RET
+
+// func expandBlock256(row *float32, block *byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·expandBlock256(SB), NOSPLIT, $0-16
+	MOVQ         row+0(FP), AX
+	MOVQ         block+8(FP), CX
+	VMOVDQU      tops256<>+0(SB), Y0
+	MOVL         $0x80000000, DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Y1
+	VPBROADCASTW (CX), X2
+	VCVTPH2PS    X2, Y2
+	VPXOR        Y1, Y2, Y2
+	VPBROADCASTB 2(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VPBROADCASTB 3(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	VPBROADCASTB 4(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VPBROADCASTB 5(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 96(AX)
+	VPBROADCASTB 6(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 128(AX)
+	VPBROADCASTB 7(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 160(AX)
+	VPBROADCASTB 8(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 192(AX)
+	VPBROADCASTB 9(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 224(AX)
+	VPBROADCASTB 10(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 256(AX)
+	VPBROADCASTB 11(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 288(AX)
+	VPBROADCASTB 12(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 320(AX)
+	VPBROADCASTB 13(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 352(AX)
+	VPBROADCASTB 14(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 384(AX)
+	VPBROADCASTB 15(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 416(AX)
+	VPBROADCASTB 16(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 448(AX)
+	VPBROADCASTB 17(CX), Y3
+	VPSLLVD      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPS      Y3, 480(AX)
+	VZEROUPPER
+	RET
+
+DATA tops256<>+0(SB)/4, $0x0000001f
+DATA tops256<>+4(SB)/4, $0x0000001e
+DATA tops256<>+8(SB)/4, $0x0000001d
+DATA tops256<>+12(SB)/4, $0x0000001c
+DATA tops256<>+16(SB)/4, $0x0000001b
+DATA tops256<>+20(SB)/4, $0x0000001a
+DATA tops256<>+24(SB)/4, $0x00000019
+DATA tops256<>+28(SB)/4, $0x00000018
+GLOBL tops256<>(SB), RODATA|NOPTR, $32
 
 // func quantizeRows256(q *int8, scale *float32, sum *int32, d *float32, dy *float32, stride uintptr)
 // Requires: AVX, AVX2, MMX+, SSE
@@ -11832,6 +9937,292 @@ keep:
 	JNZ          group
 	VZEROUPPER
 	RET
+
+// func quantizeTables256(table *byte, step uintptr, scale *float32, sstride uintptr, x *float32, groups int)
+// Requires: AVX, AVX2, SSE
+TEXT ·quantizeTables256(SB), $64-48
+	MOVQ         table+0(FP), AX
+	MOVQ         step+8(FP), CX
+	MOVQ         scale+16(FP), DX
+	MOVQ         sstride+24(FP), BX
+	MOVQ         x+32(FP), SI
+	MOVQ         groups+40(FP), DI
+	MOVL         $0x7fffffff, R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x42fe0000, R8
+	VMOVD        R8, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x0da24260, R8
+	VMOVD        R8, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x02000200, R8
+	VMOVD        R8, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x001f001f, R8
+	VMOVD        R8, X4
+	VPBROADCASTD X4, Y4
+
+group:
+	VMOVUPS      (SI), Y5
+	VANDPS       Y0, Y5, Y9
+	VMOVUPS      32(SI), Y6
+	VANDPS       Y0, Y6, Y7
+	VMAXPS       Y7, Y9, Y9
+	VMOVUPS      64(SI), Y7
+	VANDPS       Y0, Y7, Y8
+	VMAXPS       Y8, Y9, Y9
+	VMOVUPS      96(SI), Y8
+	VANDPS       Y0, Y8, Y10
+	VMAXPS       Y10, Y9, Y9
+	VEXTRACTF128 $0x01, Y9, X10
+	VMAXPS       X10, X9, X9
+	VPSHUFD      $0x4e, X9, X10
+	VMAXPS       X10, X9, X9
+	VPSHUFD      $0xb1, X9, X10
+	VMAXPS       X10, X9, X9
+	VDIVSS       X9, X1, X10
+	VDIVSS       X1, X9, X11
+	UCOMISS      X9, X2
+	JLS          keep
+	VPXOR        X10, X10, X10
+	VPXOR        X11, X11, X11
+
+keep:
+	VMOVSS       X11, (DX)
+	VBROADCASTSS X10, Y9
+	VMULPS       Y9, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMULPS       Y9, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMULPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMULPS       Y9, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VPACKSSDW    Y6, Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VMOVDQU      Y5, (SP)
+	VPACKSSDW    Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VMOVDQU      Y7, 32(SP)
+	VPBROADCASTW (SP), Y5
+	VPSIGNW      columnSigns0<>+0(SB), Y5, Y5
+	VPADDW       Y3, Y5, Y5
+	VPBROADCASTW 2(SP), Y6
+	VPSIGNW      columnSigns1<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 4(SP), Y6
+	VPSIGNW      columnSigns2<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 6(SP), Y6
+	VPSIGNW      columnSigns3<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPAND        Y4, Y5, Y6
+	VPSRLW       $0x05, Y5, Y5
+	VPACKUSWB    Y5, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, (AX)
+	VPBROADCASTW 8(SP), Y5
+	VPSIGNW      columnSigns0<>+0(SB), Y5, Y5
+	VPADDW       Y3, Y5, Y5
+	VPBROADCASTW 10(SP), Y6
+	VPSIGNW      columnSigns1<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 12(SP), Y6
+	VPSIGNW      columnSigns2<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 14(SP), Y6
+	VPSIGNW      columnSigns3<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPAND        Y4, Y5, Y6
+	VPSRLW       $0x05, Y5, Y5
+	VPACKUSWB    Y5, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, 32(AX)
+	ADDQ         CX, AX
+	VPBROADCASTW 16(SP), Y5
+	VPSIGNW      columnSigns0<>+0(SB), Y5, Y5
+	VPADDW       Y3, Y5, Y5
+	VPBROADCASTW 18(SP), Y6
+	VPSIGNW      columnSigns1<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 20(SP), Y6
+	VPSIGNW      columnSigns2<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 22(SP), Y6
+	VPSIGNW      columnSigns3<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPAND        Y4, Y5, Y6
+	VPSRLW       $0x05, Y5, Y5
+	VPACKUSWB    Y5, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, (AX)
+	VPBROADCASTW 24(SP), Y5
+	VPSIGNW      columnSigns0<>+0(SB), Y5, Y5
+	VPADDW       Y3, Y5, Y5
+	VPBROADCASTW 26(SP), Y6
+	VPSIGNW      columnSigns1<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 28(SP), Y6
+	VPSIGNW      columnSigns2<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 30(SP), Y6
+	VPSIGNW      columnSigns3<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPAND        Y4, Y5, Y6
+	VPSRLW       $0x05, Y5, Y5
+	VPACKUSWB    Y5, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, 32(AX)
+	ADDQ         CX, AX
+	VPBROADCASTW 32(SP), Y5
+	VPSIGNW      columnSigns0<>+0(SB), Y5, Y5
+	VPADDW       Y3, Y5, Y5
+	VPBROADCASTW 34(SP), Y6
+	VPSIGNW      columnSigns1<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 36(SP), Y6
+	VPSIGNW      columnSigns2<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 38(SP), Y6
+	VPSIGNW      columnSigns3<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPAND        Y4, Y5, Y6
+	VPSRLW       $0x05, Y5, Y5
+	VPACKUSWB    Y5, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, (AX)
+	VPBROADCASTW 40(SP), Y5
+	VPSIGNW      columnSigns0<>+0(SB), Y5, Y5
+	VPADDW       Y3, Y5, Y5
+	VPBROADCASTW 42(SP), Y6
+	VPSIGNW      columnSigns1<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 44(SP), Y6
+	VPSIGNW      columnSigns2<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 46(SP), Y6
+	VPSIGNW      columnSigns3<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPAND        Y4, Y5, Y6
+	VPSRLW       $0x05, Y5, Y5
+	VPACKUSWB    Y5, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, 32(AX)
+	ADDQ         CX, AX
+	VPBROADCASTW 48(SP), Y5
+	VPSIGNW      columnSigns0<>+0(SB), Y5, Y5
+	VPADDW       Y3, Y5, Y5
+	VPBROADCASTW 50(SP), Y6
+	VPSIGNW      columnSigns1<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 52(SP), Y6
+	VPSIGNW      columnSigns2<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 54(SP), Y6
+	VPSIGNW      columnSigns3<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPAND        Y4, Y5, Y6
+	VPSRLW       $0x05, Y5, Y5
+	VPACKUSWB    Y5, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, (AX)
+	VPBROADCASTW 56(SP), Y5
+	VPSIGNW      columnSigns0<>+0(SB), Y5, Y5
+	VPADDW       Y3, Y5, Y5
+	VPBROADCASTW 58(SP), Y6
+	VPSIGNW      columnSigns1<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 60(SP), Y6
+	VPSIGNW      columnSigns2<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPBROADCASTW 62(SP), Y6
+	VPSIGNW      columnSigns3<>+0(SB), Y6, Y6
+	VPADDW       Y6, Y5, Y5
+	VPAND        Y4, Y5, Y6
+	VPSRLW       $0x05, Y5, Y5
+	VPACKUSWB    Y5, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, 32(AX)
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	ADDQ         $0x00000080, SI
+	DECQ         DI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+DATA columnSigns0<>+0(SB)/2, $-1
+DATA columnSigns0<>+2(SB)/2, $+1
+DATA columnSigns0<>+4(SB)/2, $-1
+DATA columnSigns0<>+6(SB)/2, $+1
+DATA columnSigns0<>+8(SB)/2, $-1
+DATA columnSigns0<>+10(SB)/2, $+1
+DATA columnSigns0<>+12(SB)/2, $-1
+DATA columnSigns0<>+14(SB)/2, $+1
+DATA columnSigns0<>+16(SB)/2, $-1
+DATA columnSigns0<>+18(SB)/2, $+1
+DATA columnSigns0<>+20(SB)/2, $-1
+DATA columnSigns0<>+22(SB)/2, $+1
+DATA columnSigns0<>+24(SB)/2, $-1
+DATA columnSigns0<>+26(SB)/2, $+1
+DATA columnSigns0<>+28(SB)/2, $-1
+DATA columnSigns0<>+30(SB)/2, $+1
+GLOBL columnSigns0<>(SB), RODATA|NOPTR, $32
+
+DATA columnSigns1<>+0(SB)/2, $-1
+DATA columnSigns1<>+2(SB)/2, $-1
+DATA columnSigns1<>+4(SB)/2, $+1
+DATA columnSigns1<>+6(SB)/2, $+1
+DATA columnSigns1<>+8(SB)/2, $-1
+DATA columnSigns1<>+10(SB)/2, $-1
+DATA columnSigns1<>+12(SB)/2, $+1
+DATA columnSigns1<>+14(SB)/2, $+1
+DATA columnSigns1<>+16(SB)/2, $-1
+DATA columnSigns1<>+18(SB)/2, $-1
+DATA columnSigns1<>+20(SB)/2, $+1
+DATA columnSigns1<>+22(SB)/2, $+1
+DATA columnSigns1<>+24(SB)/2, $-1
+DATA columnSigns1<>+26(SB)/2, $-1
+DATA columnSigns1<>+28(SB)/2, $+1
+DATA columnSigns1<>+30(SB)/2, $+1
+GLOBL columnSigns1<>(SB), RODATA|NOPTR, $32
+
+DATA columnSigns2<>+0(SB)/2, $-1
+DATA columnSigns2<>+2(SB)/2, $-1
+DATA columnSigns2<>+4(SB)/2, $-1
+DATA columnSigns2<>+6(SB)/2, $-1
+DATA columnSigns2<>+8(SB)/2, $+1
+DATA columnSigns2<>+10(SB)/2, $+1
+DATA columnSigns2<>+12(SB)/2, $+1
+DATA columnSigns2<>+14(SB)/2, $+1
+DATA columnSigns2<>+16(SB)/2, $-1
+DATA columnSigns2<>+18(SB)/2, $-1
+DATA columnSigns2<>+20(SB)/2, $-1
+DATA columnSigns2<>+22(SB)/2, $-1
+DATA columnSigns2<>+24(SB)/2, $+1
+DATA columnSigns2<>+26(SB)/2, $+1
+DATA columnSigns2<>+28(SB)/2, $+1
+DATA columnSigns2<>+30(SB)/2, $+1
+GLOBL columnSigns2<>(SB), RODATA|NOPTR, $32
+
+DATA columnSigns3<>+0(SB)/2, $-1
+DATA columnSigns3<>+2(SB)/2, $-1
+DATA columnSigns3<>+4(SB)/2, $-1
+DATA columnSigns3<>+6(SB)/2, $-1
+DATA columnSigns3<>+8(SB)/2, $-1
+DATA columnSigns3<>+10(SB)/2, $-1
+DATA columnSigns3<>+12(SB)/2, $-1
+DATA columnSigns3<>+14(SB)/2, $-1
+DATA columnSigns3<>+16(SB)/2, $+1
+DATA columnSigns3<>+18(SB)/2, $+1
+DATA columnSigns3<>+20(SB)/2, $+1
+DATA columnSigns3<>+22(SB)/2, $+1
+DATA columnSigns3<>+24(SB)/2, $+1
+DATA columnSigns3<>+26(SB)/2, $+1
+DATA columnSigns3<>+28(SB)/2, $+1
+DATA columnSigns3<>+30(SB)/2, $+1
+GLOBL columnSigns3<>(SB), RODATA|NOPTR, $32
 
 // func scaled256(out *float32, x *float32, w *float32, r float32, blocks int)
 // Requires: AVX, AVX2, SSE

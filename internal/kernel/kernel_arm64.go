@@ -22,11 +22,12 @@ var neon = neonSet("neon", tileFastBy(tileFastNEON1, tileFastNEON2, tileFastNEON
 
 // neonSet returns a set whose integer products are given: only they have use for
 // SDOT.
-func neonSet(name string, tileFast func([]float32, int, []uint64, *block), scores func([]float32, int, *Queries, *KVRun, int, int), multiply multiplyFunc) *Set {
+func neonSet(name string, tileFast func([]float32, int, []byte, *block), scores func([]float32, int, *Queries, *KVRun, int, int), multiply multiplyFunc) *Set {
 	return &Set{
 		Name:        name,
-		tileFast:    tileFast,
-		tileExact:   neonTileExact,
+		layout:      dots,
+		acts:        dotActs,
+		matMul:      dotMatMul(tileFast, neonTileExact),
 		quantize:    neonQuantize,
 		dots:        dotsBy(dotsNEON),
 		dot:         neonDot,
@@ -37,7 +38,7 @@ func neonSet(name string, tileFast func([]float32, int, []uint64, *block), score
 		expSum:      neonExpSum,
 
 		transpose:     &transposeKernels{unpackRowsNEON, quantizeRowsNEON, multiply},
-		expand:        expandNEON,
+		expand:        dotExpand(expandNEON),
 		quantizeGroup: neonQuantizeGroup,
 		scores:        scores,
 		addValues:     addValuesBy(addValuesNEON1, addValuesNEON2),
@@ -48,11 +49,11 @@ func neonSet(name string, tileFast func([]float32, int, []uint64, *block), score
 	}
 }
 
-type fastFunc func(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+type fastFunc func(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 
 // tileFastBy returns tileFast made of kernels for 1, 2 and 4 tokens at a time.
-func tileFastBy(x1, x2, x4 fastFunc) func([]float32, int, []uint64, *block) {
-	return func(y []float32, ystride int, tile []uint64, b *block) {
+func tileFastBy(x1, x2, x4 fastFunc) func([]float32, int, []byte, *block) {
+	return func(y []float32, ystride int, tile []byte, b *block) {
 		f, n := x4, 4
 		switch b.width {
 		case 1:
@@ -61,13 +62,13 @@ func tileFastBy(x1, x2, x4 fastFunc) func([]float32, int, []uint64, *block) {
 			f, n = x2, 2
 		}
 		for t := 0; t < b.width; t += n {
-			f(&y[t*ystride], uintptr(4*ystride), &tile[0], len(tile)/tileWords,
+			f(&y[t*ystride], uintptr(4*ystride), &tile[0], len(tile)/dots.groupBytes(),
 				&b.q[t*maskCols], &b.scale[t], &b.nsum[t], uintptr(b.width))
 		}
 	}
 }
 
-func neonTileExact(y []float32, ystride int, tile []uint64, b *block) {
+func neonTileExact(y []float32, ystride int, tile []byte, b *block) {
 	f, n := tileExactNEON4, 4
 	switch b.width {
 	case 1:
@@ -76,7 +77,7 @@ func neonTileExact(y []float32, ystride int, tile []uint64, b *block) {
 		f, n = tileExactNEON2, 2
 	}
 	for t := 0; t < b.width; t += n {
-		f(&y[t*ystride], uintptr(4*ystride), &tile[0], len(tile)/tileWords, &b.f[t], uintptr(b.width))
+		f(&y[t*ystride], uintptr(4*ystride), &tile[0], len(tile)/dots.groupBytes(), &b.f[t], uintptr(b.width))
 	}
 }
 

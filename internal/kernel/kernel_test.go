@@ -27,9 +27,28 @@ func testMatrix(rng *rand.Rand, rows, cols int) ([]byte, *Matrix, []float64) {
 			values[i*GroupSize+j] = v
 		}
 	}
-	m := NewMatrix(rows, cols)
+	return blocks, packed(Generic, blocks, rows, cols), values
+}
+
+// packed is the matrix of a set made of Q1_0 blocks.
+func packed(s *Set, blocks []byte, rows, cols int) *Matrix {
+	m := s.NewMatrix(rows, cols)
 	m.PackTiles(blocks, 0, m.Tiles())
-	return blocks, m, values
+	return m
+}
+
+// repacked is m as a matrix of another set.
+func repacked(s *Set, m *Matrix) *Matrix {
+	out, group := s.NewMatrix(m.Rows, m.Cols), m.Cols/GroupSize
+	for r := range m.Rows {
+		for g := range group {
+			var block [BlockBytes]byte
+			m.block(&block, r, g)
+			to, row := out.group(r, g)
+			out.layout.put(to, row, block[:])
+		}
+	}
+	return out
 }
 
 func testVector(rng *rand.Rand, n int) []float32 {
@@ -42,7 +61,7 @@ func testVector(rng *rand.Rand, n int) []float32 {
 
 func testActs(s *Set, x []float32, tokens, cols int, exact bool) *Acts {
 	a := new(Acts)
-	a.Reset(tokens, cols, exact)
+	s.Reset(a, tokens, cols, exact)
 	for t := range tokens {
 		s.SetToken(a, t, x[t*cols:(t+1)*cols])
 	}
@@ -62,17 +81,23 @@ func sets(t testing.TB) []*Set {
 	return all[:len(all)-1]
 }
 
+// layouts are all there are: their Go code runs on every CPU.
+var layouts = []*layout{tables, dots}
+
 func TestPackAndRow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for rows := 1; rows <= 40; rows++ {
 		cols := GroupSize * (1 + rows%3)
-		_, m, want := testMatrix(rng, rows, cols)
-		got := make([]float32, cols)
-		for r := range rows {
-			m.Row(got, r)
-			for j, v := range got {
-				if float64(v) != want[r*cols+j] {
-					t.Fatalf("rows=%d: w[%d,%d] = %v, want %v", rows, r, j, v, want[r*cols+j])
+		blocks, _, want := testMatrix(rng, rows, cols)
+		for _, l := range layouts {
+			m, got := newMatrix(l, rows, cols), make([]float32, cols)
+			m.PackTiles(blocks, 0, m.Tiles())
+			for r := range rows {
+				m.Row(got, r)
+				for j, v := range got {
+					if float64(v) != want[r*cols+j] {
+						t.Fatalf("%s, rows=%d: w[%d,%d] = %v, want %v", l.name, rows, r, j, v, want[r*cols+j])
+					}
 				}
 			}
 		}
@@ -116,7 +141,8 @@ func TestSetsEqualGeneric(t *testing.T) {
 			for _, exact := range []bool{false, true} {
 				want, got := make([]float32, tokens*rows), make([]float32, tokens*rows)
 				Generic.MatMul(want, rows, m, testActs(Generic, x, tokens, cols, exact), 0, m.Tiles())
-				s.MatMul(got, rows, m, testActs(s, x, tokens, cols, exact), 0, m.Tiles())
+				sm := repacked(s, m)
+				s.MatMul(got, rows, sm, testActs(s, x, tokens, cols, exact), 0, sm.Tiles())
 				sameBits(t, fmt.Sprintf("%s exact=%v %d×%d, %d tokens", s.Name, exact, rows, cols, tokens), got, want)
 			}
 		}
@@ -130,7 +156,8 @@ func TestMatMulGroup(t *testing.T) {
 		for tokens := 1; tokens <= 19; tokens++ {
 			rows, groups := 1+rng.IntN(50), 1+rng.IntN(4)
 			cols := groups * GroupSize
-			blocks, m, _ := testMatrix(rng, rows, cols)
+			blocks, _, _ := testMatrix(rng, rows, cols)
+			m := packed(s, blocks, rows, cols)
 			x := testVector(rng, tokens*cols)
 			for _, exact := range []bool{false, true} {
 				a := testActs(s, x, tokens, cols, exact)
@@ -143,8 +170,7 @@ func TestMatMulGroup(t *testing.T) {
 					for i := range tokens {
 						in = append(in, x[i*cols+g*GroupSize:][:GroupSize]...)
 					}
-					alone := NewMatrix(rows, GroupSize)
-					alone.PackTiles(part, 0, alone.Tiles())
+					alone := packed(Generic, part, rows, GroupSize)
 					want, got := make([]float32, tokens*rows), make([]float32, tokens*rows)
 					Generic.MatMul(want, rows, alone, testActs(Generic, in, tokens, GroupSize, exact), 0, alone.Tiles())
 					s.MatMulGroup(got, rows, m, a, g, 0, 1)
@@ -171,14 +197,14 @@ func TestEveryScale(t *testing.T) {
 		blocks = append(blocks, block[:]...)
 	}
 	rows := len(blocks) / BlockBytes
-	m := NewMatrix(rows, GroupSize)
-	m.PackTiles(blocks, 0, m.Tiles())
+	m := packed(Generic, blocks, rows, GroupSize)
 	x := testVector(rng, GroupSize)
 	for _, exact := range []bool{false, true} {
 		want, got := make([]float32, rows), make([]float32, rows)
 		Generic.MatMul(want, rows, m, testActs(Generic, x, 1, GroupSize, exact), 0, m.Tiles())
 		for _, s := range sets(t) {
-			s.MatMul(got, rows, m, testActs(s, x, 1, GroupSize, exact), 0, m.Tiles())
+			sm := packed(s, blocks, rows, GroupSize)
+			s.MatMul(got, rows, sm, testActs(s, x, 1, GroupSize, exact), 0, sm.Tiles())
 			sameBits(t, fmt.Sprintf("%s exact=%v", s.Name, exact), got, want)
 		}
 	}
@@ -198,9 +224,10 @@ func sameBits(t testing.TB, what string, got, want []float32) {
 func TestBatchInvariance(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 1))
 	const rows, cols, tokens = 48, 256, 23
-	_, m, _ := testMatrix(rng, rows, cols)
+	blocks, _, _ := testMatrix(rng, rows, cols)
 	x := testVector(rng, tokens*cols)
 	for _, s := range Available() {
+		m := packed(s, blocks, rows, cols)
 		for _, exact := range []bool{false, true} {
 			all := make([]float32, tokens*rows)
 			s.MatMul(all, rows, m, testActs(s, x, tokens, cols, exact), 0, m.Tiles())
@@ -232,22 +259,45 @@ func TestQuantizeEdges(t *testing.T) {
 		for i := range x {
 			x[i] = f(i)
 		}
-		want := testActs(Generic, x, 1, 256, false)
+		q, scale := quantized(Generic, testActs(Generic, x, 1, 256, false))
 		for _, s := range sets(t) {
-			got := testActs(s, x, 1, 256, false)
-			sameBits(t, s.Name+" scale of "+name, got.scale, want.scale)
-			for i := range want.q {
-				if got.q[i] != want.q[i] {
-					t.Fatalf("%s %s: q[%d] = %d, want %d", s.Name, name, i, got.q[i], want.q[i])
-				}
-			}
-			for i := range want.nsum {
-				if got.nsum[i] != want.nsum[i] {
-					t.Fatalf("%s %s: nsum[%d] = %d, want %d", s.Name, name, i, got.nsum[i], want.nsum[i])
+			gotQ, gotScale := quantized(s, testActs(s, x, 1, 256, false))
+			sameBits(t, s.Name+" scale of "+name, gotScale, scale)
+			for i := range q {
+				if gotQ[i] != q[i] {
+					t.Fatalf("%s %s: q[%d] = %d, want %d", s.Name, name, i, gotQ[i], q[i])
 				}
 			}
 		}
 	}
+}
+
+// quantized are the values and scales of the only token of a, read from the form that
+// a set keeps them in.
+func quantized(s *Set, a *Acts) (q []int, scale []float32) {
+	b := &a.blocks[0]
+	for g, d := range b.scale {
+		scale = append(scale, d)
+		sum := 0
+		for j := g * ActGroup; j < (g+1)*ActGroup; j++ {
+			v := 0
+			if s.acts == tableActs { // half the difference that the sign of a column makes
+				all := b.table[j/tableCols*tableBytes+j%tableCols/4*32:]
+				at := func(i int) int { return int(all[16+i])<<5 + int(all[i]) }
+				v = (at(1<<(j%4)) - at(0)) / 2
+			} else {
+				v = int(b.q[b.at(j, 0)])
+			}
+			q, sum = append(q, v), sum+v
+		}
+		if s.acts == dotActs {
+			scale[g] *= float32(int(1) << (g % actGroups))
+			if n := int(b.nsum[g]); n != -sum<<(g%actGroups) {
+				scale[g] = float32(math.NaN()) // a sum that is not Σq
+			}
+		}
+	}
+	return q, scale
 }
 
 func TestFloatKernelsEqualGeneric(t *testing.T) {
@@ -293,9 +343,9 @@ func TestFloatKernelsEqualGeneric(t *testing.T) {
 func TestFlip(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 1))
 	const rows, cols = 35, 384
-	blocks, m, _ := testMatrix(rng, rows, cols)
+	blocks, _, _ := testMatrix(rng, rows, cols)
 	x := testVector(rng, 3*cols)
-	for range 200 {
+	for i := range 200 {
 		r, c := rng.IntN(rows), rng.IntN(cols)
 		n := 1 + rng.IntN(cols-c)
 		switch rng.IntN(3) {
@@ -308,11 +358,16 @@ func TestFlip(t *testing.T) {
 		for j := c; j < c+n; j++ {
 			baked[(r*(cols/GroupSize)+j/GroupSize)*BlockBytes+2+j%GroupSize/8] ^= 1 << (j % 8)
 		}
-		want := NewMatrix(rows, cols)
-		want.PackTiles(baked, 0, want.Tiles())
-		before := append([]uint64(nil), m.words...)
-		m.Flip(r, c, n)
-		for _, s := range Available() {
+		for _, l := range layouts {
+			s := &Set{Name: l.name, layout: l, acts: plainActs, matMul: genericMatMul, quantize: genericQuantize}
+			for _, other := range Available() {
+				if other.layout == l && i%len(Available()) == 0 { // assembly now and then
+					s = other
+				}
+			}
+			m, want := packed(s, blocks, rows, cols), packed(s, baked, rows, cols)
+			before := append([]byte(nil), m.packed...)
+			m.Flip(r, c, n)
 			for _, exact := range []bool{false, true} {
 				a := testActs(s, x, 3, cols, exact)
 				y, z := make([]float32, 3*rows), make([]float32, 3*rows)
@@ -320,11 +375,11 @@ func TestFlip(t *testing.T) {
 				s.MatMul(z, rows, want, a, 0, m.Tiles())
 				sameBits(t, fmt.Sprintf("%s exact=%v row %d [%d,+%d)", s.Name, exact, r, c, n), y, z)
 			}
-		}
-		m.Flip(r, c, n)
-		for i := range before {
-			if m.words[i] != before[i] {
-				t.Fatalf("flipping row %d [%d,+%d) twice changed word %d", r, c, n, i)
+			m.Flip(r, c, n)
+			for j := range before {
+				if m.packed[j] != before[j] {
+					t.Fatalf("%s: flipping row %d [%d,+%d) twice changed byte %d", l.name, r, c, n, j)
+				}
 			}
 		}
 	}
@@ -332,14 +387,18 @@ func TestFlip(t *testing.T) {
 
 func TestExtract(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 1))
-	_, m, _ := testMatrix(rng, 50, 256)
+	blocks, _, _ := testMatrix(rng, 50, 256)
 	rows := []int{49, 0, 17, 3, 31, 32, 16, 15, 1, 2, 4, 5, 6, 7, 8, 9, 10, 48}
-	e := m.Extract(rows)
-	want, got := make([]float32, 256), make([]float32, 256)
-	for i, r := range rows {
-		m.Row(want, r)
-		e.Row(got, i)
-		sameBits(t, fmt.Sprintf("row %d as %d", r, i), got, want)
+	for _, l := range layouts {
+		m := newMatrix(l, 50, 256)
+		m.PackTiles(blocks, 0, m.Tiles())
+		e := m.Extract(rows)
+		want, got := make([]float32, 256), make([]float32, 256)
+		for i, r := range rows {
+			m.Row(want, r)
+			e.Row(got, i)
+			sameBits(t, fmt.Sprintf("%s: row %d as %d", l.name, r, i), got, want)
+		}
 	}
 }
 
@@ -398,10 +457,11 @@ func TestPeak(t *testing.T) {
 func BenchmarkMatMul(b *testing.B) {
 	rng := rand.New(rand.NewPCG(9, 1))
 	const rows, cols = 4096, 4096
-	_, m, _ := testMatrix(rng, rows, cols)
+	blocks, _, _ := testMatrix(rng, rows, cols)
 	for _, s := range sets(b) {
+		m := packed(s, blocks, rows, cols)
 		for _, exact := range []bool{false, true} {
-			for _, tokens := range []int{1, 8, 64} {
+			for _, tokens := range []int{1, 2, 4, 8, 64} {
 				a := testActs(s, testVector(rng, tokens*cols), tokens, cols, exact)
 				y := make([]float32, tokens*rows)
 				b.Run(fmt.Sprintf("%s/exact=%v/tokens=%d", s.Name, exact, tokens), func(b *testing.B) {

@@ -150,7 +150,7 @@
 	DOT_CHUNK1(28); \
 	DOT_CHUNK1(29)
 
-// func tileFastDot1(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+// func tileFastDot1(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 TEXT ·tileFastDot1(SB), NOSPLIT, $0-64
 	FAST_ARGS
 	FAST_START
@@ -192,7 +192,7 @@ sub:
 	DOT_HALF2(0); \
 	DOT_HALF2(2)
 
-// func tileFastDot2(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+// func tileFastDot2(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 TEXT ·tileFastDot2(SB), NOSPLIT, $0-64
 	FAST_ARGS
 	FAST_START
@@ -233,7 +233,7 @@ sub:
 	DOT_CHUNK4(28); \
 	DOT_CHUNK4(29)
 
-// func tileFastDot4(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+// func tileFastDot4(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 TEXT ·tileFastDot4(SB), NOSPLIT, $0-64
 	FAST_ARGS
 	MOVD $2, R15
@@ -282,7 +282,7 @@ sub:
 	NEON_CHUNK1(28); \
 	NEON_CHUNK1(29)
 
-// func tileFastNEON1(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+// func tileFastNEON1(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 TEXT ·tileFastNEON1(SB), NOSPLIT, $0-64
 	FAST_ARGS
 	FAST_START
@@ -323,7 +323,7 @@ sub:
 
 #define NEON_VECTOR2 NEON_CHUNK2(28); SUB $64, R8; NEON_CHUNK2(29)
 
-// func tileFastNEON2(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+// func tileFastNEON2(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 TEXT ·tileFastNEON2(SB), NOSPLIT, $0-64
 	FAST_ARGS
 	FAST_START
@@ -366,7 +366,7 @@ sub:
 	NEON_CHUNK4(28); \
 	NEON_CHUNK4(29)
 
-// func tileFastNEON4(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+// func tileFastNEON4(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 TEXT ·tileFastNEON4(SB), NOSPLIT, $0-64
 	FAST_ARGS
 	SUB  $12, R7, R21
@@ -433,7 +433,7 @@ sub:
 
 #define EXACT_COLUMN1 VLD1R.P (R11)(R7), [V26.S4]; WEIGHTS4; EXACT_TOKEN4(0, 0)
 
-// func tileExactNEON1(y *float32, ystride uintptr, tile *uint64, groups int, x *float32, width uintptr)
+// func tileExactNEON1(y *float32, ystride uintptr, tile *byte, groups int, x *float32, width uintptr)
 TEXT ·tileExactNEON1(SB), NOSPLIT, $0-48
 	EXACT_ARGS
 	EXACT_CONSTS
@@ -468,7 +468,7 @@ vector:
 	EXACT_TOKEN4(0, 0); \
 	EXACT_TOKEN4(1, 4)
 
-// func tileExactNEON2(y *float32, ystride uintptr, tile *uint64, groups int, x *float32, width uintptr)
+// func tileExactNEON2(y *float32, ystride uintptr, tile *byte, groups int, x *float32, width uintptr)
 TEXT ·tileExactNEON2(SB), NOSPLIT, $0-48
 	EXACT_ARGS
 	EXACT_CONSTS
@@ -505,7 +505,7 @@ vector:
 	EXACT_TOKEN2(2, 4); \
 	EXACT_TOKEN2(3, 6)
 
-// func tileExactNEON4(y *float32, ystride uintptr, tile *uint64, groups int, x *float32, width uintptr)
+// func tileExactNEON4(y *float32, ystride uintptr, tile *byte, groups int, x *float32, width uintptr)
 TEXT ·tileExactNEON4(SB), NOSPLIT, $0-48
 	EXACT_ARGS
 	EXACT_CONSTS

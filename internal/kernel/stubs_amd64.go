@@ -7,42 +7,42 @@ package kernel
 // tileFast512x1 is tileFast for 1 tokens; ystride is in bytes.
 //
 //go:noescape
-func tileFast512x1(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32)
+func tileFast512x1(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32)
 
 // tileFast512x2 is tileFast for 2 tokens; ystride is in bytes.
 //
 //go:noescape
-func tileFast512x2(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32)
+func tileFast512x2(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32)
 
 // tileFast512x4 is tileFast for 4 tokens; ystride is in bytes.
 //
 //go:noescape
-func tileFast512x4(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32)
+func tileFast512x4(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32)
 
 // tileFast512x8 is tileFast for 8 tokens; ystride is in bytes.
 //
 //go:noescape
-func tileFast512x8(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32)
+func tileFast512x8(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32)
 
 // tileExact512x1 is tileExact for 1 tokens; ystride is in bytes.
 //
 //go:noescape
-func tileExact512x1(y *float32, ystride uintptr, tile *uint64, groups int, x *float32)
+func tileExact512x1(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
 // tileExact512x2 is tileExact for 2 tokens; ystride is in bytes.
 //
 //go:noescape
-func tileExact512x2(y *float32, ystride uintptr, tile *uint64, groups int, x *float32)
+func tileExact512x2(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
 // tileExact512x4 is tileExact for 4 tokens; ystride is in bytes.
 //
 //go:noescape
-func tileExact512x4(y *float32, ystride uintptr, tile *uint64, groups int, x *float32)
+func tileExact512x4(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
 // tileExact512x8 is tileExact for 8 tokens; ystride is in bytes.
 //
 //go:noescape
-func tileExact512x8(y *float32, ystride uintptr, tile *uint64, groups int, x *float32)
+func tileExact512x8(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
 // quantize512 is quantize for one token; strides are in bytes.
 //
@@ -79,35 +79,35 @@ func swigluGrad512(dgate *float32, dup *float32, dh *float32, gate *float32, up 
 //go:noescape
 func expSum512(x *float32, n int, max float32) float32
 
-// tileFast256x1 is tileFast for half a tile and 1 tokens of a block of width tokens; ystride is in bytes.
+// tableFast256x1 is tableFastFunc for 1 tokens.
 //
 //go:noescape
-func tileFast256x1(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tableFast256x1(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)
 
-// tileExact256x1 is tileExact for half a tile and 1 tokens of a block of width tokens; ystride is in bytes.
+// tableExact256x1 is tableExactFunc for 1 tokens.
 //
 //go:noescape
-func tileExact256x1(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, x *float32, width uintptr)
+func tableExact256x1(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
-// tileFast256x2 is tileFast for half a tile and 2 tokens of a block of width tokens; ystride is in bytes.
+// tableFast256x2 is tableFastFunc for 2 tokens.
 //
 //go:noescape
-func tileFast256x2(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tableFast256x2(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)
 
-// tileExact256x2 is tileExact for half a tile and 2 tokens of a block of width tokens; ystride is in bytes.
+// tableExact256x2 is tableExactFunc for 2 tokens.
 //
 //go:noescape
-func tileExact256x2(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, x *float32, width uintptr)
+func tableExact256x2(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
-// tileFast256x4 is tileFast for half a tile and 4 tokens of a block of width tokens; ystride is in bytes.
+// tableFast256x4 is tableFastFunc for 4 tokens.
 //
 //go:noescape
-func tileFast256x4(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tableFast256x4(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)
 
-// tileExact256x4 is tileExact for half a tile and 4 tokens of a block of width tokens; ystride is in bytes.
+// tableExact256x4 is tableExactFunc for 4 tokens.
 //
 //go:noescape
-func tileExact256x4(y *float32, ystride uintptr, scales *uint64, bits *uint64, groups int, x *float32, width uintptr)
+func tableExact256x4(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
 // peak512 multiplies 1,024 pairs of bytes a round.
 func peak512(rounds int)
@@ -128,7 +128,7 @@ func weightedSum256(out *float32, blocks int, p *float32, n int, v *float32, str
 // unpackRows512 is transposeKernels.unpack.
 //
 //go:noescape
-func unpackRows512(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+func unpackRows512(bits *byte, d *float32, tile *byte, stride uintptr, tiles int)
 
 // quantizeRows512 is transposeKernels.quantize.
 //
@@ -140,15 +140,20 @@ func quantizeRows512(q *int8, scale *float32, sum *int32, d *float32, dy *float3
 //go:noescape
 func multiplyRows512(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)
 
-// expand256 is expand.
+// expandDots256 writes the weights of a group of a tile of the layout dots.
 //
 //go:noescape
-func expand256(rows *[2048]float32, w *[36]uint64)
+func expandDots256(rows *[2048]float32, group *byte)
 
 // unpackRows256 is transposeKernels.unpack.
 //
 //go:noescape
-func unpackRows256(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+func unpackRows256(bits *byte, d *float32, tile *byte, stride uintptr, tiles int)
+
+// expandBlock256 writes the 128 weights of a block of the file.
+//
+//go:noescape
+func expandBlock256(row *float32, block *byte)
 
 // quantizeRows256 is transposeKernels.quantize.
 //
@@ -244,6 +249,12 @@ func rotate256(lo *float32, hi *float32, cos *float32, sin *float32, scale float
 //
 //go:noescape
 func quantize256(q *int8, qstride uintptr, scale *float32, nsum *int32, sstride uintptr, x *float32, groups int)
+
+// quantizeTables256 quantises a token and makes its tables; step is from those of 8
+// columns to the next, and sstride from scale to scale, in bytes.
+//
+//go:noescape
+func quantizeTables256(table *byte, step uintptr, scale *float32, sstride uintptr, x *float32, groups int)
 
 // scaled256 is scaled for 16·blocks values.
 //

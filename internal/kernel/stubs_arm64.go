@@ -4,48 +4,48 @@ package kernel
 // product instruction; ystride is in bytes.
 //
 //go:noescape
-func tileFastDot1(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tileFastDot1(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 
 // tileFastDot2 is tileFastDot1 for 2 tokens.
 //
 //go:noescape
-func tileFastDot2(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tileFastDot2(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 
 // tileFastDot4 is tileFastDot1 for 4 tokens.
 //
 //go:noescape
-func tileFastDot4(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tileFastDot4(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 
 // tileFastNEON1 is tileFastDot1 for every ARMv8 core.
 //
 //go:noescape
-func tileFastNEON1(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tileFastNEON1(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 
 // tileFastNEON2 is tileFastNEON1 for 2 tokens.
 //
 //go:noescape
-func tileFastNEON2(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tileFastNEON2(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 
 // tileFastNEON4 is tileFastNEON1 for 4 tokens.
 //
 //go:noescape
-func tileFastNEON4(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tileFastNEON4(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
 
 // tileExactNEON1 is tileExact for 1 token of a block of width tokens; ystride
 // is in bytes.
 //
 //go:noescape
-func tileExactNEON1(y *float32, ystride uintptr, tile *uint64, groups int, x *float32, width uintptr)
+func tileExactNEON1(y *float32, ystride uintptr, tile *byte, groups int, x *float32, width uintptr)
 
 // tileExactNEON2 is tileExactNEON1 for 2 tokens.
 //
 //go:noescape
-func tileExactNEON2(y *float32, ystride uintptr, tile *uint64, groups int, x *float32, width uintptr)
+func tileExactNEON2(y *float32, ystride uintptr, tile *byte, groups int, x *float32, width uintptr)
 
 // tileExactNEON4 is tileExactNEON1 for 4 tokens.
 //
 //go:noescape
-func tileExactNEON4(y *float32, ystride uintptr, tile *uint64, groups int, x *float32, width uintptr)
+func tileExactNEON4(y *float32, ystride uintptr, tile *byte, groups int, x *float32, width uintptr)
 
 // quantizeNEON is quantize for one token; stride in bytes is the distance from
 // one chunk of q, one scale and one nsum to the next.

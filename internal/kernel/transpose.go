@@ -8,9 +8,6 @@ const (
 	RowGroup = 128
 	// transposeTokens is the number of tokens that the assembly does at once.
 	transposeTokens = 4
-
-	rowGroupTiles = RowGroup / Lanes
-	vectorBytes   = 8 * (tileWords - scaleWords) // sign bits of a tile's group
 )
 
 // MatMulT writes the product with the transposed matrix, dx = wᵀ·dy: for every
@@ -45,21 +42,23 @@ func (s *Set) MatMulT(dx []float32, w *Matrix, dy []float32, tokens int, exact b
 	}
 }
 
-// expandTiles is the number of tiles whose weights are floats at a time.
-const expandTiles = 4
+// expandRows is the number of rows whose weights are floats at a time: a multiple of
+// the rows of every layout's tile.
+const expandRows = 64
 
 // floatPool holds those of one column group.
-var floatPool = sync.Pool{New: func() any { return new([expandTiles * Lanes * GroupSize]float32) }}
+var floatPool = sync.Pool{New: func() any { return new([expandRows * GroupSize]float32) }}
 
 // transposeExact adds to the columns of group g the rows of a few tiles after the
 // other, as floats.
 func (s *Set) transposeExact(dx []float32, w *Matrix, dy []float32, tokens, g int) {
-	rows := floatPool.Get().(*[expandTiles * Lanes * GroupSize]float32)
+	rows := floatPool.Get().(*[expandRows * GroupSize]float32)
 	defer floatPool.Put(rows)
-	for r := 0; r < w.Rows; r += expandTiles * Lanes {
-		n := min(expandTiles*Lanes, w.Rows-r)
-		for i := 0; i < n; i += Lanes {
-			s.expand((*[Lanes * GroupSize]float32)(rows[i*GroupSize:]), (*[tileWords]uint64)(w.group(r+i, g)))
+	tileRows := w.layout.rows
+	for r := 0; r < w.Rows; r += expandRows {
+		n := min(expandRows, w.Rows-r)
+		for i := 0; i < n; i += tileRows {
+			s.expand(rows[i*GroupSize:][:tileRows*GroupSize], w, (r+i)/tileRows, g)
 		}
 		for t := range tokens {
 			s.weightedSum(dx[t*w.Cols+g*GroupSize:][:GroupSize], dy[t*w.Rows+r:][:n], rows[:n*GroupSize])
@@ -70,8 +69,8 @@ func (s *Set) transposeExact(dx []float32, w *Matrix, dy []float32, tokens, g in
 // rowBlock is the working memory of transposeKernels: one row group of one
 // column group, with transposeTokens tokens.
 type rowBlock struct {
-	bits  [rowGroupTiles * vectorBytes]byte // in an order of the set's own
-	d     [RowGroup]float32                 // the rows' scales
+	bits  [RowGroup * GroupSize / 8]byte // in an order of the set's own
+	d     [RowGroup]float32              // the rows' scales
 	q     [transposeTokens * RowGroup]int8
 	scale [transposeTokens]float32
 	sum   [transposeTokens]int32 // Σq
@@ -88,7 +87,7 @@ var rowBlockPool = sync.Pool{New: func() any { return new(rowBlock) }}
 type transposeKernels struct {
 	// unpack reorders the bits of a column group of some tiles and converts
 	// their scales.
-	unpack func(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+	unpack func(bits *byte, d *float32, tile *byte, stride uintptr, tiles int)
 	// quantize makes q, scale and sum of RowGroup gradients of transposeTokens
 	// tokens.
 	quantize func(q *int8, scale *float32, sum *int32, d, dy *float32, stride uintptr)
@@ -104,11 +103,14 @@ func (k *transposeKernels) fast(dx []float32, w *Matrix, dy []float32, tokens, g
 	b := rowBlockPool.Get().(*rowBlock)
 	defer rowBlockPool.Put(b)
 	for r := 0; r < w.Rows; r += RowGroup {
-		tiles := min(rowGroupTiles, w.Tiles()-r/Lanes)
-		if tiles < rowGroupTiles {
-			b.bits, b.d = [rowGroupTiles * vectorBytes]byte{}, [RowGroup]float32{}
+		all := RowGroup / w.layout.rows
+		tiles := min(all, w.Tiles()-r/w.layout.rows)
+		if tiles < all {
+			clear(b.bits[:])
+			clear(b.d[:])
 		}
-		k.unpack(&b.bits[0], &b.d[0], &w.group(r, g)[0], uintptr(8*len(w.tile(0))), tiles)
+		group, _ := w.group(r, g)
+		k.unpack(&b.bits[0], &b.d[0], &group[0], uintptr(len(w.tile(0))), tiles)
 		for t := 0; t < tokens; t += transposeTokens {
 			n := min(transposeTokens, tokens-t)
 			k.block(b, dx[t*w.Cols+g*GroupSize:], w.Cols, dy[t*w.Rows+r:], w.Rows, n, min(RowGroup, w.Rows-r))

@@ -3,7 +3,7 @@ package kernel
 // unpackRowsNEON is transposeKernels.unpack.
 //
 //go:noescape
-func unpackRowsNEON(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+func unpackRowsNEON(bits *byte, d *float32, tile *byte, stride uintptr, tiles int)
 
 // quantizeRowsNEON is transposeKernels.quantize.
 //
@@ -23,4 +23,4 @@ func multiplyRowsNEON(dx *float32, stride uintptr, bits *byte, q *int8, scale *f
 // expandNEON is expand.
 //
 //go:noescape
-func expandNEON(rows *[Lanes * GroupSize]float32, w *[tileWords]uint64)
+func expandNEON(rows *[Lanes * GroupSize]float32, group *byte)

@@ -181,7 +181,7 @@ GLOBL signShift<>(SB), RODATA|NOPTR, $32
 	VTBL   V31.B16, [V3.B16], V3.B16; \
 	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(R0)
 
-// func unpackRowsNEON(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)
+// func unpackRowsNEON(bits *byte, d *float32, tile *byte, stride uintptr, tiles int)
 TEXT ·unpackRowsNEON(SB), NOSPLIT, $0-40
 	MOVD bits+0(FP), R0
 	MOVD d+8(FP), R1
@@ -291,10 +291,10 @@ round:
 	AND16(27, i, i); \
 	EOR16(26, i, i)
 
-// func expandNEON(rows *[2048]float32, w *[36]uint64)
+// func expandNEON(rows *[2048]float32, group *byte)
 TEXT ·expandNEON(SB), NOSPLIT, $0-16
 	MOVD rows+0(FP), R0
-	MOVD w+8(FP), R1
+	MOVD group+8(FP), R1
 	ADD  $32, R1, R2
 	MOVD $signShift<>(SB), R3
 	MOVD $64, R4

@@ -11,14 +11,20 @@ func genericTransposeFast(dx []float32, w *Matrix, dy []float32, tokens, g int) 
 		for r := 0; r < w.Rows; r += RowGroup {
 			n := min(RowGroup, w.Rows-r)
 			q, scale := quantizeRows(dy[t*w.Rows+r:][:n], w, r, g)
-			for c := range out {
-				var sum int32
-				for i := range n {
-					word, bit := bitOf(i%Lanes, c)
-					sign := int32(w.group(r+i, g)[word]>>bit&1)*2 - 1
-					sum += sign * int32(q[i])
+			var sum [GroupSize]int32
+			var block [BlockBytes]byte
+			for i := range n {
+				w.block(&block, r+i, g)
+				for c := range sum {
+					if positive(&block, c) {
+						sum[c] += int32(q[i])
+					} else {
+						sum[c] -= int32(q[i])
+					}
 				}
-				out[c] += float32(scale * float32(sum))
+			}
+			for c, s := range sum {
+				out[c] += float32(scale * float32(s))
 			}
 		}
 	}
@@ -29,8 +35,10 @@ func genericTransposeFast(dx []float32, w *Matrix, dy []float32, tokens, g int) 
 func quantizeRows(dy []float32, w *Matrix, r, g int) (q [RowGroup]int8, scale float32) {
 	var v [RowGroup]float32
 	var most, inv float32
+	var block [BlockBytes]byte
 	for i, f := range dy {
-		v[i] = f * scaleOf(w.group(r+i, g), (r+i)%Lanes)
+		w.block(&block, r+i, g)
+		v[i] = f * scaleOf(&block)
 		most = max(most, float32(math.Abs(float64(v[i]))))
 	}
 	if most >= tinyMax {
@@ -43,8 +51,11 @@ func quantizeRows(dy []float32, w *Matrix, r, g int) (q [RowGroup]int8, scale fl
 }
 
 // genericExpand writes the weights of a group of a tile, row after row.
-func genericExpand(rows *[Lanes * GroupSize]float32, w *[tileWords]uint64) {
-	for r := range Lanes {
-		expandRow(rows[r*GroupSize:][:GroupSize], w[:], r)
+func genericExpand(rows []float32, w *Matrix, tile, g int) {
+	var block [BlockBytes]byte
+	lo := tile * w.layout.rows
+	for r := lo; r < min(lo+w.layout.rows, w.Rows); r++ {
+		w.block(&block, r, g)
+		expandBlock(rows[(r-lo)*GroupSize:][:GroupSize], &block)
 	}
 }

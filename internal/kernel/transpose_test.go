@@ -34,6 +34,7 @@ func gradient(rng *rand.Rand, kind string, n int) []float32 {
 }
 
 func matMulT(s *Set, w *Matrix, dy []float32, tokens int, exact bool) []float32 {
+	w = repacked(s, w)
 	dx := make([]float32, tokens*w.Cols)
 	for i := range dx {
 		dx[i] = float32(math.NaN()) // every value must be written
@@ -132,6 +133,7 @@ func TestTransposeSplits(t *testing.T) {
 	_, m, _ := testMatrix(rng, rows, groups*GroupSize)
 	dy := gradient(rng, "normal", tokens*rows)
 	for _, s := range Available() {
+		m := repacked(s, m)
 		for _, exact := range []bool{false, true} {
 			want := matMulT(s, m, dy, tokens, exact)
 			for parts := 2; parts <= groups; parts++ {
@@ -176,7 +178,8 @@ func TestTransposeIsAdjoint(t *testing.T) {
 	for _, s := range Available() {
 		for range 10 {
 			rows, cols := 1+rng.IntN(300), GroupSize*(1+rng.IntN(4))
-			_, m, _ := testMatrix(rng, rows, cols)
+			blocks, _, _ := testMatrix(rng, rows, cols)
+			m := packed(s, blocks, rows, cols)
 			x, g, y := testVector(rng, cols), testVector(rng, rows), make([]float32, rows)
 			s.MatMul(y, rows, m, testActs(s, x, 1, cols, true), 0, m.Tiles())
 			a, b := dot(y, g), dot(x, matMulT(s, m, g, 1, true))
@@ -204,8 +207,7 @@ func TestTransposeFlip(t *testing.T) {
 		}
 		m.Flip(r, c, n)
 	}
-	baked := NewMatrix(rows, cols)
-	baked.PackTiles(blocks, 0, baked.Tiles())
+	baked := packed(Generic, blocks, rows, cols)
 	for _, s := range Available() {
 		for _, exact := range []bool{false, true} {
 			sameBits(t, fmt.Sprintf("%s exact=%v", s.Name, exact), matMulT(s, m, dy, tokens, exact), matMulT(s, baked, dy, tokens, exact))
@@ -219,6 +221,7 @@ func BenchmarkMatMulT(b *testing.B) {
 	_, m, _ := testMatrix(rng, rows, cols)
 	dy, dx := testVector(rng, tokens*rows), make([]float32, tokens*cols)
 	for _, s := range sets(b) {
+		m := repacked(s, m)
 		for _, exact := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%s/exact=%v/tokens=%d", s.Name, exact, tokens), func(b *testing.B) {
 				for b.Loop() {

@@ -22,7 +22,7 @@ func zmms(n int) []VecVirtual {
 // rows and one token. The sums start at −2^a·Σq, so they end as 2^a times the
 // exact signed dot 2·Σbq − Σq.
 func tileFast512(n int) {
-	TEXT(fmt.Sprintf("tileFast512x%d", n), NOSPLIT, "func(y *float32, ystride uintptr, tile *uint64, groups int, q *int8, scale *float32, nsum *int32)")
+	TEXT(fmt.Sprintf("tileFast512x%d", n), NOSPLIT, "func(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("tileFast512x%d is tileFast for %d tokens; ystride is in bytes.", n, n))
 	y, stride := Load(Param("y"), GP64()), Load(Param("ystride"), GP64())
@@ -172,7 +172,7 @@ func storeRows512(y, stride Register, sum []VecVirtual) {
 // product that may be fused with the sum: PEXTQ takes the 16 sign bits of a column
 // out of the 64 of four neighbouring columns.
 func tileExact512(n int) {
-	TEXT(fmt.Sprintf("tileExact512x%d", n), NOSPLIT, "func(y *float32, ystride uintptr, tile *uint64, groups int, x *float32)")
+	TEXT(fmt.Sprintf("tileExact512x%d", n), NOSPLIT, "func(y *float32, ystride uintptr, tile *byte, groups int, x *float32)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("tileExact512x%d is tileExact for %d tokens; ystride is in bytes.", n, n))
 	y, stride := Load(Param("y"), GP64()), Load(Param("ystride"), GP64())

@@ -25,10 +25,21 @@ func quantize256() {
 	z := loadQuantizer()
 	abs, c127, tiny := w256.all(0x7FFFFFFF), w256.all(0x42FE0000), w256.all(tinyMaxBits)
 	z.begin(NewDataAddr(NewStaticSymbol("powers"), 0))
-	v := ymms(4)
-	most := YMM()
+	v, most := largest256(z.x, abs)
+	round256(v, z.storeScale(most, c127, tiny))
+	storeBytes256(v, z.q, z.qstride)
+	for _, r := range v[1:] {
+		VPADDD(r, v[0], v[0])
+	}
+	fold256(v[0], VPADDD)
+	z.storeSum(v[0])
+}
+
+// largest256 loads 32 floats and finds the largest magnitude, in the lowest lane.
+func largest256(x Register, abs VecVirtual) (v []VecVirtual, most VecVirtual) {
+	v, most = ymms(4), YMM()
 	for i, r := range v {
-		VMOVUPS(mem(z.x, 32*i), r)
+		VMOVUPS(mem(x, 32*i), r)
 		if i == 0 {
 			VANDPS(abs, r, most)
 			continue
@@ -38,19 +49,17 @@ func quantize256() {
 		VMAXPS(m, most, most)
 	}
 	fold256(most, VMAXPS)
-	inv := z.storeScale(most, c127, tiny)
+	return v, most
+}
+
+// round256 makes integers of v·inv.
+func round256(v []VecVirtual, inv VecVirtual) {
 	wide := YMM()
 	VBROADCASTSS(inv, wide)
 	for _, r := range v {
 		VMULPS(wide, r, r)
 		VCVTPS2DQ(r, r)
 	}
-	storeBytes256(v, z.q, z.qstride)
-	for _, r := range v[1:] {
-		VPADDD(r, v[0], v[0])
-	}
-	fold256(v[0], VPADDD)
-	z.storeSum(v[0])
 }
 
 // storeBytes256 writes 32 small int32 as bytes, 4 at a time. Packing works within

@@ -31,8 +31,8 @@ func main() {
 	swigluGrad(w512, set512)
 	expSum512()
 	for _, n := range []int{1, 2, 4} {
-		tileFast256(n)
-		tileExact256(n)
+		tableFast256(n)
+		tableExact256(n)
 	}
 	peak512()
 	peak256()
@@ -42,8 +42,9 @@ func main() {
 	quantizeRows512()
 	multiplyRows512()
 	tables := newTables256()
-	expand256(tables)
-	unpackRows256(tables)
+	expandDots256(tables)
+	unpackRows256()
+	expandBlock256()
 	quantizeRows256(tables)
 	multiplyRows256()
 	for _, n := range []int{1, 2, 4} {
@@ -62,6 +63,7 @@ func main() {
 	}
 	inMemory := w256.inMemory("exp", expBits...)
 	quantize256()
+	quantizeTables256()
 	scaled(w256)
 	swiglu(w256, inMemory)
 	swigluGrad(w256, inMemory)

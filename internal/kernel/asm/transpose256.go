@@ -12,7 +12,7 @@ import (
 func interleave(i int) uint32 { return uint32(i%2*4 + i/2) }
 
 // tables256 are shared by the functions here, each of which loads its own copy.
-type tables256 struct{ bytes, interleave, signs Mem }
+type tables256 struct{ interleave, signs Mem }
 
 func newTables256() tables256 {
 	table := func(name string, word func(i int) uint32) Mem {
@@ -23,7 +23,6 @@ func newTables256() tables256 {
 		return g
 	}
 	return tables256{
-		bytes:      table("swapBytes256", swapBytes),
 		interleave: table("interleave256", interleave),
 		// What moves the bit of column 4·h+k of the last activation group to bit 31.
 		signs: table("signs256", func(i int) uint32 { return uint32(28 - 8*(i%4) - 4*(i/4)) }),
@@ -36,14 +35,14 @@ func loaded(table Mem) VecVirtual {
 	return y
 }
 
-// expand256 makes 8 columns at a time: chunks h = 0 and 1 of a vector, in
+// expandDots256 makes 8 columns at a time: chunks h = 0 and 1 of a vector, in
 // activation group a. With their bits at the top of a dword each, they select
 // between −d and d.
-func expand256(tables tables256) {
-	TEXT("expand256", NOSPLIT, "func(rows *[2048]float32, w *[36]uint64)")
+func expandDots256(tables tables256) {
+	TEXT("expandDots256", NOSPLIT, "func(rows *[2048]float32, group *byte)")
 	Pragma("noescape")
-	Doc("expand256 is expand.")
-	rows, w := Load(Param("rows"), GP64()), Load(Param("w"), GP64())
+	Doc("expandDots256 writes the weights of a group of a tile of the layout dots.")
+	rows, w := Load(Param("rows"), GP64()), Load(Param("group"), GP64())
 	shift := loaded(tables.signs)
 	sign := YMM()
 	VPCMPEQD(sign, sign, sign)
@@ -81,41 +80,73 @@ func expand256(tables tables256) {
 	RET()
 }
 
-// unpackRows256 writes what unpackRows512 does.
-func unpackRows256(tables tables256) {
-	TEXT("unpackRows256", NOSPLIT, "func(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)")
+// unpackRows256 writes what unpackRows512 does. For the bytes v, 4+v, 8+v and 12+v of
+// all rows, one of each activation group a, it swaps a with the column k of a bit
+// 4·h+k; then it puts the columns of four rows together.
+func unpackRows256() {
+	TEXT("unpackRows256", NOSPLIT, "func(bits *byte, d *float32, tile *byte, stride uintptr, tiles int)")
 	Pragma("noescape")
 	Doc("unpackRows256 is transposeKernels.unpack.")
 	bits, d, tile := Load(Param("bits"), GP64()), Load(Param("d"), GP64()), Load(Param("tile"), GP64())
 	stride, tiles := Load(Param("stride"), GP64()), Load(Param("tiles"), GP64())
-	bytes := loaded(tables.bytes)
-	next := nextRows(tile, stride, rowGroupTiles)
+	odd, pairs := w256.all(0x55555555), w256.all(0x33333333)
+	next := nextRows(tile, stride, rowGroup/tableRows)
 	Label("tile")
-	for half := range 2 {
+	for i := range 4 {
 		scales := YMM()
-		VCVTPH2PS(mem(tile, 16*half), scales)
-		VMOVUPS(scales, mem(d, 32*half))
+		VCVTPH2PS(mem(tile, 16*i), scales)
+		VMOVUPS(scales, mem(d, 32*i))
 	}
-	for half := range 2 { // quarters 0 and 1, 2 and 3
-		w := ymms(4)
-		for v := range w {
-			VMOVDQU(mem(tile, scaleBytes+64*v+32*half), w[v])
-			VPSHUFB(bytes, w[v], w[v])
+	for v := range 4 {
+		x := ymms(4)
+		for a := range x {
+			VMOVDQU(mem(tile, tableScales+tableRows*(4*a+v)), x[a])
 		}
-		for i := range 4 { // vectors 0 and 1, 2 and 3 of a quarter
-			v, two := i%2*2, YMM()
-			VPERM2I128(U8([]uint8{0x20, 0x31}[i/2]), w[v+1], w[v], two)
-			VMOVDQU(two, mem(bits, 128*half+32*i))
+		swapBits256(x[0], x[1], odd, 1)
+		swapBits256(x[2], x[3], odd, 1)
+		swapBits256(x[0], x[2], pairs, 2)
+		swapBits256(x[1], x[3], pairs, 2)
+		// x[k] has columns k of 8 times 4 rows; those of the same rows go together.
+		for i, rows := range swapped256(x) {
+			VMOVDQU(rows.AsX(), mem(bits, 64*(2*i)+16*v))
+			VEXTRACTI128(U8(1), rows, mem(bits, 64*(2*i+1)+16*v))
 		}
 	}
-	prefetch(next, stride, tileBytes)
-	ADDQ(U32(64), d)
-	ADDQ(U32(vectorBytes), bits)
+	prefetch(next, stride, tableGroup)
+	ADDQ(U32(4*tableRows), d)
+	ADDQ(U32(2*vectorBytes), bits)
 	ADDQ(stride, tile)
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
 	VZEROUPPER()
 	RET()
+}
+
+// swapBits256 swaps the bits of lo that lie a shift above those of mask with the
+// bits of hi that mask has.
+func swapBits256(lo, hi, mask VecVirtual, shift uint8) {
+	t := YMM()
+	VPSRLW(U8(shift), lo, t)
+	VPXOR(hi, t, t)
+	VPAND(mask, t, t)
+	VPXOR(t, hi, hi)
+	VPSLLW(U8(shift), t, t)
+	VPXOR(t, lo, lo)
+}
+
+// swapped256 transposes the 4×4 dwords of the halves of four registers.
+func swapped256(x []VecVirtual) []VecVirtual {
+	a, b, c, d := YMM(), YMM(), YMM(), YMM()
+	VPUNPCKLDQ(x[1], x[0], a)
+	VPUNPCKHDQ(x[1], x[0], b)
+	VPUNPCKLDQ(x[3], x[2], c)
+	VPUNPCKHDQ(x[3], x[2], d)
+	out := ymms(4)
+	VPUNPCKLQDQ(c, a, out[0])
+	VPUNPCKHQDQ(c, a, out[1])
+	VPUNPCKLQDQ(d, b, out[2])
+	VPUNPCKHQDQ(d, b, out[3])
+	return out
 }
 
 // lowest combines the 8 lanes of y and leaves the result in the lowest.

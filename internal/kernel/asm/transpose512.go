@@ -62,7 +62,7 @@ func prefetch(row, stride Register, bytes int) {
 }
 
 func unpackRows512() {
-	TEXT("unpackRows512", NOSPLIT, "func(bits *byte, d *float32, tile *uint64, stride uintptr, tiles int)")
+	TEXT("unpackRows512", NOSPLIT, "func(bits *byte, d *float32, tile *byte, stride uintptr, tiles int)")
 	Pragma("noescape")
 	Doc("unpackRows512 is transposeKernels.unpack.")
 	bits, d, tile := Load(Param("bits"), GP64()), Load(Param("d"), GP64()), Load(Param("tile"), GP64())
