@@ -39,6 +39,7 @@ type options struct {
 	dir             string // as in cacheFolder
 	models          []model
 	rounds, threads int
+	rivals          []rival
 	json            bool
 }
 
@@ -49,6 +50,11 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.rounds, "rounds", 2, "how often every engine has its turn")
 	flags.IntVar(&o.threads, "threads", runtime.NumCPU(), "of both engines")
 	quick := flags.Bool("quick", false, "the same as -shapes 1.7b -rounds 1")
+	flags.Func("rival", "`path` of a llama-bench, of llama.cpp or a fork, that takes turns too; may be repeated", func(path string) error {
+		o.rivals = append(o.rivals, rival(path))
+		_, err := exec.LookPath(path)
+		return err
+	})
 	flags.BoolVar(&o.json, "json", false, "print every run as JSON instead of the table")
 	if err := flags.Parse(args); err != nil {
 		return o, err

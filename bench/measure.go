@@ -76,6 +76,7 @@ type limits struct {
 type engines struct {
 	bankai  string // the binary's path
 	peer    *peer  // nil if there is none
+	rivals  []rival
 	threads int
 }
 
@@ -83,7 +84,7 @@ type engines struct {
 // cannot be had or fails is left out from then on.
 func measure(ctx context.Context, dir string, o options) (*report, error) {
 	r := &report{CPU: cpuName(), Threads: o.threads, Peer: peerVersion}
-	e := engines{threads: o.threads}
+	e := engines{threads: o.threads, rivals: o.rivals}
 	var err error
 	if e.bankai, err = build(ctx, dir); err != nil {
 		return nil, err
@@ -123,6 +124,13 @@ func (e *engines) round(ctx context.Context, r *report, res *result, path string
 			r.without(err)
 			e.peer = nil
 		}
+	}
+	for _, p := range e.rivals {
+		out, err := p.run(ctx, path, e.threads)
+		if err != nil {
+			return err
+		}
+		res.Runs = append(res.Runs, out)
 	}
 	out, err := e.runBankai(ctx, path, promptTokens, "")
 	if err != nil {
@@ -177,17 +185,26 @@ func (e *engines) runBankai(ctx context.Context, path string, prompt int, kernel
 
 // runJSON runs an engine, which prints its figures as JSON.
 func runJSON(cmd *exec.Cmd) (out run, err error) {
+	text, err := output(cmd)
+	if err != nil {
+		return out, err
+	}
+	if err := json.Unmarshal(text, &out); err != nil {
+		return out, fmt.Errorf("%s: %w", filepath.Base(cmd.Path), err)
+	}
+	if out.PP <= 0 || out.TG <= 0 {
+		return out, fmt.Errorf("%s: no speeds in %s", filepath.Base(cmd.Path), text)
+	}
+	return out, nil
+}
+
+// output runs an engine and returns what it prints; an error has its complaints.
+func output(cmd *exec.Cmd) ([]byte, error) {
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	text, err := cmd.Output()
-	if err == nil {
-		err = json.Unmarshal(text, &out)
-	}
-	if err == nil && (out.PP <= 0 || out.TG <= 0) {
-		err = fmt.Errorf("no speeds in %s", text)
-	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w\n%s", filepath.Base(cmd.Path), err, complaint.Bytes())
 	}
-	return out, err
+	return text, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -66,7 +67,14 @@ func TestParse(t *testing.T) {
 	if o, err := parse([]string{"-quick"}); err != nil || o.rounds != 1 || len(o.models) != 1 || o.models[0].name != "1.7B" {
 		t.Errorf("quick: %+v, %v", o, err)
 	}
-	for _, bad := range [][]string{{"-shapes", "2b"}, {"-rounds", "0"}, {"-threads", "0"}, {"8b"}} {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, err := parse([]string{"-rival", self}); err != nil || len(o.rivals) != 1 || string(o.rivals[0]) != self {
+		t.Errorf("rival: %+v, %v", o, err)
+	}
+	for _, bad := range [][]string{{"-rival", "no/llama-bench"}, {"-shapes", "2b"}, {"-rounds", "0"}, {"-threads", "0"}, {"8b"}} {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}

@@ -59,7 +59,7 @@ var avx2 = &Set{
 	swigluGrad:  swigluGradBy(swigluGrad256),
 	expSum:      avx2ExpSum,
 	peak:        peak256,
-	peakMACs:    8 * 32,
+	peakMACs:    8 * 64,
 
 	transpose:     &transposeKernels{unpackRows256, quantizeRows256, multiplyRows256},
 	expand:        tableExpand(expandBlock256),

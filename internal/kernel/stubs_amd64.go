@@ -112,7 +112,7 @@ func tableExact256x4(y *float32, ystride uintptr, tile *byte, groups int, x *flo
 // peak512 multiplies 1,024 pairs of bytes a round.
 func peak512(rounds int)
 
-// peak256 multiplies 256 pairs of bytes a round.
+// peak256 looks up and adds the sums of 512 products a round.
 func peak256(rounds int)
 
 // dots256 is dots for n vectors of 16·blocks floats.
