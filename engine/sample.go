@@ -221,7 +221,7 @@ type odds struct{ most, inverse, top float32 } // the largest logit, 1/T, and th
 // millionth there is no choice left, and at a million no preference.
 func oddsAt(temperature float64, most float32) odds {
 	inverse := float32(min(max(1/temperature, 1e-6), 1e6))
-	return odds{most, inverse, most * inverse}
+	return odds{most, inverse, float32(most * inverse)}
 }
 
 func (o odds) at(temperature float64) odds { return oddsAt(temperature, o.most) }
