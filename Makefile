@@ -21,7 +21,7 @@ cross: ## compiles and vets every platform
 arm64: ## the kernels and the same bits on arm64, under emulation (Debian: qemu-user)
 	BANKAI_REQUIRE_KERNELS=3 GOARCH=arm64 CGO_ENABLED=0 go test -exec "qemu-aarch64 -cpu max" ./internal/kernel
 	BANKAI_REQUIRE_KERNELS=2 GOARCH=arm64 CGO_ENABLED=0 go test -exec "qemu-aarch64 -cpu cortex-a72" ./internal/kernel
-	GOARCH=arm64 CGO_ENABLED=0 go test -exec "qemu-aarch64 -cpu max" -run 'TestBits|TestGolden' ./engine
+	GOARCH=arm64 CGO_ENABLED=0 go test -exec "qemu-aarch64 -cpu max" -run 'TestBits|TestGolden|TestSampler' ./engine
 
 generate: ## writes the assembly and the Unicode tables anew
 	go generate ./internal/...

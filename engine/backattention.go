@@ -86,7 +86,7 @@ func (g *gradient) attendRow(worker, kvHead, r int, seen [2]rowRange) {
 		mean := k.Dot(dOut, out)
 		for j := range p {
 			p[j] /= sum
-			ds[j] = p[j] * (ds[j] - mean)
+			ds[j] = float32(p[j] * (ds[j] - mean))
 		}
 		for s, part := range parts(ds) {
 			k.WeightedSum(dq, part, rows(g.k, s))

@@ -66,14 +66,36 @@ func (b *Batch) Step(ctx context.Context, in []Input) ([][]float32, error) {
 // its token pos. f must not keep the row.
 func (b *Batch) Each(ctx context.Context, in []Input, f func(i, pos int, logits []float32)) error {
 	vocab := b.model.config.Vocab
-	spans := make([]span, len(in))
-	for i, input := range in {
-		spans[i] = span{seq: input.Seq, tokens: input.Tokens, want: len(input.Tokens) - input.Logits, tag: i}
-	}
 	emit := func(rows []logitRow, logits []float32) {
 		for n, r := range rows {
 			f(r.tag, r.index, logits[n*vocab:(n+1)*vocab])
 		}
 	}
-	return b.feed(ctx, job{emit: emit}, spans)
+	return b.feed(ctx, job{emit: emit}, spansOf(in))
+}
+
+// spansOf lays out inputs. The tag of a span is the input's index.
+func spansOf(in []Input) []span {
+	spans := make([]span, len(in))
+	for i, input := range in {
+		spans[i] = span{seq: input.Seq, tokens: input.Tokens, want: len(input.Tokens) - input.Logits, tag: i}
+	}
+	return spans
+}
+
+// logitGrain is how many logits a worker takes at a time, unless a row has more.
+const logitGrain = 4096
+
+// eachRow feeds spans and calls f once for each row of logits, from several
+// goroutines.
+func (b *Batch) eachRow(ctx context.Context, j job, spans []span, f func(r logitRow, logits []float32)) error {
+	vocab := b.model.config.Vocab
+	j.emit = func(rows []logitRow, logits []float32) {
+		b.team.run(len(rows), logitGrain/vocab, func(_, lo, hi int) {
+			for n, r := range rows[lo:hi] {
+				f(r, logits[(lo+n)*vocab:][:vocab])
+			}
+		})
+	}
+	return b.feed(ctx, j, spans)
 }

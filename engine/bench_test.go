@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"bankai"
@@ -67,6 +68,39 @@ func BenchmarkGeneration(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
 		})
+	}
+}
+
+// BenchmarkSampler chooses a token of a vocabulary of Qwen3's size, from logits as a
+// model's are (a few tokens far above the others) and from random ones, where tens
+// of thousands are likely.
+func BenchmarkSampler(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	flat := randomLogits(rng, 151_936, 2)
+	peaked := slices.Clone(flat)
+	for range 100 {
+		peaked[rng.IntN(len(peaked))] = float32(14 + 3*rng.ExpFloat64())
+	}
+	for _, c := range []struct {
+		name string
+		s    Sampling
+	}{
+		{"greedy", Sampling{}},
+		{"temperature 0.7, top-k 20, top-p 0.95", Sampling{Temperature: 0.7, TopK: 20, TopP: 0.95}},
+		{"temperature 0.8, min-p 0.05", Sampling{Temperature: 0.8, MinP: 0.05}},
+		{"temperature 0.8, top-p 0.95", Sampling{Temperature: 0.8, TopP: 0.95}},
+		{"temperature 0.8", Sampling{Temperature: 0.8}},
+	} {
+		for name, logits := range map[string][]float32{"peaked": peaked, "flat": flat} {
+			b.Run(c.name+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				sampler := c.s.Sampler()
+				sampler.Next(logits)
+				for b.Loop() {
+					sampler.Next(logits)
+				}
+			})
+		}
 	}
 }
 

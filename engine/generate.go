@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 )
 
 // Request is a prompt to be continued.
@@ -49,9 +48,9 @@ func (m *Model) Generate(ctx context.Context, reqs []Request, emit func(i int, i
 
 // running is a request in progress.
 type running struct {
-	i    int // of the wave
-	in   Input
-	rand *rand.Rand
+	i       int // of the wave
+	in      Input
+	sampler *Sampler
 }
 
 func (b *Batch) generate(ctx context.Context, reqs []Request, out []Result, emit func(i int, id int32)) error {
@@ -65,11 +64,14 @@ func (b *Batch) generate(ctx context.Context, reqs []Request, out []Result, emit
 		if len(q.Prompt) == 0 {
 			return fmt.Errorf("request %d: the prompt has no tokens", i)
 		}
+		if err := q.Sampling.Check(); err != nil {
+			return fmt.Errorf("request %d: %w", i, err)
+		}
 		out[i].Finish = "length"
 		if q.Max > 0 {
 			active = append(active, &running{
 				i: i, in: Input{Seq: b.NewSeq(q.Overlay), Tokens: q.Prompt, Logits: 1},
-				rand: q.Sampling.rand(),
+				sampler: q.Sampling.Sampler(),
 			})
 		}
 	}
@@ -79,8 +81,8 @@ func (b *Batch) generate(ctx context.Context, reqs []Request, out []Result, emit
 			in[n] = r.in
 		}
 		next := make([]int32, len(active))
-		err := b.Each(ctx, in, func(n, _ int, logits []float32) {
-			next[n] = reqs[active[n].i].Sampling.pick(logits, active[n].rand)
+		err := b.eachRow(ctx, job{}, spansOf(in), func(r logitRow, logits []float32) {
+			next[r.tag] = active[r.tag].sampler.Next(logits)
 		})
 		if err != nil {
 			return err

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -132,70 +131,12 @@ func TestGenerateStops(t *testing.T) {
 	if _, err := m.Generate(ctx, []Request{{Max: 1}}, nil); err == nil {
 		t.Error("an empty prompt was accepted")
 	}
+	if _, err := m.Generate(ctx, []Request{{Prompt: []int32{1}, Max: 1, Sampling: Sampling{MinP: 2}}}, nil); err == nil {
+		t.Error("an impossible sampling was accepted")
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	got, err = m.Generate(ctx, []Request{{Prompt: []int32{1}, Max: 50}}, func(int, int32) { cancel() })
 	if !errors.Is(err, context.Canceled) || len(got[0].IDs) != 1 {
 		t.Errorf("a cancelled generation kept %v, %v", got[0].IDs, err)
-	}
-}
-
-func TestCut(t *testing.T) {
-	logits := []float32{0, 3, 1, 2, 3, -1} // likeliest: 1 and 4, then 3, 2, 0, 5
-	for _, c := range []struct {
-		s    Sampling
-		want []int32
-	}{
-		{Sampling{}, []int32{1, 4, 3, 2, 0, 5}},
-		{Sampling{TopK: 3}, []int32{1, 4, 3}},
-		{Sampling{TopK: 100}, []int32{1, 4, 3, 2, 0, 5}},
-		{Sampling{TopP: 0.01}, []int32{1}},
-		{Sampling{TopP: 0.5}, []int32{1, 4}}, // p(1) = p(4) = 0.38
-		{Sampling{TopP: 1}, []int32{1, 4, 3, 2, 0, 5}},
-		{Sampling{MinP: 0.3}, []int32{1, 4, 3}}, // e^−1 = 0.37, e^−2 = 0.14
-		{Sampling{MinP: 1}, []int32{1, 4}},
-		{Sampling{TopK: 4, TopP: 0.9, MinP: 0.2}, []int32{1, 4, 3}},
-	} {
-		var got []int32
-		for _, x := range c.s.cut(logits) {
-			got = append(got, x.id)
-		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%+v keeps %v, want %v", c.s, got, c.want)
-		}
-	}
-}
-
-// Sampled frequencies follow softmax(logits/T) within 5 standard errors.
-func TestSamplingFrequencies(t *testing.T) {
-	logits := []float32{0, 1, 2, -1}
-	for _, temperature := range []float64{0.5, 1, 2} {
-		s := Sampling{Temperature: temperature, Seed: 9}
-		r := s.rand()
-		const n = 20000
-		var count [4]float64
-		for range n {
-			count[s.pick(logits, r)]++
-		}
-		var sum float64
-		for _, l := range logits {
-			sum += math.Exp(float64(l) / temperature)
-		}
-		for i, l := range logits {
-			p := math.Exp(float64(l)/temperature) / sum
-			if d := math.Abs(count[i]/n - p); d > 5*math.Sqrt(p*(1-p)/n) {
-				t.Errorf("temperature %v: token %d has frequency %v, want %v", temperature, i, count[i]/n, p)
-			}
-		}
-	}
-}
-
-func TestSamplingCheck(t *testing.T) {
-	for _, s := range []Sampling{{Temperature: -1}, {Temperature: math.NaN()}, {TopK: -1}, {TopP: 1.1}, {TopP: -0.1}, {MinP: 2}} {
-		if s.Check() == nil {
-			t.Errorf("%+v was accepted", s)
-		}
-	}
-	if err := (Sampling{Temperature: 0.7, TopK: 20, TopP: 0.8, MinP: 0.05}).Check(); err != nil {
-		t.Error(err)
 	}
 }

@@ -28,7 +28,7 @@ func newRope(c weights.Config) *rope {
 	t.freq = make([]float64, t.half)
 	logTheta := kernel.Log(c.RopeTheta)
 	for i := range t.freq {
-		t.freq[i] = kernel.Exp64(float64(-2*i) / float64(c.HeadDim) * logTheta)
+		t.freq[i] = kernel.Exp64(float64(float64(-2*i) / float64(c.HeadDim) * logTheta))
 	}
 	if c.Yarn != nil {
 		t.stretch(c, logTheta)

@@ -1,8 +1,8 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -13,7 +13,11 @@ import (
 // largest logit, the smallest id among equals.
 //
 // As in llama.cpp, tokens are first cut by TopK, TopP and MinP at temperature 1;
-// Temperature then flattens or sharpens what is left.
+// Temperature then flattens or sharpens what is left, of which a random number picks
+// one: r·Σp falls on it when the probabilities lie side by side, the likeliest first.
+//
+// Probabilities are whole numbers, so that a sum does not depend on its order: the
+// choice is that of a sorted vocabulary, but hardly any of it has to be sorted.
 type Sampling struct {
 	Temperature float64 // 0: greedy
 	TopK        int     // keep the k likeliest; 0: all
@@ -37,79 +41,191 @@ func (s Sampling) Check() error {
 	return nil
 }
 
-func (s Sampling) rand() *rand.Rand { return rand.New(rand.NewPCG(s.Seed, 0x62616E6B6169)) }
-
-// choice is a token with its probability, not normalised: the likeliest has 1.
-type choice struct {
-	id    int32
-	logit float32
-	p     float64
+// Sampler chooses the tokens of one sequence. Its memory is kept from one choice to
+// the next; two goroutines must not use it at once.
+type Sampler struct {
+	Sampling
+	rand    *rand.Rand
+	clean   []float32 // logits without NaN
+	ranking ranking
+	levels  levels
+	weights []int64
 }
 
-// pick chooses the next token.
-func (s Sampling) pick(logits []float32, r *rand.Rand) int32 {
-	if s.Temperature == 0 {
-		return argMax(logits)
+// Sampler begins the stream of random numbers.
+func (s Sampling) Sampler() *Sampler {
+	return &Sampler{
+		Sampling: s,
+		rand:     rand.New(rand.NewPCG(s.Seed, 0x62616E6B6169)),
+		ranking:  ranking{kernel: kernel.Available()[0]}, // the fastest: the bits are those of all
 	}
-	kept := s.cut(logits)
-	most := kept[0].logit
-	var sum float64
-	for i := range kept {
-		kept[i].p = expDown(float64(kept[i].logit-most) / s.Temperature)
-		sum += kept[i].p
+}
+
+// Next chooses the next token. A logit of +∞ is certain, the first one if there are
+// several; one of −∞ or NaN is not chosen unless there is nothing else.
+func (s *Sampler) Next(logits []float32) int32 {
+	if !allFinite(s.ranking.kernel, logits) {
+		logits = s.withoutNaN(logits)
 	}
-	at := r.Float64() * sum
-	for _, c := range kept {
-		if at -= c.p; at < 0 {
-			return c.id
+	s.ranking.reset(logits)
+	best := s.ranking.first()
+	o := oddsAt(s.Temperature, logits[best])
+	switch {
+	case s.Temperature == 0 || !o.finite():
+		return int32(best)
+	case s.TopK == 0 && s.MinP == 0:
+		return s.pickByLevel(o)
+	}
+	return s.pick(s.cut(o), o)
+}
+
+// allFinite says whether there is no ∞ and no NaN among the logits: times 0 they are
+// NaN, and nothing else is.
+func allFinite(k *kernel.Set, logits []float32) bool {
+	for block := range slices.Chunk(logits, rankBlock) {
+		if k.Dot(block, zeros[:len(block)]) != 0 {
+			return false
 		}
 	}
-	return kept[len(kept)-1].id
+	return true
 }
+
+var zeros [rankBlock]float32
+
+// withoutNaN is a copy of logits with −∞ in place of NaN.
+func (s *Sampler) withoutNaN(logits []float32) []float32 {
+	s.clean = append(s.clean[:0], logits...)
+	for i, l := range s.clean {
+		if math.IsNaN(float64(l)) {
+			s.clean[i] = float32(math.Inf(-1))
+		}
+	}
+	return s.clean
+}
+
+func (s *Sampler) cutsTopP() bool { return s.TopP > 0 && s.TopP < 1 }
 
 // cut returns the tokens that TopK, TopP and MinP leave, the likeliest first.
-func (s Sampling) cut(logits []float32) []choice {
-	all := make([]choice, len(logits))
-	most := slices.Max(logits)
-	var sum float64
-	for i, l := range logits {
-		all[i] = choice{int32(i), l, expDown(float64(l - most))}
-	}
-	slices.SortFunc(all, func(a, b choice) int {
-		return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))
-	})
-	if s.TopK > 0 {
-		all = all[:min(s.TopK, len(all))]
-	}
-	if s.TopP > 0 && s.TopP < 1 {
-		for _, c := range all {
-			sum += c.p
+func (s *Sampler) cut(o odds) []rank {
+	o = o.at(1)
+	left := s.share(o)
+	n := 0
+	for s.TopK == 0 || n < s.TopK {
+		r, ok := s.ranking.at(n)
+		if !ok || float64(o.of(r)) < s.MinP {
+			break
 		}
-		limit := s.TopP * sum
-		for i, c := range all {
-			if limit -= c.p; limit <= 0 {
-				all = all[:i+1]
-				break
-			}
+		n++
+		if left -= weightOf(o.of(r)); left <= 0 {
+			break
 		}
 	}
-	for i, c := range all {
-		if c.p < s.MinP {
-			return all[:i]
-		}
-	}
-	return all
+	return s.ranking.ordered[:n]
 }
 
-// expDown is e^x for x ≤ 0, the same on every CPU.
-func expDown(x float64) float64 { return kernel.Exp64(max(x, -700)) }
-
-func argMax(logits []float32) int32 {
-	best := 0
-	for i, v := range logits {
-		if v > logits[best] {
-			best = i
-		}
+// share is the weight of the tokens that TopP leaves of those that TopK does.
+func (s *Sampler) share(o odds) int64 {
+	if !s.cutsTopP() {
+		return math.MaxInt64
 	}
-	return int32(best)
+	if s.TopK == 0 {
+		return s.part(s.levels.weigh(&s.ranking, o, lastLevel))
+	}
+	var sum int64
+	for i := range s.TopK {
+		r, ok := s.ranking.at(i)
+		if !ok {
+			break
+		}
+		sum += weightOf(o.of(r))
+	}
+	return s.part(sum)
 }
+
+// part is the least weight that is TopP of sum.
+func (s *Sampler) part(sum int64) int64 { return int64(math.Ceil(s.TopP * float64(sum))) }
+
+// pick chooses one of the tokens kept, the likeliest of which is the first.
+func (s *Sampler) pick(kept []rank, o odds) int32 {
+	i, _ := find(s.weights, s.below(s.weigh(kept, o)))
+	return kept[i].id()
+}
+
+// pickByLevel chooses one of the tokens that TopP leaves, which may be most of the
+// vocabulary, without listing them.
+func (s *Sampler) pickByLevel(o odds) int32 {
+	var sum int64
+	if s.cutsTopP() {
+		sum = s.weighTopP(o)
+	} else {
+		sum = s.levels.weigh(&s.ranking, o, lastLevel)
+	}
+	_, tokens := s.reach(o, s.below(sum))
+	return tokens[len(tokens)-1].id()
+}
+
+// weighTopP weighs the tokens that TopP leaves, level by level and together.
+func (s *Sampler) weighTopP(o odds) int64 {
+	one := o.at(1)
+	last, kept := s.reach(one, s.part(s.levels.weigh(&s.ranking, one, lastLevel))-1)
+	sum := s.levels.weigh(&s.ranking, o, last)
+	rest := s.levels.sums[last] - s.weigh(kept, o) // of the tokens of that level that it does not leave
+	s.levels.sums[last] -= rest
+	return sum - rest
+}
+
+// reach finds the token whose weight, with those of all likelier ones, is more than
+// at: it is the last of the tokens returned, which are those of its level.
+func (s *Sampler) reach(o odds, at int64) (level int, tokens []rank) {
+	level, rest := find(s.levels.sums[:], at)
+	tokens = s.levels.list(&s.ranking, o, level)
+	s.weigh(tokens, o)
+	i, _ := find(s.weights, rest)
+	return level, tokens[:i+1]
+}
+
+// weigh makes the weights of tokens and sums them.
+func (s *Sampler) weigh(tokens []rank, o odds) (sum int64) {
+	s.weights = s.weights[:0]
+	for _, r := range tokens {
+		w := weightOf(o.of(r))
+		s.weights = append(s.weights, w)
+		sum += w
+	}
+	return sum
+}
+
+// below is a random number from 0 to sum − 1.
+func (s *Sampler) below(sum int64) int64 {
+	return min(int64(s.rand.Float64()*float64(sum)), sum-1)
+}
+
+// find is the first weight that is, with those before it, more than at, and what is
+// left of at without those. The sum of all must be more.
+func find(weights []int64, at int64) (i int, rest int64) {
+	for at >= weights[i] {
+		at -= weights[i]
+		i++
+	}
+	return i, at
+}
+
+// weightOf is a likelihood as a whole number, the likeliest token's being 2^40: what
+// all tokens of a vocabulary lose together is less than float32 rounds off.
+func weightOf(p float32) int64 { return int64(p * (1 << 40)) }
+
+// odds say how likely tokens are, the likeliest being 1: e^((logit − most)/T).
+type odds struct{ most, inverse, top float32 } // the largest logit, 1/T, and their product
+
+// oddsAt bounds 1/T so that no product with the logits of a model is infinite: at a
+// millionth there is no choice left, and at a million no preference.
+func oddsAt(temperature float64, most float32) odds {
+	inverse := float32(min(max(1/temperature, 1e-6), 1e6))
+	return odds{most, inverse, float32(most * inverse)}
+}
+
+func (o odds) at(temperature float64) odds { return oddsAt(temperature, o.most) }
+
+func (o odds) finite() bool { return math.Abs(float64(o.top)) <= math.MaxFloat32 }
+
+func (o odds) of(r rank) float32 { return kernel.Exp(float32(r.logit()*o.inverse) - o.top) }

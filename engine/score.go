@@ -194,23 +194,9 @@ func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, tokens int, ou
 	if j.grad != nil {
 		j.grad.settle = settle
 	}
-	if err := b.judge(ctx, j, spans, scores.row); err != nil {
+	if err := b.eachRow(ctx, j, spans, scores.row); err != nil {
 		return err
 	}
 	settle()
 	return nil
-}
-
-// judge feeds spans and calls f once for each row of logits, from several
-// goroutines.
-func (b *Batch) judge(ctx context.Context, j job, spans []span, f func(r logitRow, logits []float32)) error {
-	vocab := b.model.config.Vocab
-	j.emit = func(rows []logitRow, logits []float32) {
-		b.team.run(len(rows), tokenGrain, func(_, lo, hi int) {
-			for n, r := range rows[lo:hi] {
-				f(r, logits[(lo+n)*vocab:][:vocab])
-			}
-		})
-	}
-	return b.feed(ctx, j, spans)
 }

@@ -57,7 +57,7 @@ func (g *gradient) seed(c continuation, index int, logits []float32, lse float64
 	}
 	softmax(g.m.kernel, logits, lse)
 	for i, p := range logits {
-		logits[i] = float32(q.KL-sum) * p
+		logits[i] = float32(float32(q.KL-sum) * p)
 	}
 	if q.KL != 0 {
 		for i, p := range q.Reference.row(index) {

@@ -3,9 +3,9 @@ package evaluate
 import (
 	"context"
 	"errors"
-	"math"
 
 	"bankai/engine"
+	"bankai/internal/kernel"
 )
 
 // linePart bounds the tokens of a line that are scored together.
@@ -34,7 +34,7 @@ func Perplexity(ctx context.Context, m Model, overlay *engine.Overlay, lines []s
 	for _, a := range answers {
 		sum += a[0].LogProb
 	}
-	return math.Exp(-sum / float64(n)), nil
+	return kernel.Exp64(-sum / float64(n)), nil
 }
 
 // ComparePerplexity measures lines of text with and without a patch.

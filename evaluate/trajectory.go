@@ -67,7 +67,7 @@ func newTrajectoryView(points []Point, validation int) (v trajectoryView, err er
 			markKept(p, v.Kept.Cost, i == 0)
 		}
 	}
-	v.SVG, err = chart.Stack(680, 90+170*float64(len(panels)), label, panels...)
+	v.SVG, err = chart.Stack(680, float64(90+170*len(panels)), label, panels...)
 	return v, err
 }
 

@@ -137,7 +137,7 @@ func percent(part, whole float64) string {
 		return "0 %"
 	}
 	share := 100 * part / whole
-	decimals := max(0, 1-int(math.Floor(math.Log10(share))))
+	decimals := max(0, 1-Decade(share))
 	return strconv.FormatFloat(share, 'f', min(decimals, 12), 64) + " %"
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // significant is the level from which a split is called unlikely to be chance.
@@ -64,12 +65,19 @@ func Probability(p float64) string {
 // roundNumber writes a number to two significant digits: 47, 330,000 or 2.1
 // million as "2,100,000", and beyond that in millions.
 func roundNumber(x float64) string {
-	unit := math.Pow10(max(0, int(math.Floor(math.Log10(x)))-1))
+	unit := math.Pow10(max(0, Decade(x)-1))
 	if rounded := math.Round(x/unit) * unit; rounded < 1e7 {
 		return Thousands(int64(rounded))
 	} else {
 		return Thousands(int64(math.Round(rounded/1e6))) + " million"
 	}
+}
+
+// Decade is the power of ten that a positive x begins with: 2 for 100 and for 999.
+func Decade(x float64) int {
+	text := strconv.FormatFloat(x, 'e', -1, 64)
+	n, _ := strconv.Atoi(text[strings.IndexByte(text, 'e')+1:])
+	return n
 }
 
 // Thousands writes a whole number with commas: 4,096.

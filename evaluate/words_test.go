@@ -18,6 +18,14 @@ func TestProbability(t *testing.T) {
 	}
 }
 
+func TestDecade(t *testing.T) {
+	for x, want := range map[float64]int{1: 0, 9.99: 0, 10: 1, 999.9999999999999: 2, 1000: 3, 0.001: -3, 0.00999: -3, 2.5e-300: -300} {
+		if got := Decade(x); got != want {
+			t.Errorf("Decade(%v) = %d, want %d", x, got, want)
+		}
+	}
+}
+
 func TestChance(t *testing.T) {
 	for _, c := range []struct {
 		p    float64

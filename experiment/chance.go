@@ -15,7 +15,7 @@ func atLeast(right int, chances []float64) float64 {
 		for k := n + 1; k > 0; k-- {
 			counts[k] = float64(counts[k]*(1-p)) + float64(counts[k-1]*p)
 		}
-		counts[0] *= 1 - p
+		counts[0] = float64(counts[0] * (1 - p))
 	}
 	sum := 0.0
 	for k := len(chances); k >= right; k-- {

@@ -9,6 +9,7 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/kernel"
 	"bankai/internal/stats"
 )
 
@@ -193,7 +194,7 @@ func (w window) shift() *Shift {
 	sorted := slices.Sorted(slices.Values(w.KL))
 	return &Shift{
 		After: perplexityOf(w.After),
-		Ratio: Estimate{math.Exp(ratio.Value), math.Exp(ratio.Low), math.Exp(ratio.High), ratio.N},
+		Ratio: Estimate{kernel.Exp64(ratio.Value), kernel.Exp64(ratio.Low), kernel.Exp64(ratio.High), ratio.N},
 		KL:    meanOf(w.KL), Median: stats.Quantile(sorted, 0.5), P99: stats.Quantile(sorted, 0.99), Most: sorted[len(sorted)-1],
 		RightBefore: shareOf(w.RightBefore, len(w.Before)), RightAfter: shareOf(w.RightAfter, len(w.After)),
 	}
@@ -202,7 +203,7 @@ func (w window) shift() *Shift {
 // perplexityOf is exp of minus the mean of ln p, with the interval of that mean.
 func perplexityOf(logProbs []float64) Estimate {
 	e := meanOf(logProbs)
-	return Estimate{math.Exp(-e.Value), math.Exp(-e.High), math.Exp(-e.Low), e.N}
+	return Estimate{kernel.Exp64(-e.Value), kernel.Exp64(-e.High), kernel.Exp64(-e.Low), e.N}
 }
 
 // Present implements Result.

@@ -77,7 +77,7 @@ func Digits(x float64) string {
 	case size == 0:
 		return "0"
 	default:
-		whole := 1 + int(math.Floor(math.Log10(size))) // digits before the point
+		whole := 1 + evaluate.Decade(size) // digits before the point
 		return strconv.FormatFloat(x, 'f', max(0, 4-whole), 64)
 	}
 }

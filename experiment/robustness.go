@@ -9,6 +9,7 @@ import (
 
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/kernel"
 	"bankai/search"
 )
 
@@ -265,12 +266,12 @@ func (x *Robustness) point(pieces uint64, draws []flipMeasure) FlipPoint {
 	var bits uint64
 	for _, d := range draws {
 		bits += d.Bits
-		logs = append(logs, math.Log(float64(d.Perplexity)/x.Base))
+		logs = append(logs, kernel.Log(float64(d.Perplexity)/x.Base))
 		p.Each = append(p.Each, d.Perplexity)
 	}
 	p.Bits = float64(bits) / float64(len(draws))
 	e := meanOf(logs)
-	p.Ratio = Estimate{math.Exp(e.Value), math.Exp(e.Low), math.Exp(e.High), e.N}
-	p.Perplexity = Estimate{x.Base * p.Ratio.Value, x.Base * p.Ratio.Low, x.Base * p.Ratio.High, e.N}
+	p.Ratio = Estimate{kernel.Exp64(e.Value), kernel.Exp64(e.Low), kernel.Exp64(e.High), e.N}
+	p.Perplexity = Estimate{float64(x.Base * p.Ratio.Value), float64(x.Base * p.Ratio.Low), float64(x.Base * p.Ratio.High), e.N}
 	return p
 }

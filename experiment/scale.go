@@ -272,7 +272,7 @@ func ratioOf(seed uint64, parts []scalePart, high, random []float64) Estimate {
 				}
 			}
 			for _, p := range pick {
-				above += part.high[p] * float64(len(part.random))
+				above += float64(part.high[p] * float64(len(part.random)))
 			}
 		}
 		return above / below

@@ -9,6 +9,7 @@ import (
 
 	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/kernel"
 )
 
 // Present implements Result.
@@ -64,7 +65,7 @@ func (x *Scales) findings() (out []string) {
 
 // pooled is the step over all layers whose number of rows is nearest to n.
 func (x *Scales) pooled(n int) (best *ScaleStep) {
-	distance := func(s *ScaleStep) float64 { return math.Abs(math.Log(float64(s.Rows) / float64(n))) }
+	distance := func(s *ScaleStep) float64 { return math.Abs(kernel.Log(float64(s.Rows) / float64(n))) }
 	for i := range x.Steps {
 		if s := &x.Steps[i]; s.Layer < 0 && (best == nil || distance(s) < distance(best)) {
 			best = s

@@ -67,5 +67,5 @@ func (e *ModelEvaluator) Ascend(ctx context.Context, visit func(s *engine.Slopes
 	if err != nil {
 		return Score{}, err
 	}
-	return e.scoreOf(e.split(e.valued(answers)), forecastCost*e.cost(e.all, 0)), nil
+	return e.scoreOf(e.split(e.valued(answers)), float64(forecastCost*e.cost(e.all, 0))), nil
 }

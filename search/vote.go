@@ -111,13 +111,13 @@ func (v Voter) run(ctx context.Context, ev *ModelEvaluator, cur *bankai.Patch, c
 // forward-pass equivalent.
 func (r *Result) add(o *Result, unit float64) {
 	for _, p := range o.Trajectory {
-		p.Step, p.Cost, p.Seconds = p.Step+r.Steps, r.Cost+p.Cost*unit, p.Seconds+r.Seconds
+		p.Step, p.Cost, p.Seconds = p.Step+r.Steps, r.Cost+float64(p.Cost*unit), p.Seconds+r.Seconds
 		r.Trajectory = append(r.Trajectory, p)
 	}
 	r.Outcomes = append(r.Outcomes, o.Outcomes...)
 	r.Looks = append(r.Looks, o.Looks...)
 	r.Warning = cmp.Or(r.Warning, o.Warning)
-	r.Cost += o.Cost * unit
+	r.Cost += float64(o.Cost * unit)
 	r.Seconds += o.Seconds
 	r.Steps += o.Steps
 	r.Accepted += o.Accepted

@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"bankai/engine"
+	"bankai/internal/kernel"
 )
 
 // logitsFlags are the flags of `logits`.
@@ -139,7 +139,7 @@ func (d *logitsDoc) write(w io.Writer, m *engine.Model, at []int32) {
 	t := table(w, true)
 	fmt.Fprintln(t, "id\tlogit\tprobability\t  token")
 	row := func(id int32, logit float32) {
-		p := math.Exp(float64(logit) - d.LSE)
+		p := kernel.Exp64(float64(logit) - d.LSE)
 		fmt.Fprintf(t, "%d\t%.4f\t%.3g %%\t  %s\n", id, logit, 100*p, oneLine(m.Tokenizer().Token(id)))
 	}
 	for _, x := range d.Top {

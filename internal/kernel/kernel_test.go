@@ -421,6 +421,14 @@ func TestMath(t *testing.T) {
 			t.Errorf("Exp64(%v) is off by %v", x, d)
 		}
 	}
+	for x, want := range map[float64]float64{math.Inf(-1): 0, -1e10: 0, 1e10: math.Inf(1), math.Inf(1): math.Inf(1), 0: 1} {
+		if got := Exp64(x); got != want {
+			t.Errorf("Exp64(%v) = %v, want %v", x, got, want)
+		}
+	}
+	if x := Exp64(math.NaN()); x == x {
+		t.Errorf("Exp64(NaN) = %v", x)
+	}
 	for x := 0.0; x < 3e5; x = x*1.01 + 0.01 {
 		s, c := SinCos(x)
 		ws, wc := math.Sincos(x)

@@ -23,7 +23,7 @@ func Exp(x float32) float32 {
 	for _, c := range expC[1:] {
 		p = float32(p*r) + c
 	}
-	return p * math.Float32frombits(uint32(int32(n)+127)<<23)
+	return float32(p * math.Float32frombits(uint32(int32(n)+127)<<23))
 }
 
 const (
@@ -56,8 +56,9 @@ func Log(x float64) float64 {
 	return float64(float64(e)*ln2Hi) + (float64(2*s*sum) + float64(float64(e)*ln2Lo))
 }
 
-// Exp64 is e^x in float64 for |x| < 700.
+// Exp64 is e^x in float64: +Inf or 0 where that is out of range.
 func Exp64(x float64) float64 {
+	x = min(max(x, -746), 710)
 	const ln2Hi, ln2Lo = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 	n := math.RoundToEven(float64(x * math.Log2E))
 	r := x - float64(n*ln2Hi) - float64(n*ln2Lo)

@@ -53,8 +53,8 @@ func slicesOf(fs []engine.Factors) (all [][]float32) {
 
 // step moves the parameters along the slopes.
 func (s *adam) step(slopes []engine.Factors) {
-	s.left1 *= s.Beta1
-	s.left2 *= s.Beta2
+	s.left1 = float64(s.left1 * s.Beta1)
+	s.left2 = float64(s.left2 * s.Beta2)
 	for i, slope := range slicesOf(slopes) {
 		params, means, vars := s.params[i], s.means[i], s.vars[i]
 		for j, g := range slope {

@@ -3,9 +3,9 @@ package weights
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"bankai/internal/gguf"
+	"bankai/internal/kernel"
 )
 
 // mlxConfig translates config.json into the metadata that a GGUF file of the same
@@ -114,7 +114,7 @@ func mlxRope(o *object) []gguf.KV {
 		}
 	}
 	if r.has("attention_factor") { // in GGUF it multiplies YaRN's own factor
-		own := 1 + 0.1*math.Log(max(1, factor))
+		own := 1 + float64(0.1*kernel.Log(max(1, factor)))
 		add("attn_factor", gguf.Float32(float32(r.positive("attention_factor")/own)))
 	}
 	for _, key := range []string{"mscale", "mscale_all_dim", "truncate"} {
