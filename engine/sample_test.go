@@ -119,7 +119,7 @@ func someLogits(rng *rand.Rand) map[string][]float32 {
 // someSamplings are all combinations of a few values.
 func someSamplings() (all []Sampling) {
 	for _, temperature := range []float64{0, 1e-320, 0.7, 3, 1000} {
-		for _, topK := range []int{0, 1, 20, 1 << 40} {
+		for _, topK := range []int{0, 1, 20, math.MaxInt} {
 			for _, topP := range []float64{0, 1e-300, 0.5, 0.95, 1} {
 				for _, minP := range []float64{0, 0.1, 1} {
 					all = append(all, Sampling{temperature, topK, topP, minP, uint64(len(all))})

@@ -1,5 +1,10 @@
 package kernel
 
+import (
+	"math/bits"
+	"unsafe"
+)
+
 // MaxBlock is the largest number of tokens that any kernel multiplies at once.
 const MaxBlock = 8
 
@@ -16,13 +21,15 @@ const (
 	// a-th of the four groups that share a weight's scale has its own scale divided
 	// by 2^a, and −2^a·Σq beside it.
 	dotActs
-	// tableActs are tables of sums for the layout tables.
+	// tableActs are tables of sums for the layout tables, in bytes.
 	tableActs
+	// packedActs are such tables with the sums of all tokens of a block in a word.
+	packedActs
 )
 
 // maxBlock is the largest number of tokens in a block.
 func (f actsForm) maxBlock() int {
-	if f == tableActs {
+	if f == tableActs || f == packedActs {
 		return 4
 	}
 	return MaxBlock
@@ -40,11 +47,12 @@ type Acts struct {
 	Tokens, Cols int
 	exact        bool
 
-	q     []int8    // [block][Cols/4][width][4]
-	scale []float32 // [block][Cols/ActGroup][width]
-	nsum  []int32   // of dotActs, same shape
-	table []byte    // of tableActs: [block][Cols/8][width][tableBytes]
-	f     []float32 // [block][Cols][width]
+	q      []int8       // [block][Cols/4][width][4]
+	scale  []float32    // [block][Cols/ActGroup][width]
+	nsum   []int32      // of dotActs, same shape
+	table  []byte       // of tableActs: [block][Cols/8][width][tableBytes]
+	packed []packedSums // of packedActs: [block][Cols/4]
+	f      []float32    // [block][Cols][width]
 
 	blocks []block
 }
@@ -56,6 +64,7 @@ type block struct {
 	scale        []float32
 	nsum         []int32
 	table        []byte
+	packed       []packedSums
 	f            []float32
 }
 
@@ -74,12 +83,18 @@ func (b *block) at(col, t int) int { return (col/maskCols*b.width+t)*maskCols + 
 
 // groups is the part of b that holds the columns of the groups [lo, hi).
 func (b *block) groups(lo, hi int) block {
+	packed := part(b.packed, lo*GroupSize/4, hi*GroupSize/4)
 	lo, hi = lo*GroupSize*b.width, hi*GroupSize*b.width
 	return block{
-		token: b.token, width: b.width,
+		token: b.token, width: b.width, packed: packed,
 		q: part(b.q, lo, hi), scale: part(b.scale, lo/ActGroup, hi/ActGroup), nsum: part(b.nsum, lo/ActGroup, hi/ActGroup),
 		table: part(b.table, lo/tableCols*tableBytes, hi/tableCols*tableBytes), f: part(b.f, lo, hi),
 	}
+}
+
+// bytes is the memory that the activations of b take, but for their scales.
+func (b *block) bytes() int {
+	return len(b.q) + len(b.table) + len(b.packed)*int(unsafe.Sizeof(packedSums{})) + 4*len(b.f)
 }
 
 // part is s[lo:hi], nil if there is no s.
@@ -95,7 +110,7 @@ func part[T any](s []T, lo, hi int) []T {
 // SetToken.
 func (s *Set) Reset(a *Acts, tokens, cols int, exact bool) {
 	a.Tokens, a.Cols, a.exact = tokens, cols, exact
-	a.q, a.scale, a.nsum, a.table, a.f = a.q[:0], a.scale[:0], a.nsum[:0], a.table[:0], a.f[:0]
+	a.q, a.scale, a.nsum, a.table, a.packed, a.f = a.q[:0], a.scale[:0], a.nsum[:0], a.table[:0], a.packed[:0], a.f[:0]
 	n := tokens * cols
 	switch {
 	case exact:
@@ -103,13 +118,16 @@ func (s *Set) Reset(a *Acts, tokens, cols int, exact bool) {
 	case s.acts == tableActs:
 		a.table = grow(a.table, n/tableCols*tableBytes)
 		a.scale = grow(a.scale, n/ActGroup)
+	case s.acts == packedActs:
+		a.packed = grow(a.packed, blocksOf(tokens)*cols/4)
+		a.scale = grow(a.scale, n/ActGroup)
 	default:
 		a.q = grow(a.q, n)
 		a.scale = grow(a.scale, n/ActGroup)
 		a.nsum = grow(a.nsum, n/ActGroup)
 	}
 	a.blocks = a.blocks[:0]
-	whole := block{width: 1, q: a.q, scale: a.scale, nsum: a.nsum, table: a.table, f: a.f}
+	whole := block{width: 1, q: a.q, scale: a.scale, nsum: a.nsum, table: a.table, f: a.f} // as if it were one token
 	for t, width := 0, s.acts.maxBlock(); t < tokens; t += width {
 		for width > tokens-t {
 			width /= 2
@@ -117,9 +135,15 @@ func (s *Set) Reset(a *Acts, tokens, cols int, exact bool) {
 		groups := cols / GroupSize
 		b := whole.groups(t*groups, (t+width)*groups)
 		b.token, b.width = t, width
+		if i := len(a.blocks); len(a.packed) > 0 {
+			b.packed = a.packed[i*cols/4 : (i+1)*cols/4]
+		}
 		a.blocks = append(a.blocks, b)
 	}
 }
+
+// blocksOf is the number of blocks of up to packedTokens tokens.
+func blocksOf(tokens int) int { return tokens/packedTokens + bits.OnesCount(uint(tokens%packedTokens)) }
 
 func grow[T any](s []T, n int) []T {
 	if cap(s) < n {

@@ -54,7 +54,7 @@ func fencedActs(t *testing.T, where side, s *Set, x []float32, tokens, cols int,
 	a := new(Acts)
 	s.Reset(a, tokens, cols, exact)
 	a.f, a.q, a.nsum = fenced(t, where, a.f), fenced(t, where, a.q), fenced(t, where, a.nsum)
-	a.scale, a.table = fenced(t, where, a.scale), fenced(t, where, a.table)
+	a.scale, a.table, a.packed = fenced(t, where, a.scale), fenced(t, where, a.table), fenced(t, where, a.packed)
 	s.Reset(a, tokens, cols, exact) // cuts them into blocks
 	for i := range tokens {
 		s.SetToken(a, i, fenced(t, where, x[i*cols:(i+1)*cols]))

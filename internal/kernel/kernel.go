@@ -65,7 +65,7 @@ type Set struct {
 }
 
 // Available lists the sets this CPU can run, fastest first. Generic is last.
-func Available() []*Set { return append(native(), Generic) }
+func Available() []*Set { return append(native(), portable, Generic) }
 
 // Pick returns the set called name; "" means the fastest, or the one that the
 // environment variable BANKAI_KERNEL names.

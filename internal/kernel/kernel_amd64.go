@@ -49,7 +49,7 @@ var avx2 = &Set{
 	Name:        "avx2",
 	layout:      tables,
 	acts:        tableActs,
-	matMul:      tableMatMul(avx2Tables),
+	matMul:      tableMatMul(avx2Tables.add),
 	quantize:    avx2Quantize,
 	dots:        dotsBy(dots256),
 	dot:         avx2Dot,

@@ -2,5 +2,5 @@
 
 package kernel
 
-// native: no assembly for this architecture yet; Generic runs everywhere.
+// native: no assembly for this architecture yet.
 func native() []*Set { return nil }

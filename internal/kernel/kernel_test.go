@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"unsafe"
 )
 
 // testMatrix returns random Q1_0 blocks, their packed form and their values.
@@ -280,12 +281,16 @@ func quantized(s *Set, a *Acts) (q []int, scale []float32) {
 		scale = append(scale, d)
 		sum := 0
 		for j := g * ActGroup; j < (g+1)*ActGroup; j++ {
-			v := 0
-			if s.acts == tableActs { // half the difference that the sign of a column makes
+			var v int // from tables, half the difference that the sign of a column makes
+			switch s.acts {
+			case tableActs:
 				all := b.table[j/tableCols*tableBytes+j%tableCols/4*32:]
 				at := func(i int) int { return int(all[16+i])<<5 + int(all[i]) }
 				v = (at(1<<(j%4)) - at(0)) / 2
-			} else {
+			case packedActs:
+				all := (*[16][packedTokens]uint16)(unsafe.Pointer(&b.packed[j/4]))
+				v = (int(all[1<<(j%4)][0]) - int(all[0][0])) / 2
+			default:
 				v = int(b.q[b.at(j, 0)])
 			}
 			q, sum = append(q, v), sum+v

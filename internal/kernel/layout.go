@@ -28,29 +28,43 @@ func (l *layout) groupBytes() int { return l.rows * BlockBytes }
 //
 // Within 16 bytes the order is that in which bytes widen to 32-bit numbers: the
 // interleaving of two registers works within their halves.
-var tables = &layout{name: "tables", rows: 32, put: putTables, get: getTables, bit: bitTables}
+var tables = &layout{name: "tables", rows: tableRows, put: putTables, get: getTables, bit: bitTables}
+
+const (
+	tableRows   = 32
+	tableScales = 2 * tableRows          // bytes of a group, before its bits
+	tableGroup  = tableRows * BlockBytes // bytes
+)
 
 // tableLane is the place of a row among the 32 of a tile.
 func tableLane(row int) int { return row&^7/2 + row/4%2*16 + row%4 }
 
+// tableLanes are those of all rows.
+var tableLanes = func() (lanes [tableRows]uint8) {
+	for r := range lanes {
+		lanes[r] = uint8(tableLane(r))
+	}
+	return lanes
+}()
+
 func putTables(group []byte, row int, block []byte) {
 	copy(group[2*row:2*row+2], block)
-	bits := group[2*32+tableLane(row):]
+	bits := group[tableScales+tableLane(row):]
 	for v, b := range block[2:BlockBytes] {
-		bits[32*v] = b
+		bits[tableRows*v] = b
 	}
 }
 
 func getTables(block, group []byte, row int) {
 	copy(block[:2], group[2*row:])
-	bits := group[2*32+tableLane(row):]
+	bits := group[tableScales+tableLane(row):]
 	for v := range block[2:BlockBytes] {
-		block[2+v] = bits[32*v]
+		block[2+v] = bits[tableRows*v]
 	}
 }
 
 func bitTables(row, col int) (at int, mask byte) {
-	return 2*32 + col/8*32 + tableLane(row), 1 << (col % 8)
+	return tableScales + col/8*tableRows + tableLane(row), 1 << (col % 8)
 }
 
 // dots is the layout for instructions that multiply bytes and add the products of

@@ -8,29 +8,30 @@ type (
 	tableExactFunc func(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 )
 
-// tableKernels are the kernels of the layout tables, the i-th of each for 2^i tokens.
+// tableAdd adds the products of the rows of some groups of a tile with a block's same
+// columns to y: y[t*ystride+r] for r < rows and t < width.
+type tableAdd func(y []float32, ystride int, groups []byte, rows int, b *block)
+
+// tableKernels are assembly for the layout tables, the i-th of each for 2^i tokens.
 type tableKernels struct {
 	fast  [3]tableFastFunc
 	exact [3]tableExactFunc
 }
 
 const (
-	// tableCache is how much of the tables of a block is used at a time: half of a
-	// first cache of 32 KiB.
+	// tableCache is how much of the activations of a block is used at a time: half of
+	// a first cache of 32 KiB.
 	tableCache = 16 << 10
 	// tileCache is how much of a matrix is multiplied with one block before the
 	// next: part of a second cache.
 	tileCache = 128 << 10
-	// exactGroups is the number of groups at a time in exact precision, where the
-	// activations of a block take 2 KiB a group.
-	exactGroups = tableCache / (4 * GroupSize * 4)
 )
 
 // tableMatMul makes a product of kernels that add to y. The columns are taken a few
 // groups at a time, so that what a kernel reads again and again stays in the caches:
 // the tables of a block for all tiles, and the tiles for all blocks. A result is the
 // sum over its groups in ascending order, whatever the cut.
-func tableMatMul(k *tableKernels) func([]float32, int, *Matrix, int, int, []block, bool, int, int) {
+func tableMatMul(add tableAdd) func([]float32, int, *Matrix, int, int, []block, bool, int, int) {
 	return func(y []float32, ystride int, w *Matrix, group0, group1 int, blocks []block, exact bool, tile0, tile1 int) {
 		if len(blocks) == 0 || tile0 >= tile1 {
 			return
@@ -41,10 +42,7 @@ func tableMatMul(k *tableKernels) func([]float32, int, *Matrix, int, int, []bloc
 			}
 		}
 		size := w.layout.groupBytes()
-		groups := exactGroups
-		if !exact {
-			groups = tableCache / (tableBytes * GroupSize / tableCols * blocks[0].width)
-		}
+		groups := max(1, tableCache*(group1-group0)/blocks[0].bytes())
 		tiles := max(1, tileCache/(size*groups))
 		for lo := group0; lo < group1; lo += groups {
 			hi := min(lo+groups, group1)
@@ -52,7 +50,8 @@ func tableMatMul(k *tableKernels) func([]float32, int, *Matrix, int, int, []bloc
 				for i := range blocks {
 					b := blocks[i].groups(lo-group0, hi-group0)
 					for tile := first; tile < min(first+tiles, tile1); tile++ {
-						k.add(y, ystride, w, tile, w.tile(tile)[lo*size:hi*size], &b, exact)
+						rows := min(tableRows, w.Rows-tile*tableRows)
+						add(y[b.token*ystride+tile*tableRows:], ystride, w.tile(tile)[lo*size:hi*size], rows, &b)
 					}
 				}
 			}
@@ -60,27 +59,25 @@ func tableMatMul(k *tableKernels) func([]float32, int, *Matrix, int, int, []bloc
 	}
 }
 
-// add adds the product of some groups of a tile with a block's same columns to y.
-func (k *tableKernels) add(y []float32, ystride int, w *Matrix, tile int, groups []byte, b *block, exact bool) {
-	rows, at := w.layout.rows, b.token*ystride+tile*w.layout.rows
-	if tile*rows+rows > w.Rows {
-		rows = w.Rows - tile*rows
-		var edge [4 * 32]float32
-		for t := range b.width {
-			copy(edge[t*32:][:rows], y[at+t*ystride:])
-		}
-		k.run(&edge[0], 32, groups, b, exact)
-		for t := range b.width {
-			copy(y[at+t*ystride:][:rows], edge[t*32:])
-		}
+// add is a tableAdd. The assembly does whole tiles.
+func (k *tableKernels) add(y []float32, ystride int, groups []byte, rows int, b *block) {
+	if rows == tableRows {
+		k.run(&y[0], ystride, groups, b)
 		return
 	}
-	k.run(&y[at], ystride, groups, b, exact)
+	var edge [4 * tableRows]float32
+	for t := range b.width {
+		copy(edge[t*tableRows:][:rows], y[t*ystride:])
+	}
+	k.run(&edge[0], tableRows, groups, b)
+	for t := range b.width {
+		copy(y[t*ystride:][:rows], edge[t*tableRows:])
+	}
 }
 
-func (k *tableKernels) run(y *float32, ystride int, groups []byte, b *block, exact bool) {
-	n, log := len(groups)/tables.groupBytes(), b.width/2 // 1, 2, 4 → 0, 1, 2
-	if exact {
+func (k *tableKernels) run(y *float32, ystride int, groups []byte, b *block) {
+	n, log := len(groups)/tableGroup, b.width/2 // 1, 2, 4 → 0, 1, 2
+	if b.f != nil {
 		k.exact[log](y, uintptr(4*ystride), &groups[0], n, &b.f[0])
 		return
 	}
