@@ -35,27 +35,27 @@ func (b *Batch) attendHeads(p *pass, worker, i, t, kvHead int) {
 		for h := range heads {
 			k.SetQuery(queries, h, head(q, h, c.HeadDim))
 		}
-		seq.far.each(first, far, func(pos int, r *kernel.KVRun, blocks int) {
-			k.Scores(scores[pos:], n, queries, r, blocks)
+		seq.far.each(first, far, func(pos int, r *kernel.KVRun, blocks int, next *kernel.KVRun) {
+			k.Scores(scores[pos:], n, queries, r, blocks, next)
 		})
 	}
 	for h := range heads {
 		for lo := far * kvBlockLen; lo < n; lo += kvBlockLen {
 			hi := min(lo+kvBlockLen, n)
-			k.Dots(scores[h*n+lo:h*n+hi], head(q, h, c.HeadDim), seq.blocks[lo/kvBlockLen].k[at:])
+			k.Dots(scores[h*n+lo:h*n+hi], head(q, h, c.HeadDim), seq.blocks[lo/kvBlockLen].floats.k[at:])
 		}
 		all := scores[h*n : (h+1)*n]
 		sums[h] = k.ExpSum(all, k.Max(all))
 	}
 	clear(q)
-	seq.far.each(first, far, func(pos int, r *kernel.KVRun, blocks int) {
-		k.AddValues(q, scores[pos:], n, heads, r, blocks)
+	seq.far.each(first, far, func(pos int, r *kernel.KVRun, blocks int, next *kernel.KVRun) {
+		k.AddValues(q, scores[pos:], n, heads, r, blocks, next)
 	})
 	for h := range heads {
 		out := head(q, h, c.HeadDim)
 		for lo := far * kvBlockLen; lo < n; lo += kvBlockLen {
 			hi := min(lo+kvBlockLen, n)
-			k.WeightedSum(out, scores[h*n+lo:h*n+hi], seq.blocks[lo/kvBlockLen].v[at:])
+			k.WeightedSum(out, scores[h*n+lo:h*n+hi], seq.blocks[lo/kvBlockLen].floats.v[at:])
 		}
 		for j := range out {
 			out[j] /= sums[h]

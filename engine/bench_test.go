@@ -104,6 +104,44 @@ func BenchmarkSampler(b *testing.B) {
 	}
 }
 
+// BenchmarkAttention is what a token generated behind a context asks of the cache,
+// on one thread: the attention of 16 layers of the 8B's shape, 38 KB a position.
+func BenchmarkAttention(b *testing.B) {
+	shape := testmodel.Shape{Layers: 16, Hidden: 128, FFN: 128, Heads: 32, KVHeads: 8, HeadDim: 128, Vocab: 320, Tied: true}
+	m := testModel(b, shape, Options{Threads: 1})
+	for _, n := range []int{128, 2048, 8192} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			batch := m.NewBatch(0)
+			s := batch.NewSeq(nil)
+			s.FillRandom(n)
+			p := batch.newPass(job{}, []span{{seq: s, tokens: []int32{1}}}, 1)
+			batch.team = m.workers.start()
+			defer batch.team.stop()
+			for b.Loop() {
+				for layer := range shape.Layers {
+					for i := range batch.q {
+						batch.q[i] = float32(i%7) / 16
+					}
+					batch.attend(p, layer)
+				}
+			}
+			b.ReportMetric(float64(batch.Memory().Used)/float64(n), "bytes/token")
+		})
+	}
+}
+
+// BenchmarkFork parts from a sequence in the middle of a block, the cache being that of 4
+// layers of the 8B's shape.
+func BenchmarkFork(b *testing.B) {
+	m := testModel(b, testmodel.Shape{Layers: 4, Hidden: 128, FFN: 128, Heads: 8, KVHeads: 8, HeadDim: 128, Vocab: 320, Tied: true}, Options{})
+	batch := m.NewBatch(0)
+	s := batch.NewSeq(nil)
+	s.FillRandom(200)
+	for b.Loop() {
+		s.Fork().Release()
+	}
+}
+
 // BenchmarkScore is one evaluation of a search: 80 probes, right and wrong
 // answer, under an overlay of one row.
 func BenchmarkScore(b *testing.B) {

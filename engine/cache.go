@@ -1,6 +1,10 @@
 package engine
 
-import "bankai/internal/kernel"
+import (
+	"slices"
+
+	"bankai/internal/kernel"
+)
 
 // kvBlockLen is the number of positions in a block of the key-value cache.
 const kvBlockLen = kernel.KVLen
@@ -10,23 +14,34 @@ const kvBlockLen = kernel.KVLen
 // memory. Probes and their answers fit in.
 const nearBlocks = 8
 
-// kvBlock holds keys and values of kvBlockLen positions in every layer, each
-// [layer][kv head][position][HeadDim]. Forked sequences share full blocks. A
-// block far behind all tokens to come holds none any more.
+// kvBlock holds keys and values of kvBlockLen positions in every layer. Sequences
+// that part share the full blocks before that place. A block is near to some and
+// far from others of them, if they differ in length: the floats go when it is near
+// to none, the int8 when none holds it.
 type kvBlock struct {
-	refs int
-	k, v []float32
+	refs   int       // sequences that hold it
+	near   int       // of those, the ones whose tokens to come read floats
+	floats kvFloats  // none before a pass writes them, and none when near is 0
+	chunk  *farChunk // where it is as int8, nil if nowhere yet
+	slot   int       // its place there
+	filled int       // layers that are in
 }
+
+// newBlock is a sequence's next block, as yet without memory.
+func newBlock() *kvBlock { return &kvBlock{refs: 1, near: 1} }
+
+// kvFloats are keys and values, each [layer][kv head][position][HeadDim].
+type kvFloats struct{ k, v []float32 }
 
 // cache hands out and takes back blocks. It belongs to one Batch.
 type cache struct {
 	layers, kvHeads, headDim int
 	// once: sequences live for one pass, in which a layer's keys and values may
 	// overwrite those of the layer before. layers is then 1.
-	once    bool
-	int8    bool // old blocks are read as int8
-	free    []*kvBlock
-	freeFar []*farChunk
+	once   bool
+	int8   bool // old blocks are read as int8
+	floats stock[kvFloats]
+	far    stock[*farChunk]
 }
 
 func newCache(m *Model, once bool) cache {
@@ -35,36 +50,34 @@ func newCache(m *Model, once bool) cache {
 	if once {
 		layers = 1
 	}
+	n := layers * c.KVHeads * kvBlockLen * c.HeadDim
 	return cache{
 		layers: layers, kvHeads: c.KVHeads, headDim: c.HeadDim, once: once,
-		int8: !m.exact && c.HeadDim%kernel.ActGroup == 0,
+		int8:   !m.exact && c.HeadDim%kernel.ActGroup == 0,
+		floats: stock[kvFloats]{make: func() kvFloats { return kvFloats{make([]float32, n), make([]float32, n)} }},
+		far:    stock[*farChunk]{make: func() *farChunk { return newFarChunk(layers*c.KVHeads, c.HeadDim) }},
 	}
 }
 
-func (c *cache) get() *kvBlock {
-	if b := take(&c.free); b != nil {
-		b.refs = 1
-		return b
+// leave is called when a block becomes far from a sequence.
+func (c *cache) leave(b *kvBlock) {
+	if b.near--; b.near == 0 && b.floats.k != nil {
+		c.floats.put(b.floats)
+		b.floats = kvFloats{}
 	}
-	n := c.layers * c.kvHeads * kvBlockLen * c.headDim
-	return &kvBlock{refs: 1, k: make([]float32, n), v: make([]float32, n)}
 }
 
-// take removes the last element of a free list, nil if it is empty.
-func take[T any](free *[]*T) *T {
-	n := len(*free) - 1
-	if n < 0 {
-		return nil
-	}
-	x := (*free)[n]
-	*free = (*free)[:n]
-	return x
-}
-
+// put takes a block back from a sequence, which has left it.
 func (c *cache) put(b *kvBlock) {
-	if b.refs--; b.refs == 0 && b.k != nil {
-		c.free = append(c.free, b)
+	if b.refs--; b.refs == 0 && b.chunk != nil {
+		c.vacate(b)
 	}
+}
+
+// settle ends a pass.
+func (c *cache) settle() {
+	c.floats.settle()
+	c.far.settle()
 }
 
 // head numbers the kv heads of all layers that the cache holds.
@@ -87,7 +100,7 @@ type Seq struct {
 	blocks  []*kvBlock
 	far     farKV
 	n       int
-	own     int // the first block that is not shared with the sequence s branched from
+	own     int // the first block that is not shared with the sequence s parted from
 }
 
 // NewSeq starts an empty sequence under an overlay; nil is the model as it is.
@@ -98,30 +111,26 @@ func (s *Seq) Len() int { return s.n }
 
 // Fork returns a copy of s that shares the cache of its tokens.
 func (s *Seq) Fork() *Seq {
-	f := &Seq{batch: s.batch, cache: s.cache, overlay: s.overlay, n: s.n}
-	full := s.n / kvBlockLen
-	for _, b := range s.blocks[:full] {
-		b.refs++
-		f.blocks = append(f.blocks, b)
-	}
+	f := s.branch(s.n)
 	if s.n%kvBlockLen > 0 {
-		c := s.cache.get()
-		copy(c.k, s.blocks[full].k)
-		copy(c.v, s.blocks[full].v)
-		f.blocks = append(f.blocks, c)
+		from, to := s.blocks[f.own].floats, f.blocks[f.own].floats
+		copy(to.k, from.k)
+		copy(to.v, from.v)
 	}
-	f.far = s.far.fork(s.cache)
 	return f
 }
 
-// branch returns a continuation of s behind its first n tokens, for which s has
-// room but which need not be processed yet: a pass that holds them writes the
+// branch returns a continuation of s behind its first n tokens, of which s has the
+// blocks but which need not be processed yet: a pass that holds them writes the
 // keys and values of the last, partly filled block to the branch too.
 func (s *Seq) branch(n int) *Seq {
 	f := &Seq{batch: s.batch, cache: s.cache, overlay: s.overlay, n: n, own: n / kvBlockLen}
-	for _, b := range s.blocks[:f.own] {
+	f.blocks = slices.Clone(s.blocks[:f.own])
+	for i, b := range f.blocks {
 		b.refs++
-		f.blocks = append(f.blocks, b)
+		if i >= s.cache.farBlocks(n) {
+			b.near++
+		}
 	}
 	f.reserve(0)
 	return f
@@ -130,40 +139,54 @@ func (s *Seq) branch(n int) *Seq {
 // put stores the keys and values of one layer and position, [KVHeads, HeadDim].
 func (s *Seq) put(layer, pos int, k, v []float32) {
 	c := s.cache
-	block := s.blocks[pos/kvBlockLen]
+	to := s.blocks[pos/kvBlockLen].floats
 	for h := range c.kvHeads {
 		at := c.at(layer, h) + pos%kvBlockLen*c.headDim
-		copy(block.k[at:], head(k, h, c.headDim))
-		copy(block.v[at:], head(v, h, c.headDim))
+		copy(to.k[at:], head(k, h, c.headDim))
+		copy(to.v[at:], head(v, h, c.headDim))
 	}
 }
 
-// advance counts n more tokens as processed, and frees the floats that no token
-// to come reads.
+// advance counts n more tokens as processed, and leaves the blocks whose floats no
+// token to come reads.
 func (s *Seq) advance(n int) {
 	c := s.cache
-	was := c.farBlocks(s.n)
-	s.n += n
-	for i := was; i < min(c.farBlocks(s.n), s.far.complete()); i++ {
-		if b := s.blocks[i]; b.refs == 1 && b.k != nil {
-			c.free = append(c.free, &kvBlock{k: b.k, v: b.v})
-			b.k, b.v = nil, nil
-		}
+	for _, b := range s.blocks[c.farBlocks(s.n):c.farBlocks(s.n+n)] {
+		c.leave(b)
 	}
+	s.n += n
 }
 
 // Release gives the cache back to the batch; s is then empty.
 func (s *Seq) Release() {
-	for _, b := range s.blocks {
-		s.cache.put(b)
+	c := s.cache
+	for i, b := range slices.Backward(s.blocks) { // so the last in a farChunk goes first
+		if i >= c.farBlocks(s.n) {
+			c.leave(b)
+		}
+		c.put(b)
 	}
-	s.far.release(s.cache)
-	s.blocks, s.n = nil, 0
+	s.blocks, s.far, s.n = nil, farKV{}, 0
+}
+
+// extend lets s have the blocks of n more tokens.
+func (s *Seq) extend(n int) {
+	for len(s.blocks) < blocksOf(s.n+n) {
+		s.blocks = append(s.blocks, newBlock())
+	}
 }
 
 // reserve makes room for n more tokens.
 func (s *Seq) reserve(n int) {
-	for len(s.blocks)*kvBlockLen < s.n+n {
-		s.blocks = append(s.blocks, s.cache.get())
+	s.extend(n)
+	c := s.cache
+	for _, b := range s.blocks[s.n/kvBlockLen : blocksOf(s.n+n)] {
+		if b.floats.k == nil {
+			b.floats = c.floats.get()
+		}
 	}
+	s.age(c.farBlocks(s.n + n))
 }
+
+// blocksOf is how many blocks so many tokens take.
+func blocksOf(tokens int) int { return (tokens + kvBlockLen - 1) / kvBlockLen }

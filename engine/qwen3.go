@@ -32,9 +32,7 @@ func (b *Batch) forward(ctx context.Context, p *pass) error {
 		}
 	}
 	b.leave(p, end)
-	for _, s := range p.spans {
-		s.seq.advance(len(s.tokens))
-	}
+	b.finish(p)
 	if p.to == 0 {
 		b.emitLogits(p)
 	}
@@ -42,6 +40,15 @@ func (b *Batch) forward(ctx context.Context, p *pass) error {
 		return p.grad.back(ctx, p)
 	}
 	return nil
+}
+
+// finish counts the tokens of a pass as processed.
+func (b *Batch) finish(p *pass) {
+	for _, s := range p.spans {
+		s.seq.advance(len(s.tokens))
+	}
+	b.cache.settle()
+	b.once.settle()
 }
 
 // tokenGrain is the number of tokens a worker takes at a time.

@@ -150,7 +150,7 @@ func (b *Batch) score(ctx context.Context, j job, qs []asked) ([][]Answer, error
 // spans lays out a question: the prompt, then all answers as branches of it.
 func (b *Batch) spans(q asked, c *cache) []span {
 	prompt := &Seq{batch: b, cache: c, overlay: q.Overlay}
-	prompt.reserve(len(q.Prompt))
+	prompt.extend(len(q.Prompt))
 	t := q.rows()
 	all := []span{{seq: prompt, tokens: q.Prompt, want: len(q.Prompt) - 1, row: t.prompt.lo}}
 	for i, a := range q.Answers {

@@ -17,6 +17,7 @@ import (
 func (a *app) benchCommand() *cobra.Command {
 	var model modelFlags
 	prompt, tokens, repeat := count(128), count(32), count(3)
+	var contexts intList
 	search := false
 	cmd := &cobra.Command{
 		Use:   "bench",
@@ -31,42 +32,69 @@ search's layers (1 to 4, and the last but one) from the residual streams that a
 search keeps, beside a whole pass; and a gradient, which is a forward and a
 backward pass over all probes. On the 8B's shape that takes some minutes.
 
+With --context, generation behind contexts of so many tokens is measured too, -n
+tokens each, and the memory of their key-value caches. Those contexts are never
+computed, which may take minutes: their keys and values are random numbers.
+
 Beside the speeds stand the limits of this machine, measured too: prompts cannot
 be faster than the CPU multiplies bytes, nor generation than it reads the weights
 from memory. A small model may beat the second: it stays in the cache.`,
 		Example: `  bankai bench
-  bankai bench --model demo -p 192 -n 64 --threads 2 --json`,
+  bankai bench --model demo -p 192 -n 64 --threads 2 --json
+  bankai bench --context 64,128,224`,
 		Args: arguments(0, 0, "the model with --model"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
-			if prompt < 1 || tokens < 1 || repeat < 1 {
-				return usagef("-p, -n and --repeat must be at least 1")
+			if prompt < 1 || tokens < 1 || repeat < 1 || slices.Contains(contexts.values, 0) {
+				return usagef("-p, -n, --repeat and --context must be at least 1")
 			}
-			return a.bench(ctx, &model, int(prompt), int(tokens), int(repeat), search)
+			return a.bench(ctx, &model, benchPlan{int(prompt), int(tokens), int(repeat), contexts.values, search})
 		}),
 	}
 	model.add(cmd)
 	cmd.Flags().VarP(&prompt, "prompt-tokens", "p", "tokens of the prompt")
 	cmd.Flags().VarP(&tokens, "tokens", "n", "tokens to generate")
 	cmd.Flags().Var(&repeat, "repeat", "measure `N` times")
+	cmd.Flags().Var(&contexts, "context", "measure generation behind contexts of so many tokens")
 	cmd.Flags().BoolVar(&search, "search", false, "measure a search's steps too")
 	return cmd
 }
 
+// benchPlan is what bench is to measure.
+type benchPlan struct {
+	prompt, tokens, repeat int
+	contexts               []int32
+	search                 bool
+}
+
+// check refuses what does not fit into a model's context.
+func (p benchPlan) check(limit int) error {
+	if p.prompt+p.tokens > limit {
+		return fmt.Errorf("-p %d and -n %d together are more than the model's context of %d tokens", p.prompt, p.tokens, limit)
+	}
+	for _, n := range p.contexts {
+		if int(n)+p.tokens > limit {
+			return fmt.Errorf("--context %d and -n %d together are more than the model's context of %d tokens", n, p.tokens, limit)
+		}
+	}
+	return nil
+}
+
 // benchDoc is the result of `bench`.
 type benchDoc struct {
-	Model     string     `json:"model"`
-	PP        float64    `json:"pp"` // prompt tokens a second
-	TG        float64    `json:"tg"` // generated tokens a second
-	Prompt    int        `json:"prompt_tokens"`
-	Tokens    int        `json:"tokens"`
-	Threads   int        `json:"threads"`
-	Kernel    string     `json:"kernel"`
-	Precision string     `json:"precision"`
-	Load      float64    `json:"load_s"`
-	RSS       *int64     `json:"rss_bytes"` // most resident memory, mapped files included; null if unknown
-	Apply     float64    `json:"apply_us"`  // patch of 100 rows, microseconds
-	Search    searchCost `json:"search"`
-	Limits    limits     `json:"limits"`
+	Model     string         `json:"model"`
+	PP        float64        `json:"pp"` // prompt tokens a second
+	TG        float64        `json:"tg"` // generated tokens a second
+	Prompt    int            `json:"prompt_tokens"`
+	Tokens    int            `json:"tokens"`
+	Threads   int            `json:"threads"`
+	Kernel    string         `json:"kernel"`
+	Precision string         `json:"precision"`
+	Load      float64        `json:"load_s"`
+	RSS       *int64         `json:"rss_bytes"` // most resident memory, mapped files included; null if unknown
+	Apply     float64        `json:"apply_us"`  // patch of 100 rows, microseconds
+	Contexts  []benchContext `json:"contexts,omitempty"`
+	Search    searchCost     `json:"search"`
+	Limits    limits         `json:"limits"`
 }
 
 // limits is what the machine allows.
@@ -77,7 +105,7 @@ type limits struct {
 	Bandwidth float64  `json:"gb_per_s"`
 }
 
-func (a *app) bench(ctx context.Context, f *modelFlags, prompt, tokens, repeat int, search bool) error {
+func (a *app) bench(ctx context.Context, f *modelFlags, plan benchPlan) error {
 	began := time.Now()
 	m, err := a.openModel(f)
 	if err != nil {
@@ -85,13 +113,16 @@ func (a *app) bench(ctx context.Context, f *modelFlags, prompt, tokens, repeat i
 	}
 	defer m.Close()
 	doc := benchDoc{
-		Model: modelName(f.path, m.Config()), Prompt: prompt, Tokens: tokens,
+		Model: modelName(f.path, m.Config()), Prompt: plan.prompt, Tokens: plan.tokens,
 		Threads: m.Threads(), Kernel: m.Kernel(), Precision: f.precision.String(), Load: time.Since(began).Seconds(),
 	}
-	if limit := m.Config().Context; prompt+tokens > limit {
-		return fmt.Errorf("-p %d and -n %d together are more than the model's context of %d tokens", prompt, tokens, limit)
+	if err := plan.check(m.Config().Context); err != nil {
+		return err
 	}
-	if doc.PP, doc.TG, err = a.benchSpeed(ctx, m, prompt, tokens, repeat); err != nil {
+	if doc.PP, doc.TG, err = a.benchSpeed(ctx, m, plan); err != nil {
+		return err
+	}
+	if doc.Contexts, err = a.benchContexts(ctx, m, plan); err != nil {
 		return err
 	}
 	if doc.Apply, err = benchApply(m); err != nil {
@@ -106,7 +137,7 @@ func (a *app) bench(ctx context.Context, f *modelFlags, prompt, tokens, repeat i
 		doc.RSS = &rss
 	}
 	doc.Limits = benchLimits(m)
-	if search {
+	if plan.search {
 		if doc.Search.Measured, err = a.benchSearch(ctx, m, sets); err != nil {
 			return err
 		}
@@ -125,12 +156,12 @@ func benchLimits(m *engine.Model) limits {
 }
 
 // benchSpeed is the median of several runs of benchOnce.
-func (a *app) benchSpeed(ctx context.Context, m *engine.Model, prompt, tokens, repeat int) (pp, tg float64, err error) {
-	progress := a.meter("bench, run", repeat)
+func (a *app) benchSpeed(ctx context.Context, m *engine.Model, plan benchPlan) (pp, tg float64, err error) {
+	progress := a.meter("bench, run", plan.repeat)
 	defer progress.stop()
 	var pps, tgs []float64
-	for i := range repeat {
-		p, t, err := benchOnce(ctx, m, prompt, tokens)
+	for i := range plan.repeat {
+		p, t, err := benchOnce(ctx, m, plan.prompt, plan.tokens)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -153,13 +184,19 @@ func benchOnce(ctx context.Context, m *engine.Model, prompt, tokens int) (pp, tg
 		return 0, 0, err
 	}
 	pp = float64(prompt) / time.Since(began).Seconds()
-	began = time.Now()
+	tg, err = benchGeneration(ctx, b, s, tokens)
+	return pp, tg, err
+}
+
+// benchGeneration times single tokens after those of s, in tokens a second.
+func benchGeneration(ctx context.Context, b *engine.Batch, s *engine.Seq, tokens int) (float64, error) {
+	began := time.Now()
 	for range tokens {
-		if _, err := b.Step(ctx, []engine.Input{{Seq: s, Tokens: ids[:1], Logits: 1}}); err != nil {
-			return 0, 0, err
+		if _, err := b.Step(ctx, []engine.Input{{Seq: s, Tokens: []int32{0}, Logits: 1}}); err != nil {
+			return 0, err
 		}
 	}
-	return pp, float64(tokens) / time.Since(began).Seconds(), nil
+	return float64(tokens) / time.Since(began).Seconds(), nil
 }
 
 // benchRows is the size of the patch whose application is timed.
@@ -206,6 +243,9 @@ func (d benchDoc) write(w io.Writer) {
 		{"model", d.Model},
 		{"prompt", fmt.Sprintf("%s tokens/s (%d tokens)%s", threeDigits(d.PP), d.Prompt, promptLimit)},
 		{"generation", fmt.Sprintf("%s tokens/s (%d tokens), %.0f %% of what %s GB/s allow", threeDigits(d.TG), d.Tokens, 100*d.TG/d.Limits.TG, threeDigits(d.Limits.Bandwidth))},
+	}
+	for _, c := range d.Contexts {
+		facts = append(facts, c.fact())
 	}
 	facts = append(facts, d.Search.facts()...)
 	writeFacts(w, append(facts,

@@ -109,11 +109,10 @@ type (
 )
 
 // scoresBy takes kernels for 1, 2, 4 … queries at a time.
-func scoresBy(kernels ...scoresFunc) func([]float32, int, *Queries, *KVRun, int, int) {
-	return func(out []float32, stride int, q *Queries, r *KVRun, j, next int) {
-		size := KVLen * q.dim
-		k, kscale := &r.K[j*size], &r.KScale[j*size/ActGroup]
-		nextK, nextScale := &r.K[next*size], &r.KScale[next*size/ActGroup]
+func scoresBy(kernels ...scoresFunc) func([]float32, int, *Queries, kvBlock, kvBlock) {
+	return func(out []float32, stride int, q *Queries, at, ahead kvBlock) {
+		k, kscale := at.keys(q.dim)
+		nextK, nextScale := ahead.keys(q.dim)
 		for i := 0; i < q.n; {
 			f := widest(len(kernels), q.n-i)
 			kernels[f](&out[i*stride], uintptr(4*stride), &q.q[i*ActGroup], &q.scale[i], &q.bias[i], uintptr(q.n),
@@ -124,12 +123,11 @@ func scoresBy(kernels ...scoresFunc) func([]float32, int, *Queries, *KVRun, int,
 }
 
 // addValuesBy takes kernels for 1, 2, 4 … weights at a time.
-func addValuesBy(kernels ...addValuesFunc) func([]float32, []float32, int, int, *KVRun, int, int) {
-	return func(out, w []float32, stride, n int, r *KVRun, j, next int) {
+func addValuesBy(kernels ...addValuesFunc) func([]float32, []float32, int, int, kvBlock, kvBlock) {
+	return func(out, w []float32, stride, n int, at, ahead kvBlock) {
 		d := len(out) / n
-		size := KVLen * d
-		v, vscale := &r.V[j*size], &r.VScale[j*size/ActGroup]
-		nextV, nextScale := &r.V[next*size], &r.VScale[next*size/ActGroup]
+		v, vscale := at.values(d)
+		nextV, nextScale := ahead.values(d)
 		for i := 0; i < n; {
 			f := widest(len(kernels), n-i)
 			kernels[f](&out[i*d], uintptr(4*d), &w[i*stride], uintptr(4*stride), v, vscale, d/ActGroup, nextV, nextScale)

@@ -222,8 +222,8 @@ func TestKVStaysInside(t *testing.T) {
 				k, v, x, w := testVector(rng, KVLen*d), testVector(rng, KVLen*d), testVector(rng, n*d), testWeights(rng, n*KVLen)
 				b, q := storeKV(Generic, d, k, v), testQueries(Generic, x, n)
 				want, sum := make([]float32, n*KVLen), make([]float32, n*d)
-				Generic.Scores(want, KVLen, q, b, 1)
-				Generic.AddValues(sum, w, KVLen, n, b, 1)
+				Generic.Scores(want, KVLen, q, b, 1, nil)
+				Generic.AddValues(sum, w, KVLen, n, b, 1, nil)
 
 				fence := func(b *KVRun) *KVRun {
 					return &KVRun{fenced(t, where, b.K), fenced(t, where, b.V), in(b.KScale), in(b.VScale)}
@@ -239,8 +239,8 @@ func TestKVStaysInside(t *testing.T) {
 				sameKV(t, what, got, b)
 				sameQueries(t, what, p, q)
 				scores, values := in(make([]float32, n*KVLen)), in(make([]float32, n*d))
-				s.Scores(scores, KVLen, p, got, 1)
-				s.AddValues(values, in(w), KVLen, n, got, 1)
+				s.Scores(scores, KVLen, p, got, 1, nil)
+				s.AddValues(values, in(w), KVLen, n, got, 1, nil)
 				sameBits(t, what+": scores", scores, want)
 				sameBits(t, what+": values", values, sum)
 			}

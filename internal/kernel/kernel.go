@@ -56,8 +56,8 @@ type Set struct {
 	expand    func(rows []float32, w *Matrix, tile, group int)
 	// quantizeGroup quantises ActGroup values; sum is Σq.
 	quantizeGroup func(x []float32) (q [ActGroup]int8, scale float32, sum int32)
-	scores        func(out []float32, stride int, q *Queries, r *KVRun, block, next int)
-	addValues     func(out, w []float32, stride, n int, r *KVRun, block, next int)
+	scores        func(out []float32, stride int, q *Queries, at, ahead kvBlock)
+	addValues     func(out, w []float32, stride, n int, at, ahead kvBlock)
 
 	add    func(x, y []float32)
 	max    func(x []float32) float32

@@ -22,7 +22,7 @@ var neon = neonSet("neon", tileFastBy(tileFastNEON1, tileFastNEON2, tileFastNEON
 
 // neonSet returns a set whose integer products are given: only they have use for
 // SDOT.
-func neonSet(name string, tileFast func([]float32, int, []byte, *block), scores func([]float32, int, *Queries, *KVRun, int, int), multiply multiplyFunc) *Set {
+func neonSet(name string, tileFast func([]float32, int, []byte, *block), scores func([]float32, int, *Queries, kvBlock, kvBlock), multiply multiplyFunc) *Set {
 	return &Set{
 		Name:        name,
 		layout:      dots,

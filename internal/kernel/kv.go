@@ -65,16 +65,42 @@ func (s *Set) SetQuery(q *Queries, i int, x []float32) {
 	}
 }
 
+// kvBlock is one block of a run.
+type kvBlock struct {
+	run   *KVRun
+	block int
+}
+
+func (b kvBlock) keys(d int) (k *int8, scale *float32) {
+	i := b.block * KVLen * d
+	return &b.run.K[i], &b.run.KScale[i/ActGroup]
+}
+
+func (b kvBlock) values(d int) (v *int8, scale *float32) {
+	i := b.block * KVLen * d
+	return &b.run.V[i], &b.run.VScale[i/ActGroup]
+}
+
 // kvAhead is how many blocks ahead a kernel fetches into the cache.
 const kvAhead = 2
 
+// ahead is the block to be fetched while block j of n is read, if those of next
+// follow; next may be nil.
+func (r *KVRun) ahead(j, n, d int, next *KVRun) kvBlock {
+	j += kvAhead
+	if j >= n && next != nil {
+		r, j = next, j-n
+	}
+	return kvBlock{r, min(j, len(r.K)/(KVLen*d)-1)}
+}
+
 // Scores writes out[i·stride+p] = q_i·k_p for every query i and the positions p of
 // the first n blocks of r. Per group, ascending, the exact integer dot is
-// multiplied by the key's scale, then by the query's, and added.
-func (s *Set) Scores(out []float32, stride int, q *Queries, r *KVRun, n int) {
-	last := len(r.K)/(KVLen*q.dim) - 1
+// multiplied by the key's scale, then by the query's, and added. next is the run
+// that will be read after r, nil if none.
+func (s *Set) Scores(out []float32, stride int, q *Queries, r *KVRun, n int, next *KVRun) {
 	for j := range n {
-		s.scores(out[j*KVLen:], stride, q, r, j, min(j+kvAhead, last))
+		s.scores(out[j*KVLen:], stride, q, kvBlock{r, j}, r.ahead(j, n, q.dim, next))
 	}
 }
 
@@ -82,9 +108,9 @@ func (s *Set) Scores(out []float32, stride int, q *Queries, r *KVRun, n int) {
 // of r, to out[i·d:], d = len(out)/n, for i < n. Per block and group the products
 // of the weights and the values' scales are quantised to int16, so that the sum
 // over the positions is an exact integer; their error is 1/65,534 of the largest.
-func (s *Set) AddValues(out, w []float32, stride, n int, r *KVRun, blocks int) {
-	last := len(r.V)/(KVLen*len(out)/n) - 1
+// next is the run that will be read after r, nil if none.
+func (s *Set) AddValues(out, w []float32, stride, n int, r *KVRun, blocks int, next *KVRun) {
 	for j := range blocks {
-		s.addValues(out, w[j*KVLen:], stride, n, r, j, min(j+kvAhead, last))
+		s.addValues(out, w[j*KVLen:], stride, n, kvBlock{r, j}, r.ahead(j, blocks, len(out)/n, next))
 	}
 }

@@ -76,10 +76,10 @@ func BenchmarkKV(b *testing.B) {
 			w, out := testWeights(rng, n*benchPositions), make([]float32, n*benchDim)
 			scores := make([]float32, n*benchPositions)
 			run(fmt.Sprintf("%s/scores/queries=%d", s.Name, n), func(at int, r *KVRun) {
-				s.Scores(scores[at:], benchPositions, q, r, 16)
+				s.Scores(scores[at:], benchPositions, q, r, 16, nil)
 			})
 			run(fmt.Sprintf("%s/values/queries=%d", s.Name, n), func(at int, r *KVRun) {
-				s.AddValues(out, w[at:], benchPositions, n, r, 16)
+				s.AddValues(out, w[at:], benchPositions, n, r, 16, nil)
 			})
 		}
 	}

@@ -2,19 +2,19 @@ package kernel
 
 import "math"
 
-func genericScores(out []float32, stride int, q *Queries, r *KVRun, j, _ int) {
-	first := j * KVLen * q.dim
+func genericScores(out []float32, stride int, q *Queries, at, _ kvBlock) {
+	r, first := at.run, at.block*KVLen*q.dim
 	for i := range q.n {
 		for p := range KVLen {
 			var sum float32
 			for a := range q.dim / ActGroup {
-				at := a*q.n + i
+				group := a*q.n + i
 				var dot int32
-				for j, x := range q.q[at*ActGroup : (at+1)*ActGroup] {
+				for j, x := range q.q[group*ActGroup : (group+1)*ActGroup] {
 					col := a*ActGroup + j
 					dot += int32(x) * int32(r.K[first+(col/maskCols*KVLen+p)*maskCols+col%maskCols])
 				}
-				sum += float32(float32(float32(dot)*r.KScale[first/ActGroup+a*KVLen+p]) * q.scale[at])
+				sum += float32(float32(float32(dot)*r.KScale[first/ActGroup+a*KVLen+p]) * q.scale[group])
 			}
 			out[i*stride+p] = sum
 		}
@@ -26,9 +26,9 @@ const (
 	weightStep = 1.0 / weightMax
 )
 
-func genericAddValues(out, w []float32, stride, n int, r *KVRun, j, _ int) {
+func genericAddValues(out, w []float32, stride, n int, at, _ kvBlock) {
 	d := len(out) / n
-	first := j * KVLen * d
+	r, first := at.run, at.block*KVLen*d
 	for i := range n {
 		for a := range d / ActGroup {
 			weight, step := quantizeWeights(w[i*stride:][:KVLen], r.VScale[first/ActGroup+a*KVLen:][:KVLen])

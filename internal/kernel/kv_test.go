@@ -59,8 +59,8 @@ func TestGenericKVIsRight(t *testing.T) {
 		x, w := testVector(rng, n*d), testWeights(rng, n*stride)
 		got, out := make([]float32, n*stride), testVector(rng, n*d)
 		first := append([]float32(nil), out...)
-		Generic.Scores(got, stride, testQueries(Generic, x, n), b, 1)
-		Generic.AddValues(out, w, stride, n, b, 1)
+		Generic.Scores(got, stride, testQueries(Generic, x, n), b, 1, nil)
+		Generic.AddValues(out, w, stride, n, b, 1, nil)
 		step := 2.5 / 127 / math.Sqrt(12) // standard deviation of an error that is evenly spread
 		for i := range n {
 			var norm float64
@@ -105,13 +105,13 @@ func TestGenericKVIsExact(t *testing.T) {
 	k, v, q := integers(KVLen*d), integers(KVLen*d), integers(d)
 	b := storeKV(Generic, d, k, v)
 	got := make([]float32, KVLen)
-	Generic.Scores(got, KVLen, testQueries(Generic, q, 1), b, 1)
+	Generic.Scores(got, KVLen, testQueries(Generic, q, 1), b, 1, nil)
 	w, sum := make([]float32, KVLen), make([]float32, d)
 	for p := range w {
 		w[p] = float32(p*p*p*5 - 3000)
 	}
 	w[6] = -weightMax
-	Generic.AddValues(sum, w, KVLen, 1, b, 1)
+	Generic.AddValues(sum, w, KVLen, 1, b, 1, nil)
 	wantScores, wantSum := make([]float32, KVLen), make([]float32, d)
 	for p := range KVLen {
 		for j := range d {
@@ -140,14 +140,14 @@ func TestKVEqualsGeneric(t *testing.T) {
 
 				want, got := testVector(rng, n*stride), make([]float32, n*stride)
 				copy(got, want)
-				Generic.Scores(want, stride, q, r, read)
-				s.Scores(got, stride, q, r, read)
+				Generic.Scores(want, stride, q, r, read, nil)
+				s.Scores(got, stride, q, r, read, nil)
 				sameBits(t, what+": scores", got, want)
 
 				want, got = testVector(rng, n*d), make([]float32, n*d)
 				copy(got, want)
-				Generic.AddValues(want, w, stride, n, r, read)
-				s.AddValues(got, w, stride, n, r, read)
+				Generic.AddValues(want, w, stride, n, r, read, nil)
+				s.AddValues(got, w, stride, n, r, read, nil)
 				sameBits(t, what+": values", got, want)
 			}
 		}
@@ -163,14 +163,15 @@ func TestKVBlocksAreIndependent(t *testing.T) {
 		x, w := testVector(rng, n*d), testWeights(rng, n*blocks*KVLen)
 		q := testQueries(s, x, n)
 		scores, sum := make([]float32, n*blocks*KVLen), make([]float32, n*d)
-		s.Scores(scores, blocks*KVLen, q, r, blocks)
-		s.AddValues(sum, w, blocks*KVLen, n, r, blocks)
+		s.Scores(scores, blocks*KVLen, q, r, blocks, nil)
+		s.AddValues(sum, w, blocks*KVLen, n, r, blocks, nil)
 		one, part := make([]float32, n*blocks*KVLen), make([]float32, n*d)
 		for j := range blocks {
 			at := j * KVLen * d
 			b := storeKV(s, d, k[at:at+KVLen*d], v[at:at+KVLen*d])
-			s.Scores(one[j*KVLen:], blocks*KVLen, q, b, 1)
-			s.AddValues(part, w[j*KVLen:], blocks*KVLen, n, b, 1)
+			next := []*KVRun{nil, b, r}[j] // what is read later does not matter
+			s.Scores(one[j*KVLen:], blocks*KVLen, q, b, 1, next)
+			s.AddValues(part, w[j*KVLen:], blocks*KVLen, n, b, 1, next)
 		}
 		sameBits(t, s.Name+" scores", scores, one)
 		sameBits(t, s.Name+" values", sum, part)
@@ -185,12 +186,12 @@ func TestKVQueriesAreIndependent(t *testing.T) {
 		b, _, _ := testKV(rng, s, d, 1)
 		x, w := testVector(rng, n*d), testWeights(rng, n*KVLen)
 		all, values := make([]float32, n*KVLen), make([]float32, n*d)
-		s.Scores(all, KVLen, testQueries(s, x, n), b, 1)
-		s.AddValues(values, w, KVLen, n, b, 1)
+		s.Scores(all, KVLen, testQueries(s, x, n), b, 1, nil)
+		s.AddValues(values, w, KVLen, n, b, 1, nil)
 		for i := range n {
 			one, value := make([]float32, KVLen), make([]float32, d)
-			s.Scores(one, KVLen, testQueries(s, x[i*d:(i+1)*d], 1), b, 1)
-			s.AddValues(value, w[i*KVLen:], KVLen, 1, b, 1)
+			s.Scores(one, KVLen, testQueries(s, x[i*d:(i+1)*d], 1), b, 1, nil)
+			s.AddValues(value, w[i*KVLen:], KVLen, 1, b, 1, nil)
 			sameBits(t, fmt.Sprintf("%s scores of query %d alone", s.Name, i), one, all[i*KVLen:(i+1)*KVLen])
 			sameBits(t, fmt.Sprintf("%s values of query %d alone", s.Name, i), value, values[i*d:(i+1)*d])
 		}
@@ -207,21 +208,21 @@ func TestKVQuantizeEdges(t *testing.T) {
 		}
 		want, q := storeKV(Generic, d, k, k), testQueries(Generic, k, KVLen)
 		scores, values := make([]float32, KVLen*KVLen), make([]float32, KVLen*d)
-		Generic.Scores(scores, KVLen, q, want, 1)
+		Generic.Scores(scores, KVLen, q, want, 1, nil)
 		w := make([]float32, KVLen*d) // the same numbers as weights, if they are not too large
 		for i := range w {
 			w[i] = max(min(k[i], 1e6), -1e6)
 		}
-		Generic.AddValues(values, w, d, KVLen, want, 1)
+		Generic.AddValues(values, w, d, KVLen, want, 1, nil)
 		for _, s := range sets(t) {
 			what := s.Name + " " + name
 			sameKV(t, what, storeKV(s, d, k, k), want)
 			sameQueries(t, what, testQueries(s, k, KVLen), q)
 			got := make([]float32, KVLen*KVLen)
-			s.Scores(got, KVLen, q, want, 1)
+			s.Scores(got, KVLen, q, want, 1, nil)
 			sameBits(t, what, got, scores)
 			sum := make([]float32, KVLen*d)
-			s.AddValues(sum, w, d, KVLen, want, 1)
+			s.AddValues(sum, w, d, KVLen, want, 1, nil)
 			sameBits(t, what+" as weights", sum, values)
 		}
 	}
@@ -244,13 +245,13 @@ func TestKVExtremes(t *testing.T) {
 		}
 		b, q := storeKV(Generic, d, k, k), testQueries(Generic, x, n)
 		want, got := make([]float32, n*KVLen), make([]float32, n*KVLen)
-		Generic.Scores(want, KVLen, q, b, 1)
+		Generic.Scores(want, KVLen, q, b, 1, nil)
 		values, sum := make([]float32, n*d), make([]float32, n*d)
-		Generic.AddValues(values, x, KVLen, n, b, 1)
+		Generic.AddValues(values, x, KVLen, n, b, 1, nil)
 		for _, s := range sets(t) {
-			s.Scores(got, KVLen, q, b, 1)
+			s.Scores(got, KVLen, q, b, 1, nil)
 			sameBits(t, s.Name+" "+name, got, want)
-			s.AddValues(sum, x, KVLen, n, b, 1)
+			s.AddValues(sum, x, KVLen, n, b, 1, nil)
 			sameBits(t, s.Name+" values "+name, sum, values)
 			clear(sum)
 		}
@@ -292,8 +293,8 @@ func TestKVAllocatesNothing(t *testing.T) {
 			s.StoreKV(b, 5, k[:d], v[:d])
 			q.Reset(n, d)
 			s.SetQuery(q, 1, x[d:2*d])
-			s.Scores(w, KVLen, q, b, 1)
-			s.AddValues(out, w, KVLen, n, b, 1)
+			s.Scores(w, KVLen, q, b, 1, nil)
+			s.AddValues(out, w, KVLen, n, b, 1, nil)
 		}); allocs != 0 {
 			t.Errorf("%s: %v allocations", s.Name, allocs)
 		}
