@@ -53,13 +53,13 @@ func TestModelFileIsKept(t *testing.T) {
 
 // The shapes are those of the models whose names they bear, by what they weigh.
 func TestShapes(t *testing.T) {
-	for name, want := range map[string]int{"1.7b": 1_720_451_072, "8b": 8_190_427_136} {
+	for name, want := range map[string]int64{"1.7b": 1_720_451_072, "8b": 8_190_427_136} {
 		s := models[name].shape
-		weights := s.Vocab * s.Hidden
+		weights := int64(s.Vocab) * int64(s.Hidden)
 		if !s.Tied {
 			weights *= 2
 		}
-		weights += s.Layers * (2*s.Hidden*(s.Heads+s.KVHeads)*s.HeadDim + 3*s.Hidden*s.FFN)
+		weights += int64(s.Layers) * int64(2*s.Hidden*(s.Heads+s.KVHeads)*s.HeadDim+3*s.Hidden*s.FFN)
 		if weights != want {
 			t.Errorf("%s has %d weights, want %d", name, weights, want)
 		}

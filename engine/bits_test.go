@@ -1,43 +1,141 @@
 package engine
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"math"
+	"hash"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"bankai/internal/kernel"
+	"bankai/internal/testmodel"
 )
 
-// TestBits pins the logits to the bit, so that a run on another architecture
-// (CI runs it on arm64 under emulation and with GOAMD64=v3, where the compiler
-// may fuse multiplications into additions) shows any difference. A change of the
-// arithmetic changes these digests: then say so in the changelog.
+// bitShapes are small, for emulated processors: tied and untied heads, 1 to 3 query
+// heads per key-value head, both head sizes, and rows of one group and of several.
+var bitShapes = map[string]testmodel.Shape{
+	"two layers":    {Layers: 2, Hidden: 128, FFN: 128, Heads: 2, KVHeads: 1, HeadDim: 64, Vocab: 320, Tied: true},
+	"wide heads":    {Layers: 1, Hidden: 256, FFN: 128, Heads: 1, KVHeads: 1, HeadDim: 128, Vocab: 320},
+	"three queries": {Layers: 1, Hidden: 128, FFN: 256, Heads: 6, KVHeads: 2, HeadDim: 64, Vocab: 331, Tied: true},
+}
+
+// pinned are the digests of what TestBits computes, by shape, precision and what
+// it is.
+var pinned = map[string]string{
+	"three queries, exact, alone":    "9777dbf4f35627bc",
+	"three queries, exact, gradient": "03548691c0a34893",
+	"three queries, exact, overlaid": "5f30f03b77f23962",
+	"three queries, fast, alone":     "25cbcb16675b1493",
+	"three queries, fast, gradient":  "0d2ddb2a48480de0",
+	"three queries, fast, overlaid":  "d74c8bdbfa5e3735",
+	"two layers, exact, alone":       "e616571a6ec669d2",
+	"two layers, exact, gradient":    "5cc78cb9ebaffc39",
+	"two layers, exact, overlaid":    "2eca4d338e996d07",
+	"two layers, fast, alone":        "632c4f62fbf1eabd",
+	"two layers, fast, gradient":     "b55df978df83f28f",
+	"two layers, fast, overlaid":     "272fb277a69c1c15",
+	"wide heads, exact, alone":       "c4a3e7c147a02367",
+	"wide heads, exact, gradient":    "0c3225524b8a0b62",
+	"wide heads, exact, overlaid":    "d603cb1ce7d05ef2",
+	"wide heads, fast, alone":        "137c048ab86a4d62",
+	"wide heads, fast, gradient":     "aa6302a8e06047e5",
+	"wide heads, fast, overlaid":     "4af3c6b7dbb064b6",
+}
+
+// TestBits pins results to the bit, on every kernel set that runs here. CI runs it
+// on other processors too, emulated ones, under WebAssembly, on 32 bits, and with
+// GOAMD64=v3, where the compiler may fuse multiplications into additions. A change
+// of the arithmetic changes these digests: then say so in the changelog.
 func TestBits(t *testing.T) {
-	want := map[string]string{
-		"tied, head_dim 64 fast":        "31fa108f6e64f3d9",
-		"tied, head_dim 64 exact":       "b512db68f236008b",
-		"untied, head_dim 128 fast":     "84033b6e7ee222ca",
-		"untied, head_dim 128 exact":    "8f1c9e4f8f90b933",
-		"3 query heads a kv head fast":  "2e8e26125a610e40",
-		"3 query heads a kv head exact": "2585d724ee6aac51",
-	}
-	for name, shape := range shapes {
-		for _, precision := range []Precision{Fast, Exact} {
-			m := testModel(t, shape, Options{Precision: precision})
-			ids := make([]int32, 40)
-			for i := range ids {
-				ids[i] = int32(i * 53 % shape.Vocab)
+	for _, set := range kernel.Available() {
+		t.Run(set.Name, func(t *testing.T) {
+			for name, shape := range bitShapes {
+				for _, precision := range []Precision{Fast, Exact} {
+					m := testModel(t, shape, Options{Precision: precision, Kernel: set.Name})
+					for what, digest := range map[string]string{
+						"alone":    digestAlone(t, m),
+						"overlaid": digestOverlaid(t, m),
+						"gradient": digestGradient(t, m),
+					} {
+						what = name + ", " + precision.String() + ", " + what
+						if digest != pinned[what] {
+							t.Errorf("%s: the digest is %q, want %q", what, digest, pinned[what])
+						}
+					}
+				}
 			}
-			h := sha256.New()
-			for _, v := range logitsOf(t, m, nil, ids) {
-				var b [4]byte
-				binary.LittleEndian.PutUint32(b[:], math.Float32bits(v))
-				h.Write(b[:])
-			}
-			what := name + " " + precision.String()
-			if got := hex.EncodeToString(h.Sum(nil)[:8]); got != want[what] {
-				t.Errorf("%s: the logits' digest is %s, want %s", what, got, want[what])
-			}
-		}
+		})
 	}
 }
+
+// digestAlone is of the logits of a sequence that is long enough to read old keys
+// and values as int8, as those further back than 128 positions are.
+func digestAlone(t *testing.T, m *Model) string {
+	ids := make([]int32, 300)
+	for i := range ids {
+		ids[i] = int32(i * 53 % m.Config().Vocab)
+	}
+	return digestOf(logitsOf(t, m, nil, ids))
+}
+
+// digestOverlaid is of the logits of sequences in one batch, each under another
+// patch: of rows, groups and bits, in every kind of matrix. The one with all of
+// them is long.
+func digestOverlaid(t *testing.T, m *Model) string {
+	rng := rand.New(rand.NewPCG(11, 11))
+	b := m.NewBatch(64)
+	var in []Input
+	patches := testPatches(m)
+	for _, what := range slices.Sorted(maps.Keys(patches)) {
+		o, err := m.Overlay(patches[what])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 10
+		if what == "mixed" {
+			n = 140
+		}
+		in = append(in, Input{b.NewSeq(o), randomIDs(rng, n, m.Config().Vocab), n})
+	}
+	logits, err := b.Step(context.Background(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digestOf(logits...)
+}
+
+// digestGradient is of the derivatives and the log-probabilities that they are of.
+func digestGradient(t *testing.T, m *Model) string {
+	slopes, answers := gradientOf(t, m, slopedQuestions(rand.New(rand.NewPCG(12, 12)), 3, m.Config().Vocab))
+	h := sha256.New()
+	for _, tensor := range slices.Sorted(maps.Keys(slopes)) {
+		write(h, slopes[tensor].DY)
+	}
+	for _, question := range answers {
+		for _, a := range question {
+			write(h, a.LogProb)
+		}
+	}
+	return short(h)
+}
+
+// digestOf is the beginning of the SHA-256 of floats, little-endian.
+func digestOf(floats ...[]float32) string {
+	h := sha256.New()
+	for _, x := range floats {
+		write(h, x)
+	}
+	return short(h)
+}
+
+func write(h hash.Hash, x any) {
+	if err := binary.Write(h, binary.LittleEndian, x); err != nil {
+		panic(err)
+	}
+}
+
+func short(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:8]) }

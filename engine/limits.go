@@ -11,9 +11,9 @@ type Limits struct {
 	MACs      float64 // products a second of all threads, 0 if unknown: see kernel.Set.Peak
 	Bandwidth float64 // bytes a second that all threads read from memory
 
-	TokenMACs  int // products of a weight and an activation in the layers, a token
-	HeadMACs   int // and in the head, a row of logits
-	TokenBytes int // packed weights that a generated token reads
+	TokenMACs  int64 // products of a weight and an activation in the layers, a token
+	HeadMACs   int64 // and in the head, a row of logits
+	TokenBytes int64 // packed weights that a generated token reads
 }
 
 // Prompt is the most prompt tokens a second, 0 if unknown; the head is not counted.
@@ -25,11 +25,11 @@ func (l Limits) Generation() float64 { return l.Bandwidth / float64(l.TokenBytes
 
 // Limits measures the machine, for about a tenth of a second.
 func (m *Model) Limits() Limits {
-	l := Limits{HeadMACs: m.head.Rows * m.head.Cols, TokenBytes: m.head.Bytes()}
+	l := Limits{HeadMACs: weightsOf(m.head), TokenBytes: int64(m.head.Bytes())}
 	for _, layer := range m.layers {
 		for _, w := range []*kernel.Matrix{layer.q, layer.k, layer.v, layer.o, layer.gate, layer.up, layer.down} {
-			l.TokenMACs += w.Rows * w.Cols
-			l.TokenBytes += w.Bytes()
+			l.TokenMACs += weightsOf(w)
+			l.TokenBytes += int64(w.Bytes())
 		}
 	}
 	peaks := make([]float64, m.workers)
@@ -40,6 +40,10 @@ func (m *Model) Limits() Limits {
 	l.Bandwidth = m.workers.readBandwidth()
 	return l
 }
+
+// weightsOf is the number of weights of a matrix, which may be more than an int of
+// 32 bits holds.
+func weightsOf(w *kernel.Matrix) int64 { return int64(w.Rows) * int64(w.Cols) }
 
 // readBandwidth reads 256 MB, far more than a cache holds, a few times and
 // returns the best rate in bytes a second.

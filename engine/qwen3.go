@@ -238,7 +238,7 @@ const correctGrain = 64
 func (b *Batch) project(y []float32, w *kernel.Matrix, overlaid []region) {
 	m, tiles := b.model, w.Tiles()
 	grain := (tiles + 4*int(m.workers) - 1) / (4 * int(m.workers))
-	if w.Rows*w.Cols*b.acts.Tokens < inlineWork {
+	if weightsOf(w)*int64(b.acts.Tokens) < inlineWork {
 		grain = tiles
 	}
 	b.team.run(tiles, grain, func(_, lo, hi int) {

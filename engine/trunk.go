@@ -182,18 +182,18 @@ func (t *Trunk) Score(ctx context.Context, branches []Branch) ([][]Answer, error
 // Work is the number of products of a weight and an activation that scoring q
 // from a cut takes, those of the attention itself not counted.
 func (m *Model) Work(q Question, from Cut) float64 {
-	tokens, logits := q.Tokens(), q.logits()
-	work := logits * m.head.Rows * m.head.Cols
+	tokens, logits := int64(q.Tokens()), int64(q.logits())
+	work := logits * weightsOf(m.head)
 	for i, l := range m.layers {
 		n := tokens
 		if i == len(m.layers)-1 {
 			n = logits // see pass.narrow
 		}
 		if from <= beforeAttention(i) {
-			work += tokens*(l.k.Rows+l.v.Rows)*l.k.Cols + 2*n*l.q.Rows*l.q.Cols
+			work += tokens*(weightsOf(l.k)+weightsOf(l.v)) + 2*n*weightsOf(l.q)
 		}
 		if from <= beforeMLP(i) {
-			work += 3 * n * l.gate.Rows * l.gate.Cols
+			work += 3 * n * weightsOf(l.gate)
 		}
 	}
 	return float64(work)

@@ -172,20 +172,24 @@ func newTrunk(t *testing.T, m *Model, qs []Question, cuts []Cut) *Trunk {
 }
 
 // Work counts what the kernels multiply: the layers for all tokens, the last
-// one's for those whose logits are wanted, and the head for those.
+// one's for those whose logits are wanted, and the head for those. That may be more
+// than an int of 32 bits counts.
 func TestWork(t *testing.T) {
 	m := testModel(t, testmodel.Shape{Layers: 2, Hidden: 128, FFN: 256, Heads: 4, KVHeads: 2, HeadDim: 64, Vocab: 320}, Options{})
-	q := Question{Prompt: make([]int32, 5), Answers: [][]int32{make([]int32, 1), make([]int32, 4)}}
-	const tokens, logits = 8, 4
-	attention, mlp := func(kv, qo int) int { return 2*kv*128*128 + 2*qo*256*128 }, func(n int) int { return 3 * n * 256 * 128 }
-	last := attention(tokens, logits) + mlp(logits)
-	for from, want := range map[Cut]int{
-		0: attention(tokens, tokens) + mlp(tokens) + last, 1: attention(tokens, tokens) + mlp(tokens) + last,
-		2: mlp(tokens) + last, 3: last, 4: mlp(logits), 5: 0,
-	} {
-		want += logits * 320 * 128
-		if got := m.Work(q, from); got != float64(want) {
-			t.Errorf("from cut %d: %v products, want %d", from, got, want)
+	for _, prompt := range []int64{5, 100_000} {
+		q := Question{Prompt: make([]int32, prompt), Answers: [][]int32{make([]int32, 1), make([]int32, 4)}}
+		tokens, logits := prompt+3, int64(4)
+		attention := func(kv, qo int64) int64 { return 2*kv*128*128 + 2*qo*256*128 }
+		mlp := func(n int64) int64 { return 3 * n * 256 * 128 }
+		last := attention(tokens, logits) + mlp(logits)
+		for from, want := range map[Cut]int64{
+			0: attention(tokens, tokens) + mlp(tokens) + last, 1: attention(tokens, tokens) + mlp(tokens) + last,
+			2: mlp(tokens) + last, 3: last, 4: mlp(logits), 5: 0,
+		} {
+			want += logits * 320 * 128
+			if got := m.Work(q, from); got != float64(want) {
+				t.Errorf("%d tokens from cut %d: %v products, want %d", tokens, from, got, want)
+			}
 		}
 	}
 }

@@ -161,7 +161,8 @@ func (o EvaluatorOptions) cuts(m *engine.Model, tokens int) []engine.Cut {
 	slices.Sort(cuts)
 	cuts = slices.Compact(cuts)
 	memory := cmp.Or(o.Memory, DefaultMemory) / 2 // for a move that is tried, as much again
-	n := min(len(cuts), memory/(4*tokens*m.Config().Hidden))
+	stream := 4 * int64(tokens) * int64(m.Config().Hidden)
+	n := int(min(int64(len(cuts)), int64(memory)/stream))
 	kept := make([]engine.Cut, n)
 	for i := range kept {
 		kept[i] = cuts[i*len(cuts)/n]

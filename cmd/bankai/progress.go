@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 )
 
 // linesEvery is the time between two lines of progress where there are no bars.
@@ -20,8 +17,7 @@ type meter struct {
 	total int
 	last  time.Time
 
-	bars *mpb.Progress // nil off a terminal
-	bar  *mpb.Bar
+	bar  *bar // nil off a terminal
 	mu   sync.Mutex
 	note string
 }
@@ -29,14 +25,9 @@ type meter struct {
 // meter starts showing work of total pieces. It has to be stopped.
 func (a *app) meter(what string, total int) *meter {
 	m := &meter{app: a, what: what, total: total, last: time.Now()}
-	if !a.bars {
-		return m
+	if a.bars {
+		m.bar = newBar(a.stderr, what, total, m.text)
 	}
-	m.bars = mpb.New(mpb.WithOutput(a.stderr), mpb.WithWidth(30))
-	m.bar = m.bars.New(int64(total), mpb.BarStyle().Lbound("").Rbound("").Filler("━").Tip("━").Padding("─"),
-		mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Name(what+"  "), decor.CountersNoUnit("%d of %d  ")),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return m.text() })))
 	return m
 }
 
@@ -52,7 +43,7 @@ func (m *meter) set(done int, remark string) {
 	m.note = remark
 	m.mu.Unlock()
 	if m.bar != nil {
-		m.bar.SetCurrent(int64(done))
+		m.bar.set(done)
 		return
 	}
 	if time.Since(m.last) >= linesEvery {
@@ -68,7 +59,6 @@ func (m *meter) set(done int, remark string) {
 // stop takes the bar away.
 func (m *meter) stop() {
 	if m.bar != nil {
-		m.bar.Abort(true)
-		m.bars.Wait()
+		m.bar.stop()
 	}
 }

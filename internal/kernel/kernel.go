@@ -65,7 +65,15 @@ type Set struct {
 }
 
 // Available lists the sets this CPU can run, fastest first. Generic is last.
-func Available() []*Set { return append(native(), portable, Generic) }
+func Available() []*Set {
+	var sets []*Set
+	for _, s := range assembly {
+		if s.runs() {
+			sets = append(sets, s)
+		}
+	}
+	return append(sets, portable, Generic)
+}
 
 // Pick returns the set called name; "" means the fastest, or the one that the
 // environment variable BANKAI_KERNEL names.

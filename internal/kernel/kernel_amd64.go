@@ -1,21 +1,33 @@
 package kernel
 
-//go:generate go run -C asm . -out ../kernel_amd64.s -stubs ../stubs_amd64.go -pkg kernel
+//go:generate go run -C asm . -out ../kernel_amd64.s -stubs ../stubs_amd64.go -pkg kernel -requires ../requires_amd64.go
 
-import "golang.org/x/sys/cpu"
+import (
+	"slices"
 
-// native lists the assembly sets that this CPU and its operating system run.
-func native() []*Set {
-	var sets []*Set
-	x := cpu.X86
-	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VNNI && x.HasBMI2 {
-		sets = append(sets, avx512)
-	}
-	// Every CPU with AVX2 converts float16 in hardware (F16C).
-	if x.HasAVX2 {
-		sets = append(sets, avx2)
-	}
-	return sets
+	"golang.org/x/sys/cpu"
+)
+
+// extensions are those of amd64 that this CPU and its operating system have, by
+// the names of requires.
+var extensions = map[string]bool{
+	"AVX":        cpu.X86.HasAVX,
+	"AVX2":       cpu.X86.HasAVX2,
+	"F16C":       cpu.X86.HasF16C,
+	"BMI2":       cpu.X86.HasBMI2,
+	"AVX512F":    cpu.X86.HasAVX512F,
+	"AVX512BW":   cpu.X86.HasAVX512BW,
+	"AVX512DQ":   cpu.X86.HasAVX512DQ,
+	"AVX512VL":   cpu.X86.HasAVX512VL,
+	"AVX512VNNI": cpu.X86.HasAVX512VNNI,
+}
+
+// assembly lists the sets of this architecture, fastest first.
+var assembly = []*Set{avx512, avx2}
+
+// runs reports whether this CPU has what the set's kernels use.
+func (s *Set) runs() bool {
+	return !slices.ContainsFunc(requires[s.Name], func(x string) bool { return !extensions[x] })
 }
 
 var avx512 = &Set{

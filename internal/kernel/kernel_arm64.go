@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// native lists the assembly sets that this CPU runs: NEON always, the dot
-// product instruction on most cores from 2018 on and on every Apple one, where
+// assembly lists the sets of this architecture, fastest first.
+var assembly = []*Set{dotprod, neon}
+
+// runs reports whether this CPU has what the set's kernels use: NEON always, the
+// dot product instruction on most cores from 2018 on and on every Apple one, where
 // older releases of macOS do not report it.
-func native() []*Set {
-	if cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin" {
-		return []*Set{dotprod, neon}
-	}
-	return []*Set{neon}
+func (s *Set) runs() bool {
+	return s != dotprod || cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin"
 }
 
 var dotprod = neonSet("dotprod", tileFastBy(tileFastDot1, tileFastDot2, tileFastDot4), scoresBy(scoresDot1, scoresDot2), multiplyRowsDot)

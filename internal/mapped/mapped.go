@@ -4,14 +4,12 @@ package mapped
 import (
 	"fmt"
 	"os"
-
-	"github.com/blevesearch/mmap-go"
 )
 
 // File is the content of a file, mapped into memory for reading. A nil *File is
 // none: its methods do nothing.
 type File struct {
-	data mmap.MMap
+	data []byte
 }
 
 // Open maps a regular file that is not empty. Errors name the path; want is what
@@ -28,13 +26,15 @@ func Open(path, want string) (*File, error) {
 		return nil, fmt.Errorf("%s: is not a regular file", path)
 	case info.Size() == 0:
 		return nil, fmt.Errorf("%s: is empty, want %s", path, want)
+	case info.Size() > maxSize:
+		return nil, fmt.Errorf("%s: has %d bytes, more than this build of the program has memory for: use one for 64 bits", path, info.Size())
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close() // the mapping does not need it
-	data, err := mmap.Map(file, mmap.RDONLY, 0)
+	data, err := mapFile(file, int(info.Size()))
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot be mapped into memory: %w", path, err)
 	}
@@ -66,5 +66,5 @@ func (f *File) Close() error {
 	}
 	data := f.data
 	f.data = nil
-	return data.Unmap()
+	return unmapFile(data)
 }

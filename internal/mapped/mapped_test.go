@@ -51,3 +51,24 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+// A file is mapped whole or not at all: not its beginning, where its size is beyond
+// an int of 32 bits.
+func TestOpenTooLarge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sparse")
+	if err := os.WriteFile(path, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	const size = 1<<32 + 1
+	if err := os.Truncate(path, size); err != nil {
+		t.Skip("SKIPPED: no sparse files here: ", err)
+	}
+	f, err := Open(path, "a test")
+	defer f.Close()
+	switch {
+	case err != nil && !strings.Contains(err.Error(), "has 4294967297 bytes, more than"):
+		t.Error(err)
+	case err == nil && int64(len(f.Data())) != size:
+		t.Errorf("%d bytes of %d are mapped", len(f.Data()), int64(size))
+	}
+}

@@ -88,6 +88,8 @@ func (c Config) check() error {
 		return fmt.Errorf("hidden size %d is not a multiple of %d, the group of a 1-bit row", c.Hidden, gguf.BlockWeights)
 	case c.FFN%gguf.BlockWeights != 0:
 		return fmt.Errorf("feed-forward size %d is not a multiple of %d, the group of a 1-bit row", c.FFN, gguf.BlockWeights)
+	case int64(c.Heads)*int64(c.HeadDim) > maxSize:
+		return fmt.Errorf("%d heads of %d are more than %d weights wide", c.Heads, c.HeadDim, maxSize)
 	case c.Heads*c.HeadDim%gguf.BlockWeights != 0:
 		return fmt.Errorf("%d heads of %d are not a multiple of %d, the group of a 1-bit row", c.Heads, c.HeadDim, gguf.BlockWeights)
 	case c.Heads%c.KVHeads != 0:

@@ -49,7 +49,7 @@ func (k *keys) flag(key string) bool {
 }
 
 // maxSize bounds every size in the metadata, so that a product of two of them
-// cannot overflow.
+// cannot overflow 64 bits.
 const maxSize = 1 << 24
 
 // size reads a number from 1 to maxSize that must be there.

@@ -43,7 +43,7 @@ func TestOpenRefusesFolders(t *testing.T) {
 		{"no layer count", config("num_hidden_layers", nil), "config.json: num_hidden_layers is missing"},
 		{"layer count 0", config("num_hidden_layers", 0), "num_hidden_layers is not a number from 1 to"},
 		{"layer count a text", config("num_hidden_layers", "2"), "num_hidden_layers is not a whole number"},
-		{"huge hidden size", config("hidden_size", 1<<40), "hidden_size is not a number from 1 to"},
+		{"huge hidden size", config("hidden_size", 1<<30), "hidden_size is not a number from 1 to"},
 		{"hidden size of 192", config("hidden_size", 192), "hidden size 192 is not a multiple of 128"},
 		{"no epsilon", config("rms_norm_eps", nil), "rms_norm_eps is missing"},
 		{"epsilon below float32", config("rms_norm_eps", 1e-60), "rms_norm_eps is not a number above 0"},

@@ -52,6 +52,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"theta of 1", set("qwen3.rope.freq_base", gguf.Float32(1)), "rotary base 1 is not above 1"},
 		{"hidden size of 192", set("qwen3.embedding_length", gguf.Uint32(192)), "hidden size 192 is not a multiple of 128"},
 		{"feed-forward size of 100", set("qwen3.feed_forward_length", gguf.Uint32(100)), "feed-forward size 100 is not a multiple of 128"},
+		{"more heads than an int of 32 bits counts weights", set("qwen3.attention.head_count", gguf.Uint32(1<<24)), "16777216 heads of 64 are more than 16777216 weights wide"},
 		{"3 heads of 64", set("qwen3.attention.head_count", gguf.Uint32(3)), "3 heads of 64 are not a multiple of 128"},
 		{"4 heads on 3", func(m *testmodel.Model) {
 			m.Set("qwen3.attention.head_count", gguf.Uint32(4))

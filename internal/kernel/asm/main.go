@@ -68,7 +68,7 @@ func main() {
 	swiglu(w256, inMemory)
 	swigluGrad(w256, inMemory)
 	expSum256(inMemory)
-	Generate()
+	generate()
 }
 
 func mem(base Register, disp int) Mem { return Mem{Base: base, Disp: disp} }

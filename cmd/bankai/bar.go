@@ -1,0 +1,33 @@
+//go:build !wasm
+
+package main
+
+import (
+	"io"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// bar shows progress on a terminal.
+type bar struct {
+	all *mpb.Progress
+	one *mpb.Bar
+}
+
+// newBar shows what there is of total, and a remark that may change.
+func newBar(w io.Writer, what string, total int, remark func() string) *bar {
+	all := mpb.New(mpb.WithOutput(w), mpb.WithWidth(30))
+	return &bar{all, all.New(int64(total), mpb.BarStyle().Lbound("").Rbound("").Filler("━").Tip("━").Padding("─"),
+		mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(what+"  "), decor.CountersNoUnit("%d of %d  ")),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return remark() })))}
+}
+
+func (b *bar) set(done int) { b.one.SetCurrent(int64(done)) }
+
+// stop takes the bar away.
+func (b *bar) stop() {
+	b.one.Abort(true)
+	b.all.Wait()
+}

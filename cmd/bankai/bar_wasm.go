@@ -1,0 +1,13 @@
+package main
+
+import "io"
+
+// bar is never shown: WebAssembly has no terminal, and package mpb does not
+// compile for it.
+type bar struct{}
+
+func newBar(io.Writer, string, int, func() string) *bar { return nil }
+
+func (*bar) set(int) {}
+
+func (*bar) stop() {}
