@@ -27,6 +27,11 @@ type Batch struct {
 	scores  [][]float32      // per worker: attention scores of the heads that share keys, and their sums
 	queries []kernel.Queries // per worker: those heads' queries as int8
 	logits  []float32
+
+	// What overlays change in a product, computed apart.
+	fixes []correction
+	fixed []float32
+	parts []kernel.Part // per worker: the tokens of a correction
 }
 
 // Input asks for one step of a sequence: its next tokens, and for how many of
@@ -50,6 +55,7 @@ func (m *Model) NewBatch(maxTokens int) *Batch {
 		rows:    make([][]float32, m.workers),
 		scores:  make([][]float32, m.workers),
 		queries: make([]kernel.Queries, m.workers),
+		parts:   make([]kernel.Part, m.workers),
 	}
 }
 

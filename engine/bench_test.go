@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"bankai"
 	"bankai/internal/gguf"
@@ -266,6 +267,88 @@ func BenchmarkSlopes(b *testing.B) {
 					b.Fatal(err)
 				}
 				b.ReportMetric(float64(tokens*columns*shape.FFN*b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+			})
+		}
+	}
+}
+
+// someFlips flips random rows, or bits one by one, of all projections.
+func someFlips(m *Model, rng *rand.Rand, rows, bits int) *bankai.Patch {
+	var names []string
+	for name := range m.matrices {
+		if name != "token_embd.weight" && name != "output.weight" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var flips []bankai.Flip
+	for range rows {
+		name := names[rng.IntN(len(names))]
+		w := m.matrices[name]
+		flips = append(flips, bankai.Flip{Tensor: name, Row: uint32(rng.IntN(w.Rows)), N: uint32(w.Cols)})
+	}
+	for range bits {
+		name := names[rng.IntN(len(names))]
+		w := m.matrices[name]
+		flips = append(flips, bankai.Flip{Tensor: name, Row: uint32(rng.IntN(w.Rows)), Col: uint32(rng.IntN(w.Cols)), N: 1})
+	}
+	return bankai.New(m.Digest(), bankai.Meta{}, flips...)
+}
+
+// BenchmarkOverlays takes a step of 16 sequences without overlays and one with them in
+// turn, and reports the share of the speed that is left.
+func BenchmarkOverlays(b *testing.B) {
+	const sequences = 16
+	for _, shape := range []struct {
+		name string
+		testmodel.Shape
+	}{{"demo", demoShape}, {"1.7B", testmodel.Shape{Layers: 28, Hidden: 2048, FFN: 6144, Heads: 16, KVHeads: 8, HeadDim: 128, Vocab: 4096, Tied: true}}} {
+		m := testModel(b, shape.Shape, Options{})
+		for _, set := range []struct {
+			name             string
+			rows, bits, sets int
+		}{
+			{"100 rows", 100, 0, 1},
+			{"16 times 100 rows", 100, 0, sequences},
+			{"300 bits", 0, 300, 1},
+			{"16 times 300 bits", 0, 300, sequences},
+			{"2766 bits", 0, 2766, 1},
+			{"16 times 2766 bits", 0, 2766, sequences},
+		} {
+			b.Run(shape.name+"/"+set.name, func(b *testing.B) {
+				rng := rand.New(rand.NewPCG(1, 1))
+				batch := m.NewBatch(0)
+				var overlays []*Overlay
+				for range set.sets {
+					o, err := m.Overlay(someFlips(m, rng, set.rows, set.bits))
+					if err != nil {
+						b.Fatal(err)
+					}
+					overlays = append(overlays, o)
+				}
+				least := [2]time.Duration{time.Hour, time.Hour}
+				for b.Loop() {
+					for i := range least {
+						var in []Input
+						for n := range sequences {
+							var o *Overlay
+							if i == 1 {
+								o = overlays[n%len(overlays)]
+							}
+							in = append(in, Input{batch.NewSeq(o), []int32{int32(n)}, 1})
+						}
+						began := time.Now()
+						if _, err := batch.Step(context.Background(), in); err != nil {
+							b.Fatal(err)
+						}
+						least[i] = min(least[i], time.Since(began))
+						for _, input := range in {
+							input.Seq.Release()
+						}
+					}
+				}
+				b.ReportMetric(1e6*least[0].Seconds(), "µs-plain")
+				b.ReportMetric(least[0].Seconds()/least[1].Seconds(), "of-the-speed")
 			})
 		}
 	}

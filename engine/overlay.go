@@ -86,25 +86,66 @@ func (o *Overlay) of(w *kernel.Matrix) *patchedRows {
 	return o.tensors[w]
 }
 
-// correct replaces the outputs of the touched rows in y = w·x, [Tokens, w.Rows],
-// for the tokens [lo, hi).
-func (p *patchedRows) correct(k *kernel.Set, y []float32, w *kernel.Matrix, x *kernel.Acts, lo, hi int) {
-	for t := lo; t < hi; t++ {
-		row := y[t*w.Rows : (t+1)*w.Rows]
-		for _, r := range p.negated {
-			row[r] = 0 - row[r] // not −y: in place, a zero sum stays +0
+// correction is what an overlay changes in a product: the tokens of a region, and the
+// rows flipped in part, which are computed apart.
+type correction struct {
+	region
+	patch *patchedRows
+	first int       // token of the first of rows
+	rows  []float32 // [tokens, patch.weights.Rows], with room for whole blocks
+}
+
+// corrections lists what the regions' overlays change in y = w·acts.
+func (b *Batch) corrections(w *kernel.Matrix, overlaid []region) []correction {
+	b.fixes, b.fixed = b.fixes[:0], b.fixed[:0]
+	n := 0
+	for _, r := range overlaid {
+		if patch := r.overlay.of(w); patch != nil {
+			b.fixes = append(b.fixes, correction{region: r, patch: patch})
+			n += patch.room(r)
 		}
 	}
+	b.fixed = resize(b.fixed, n)
+	at := 0
+	for i := range b.fixes {
+		f := &b.fixes[i]
+		n := f.patch.room(f.region)
+		f.rows, at = b.fixed[at:at+n], at+n
+	}
+	return b.fixes
+}
+
+// room is the number of floats that a correction of a region's tokens may take.
+func (p *patchedRows) room(r region) int {
 	if p.weights == nil {
+		return 0
+	}
+	return kernel.PartTokens(r.hi-r.lo) * p.weights.Rows
+}
+
+// compute multiplies the rows that are flipped in part.
+func (c *correction) compute(k *kernel.Set, x *kernel.Acts, part *kernel.Part) {
+	if c.patch.weights == nil {
 		return
 	}
-	n := len(p.mixed)
-	first, last := x.BlockOf(lo), x.BlockOf(hi-1)
-	fixed := make([]float32, x.Tokens*n) // the kernels write a token's row to its place
-	k.MatMulBlocks(fixed, n, p.weights, x, 0, p.weights.Tiles(), first, last+1)
-	for t := lo; t < hi; t++ {
-		for i, r := range p.mixed {
-			y[t*w.Rows+r] = fixed[t*n+i]
+	k.Part(part, x, c.lo, c.hi)
+	c.first = part.First
+	k.MatMulPart(c.rows, c.patch.weights, part)
+}
+
+// apply replaces the outputs of the touched rows in y, [tokens, rows].
+func (c *correction) apply(y []float32, rows int) {
+	for t := c.lo; t < c.hi; t++ {
+		row := y[t*rows : (t+1)*rows]
+		for _, r := range c.patch.negated {
+			row[r] = 0 - row[r] // not −y: in place, a zero sum stays +0
+		}
+		if c.patch.weights == nil {
+			continue
+		}
+		fixed := c.rows[(t-c.first)*c.patch.weights.Rows:]
+		for i, r := range c.patch.mixed {
+			row[r] = fixed[i]
 		}
 	}
 }

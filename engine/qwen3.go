@@ -230,26 +230,33 @@ func (m *Model) rmsFactor(mean float32) float32 {
 // worth a second goroutine.
 const inlineWork = 1 << 19
 
-// correctGrain is the number of tokens a worker corrects at a time.
-const correctGrain = 64
-
 // project computes y = w·acts, [acts.Tokens, w.Rows], corrects the rows of overlaid
-// sequences, and adds what the model's adapter says.
+// sequences, and adds what the model's adapter says. What is corrected is computed
+// beside the product, in the same loop.
 func (b *Batch) project(y []float32, w *kernel.Matrix, overlaid []region) {
 	m, tiles := b.model, w.Tiles()
 	grain := (tiles + 4*int(m.workers) - 1) / (4 * int(m.workers))
-	if weightsOf(w)*int64(b.acts.Tokens) < inlineWork {
-		grain = tiles
+	parts := (tiles + grain - 1) / grain
+	fixes := b.corrections(w, overlaid)
+	few := (len(fixes) + 2*int(m.workers) - 1) / (2 * int(m.workers)) // at a time
+	all := parts
+	if few > 0 {
+		all += (len(fixes) + few - 1) / few
 	}
-	b.team.run(tiles, grain, func(_, lo, hi int) {
-		m.kernel.MatMul(y, w.Rows, w, &b.acts, lo, hi)
-	})
-	for _, r := range overlaid {
-		if patch := r.overlay.of(w); patch != nil {
-			b.team.run(r.hi-r.lo, correctGrain, func(_, lo, hi int) {
-				patch.correct(m.kernel, y, w, &b.acts, r.lo+lo, r.lo+hi)
-			})
+	together := 1
+	if int64(w.Rows)*int64(w.Cols)*int64(b.acts.Tokens) < inlineWork {
+		together = all
+	}
+	b.team.run(all, together, func(worker, lo, hi int) {
+		if lo < parts {
+			m.kernel.MatMul(y, w.Rows, w, &b.acts, lo*grain, min(hi*grain, tiles))
 		}
+		for i := max(lo-parts, 0) * few; i < min((hi-parts)*few, len(fixes)); i++ {
+			fixes[i].compute(m.kernel, &b.acts, &b.parts[worker])
+		}
+	})
+	for i := range fixes {
+		fixes[i].apply(y, w.Rows)
 	}
 	if f := m.adapted(w); f != nil {
 		b.adapt(y, f.B, b.floats, f.A, b.acts.Tokens)

@@ -57,9 +57,10 @@ type Acts struct {
 	blocks []block
 }
 
-// block is one block of an Acts: tokens [token, token+width).
+// block is one block of an Acts: tokens [token, token+width). They may be a part of
+// the stride tokens that lie together in memory.
 type block struct {
-	token, width int
+	token, width, stride int
 	q            []int8
 	scale        []float32
 	nsum         []int32
@@ -79,14 +80,14 @@ const (
 )
 
 // at is where column col of the block's token t lies in q.
-func (b *block) at(col, t int) int { return (col/maskCols*b.width+t)*maskCols + col%maskCols }
+func (b *block) at(col, t int) int { return (col/maskCols*b.stride+t)*maskCols + col%maskCols }
 
 // groups is the part of b that holds the columns of the groups [lo, hi).
 func (b *block) groups(lo, hi int) block {
 	packed := part(b.packed, lo*GroupSize/4, hi*GroupSize/4)
-	lo, hi = lo*GroupSize*b.width, hi*GroupSize*b.width
+	lo, hi = lo*GroupSize*b.stride, hi*GroupSize*b.stride
 	return block{
-		token: b.token, width: b.width, packed: packed,
+		token: b.token, width: b.width, stride: b.stride, packed: packed,
 		q: part(b.q, lo, hi), scale: part(b.scale, lo/ActGroup, hi/ActGroup), nsum: part(b.nsum, lo/ActGroup, hi/ActGroup),
 		table: part(b.table, lo/tableCols*tableBytes, hi/tableCols*tableBytes), f: part(b.f, lo, hi),
 	}
@@ -97,12 +98,17 @@ func (b *block) bytes() int {
 	return len(b.q) + len(b.table) + len(b.packed)*int(unsafe.Sizeof(packedSums{})) + 4*len(b.f)
 }
 
-// part is s[lo:hi], nil if there is no s.
+// part is s[lo:hi], as far as it goes, nil if there is no s.
 func part[T any](s []T, lo, hi int) []T {
 	if len(s) == 0 {
 		return nil
 	}
-	return s[lo:hi]
+	return s[lo:min(hi, len(s))]
+}
+
+// one is token t of a block of tableActs alone.
+func (b *block) one(t int) block {
+	return block{token: b.token + t, width: 1, stride: b.stride, table: b.table[t*tableBytes:], scale: b.scale[t:]}
 }
 
 // Reset makes a hold tokens vectors of cols values for this set, reusing its
@@ -127,14 +133,14 @@ func (s *Set) Reset(a *Acts, tokens, cols int, exact bool) {
 		a.nsum = grow(a.nsum, n/ActGroup)
 	}
 	a.blocks = a.blocks[:0]
-	whole := block{width: 1, q: a.q, scale: a.scale, nsum: a.nsum, table: a.table, f: a.f} // as if it were one token
+	whole := block{width: 1, stride: 1, q: a.q, scale: a.scale, nsum: a.nsum, table: a.table, f: a.f} // as if it were one token
 	for t, width := 0, s.acts.maxBlock(); t < tokens; t += width {
 		for width > tokens-t {
 			width /= 2
 		}
 		groups := cols / GroupSize
 		b := whole.groups(t*groups, (t+width)*groups)
-		b.token, b.width = t, width
+		b.token, b.width, b.stride = t, width, width
 		if i := len(a.blocks); len(a.packed) > 0 {
 			b.packed = a.packed[i*cols/4 : (i+1)*cols/4]
 		}
@@ -152,11 +158,8 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// Blocks is the number of token blocks.
-func (a *Acts) Blocks() int { return len(a.blocks) }
-
-// BlockOf returns the number of the block that holds token t.
-func (a *Acts) BlockOf(t int) int {
+// blockOf returns the number of the block that holds token t.
+func (a *Acts) blockOf(t int) int {
 	n := min(t/a.blocks[0].width, len(a.blocks)-1)
 	for t >= a.blocks[n].token+a.blocks[n].width {
 		n++
@@ -164,9 +167,42 @@ func (a *Acts) BlockOf(t int) int {
 	return n
 }
 
+// Part is some neighbouring tokens of an Acts: Tokens of them, from First on.
+type Part struct {
+	First, Tokens int
+	exact         bool
+	blocks        []block
+}
+
+// PartTokens is the largest number of tokens that a part of n tokens may hold.
+func PartTokens(n int) int { return n + 2*(MaxBlock-1) }
+
+// Part makes p hold the tokens [lo, hi) of x, reusing its memory. Where a kernel
+// cannot take single tokens out of a block, p holds the others of the block too.
+func (s *Set) Part(p *Part, x *Acts, lo, hi int) {
+	p.blocks, p.exact = p.blocks[:0], x.exact
+	for n := x.blockOf(lo); n < len(x.blocks) && x.blocks[n].token < hi; n++ {
+		b := x.blocks[n]
+		first, end := max(lo-b.token, 0), min(hi-b.token, b.width)
+		if end-first == b.width || s.acts != tableActs || x.exact {
+			p.blocks = append(p.blocks, b)
+			continue
+		}
+		for t := first; t < end; t++ {
+			p.blocks = append(p.blocks, b.one(t))
+		}
+	}
+	last := p.blocks[len(p.blocks)-1]
+	p.First = p.blocks[0].token
+	p.Tokens = last.token + last.width - p.First
+	for i := range p.blocks {
+		p.blocks[i].token -= p.First
+	}
+}
+
 // SetToken stores x as token t. In fast precision the values are quantised to int8.
 func (s *Set) SetToken(a *Acts, t int, x []float32) {
-	b := &a.blocks[a.BlockOf(t)]
+	b := &a.blocks[a.blockOf(t)]
 	if a.exact {
 		for j, v := range x {
 			b.f[j*b.width+t-b.token] = v

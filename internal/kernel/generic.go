@@ -65,7 +65,7 @@ func genericFast(row [][BlockBytes]byte, b *block, t int) float32 {
 				}
 				dot += q
 			}
-			p += float32(float32(dot) * b.scale[(g*actGroups+a)*b.width+t])
+			p += float32(float32(dot) * b.scale[(g*actGroups+a)*b.stride+t])
 		}
 		sum += float32(p * scaleOf(&row[g]))
 	}
@@ -81,7 +81,7 @@ func genericExact(row [][BlockBytes]byte, b *block, t int) float32 {
 	for g := range row {
 		var p float32
 		for j := range GroupSize {
-			x := b.f[(g*GroupSize+j)*b.width+t]
+			x := b.f[(g*GroupSize+j)*b.stride+t]
 			if !positive(&row[g], j) {
 				x = -x
 			}
@@ -103,7 +103,7 @@ func genericQuantize(b *block, t int, x []float32) {
 		for j, v := range q {
 			b.q[b.at(lo+j, t)] = v
 		}
-		b.scale[a*b.width+t] = scale
+		b.scale[a*b.stride+t] = scale
 	}
 }
 

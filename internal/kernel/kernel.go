@@ -118,12 +118,12 @@ func (s *Set) Peak() float64 {
 // [Tokens, ystride]. A result depends only on its own row and token, so any
 // split of the tiles over threads and any batch gives the same bits.
 func (s *Set) MatMul(y []float32, ystride int, w *Matrix, x *Acts, tile0, tile1 int) {
-	s.MatMulBlocks(y, ystride, w, x, tile0, tile1, 0, x.Blocks())
+	s.matMul(y, ystride, w, 0, w.Cols/GroupSize, x.blocks, x.exact, tile0, tile1)
 }
 
-// MatMulBlocks is MatMul for the token blocks [block0, block1) of x only.
-func (s *Set) MatMulBlocks(y []float32, ystride int, w *Matrix, x *Acts, tile0, tile1, block0, block1 int) {
-	s.matMul(y, ystride, w, 0, w.Cols/GroupSize, x.blocks[block0:block1], x.exact, tile0, tile1)
+// MatMulPart is MatMul for all tiles and the tokens of p, [p.Tokens, w.Rows].
+func (s *Set) MatMulPart(y []float32, w *Matrix, p *Part) {
+	s.matMul(y, w.Rows, w, 0, w.Cols/GroupSize, p.blocks, p.exact, 0, w.Tiles())
 }
 
 // MatMulGroup is MatMul for one group of columns only: what they contribute to y.

@@ -241,6 +241,34 @@ func TestBatchInvariance(t *testing.T) {
 	}
 }
 
+// Any part of the tokens gives their rows of the whole product.
+func TestMatMulPart(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 1))
+	const rows, cols, tokens = 37, 384, 15 // blocks of 8, 4, 2 and 1, or of 4, 4, 4, 2 and 1
+	blocks, _, _ := testMatrix(rng, rows, cols)
+	x := testVector(rng, tokens*cols)
+	for _, s := range Available() {
+		m := packed(s, blocks, rows, cols)
+		for _, exact := range []bool{false, true} {
+			a, all := testActs(s, x, tokens, cols, exact), make([]float32, tokens*rows)
+			s.MatMul(all, rows, m, a, 0, m.Tiles())
+			var p Part
+			for lo := range tokens {
+				for hi := lo + 1; hi <= tokens; hi++ {
+					s.Part(&p, a, lo, hi)
+					if p.First > lo || p.First+p.Tokens < hi || p.Tokens > PartTokens(hi-lo) {
+						t.Fatalf("%s: tokens [%d, %d) as %d from %d", s.Name, lo, hi, p.Tokens, p.First)
+					}
+					y := make([]float32, p.Tokens*rows)
+					s.MatMulPart(y, m, &p)
+					sameBits(t, fmt.Sprintf("%s exact=%v tokens [%d, %d)", s.Name, exact, lo, hi),
+						y[(lo-p.First)*rows:(hi-p.First)*rows], all[lo*rows:hi*rows])
+				}
+			}
+		}
+	}
+}
+
 // edges are numbers at the limits of quantisation, by index.
 func edges(rng *rand.Rand) map[string]func(i int) float32 {
 	return map[string]func(i int) float32{

@@ -107,9 +107,11 @@ func scaleOf(block *[BlockBytes]byte) float32 {
 	return halfToFloat(binary.LittleEndian.Uint16(block[:]))
 }
 
-// Extract returns a matrix of the given rows of m, in that order.
+// Extract returns a matrix of the given rows of m, in that order, and then of zeros
+// up to a whole tile, which kernels multiply best.
 func (m *Matrix) Extract(rows []int) *Matrix {
 	out := newMatrix(m.layout, len(rows), m.Cols)
+	out.Rows = out.Tiles() * m.layout.rows
 	var block [BlockBytes]byte
 	for i, r := range rows {
 		for g := range m.Cols / GroupSize {

@@ -66,7 +66,12 @@ func portableQuantize(b *block, t int, x []float32) {
 }
 
 // portableAdd is tableKernels.add.
-func portableAdd(y []float32, ystride int, groups []byte, rows int, b *block) {
+func portableAdd(y []float32, ystride int, groups []byte, rows int, b block, fresh bool) {
+	if fresh {
+		for t := range b.width {
+			clear(y[t*ystride:][:rows])
+		}
+	}
 	add := portableFast
 	if b.f != nil {
 		add = portableExact

@@ -82,7 +82,7 @@ func expSum512(x *float32, n int, max float32) float32
 // tableFast256x1 is tableFastFunc for 1 tokens.
 //
 //go:noescape
-func tableFast256x1(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)
+func tableFast256x1(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
 
 // tableExact256x1 is tableExactFunc for 1 tokens.
 //
@@ -92,7 +92,7 @@ func tableExact256x1(y *float32, ystride uintptr, tile *byte, groups int, x *flo
 // tableFast256x2 is tableFastFunc for 2 tokens.
 //
 //go:noescape
-func tableFast256x2(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)
+func tableFast256x2(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
 
 // tableExact256x2 is tableExactFunc for 2 tokens.
 //
@@ -102,7 +102,7 @@ func tableExact256x2(y *float32, ystride uintptr, tile *byte, groups int, x *flo
 // tableFast256x4 is tableFastFunc for 4 tokens.
 //
 //go:noescape
-func tableFast256x4(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)
+func tableFast256x4(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
 
 // tableExact256x4 is tableExactFunc for 4 tokens.
 //

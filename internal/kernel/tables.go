@@ -1,16 +1,22 @@
 package kernel
 
+import "sync"
+
 type (
 	// tableFastFunc adds the product of some groups of a tile with a block of 1, 2
-	// or 4 tokens to y; ystride is in bytes.
-	tableFastFunc func(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)
+	// or 4 tokens to y; ystride is in bytes. A single token may be one of stride
+	// that lie together.
+	tableFastFunc func(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
 	// tableExactFunc is the same in exact precision.
 	tableExactFunc func(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 )
 
 // tableAdd adds the products of the rows of some groups of a tile with a block's same
 // columns to y: y[t*ystride+r] for r < rows and t < width.
-type tableAdd func(y []float32, ystride int, groups []byte, rows int, b *block)
+//
+// The block is passed by value: by reference it would be moved to the heap. fresh says
+// that y is 0 so far, whatever is in it.
+type tableAdd func(y []float32, ystride int, groups []byte, rows int, b block, fresh bool)
 
 // tableKernels are assembly for the layout tables, the i-th of each for 2^i tokens.
 type tableKernels struct {
@@ -36,11 +42,6 @@ func tableMatMul(add tableAdd) func([]float32, int, *Matrix, int, int, []block, 
 		if len(blocks) == 0 || tile0 >= tile1 {
 			return
 		}
-		for _, b := range blocks {
-			for t := range b.width {
-				clear(y[(b.token+t)*ystride:][tile0*w.layout.rows : min(tile1*w.layout.rows, w.Rows)])
-			}
-		}
 		size := w.layout.groupBytes()
 		groups := max(1, tableCache*(group1-group0)/blocks[0].bytes())
 		tiles := max(1, tileCache/(size*groups))
@@ -51,7 +52,7 @@ func tableMatMul(add tableAdd) func([]float32, int, *Matrix, int, int, []block, 
 					b := blocks[i].groups(lo-group0, hi-group0)
 					for tile := first; tile < min(first+tiles, tile1); tile++ {
 						rows := min(tableRows, w.Rows-tile*tableRows)
-						add(y[b.token*ystride+tile*tableRows:], ystride, w.tile(tile)[lo*size:hi*size], rows, &b)
+						add(y[b.token*ystride+tile*tableRows:], ystride, w.tile(tile)[lo*size:hi*size], rows, b, lo == group0)
 					}
 				}
 			}
@@ -60,20 +61,29 @@ func tableMatMul(add tableAdd) func([]float32, int, *Matrix, int, int, []block, 
 }
 
 // add is a tableAdd. The assembly does whole tiles.
-func (k *tableKernels) add(y []float32, ystride int, groups []byte, rows int, b *block) {
+func (k *tableKernels) add(y []float32, ystride int, groups []byte, rows int, b block, fresh bool) {
+	if fresh {
+		for t := range b.width {
+			clear(y[t*ystride:][:rows])
+		}
+	}
 	if rows == tableRows {
-		k.run(&y[0], ystride, groups, b)
+		k.run(&y[0], ystride, groups, &b)
 		return
 	}
-	var edge [4 * tableRows]float32
+	edge := edgePool.Get().(*[packedTokens * tableRows]float32)
+	defer edgePool.Put(edge)
 	for t := range b.width {
 		copy(edge[t*tableRows:][:rows], y[t*ystride:])
 	}
-	k.run(&edge[0], tableRows, groups, b)
+	k.run(&edge[0], tableRows, groups, &b)
 	for t := range b.width {
 		copy(y[t*ystride:][:rows], edge[t*tableRows:])
 	}
 }
+
+// edgePool holds the results of a tile that is partly empty.
+var edgePool = sync.Pool{New: func() any { return new([packedTokens * tableRows]float32) }}
 
 func (k *tableKernels) run(y *float32, ystride int, groups []byte, b *block) {
 	n, log := len(groups)/tableGroup, b.width/2 // 1, 2, 4 → 0, 1, 2
@@ -81,7 +91,7 @@ func (k *tableKernels) run(y *float32, ystride int, groups []byte, b *block) {
 		k.exact[log](y, uintptr(4*ystride), &groups[0], n, &b.f[0])
 		return
 	}
-	k.fast[log](y, uintptr(4*ystride), &groups[0], n, &b.table[0], &b.scale[0])
+	k.fast[log](y, uintptr(4*ystride), &groups[0], n, &b.table[0], &b.scale[0], uintptr(b.stride))
 }
 
 // tableExpand makes expand of a kernel for one block of the file.

@@ -21,12 +21,21 @@ const (
 // they are put together in 16 bits, below 2^13, and kept until the end of the weights'
 // group, where they become floats: for want of registers to keep partial sums in.
 func tableFast256(n int) {
-	TEXT(fmt.Sprintf("tableFast256x%d", n), 0, "func(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32)")
+	TEXT(fmt.Sprintf("tableFast256x%d", n), 0, "func(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("tableFast256x%d is tableFastFunc for %d tokens.", n, n))
 	y0, stride := Load(Param("y"), GP64()), Load(Param("ystride"), GP64())
 	tile, groups := Load(Param("tile"), GP64()), Load(Param("groups"), GP64())
 	table, scale := Load(Param("table"), GP64()), Load(Param("scale"), GP64())
+	// From the tables of 8 columns, and from the scales of a group, to the next.
+	tstep, sstep := Op(U32(n*tableBytes)), Op(U32(4*n))
+	if n == 1 {
+		t, s := GP64(), Load(Param("stride"), GP64())
+		SHLQ(U8(2), s)
+		MOVQ(s, t)
+		SHLQ(U8(4), t)
+		tstep, sstep = t, s
+	}
 	size := actGroups * n * 64 // of the sums
 	local, sums := AllocLocal(size+32), GP64()
 	LEAQ(local, sums)
@@ -51,7 +60,7 @@ func tableFast256(n int) {
 		for t := range n {
 			for half, i := range index {
 				for part, acc := range []VecVirtual{low[t], high[t]} {
-					at := mem(table, (v*n+t)*tableBytes+32*half+16*part)
+					at := mem(table, t*tableBytes+32*half+16*part)
 					if v == 0 && half == 0 {
 						VBROADCASTI128(at, acc)
 						VPSHUFB(i, acc, acc)
@@ -64,6 +73,7 @@ func tableFast256(n int) {
 				}
 			}
 		}
+		ADDQ(tstep, table)
 	}
 	for t := range n {
 		x := YMM()
@@ -75,7 +85,6 @@ func tableFast256(n int) {
 		VMOVDQA(high[t], mem(sum, 64*t+32))
 	}
 	ADDQ(U32(4*32), bits)
-	ADDQ(U32(4*n*tableBytes), table)
 	ADDQ(U32(64*n), sum)
 	DECQ(left)
 	JNZ(LabelRef("activations"))
@@ -86,10 +95,12 @@ func tableFast256(n int) {
 	magic := w256.all(0x4B004B00)
 	bias := w256.all(0x4B000000 + 8*tableBias)
 	for t := range n {
-		p := ymms(4)
+		p, from := ymms(4), GP64()
+		MOVQ(scale, from)
 		for a := range actGroups {
 			s := YMM()
-			VBROADCASTSS(mem(scale, 4*(a*n+t)), s)
+			VBROADCASTSS(mem(from, 4*t), s)
+			ADDQ(sstep, from)
 			for half := range 2 {
 				u, f := YMM(), YMM()
 				VMOVDQA(mem(sums, 64*(a*n+t)+32*half), u)
@@ -115,10 +126,11 @@ func tableFast256(n int) {
 		}
 		if t+1 < n {
 			ADDQ(stride, y)
+			continue
 		}
+		MOVQ(from, scale)
 	}
 	ADDQ(U32(tableGroup), tile)
-	ADDQ(U32(4*actGroups*n), scale)
 	DECQ(groups)
 	JNZ(LabelRef("group"))
 	VZEROUPPER()
