@@ -16,18 +16,18 @@ func (s *Set) runs() bool {
 	return s != dotprod || cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin"
 }
 
-var dotprod = neonSet("dotprod", tileFastBy(tileFastDot1, tileFastDot2, tileFastDot4), scoresBy(scoresDot1, scoresDot2), multiplyRowsDot)
+var dotprod = neonSet("dotprod", scoresBy(scoresDot1, scoresDot2), multiplyRowsDot)
 
-var neon = neonSet("neon", tileFastBy(tileFastNEON1, tileFastNEON2, tileFastNEON4), scoresBy(scoresNEON), multiplyRowsNEON)
+var neon = neonSet("neon", scoresBy(scoresNEON), multiplyRowsNEON)
 
-// neonSet returns a set whose integer products are given: only they have use for
+// neonSet returns a set whose products of int8 are given: only they have use for
 // SDOT.
-func neonSet(name string, tileFast func([]float32, int, []byte, *block), scores func([]float32, int, *Queries, kvBlock, kvBlock), multiply multiplyFunc) *Set {
+func neonSet(name string, scores func([]float32, int, *Queries, kvBlock, kvBlock), multiply multiplyFunc) *Set {
 	return &Set{
 		Name:        name,
-		layout:      dots,
-		acts:        dotActs,
-		matMul:      dotMatMul(tileFast, neonTileExact),
+		layout:      tables,
+		acts:        tableActs,
+		matMul:      tableMatMul(neonTables.add),
 		quantize:    neonQuantize,
 		dots:        dotsBy(dotsNEON),
 		dot:         neonDot,
@@ -38,7 +38,7 @@ func neonSet(name string, tileFast func([]float32, int, []byte, *block), scores 
 		expSum:      neonExpSum,
 
 		transpose:     &transposeKernels{unpackRowsNEON, quantizeRowsNEON, multiply},
-		expand:        dotExpand(expandNEON),
+		expand:        tableExpand(expandBlockNEON),
 		quantizeGroup: neonQuantizeGroup,
 		scores:        scores,
 		addValues:     addValuesBy(addValuesNEON1, addValuesNEON2),
@@ -49,45 +49,18 @@ func neonSet(name string, tileFast func([]float32, int, []byte, *block), scores 
 	}
 }
 
-type fastFunc func(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
-
-// tileFastBy returns tileFast made of kernels for 1, 2 and 4 tokens at a time.
-func tileFastBy(x1, x2, x4 fastFunc) func([]float32, int, []byte, *block) {
-	return func(y []float32, ystride int, tile []byte, b *block) {
-		f, n := x4, 4
-		switch b.width {
-		case 1:
-			f, n = x1, 1
-		case 2:
-			f, n = x2, 2
-		}
-		for t := 0; t < b.width; t += n {
-			f(&y[t*ystride], uintptr(4*ystride), &tile[0], len(tile)/dots.groupBytes(),
-				&b.q[t*maskCols], &b.scale[t], &b.nsum[t], uintptr(b.width))
-		}
-	}
-}
-
-func neonTileExact(y []float32, ystride int, tile []byte, b *block) {
-	f, n := tileExactNEON4, 4
-	switch b.width {
-	case 1:
-		f, n = tileExactNEON1, 1
-	case 2:
-		f, n = tileExactNEON2, 2
-	}
-	for t := 0; t < b.width; t += n {
-		f(&y[t*ystride], uintptr(4*ystride), &tile[0], len(tile)/dots.groupBytes(), &b.f[t], uintptr(b.width))
-	}
+var neonTables = &tableKernels{
+	fast:  [...]tableFastFunc{tableFastNEON1, tableFastNEON2, tableFastNEON4},
+	exact: [...]tableExactFunc{tableExactNEON1, tableExactNEON2, tableExactNEON4},
 }
 
 func neonQuantize(b *block, t int, x []float32) {
-	quantizeNEON(&b.q[t*maskCols], &b.scale[t], &b.nsum[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
+	quantizeTablesNEON(&b.table[t*tableBytes], uintptr(b.width*tableBytes), &b.scale[t], uintptr(4*b.width), &x[0], len(x)/ActGroup)
 }
 
 func neonQuantizeGroup(x []float32) (q [ActGroup]int8, scale float32, sum int32) {
-	quantizeNEON(&q[0], &scale, &sum, maskCols, &x[0], 1)
-	return q, scale, -sum
+	sum = quantizeGroupNEON(&q[0], &scale, &x[0])
+	return q, scale, sum
 }
 
 func neonDot(x, y []float32) float32 {

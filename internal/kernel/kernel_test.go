@@ -150,6 +150,32 @@ func TestSetsEqualGeneric(t *testing.T) {
 	}
 }
 
+// The largest sums: every activation is ±127, with the sign of its weight or the other.
+func TestLargestSums(t *testing.T) {
+	const rows, cols, tokens = 48, 2 * GroupSize, 7
+	blocks, x := make([]byte, rows*cols/GroupSize*BlockBytes), make([]float32, tokens*cols)
+	for i := range blocks {
+		blocks[i] = []byte{0, 0xFF, 0x55, 0x0F}[i/(cols/GroupSize*BlockBytes)%4]
+		if i%BlockBytes < 2 { // a scale
+			blocks[i] = 0x2C
+		}
+	}
+	for i := range x {
+		x[i] = float32(1 - 2*(i>>(i/cols%3)&1)) // by columns of 1, 2 and 4
+		if i/cols < 4 {
+			x[i] = float32(1 - 2*(i/cols%2))
+		}
+	}
+	m := packed(Generic, blocks, rows, cols)
+	want, got := make([]float32, tokens*rows), make([]float32, tokens*rows)
+	Generic.MatMul(want, rows, m, testActs(Generic, x, tokens, cols, false), 0, m.Tiles())
+	for _, s := range sets(t) {
+		sm := repacked(s, m)
+		s.MatMul(got, rows, sm, testActs(s, x, tokens, cols, false), 0, sm.Tiles())
+		sameBits(t, s.Name, got, want)
+	}
+}
+
 // A group's product is that of a matrix of its columns alone.
 func TestMatMulGroup(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 1))

@@ -67,8 +67,8 @@ func bitTables(row, col int) (at int, mask byte) {
 	return tableScales + col/8*tableRows + tableLane(row), 1 << (col % 8)
 }
 
-// dots is the layout for instructions that multiply bytes and add the products of
-// four neighbours (VPDPBUSD, SDOT): the bits are 4 vectors of 64 bytes.
+// dots is the layout for an instruction that multiplies bytes and adds the products
+// of four neighbours (VPDPBUSD): the bits are 4 vectors of 64 bytes.
 //
 // Byte 4·r+k of a vector belongs to row r: a 32-bit lane is a row, and a dot
 // product of bytes within lanes needs no horizontal sum. Its bits are eight

@@ -7,81 +7,118 @@
 // ROUND makes int32 of V(i)·inv, ties to even.
 #define ROUND(i) FMULE(i, 25, 0, i); FCVTNS(i, i)
 
-// STORE_Q writes the bytes of 4 chunks of 4 columns.
-#define STORE_Q(v) \
-	VST1.P v.S[0], (R0)(R1); \
-	VST1.P v.S[1], (R0)(R1); \
-	VST1.P v.S[2], (R0)(R1); \
-	VST1.P v.S[3], (R0)(R1)
+// QUANTISE makes 16-bit numbers of the next 32 values of R0, in V0, V2, V4 and V6,
+// and their scale, F26: zeros if none of them is as large as F29, tinyMax.
+#define QUANTISE_CONSTS \
+	FMOVS $127.0, F28; \
+	MOVW  $0x0DA24260, R8; \
+	FMOVS R8, F29; \
+	FMOVS ZR, F30
 
-// func quantizeNEON(q *int8, scale *float32, nsum *int32, stride uintptr, x *float32, groups int)
-TEXT ·quantizeNEON(SB), NOSPLIT, $0-48
-	MOVD q+0(FP), R0
-	MOVD scale+8(FP), R2
-	MOVD nsum+16(FP), R3
-	MOVD stride+24(FP), R1
-	MOVD x+32(FP), R4
-	MOVD groups+40(FP), R5
-	FMOVS $127.0, F28
-	MOVW  $0x0DA24260, R6 // tinyMax
-	FMOVS R6, F29
-	MOVW  $0x3F800000, R8 // 1
-	MOVD  $0, R9          // a, the place of the group among its four
+#define QUANTISE \
+	VLD1.P 64(R0), [V0.S4, V1.S4, V2.S4, V3.S4]; \
+	VLD1.P 64(R0), [V4.S4, V5.S4, V6.S4, V7.S4]; \
+	ABSMAX(0, 1, 20, 16); \
+	ABSMAX(2, 3, 20, 17); \
+	ABSMAX(4, 5, 20, 18); \
+	ABSMAX(6, 7, 20, 19); \
+	FMAX(16, 17, 16); \
+	FMAX(18, 19, 18); \
+	FMAX(16, 18, 16); \
+	FMAXV(16, 16); \
+	FDIVS  F16, F28, F25; \
+	FDIVS  F28, F16, F26; \
+	FCMPS  F29, F16; \
+	FCSELS LT, F30, F25, F25; \
+	FCSELS LT, F30, F26, F26; \
+	ROUND(0); \
+	ROUND(1); \
+	ROUND(2); \
+	ROUND(3); \
+	ROUND(4); \
+	ROUND(5); \
+	ROUND(6); \
+	ROUND(7); \
+	VUZP1  V1.H8, V0.H8, V0.H8; \
+	VUZP1  V3.H8, V2.H8, V2.H8; \
+	VUZP1  V5.H8, V4.H8, V4.H8; \
+	VUZP1  V7.H8, V6.H8, V6.H8
 
-group:
-	VLD1.P 64(R4), [V0.S4, V1.S4, V2.S4, V3.S4]
-	VLD1.P 64(R4), [V4.S4, V5.S4, V6.S4, V7.S4]
-	ABSMAX(0, 1, 20, 16)
-	ABSMAX(2, 3, 20, 17)
-	ABSMAX(4, 5, 20, 18)
-	ABSMAX(6, 7, 20, 19)
-	FMAX(16, 17, 16)
-	FMAX(18, 19, 18)
-	FMAX(16, 18, 16)
-	FMAXV(16, 16)
-	VEOR V25.B16, V25.B16, V25.B16
-	VEOR V26.B16, V26.B16, V26.B16
-	FCMPS F29, F16
-	BLT  tiny
-	FDIVS F16, F28, F25
-	FDIVS F28, F16, F26
-
-tiny:
-	ROUND(0)
-	ROUND(1)
-	ROUND(2)
-	ROUND(3)
-	ROUND(4)
-	ROUND(5)
-	ROUND(6)
-	ROUND(7)
-	// |q| ≤ 127: the low bytes are the values.
-	VUZP1 V1.H8, V0.H8, V0.H8
-	VUZP1 V3.H8, V2.H8, V2.H8
-	VUZP1 V5.H8, V4.H8, V4.H8
-	VUZP1 V7.H8, V6.H8, V6.H8
+// func quantizeGroupNEON(q *int8, scale *float32, x *float32) (sum int32)
+TEXT ·quantizeGroupNEON(SB), NOSPLIT, $0-28
+	MOVD  q+0(FP), R1
+	MOVD  scale+8(FP), R2
+	MOVD  x+16(FP), R0
+	QUANTISE_CONSTS
+	QUANTISE
+	FMOVS F26, (R2)
 	VADD  V2.H8, V0.H8, V16.H8
 	VADD  V6.H8, V4.H8, V17.H8
 	VADD  V17.H8, V16.H8, V16.H8
 	VADDV V16.H8, V16 // |Σq| ≤ 32·127
+	SMOVH(16, 3)
+	MOVW  R3, sum+24(FP)
+	// |q| ≤ 127: the low bytes are the values.
 	VUZP1 V2.B16, V0.B16, V0.B16
-	VUZP1 V6.B16, V4.B16, V4.B16
-	STORE_Q(V0)
-	STORE_Q(V4)
-	SMOVH(16, 7)
-	NEGW  R7, R7
-	LSLW  R9, R7, R7
-	MOVW  R7, (R3)
-	SUBW  R9<<23, R8, R10 // 2^−a
-	FMOVS R10, F27
-	FMULS F27, F26, F26
-	ADD   $1, R9
-	AND   $3, R9
-	FMOVS F26, (R2)
-	ADD   R1, R3
-	ADD   R1, R2
-	SUBS  $1, R5
-	BNE   group
+	VUZP1 V6.B16, V4.B16, V1.B16
+	VST1  [V0.B16, V1.B16], (R1)
+	RET
+
+// The signs of the first, second and third of four columns in eight sums of them: that
+// of the k-th is positive if bit k of the sum's number is set.
+DATA columnSigns<>+0(SB)/8, $0x0001FFFF0001FFFF
+DATA columnSigns<>+8(SB)/8, $0x0001FFFF0001FFFF
+DATA columnSigns<>+16(SB)/8, $0x00010001FFFFFFFF
+DATA columnSigns<>+24(SB)/8, $0x00010001FFFFFFFF
+DATA columnSigns<>+32(SB)/8, $0xFFFFFFFFFFFFFFFF
+DATA columnSigns<>+40(SB)/8, $0x0001000100010001
+GLOBL columnSigns<>(SB), RODATA|NOPTR, $48
+
+// TABLE makes the 16 sums of the columns k to k+3 of V(q), plus tableBias, and splits
+// them: the low parts to V(low), the high ones to V(low+1).
+#define TABLE(q, k, low) \
+	VMOV V12.B16, V16.B16; \
+	MLAH(8, q, k, 16); \
+	MLAH(9, q, k+1, 16); \
+	MLAH(10, q, k+2, 16); \
+	DUPH(q, k+3, 17); \
+	SUBH(17, 16, 18); \
+	ADDH(17, 16, 19); \
+	UZP1B(19, 18, low); \
+	AND16(11, low, low); \
+	SHRNH(5, 18, low+1); \
+	SHRNH2(5, 19, low+1)
+
+#define TABLES(q) \
+	TABLE(q, 0, 20); \
+	TABLE(q, 4, 22); \
+	VST1.P [V20.B16, V21.B16, V22.B16, V23.B16], (R1)(R2)
+
+// func quantizeTablesNEON(table *byte, step uintptr, scale *float32, sstride uintptr, x *float32, groups int)
+TEXT ·quantizeTablesNEON(SB), NOSPLIT, $0-48
+	MOVD table+0(FP), R1
+	MOVD step+8(FP), R2
+	MOVD scale+16(FP), R3
+	MOVD sstride+24(FP), R4
+	MOVD x+32(FP), R0
+	MOVD groups+40(FP), R5
+	QUANTISE_CONSTS
+	MOVD  $columnSigns<>(SB), R6
+	VLD1  (R6), [V8.H8, V9.H8, V10.H8]
+	VMOVI $31, V11.B16
+	MOVD  $512, R6 // tableBias
+	VDUP  R6, V12.H8
+
+group:
+	QUANTISE
+	FMOVS F26, (R3)
+	TABLES(0)
+	TABLES(2)
+	TABLES(4)
+	TABLES(6)
+	ADD  R4, R3
+	SUBS $1, R5
+	BNE  group
 	RET
 
 // func dotsNEON(out *float32, n int, q *float32, k *float32, blocks int)

@@ -1,57 +1,50 @@
 package kernel
 
-// tileFastDot1 is tileFast for 1 token of a block of width tokens, with the dot
-// product instruction; ystride is in bytes.
+// tableFastNEON1 is tableFastFunc for 1 token.
 //
 //go:noescape
-func tileFastDot1(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tableFastNEON1(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
 
-// tileFastDot2 is tileFastDot1 for 2 tokens.
+// tableFastNEON2 is tableFastFunc for 2 tokens.
 //
 //go:noescape
-func tileFastDot2(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tableFastNEON2(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
 
-// tileFastDot4 is tileFastDot1 for 4 tokens.
+// tableFastNEON4 is tableFastFunc for 4 tokens.
 //
 //go:noescape
-func tileFastDot4(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tableFastNEON4(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
 
-// tileFastNEON1 is tileFastDot1 for every ARMv8 core.
+// tableExactNEON1 is tableExactFunc for 1 token.
 //
 //go:noescape
-func tileFastNEON1(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tableExactNEON1(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
-// tileFastNEON2 is tileFastNEON1 for 2 tokens.
+// tableExactNEON2 is tableExactFunc for 2 tokens.
 //
 //go:noescape
-func tileFastNEON2(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tableExactNEON2(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
-// tileFastNEON4 is tileFastNEON1 for 4 tokens.
+// tableExactNEON4 is tableExactFunc for 4 tokens.
 //
 //go:noescape
-func tileFastNEON4(y *float32, ystride uintptr, tile *byte, groups int, q *int8, scale *float32, nsum *int32, width uintptr)
+func tableExactNEON4(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
-// tileExactNEON1 is tileExact for 1 token of a block of width tokens; ystride
-// is in bytes.
+// expandBlockNEON writes the 128 weights of a block of the file.
 //
 //go:noescape
-func tileExactNEON1(y *float32, ystride uintptr, tile *byte, groups int, x *float32, width uintptr)
+func expandBlockNEON(row *float32, block *byte)
 
-// tileExactNEON2 is tileExactNEON1 for 2 tokens.
+// quantizeTablesNEON quantises a token and makes its tables; step is from those of 8
+// columns to the next, and sstride from scale to scale, in bytes.
 //
 //go:noescape
-func tileExactNEON2(y *float32, ystride uintptr, tile *byte, groups int, x *float32, width uintptr)
+func quantizeTablesNEON(table *byte, step uintptr, scale *float32, sstride uintptr, x *float32, groups int)
 
-// tileExactNEON4 is tileExactNEON1 for 4 tokens.
+// quantizeGroupNEON is quantizeGroup.
 //
 //go:noescape
-func tileExactNEON4(y *float32, ystride uintptr, tile *byte, groups int, x *float32, width uintptr)
-
-// quantizeNEON is quantize for one token; stride in bytes is the distance from
-// one chunk of q, one scale and one nsum to the next.
-//
-//go:noescape
-func quantizeNEON(q *int8, scale *float32, nsum *int32, stride uintptr, x *float32, groups int)
+func quantizeGroupNEON(q *int8, scale *float32, x *float32) (sum int32)
 
 // dotsNEON is dots for n vectors of 16·blocks floats.
 //

@@ -19,8 +19,3 @@ func multiplyRowsDot(dx *float32, stride uintptr, bits *byte, q *int8, scale *fl
 //
 //go:noescape
 func multiplyRowsNEON(dx *float32, stride uintptr, bits *byte, q *int8, scale *float32, sum *int32)
-
-// expandNEON is expand.
-//
-//go:noescape
-func expandNEON(rows *[Lanes * GroupSize]float32, group *byte)

@@ -1,14 +1,17 @@
 #include "textflag.h"
 #include "neon_arm64.h"
 
-// The multiplying kernels do 8 columns at a time, chunks h = 0 and 1 of a vector
-// in an activation group, for all rows of the group and 4 tokens:
-//   V0+t, V4+t  sums of chunk 0 and of chunk 1
-//   V16+t       q of the 16 rows of a tile
-//   V20…23      temporaries, V24…27 bits of 4 rows each, V28, V29 the chunks' bits
+// The kernels of the transposed product keep the bits of 16 rows in the order [4
+// bytes v of an activation group][4 quarters of the rows][4 columns k][4 rows]; bit
+// 4·h+a of a byte is the column 32·a + 8·v + 4·h + k. The multiplying kernels do 8
+// columns at a time, those of a vector v in an activation group, for all rows of the
+// group and 4 tokens:
+//   V0+t, V4+t  sums of the columns with h = 0 and with h = 1
+//   V16+t       q of 16 rows
+//   V20…23      temporaries, V24…27 bits of 4 rows each, V28, V29 the bits of both h
 //
 //   R0 dx, R1 its stride, R2 bits, R3 q, R4 scale, R5 sum; R8 the vector in the
-//   first tile, R9 bits, R10 tiles left, R11 q, R12 output, R13 scale, R14
+//   first 16 rows, R9 bits, R10 16 rows left, R11 q, R12 output, R13 scale, R14
 //   vectors left, R15 sum, R20…22 strides, R23 and R24 the chunks' bits.
 
 #define MULTIPLY_ARGS \
@@ -160,49 +163,70 @@ tile:
 	BNE  group
 	RET
 
-// The tables that transpose the 4×4 bytes of four rows and columns, and that
-// shift the bits of 4 columns of chunk 0 and of chunk 1, in activation group 0,
-// to bit 31.
-DATA swapBytes<>+0(SB)/8, $0x0D0905010C080400
-DATA swapBytes<>+8(SB)/8, $0x0F0B07030E0A0602
-GLOBL swapBytes<>(SB), RODATA|NOPTR, $16
-DATA signShift<>+0(SB)/8, $0x000000170000001F
-DATA signShift<>+8(SB)/8, $0x000000070000000F
-DATA signShift<>+16(SB)/8, $0x000000130000001B
-DATA signShift<>+24(SB)/8, $0x000000030000000B
-GLOBL signShift<>(SB), RODATA|NOPTR, $32
+// SWAP_BITS swaps the bits of V(lo) that lie s above those of mask with the bits of
+// V(hi) that mask has; the mask of those in V(lo) is its complement.
+#define SWAP_BITS(s, mask, lo, hi) \
+	USHRB(s, lo, 16); \
+	SHLB(s, hi, 17); \
+	BIT(mask, 16, hi); \
+	BIF(mask, 17, lo)
 
-// SWAP4 puts the four rows of a column side by side, in 16 rows of a vector.
-#define SWAP4 \
-	VLD1.P 64(R6), [V0.B16, V1.B16, V2.B16, V3.B16]; \
-	VTBL   V31.B16, [V0.B16], V0.B16; \
-	VTBL   V31.B16, [V1.B16], V1.B16; \
-	VTBL   V31.B16, [V2.B16], V2.B16; \
-	VTBL   V31.B16, [V3.B16], V3.B16; \
-	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(R0)
+// UNPACK does the bytes v, 4+v, 8+v and 12+v of half h of a tile's rows, one of each
+// activation group a. It swaps a with the column k of a bit 4·h+k; then it puts the
+// columns of four rows together.
+#define UNPACK(h, v) \
+	FMOVQ (64+16*h+32*v)(R2), F0; \
+	FMOVQ (64+16*h+32*(v+4))(R2), F1; \
+	FMOVQ (64+16*h+32*(v+8))(R2), F2; \
+	FMOVQ (64+16*h+32*(v+12))(R2), F3; \
+	SWAP_BITS(1, 30, 0, 1); \
+	SWAP_BITS(1, 30, 2, 3); \
+	SWAP_BITS(2, 31, 0, 2); \
+	SWAP_BITS(2, 31, 1, 3); \
+	VTRN1 V1.S4, V0.S4, V4.S4; \
+	VTRN2 V1.S4, V0.S4, V5.S4; \
+	VTRN1 V3.S4, V2.S4, V6.S4; \
+	VTRN2 V3.S4, V2.S4, V7.S4; \
+	VTRN1 V6.D2, V4.D2, V0.D2; \
+	VTRN1 V7.D2, V5.D2, V1.D2; \
+	VTRN2 V6.D2, V4.D2, V2.D2; \
+	VTRN2 V7.D2, V5.D2, V3.D2; \
+	FMOVQ F0, (16*h+64*v)(R0); \
+	FMOVQ F1, (16*h+64*v+32)(R0); \
+	FMOVQ F2, (16*h+64*v+256)(R0); \
+	FMOVQ F3, (16*h+64*v+288)(R0)
+
+#define SCALES16 \
+	VLD1.P 32(R6), [V4.B16, V5.B16]; \
+	FCVTL(4, 0); \
+	FCVTL2(4, 1); \
+	FCVTL(5, 2); \
+	FCVTL2(5, 3); \
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R1)
 
 // func unpackRowsNEON(bits *byte, d *float32, tile *byte, stride uintptr, tiles int)
 TEXT ·unpackRowsNEON(SB), NOSPLIT, $0-40
-	MOVD bits+0(FP), R0
-	MOVD d+8(FP), R1
-	MOVD tile+16(FP), R2
-	MOVD stride+24(FP), R3
-	MOVD tiles+32(FP), R4
-	MOVD $swapBytes<>(SB), R5
-	VLD1 (R5), [V31.B16]
+	MOVD  bits+0(FP), R0
+	MOVD  d+8(FP), R1
+	MOVD  tile+16(FP), R2
+	MOVD  stride+24(FP), R3
+	MOVD  tiles+32(FP), R4
+	VMOVI $0x55, V30.B16
+	VMOVI $0x33, V31.B16
 
 tile:
-	MOVD   R2, R6
-	VLD1.P 32(R6), [V4.B16, V5.B16]
-	FCVTL(4, 0)
-	FCVTL2(4, 1)
-	FCVTL(5, 2)
-	FCVTL2(5, 3)
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R1)
-	SWAP4
-	SWAP4
-	SWAP4
-	SWAP4
+	MOVD R2, R6
+	SCALES16
+	SCALES16
+	UNPACK(0, 0)
+	UNPACK(0, 1)
+	UNPACK(0, 2)
+	UNPACK(0, 3)
+	UNPACK(1, 0)
+	UNPACK(1, 1)
+	UNPACK(1, 2)
+	UNPACK(1, 3)
+	ADD  $512, R0
 	ADD  R3, R2
 	SUBS $1, R4
 	BNE  tile
@@ -283,52 +307,4 @@ round:
 	ADD     R5, R4
 	SUBS    $1, R9
 	BNE     token
-	RET
-
-// SIGNED makes 4 weights: V26 = −d with the sign inverted where the bit is set.
-#define SIGNED(shift, v, i) \
-	USHL(shift, v, i); \
-	AND16(27, i, i); \
-	EOR16(26, i, i)
-
-// func expandNEON(rows *[2048]float32, group *byte)
-TEXT ·expandNEON(SB), NOSPLIT, $0-16
-	MOVD rows+0(FP), R0
-	MOVD group+8(FP), R1
-	ADD  $32, R1, R2
-	MOVD $signShift<>(SB), R3
-	MOVD $64, R4
-	MOVD $-188, R5
-	MOVD $16, R6
-	MOVI(1, 25)
-	SHL(31, 25, 27)
-
-row:
-	VLD1   (R3), [V28.S4, V29.S4]
-	VLD1R.P 2(R1), [V26.H8]
-	FCVTL(26, 26)
-	FNEG(26, 26)
-	VLD1R.P (R2)(R4), [V16.S4]
-	VLD1R.P (R2)(R4), [V17.S4]
-	VLD1R.P (R2)(R4), [V18.S4]
-	VLD1R.P (R2)(R5), [V19.S4]
-	MOVD    $4, R7
-
-columns:
-	SIGNED(28, 16, 0)
-	SIGNED(29, 16, 1)
-	SIGNED(28, 17, 2)
-	SIGNED(29, 17, 3)
-	SIGNED(28, 18, 4)
-	SIGNED(29, 18, 5)
-	SIGNED(28, 19, 6)
-	SIGNED(29, 19, 7)
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R0)
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], 64(R0)
-	VSUB   V25.S4, V28.S4, V28.S4
-	VSUB   V25.S4, V29.S4, V29.S4
-	SUBS   $1, R7
-	BNE    columns
-	SUBS   $1, R6
-	BNE    row
 	RET
