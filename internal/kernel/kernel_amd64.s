@@ -2970,7 +2970,7 @@ done:
 	RET
 
 // func tableFast256x1(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·tableFast256x1(SB), $288-56
 	MOVQ    y+0(FP), AX
 	MOVQ    ystride+8(FP), CX
@@ -2989,11 +2989,13 @@ TEXT ·tableFast256x1(SB), $288-56
 	VMOVDQU weigh1<>+0(SB), Y1
 
 group:
-	LEAQ 64(CX), R10
-	MOVQ R9, R11
-	MOVQ $0x00000004, R12
+	LEAQ       64(CX), R10
+	PREFETCHT0 2304(CX)
+	MOVQ       R9, R11
+	MOVQ       $0x00000004, R12
 
 activations:
+	PREFETCHT0     2304(R10)
 	VMOVDQU        (R10), Y5
 	VPAND          Y0, Y5, Y4
 	VPSRLW         $0x04, Y5, Y5
@@ -3026,6 +3028,7 @@ activations:
 	VPSHUFB        Y5, Y4, Y4
 	VPADDB         Y4, Y3, Y3
 	ADDQ           DI, BX
+	PREFETCHT0     2368(R10)
 	VMOVDQU        64(R10), Y5
 	VPAND          Y0, Y5, Y4
 	VPSRLW         $0x04, Y5, Y5

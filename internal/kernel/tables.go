@@ -43,7 +43,10 @@ func tableMatMul(add tableAdd) func([]float32, int, *Matrix, int, int, []block, 
 			return
 		}
 		size := w.layout.groupBytes()
-		groups := max(1, tableCache*(group1-group0)/blocks[0].bytes())
+		groups := group1 - group0
+		if blocks[0].width > 1 { // a single token takes the weights as they lie in the memory
+			groups = max(1, tableCache*groups/blocks[0].bytes())
+		}
 		tiles := max(1, tileCache/(size*groups))
 		for lo := group0; lo < group1; lo += groups {
 			hi := min(lo+groups, group1)

@@ -14,6 +14,7 @@ const (
 	tableScales = 2 * tableRows
 	tableBytes  = 64 // the tables of 8 columns of a token
 	tableBias   = 512
+	ahead       = 2304 // bytes of a tile that are fetched before they are needed
 )
 
 // tableFast256 looks the sums of four columns up, for the 32 rows of a tile at once:
@@ -47,11 +48,17 @@ func tableFast256(n int) {
 	Label("group")
 	bits, sum, left := GP64(), GP64(), GP64()
 	LEAQ(mem(tile, tableScales), bits)
+	if n == 1 {
+		PREFETCHT0(mem(tile, ahead))
+	}
 	MOVQ(sums, sum)
 	MOVQ(U32(actGroups), left)
 	Label("activations")
 	low, high := ymms(n), ymms(n)
 	for v := range 4 {
+		if n == 1 && v%2 == 0 {
+			PREFETCHT0(mem(bits, 32*v+ahead))
+		}
 		index := ymms(2)
 		VMOVDQU(mem(bits, 32*v), index[1])
 		VPAND(nibble, index[1], index[0])
