@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is one or two commands.
 
-.PHONY: build test lint arm64 cross generate bench microbench fuzz
+.PHONY: build test lint processors test32 cross generate bench microbench fuzz
 
 build: ## one static binary, ./bankai
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bankai ./cmd/bankai
@@ -14,14 +14,20 @@ lint: ## format, vet, staticcheck
 	go tool staticcheck ./...
 
 cross: ## compiles and vets every platform
-	@set -e; for os in linux darwin windows; do for arch in amd64 arm64; do \
-		echo "vet $$os/$$arch"; GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 go vet ./...; \
-		GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 go build -o /dev/null ./cmd/bankai; done; done
+	@set -e; for platform in $(PLATFORMS); do \
+		export GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0; \
+		echo "vet $$platform"; go vet ./...; go build -o /dev/null ./cmd/bankai; done
+	@echo "build wasip1/wasm" # a package that the tests need does not compile for it
+	@GOOS=wasip1 GOARCH=wasm go build ./...
 
-arm64: ## the kernels and the same bits on arm64, under emulation (Debian: qemu-user)
-	BANKAI_REQUIRE_KERNELS=3 GOARCH=arm64 CGO_ENABLED=0 go test -exec "qemu-aarch64 -cpu max" ./internal/kernel
-	BANKAI_REQUIRE_KERNELS=2 GOARCH=arm64 CGO_ENABLED=0 go test -exec "qemu-aarch64 -cpu cortex-a72" ./internal/kernel
-	GOARCH=arm64 CGO_ENABLED=0 go test -exec "qemu-aarch64 -cpu max" -run 'TestBits|TestGolden|TestSampler' ./engine
+PLATFORMS = linux/amd64 linux/arm64 linux/386 linux/riscv64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 js/wasm
+
+processors: ## every kernel set, and the same bits, on processors that are emulated (Debian: qemu-user)
+	.ci/processors
+
+test32: ## what depends on the size of an int, on 32 bits (amd64 with Linux runs 386)
+	GOARCH=386 go test . ./internal/gguf ./internal/mapped ./internal/safetensors ./internal/weights
+	GOARCH=386 go test -run 'TestWork|TestCost' ./engine ./search
 
 generate: ## writes the assembly and the Unicode tables anew
 	go generate ./internal/...

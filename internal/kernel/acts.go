@@ -61,12 +61,12 @@ type Acts struct {
 // the stride tokens that lie together in memory.
 type block struct {
 	token, width, stride int
-	q            []int8
-	scale        []float32
-	nsum         []int32
-	table        []byte
-	packed       []packedSums
-	f            []float32
+	q                    []int8
+	scale                []float32
+	nsum                 []int32
+	table                []byte
+	packed               []packedSums
+	f                    []float32
 }
 
 const (

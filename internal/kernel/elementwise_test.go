@@ -9,7 +9,7 @@ import (
 
 func TestElementwiseEqualsGeneric(t *testing.T) {
 	rng := rand.New(rand.NewPCG(30, 1))
-	for _, s := range sets(t) {
+	for _, s := range sets() {
 		for n := 0; n <= 200; n++ {
 			x, y := testVector(rng, 2*n), testVector(rng, 2*n)
 			want, got := append([]float32(nil), x...), append([]float32(nil), x...)

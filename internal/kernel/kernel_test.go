@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"unsafe"
 )
@@ -69,17 +71,30 @@ func testActs(s *Set, x []float32, tokens, cols int, exact bool) *Acts {
 	return a
 }
 
-// sets returns every set but the oracle. CI sets BANKAI_REQUIRE_KERNELS on
-// machines that must run them all, so that none is skipped silently.
-func sets(t testing.TB) []*Set {
+// sets returns every set that this CPU runs but the oracle.
+func sets() []*Set {
 	all := Available()
-	if want := os.Getenv("BANKAI_REQUIRE_KERNELS"); want != "" && fmt.Sprint(len(all)) != want {
-		t.Fatalf("BANKAI_REQUIRE_KERNELS=%s, but this CPU runs %d", want, len(all))
-	}
-	if len(all) == 1 {
-		t.Log("SKIPPED: this CPU runs no assembly kernels; only the generic set is tested here")
-	}
 	return all[:len(all)-1]
+}
+
+// TestAvailable names the sets that are tested here, and those that this CPU
+// cannot run. BANKAI_REQUIRE_KERNELS lists which must be the former, fastest first:
+// .ci/processors sets it, so that no kernel goes untested unnoticed.
+func TestAvailable(t *testing.T) {
+	var runs, not []string
+	for _, s := range Available() {
+		runs = append(runs, s.Name)
+	}
+	for _, s := range assembly {
+		if !slices.Contains(runs, s.Name) {
+			not = append(not, s.Name)
+		}
+	}
+	got := strings.Join(runs, ",")
+	if want := os.Getenv("BANKAI_REQUIRE_KERNELS"); want != "" && got != want {
+		t.Errorf("this CPU runs %s, but BANKAI_REQUIRE_KERNELS=%s", got, want)
+	}
+	t.Logf("tested here: %s; not: %s.", got, strings.Join(not, ","))
 }
 
 // layouts are all there are: their Go code runs on every CPU.
@@ -134,7 +149,7 @@ func TestGenericIsRight(t *testing.T) {
 
 func TestSetsEqualGeneric(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 1))
-	for _, s := range sets(t) {
+	for _, s := range sets() {
 		for tokens := 1; tokens <= 19; tokens++ {
 			rows, cols := 1+rng.IntN(50), GroupSize*(1+rng.IntN(5))
 			_, m, _ := testMatrix(rng, rows, cols)
@@ -169,7 +184,7 @@ func TestLargestSums(t *testing.T) {
 	m := packed(Generic, blocks, rows, cols)
 	want, got := make([]float32, tokens*rows), make([]float32, tokens*rows)
 	Generic.MatMul(want, rows, m, testActs(Generic, x, tokens, cols, false), 0, m.Tiles())
-	for _, s := range sets(t) {
+	for _, s := range sets() {
 		sm := repacked(s, m)
 		s.MatMul(got, rows, sm, testActs(s, x, tokens, cols, false), 0, sm.Tiles())
 		sameBits(t, s.Name, got, want)
@@ -229,7 +244,7 @@ func TestEveryScale(t *testing.T) {
 	for _, exact := range []bool{false, true} {
 		want, got := make([]float32, rows), make([]float32, rows)
 		Generic.MatMul(want, rows, m, testActs(Generic, x, 1, GroupSize, exact), 0, m.Tiles())
-		for _, s := range sets(t) {
+		for _, s := range sets() {
 			sm := packed(s, blocks, rows, GroupSize)
 			s.MatMul(got, rows, sm, testActs(s, x, 1, GroupSize, exact), 0, sm.Tiles())
 			sameBits(t, fmt.Sprintf("%s exact=%v", s.Name, exact), got, want)
@@ -315,7 +330,7 @@ func TestQuantizeEdges(t *testing.T) {
 			x[i] = f(i)
 		}
 		q, scale := quantized(Generic, testActs(Generic, x, 1, 256, false))
-		for _, s := range sets(t) {
+		for _, s := range sets() {
 			gotQ, gotScale := quantized(s, testActs(s, x, 1, 256, false))
 			sameBits(t, s.Name+" scale of "+name, gotScale, scale)
 			for i := range q {
@@ -361,7 +376,7 @@ func quantized(s *Set, a *Acts) (q []int, scale []float32) {
 
 func TestFloatKernelsEqualGeneric(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 1))
-	for _, s := range sets(t) {
+	for _, s := range sets() {
 		for n := 0; n <= 200; n++ {
 			x, g := testVector(rng, n), testVector(rng, n)
 			for i := range g {
@@ -498,6 +513,10 @@ func TestMath(t *testing.T) {
 }
 
 func TestPick(t *testing.T) {
+	t.Setenv("BANKAI_KERNEL", "")
+	if s, err := Pick(""); err != nil || s != Available()[0] {
+		t.Errorf("the fastest set is %s, but %v was picked, %v", Available()[0].Name, s, err)
+	}
 	t.Setenv("BANKAI_KERNEL", "generic")
 	if s, err := Pick(""); err != nil || s != Generic {
 		t.Errorf("BANKAI_KERNEL=generic gives %v, %v", s, err)
@@ -514,7 +533,7 @@ func TestPeak(t *testing.T) {
 	if Generic.Peak() != 0 {
 		t.Error("the oracle claims a limit")
 	}
-	for _, s := range sets(t) {
+	for _, s := range sets() {
 		if p := s.Peak(); s.peak != nil && !(p > 1e8) {
 			t.Errorf("%s: %v products a second", s.Name, p)
 		}
@@ -525,7 +544,7 @@ func BenchmarkMatMul(b *testing.B) {
 	rng := rand.New(rand.NewPCG(9, 1))
 	const rows, cols = 4096, 4096
 	blocks, _, _ := testMatrix(rng, rows, cols)
-	for _, s := range sets(b) {
+	for _, s := range sets() {
 		m := packed(s, blocks, rows, cols)
 		for _, exact := range []bool{false, true} {
 			for _, tokens := range []int{1, 2, 4, 8, 64} {

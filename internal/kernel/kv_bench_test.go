@@ -70,7 +70,7 @@ func BenchmarkKV(b *testing.B) {
 			report(b, len(raw)/2+len(raw)/2/ActGroup*4)
 		})
 	}
-	for _, s := range sets(b) {
+	for _, s := range sets() {
 		for _, n := range []int{1, 2, 4} {
 			q := testQueries(s, testVector(rng, n*benchDim), n)
 			w, out := testWeights(rng, n*benchPositions), make([]float32, n*benchDim)

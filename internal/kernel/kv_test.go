@@ -125,7 +125,7 @@ func TestGenericKVIsExact(t *testing.T) {
 
 func TestKVEqualsGeneric(t *testing.T) {
 	rng := rand.New(rand.NewPCG(22, 1))
-	for _, s := range sets(t) {
+	for _, s := range sets() {
 		for _, d := range headDims {
 			const blocks = 3
 			r, k, v := testKV(rng, Generic, d, blocks)
@@ -214,7 +214,7 @@ func TestKVQuantizeEdges(t *testing.T) {
 			w[i] = max(min(k[i], 1e6), -1e6)
 		}
 		Generic.AddValues(values, w, d, KVLen, want, 1, nil)
-		for _, s := range sets(t) {
+		for _, s := range sets() {
 			what := s.Name + " " + name
 			sameKV(t, what, storeKV(s, d, k, k), want)
 			sameQueries(t, what, testQueries(s, k, KVLen), q)
@@ -248,7 +248,7 @@ func TestKVExtremes(t *testing.T) {
 		Generic.Scores(want, KVLen, q, b, 1, nil)
 		values, sum := make([]float32, n*d), make([]float32, n*d)
 		Generic.AddValues(values, x, KVLen, n, b, 1, nil)
-		for _, s := range sets(t) {
+		for _, s := range sets() {
 			s.Scores(got, KVLen, q, b, 1, nil)
 			sameBits(t, s.Name+" "+name, got, want)
 			s.AddValues(sum, x, KVLen, n, b, 1, nil)

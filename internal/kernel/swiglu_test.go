@@ -9,7 +9,7 @@ import (
 
 func TestSwiGLUGradEqualsGeneric(t *testing.T) {
 	rng := rand.New(rand.NewPCG(40, 1))
-	for _, s := range sets(t) {
+	for _, s := range sets() {
 		for n := 0; n <= 200; n++ {
 			dh, gate, up := testVector(rng, n), testVector(rng, n), testVector(rng, n)
 			for i := range gate {
@@ -42,7 +42,7 @@ func TestSwiGLUGradEdges(t *testing.T) {
 			t.Errorf("gate %v: result %d is %v", gate[i%n], i/n, v)
 		}
 	}
-	for _, s := range sets(t) {
+	for _, s := range sets() {
 		got := make([]float32, 2*n)
 		s.SwiGLUGrad(got[:n], got[n:], ones, gate, ones)
 		sameBits(t, s.Name, got, want)

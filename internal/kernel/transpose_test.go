@@ -101,7 +101,7 @@ func TestTransposeEqualsGeneric(t *testing.T) {
 			dy := gradient(rng, kind, tokens*rows)
 			for _, exact := range []bool{false, true} {
 				want := matMulT(Generic, m, dy, tokens, exact)
-				for _, s := range sets(t) {
+				for _, s := range sets() {
 					got := matMulT(s, m, dy, tokens, exact)
 					sameBits(t, fmt.Sprintf("%s %s exact=%v %d×%d, %d tokens", s.Name, kind, exact, rows, cols, tokens), got, want)
 				}
@@ -119,7 +119,7 @@ func TestTransposeEveryRows(t *testing.T) {
 		dy := gradient(rng, "normal", tokens*rows)
 		for _, exact := range []bool{false, true} {
 			want := matMulT(Generic, m, dy, tokens, exact)
-			for _, s := range sets(t) {
+			for _, s := range sets() {
 				sameBits(t, fmt.Sprintf("%s exact=%v %d rows", s.Name, exact, rows), matMulT(s, m, dy, tokens, exact), want)
 			}
 		}
@@ -220,7 +220,7 @@ func BenchmarkMatMulT(b *testing.B) {
 	const rows, cols, tokens = 4096, 4096, 64
 	_, m, _ := testMatrix(rng, rows, cols)
 	dy, dx := testVector(rng, tokens*rows), make([]float32, tokens*cols)
-	for _, s := range sets(b) {
+	for _, s := range sets() {
 		m := repacked(s, m)
 		for _, exact := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%s/exact=%v/tokens=%d", s.Name, exact, tokens), func(b *testing.B) {
