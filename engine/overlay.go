@@ -95,7 +95,8 @@ type correction struct {
 	rows  []float32 // [tokens, patch.weights.Rows], with room for whole blocks
 }
 
-// corrections lists what the regions' overlays change in y = w·acts.
+// corrections lists what the regions' overlays change in y = w·acts. Their weights,
+// which no other sequence reads, come from memory while the product is computed.
 func (b *Batch) corrections(w *kernel.Matrix, overlaid []region) []correction {
 	b.fixes, b.fixed = b.fixes[:0], b.fixed[:0]
 	n := 0
@@ -103,6 +104,9 @@ func (b *Batch) corrections(w *kernel.Matrix, overlaid []region) []correction {
 		if patch := r.overlay.of(w); patch != nil {
 			b.fixes = append(b.fixes, correction{region: r, patch: patch})
 			n += patch.room(r)
+			if patch.weights != nil {
+				b.model.kernel.Fetch(patch.weights)
+			}
 		}
 	}
 	b.fixed = resize(b.fixed, n)

@@ -45,6 +45,9 @@ type Set struct {
 	swigluGrad  func(dgate, dup, dh, gate, up []float32)
 	expSum      func(x []float32, max float32) float32
 
+	// fetch begins to bring memory into the caches; nil if the set cannot.
+	fetch func(p *byte, lines int)
+
 	// peak runs nothing but the instructions that multiply, peakMACs products a
 	// round; nil if the set has no such loop.
 	peak     func(rounds int)
@@ -124,6 +127,13 @@ func (s *Set) MatMul(y []float32, ystride int, w *Matrix, x *Acts, tile0, tile1 
 // MatMulPart is MatMul for all tiles and the tokens of p, [p.Tokens, w.Rows].
 func (s *Set) MatMulPart(y []float32, w *Matrix, p *Part) {
 	s.matMul(y, w.Rows, w, 0, w.Cols/GroupSize, p.blocks, p.exact, 0, w.Tiles())
+}
+
+// Fetch begins to bring w into the caches: it is small, and needed soon.
+func (s *Set) Fetch(w *Matrix) {
+	if s.fetch != nil {
+		s.fetch(&w.packed[0], len(w.packed)/64)
+	}
 }
 
 // MatMulGroup is MatMul for one group of columns only: what they contribute to y.

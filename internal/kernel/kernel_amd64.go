@@ -43,6 +43,7 @@ var avx512 = &Set{
 	swiglu:      swigluBy(swiglu512),
 	swigluGrad:  swigluGradBy(swigluGrad512),
 	expSum:      avx512ExpSum,
+	fetch:       fetch256,
 	peak:        peak512,
 	peakMACs:    16 * 64,
 
@@ -70,6 +71,7 @@ var avx2 = &Set{
 	swiglu:      swigluBy(swiglu256),
 	swigluGrad:  swigluGradBy(swigluGrad256),
 	expSum:      avx2ExpSum,
+	fetch:       fetch256,
 	peak:        peak256,
 	peakMACs:    8 * 64,
 

@@ -2971,232 +2971,1403 @@ done:
 
 // func tableFast256x1(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
 // Requires: AVX, AVX2, F16C, MMX+
-TEXT ·tableFast256x1(SB), $288-56
-	MOVQ    y+0(FP), AX
-	MOVQ    ystride+8(FP), CX
-	MOVQ    tile+16(FP), CX
-	MOVQ    groups+24(FP), DX
-	MOVQ    table+32(FP), BX
-	MOVQ    scale+40(FP), SI
-	MOVQ    stride+48(FP), R8
-	SHLQ    $0x02, R8
-	MOVQ    R8, DI
-	SHLQ    $0x04, DI
-	LEAQ    (SP), R9
-	ADDQ    $0x1f, R9
-	ANDQ    $-32, R9
-	VMOVDQU nibble1<>+0(SB), Y0
-	VMOVDQU weigh1<>+0(SB), Y1
+TEXT ·tableFast256x1(SB), NOSPLIT, $0-56
+	MOVQ         y+0(FP), AX
+	MOVQ         tile+16(FP), CX
+	MOVQ         groups+24(FP), DX
+	MOVQ         table+32(FP), BX
+	MOVQ         scale+40(FP), SI
+	MOVQ         stride+48(FP), DI
+	MOVQ         DI, R8
+	SHLQ         $0x06, R8
+	MOVL         $0x0f0f0f0f, R9
+	VMOVD        R9, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x20012001, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x4b004b00, R9
+	VMOVD        R9, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x4b001000, R9
+	VMOVD        R9, X3
+	VPBROADCASTD X3, Y3
 
 group:
-	LEAQ       64(CX), R10
-	PREFETCHT0 2304(CX)
-	MOVQ       R9, R11
-	MOVQ       $0x00000004, R12
-
-activations:
-	PREFETCHT0     2304(R10)
-	VMOVDQU        (R10), Y5
-	VPAND          Y0, Y5, Y4
-	VPSRLW         $0x04, Y5, Y5
-	VPAND          Y0, Y5, Y5
-	VBROADCASTI128 (BX), Y2
-	VPSHUFB        Y4, Y2, Y2
-	VBROADCASTI128 16(BX), Y3
-	VPSHUFB        Y4, Y3, Y3
-	VBROADCASTI128 32(BX), Y4
+	PREFETCHT0     2304(CX)
+	PREFETCHT0     2368(CX)
+	VMOVDQU        64(CX), Y6
+	VPAND          Y0, Y6, Y5
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          Y0, Y6, Y6
+	VBROADCASTI128 (BX), Y4
 	VPSHUFB        Y5, Y4, Y4
-	VPADDB         Y4, Y2, Y2
-	VBROADCASTI128 48(BX), Y4
-	VPSHUFB        Y5, Y4, Y4
-	VPADDB         Y4, Y3, Y3
-	ADDQ           DI, BX
-	VMOVDQU        32(R10), Y5
-	VPAND          Y0, Y5, Y4
-	VPSRLW         $0x04, Y5, Y5
-	VPAND          Y0, Y5, Y5
-	VBROADCASTI128 (BX), Y6
-	VPSHUFB        Y4, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VBROADCASTI128 16(BX), Y6
-	VPSHUFB        Y4, Y6, Y6
-	VPADDB         Y6, Y3, Y3
-	VBROADCASTI128 32(BX), Y4
-	VPSHUFB        Y5, Y4, Y4
-	VPADDB         Y4, Y2, Y2
-	VBROADCASTI128 48(BX), Y4
-	VPSHUFB        Y5, Y4, Y4
-	VPADDB         Y4, Y3, Y3
-	ADDQ           DI, BX
-	PREFETCHT0     2368(R10)
-	VMOVDQU        64(R10), Y5
-	VPAND          Y0, Y5, Y4
-	VPSRLW         $0x04, Y5, Y5
-	VPAND          Y0, Y5, Y5
-	VBROADCASTI128 (BX), Y6
-	VPSHUFB        Y4, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VBROADCASTI128 16(BX), Y6
-	VPSHUFB        Y4, Y6, Y6
-	VPADDB         Y6, Y3, Y3
-	VBROADCASTI128 32(BX), Y4
-	VPSHUFB        Y5, Y4, Y4
-	VPADDB         Y4, Y2, Y2
-	VBROADCASTI128 48(BX), Y4
-	VPSHUFB        Y5, Y4, Y4
-	VPADDB         Y4, Y3, Y3
-	ADDQ           DI, BX
-	VMOVDQU        96(R10), Y5
-	VPAND          Y0, Y5, Y4
-	VPSRLW         $0x04, Y5, Y5
-	VPAND          Y0, Y5, Y5
-	VBROADCASTI128 (BX), Y6
-	VPSHUFB        Y4, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VBROADCASTI128 16(BX), Y6
-	VPSHUFB        Y4, Y6, Y6
-	VPADDB         Y6, Y3, Y3
-	VBROADCASTI128 32(BX), Y4
-	VPSHUFB        Y5, Y4, Y4
-	VPADDB         Y4, Y2, Y2
-	VBROADCASTI128 48(BX), Y4
-	VPSHUFB        Y5, Y4, Y4
-	VPADDB         Y4, Y3, Y3
-	ADDQ           DI, BX
-	VPUNPCKLBW     Y3, Y2, Y4
-	VPUNPCKHBW     Y3, Y2, Y3
-	VPMADDUBSW     Y1, Y4, Y4
-	VPMADDUBSW     Y1, Y3, Y3
-	VMOVDQA        Y4, (R11)
-	VMOVDQA        Y3, 32(R11)
-	ADDQ           $0x00000080, R10
-	ADDQ           $0x00000040, R11
-	DECQ           R12
-	JNZ            activations
-	MOVQ           AX, R10
-	MOVL           $0x4b004b00, R11
-	VMOVD          R11, X2
-	VPBROADCASTD   X2, Y2
-	MOVL           $0x4b001000, R11
-	VMOVD          R11, X3
-	VPBROADCASTD   X3, Y3
-	VBROADCASTSS   (SI), Y7
-	ADDQ           R8, SI
-	VMOVDQA        (R9), Y5
+	VBROADCASTI128 16(BX), Y7
+	VPSHUFB        Y5, Y7, Y7
+	VBROADCASTI128 32(BX), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VBROADCASTI128 48(BX), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y7, Y7
+	ADDQ           R8, BX
+	VMOVDQU        96(CX), Y6
+	VPAND          Y0, Y6, Y5
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          Y0, Y6, Y6
+	VBROADCASTI128 (BX), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 16(BX), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y7, Y7
+	VBROADCASTI128 32(BX), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VBROADCASTI128 48(BX), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y7, Y7
+	ADDQ           R8, BX
+	PREFETCHT0     2432(CX)
+	VMOVDQU        128(CX), Y6
+	VPAND          Y0, Y6, Y5
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          Y0, Y6, Y6
+	VBROADCASTI128 (BX), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 16(BX), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y7, Y7
+	VBROADCASTI128 32(BX), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VBROADCASTI128 48(BX), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y7, Y7
+	ADDQ           R8, BX
+	VMOVDQU        160(CX), Y6
+	VPAND          Y0, Y6, Y5
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          Y0, Y6, Y6
+	VBROADCASTI128 (BX), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 16(BX), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y7, Y7
+	VBROADCASTI128 32(BX), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VBROADCASTI128 48(BX), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y7, Y7
+	ADDQ           R8, BX
+	VBROADCASTSS   (SI), Y8
+	LEAQ           (SI)(DI*4), SI
+	VPUNPCKLBW     Y7, Y4, Y5
+	VPUNPCKHBW     Y7, Y4, Y7
+	VPMADDUBSW     Y1, Y5, Y5
+	VPMADDUBSW     Y1, Y7, Y7
 	VPUNPCKLWD     Y2, Y5, Y4
 	VPUNPCKHWD     Y2, Y5, Y5
 	VSUBPS         Y3, Y4, Y4
-	VMULPS         Y7, Y4, Y4
+	VMULPS         Y8, Y4, Y4
 	VSUBPS         Y3, Y5, Y5
-	VMULPS         Y7, Y5, Y5
-	VMOVDQA        32(R9), Y8
-	VPUNPCKLWD     Y2, Y8, Y6
-	VPUNPCKHWD     Y2, Y8, Y8
+	VMULPS         Y8, Y5, Y5
+	VPUNPCKLWD     Y2, Y7, Y6
+	VPUNPCKHWD     Y2, Y7, Y7
 	VSUBPS         Y3, Y6, Y6
-	VMULPS         Y7, Y6, Y6
+	VMULPS         Y8, Y6, Y6
+	VSUBPS         Y3, Y7, Y7
+	VMULPS         Y8, Y7, Y7
+	PREFETCHT0     2496(CX)
+	VMOVDQU        192(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y8
+	VPSHUFB        Y10, Y8, Y8
+	VBROADCASTI128 16(BX), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	VMOVDQU        224(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 16(BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	PREFETCHT0     2560(CX)
+	VMOVDQU        256(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 16(BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	VMOVDQU        288(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 16(BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	VBROADCASTSS   (SI), Y10
+	LEAQ           (SI)(DI*4), SI
+	VPUNPCKLBW     Y9, Y8, Y11
+	VPUNPCKHBW     Y9, Y8, Y9
+	VPMADDUBSW     Y1, Y11, Y11
+	VPMADDUBSW     Y1, Y9, Y9
+	VPUNPCKLWD     Y2, Y11, Y8
+	VPUNPCKHWD     Y2, Y11, Y11
 	VSUBPS         Y3, Y8, Y8
-	VMULPS         Y7, Y8, Y7
-	VBROADCASTSS   (SI), Y8
-	ADDQ           R8, SI
-	VMOVDQA        64(R9), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
+	VMULPS         Y10, Y8, Y8
+	VADDPS         Y8, Y4, Y4
+	VSUBPS         Y3, Y11, Y11
+	VMULPS         Y10, Y11, Y11
+	VADDPS         Y11, Y5, Y5
+	VPUNPCKLWD     Y2, Y9, Y8
 	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y10, Y8, Y8
+	VADDPS         Y8, Y6, Y6
 	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        96(R9), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
+	VMULPS         Y10, Y9, Y9
 	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   (SI), Y8
-	ADDQ           R8, SI
-	VMOVDQA        128(R9), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
+	PREFETCHT0     2624(CX)
+	VMOVDQU        320(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y8
+	VPSHUFB        Y10, Y8, Y8
+	VBROADCASTI128 16(BX), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	VMOVDQU        352(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 16(BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	PREFETCHT0     2688(CX)
+	VMOVDQU        384(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 16(BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	VMOVDQU        416(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 16(BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	VBROADCASTSS   (SI), Y10
+	LEAQ           (SI)(DI*4), SI
+	VPUNPCKLBW     Y9, Y8, Y11
+	VPUNPCKHBW     Y9, Y8, Y9
+	VPMADDUBSW     Y1, Y11, Y11
+	VPMADDUBSW     Y1, Y9, Y9
+	VPUNPCKLWD     Y2, Y11, Y8
+	VPUNPCKHWD     Y2, Y11, Y11
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y10, Y8, Y8
+	VADDPS         Y8, Y4, Y4
+	VSUBPS         Y3, Y11, Y11
+	VMULPS         Y10, Y11, Y11
+	VADDPS         Y11, Y5, Y5
+	VPUNPCKLWD     Y2, Y9, Y8
 	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y10, Y8, Y8
+	VADDPS         Y8, Y6, Y6
 	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        160(R9), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
+	VMULPS         Y10, Y9, Y9
 	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   (SI), Y8
-	ADDQ           R8, SI
-	VMOVDQA        192(R9), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
+	PREFETCHT0     2752(CX)
+	VMOVDQU        448(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y8
+	VPSHUFB        Y10, Y8, Y8
+	VBROADCASTI128 16(BX), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	VMOVDQU        480(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 16(BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	PREFETCHT0     2816(CX)
+	VMOVDQU        512(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 16(BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	VMOVDQU        544(CX), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 16(BX), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 32(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y8, Y8
+	VBROADCASTI128 48(BX), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	ADDQ           R8, BX
+	VBROADCASTSS   (SI), Y10
+	LEAQ           (SI)(DI*4), SI
+	VPUNPCKLBW     Y9, Y8, Y11
+	VPUNPCKHBW     Y9, Y8, Y9
+	VPMADDUBSW     Y1, Y11, Y11
+	VPMADDUBSW     Y1, Y9, Y9
+	VPUNPCKLWD     Y2, Y11, Y8
+	VPUNPCKHWD     Y2, Y11, Y11
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y10, Y8, Y8
+	VADDPS         Y8, Y4, Y4
+	VSUBPS         Y3, Y11, Y11
+	VMULPS         Y10, Y11, Y11
+	VADDPS         Y11, Y5, Y5
+	VPUNPCKLWD     Y2, Y9, Y8
 	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y10, Y8, Y8
+	VADDPS         Y8, Y6, Y6
 	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        224(R9), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
+	VMULPS         Y10, Y9, Y9
 	VADDPS         Y9, Y7, Y7
-	VCVTPH2PS      (CX), Y2
-	VMULPS         Y2, Y4, Y4
-	VADDPS         (R10), Y4, Y4
-	VMOVUPS        Y4, (R10)
-	VCVTPH2PS      16(CX), Y2
-	VMULPS         Y2, Y5, Y5
-	VADDPS         32(R10), Y5, Y5
-	VMOVUPS        Y5, 32(R10)
-	VCVTPH2PS      32(CX), Y2
-	VMULPS         Y2, Y6, Y6
-	VADDPS         64(R10), Y6, Y6
-	VMOVUPS        Y6, 64(R10)
-	VCVTPH2PS      48(CX), Y2
-	VMULPS         Y2, Y7, Y7
-	VADDPS         96(R10), Y7, Y7
-	VMOVUPS        Y7, 96(R10)
+	VCVTPH2PS      (CX), Y8
+	VMULPS         Y8, Y4, Y4
+	VADDPS         (AX), Y4, Y4
+	VMOVUPS        Y4, (AX)
+	VCVTPH2PS      16(CX), Y4
+	VMULPS         Y4, Y5, Y5
+	VADDPS         32(AX), Y5, Y5
+	VMOVUPS        Y5, 32(AX)
+	VCVTPH2PS      32(CX), Y4
+	VMULPS         Y4, Y6, Y6
+	VADDPS         64(AX), Y6, Y6
+	VMOVUPS        Y6, 64(AX)
+	VCVTPH2PS      48(CX), Y4
+	VMULPS         Y4, Y7, Y7
+	VADDPS         96(AX), Y7, Y7
+	VMOVUPS        Y7, 96(AX)
 	ADDQ           $0x00000240, CX
 	DECQ           DX
 	JNZ            group
 	VZEROUPPER
 	RET
 
-DATA nibble1<>+0(SB)/4, $0x0f0f0f0f
-DATA nibble1<>+4(SB)/4, $0x0f0f0f0f
-DATA nibble1<>+8(SB)/4, $0x0f0f0f0f
-DATA nibble1<>+12(SB)/4, $0x0f0f0f0f
-DATA nibble1<>+16(SB)/4, $0x0f0f0f0f
-DATA nibble1<>+20(SB)/4, $0x0f0f0f0f
-DATA nibble1<>+24(SB)/4, $0x0f0f0f0f
-DATA nibble1<>+28(SB)/4, $0x0f0f0f0f
-GLOBL nibble1<>(SB), RODATA|NOPTR, $32
+// func tableFast256x2(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
+// Requires: AVX, AVX2, F16C
+TEXT ·tableFast256x2(SB), $544-56
+	MOVQ    y+0(FP), AX
+	MOVQ    ystride+8(FP), CX
+	MOVQ    tile+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	MOVQ    table+32(FP), SI
+	MOVQ    scale+40(FP), DI
+	LEAQ    (SP), R8
+	ADDQ    $0x1f, R8
+	ANDQ    $-32, R8
+	VMOVDQU nibble2<>+0(SB), Y0
+	VMOVDQU weigh2<>+0(SB), Y1
 
-DATA weigh1<>+0(SB)/4, $0x20012001
-DATA weigh1<>+4(SB)/4, $0x20012001
-DATA weigh1<>+8(SB)/4, $0x20012001
-DATA weigh1<>+12(SB)/4, $0x20012001
-DATA weigh1<>+16(SB)/4, $0x20012001
-DATA weigh1<>+20(SB)/4, $0x20012001
-DATA weigh1<>+24(SB)/4, $0x20012001
-DATA weigh1<>+28(SB)/4, $0x20012001
-GLOBL weigh1<>(SB), RODATA|NOPTR, $32
+group:
+	LEAQ 64(DX), R9
+	MOVQ R8, R10
+	MOVQ $0x00000004, R11
+
+activations:
+	VMOVDQU        (R9), Y7
+	VPAND          Y0, Y7, Y6
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          Y0, Y7, Y7
+	VBROADCASTI128 (SI), Y2
+	VPSHUFB        Y6, Y2, Y2
+	VBROADCASTI128 16(SI), Y4
+	VPSHUFB        Y6, Y4, Y4
+	VBROADCASTI128 32(SI), Y3
+	VPSHUFB        Y7, Y3, Y3
+	VPADDB         Y3, Y2, Y2
+	VBROADCASTI128 48(SI), Y3
+	VPSHUFB        Y7, Y3, Y3
+	VPADDB         Y3, Y4, Y4
+	VBROADCASTI128 64(SI), Y3
+	VPSHUFB        Y6, Y3, Y3
+	VBROADCASTI128 80(SI), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VBROADCASTI128 96(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 112(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VMOVDQU        32(R9), Y7
+	VPAND          Y0, Y7, Y6
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          Y0, Y7, Y7
+	VBROADCASTI128 128(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 144(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 160(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 176(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 192(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y3, Y3
+	VBROADCASTI128 208(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y5, Y5
+	VBROADCASTI128 224(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 240(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VMOVDQU        64(R9), Y7
+	VPAND          Y0, Y7, Y6
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          Y0, Y7, Y7
+	VBROADCASTI128 256(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 272(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 288(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 304(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 320(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y3, Y3
+	VBROADCASTI128 336(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y5, Y5
+	VBROADCASTI128 352(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 368(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VMOVDQU        96(R9), Y7
+	VPAND          Y0, Y7, Y6
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          Y0, Y7, Y7
+	VBROADCASTI128 384(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 400(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 416(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y2, Y2
+	VBROADCASTI128 432(SI), Y8
+	VPSHUFB        Y7, Y8, Y8
+	VPADDB         Y8, Y4, Y4
+	VBROADCASTI128 448(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y3, Y3
+	VBROADCASTI128 464(SI), Y8
+	VPSHUFB        Y6, Y8, Y8
+	VPADDB         Y8, Y5, Y5
+	VBROADCASTI128 480(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y3, Y3
+	VBROADCASTI128 496(SI), Y6
+	VPSHUFB        Y7, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPUNPCKLBW     Y4, Y2, Y6
+	VPUNPCKHBW     Y4, Y2, Y4
+	VPMADDUBSW     Y1, Y6, Y6
+	VPMADDUBSW     Y1, Y4, Y4
+	VMOVDQA        Y6, (R10)
+	VMOVDQA        Y4, 32(R10)
+	VPUNPCKLBW     Y5, Y3, Y2
+	VPUNPCKHBW     Y5, Y3, Y5
+	VPMADDUBSW     Y1, Y2, Y2
+	VPMADDUBSW     Y1, Y5, Y5
+	VMOVDQA        Y2, 64(R10)
+	VMOVDQA        Y5, 96(R10)
+	ADDQ           $0x00000080, R9
+	ADDQ           $0x00000200, SI
+	ADDQ           $0x00000080, R10
+	DECQ           R11
+	JNZ            activations
+	MOVQ           AX, R9
+	MOVL           $0x4b004b00, R10
+	VMOVD          R10, X2
+	VPBROADCASTD   X2, Y2
+	MOVL           $0x4b001000, R10
+	VMOVD          R10, X3
+	VPBROADCASTD   X3, Y3
+	VBROADCASTSS   (DI), Y7
+	VMOVDQA        (R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        32(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   8(DI), Y8
+	VMOVDQA        128(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        160(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   16(DI), Y8
+	VMOVDQA        256(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        288(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   24(DI), Y8
+	VMOVDQA        384(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        416(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y8
+	VMULPS         Y8, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y4
+	VMULPS         Y4, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y4
+	VMULPS         Y4, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y4
+	VMULPS         Y4, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           CX, R9
+	VBROADCASTSS   4(DI), Y7
+	VMOVDQA        64(R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        96(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   12(DI), Y8
+	VMOVDQA        192(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        224(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   20(DI), Y8
+	VMOVDQA        320(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        352(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   28(DI), Y8
+	VMOVDQA        448(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        480(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y2
+	VMULPS         Y2, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y2
+	VMULPS         Y2, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y2
+	VMULPS         Y2, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           $0x00000240, DX
+	ADDQ           $0x00000020, DI
+	DECQ           BX
+	JNZ            group
+	VZEROUPPER
+	RET
+
+DATA nibble2<>+0(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+4(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+8(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+12(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+16(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+20(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+24(SB)/4, $0x0f0f0f0f
+DATA nibble2<>+28(SB)/4, $0x0f0f0f0f
+GLOBL nibble2<>(SB), RODATA|NOPTR, $32
+
+DATA weigh2<>+0(SB)/4, $0x20012001
+DATA weigh2<>+4(SB)/4, $0x20012001
+DATA weigh2<>+8(SB)/4, $0x20012001
+DATA weigh2<>+12(SB)/4, $0x20012001
+DATA weigh2<>+16(SB)/4, $0x20012001
+DATA weigh2<>+20(SB)/4, $0x20012001
+DATA weigh2<>+24(SB)/4, $0x20012001
+DATA weigh2<>+28(SB)/4, $0x20012001
+GLOBL weigh2<>(SB), RODATA|NOPTR, $32
+
+// func tableFast256x4(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
+// Requires: AVX, AVX2, F16C
+TEXT ·tableFast256x4(SB), $1056-56
+	MOVQ    y+0(FP), AX
+	MOVQ    ystride+8(FP), CX
+	MOVQ    tile+16(FP), DX
+	MOVQ    groups+24(FP), BX
+	MOVQ    table+32(FP), SI
+	MOVQ    scale+40(FP), DI
+	LEAQ    (SP), R8
+	ADDQ    $0x1f, R8
+	ANDQ    $-32, R8
+	VMOVDQU nibble4<>+0(SB), Y0
+	VMOVDQU weigh4<>+0(SB), Y1
+
+group:
+	LEAQ 64(DX), R9
+	MOVQ R8, R10
+	MOVQ $0x00000004, R11
+
+activations:
+	VMOVDQU        (R9), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 (SI), Y2
+	VPSHUFB        Y10, Y2, Y2
+	VBROADCASTI128 16(SI), Y6
+	VPSHUFB        Y10, Y6, Y6
+	VBROADCASTI128 32(SI), Y3
+	VPSHUFB        Y11, Y3, Y3
+	VPADDB         Y3, Y2, Y2
+	VBROADCASTI128 48(SI), Y3
+	VPSHUFB        Y11, Y3, Y3
+	VPADDB         Y3, Y6, Y6
+	VBROADCASTI128 64(SI), Y3
+	VPSHUFB        Y10, Y3, Y3
+	VBROADCASTI128 80(SI), Y7
+	VPSHUFB        Y10, Y7, Y7
+	VBROADCASTI128 96(SI), Y4
+	VPSHUFB        Y11, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VBROADCASTI128 112(SI), Y4
+	VPSHUFB        Y11, Y4, Y4
+	VPADDB         Y4, Y7, Y7
+	VBROADCASTI128 128(SI), Y4
+	VPSHUFB        Y10, Y4, Y4
+	VBROADCASTI128 144(SI), Y8
+	VPSHUFB        Y10, Y8, Y8
+	VBROADCASTI128 160(SI), Y5
+	VPSHUFB        Y11, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VBROADCASTI128 176(SI), Y5
+	VPSHUFB        Y11, Y5, Y5
+	VPADDB         Y5, Y8, Y8
+	VBROADCASTI128 192(SI), Y5
+	VPSHUFB        Y10, Y5, Y5
+	VBROADCASTI128 208(SI), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 224(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y5, Y5
+	VBROADCASTI128 240(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VMOVDQU        32(R9), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 256(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 272(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 288(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 304(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 320(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 336(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 352(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 368(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 384(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 400(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 416(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 432(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 448(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y5, Y5
+	VBROADCASTI128 464(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 480(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y5, Y5
+	VBROADCASTI128 496(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VMOVDQU        64(R9), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 512(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 528(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 544(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 560(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 576(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 592(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 608(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 624(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 640(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 656(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 672(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 688(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 704(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y5, Y5
+	VBROADCASTI128 720(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 736(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y5, Y5
+	VBROADCASTI128 752(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VMOVDQU        96(R9), Y11
+	VPAND          Y0, Y11, Y10
+	VPSRLW         $0x04, Y11, Y11
+	VPAND          Y0, Y11, Y11
+	VBROADCASTI128 768(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 784(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 800(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y2, Y2
+	VBROADCASTI128 816(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y6, Y6
+	VBROADCASTI128 832(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 848(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 864(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y3, Y3
+	VBROADCASTI128 880(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y7, Y7
+	VBROADCASTI128 896(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 912(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 928(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y4, Y4
+	VBROADCASTI128 944(SI), Y12
+	VPSHUFB        Y11, Y12, Y12
+	VPADDB         Y12, Y8, Y8
+	VBROADCASTI128 960(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y5, Y5
+	VBROADCASTI128 976(SI), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y9, Y9
+	VBROADCASTI128 992(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y5, Y5
+	VBROADCASTI128 1008(SI), Y10
+	VPSHUFB        Y11, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VPUNPCKLBW     Y6, Y2, Y10
+	VPUNPCKHBW     Y6, Y2, Y6
+	VPMADDUBSW     Y1, Y10, Y10
+	VPMADDUBSW     Y1, Y6, Y6
+	VMOVDQA        Y10, (R10)
+	VMOVDQA        Y6, 32(R10)
+	VPUNPCKLBW     Y7, Y3, Y2
+	VPUNPCKHBW     Y7, Y3, Y7
+	VPMADDUBSW     Y1, Y2, Y2
+	VPMADDUBSW     Y1, Y7, Y7
+	VMOVDQA        Y2, 64(R10)
+	VMOVDQA        Y7, 96(R10)
+	VPUNPCKLBW     Y8, Y4, Y2
+	VPUNPCKHBW     Y8, Y4, Y8
+	VPMADDUBSW     Y1, Y2, Y2
+	VPMADDUBSW     Y1, Y8, Y8
+	VMOVDQA        Y2, 128(R10)
+	VMOVDQA        Y8, 160(R10)
+	VPUNPCKLBW     Y9, Y5, Y2
+	VPUNPCKHBW     Y9, Y5, Y9
+	VPMADDUBSW     Y1, Y2, Y2
+	VPMADDUBSW     Y1, Y9, Y9
+	VMOVDQA        Y2, 192(R10)
+	VMOVDQA        Y9, 224(R10)
+	ADDQ           $0x00000080, R9
+	ADDQ           $0x00000400, SI
+	ADDQ           $0x00000100, R10
+	DECQ           R11
+	JNZ            activations
+	MOVQ           AX, R9
+	MOVL           $0x4b004b00, R10
+	VMOVD          R10, X2
+	VPBROADCASTD   X2, Y2
+	MOVL           $0x4b001000, R10
+	VMOVD          R10, X3
+	VPBROADCASTD   X3, Y3
+	VBROADCASTSS   (DI), Y7
+	VMOVDQA        (R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        32(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   16(DI), Y8
+	VMOVDQA        256(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        288(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   32(DI), Y8
+	VMOVDQA        512(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        544(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   48(DI), Y8
+	VMOVDQA        768(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        800(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y8
+	VMULPS         Y8, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y4
+	VMULPS         Y4, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y4
+	VMULPS         Y4, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y4
+	VMULPS         Y4, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           CX, R9
+	VBROADCASTSS   4(DI), Y7
+	VMOVDQA        64(R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        96(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   20(DI), Y8
+	VMOVDQA        320(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        352(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   36(DI), Y8
+	VMOVDQA        576(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        608(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   52(DI), Y8
+	VMOVDQA        832(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        864(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y8
+	VMULPS         Y8, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y4
+	VMULPS         Y4, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y4
+	VMULPS         Y4, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y4
+	VMULPS         Y4, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           CX, R9
+	VBROADCASTSS   8(DI), Y7
+	VMOVDQA        128(R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        160(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   24(DI), Y8
+	VMOVDQA        384(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        416(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   40(DI), Y8
+	VMOVDQA        640(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        672(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   56(DI), Y8
+	VMOVDQA        896(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        928(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y8
+	VMULPS         Y8, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y4
+	VMULPS         Y4, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y4
+	VMULPS         Y4, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y4
+	VMULPS         Y4, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           CX, R9
+	VBROADCASTSS   12(DI), Y7
+	VMOVDQA        192(R8), Y5
+	VPUNPCKLWD     Y2, Y5, Y4
+	VPUNPCKHWD     Y2, Y5, Y5
+	VSUBPS         Y3, Y4, Y4
+	VMULPS         Y7, Y4, Y4
+	VSUBPS         Y3, Y5, Y5
+	VMULPS         Y7, Y5, Y5
+	VMOVDQA        224(R8), Y8
+	VPUNPCKLWD     Y2, Y8, Y6
+	VPUNPCKHWD     Y2, Y8, Y8
+	VSUBPS         Y3, Y6, Y6
+	VMULPS         Y7, Y6, Y6
+	VSUBPS         Y3, Y8, Y8
+	VMULPS         Y7, Y8, Y7
+	VBROADCASTSS   28(DI), Y8
+	VMOVDQA        448(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        480(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   44(DI), Y8
+	VMOVDQA        704(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        736(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VBROADCASTSS   60(DI), Y8
+	VMOVDQA        960(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y4, Y4
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y5, Y5
+	VMOVDQA        992(R8), Y9
+	VPUNPCKLWD     Y2, Y9, Y10
+	VPUNPCKHWD     Y2, Y9, Y9
+	VSUBPS         Y3, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y10, Y6, Y6
+	VSUBPS         Y3, Y9, Y9
+	VMULPS         Y8, Y9, Y9
+	VADDPS         Y9, Y7, Y7
+	VCVTPH2PS      (DX), Y2
+	VMULPS         Y2, Y4, Y4
+	VADDPS         (R9), Y4, Y4
+	VMOVUPS        Y4, (R9)
+	VCVTPH2PS      16(DX), Y2
+	VMULPS         Y2, Y5, Y5
+	VADDPS         32(R9), Y5, Y5
+	VMOVUPS        Y5, 32(R9)
+	VCVTPH2PS      32(DX), Y2
+	VMULPS         Y2, Y6, Y6
+	VADDPS         64(R9), Y6, Y6
+	VMOVUPS        Y6, 64(R9)
+	VCVTPH2PS      48(DX), Y2
+	VMULPS         Y2, Y7, Y7
+	VADDPS         96(R9), Y7, Y7
+	VMOVUPS        Y7, 96(R9)
+	ADDQ           $0x00000240, DX
+	ADDQ           $0x00000040, DI
+	DECQ           BX
+	JNZ            group
+	VZEROUPPER
+	RET
+
+DATA nibble4<>+0(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+4(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+8(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+12(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+16(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+20(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+24(SB)/4, $0x0f0f0f0f
+DATA nibble4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL nibble4<>(SB), RODATA|NOPTR, $32
+
+DATA weigh4<>+0(SB)/4, $0x20012001
+DATA weigh4<>+4(SB)/4, $0x20012001
+DATA weigh4<>+8(SB)/4, $0x20012001
+DATA weigh4<>+12(SB)/4, $0x20012001
+DATA weigh4<>+16(SB)/4, $0x20012001
+DATA weigh4<>+20(SB)/4, $0x20012001
+DATA weigh4<>+24(SB)/4, $0x20012001
+DATA weigh4<>+28(SB)/4, $0x20012001
+GLOBL weigh4<>(SB), RODATA|NOPTR, $32
 
 // func tableExact256x1(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 // Requires: AVX, AVX2, F16C
@@ -3457,374 +4628,6 @@ DATA sign1<>+20(SB)/4, $0x80000000
 DATA sign1<>+24(SB)/4, $0x80000000
 DATA sign1<>+28(SB)/4, $0x80000000
 GLOBL sign1<>(SB), RODATA|NOPTR, $32
-
-// func tableFast256x2(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
-// Requires: AVX, AVX2, F16C
-TEXT ·tableFast256x2(SB), $544-56
-	MOVQ    y+0(FP), AX
-	MOVQ    ystride+8(FP), CX
-	MOVQ    tile+16(FP), DX
-	MOVQ    groups+24(FP), BX
-	MOVQ    table+32(FP), SI
-	MOVQ    scale+40(FP), DI
-	LEAQ    (SP), R8
-	ADDQ    $0x1f, R8
-	ANDQ    $-32, R8
-	VMOVDQU nibble2<>+0(SB), Y0
-	VMOVDQU weigh2<>+0(SB), Y1
-
-group:
-	LEAQ 64(DX), R9
-	MOVQ R8, R10
-	MOVQ $0x00000004, R11
-
-activations:
-	VMOVDQU        (R9), Y7
-	VPAND          Y0, Y7, Y6
-	VPSRLW         $0x04, Y7, Y7
-	VPAND          Y0, Y7, Y7
-	VBROADCASTI128 (SI), Y2
-	VPSHUFB        Y6, Y2, Y2
-	VBROADCASTI128 16(SI), Y4
-	VPSHUFB        Y6, Y4, Y4
-	VBROADCASTI128 32(SI), Y3
-	VPSHUFB        Y7, Y3, Y3
-	VPADDB         Y3, Y2, Y2
-	VBROADCASTI128 48(SI), Y3
-	VPSHUFB        Y7, Y3, Y3
-	VPADDB         Y3, Y4, Y4
-	VBROADCASTI128 64(SI), Y3
-	VPSHUFB        Y6, Y3, Y3
-	VBROADCASTI128 80(SI), Y5
-	VPSHUFB        Y6, Y5, Y5
-	VBROADCASTI128 96(SI), Y6
-	VPSHUFB        Y7, Y6, Y6
-	VPADDB         Y6, Y3, Y3
-	VBROADCASTI128 112(SI), Y6
-	VPSHUFB        Y7, Y6, Y6
-	VPADDB         Y6, Y5, Y5
-	ADDQ           $0x00000080, SI
-	VMOVDQU        32(R9), Y7
-	VPAND          Y0, Y7, Y6
-	VPSRLW         $0x04, Y7, Y7
-	VPAND          Y0, Y7, Y7
-	VBROADCASTI128 (SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VBROADCASTI128 16(SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y4, Y4
-	VBROADCASTI128 32(SI), Y8
-	VPSHUFB        Y7, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VBROADCASTI128 48(SI), Y8
-	VPSHUFB        Y7, Y8, Y8
-	VPADDB         Y8, Y4, Y4
-	VBROADCASTI128 64(SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y3, Y3
-	VBROADCASTI128 80(SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y5, Y5
-	VBROADCASTI128 96(SI), Y6
-	VPSHUFB        Y7, Y6, Y6
-	VPADDB         Y6, Y3, Y3
-	VBROADCASTI128 112(SI), Y6
-	VPSHUFB        Y7, Y6, Y6
-	VPADDB         Y6, Y5, Y5
-	ADDQ           $0x00000080, SI
-	VMOVDQU        64(R9), Y7
-	VPAND          Y0, Y7, Y6
-	VPSRLW         $0x04, Y7, Y7
-	VPAND          Y0, Y7, Y7
-	VBROADCASTI128 (SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VBROADCASTI128 16(SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y4, Y4
-	VBROADCASTI128 32(SI), Y8
-	VPSHUFB        Y7, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VBROADCASTI128 48(SI), Y8
-	VPSHUFB        Y7, Y8, Y8
-	VPADDB         Y8, Y4, Y4
-	VBROADCASTI128 64(SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y3, Y3
-	VBROADCASTI128 80(SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y5, Y5
-	VBROADCASTI128 96(SI), Y6
-	VPSHUFB        Y7, Y6, Y6
-	VPADDB         Y6, Y3, Y3
-	VBROADCASTI128 112(SI), Y6
-	VPSHUFB        Y7, Y6, Y6
-	VPADDB         Y6, Y5, Y5
-	ADDQ           $0x00000080, SI
-	VMOVDQU        96(R9), Y7
-	VPAND          Y0, Y7, Y6
-	VPSRLW         $0x04, Y7, Y7
-	VPAND          Y0, Y7, Y7
-	VBROADCASTI128 (SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VBROADCASTI128 16(SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y4, Y4
-	VBROADCASTI128 32(SI), Y8
-	VPSHUFB        Y7, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VBROADCASTI128 48(SI), Y8
-	VPSHUFB        Y7, Y8, Y8
-	VPADDB         Y8, Y4, Y4
-	VBROADCASTI128 64(SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y3, Y3
-	VBROADCASTI128 80(SI), Y8
-	VPSHUFB        Y6, Y8, Y8
-	VPADDB         Y8, Y5, Y5
-	VBROADCASTI128 96(SI), Y6
-	VPSHUFB        Y7, Y6, Y6
-	VPADDB         Y6, Y3, Y3
-	VBROADCASTI128 112(SI), Y6
-	VPSHUFB        Y7, Y6, Y6
-	VPADDB         Y6, Y5, Y5
-	ADDQ           $0x00000080, SI
-	VPUNPCKLBW     Y4, Y2, Y6
-	VPUNPCKHBW     Y4, Y2, Y4
-	VPMADDUBSW     Y1, Y6, Y6
-	VPMADDUBSW     Y1, Y4, Y4
-	VMOVDQA        Y6, (R10)
-	VMOVDQA        Y4, 32(R10)
-	VPUNPCKLBW     Y5, Y3, Y2
-	VPUNPCKHBW     Y5, Y3, Y5
-	VPMADDUBSW     Y1, Y2, Y2
-	VPMADDUBSW     Y1, Y5, Y5
-	VMOVDQA        Y2, 64(R10)
-	VMOVDQA        Y5, 96(R10)
-	ADDQ           $0x00000080, R9
-	ADDQ           $0x00000080, R10
-	DECQ           R11
-	JNZ            activations
-	MOVQ           AX, R9
-	MOVL           $0x4b004b00, R10
-	VMOVD          R10, X2
-	VPBROADCASTD   X2, Y2
-	MOVL           $0x4b001000, R10
-	VMOVD          R10, X3
-	VPBROADCASTD   X3, Y3
-	MOVQ           DI, R10
-	VBROADCASTSS   (R10), Y7
-	ADDQ           $0x00000008, R10
-	VMOVDQA        (R8), Y5
-	VPUNPCKLWD     Y2, Y5, Y4
-	VPUNPCKHWD     Y2, Y5, Y5
-	VSUBPS         Y3, Y4, Y4
-	VMULPS         Y7, Y4, Y4
-	VSUBPS         Y3, Y5, Y5
-	VMULPS         Y7, Y5, Y5
-	VMOVDQA        32(R8), Y8
-	VPUNPCKLWD     Y2, Y8, Y6
-	VPUNPCKHWD     Y2, Y8, Y8
-	VSUBPS         Y3, Y6, Y6
-	VMULPS         Y7, Y6, Y6
-	VSUBPS         Y3, Y8, Y8
-	VMULPS         Y7, Y8, Y7
-	VBROADCASTSS   (R10), Y8
-	ADDQ           $0x00000008, R10
-	VMOVDQA        128(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        160(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   (R10), Y8
-	ADDQ           $0x00000008, R10
-	VMOVDQA        256(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        288(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   (R10), Y8
-	ADDQ           $0x00000008, R10
-	VMOVDQA        384(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        416(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VCVTPH2PS      (DX), Y8
-	VMULPS         Y8, Y4, Y4
-	VADDPS         (R9), Y4, Y4
-	VMOVUPS        Y4, (R9)
-	VCVTPH2PS      16(DX), Y4
-	VMULPS         Y4, Y5, Y5
-	VADDPS         32(R9), Y5, Y5
-	VMOVUPS        Y5, 32(R9)
-	VCVTPH2PS      32(DX), Y4
-	VMULPS         Y4, Y6, Y6
-	VADDPS         64(R9), Y6, Y6
-	VMOVUPS        Y6, 64(R9)
-	VCVTPH2PS      48(DX), Y4
-	VMULPS         Y4, Y7, Y7
-	VADDPS         96(R9), Y7, Y7
-	VMOVUPS        Y7, 96(R9)
-	ADDQ           CX, R9
-	VBROADCASTSS   4(DI), Y7
-	ADDQ           $0x00000008, DI
-	VMOVDQA        64(R8), Y5
-	VPUNPCKLWD     Y2, Y5, Y4
-	VPUNPCKHWD     Y2, Y5, Y5
-	VSUBPS         Y3, Y4, Y4
-	VMULPS         Y7, Y4, Y4
-	VSUBPS         Y3, Y5, Y5
-	VMULPS         Y7, Y5, Y5
-	VMOVDQA        96(R8), Y8
-	VPUNPCKLWD     Y2, Y8, Y6
-	VPUNPCKHWD     Y2, Y8, Y8
-	VSUBPS         Y3, Y6, Y6
-	VMULPS         Y7, Y6, Y6
-	VSUBPS         Y3, Y8, Y8
-	VMULPS         Y7, Y8, Y7
-	VBROADCASTSS   4(DI), Y8
-	ADDQ           $0x00000008, DI
-	VMOVDQA        192(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        224(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   4(DI), Y8
-	ADDQ           $0x00000008, DI
-	VMOVDQA        320(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        352(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   4(DI), Y8
-	ADDQ           $0x00000008, DI
-	VMOVDQA        448(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        480(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VCVTPH2PS      (DX), Y2
-	VMULPS         Y2, Y4, Y4
-	VADDPS         (R9), Y4, Y4
-	VMOVUPS        Y4, (R9)
-	VCVTPH2PS      16(DX), Y2
-	VMULPS         Y2, Y5, Y5
-	VADDPS         32(R9), Y5, Y5
-	VMOVUPS        Y5, 32(R9)
-	VCVTPH2PS      32(DX), Y2
-	VMULPS         Y2, Y6, Y6
-	VADDPS         64(R9), Y6, Y6
-	VMOVUPS        Y6, 64(R9)
-	VCVTPH2PS      48(DX), Y2
-	VMULPS         Y2, Y7, Y7
-	VADDPS         96(R9), Y7, Y7
-	VMOVUPS        Y7, 96(R9)
-	ADDQ           $0x00000240, DX
-	DECQ           BX
-	JNZ            group
-	VZEROUPPER
-	RET
-
-DATA nibble2<>+0(SB)/4, $0x0f0f0f0f
-DATA nibble2<>+4(SB)/4, $0x0f0f0f0f
-DATA nibble2<>+8(SB)/4, $0x0f0f0f0f
-DATA nibble2<>+12(SB)/4, $0x0f0f0f0f
-DATA nibble2<>+16(SB)/4, $0x0f0f0f0f
-DATA nibble2<>+20(SB)/4, $0x0f0f0f0f
-DATA nibble2<>+24(SB)/4, $0x0f0f0f0f
-DATA nibble2<>+28(SB)/4, $0x0f0f0f0f
-GLOBL nibble2<>(SB), RODATA|NOPTR, $32
-
-DATA weigh2<>+0(SB)/4, $0x20012001
-DATA weigh2<>+4(SB)/4, $0x20012001
-DATA weigh2<>+8(SB)/4, $0x20012001
-DATA weigh2<>+12(SB)/4, $0x20012001
-DATA weigh2<>+16(SB)/4, $0x20012001
-DATA weigh2<>+20(SB)/4, $0x20012001
-DATA weigh2<>+24(SB)/4, $0x20012001
-DATA weigh2<>+28(SB)/4, $0x20012001
-GLOBL weigh2<>(SB), RODATA|NOPTR, $32
 
 // func tableExact256x2(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 // Requires: AVX, AVX2, F16C
@@ -4201,666 +5004,6 @@ DATA sign2<>+20(SB)/4, $0x80000000
 DATA sign2<>+24(SB)/4, $0x80000000
 DATA sign2<>+28(SB)/4, $0x80000000
 GLOBL sign2<>(SB), RODATA|NOPTR, $32
-
-// func tableFast256x4(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
-// Requires: AVX, AVX2, F16C
-TEXT ·tableFast256x4(SB), $1056-56
-	MOVQ    y+0(FP), AX
-	MOVQ    ystride+8(FP), CX
-	MOVQ    tile+16(FP), DX
-	MOVQ    groups+24(FP), BX
-	MOVQ    table+32(FP), SI
-	MOVQ    scale+40(FP), DI
-	LEAQ    (SP), R8
-	ADDQ    $0x1f, R8
-	ANDQ    $-32, R8
-	VMOVDQU nibble4<>+0(SB), Y0
-	VMOVDQU weigh4<>+0(SB), Y1
-
-group:
-	LEAQ 64(DX), R9
-	MOVQ R8, R10
-	MOVQ $0x00000004, R11
-
-activations:
-	VMOVDQU        (R9), Y11
-	VPAND          Y0, Y11, Y10
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y0, Y11, Y11
-	VBROADCASTI128 (SI), Y2
-	VPSHUFB        Y10, Y2, Y2
-	VBROADCASTI128 16(SI), Y6
-	VPSHUFB        Y10, Y6, Y6
-	VBROADCASTI128 32(SI), Y3
-	VPSHUFB        Y11, Y3, Y3
-	VPADDB         Y3, Y2, Y2
-	VBROADCASTI128 48(SI), Y3
-	VPSHUFB        Y11, Y3, Y3
-	VPADDB         Y3, Y6, Y6
-	VBROADCASTI128 64(SI), Y3
-	VPSHUFB        Y10, Y3, Y3
-	VBROADCASTI128 80(SI), Y7
-	VPSHUFB        Y10, Y7, Y7
-	VBROADCASTI128 96(SI), Y4
-	VPSHUFB        Y11, Y4, Y4
-	VPADDB         Y4, Y3, Y3
-	VBROADCASTI128 112(SI), Y4
-	VPSHUFB        Y11, Y4, Y4
-	VPADDB         Y4, Y7, Y7
-	VBROADCASTI128 128(SI), Y4
-	VPSHUFB        Y10, Y4, Y4
-	VBROADCASTI128 144(SI), Y8
-	VPSHUFB        Y10, Y8, Y8
-	VBROADCASTI128 160(SI), Y5
-	VPSHUFB        Y11, Y5, Y5
-	VPADDB         Y5, Y4, Y4
-	VBROADCASTI128 176(SI), Y5
-	VPSHUFB        Y11, Y5, Y5
-	VPADDB         Y5, Y8, Y8
-	VBROADCASTI128 192(SI), Y5
-	VPSHUFB        Y10, Y5, Y5
-	VBROADCASTI128 208(SI), Y9
-	VPSHUFB        Y10, Y9, Y9
-	VBROADCASTI128 224(SI), Y10
-	VPSHUFB        Y11, Y10, Y10
-	VPADDB         Y10, Y5, Y5
-	VBROADCASTI128 240(SI), Y10
-	VPSHUFB        Y11, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	ADDQ           $0x00000100, SI
-	VMOVDQU        32(R9), Y11
-	VPAND          Y0, Y11, Y10
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y0, Y11, Y11
-	VBROADCASTI128 (SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y2, Y2
-	VBROADCASTI128 16(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y6, Y6
-	VBROADCASTI128 32(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y2, Y2
-	VBROADCASTI128 48(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y6, Y6
-	VBROADCASTI128 64(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y3, Y3
-	VBROADCASTI128 80(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y7, Y7
-	VBROADCASTI128 96(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y3, Y3
-	VBROADCASTI128 112(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y7, Y7
-	VBROADCASTI128 128(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y4, Y4
-	VBROADCASTI128 144(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y8, Y8
-	VBROADCASTI128 160(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y4, Y4
-	VBROADCASTI128 176(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y8, Y8
-	VBROADCASTI128 192(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y5, Y5
-	VBROADCASTI128 208(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y9, Y9
-	VBROADCASTI128 224(SI), Y10
-	VPSHUFB        Y11, Y10, Y10
-	VPADDB         Y10, Y5, Y5
-	VBROADCASTI128 240(SI), Y10
-	VPSHUFB        Y11, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	ADDQ           $0x00000100, SI
-	VMOVDQU        64(R9), Y11
-	VPAND          Y0, Y11, Y10
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y0, Y11, Y11
-	VBROADCASTI128 (SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y2, Y2
-	VBROADCASTI128 16(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y6, Y6
-	VBROADCASTI128 32(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y2, Y2
-	VBROADCASTI128 48(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y6, Y6
-	VBROADCASTI128 64(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y3, Y3
-	VBROADCASTI128 80(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y7, Y7
-	VBROADCASTI128 96(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y3, Y3
-	VBROADCASTI128 112(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y7, Y7
-	VBROADCASTI128 128(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y4, Y4
-	VBROADCASTI128 144(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y8, Y8
-	VBROADCASTI128 160(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y4, Y4
-	VBROADCASTI128 176(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y8, Y8
-	VBROADCASTI128 192(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y5, Y5
-	VBROADCASTI128 208(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y9, Y9
-	VBROADCASTI128 224(SI), Y10
-	VPSHUFB        Y11, Y10, Y10
-	VPADDB         Y10, Y5, Y5
-	VBROADCASTI128 240(SI), Y10
-	VPSHUFB        Y11, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	ADDQ           $0x00000100, SI
-	VMOVDQU        96(R9), Y11
-	VPAND          Y0, Y11, Y10
-	VPSRLW         $0x04, Y11, Y11
-	VPAND          Y0, Y11, Y11
-	VBROADCASTI128 (SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y2, Y2
-	VBROADCASTI128 16(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y6, Y6
-	VBROADCASTI128 32(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y2, Y2
-	VBROADCASTI128 48(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y6, Y6
-	VBROADCASTI128 64(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y3, Y3
-	VBROADCASTI128 80(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y7, Y7
-	VBROADCASTI128 96(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y3, Y3
-	VBROADCASTI128 112(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y7, Y7
-	VBROADCASTI128 128(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y4, Y4
-	VBROADCASTI128 144(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y8, Y8
-	VBROADCASTI128 160(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y4, Y4
-	VBROADCASTI128 176(SI), Y12
-	VPSHUFB        Y11, Y12, Y12
-	VPADDB         Y12, Y8, Y8
-	VBROADCASTI128 192(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y5, Y5
-	VBROADCASTI128 208(SI), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VPADDB         Y12, Y9, Y9
-	VBROADCASTI128 224(SI), Y10
-	VPSHUFB        Y11, Y10, Y10
-	VPADDB         Y10, Y5, Y5
-	VBROADCASTI128 240(SI), Y10
-	VPSHUFB        Y11, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	ADDQ           $0x00000100, SI
-	VPUNPCKLBW     Y6, Y2, Y10
-	VPUNPCKHBW     Y6, Y2, Y6
-	VPMADDUBSW     Y1, Y10, Y10
-	VPMADDUBSW     Y1, Y6, Y6
-	VMOVDQA        Y10, (R10)
-	VMOVDQA        Y6, 32(R10)
-	VPUNPCKLBW     Y7, Y3, Y2
-	VPUNPCKHBW     Y7, Y3, Y7
-	VPMADDUBSW     Y1, Y2, Y2
-	VPMADDUBSW     Y1, Y7, Y7
-	VMOVDQA        Y2, 64(R10)
-	VMOVDQA        Y7, 96(R10)
-	VPUNPCKLBW     Y8, Y4, Y2
-	VPUNPCKHBW     Y8, Y4, Y8
-	VPMADDUBSW     Y1, Y2, Y2
-	VPMADDUBSW     Y1, Y8, Y8
-	VMOVDQA        Y2, 128(R10)
-	VMOVDQA        Y8, 160(R10)
-	VPUNPCKLBW     Y9, Y5, Y2
-	VPUNPCKHBW     Y9, Y5, Y9
-	VPMADDUBSW     Y1, Y2, Y2
-	VPMADDUBSW     Y1, Y9, Y9
-	VMOVDQA        Y2, 192(R10)
-	VMOVDQA        Y9, 224(R10)
-	ADDQ           $0x00000080, R9
-	ADDQ           $0x00000100, R10
-	DECQ           R11
-	JNZ            activations
-	MOVQ           AX, R9
-	MOVL           $0x4b004b00, R10
-	VMOVD          R10, X2
-	VPBROADCASTD   X2, Y2
-	MOVL           $0x4b001000, R10
-	VMOVD          R10, X3
-	VPBROADCASTD   X3, Y3
-	MOVQ           DI, R10
-	VBROADCASTSS   (R10), Y7
-	ADDQ           $0x00000010, R10
-	VMOVDQA        (R8), Y5
-	VPUNPCKLWD     Y2, Y5, Y4
-	VPUNPCKHWD     Y2, Y5, Y5
-	VSUBPS         Y3, Y4, Y4
-	VMULPS         Y7, Y4, Y4
-	VSUBPS         Y3, Y5, Y5
-	VMULPS         Y7, Y5, Y5
-	VMOVDQA        32(R8), Y8
-	VPUNPCKLWD     Y2, Y8, Y6
-	VPUNPCKHWD     Y2, Y8, Y8
-	VSUBPS         Y3, Y6, Y6
-	VMULPS         Y7, Y6, Y6
-	VSUBPS         Y3, Y8, Y8
-	VMULPS         Y7, Y8, Y7
-	VBROADCASTSS   (R10), Y8
-	ADDQ           $0x00000010, R10
-	VMOVDQA        256(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        288(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   (R10), Y8
-	ADDQ           $0x00000010, R10
-	VMOVDQA        512(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        544(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   (R10), Y8
-	ADDQ           $0x00000010, R10
-	VMOVDQA        768(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        800(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VCVTPH2PS      (DX), Y8
-	VMULPS         Y8, Y4, Y4
-	VADDPS         (R9), Y4, Y4
-	VMOVUPS        Y4, (R9)
-	VCVTPH2PS      16(DX), Y4
-	VMULPS         Y4, Y5, Y5
-	VADDPS         32(R9), Y5, Y5
-	VMOVUPS        Y5, 32(R9)
-	VCVTPH2PS      32(DX), Y4
-	VMULPS         Y4, Y6, Y6
-	VADDPS         64(R9), Y6, Y6
-	VMOVUPS        Y6, 64(R9)
-	VCVTPH2PS      48(DX), Y4
-	VMULPS         Y4, Y7, Y7
-	VADDPS         96(R9), Y7, Y7
-	VMOVUPS        Y7, 96(R9)
-	ADDQ           CX, R9
-	MOVQ           DI, R10
-	VBROADCASTSS   4(R10), Y7
-	ADDQ           $0x00000010, R10
-	VMOVDQA        64(R8), Y5
-	VPUNPCKLWD     Y2, Y5, Y4
-	VPUNPCKHWD     Y2, Y5, Y5
-	VSUBPS         Y3, Y4, Y4
-	VMULPS         Y7, Y4, Y4
-	VSUBPS         Y3, Y5, Y5
-	VMULPS         Y7, Y5, Y5
-	VMOVDQA        96(R8), Y8
-	VPUNPCKLWD     Y2, Y8, Y6
-	VPUNPCKHWD     Y2, Y8, Y8
-	VSUBPS         Y3, Y6, Y6
-	VMULPS         Y7, Y6, Y6
-	VSUBPS         Y3, Y8, Y8
-	VMULPS         Y7, Y8, Y7
-	VBROADCASTSS   4(R10), Y8
-	ADDQ           $0x00000010, R10
-	VMOVDQA        320(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        352(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   4(R10), Y8
-	ADDQ           $0x00000010, R10
-	VMOVDQA        576(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        608(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   4(R10), Y8
-	ADDQ           $0x00000010, R10
-	VMOVDQA        832(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        864(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VCVTPH2PS      (DX), Y8
-	VMULPS         Y8, Y4, Y4
-	VADDPS         (R9), Y4, Y4
-	VMOVUPS        Y4, (R9)
-	VCVTPH2PS      16(DX), Y4
-	VMULPS         Y4, Y5, Y5
-	VADDPS         32(R9), Y5, Y5
-	VMOVUPS        Y5, 32(R9)
-	VCVTPH2PS      32(DX), Y4
-	VMULPS         Y4, Y6, Y6
-	VADDPS         64(R9), Y6, Y6
-	VMOVUPS        Y6, 64(R9)
-	VCVTPH2PS      48(DX), Y4
-	VMULPS         Y4, Y7, Y7
-	VADDPS         96(R9), Y7, Y7
-	VMOVUPS        Y7, 96(R9)
-	ADDQ           CX, R9
-	MOVQ           DI, R10
-	VBROADCASTSS   8(R10), Y7
-	ADDQ           $0x00000010, R10
-	VMOVDQA        128(R8), Y5
-	VPUNPCKLWD     Y2, Y5, Y4
-	VPUNPCKHWD     Y2, Y5, Y5
-	VSUBPS         Y3, Y4, Y4
-	VMULPS         Y7, Y4, Y4
-	VSUBPS         Y3, Y5, Y5
-	VMULPS         Y7, Y5, Y5
-	VMOVDQA        160(R8), Y8
-	VPUNPCKLWD     Y2, Y8, Y6
-	VPUNPCKHWD     Y2, Y8, Y8
-	VSUBPS         Y3, Y6, Y6
-	VMULPS         Y7, Y6, Y6
-	VSUBPS         Y3, Y8, Y8
-	VMULPS         Y7, Y8, Y7
-	VBROADCASTSS   8(R10), Y8
-	ADDQ           $0x00000010, R10
-	VMOVDQA        384(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        416(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   8(R10), Y8
-	ADDQ           $0x00000010, R10
-	VMOVDQA        640(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        672(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   8(R10), Y8
-	ADDQ           $0x00000010, R10
-	VMOVDQA        896(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        928(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VCVTPH2PS      (DX), Y8
-	VMULPS         Y8, Y4, Y4
-	VADDPS         (R9), Y4, Y4
-	VMOVUPS        Y4, (R9)
-	VCVTPH2PS      16(DX), Y4
-	VMULPS         Y4, Y5, Y5
-	VADDPS         32(R9), Y5, Y5
-	VMOVUPS        Y5, 32(R9)
-	VCVTPH2PS      32(DX), Y4
-	VMULPS         Y4, Y6, Y6
-	VADDPS         64(R9), Y6, Y6
-	VMOVUPS        Y6, 64(R9)
-	VCVTPH2PS      48(DX), Y4
-	VMULPS         Y4, Y7, Y7
-	VADDPS         96(R9), Y7, Y7
-	VMOVUPS        Y7, 96(R9)
-	ADDQ           CX, R9
-	VBROADCASTSS   12(DI), Y7
-	ADDQ           $0x00000010, DI
-	VMOVDQA        192(R8), Y5
-	VPUNPCKLWD     Y2, Y5, Y4
-	VPUNPCKHWD     Y2, Y5, Y5
-	VSUBPS         Y3, Y4, Y4
-	VMULPS         Y7, Y4, Y4
-	VSUBPS         Y3, Y5, Y5
-	VMULPS         Y7, Y5, Y5
-	VMOVDQA        224(R8), Y8
-	VPUNPCKLWD     Y2, Y8, Y6
-	VPUNPCKHWD     Y2, Y8, Y8
-	VSUBPS         Y3, Y6, Y6
-	VMULPS         Y7, Y6, Y6
-	VSUBPS         Y3, Y8, Y8
-	VMULPS         Y7, Y8, Y7
-	VBROADCASTSS   12(DI), Y8
-	ADDQ           $0x00000010, DI
-	VMOVDQA        448(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        480(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   12(DI), Y8
-	ADDQ           $0x00000010, DI
-	VMOVDQA        704(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        736(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VBROADCASTSS   12(DI), Y8
-	ADDQ           $0x00000010, DI
-	VMOVDQA        960(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y4, Y4
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y5, Y5
-	VMOVDQA        992(R8), Y9
-	VPUNPCKLWD     Y2, Y9, Y10
-	VPUNPCKHWD     Y2, Y9, Y9
-	VSUBPS         Y3, Y10, Y10
-	VMULPS         Y8, Y10, Y10
-	VADDPS         Y10, Y6, Y6
-	VSUBPS         Y3, Y9, Y9
-	VMULPS         Y8, Y9, Y9
-	VADDPS         Y9, Y7, Y7
-	VCVTPH2PS      (DX), Y2
-	VMULPS         Y2, Y4, Y4
-	VADDPS         (R9), Y4, Y4
-	VMOVUPS        Y4, (R9)
-	VCVTPH2PS      16(DX), Y2
-	VMULPS         Y2, Y5, Y5
-	VADDPS         32(R9), Y5, Y5
-	VMOVUPS        Y5, 32(R9)
-	VCVTPH2PS      32(DX), Y2
-	VMULPS         Y2, Y6, Y6
-	VADDPS         64(R9), Y6, Y6
-	VMOVUPS        Y6, 64(R9)
-	VCVTPH2PS      48(DX), Y2
-	VMULPS         Y2, Y7, Y7
-	VADDPS         96(R9), Y7, Y7
-	VMOVUPS        Y7, 96(R9)
-	ADDQ           $0x00000240, DX
-	DECQ           BX
-	JNZ            group
-	VZEROUPPER
-	RET
-
-DATA nibble4<>+0(SB)/4, $0x0f0f0f0f
-DATA nibble4<>+4(SB)/4, $0x0f0f0f0f
-DATA nibble4<>+8(SB)/4, $0x0f0f0f0f
-DATA nibble4<>+12(SB)/4, $0x0f0f0f0f
-DATA nibble4<>+16(SB)/4, $0x0f0f0f0f
-DATA nibble4<>+20(SB)/4, $0x0f0f0f0f
-DATA nibble4<>+24(SB)/4, $0x0f0f0f0f
-DATA nibble4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL nibble4<>(SB), RODATA|NOPTR, $32
-
-DATA weigh4<>+0(SB)/4, $0x20012001
-DATA weigh4<>+4(SB)/4, $0x20012001
-DATA weigh4<>+8(SB)/4, $0x20012001
-DATA weigh4<>+12(SB)/4, $0x20012001
-DATA weigh4<>+16(SB)/4, $0x20012001
-DATA weigh4<>+20(SB)/4, $0x20012001
-DATA weigh4<>+24(SB)/4, $0x20012001
-DATA weigh4<>+28(SB)/4, $0x20012001
-GLOBL weigh4<>(SB), RODATA|NOPTR, $32
 
 // func tableExact256x4(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 // Requires: AVX, AVX2, F16C
@@ -5549,6 +5692,19 @@ round:
 	DECQ    AX
 	JNZ     round
 	VZEROUPPER
+	RET
+
+// func fetch256(p *byte, lines int)
+// Requires: MMX+
+TEXT ·fetch256(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ lines+8(FP), CX
+
+line:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	DECQ       CX
+	JNZ        line
 	RET
 
 // func dots256(out *float32, n int, q *float32, k *float32, blocks int)

@@ -79,30 +79,30 @@ func swigluGrad512(dgate *float32, dup *float32, dh *float32, gate *float32, up 
 //go:noescape
 func expSum512(x *float32, n int, max float32) float32
 
-// tableFast256x1 is tableFastFunc for 1 tokens.
+// tableFast256x1 is tableFastFunc for 1 token.
 //
 //go:noescape
 func tableFast256x1(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
-
-// tableExact256x1 is tableExactFunc for 1 tokens.
-//
-//go:noescape
-func tableExact256x1(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
 // tableFast256x2 is tableFastFunc for 2 tokens.
 //
 //go:noescape
 func tableFast256x2(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
 
-// tableExact256x2 is tableExactFunc for 2 tokens.
-//
-//go:noescape
-func tableExact256x2(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
-
 // tableFast256x4 is tableFastFunc for 4 tokens.
 //
 //go:noescape
 func tableFast256x4(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)
+
+// tableExact256x1 is tableExactFunc for 1 tokens.
+//
+//go:noescape
+func tableExact256x1(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
+
+// tableExact256x2 is tableExactFunc for 2 tokens.
+//
+//go:noescape
+func tableExact256x2(y *float32, ystride uintptr, tile *byte, groups int, x *float32)
 
 // tableExact256x4 is tableExactFunc for 4 tokens.
 //
@@ -114,6 +114,11 @@ func peak512(rounds int)
 
 // peak256 looks up and adds the sums of 512 products a round.
 func peak256(rounds int)
+
+// fetch256 begins to bring lines of 64 bytes into the caches.
+//
+//go:noescape
+func fetch256(p *byte, lines int)
 
 // dots256 is dots for n vectors of 16·blocks floats.
 //

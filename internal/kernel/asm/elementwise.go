@@ -94,3 +94,16 @@ func scaled(w *width) {
 		advance(out, x, weight)
 	})
 }
+
+func fetch256() {
+	TEXT("fetch256", NOSPLIT, "func(p *byte, lines int)")
+	Pragma("noescape")
+	Doc("fetch256 begins to bring lines of 64 bytes into the caches.")
+	p, lines := Load(Param("p"), GP64()), Load(Param("lines"), GP64())
+	Label("line")
+	PREFETCHT0(mem(p, 0))
+	ADDQ(U8(64), p)
+	DECQ(lines)
+	JNZ(LabelRef("line"))
+	RET()
+}

@@ -30,12 +30,15 @@ func main() {
 	swiglu(w512, set512)
 	swigluGrad(w512, set512)
 	expSum512()
+	tableOne256()
+	tableFast256(2)
+	tableFast256(4)
 	for _, n := range []int{1, 2, 4} {
-		tableFast256(n)
 		tableExact256(n)
 	}
 	peak512()
 	peak256()
+	fetch256()
 	dots256()
 	weightedSum256()
 	unpackRows512()

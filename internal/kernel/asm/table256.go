@@ -28,15 +28,6 @@ func tableFast256(n int) {
 	y0, stride := Load(Param("y"), GP64()), Load(Param("ystride"), GP64())
 	tile, groups := Load(Param("tile"), GP64()), Load(Param("groups"), GP64())
 	table, scale := Load(Param("table"), GP64()), Load(Param("scale"), GP64())
-	// From the tables of 8 columns, and from the scales of a group, to the next.
-	tstep, sstep := Op(U32(n*tableBytes)), Op(U32(4*n))
-	if n == 1 {
-		t, s := GP64(), Load(Param("stride"), GP64())
-		SHLQ(U8(2), s)
-		MOVQ(s, t)
-		SHLQ(U8(4), t)
-		tstep, sstep = t, s
-	}
 	size := actGroups * n * 64 // of the sums
 	local, sums := AllocLocal(size+32), GP64()
 	LEAQ(local, sums)
@@ -48,100 +39,169 @@ func tableFast256(n int) {
 	Label("group")
 	bits, sum, left := GP64(), GP64(), GP64()
 	LEAQ(mem(tile, tableScales), bits)
-	if n == 1 {
-		PREFETCHT0(mem(tile, ahead))
-	}
 	MOVQ(sums, sum)
 	MOVQ(U32(actGroups), left)
 	Label("activations")
 	low, high := ymms(n), ymms(n)
 	for v := range 4 {
-		if n == 1 && v%2 == 0 {
-			PREFETCHT0(mem(bits, 32*v+ahead))
-		}
-		index := ymms(2)
-		VMOVDQU(mem(bits, 32*v), index[1])
-		VPAND(nibble, index[1], index[0])
-		VPSRLW(U8(4), index[1], index[1])
-		VPAND(nibble, index[1], index[1])
+		index := indices256(mem(bits, 32*v), nibble)
 		for t := range n {
-			for half, i := range index {
-				for part, acc := range []VecVirtual{low[t], high[t]} {
-					at := mem(table, t*tableBytes+32*half+16*part)
-					if v == 0 && half == 0 {
-						VBROADCASTI128(at, acc)
-						VPSHUFB(i, acc, acc)
-						continue
-					}
-					x := YMM()
-					VBROADCASTI128(at, x)
-					VPSHUFB(i, x, x)
-					VPADDB(x, acc, acc)
-				}
-			}
+			lookUp256(table, (v*n+t)*tableBytes, index, low[t], high[t], v == 0)
 		}
-		ADDQ(tstep, table)
 	}
 	for t := range n {
-		x := YMM()
-		VPUNPCKLBW(high[t], low[t], x)
-		VPUNPCKHBW(high[t], low[t], high[t])
-		VPMADDUBSW(weigh, x, x)
-		VPMADDUBSW(weigh, high[t], high[t])
-		VMOVDQA(x, mem(sum, 64*t))
-		VMOVDQA(high[t], mem(sum, 64*t+32))
+		for half, x := range combined256(low[t], high[t], weigh) {
+			VMOVDQA(x, mem(sum, 64*t+32*half))
+		}
 	}
 	ADDQ(U32(4*32), bits)
+	ADDQ(U32(4*n*tableBytes), table)
 	ADDQ(U32(64*n), sum)
 	DECQ(left)
 	JNZ(LabelRef("activations"))
 
 	y := GP64()
 	MOVQ(y0, y)
-	// An integer below 2^16 in the low bits of a float's, and the exponent of 2^23.
-	magic := w256.all(0x4B004B00)
-	bias := w256.all(0x4B000000 + 8*tableBias)
+	c := floats256()
 	for t := range n {
-		p, from := ymms(4), GP64()
-		MOVQ(scale, from)
+		p := ymms(4)
 		for a := range actGroups {
 			s := YMM()
-			VBROADCASTSS(mem(from, 4*t), s)
-			ADDQ(sstep, from)
+			VBROADCASTSS(mem(scale, 4*(a*n+t)), s)
 			for half := range 2 {
-				u, f := YMM(), YMM()
+				u := YMM()
 				VMOVDQA(mem(sums, 64*(a*n+t)+32*half), u)
-				VPUNPCKLWD(magic, u, f)
-				VPUNPCKHWD(magic, u, u)
-				for i, x := range []VecVirtual{f, u} {
-					VSUBPS(bias, x, x)
-					if a == 0 {
-						VMULPS(s, x, p[2*half+i])
-						continue
-					}
-					VMULPS(s, x, x)
-					VADDPS(x, p[2*half+i], p[2*half+i])
-				}
+				c.add(u, s, p[2*half:], a == 0)
 			}
 		}
-		for i, x := range p {
-			d := YMM()
-			VCVTPH2PS(mem(tile, 16*i), d)
-			VMULPS(d, x, x)
-			VADDPS(mem(y, 32*i), x, x)
-			VMOVUPS(x, mem(y, 32*i))
-		}
+		addRows256(p, tile, y)
 		if t+1 < n {
 			ADDQ(stride, y)
-			continue
 		}
-		MOVQ(from, scale)
 	}
+	ADDQ(U32(tableGroup), tile)
+	ADDQ(U32(4*actGroups*n), scale)
+	DECQ(groups)
+	JNZ(LabelRef("group"))
+	VZEROUPPER()
+	RET()
+}
+
+// tableOne256 is tableFast256 for a token that may lie between others. One token
+// leaves registers for its partial sums, and its weights come from memory.
+func tableOne256() {
+	TEXT("tableFast256x1", NOSPLIT, "func(y *float32, ystride uintptr, tile *byte, groups int, table *byte, scale *float32, stride uintptr)")
+	Pragma("noescape")
+	Doc("tableFast256x1 is tableFastFunc for 1 token.")
+	y, tile, groups := Load(Param("y"), GP64()), Load(Param("tile"), GP64()), Load(Param("groups"), GP64())
+	table, scale := Load(Param("table"), GP64()), Load(Param("scale"), GP64())
+	stride, step := Load(Param("stride"), GP64()), GP64() // from scale to scale in floats, and from tables to tables
+	MOVQ(stride, step)
+	SHLQ(U8(6), step)
+	nibble, weigh := w256.all(0x0F0F0F0F), w256.all(0x20012001)
+	c := floats256()
+
+	Label("group")
+	PREFETCHT0(mem(tile, ahead))
+	p := ymms(4)
+	for a := range actGroups {
+		low, high, s := YMM(), YMM(), YMM()
+		for v := range 4 {
+			at := tableScales + tableRows*(4*a+v)
+			if v%2 == 0 {
+				PREFETCHT0(mem(tile, at+ahead))
+			}
+			lookUp256(table, 0, indices256(mem(tile, at), nibble), low, high, v == 0)
+			ADDQ(step, table)
+		}
+		VBROADCASTSS(mem(scale, 0), s)
+		LEAQ(Mem{Base: scale, Index: stride, Scale: 4}, scale)
+		for half, u := range combined256(low, high, weigh) {
+			c.add(u, s, p[2*half:], a == 0)
+		}
+	}
+	addRows256(p, tile, y)
 	ADDQ(U32(tableGroup), tile)
 	DECQ(groups)
 	JNZ(LabelRef("group"))
 	VZEROUPPER()
 	RET()
+}
+
+// indices256 are the low and the high halves of 32 bytes of bits.
+func indices256(bits Mem, nibble VecVirtual) []VecVirtual {
+	index := ymms(2)
+	VMOVDQU(bits, index[1])
+	VPAND(nibble, index[1], index[0])
+	VPSRLW(U8(4), index[1], index[1])
+	VPAND(nibble, index[1], index[1])
+	return index
+}
+
+// lookUp256 adds the parts of the sums of 8 columns to low and high, or begins with
+// them.
+func lookUp256(table Register, at int, index []VecVirtual, low, high VecVirtual, begin bool) {
+	for half, i := range index {
+		for part, acc := range []VecVirtual{low, high} {
+			m := mem(table, at+32*half+16*part)
+			if begin && half == 0 {
+				VBROADCASTI128(m, acc)
+				VPSHUFB(i, acc, acc)
+				continue
+			}
+			x := YMM()
+			VBROADCASTI128(m, x)
+			VPSHUFB(i, x, x)
+			VPADDB(x, acc, acc)
+		}
+	}
+}
+
+// combined256 puts the two parts of 32 sums together in 16 bits. It spoils high.
+func combined256(low, high, weigh VecVirtual) []VecVirtual {
+	x := YMM()
+	VPUNPCKLBW(high, low, x)
+	VPUNPCKHBW(high, low, high)
+	VPMADDUBSW(weigh, x, x)
+	VPMADDUBSW(weigh, high, high)
+	return []VecVirtual{x, high}
+}
+
+// floatConsts are what makes floats of sums in 16 bits.
+type floatConsts struct{ magic, bias VecVirtual }
+
+// floats256: the sums go into the low bits of a float of 2^23, whose upper half is
+// magic; bias is 2^23 and what the sums of eight tables have too much.
+func floats256() floatConsts {
+	return floatConsts{w256.all(0x4B004B00), w256.all(0x4B000000 + 8*tableBias)}
+}
+
+// add adds 16 sums times s to two registers of partial sums, or begins with them. It
+// spoils u.
+func (c floatConsts) add(u, s VecVirtual, p []VecVirtual, begin bool) {
+	f := YMM()
+	VPUNPCKLWD(c.magic, u, f)
+	VPUNPCKHWD(c.magic, u, u)
+	for i, x := range []VecVirtual{f, u} {
+		VSUBPS(c.bias, x, x)
+		if begin {
+			VMULPS(s, x, p[i])
+			continue
+		}
+		VMULPS(s, x, x)
+		VADDPS(x, p[i], p[i])
+	}
+}
+
+// addRows256 adds the sums of a group times the scales of the rows to y.
+func addRows256(p []VecVirtual, tile, y Register) {
+	for i, x := range p {
+		d := YMM()
+		VCVTPH2PS(mem(tile, 16*i), d)
+		VMULPS(d, x, x)
+		VADDPS(mem(y, 32*i), x, x)
+		VMOVUPS(x, mem(y, 32*i))
+	}
 }
 
 // tableExact256 does 8 rows after the other: it widens a byte of each, eight
