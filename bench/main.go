@@ -40,7 +40,7 @@ type options struct {
 	models          []model
 	rounds, threads int
 	rivals          []rival
-	json            bool
+	short, json     bool
 }
 
 func parse(args []string) (o options, err error) {
@@ -49,6 +49,7 @@ func parse(args []string) (o options, err error) {
 	names := flags.String("shapes", "1.7b,8b", "`names` of the models")
 	flags.IntVar(&o.rounds, "rounds", 2, "how often every engine has its turn")
 	flags.IntVar(&o.threads, "threads", runtime.NumCPU(), "of both engines")
+	flags.BoolVar(&o.short, "short", false, "leave out the long context and the steps of a search, which take most of the time")
 	quick := flags.Bool("quick", false, "the same as -shapes 1.7b -rounds 1")
 	flags.Func("rival", "`path` of a llama-bench, of llama.cpp or a fork, that takes turns too; may be repeated", func(path string) error {
 		o.rivals = append(o.rivals, rival(path))

@@ -33,7 +33,7 @@ type result struct {
 	Model     string `json:"model"`
 	FileBytes int64  `json:"file_bytes"`
 	Runs      []run  `json:"runs"` // in the order they were made
-	Long      run    `json:"long"` // bankai with a prompt of longTokens, and a search
+	Long      run    `json:"long,omitzero"` // bankai with a prompt of longTokens, and a search
 }
 
 // run is one turn of an engine: what `bankai bench --json` and peer.mjs print.
@@ -104,9 +104,11 @@ func measure(ctx context.Context, dir string, o options) (*report, error) {
 				return nil, err
 			}
 		}
-		progress("%s, a context of %d tokens, and the steps of a search", m.name, longTokens)
-		if res.Long, err = e.runBankai(ctx, path, longTokens, "", "--search"); err != nil {
-			return nil, err
+		if !o.short {
+			progress("%s, a context of %d tokens, and the steps of a search", m.name, longTokens)
+			if res.Long, err = e.runBankai(ctx, path, longTokens, "", "--search"); err != nil {
+				return nil, err
+			}
 		}
 		r.Models = append(r.Models, res)
 	}

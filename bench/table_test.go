@@ -65,6 +65,22 @@ Some CPU, 2 threads; llama.cpp: node-llama-cpp 3.22.1
 	}
 }
 
+// Without the long context and the search, their cells are empty.
+func TestTableShort(t *testing.T) {
+	r := example()
+	r.Models = r.Models[:1]
+	r.Models[0].Long = run{}
+	for _, want := range []string{
+		"| prompt of 128 tokens: limit of the machine | 330 (464 GMAC/s) |\n",
+		"| bankai: generation at 2048 tokens of context, share of that at 128 |  |\n",
+		"| search: pass over 60 probes and 20 controls |  |\n",
+	} {
+		if got := r.table(); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
 // Why llama.cpp is missing stands in one line, whatever npm has to say.
 func TestTableWithoutPeer(t *testing.T) {
 	r := example()

@@ -93,11 +93,11 @@ func fails(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// await waits, at most half a minute, for another command to write a file.
+// await waits, at most three minutes, for another command to write a file.
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	size, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
-	for range 300 {
+	for range 1800 { // emulated and busy machines take long
 		if info, err := os.Stat(ts.MkAbs(args[0])); err == nil && info.Size() >= size {
 			return
 		}
