@@ -32,7 +32,7 @@ type report struct {
 type result struct {
 	Model     string `json:"model"`
 	FileBytes int64  `json:"file_bytes"`
-	Runs      []run  `json:"runs"` // in the order they were made
+	Runs      []run  `json:"runs"`          // in the order they were made
 	Long      run    `json:"long,omitzero"` // bankai with a prompt of longTokens, and a search
 }
 
