@@ -1,10 +1,5 @@
 package kernel
 
-import (
-	"math/bits"
-	"unsafe"
-)
-
 // MaxBlock is the largest number of tokens that any kernel multiplies at once.
 const MaxBlock = 8
 
@@ -23,13 +18,14 @@ const (
 	dotActs
 	// tableActs are tables of sums for the layout tables, in bytes.
 	tableActs
-	// packedActs are such tables with the sums of all tokens of a block in a word.
-	packedActs
+	// byteActs are plainActs and, beside a token that is a block of its own, tables of
+	// the sums of eight columns.
+	byteActs
 )
 
 // maxBlock is the largest number of tokens in a block.
 func (f actsForm) maxBlock() int {
-	if f == tableActs || f == packedActs {
+	if f == tableActs || f == byteActs {
 		return 4
 	}
 	return MaxBlock
@@ -47,12 +43,12 @@ type Acts struct {
 	Tokens, Cols int
 	exact        bool
 
-	q      []int8       // [block][Cols/4][width][4]
-	scale  []float32    // [block][Cols/ActGroup][width]
-	nsum   []int32      // of dotActs, same shape
-	table  []byte       // of tableActs: [block][Cols/8][width][tableBytes]
-	packed []packedSums // of packedActs: [block][Cols/4]
-	f      []float32    // [block][Cols][width]
+	q     []int8    // [block][Cols/4][width][4]
+	scale []float32 // [block][Cols/ActGroup][width]
+	nsum  []int32   // of dotActs, same shape
+	table []byte    // of tableActs: [block][Cols/8][width][tableBytes]
+	sums  []uint64  // of byteActs: [Cols/8][byteSums], for the block of one token if any
+	f     []float32 // [block][Cols][width]
 
 	blocks []block
 }
@@ -65,7 +61,7 @@ type block struct {
 	scale                []float32
 	nsum                 []int32
 	table                []byte
-	packed               []packedSums
+	sums                 []uint64
 	f                    []float32
 }
 
@@ -77,6 +73,8 @@ const (
 	tableCols  = 8
 	tableBytes = 2 * 2 * 16
 	tableBias  = 512
+	// byteSums is the size of a table of byteActs: 256 sums, four to a number.
+	byteSums = 256 / 4
 )
 
 // at is where column col of the block's token t lies in q.
@@ -84,18 +82,18 @@ func (b *block) at(col, t int) int { return (col/maskCols*b.stride+t)*maskCols +
 
 // groups is the part of b that holds the columns of the groups [lo, hi).
 func (b *block) groups(lo, hi int) block {
-	packed := part(b.packed, lo*GroupSize/4, hi*GroupSize/4)
 	lo, hi = lo*GroupSize*b.stride, hi*GroupSize*b.stride
 	return block{
-		token: b.token, width: b.width, stride: b.stride, packed: packed,
+		token: b.token, width: b.width, stride: b.stride,
 		q: part(b.q, lo, hi), scale: part(b.scale, lo/ActGroup, hi/ActGroup), nsum: part(b.nsum, lo/ActGroup, hi/ActGroup),
 		table: part(b.table, lo/tableCols*tableBytes, hi/tableCols*tableBytes), f: part(b.f, lo, hi),
+		sums: part(b.sums, lo/tableCols*byteSums, hi/tableCols*byteSums),
 	}
 }
 
 // bytes is the memory that the activations of b take, but for their scales.
 func (b *block) bytes() int {
-	return len(b.q) + len(b.table) + len(b.packed)*int(unsafe.Sizeof(packedSums{})) + 4*len(b.f)
+	return len(b.q) + len(b.table) + 4*len(b.f)
 }
 
 // part is s[lo:hi], as far as it goes, nil if there is no s.
@@ -116,7 +114,7 @@ func (b *block) one(t int) block {
 // SetToken.
 func (s *Set) Reset(a *Acts, tokens, cols int, exact bool) {
 	a.Tokens, a.Cols, a.exact = tokens, cols, exact
-	a.q, a.scale, a.nsum, a.table, a.packed, a.f = a.q[:0], a.scale[:0], a.nsum[:0], a.table[:0], a.packed[:0], a.f[:0]
+	a.q, a.scale, a.nsum, a.table, a.sums, a.f = a.q[:0], a.scale[:0], a.nsum[:0], a.table[:0], a.sums[:0], a.f[:0]
 	n := tokens * cols
 	switch {
 	case exact:
@@ -124,13 +122,13 @@ func (s *Set) Reset(a *Acts, tokens, cols int, exact bool) {
 	case s.acts == tableActs:
 		a.table = grow(a.table, n/tableCols*tableBytes)
 		a.scale = grow(a.scale, n/ActGroup)
-	case s.acts == packedActs:
-		a.packed = grow(a.packed, blocksOf(tokens)*cols/4)
-		a.scale = grow(a.scale, n/ActGroup)
 	default:
 		a.q = grow(a.q, n)
 		a.scale = grow(a.scale, n/ActGroup)
 		a.nsum = grow(a.nsum, n/ActGroup)
+	}
+	if s.acts == byteActs && !exact && tokens%2 == 1 {
+		a.sums = grow(a.sums, cols/tableCols*byteSums)
 	}
 	a.blocks = a.blocks[:0]
 	whole := block{width: 1, stride: 1, q: a.q, scale: a.scale, nsum: a.nsum, table: a.table, f: a.f} // as if it were one token
@@ -141,15 +139,12 @@ func (s *Set) Reset(a *Acts, tokens, cols int, exact bool) {
 		groups := cols / GroupSize
 		b := whole.groups(t*groups, (t+width)*groups)
 		b.token, b.width, b.stride = t, width, width
-		if i := len(a.blocks); len(a.packed) > 0 {
-			b.packed = a.packed[i*cols/4 : (i+1)*cols/4]
+		if width == 1 {
+			b.sums = a.sums
 		}
 		a.blocks = append(a.blocks, b)
 	}
 }
-
-// blocksOf is the number of blocks of up to packedTokens tokens.
-func blocksOf(tokens int) int { return tokens/packedTokens + bits.OnesCount(uint(tokens%packedTokens)) }
 
 func grow[T any](s []T, n int) []T {
 	if cap(s) < n {

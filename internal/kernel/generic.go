@@ -18,8 +18,9 @@ var Generic = &Set{
 	swiglu:      genericSwiGLU,
 	swigluGrad:  genericSwiGLUGrad,
 	expSum:      genericExpSum,
-	expand:      genericExpand,
 
+	transpose:     transposeFunc(genericTransposeFast),
+	expand:        genericExpand,
 	quantizeGroup: genericQuantizeGroup,
 	scores:        genericScores,
 	addValues:     genericAddValues,

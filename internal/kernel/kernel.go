@@ -53,9 +53,9 @@ type Set struct {
 	peak     func(rounds int)
 	peakMACs int
 
-	// transpose is nil in the oracle. expand writes the weights of a tile's group
-	// as rows of floats.
-	transpose *transposeKernels
+	// transpose makes transposed products in fast precision. expand writes the weights
+	// of a tile's group as rows of floats.
+	transpose transposer
 	expand    func(rows []float32, w *Matrix, tile, group int)
 	// quantizeGroup quantises ActGroup values; sum is Σq.
 	quantizeGroup func(x []float32) (q [ActGroup]int8, scale float32, sum int32)

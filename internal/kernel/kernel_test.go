@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unsafe"
 )
 
 // testMatrix returns random Q1_0 blocks, their packed form and their values.
@@ -350,16 +349,12 @@ func quantized(s *Set, a *Acts) (q []int, scale []float32) {
 		scale = append(scale, d)
 		sum := 0
 		for j := g * ActGroup; j < (g+1)*ActGroup; j++ {
-			var v int // from tables, half the difference that the sign of a column makes
-			switch s.acts {
-			case tableActs:
+			v := 0
+			if s.acts == tableActs { // half the difference that the sign of a column makes
 				all := b.table[j/tableCols*tableBytes+j%tableCols/4*32:]
 				at := func(i int) int { return int(all[16+i])<<5 + int(all[i]) }
 				v = (at(1<<(j%4)) - at(0)) / 2
-			case packedActs:
-				all := (*[16][packedTokens]uint16)(unsafe.Pointer(&b.packed[j/4]))
-				v = (int(all[1<<(j%4)][0]) - int(all[0][0])) / 2
-			default:
+			} else {
 				v = int(b.q[b.at(j, 0)])
 			}
 			q, sum = append(q, v), sum+v

@@ -39,14 +39,6 @@ const (
 // tableLane is the place of a row among the 32 of a tile.
 func tableLane(row int) int { return row&^7/2 + row/4%2*16 + row%4 }
 
-// tableLanes are those of all rows.
-var tableLanes = func() (lanes [tableRows]uint8) {
-	for r := range lanes {
-		lanes[r] = uint8(tableLane(r))
-	}
-	return lanes
-}()
-
 func putTables(group []byte, row int, block []byte) {
 	copy(group[2*row:2*row+2], block)
 	bits := group[tableScales+tableLane(row):]

@@ -6,7 +6,7 @@ const (
 	// RowGroup is the number of rows whose gradients share one int8 scale in
 	// the transposed product.
 	RowGroup = 128
-	// transposeTokens is the number of tokens that the assembly does at once.
+	// transposeTokens is the number of tokens that are done at once.
 	transposeTokens = 4
 )
 
@@ -31,15 +31,24 @@ func (s *Set) MatMulT(dx []float32, w *Matrix, dy []float32, tokens int, exact b
 		for t := range tokens {
 			clear(dx[t*w.Cols+g*GroupSize:][:GroupSize])
 		}
-		switch {
-		case exact:
+		if exact {
 			s.transposeExact(dx, w, dy, tokens, g)
-		case s.transpose != nil:
+		} else {
 			s.transpose.fast(dx, w, dy, tokens, g)
-		default:
-			genericTransposeFast(dx, w, dy, tokens, g)
 		}
 	}
+}
+
+// transposer adds the transposed product in fast precision to the columns of group g.
+type transposer interface {
+	fast(dx []float32, w *Matrix, dy []float32, tokens, g int)
+}
+
+// transposeFunc is a transposer in plain Go.
+type transposeFunc func(dx []float32, w *Matrix, dy []float32, tokens, g int)
+
+func (f transposeFunc) fast(dx []float32, w *Matrix, dy []float32, tokens, g int) {
+	f(dx, w, dy, tokens, g)
 }
 
 // expandRows is the number of rows whose weights are floats at a time: a multiple of
