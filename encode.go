@@ -43,6 +43,13 @@ func (p *Patch) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
+// ContentSize returns how many bytes the compact form takes without provenance:
+// header, base, flips and checksum. Unlike the size of a file it does not depend
+// on what is recorded about the patch. It fails where [Patch.WriteTo] does.
+func (p *Patch) ContentSize() (int64, error) {
+	return p.WithMeta(Meta{}).WriteTo(io.Discard)
+}
+
 func (p *Patch) encode() ([]byte, error) {
 	meta, err := p.meta.encode()
 	if err != nil {

@@ -45,6 +45,18 @@ func TestWriteFileByExtension(t *testing.T) {
 	onlyFile(t, dir, "p.bankai", "p.json", "q.BANKAI")
 }
 
+// The size of the content is that of the file without provenance, whatever is
+// recorded.
+func TestContentSize(t *testing.T) {
+	bare := New(Digest{1}, Meta{}, row(gate2, 1), bit(up10, 3, 7))
+	want := int64(len(encoded(t, bare)))
+	for _, m := range []Meta{{}, {Name: "n", Command: strings.Repeat("bankai ", 99)}, {Claims: []Claim{{Name: "c"}}}} {
+		if n, err := bare.WithMeta(m).ContentSize(); err != nil || n != want {
+			t.Errorf("%d bytes, %v; want %d", n, err, want)
+		}
+	}
+}
+
 func TestWriteFileRefuses(t *testing.T) {
 	dir := t.TempDir()
 	old := filepath.Join(dir, "old.json")

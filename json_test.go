@@ -2,8 +2,10 @@ package bankai
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -90,7 +92,7 @@ func TestWriteJSONOfNothing(t *testing.T) {
 	if err := New(Digest{}, Meta{}).WriteJSON(&got); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"flips": []`, `"metadata": {}`, `"n_flips": 0`} {
+	for _, want := range []string{`"flips": []`, `"n_flips": 0`, `"content": "` + New(Digest{}, Meta{}).ContentDigest().String()} {
 		if !strings.Contains(got.String(), want) {
 			t.Errorf("no %s in\n%s", want, got.String())
 		}
@@ -210,6 +212,81 @@ func TestReadJSONRefusesWrongProvenance(t *testing.T) {
 		},
 	} {
 		checkRefused(t, c.in, c.want)
+	}
+}
+
+// Of a file that this program wrote, no digit can change without being noticed:
+// not those of flips, of the base, of counts, nor of what is said beside them.
+func TestReadJSONNoticesEveryDigit(t *testing.T) {
+	file, err := os.ReadFile("testdata/written.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for i, was := range file {
+		if was < '0' || was > '9' {
+			continue
+		}
+		for digit := byte('0'); digit <= '9'; digit++ {
+			if digit == was {
+				continue
+			}
+			damaged := bytes.Clone(file)
+			damaged[i] = digit
+			tried++
+			if _, err := Read(bytes.NewReader(damaged)); err == nil {
+				t.Errorf("with %c for %c: accepted\n%s", digit, was, damaged[max(0, i-60):min(len(damaged), i+20)])
+			}
+		}
+	}
+	if tried < 2000 {
+		t.Errorf("only %d digits were changed", tried)
+	}
+}
+
+func TestReadJSONNoticesDamage(t *testing.T) {
+	data, err := os.ReadFile("testdata/written.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := string(data)
+	const flip = `{
+      "layer": 10,
+      "proj": "up_proj",
+      "row": 7
+    }`
+	noBase := regexp.MustCompile(`"base": "\w*",`).ReplaceAllString(file, "")
+	noChecksum := regexp.MustCompile(`,\s*"checksum": "\w*"`).ReplaceAllString(file, "")
+	for _, c := range []struct{ name, in, want string }{
+		{"a flip is missing", strings.Replace(file, ",\n    "+flip, "", 1), "the content digest does not match"},
+		{"a flip is there twice", strings.Replace(file, flip, flip+","+flip, 1), "the content digest does not match"},
+		{"a flip is there three times", strings.Replace(file, flip, flip+","+flip+","+flip, 1), "flips: 5 are listed where 3 say it all: some are there twice"},
+		{"wrong counts", strings.Replace(file, `"n_flips": 3`, `"n_flips": 5`, 1), "stats: n_flips is 5, but the flips make 3"},
+		{"wrong bits", strings.Replace(file, `"bits_flipped": 768`, `"bits_flipped": 7680`, 1), "stats: bits_flipped is 7680, but the flips make 768"},
+		{"a base of zeros", strings.Replace(file, Digest{1}.String(), Digest{}.String(), 1), "metadata: bankai: base: is zero"},
+		{"no base", noBase, "the content digest does not match"},
+		{"another name", strings.Replace(file, `"written"`, `"rewritten"`, 1), "the checksum of what the file says beside its flips does not match"},
+		{"another claim", strings.Replace(file, `"after": 223`, `"after": 298`, 1), "the checksum"},
+		{"another member", strings.Replace(file, `"steps": 40`, `"steps": 41`, 1), "the checksum"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.in == file {
+				t.Fatal("nothing has changed")
+			}
+			checkRefused(t, c.in, c.want)
+		})
+	}
+
+	// Laid out otherwise it is the same; whoever changes it by hand can say so.
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, data); err != nil {
+		t.Fatal(err)
+	}
+	renamed := strings.Replace(noChecksum, `"written"`, `"rewritten"`, 1)
+	for _, in := range []string{compact.String(), renamed} {
+		if _, err := Read(strings.NewReader(in)); err != nil {
+			t.Errorf("%v\n%s", err, in)
+		}
 	}
 }
 

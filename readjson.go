@@ -64,7 +64,48 @@ func (j *jsonReader) patch() (*Patch, error) {
 		}
 	}
 	p.masks = masks
-	return p, nil
+	return p, j.verify(p)
+}
+
+// verify compares the patch that was read with the digests in the file, if it has
+// any: those of other tools have none.
+func (j *jsonReader) verify(p *Patch) error {
+	if content := j.own.Content; !content.IsZero() {
+		if content != p.ContentDigest() {
+			return errors.New("the content digest does not match: a flip, a width or the base is damaged or was changed")
+		}
+		var units uint64
+		for _, m := range p.masks {
+			units += m.split().units()
+		}
+		if listed := uint64(len(j.flips)); listed != units {
+			return fmt.Errorf("flips: %d are listed where %d say it all: some are there twice", listed, units)
+		}
+		if err := j.checkStats(p.jsonStats(len(j.flips))); err != nil {
+			return err
+		}
+	}
+	if j.own.Checksum.IsZero() {
+		return nil
+	}
+	sum, err := jsonPatch{
+		Name: j.meta.Name, Description: j.meta.Description, BaseModel: j.meta.BaseModel, Stats: j.meta.Stats, Metadata: j.meta.Metadata,
+	}.provenanceDigest()
+	if err == nil && sum != j.own.Checksum {
+		err = errors.New("the checksum of what the file says beside its flips does not match: it is damaged or was changed; to read it all the same, take metadata.bankai.checksum out")
+	}
+	return err
+}
+
+// checkStats compares what the file counts with what there is.
+func (j *jsonReader) checkStats(there map[string]json.RawMessage) error {
+	for _, key := range statsKeys {
+		said, ok := j.meta.Stats[key]
+		if is := there[key]; ok && is != nil && string(said) != string(is) {
+			return fmt.Errorf("stats: %s is %.40s, but the flips make %s: the file is damaged or was changed", key, said, is)
+		}
+	}
+	return nil
 }
 
 // object reads an object; member must read the value that belongs to key.
@@ -234,6 +275,10 @@ func (j *jsonReader) readMetadata() (err error) {
 	if own, ok := j.meta.Metadata[bankaiKey]; ok {
 		if err := json.Unmarshal(own, &j.own); err != nil {
 			return fmt.Errorf("%s: %w", bankaiKey, err)
+		}
+		var named struct{ Base *Digest }
+		if err := json.Unmarshal(own, &named); err == nil && named.Base != nil && named.Base.IsZero() {
+			return fmt.Errorf("%s: base: is zero, which is no model's digest: the file is damaged, or the member has to be left out", bankaiKey)
 		}
 	}
 	for _, tensor := range slices.Sorted(maps.Keys(j.own.Widths)) {

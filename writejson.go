@@ -2,6 +2,7 @@ package bankai
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -39,13 +40,18 @@ type jsonFlip struct {
 // jsonBankai is the member "bankai" of the metadata: what the form's first tool
 // has no place for.
 type jsonBankai struct {
-	Base    Digest            `json:"base,omitzero"`
-	Created time.Time         `json:"created,omitzero"`
-	Tool    string            `json:"tool,omitempty"`
-	Command string            `json:"command,omitempty"`
-	Claims  []Claim           `json:"claims,omitempty"`
-	Widths  map[string]uint32 `json:"widths,omitempty"` // weights per row, by tensor
+	Base     Digest            `json:"base,omitzero"`
+	Content  Digest            `json:"content,omitzero"` // see Patch.ContentDigest
+	Created  time.Time         `json:"created,omitzero"`
+	Tool     string            `json:"tool,omitempty"`
+	Command  string            `json:"command,omitempty"`
+	Claims   []Claim           `json:"claims,omitempty"`
+	Widths   map[string]uint32 `json:"widths,omitempty"`  // weights per row, by tensor
+	Checksum Digest            `json:"checksum,omitzero"` // see provenanceDigest
 }
+
+// checksumKey is the member of jsonBankai that its own value does not cover.
+const checksumKey = "checksum"
 
 // WriteJSON writes the JSON form. It holds rows and groups of the seven
 // projections; single bits and other tensors are refused, by the first such
@@ -63,7 +69,7 @@ func (p *Patch) WriteJSON(w io.Writer) error {
 		Name: p.meta.Name, Description: p.meta.Description, BaseModel: p.meta.BaseModel,
 		Flips: flips, Stats: p.jsonStats(len(flips)),
 	}
-	if out.Metadata, err = p.jsonMetadata(); err != nil {
+	if out.Metadata, err = p.jsonMetadata(out); err != nil {
 		return err
 	}
 	data, err := marshalPlain(out, "  ")
@@ -142,11 +148,12 @@ func (p *Patch) jsonStats(flips int) map[string]json.RawMessage {
 	return stats
 }
 
-func (p *Patch) jsonMetadata() (map[string]json.RawMessage, error) {
-	metadata := map[string]json.RawMessage{}
-	maps.Copy(metadata, p.meta.Metadata)
+// jsonMetadata is the metadata of a file of which out is all the rest.
+func (p *Patch) jsonMetadata(out jsonPatch) (map[string]json.RawMessage, error) {
+	out.Metadata = map[string]json.RawMessage{}
+	maps.Copy(out.Metadata, p.meta.Metadata)
 	own := jsonBankai{
-		Base: p.base, Created: p.meta.Created, Tool: p.meta.Tool, Command: p.meta.Command,
+		Base: p.base, Content: p.ContentDigest(), Created: p.meta.Created, Tool: p.meta.Tool, Command: p.meta.Command,
 		Claims: p.meta.Claims, Widths: map[string]uint32{},
 	}
 	for _, m := range p.masks {
@@ -154,17 +161,43 @@ func (p *Patch) jsonMetadata() (map[string]json.RawMessage, error) {
 			own.Widths[m.tensor] = m.width
 		}
 	}
-	text, err := marshalPlain(own, "")
-	if err != nil {
-		return nil, err
-	}
-	if string(text) != "{}" {
-		metadata[bankaiKey] = text
-	}
+	var err error
 	if p.meta.Metric != "" {
-		if metadata[metricKey], err = marshalPlain(p.meta.Metric, ""); err != nil {
+		if out.Metadata[metricKey], err = marshalPlain(p.meta.Metric, ""); err != nil {
 			return nil, err
 		}
 	}
-	return metadata, nil
+	if out.Metadata[bankaiKey], err = marshalPlain(own, ""); err != nil {
+		return nil, err
+	}
+	if own.Checksum, err = out.provenanceDigest(); err != nil {
+		return nil, err
+	}
+	out.Metadata[bankaiKey], err = marshalPlain(own, "")
+	return out.Metadata, err
+}
+
+// provenanceDigest is a SHA-256 of what a file says beside its flips: of the
+// canonical JSON of an object with its texts, stats and metadata, without the
+// checksum itself. Members of metadata that this program does not know count.
+func (o jsonPatch) provenanceDigest() (Digest, error) {
+	metadata := maps.Clone(o.Metadata)
+	own := map[string]json.RawMessage{}
+	if err := json.Unmarshal(metadata[bankaiKey], &own); err != nil {
+		return Digest{}, err
+	}
+	delete(own, checksumKey)
+	text, err := marshalPlain(own, "")
+	if err != nil {
+		return Digest{}, err
+	}
+	metadata[bankaiKey] = text
+	text, err = marshalPlain(map[string]any{
+		"name": o.Name, "description": o.Description, "base_model": o.BaseModel, "stats": o.Stats, "metadata": metadata,
+	}, "")
+	if err != nil {
+		return Digest{}, err
+	}
+	text, err = canonicalJSON(text)
+	return sha256.Sum256(text), err
 }

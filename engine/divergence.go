@@ -35,6 +35,10 @@ func (m *Model) record(ctx context.Context, qs []Question, j job) ([][]Answer, [
 		if len(q.Answers) != 1 {
 			return nil, nil, fmt.Errorf("question %d: a reference of %d answers: there must be one", i, len(q.Answers))
 		}
+		q.Reference = nil
+		if err := q.check(m.config.Vocab); err != nil {
+			return nil, nil, fmt.Errorf("question %d: %w", i, err)
+		}
 		tokens := len(q.Answers[0])
 		out[i] = &Reference{make([]float32, tokens*m.config.Vocab), make([]float64, tokens)}
 		q.Reference = out[i]

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 )
 
 // Request is a prompt to be continued.
@@ -19,61 +22,88 @@ type Request struct {
 type Result struct {
 	IDs    []int32
 	Finish string // "stop": the model or Stop ended it; "length": Max or the context did
+	Err    error  // why there is nothing: a *RequestError, if the request was refused
 }
+
+// RequestError says which request of a call is refused, and why.
+type RequestError struct {
+	Request int // index
+	Err     error
+}
+
+// Error says it in a line.
+func (e *RequestError) Error() string { return fmt.Sprintf("request %d: %v", e.Request, e.Err) }
+
+// Unwrap returns the reason.
+func (e *RequestError) Unwrap() error { return e.Err }
 
 // generateSeqs is how many requests run together.
 const generateSeqs = 64
 
 // Generate continues every request. emit, if not nil, gets each token of request
 // i as it appears. An end token is neither emitted nor returned. The result does
-// not depend on what else is in the batch. After an error (of ctx, say) the
-// results hold what was generated before it.
+// not depend on what else is in the batch. A request that cannot be run is refused
+// alone: its result has an Err, the others are generated, and the first such Err is
+// what Generate returns. After any other error (of ctx, say) the results hold what
+// was generated before it.
 func (m *Model) Generate(ctx context.Context, reqs []Request, emit func(i int, id int32)) ([]Result, error) {
 	out := make([]Result, len(reqs))
+	var refused error
+	var good []int
+	for i, q := range reqs {
+		if err := m.checkRequest(q); err != nil {
+			out[i].Err = &RequestError{i, err}
+			refused = cmp.Or(refused, out[i].Err)
+			continue
+		}
+		out[i].Finish = "length"
+		if q.Max > 0 {
+			good = append(good, i)
+		}
+	}
 	b := m.NewBatch(0)
-	for lo := 0; lo < len(reqs); lo += generateSeqs {
-		hi := min(lo+generateSeqs, len(reqs))
-		at := lo
-		err := b.generate(ctx, reqs[lo:hi], out[lo:hi], func(i int, id int32) {
-			if emit != nil {
-				emit(at+i, id)
-			}
-		})
-		if err != nil {
+	for wave := range slices.Chunk(good, generateSeqs) {
+		if err := b.generate(ctx, wave, reqs, out, emit); err != nil {
 			return out, err
 		}
 	}
-	return out, nil
+	return out, refused
+}
+
+// checkRequest reports why a request cannot be run, if it cannot.
+func (m *Model) checkRequest(q Request) error {
+	if len(q.Prompt) == 0 {
+		return errors.New("the prompt has no tokens")
+	}
+	if err := q.Sampling.Check(); err != nil {
+		return err
+	}
+	if err := m.checkOverlay(q.Overlay); err != nil {
+		return err
+	}
+	return m.checkTokens(q.Prompt, 0)
 }
 
 // running is a request in progress.
 type running struct {
-	i       int // of the wave
+	i       int // its index
 	in      Input
 	sampler *Sampler
 }
 
-func (b *Batch) generate(ctx context.Context, reqs []Request, out []Result, emit func(i int, id int32)) error {
+// generate continues the requests with the given indices together.
+func (b *Batch) generate(ctx context.Context, wave []int, reqs []Request, out []Result, emit func(i int, id int32)) error {
 	var active []*running
 	defer func() {
 		for _, r := range active {
 			r.in.Seq.Release()
 		}
 	}()
-	for i, q := range reqs {
-		if len(q.Prompt) == 0 {
-			return fmt.Errorf("request %d: the prompt has no tokens", i)
-		}
-		if err := q.Sampling.Check(); err != nil {
-			return fmt.Errorf("request %d: %w", i, err)
-		}
-		out[i].Finish = "length"
-		if q.Max > 0 {
-			active = append(active, &running{
-				i: i, in: Input{Seq: b.NewSeq(q.Overlay), Tokens: q.Prompt, Logits: 1},
-				sampler: q.Sampling.Sampler(),
-			})
-		}
+	for _, i := range wave {
+		q := reqs[i]
+		active = append(active, &running{
+			i: i, in: Input{Seq: b.NewSeq(q.Overlay), Tokens: q.Prompt, Logits: 1}, sampler: q.Sampling.Sampler(),
+		})
 	}
 	for len(active) > 0 {
 		in := make([]Input, len(active))
@@ -107,7 +137,9 @@ func (b *Batch) accept(r *running, q *Request, out *Result, id int32, emit func(
 		return false
 	}
 	out.IDs = append(out.IDs, id)
-	emit(r.i, id)
+	if emit != nil {
+		emit(r.i, id)
+	}
 	if q.Stop != nil && q.Stop(out.IDs) {
 		out.Finish = "stop"
 		return false

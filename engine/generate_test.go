@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -110,6 +111,87 @@ func TestGenerate(t *testing.T) {
 				if want := argMax(l[(len(r.Prompt)-1+n)*shape.Vocab:][:shape.Vocab]); id != want {
 					t.Fatalf("request %d token %d is %d, want %d", i, n, id, want)
 				}
+			}
+		}
+	}
+}
+
+// Requests that cannot be run are refused alone, each with its reason; the others
+// give what they give without them.
+func TestGenerateRefusesAlone(t *testing.T) {
+	m, other := testModel(t, testmodel.Tiny, Options{}), testModel(t, testmodel.Tiny, Options{})
+	foreign, err := other.Overlay(testPatches(other)["mixed"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := Request{Prompt: []int32{1, 2, 3}, Max: 4}
+	want, err := m.Generate(context.Background(), []Request{good}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reqs := []Request{
+		good,
+		{Max: 1},
+		{Prompt: []int32{1, 9999}, Max: 4},
+		{Prompt: []int32{-1}, Max: 4},
+		{Prompt: make([]int32, m.Config().Context+1), Max: 4},
+		{Prompt: []int32{1}, Max: 4, Overlay: foreign},
+		{Prompt: []int32{1}, Max: 4, Sampling: Sampling{MinP: 2}},
+		good,
+	}
+	var emitted [8][]int32
+	got, err := m.Generate(context.Background(), reqs, func(i int, id int32) { emitted[i] = append(emitted[i], id) })
+	var refused *RequestError
+	if !errors.As(err, &refused) || refused.Request != 1 || err.Error() != "request 1: the prompt has no tokens" {
+		t.Errorf("error %v", err)
+	}
+	for i, r := range got {
+		if i == 0 || i == len(reqs)-1 {
+			if r.Err != nil || !slices.Equal(r.IDs, want[0].IDs) || r.Finish != want[0].Finish || !slices.Equal(emitted[i], r.IDs) {
+				t.Errorf("request %d gives %+v, alone %+v", i, r, want[0])
+			}
+			continue
+		}
+		if !errors.As(r.Err, &refused) || refused.Request != i || r.IDs != nil || r.Finish != "" {
+			t.Errorf("request %d gives %+v", i, r)
+		}
+	}
+
+	stale, err := m.Overlay(testPatches(m)["mixed"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Apply(testPatches(m)["mixed"]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Generate(context.Background(), []Request{{Prompt: []int32{1}, Max: 1, Overlay: stale}}, nil); !errors.Is(err, errStaleOverlay) {
+		t.Errorf("a stale overlay: %v", err)
+	}
+}
+
+// A question that cannot be scored is an error, not a fault, wherever it is asked.
+func TestScoreRefuses(t *testing.T) {
+	m := testModel(t, testmodel.Tiny, Options{})
+	ctx := context.Background()
+	vocab := int32(m.Config().Vocab)
+	for _, c := range []struct {
+		q    Question
+		want string
+	}{
+		{Question{Answers: [][]int32{{1}}}, "question 1: the prompt has no tokens"},
+		{Question{Prompt: []int32{1}, Answers: [][]int32{{}}}, "question 1: answer 0 has no tokens"},
+		{Question{Prompt: []int32{1}, Answers: [][]int32{{vocab}}}, fmt.Sprintf("question 1: answer 0: token id %d is outside the vocabulary of %d", vocab, vocab)},
+		{Question{Prompt: []int32{1}, Answers: [][]int32{{2, -1}}}, fmt.Sprintf("question 1: answer 0: token id -1 is outside the vocabulary of %d", vocab)},
+	} {
+		qs := []Question{{Prompt: []int32{1}, Answers: [][]int32{{2}}}, c.q}
+		for name, ask := range map[string]func() error{
+			"Score":       func() error { _, err := m.Score(ctx, qs); return err },
+			"ScoreTokens": func() error { _, err := m.ScoreTokens(ctx, qs); return err },
+			"References":  func() error { _, err := m.References(ctx, qs); return err },
+			"NewTrunk":    func() error { _, err := m.NewTrunk(ctx, qs); return err },
+		} {
+			if err := ask(); err == nil || err.Error() != c.want {
+				t.Errorf("%s: %v, want %s", name, err, c.want)
 			}
 		}
 	}

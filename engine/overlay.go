@@ -27,7 +27,26 @@ type patchedRows struct {
 	weights *kernel.Matrix
 }
 
-var errStaleOverlay = errors.New("the overlay was made before the model was patched in place: make it anew")
+var (
+	errStaleOverlay   = errors.New("the overlay was made before the model was patched in place: make it anew")
+	errForeignOverlay = errors.New("the overlay belongs to another model")
+)
+
+// checkOverlay refuses an overlay that is not of the model as it is now.
+func (m *Model) checkOverlay(o *Overlay) error {
+	if o == nil {
+		return nil
+	}
+	if o.model != m {
+		return errForeignOverlay
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if o.version != m.version {
+		return errStaleOverlay
+	}
+	return nil
+}
 
 // Overlay checks p against the model and prepares it. An empty patch gives nil.
 func (m *Model) Overlay(p *bankai.Patch) (*Overlay, error) {

@@ -98,7 +98,6 @@ func (b *Batch) feed(ctx context.Context, j job, spans []span) error {
 
 // check refuses what would read or write outside the model.
 func (b *Batch) check(spans []span) error {
-	c := b.model.config
 	seen := make(map[*Seq]bool, len(spans))
 	for _, s := range spans {
 		n := len(s.tokens)
@@ -106,19 +105,30 @@ func (b *Batch) check(spans []span) error {
 		case s.seq == nil || s.seq.batch != b:
 			return fmt.Errorf("input %d: the sequence belongs to another batch", s.tag)
 		case s.seq.overlay != nil && s.seq.overlay.model != b.model:
-			return fmt.Errorf("input %d: the overlay belongs to another model", s.tag)
+			return fmt.Errorf("input %d: %w", s.tag, errForeignOverlay)
 		case seen[s.seq]:
 			return fmt.Errorf("input %d: the sequence is in this step twice", s.tag)
 		case s.want < 0 || s.want > n:
 			return fmt.Errorf("input %d: logits of %d positions wanted, but there are %d tokens", s.tag, n-s.want, n)
-		case c.Context > 0 && s.seq.n+n > c.Context:
-			return fmt.Errorf("input %d: %d tokens exceed the model's context of %d", s.tag, s.seq.n+n, c.Context)
 		}
 		seen[s.seq] = true
-		for _, id := range s.tokens {
-			if id < 0 || int(id) >= c.Vocab {
-				return fmt.Errorf("input %d: token id %d is outside the vocabulary of %d", s.tag, id, c.Vocab)
-			}
+		if err := b.model.checkTokens(s.tokens, s.seq.n); err != nil {
+			return fmt.Errorf("input %d: %w", s.tag, err)
+		}
+	}
+	return nil
+}
+
+// checkTokens refuses tokens that the model does not know, or has no room for
+// behind n others.
+func (m *Model) checkTokens(ids []int32, n int) error {
+	c := m.config
+	if n += len(ids); c.Context > 0 && n > c.Context {
+		return fmt.Errorf("%d tokens exceed the model's context of %d", n, c.Context)
+	}
+	for _, id := range ids {
+		if id < 0 || int(id) >= c.Vocab {
+			return fmt.Errorf("token id %d is outside the vocabulary of %d", id, c.Vocab)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -57,12 +58,31 @@ func (m *Model) ScoreTokens(ctx context.Context, qs []Question) ([][]Answer, err
 func (m *Model) scoreAll(ctx context.Context, j job, qs []Question) ([][]Answer, error) {
 	asked := make([]asked, len(qs))
 	for i, q := range qs {
-		if err := q.Reference.fits(q, m.config.Vocab); err != nil {
+		if err := q.check(m.config.Vocab); err != nil {
 			return nil, fmt.Errorf("question %d: %w", i, err)
 		}
 		asked[i].Question = q
 	}
 	return m.NewBatch(0).score(ctx, j, asked)
+}
+
+// check reports why q cannot be scored by a model with such a vocabulary, if it
+// cannot.
+func (q Question) check(vocab int) error {
+	if len(q.Prompt) == 0 {
+		return errors.New("the prompt has no tokens")
+	}
+	for i, a := range q.Answers {
+		if len(a) == 0 {
+			return fmt.Errorf("answer %d has no tokens", i)
+		}
+		for _, id := range a { // the last one is only looked up, not passed through the model
+			if id < 0 || int(id) >= vocab {
+				return fmt.Errorf("answer %d: token id %d is outside the vocabulary of %d", i, id, vocab)
+			}
+		}
+	}
+	return q.Reference.fits(q, vocab)
 }
 
 // Continuations asks for all of a text but its first token, in parts of at most so

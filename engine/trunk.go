@@ -55,7 +55,7 @@ func (m *Model) newTrunk(qs []Question) (*Trunk, error) {
 		if q.Overlay != nil {
 			return nil, fmt.Errorf("question %d has an overlay: patch the model in place", i)
 		}
-		if err := q.Reference.fits(q, m.config.Vocab); err != nil {
+		if err := q.check(m.config.Vocab); err != nil {
 			return nil, fmt.Errorf("question %d: %w", i, err)
 		}
 		t.qs[i] = asked{q, t.rows}

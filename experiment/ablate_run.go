@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"context"
-	"io"
 
 	"bankai/evaluate"
 	"bankai/probe"
@@ -40,7 +39,7 @@ func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) 
 		return p, ctx.Err()
 	}
 	bits, _ := found.Patch.Bits()
-	size, err := found.Patch.WriteTo(io.Discard)
+	size, err := found.Patch.ContentSize()
 	if err != nil {
 		return p, err
 	}

@@ -181,7 +181,7 @@ func (o LoRAOptions) patched(ctx context.Context, m *engine.Model, p NamedPatch)
 		return loraPiece{}, err
 	}
 	bits, _ := p.Patch.Bits()
-	size, err := sizeOf(p.Patch)
+	size, err := p.Patch.ContentSize()
 	if err != nil {
 		return loraPiece{}, err
 	}

@@ -76,7 +76,7 @@ func ratios(times, base []float64) Estimate {
 func (o LoRAOptions) contestants(m *engine.Model) ([]contestant, error) {
 	all := []contestant{{name: "as it is"}}
 	for _, p := range o.Patches[:min(1, len(o.Patches))] {
-		size, err := sizeOf(p.Patch)
+		size, err := p.Patch.ContentSize()
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"bankai"
@@ -51,7 +50,7 @@ func fitPatches(m *engine.Model, patches []NamedPatch, least int) ([]*bankai.Pat
 			return nil, nil, fmt.Errorf("%s: flips nothing: there is nothing to measure", n.Name)
 		}
 		p = p.WithBase(m.Digest()).WithMeta(bankai.Meta{})
-		bytes, err := sizeOf(p)
+		bytes, err := p.ContentSize()
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", n.Name, err)
 		}
@@ -60,9 +59,6 @@ func fitPatches(m *engine.Model, patches []NamedPatch, least int) ([]*bankai.Pat
 	}
 	return fitted, sizes, nil
 }
-
-// sizeOf is the bytes of a patch as a .bankai file without provenance.
-func sizeOf(p *bankai.Patch) (int64, error) { return p.WithMeta(bankai.Meta{}).WriteTo(io.Discard) }
 
 // noPatch leaves the model as it is.
 func noPatch(m *engine.Model) *bankai.Patch { return bankai.New(m.Digest(), bankai.Meta{}) }

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"bankai"
@@ -52,6 +53,13 @@ func MeasureStack(ctx context.Context, r *Run, o StackOptions) (*Stack, error) {
 	patches, sizes, err := fitPatches(r.Model, o.Patches, 2)
 	if err != nil {
 		return nil, err
+	}
+	for i, p := range sizes {
+		for _, q := range sizes[:i] {
+			if p.Digest == q.Digest {
+				return nil, fmt.Errorf("%s: flips what %s flips, so that both together do nothing: give one of them", p.Name, q.Name)
+			}
+		}
 	}
 	if err := checkSets(ctx, r.Model, o.Probes); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Steps    int     // candidates to decide on
 	MaxFlips int     // the most flips of the patch (see [bankai.Patch.Len])
-	MaxBytes int     // the most bytes of the patch, fitted to Shape, with the metadata of the one the run starts from
+	MaxBytes int     // the most bytes of the patch's content, fitted to Shape: see [bankai.Patch.ContentSize]
 	MaxCost  float64 // stop once this much or more was spent, in forward-pass equivalents
 	Prune    bool    // at the end, take out flips without which the fitness is no lower
 
@@ -87,13 +87,14 @@ type Progress struct {
 
 // Result is what a run found.
 type Result struct {
-	Patch      *bankai.Patch // the best patch, with the metadata of the patch the run started from
+	Patch      *bankai.Patch // the fittest patch, or the one that [Watch] tells, with the metadata of the patch the run started from
 	Fitness    float64       // of Patch
 	Start      Score         // of the patch the run started from
 	Final      Score         // of Patch; its Fitness is the one above
 	Trajectory []Point
 	Outcomes   []Outcome
 	Looks      []Look  // what Config.Watch saw
+	WentBack   string  // to which look for Patch, and why, if it is not the last of them
 	Warning    string  // what the watch has to say, if anything
 	Cost       float64 // forward-pass equivalents, those of resumed steps included
 	Seconds    float64 // time spent, that of the resumed run included

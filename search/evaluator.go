@@ -33,7 +33,7 @@ type EvaluatorOptions struct {
 	// Text is what the model should go on saying as it does, if Divergence is not
 	// 0: lines of which all tokens but the first count. What the unpatched model
 	// says there is kept, 4 bytes for each entry of the vocabulary and token, up
-	// to TextMemory: of a longer text, the first lines.
+	// to TextMemory: of a longer text, the first lines, see [HeldLines].
 	Text []string
 	// Memory bounds the kept streams in bytes, 0 meaning DefaultMemory. With
 	// less than all of them need, twice over, some moves are scored from further
@@ -201,6 +201,16 @@ func (e *ModelEvaluator) Baseline(ctx context.Context) (Score, error) {
 		return Score{}, err
 	}
 	return e.scoreOf(*e.base, e.cost(e.all, 0)), nil
+}
+
+// Release frees what is kept between calls. Another call makes it anew.
+func (e *ModelEvaluator) Release() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.trunk, e.at, e.tried = nil, nil, bankai.Digest{}
+	for i := range e.questions {
+		e.questions[i].Reference = nil
+	}
 }
 
 // worstOf returns the indices of the n smallest values, the smallest first; of

@@ -3,7 +3,6 @@ package search_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"reflect"
 	"testing"
 
@@ -202,7 +201,7 @@ func TestTheSizeOfAPatchIsLimited(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := fitted.WriteTo(io.Discard)
+		n, err := fitted.ContentSize()
 		if err != nil {
 			t.Fatal(err)
 		}

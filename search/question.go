@@ -44,24 +44,41 @@ func (q question) weighting() engine.Weighting {
 // linePart bounds the tokens of a line that are scored together.
 const linePart = 256
 
-// addText makes questions of the lines of the text that fit in TextMemory, and
+// addText makes questions of the lines of the text that are held on to, and
 // returns those lines.
 func (e *ModelEvaluator) addText() []string {
 	if e.opts.Divergence == 0 {
 		return nil
 	}
-	most := TextMemory / (4 * e.model.Config().Vocab)
-	for n, line := range e.opts.Text {
-		ids := e.model.Tokenizer().Encode(line + "\n")
-		if e.tokens+len(ids)-1 > most && n > 0 {
-			return e.opts.Text[:n]
-		}
-		for _, q := range engine.Continuations(ids, linePart) {
+	lines := HeldLines(e.model, e.opts.Text)
+	for _, line := range lines {
+		for _, q := range continuations(e.model, line) {
 			e.questions = append(e.questions, question{Question: q, text: true})
 			e.tokens += len(q.Answers[0])
 		}
 	}
-	return e.opts.Text
+	return lines
+}
+
+// HeldLines returns the first lines of a text, those of which a model's
+// predictions fit in TextMemory: of a longer text, a search holds on to these
+// only. There is one at least.
+func HeldLines(m *engine.Model, text []string) []string {
+	most, tokens := TextMemory/(4*m.Config().Vocab), 0
+	for n, line := range text {
+		for _, q := range continuations(m, line) {
+			tokens += len(q.Answers[0])
+		}
+		if tokens > most && n > 0 {
+			return text[:n]
+		}
+	}
+	return text
+}
+
+// continuations asks for all tokens of a line but its first.
+func continuations(m *engine.Model, line string) []engine.Question {
+	return engine.Continuations(m.Tokenizer().Encode(line+"\n"), linePart)
 }
 
 // refer keeps what the unpatched model says of the text.

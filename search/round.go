@@ -3,7 +3,6 @@ package search
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
 
 	"bankai"
@@ -117,22 +116,22 @@ func (r *run) tooLarge(m Move) (bool, error) {
 	if p.Len() <= r.res.Patch.Len() && r.c.MaxBytes == 0 {
 		return false, nil
 	}
-	return r.c.exceededBy(p, r.cur.Meta())
+	return r.c.exceededBy(p)
 }
 
 // exceededBy reports whether a patch is beyond the limits of its size.
-func (c Config) exceededBy(p *bankai.Patch, m bankai.Meta) (bool, error) {
+func (c Config) exceededBy(p *bankai.Patch) (bool, error) {
 	if c.MaxFlips > 0 && p.Len() > c.MaxFlips {
 		return true, nil
 	}
 	if c.MaxBytes == 0 {
 		return false, nil
 	}
-	fitted, err := p.WithMeta(m).Fit(c.Shape)
+	fitted, err := p.Fit(c.Shape)
 	if err != nil {
 		return false, fmt.Errorf("search: %w", err)
 	}
-	size, err := fitted.WriteTo(io.Discard)
+	size, err := fitted.ContentSize()
 	return size > int64(c.MaxBytes), err
 }
 

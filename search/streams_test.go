@@ -3,6 +3,8 @@ package search
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"bankai"
@@ -52,5 +54,99 @@ func TestWhatWasTriedIsAdopted(t *testing.T) {
 	}
 	if err := on(1); !errors.Is(err, context.Canceled) {
 		t.Errorf("another move: %v, want that it took time", err)
+	}
+}
+
+// What an evaluator keeps between calls can be freed: it is made anew, with the same
+// bits. The draws of a vote leave nothing behind.
+func TestRelease(t *testing.T) {
+	f, err := weights.FromBytes("tiny", testmodel.Bytes(testmodel.Tiny, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := engine.Load(f, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	targets := probe.Set{{Name: "sum", Prompt: "1+1 =", Correct: " 2", Wrong: " 3"}, {Name: "sky", Prompt: "the sky is", Correct: " blue", Wrong: " a fish"}}
+	o := EvaluatorOptions{Objective: Objective{Penalty: 2, Divergence: 1}, Text: []string{"in the end", "it will rain"}}
+	made := func(set probe.Set) *ModelEvaluator {
+		e, err := NewEvaluator(m, set, nil, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	keeps := func(e *ModelEvaluator) bool {
+		references := slices.ContainsFunc(e.questions, func(q question) bool { return q.Reference != nil })
+		return e.trunk != nil || references
+	}
+	e, base := made(targets), bankai.New(m.Digest(), bankai.Meta{})
+	move := Move{Flips: []bankai.Flip{{Tensor: "blk.0.ffn_up.weight", Row: 1, N: bankai.ToEnd}}}
+	var scores [2]Score
+	for i := range scores {
+		all, err := e.Score(context.Background(), base, []Move{move})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if scores[i] = all[0]; !keeps(e) {
+			t.Error("nothing is kept between calls")
+		}
+		if e.Release(); keeps(e) {
+			t.Error("something is kept after Release")
+		}
+	}
+	if !scores[0].equal(scores[1]) {
+		t.Errorf("%v, and after Release %v", scores[0], scores[1])
+	}
+
+	ms, err := Matrices(m.Weights(), nil, []string{"gate"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var voters []Voter
+	for i := range 3 {
+		st, err := NewGreedy(ms, Row, uint64(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		voters = append(voters, Voter{Evaluator: made(targets[:1]), Strategy: st})
+	}
+	if _, err := Vote(context.Background(), e, voters, 1, base, Config{Steps: 9, Shape: m.Weights().Shape}); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range voters {
+		if keeps(v.Evaluator) {
+			t.Errorf("draw %d keeps its streams", i+1)
+		}
+	}
+}
+
+// Of a text that is too long to be held on to, the first lines are, and at least one.
+func TestHeldLines(t *testing.T) {
+	f, err := weights.FromBytes("tiny", testmodel.Bytes(testmodel.Tiny, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := engine.Load(f, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	most := TextMemory / (4 * m.Config().Vocab) // tokens
+	long := strings.Repeat("a b ", most/8)
+	for _, c := range []struct {
+		name string
+		text []string
+		want int
+	}{
+		{"all fits", []string{"one", "two"}, 2},
+		{"the end does not", []string{"one", long + long + long, "two"}, 1},
+		{"one line is too long", []string{long + long + long, "two"}, 1},
+	} {
+		if got := len(HeldLines(m, c.text)); got != c.want {
+			t.Errorf("%s: %d lines are held on to, want %d", c.name, got, c.want)
+		}
 	}
 }

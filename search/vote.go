@@ -72,7 +72,7 @@ func (r *Result) count(ctx context.Context, ev *ModelEvaluator, found []*Result,
 		r.Patch = cur
 		if least <= len(found) {
 			r.Patch = Majority(patches, least).WithMeta(cur.Meta())
-			if large, err := c.exceededBy(r.Patch, cur.Meta()); err != nil {
+			if large, err := c.exceededBy(r.Patch); err != nil {
 				return err
 			} else if large {
 				continue
@@ -87,13 +87,33 @@ func (r *Result) count(ctx context.Context, ev *ModelEvaluator, found []*Result,
 		if least <= len(found) && math.IsInf(r.Fitness, -1) {
 			continue
 		}
-		r.Trajectory = append(r.Trajectory, Point{Step: r.Steps, Cost: r.Cost, Fitness: r.Fitness, Flips: r.Patch.Len(), Seconds: r.Seconds})
-		return nil
+		return r.voted(ctx, found[0], c)
 	}
+}
+
+// voted ends the trajectory with what was voted for, and looks at it. A draw's
+// patch is the one of its own with the most right answers; the vote's is not
+// exchanged for one of those, and what they were warned of does not hold for it.
+func (r *Result) voted(ctx context.Context, first *Result, c Config) error {
+	p := Point{Step: r.Steps, Cost: r.Cost, Fitness: r.Fitness, Flips: r.Patch.Len(), Seconds: r.Seconds}
+	if c.Watch != nil {
+		right, err := c.watch(ctx, r.Patch, func() float64 { return r.Seconds })
+		if err != nil {
+			return err
+		}
+		n := count(right)
+		p.Right = &n
+		look := Look{p, right, r.Patch, r.Final}
+		r.Looks = append(r.Looks, look)
+		r.Warning = beside(first.Looks[0], look, r.Patch.Len() > 0)
+	}
+	r.Trajectory = append(r.Trajectory, p)
+	return nil
 }
 
 // run is the search of the i-th voter of n.
 func (v Voter) run(ctx context.Context, ev *ModelEvaluator, cur *bankai.Patch, c Config, n, i int, before *Result) (*Result, error) {
+	defer v.Evaluator.Release() // the memory of one evaluator has to do for all draws
 	c.Journal = v.Journal
 	c.Steps = max(1, c.Steps/n)
 	c.MaxCost /= float64(n) * v.Evaluator.full / ev.full

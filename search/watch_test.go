@@ -3,7 +3,9 @@ package search_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,35 +13,45 @@ import (
 	"bankai/search"
 )
 
-// watched answers n prompts right, less lost(flips of the patch).
+// watched answers half of n prompts right, less lost(flips of the patch), which are
+// gained where that is below 0.
 func watched(n int, lost func(flips int) int, looks *int) *search.Watch {
 	return &search.Watch{Every: 5, Answers: func(_ context.Context, p *bankai.Patch) ([]bool, error) {
 		*looks++
-		right := make([]bool, n)
+		right, lost := make([]bool, n), lost(p.Len())
 		for i := range right {
-			right[i] = i >= n/2 && i < n-lost(p.Len())
+			right[i] = i >= n/2+min(0, lost) && i < n-max(0, lost)
 		}
 		return right, nil
 	}}
 }
 
-// A search whose fitness rises while answers are lost is ended, and what was best
-// for the answers is kept, if there are enough of them to tell; if there are not,
-// it goes on and says so.
+// What a search keeps is the patch with the most right answers of those looked at;
+// of several, the fittest. It says so if that is no better than none. A search whose
+// fitness rises while answers are lost is ended, and keeps nothing where every patch
+// loses some, if there are enough answers to tell; if there are not, it goes on and
+// says so.
 func TestWatch(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		prompts int
 		lost    func(flips int) int
 		stopped search.Stop
-		flips   int // of the patch that was kept; -1 for the last one
-		warning string
+		warning string // a regular expression for all of it
 	}{
-		{"nothing is lost", 300, func(int) int { return 0 }, search.StopSteps, -1, ""},
-		{"chance", 300, func(n int) int { return n % 3 }, search.StopSteps, -1, ""},
-		{"answers fall from the start", 300, func(n int) int { return 4 * n }, search.StopFooled, 0, "the patch with the most right answers was kept"},
-		{"answers fall after a rise", 300, func(n int) int { return max(-2*n, 4*n-30) }, search.StopFooled, 4, "the patch with the most right answers was kept"},
-		{"too few prompts", 199, func(n int) int { return 4 * n }, search.StopSteps, -1, "the search went on, since fewer than 200 prompts are too few"},
+		{"nothing is lost", 300, func(int) int { return 0 }, search.StopSteps, "on validation the patch is no better than none: 150 of 300 right, 150 without"},
+		{"every flip helps", 300, func(n int) int { return -n }, search.StopSteps, ""},
+		{"chance", 300, func(n int) int { return n % 3 }, search.StopSteps, "on validation the patch is no better than none: 150 of 300 right, 150 without"},
+		{"a little is lost", 300, func(n int) int { return min(n, 1) + n/9 }, search.StopSteps, "on validation the patch is worse than none: 149 of 300 right, 150 without"},
+		{
+			"answers fall from the start", 300, func(n int) int { return 9 * n }, search.StopFooled,
+			"fitness rose from .* while right answers on validation fell from 150 to .* of 300; the search ended; every patch that was looked at loses answers, more than chance explains: none is kept",
+		},
+		{"answers fall after a rise", 300, func(n int) int { return max(-2*n, 4*n-30) }, search.StopFooled, "fitness rose from .*; the search ended"},
+		{
+			"too few prompts", 199, func(n int) int { return 4 * n }, search.StopSteps,
+			"fitness rose from .*; the search went on, since fewer than 200 prompts are too few to end it by; on validation the patch is worse than none: .* of 199 right, 100 without",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			looks := 0
@@ -47,13 +59,10 @@ func TestWatch(t *testing.T) {
 				return run(t, newLandscape(), greedy(t, search.Row, 1), search.Config{Steps: 90, Watch: watched(c.prompts, c.lost, &looks), Journal: journal})
 			}
 			r := find(nil)
-			if r.Stopped != c.stopped || (r.Warning == "") != (c.warning == "") || !strings.Contains(r.Warning, c.warning) {
+			if !regexp.MustCompile("^"+c.warning+"$").MatchString(r.Warning) || r.Stopped != c.stopped {
 				t.Errorf("stopped by %q: %s", r.Stopped, r.Warning)
 			}
-			last := r.Looks[len(r.Looks)-1]
-			if c.flips >= 0 && r.Patch.Len() > c.flips || c.flips < 0 && r.Patch.Len() != last.Flips {
-				t.Errorf("kept %d flips, the last look saw %d", r.Patch.Len(), last.Flips)
-			}
+			checkKept(t, r)
 			again, err := newLandscape().Score(context.Background(), r.Patch, []search.Move{{}})
 			if err != nil || again[0].Fitness != r.Fitness || r.Final.Fitness != r.Fitness {
 				t.Errorf("the patch has fitness %v, the run says %v", again, r.Fitness)
@@ -72,6 +81,47 @@ func TestWatch(t *testing.T) {
 				t.Errorf("%d points with answers, %d looks, %d times asked", seen, len(r.Looks), looks)
 			}
 		})
+	}
+}
+
+// checkKept checks that the patch that a run keeps is the best of those it looked
+// at, and that it says where it was if that is not the last.
+func checkKept(t *testing.T, r *search.Result) {
+	t.Helper()
+	if strings.Contains(r.Warning, "none is kept") {
+		if r.Patch.Len() > 0 || r.Fitness != 0 {
+			t.Errorf("kept %d flips of fitness %v", r.Patch.Len(), r.Fitness)
+		}
+		return
+	}
+	var kept search.Look
+	for _, l := range r.Looks {
+		if l.Fitness == r.Fitness && l.Flips == r.Patch.Len() {
+			kept = l
+		}
+	}
+	if kept.Right == nil {
+		t.Fatalf("the %d flips of fitness %v were never looked at", r.Patch.Len(), r.Fitness)
+	}
+	for _, l := range r.Looks[1:] {
+		if *l.Right > *kept.Right || *l.Right == *kept.Right && l.Fitness > kept.Fitness {
+			t.Errorf("kept a patch of fitness %v with %d right answers, at step %d one of %v had %d", kept.Fitness, *kept.Right, l.Step, l.Fitness, *l.Right)
+		}
+	}
+	last := r.Looks[len(r.Looks)-1]
+	if back := fmt.Sprintf("to step %d, ", kept.Step); (r.WentBack == "") != (kept.Step == last.Step) || r.WentBack != "" && !strings.HasPrefix(r.WentBack, back) {
+		t.Errorf("kept the patch of step %d of %d: %q", kept.Step, last.Step, r.WentBack)
+	}
+}
+
+// What pruning leaves is looked at, too.
+func TestThePrunedPatchIsLookedAt(t *testing.T) {
+	looks := 0
+	c := search.Config{Steps: 60, Prune: true, Watch: watched(300, func(n int) int { return 3 * n }, &looks)}
+	c.Watch.Every = 1000 // only the start and the end
+	r := run(t, lenient(), greedy(t, search.Row, 4), c)
+	if last := r.Looks[len(r.Looks)-1]; len(r.Looks) != 2 || last.Flips != r.Patch.Len() && r.Patch.Len() > 0 {
+		t.Errorf("%d looks, the last at %d flips; the patch has %d", len(r.Looks), last.Flips, r.Patch.Len())
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 )
 
@@ -25,7 +26,8 @@ type app struct {
 	seed    uint64 // --seed
 	threads count  // --threads, 0 for all cores
 
-	started bool // the command line was understood, and the command's work began
+	flags   *pflag.FlagSet // of the command that runs
+	started bool           // the command line was understood, and the command's work began
 }
 
 func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *app {
@@ -43,7 +45,10 @@ func isTerminal(w io.Writer) bool {
 // do adapts a command's work to cobra. An error before it is wrong usage.
 func (a *app) do(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		a.started = true
+		if err := checkLists(cmd.Flags()); err != nil {
+			return err
+		}
+		a.started, a.flags = true, cmd.Flags()
 		return work(cmd.Context(), args)
 	}
 }

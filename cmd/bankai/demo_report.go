@@ -18,8 +18,9 @@ type demoDoc struct {
 	Files      []string              `json:"files"`
 	Flips      int                   `json:"flips"`
 	Bits       *uint64               `json:"bits"`
-	Bytes      int64                 `json:"bytes"`   // of the .bankai file
-	HeldOut    *counts               `json:"heldout"` // null if interrupted, as all that is measured
+	Bytes      int64                 `json:"bytes"`         // of the .bankai file
+	Content    int64                 `json:"content_bytes"` // of it, without provenance
+	HeldOut    *counts               `json:"heldout"`       // null if interrupted, as all that is measured
 	Validate   *counts               `json:"validate"`
 	Controls   *counts               `json:"controls"`
 	Unseen     *counts               `json:"controls_heldout"`
@@ -33,7 +34,7 @@ type demoDoc struct {
 
 func (d *demoRun) doc() demoDoc {
 	doc := demoDoc{
-		Patch: d.files.path, Out: d.out, Flips: d.files.flips, Bits: d.files.bits, Bytes: d.files.bytes,
+		Patch: d.files.path, Out: d.out, Flips: d.files.flips, Bits: d.files.bits, Bytes: d.files.bytes, Content: d.files.content,
 		Perplexity: d.perplexity, Fitness: d.found.Fitness, Cost: cost{d.found.Cost, d.found.Seconds},
 		Stopped: d.found.Stopped, Seed: d.app.seed, Seconds: time.Since(d.began).Seconds(),
 	}

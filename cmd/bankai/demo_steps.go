@@ -72,6 +72,9 @@ func (d *demoRun) seek(ctx context.Context, p search.Plan) (err error) {
 	}
 	r := d.found
 	bits, _ := r.Patch.Bits()
+	if r.WentBack != "" {
+		fmt.Fprintf(d.say, "   went back %s\n", r.WentBack)
+	}
 	if r.Warning != "" {
 		fmt.Fprintf(d.say, "   warning: %s\n", r.Warning)
 	}

@@ -92,8 +92,13 @@ func (a *app) measure(ctx context.Context, m *engine.Model, overlay *engine.Over
 	return result, nil
 }
 
-// claim is a result as a patch records it.
+// claim is a result as a patch records it. Where only some categories of a file
+// were measured, its name tells them: the digest is that of the whole file, which
+// anybody can compute.
 func claim(name string, s set, r *evaluate.Result) bankai.Claim {
+	if s.part != "" {
+		name += "#" + s.part
+	}
 	return bankai.Claim{
 		Name: name, Probes: s.digest, Total: r.Total, Before: r.Before, After: r.After,
 		Fixed: len(r.Fixed), Broke: len(r.Broke), PValue: r.PValue,

@@ -106,6 +106,9 @@ func (a *app) ablate(ctx context.Context, f *ablateFlags) error {
 		return err
 	}
 	defer m.Close()
+	if f.kl > 0 {
+		a.warnCut(m, f.text, o.Text)
+	}
 	return a.experiment(ctx, &f.experimentFlags, m, "ablate", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		return experiment.MeasureAblate(ctx, r, o)
 	})
@@ -140,7 +143,7 @@ func (f *ablateFlags) read() (o experiment.AblateOptions, facts []experiment.Fac
 			}
 		}
 		*s.set = evaluate.Named{Name: s.source, Set: read.Set}
-		facts = append(facts, experiment.Fact{Name: s.name, Value: read.digest.String()})
+		facts = append(facts, experiment.Fact{Name: s.name, Value: read.identity()})
 	}
 	if n := int(f.held); n > 0 {
 		o.HeldOut.Set = o.HeldOut.Set.Draw(n, heldSeed)

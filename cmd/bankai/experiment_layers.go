@@ -78,7 +78,7 @@ func (a *app) layers(ctx context.Context, f *layersFlags) error {
 	}
 	defer m.Close()
 	o := experiment.LayersOptions{Name: s.source, Probes: s.Set, Metric: f.metric.value, Sites: f.sites, Layers: f.layers.ints()}
-	facts := []experiment.Fact{{Name: "probes", Value: s.digest.String()}, {Name: "metric", Value: o.Metric.String()}}
+	facts := []experiment.Fact{{Name: "probes", Value: s.identity()}, {Name: "metric", Value: o.Metric.String()}}
 	return a.experiment(ctx, &f.experimentFlags, m, "layers", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		return experiment.MeasureLayers(ctx, r, o)
 	})

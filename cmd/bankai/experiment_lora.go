@@ -118,6 +118,9 @@ func (a *app) lora(ctx context.Context, f *loraFlags) error {
 		return err
 	}
 	defer m.Close()
+	if f.kl > 0 && !f.onlyTiming {
+		a.warnCut(m, f.text, o.Text)
+	}
 	if err := a.rivals(f, m, &o); err != nil {
 		return err
 	}
@@ -153,7 +156,7 @@ func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, er
 			return nil, err
 		}
 		*s.set = read.Set
-		facts = append(facts, experiment.Fact{Name: s.name, Value: read.digest.String()})
+		facts = append(facts, experiment.Fact{Name: s.name, Value: read.identity()})
 	}
 	also, err := readSets(f.also)
 	if err != nil {
@@ -161,7 +164,7 @@ func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, er
 	}
 	for _, s := range also {
 		o.Also = append(o.Also, evaluate.Named{Name: s.source, Set: s.Set})
-		facts = append(facts, experiment.Fact{Name: "also " + s.source, Value: s.digest.String()})
+		facts = append(facts, experiment.Fact{Name: "also " + s.source, Value: s.identity()})
 	}
 	if o.Text, err = readLines(f.text); err != nil {
 		return nil, err

@@ -100,7 +100,7 @@ func (a *app) scale(ctx context.Context, f *scaleFlags) error {
 	o := f.options()
 	o.Name, o.Probes, o.ControlName, o.Controls = targets.source, targets.Set, controls.source, controls.Set
 	facts := []experiment.Fact{
-		{Name: "probes", Value: targets.digest.String()},
+		{Name: "probes", Value: targets.identity()},
 		{Name: "controls", Value: digestOr(controls, "none")},
 		{Name: "metric", Value: o.Metric.String()},
 		{Name: "seed", Value: fmt.Sprint(a.seed)},
@@ -115,5 +115,5 @@ func digestOr(s set, none string) string {
 	if s.digest == (bankai.Digest{}) {
 		return none
 	}
-	return s.digest.String()
+	return s.identity()
 }

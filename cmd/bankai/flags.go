@@ -111,6 +111,17 @@ func badFlag(_ *cobra.Command, err error) error {
 	return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, cause)
 }
 
+// checkLists refuses lists that were given empty: left out, they mean the default,
+// and an empty one is hardly meant to.
+func checkLists(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if list, ok := f.Value.(pflag.SliceValue); ok && len(list.GetSlice()) == 0 {
+			err = usagef("--%s is an empty list: give it a value, or leave the flag out", f.Name)
+		}
+	})
+	return err
+}
+
 // optional is a flag that takes a number, and knows whether it was given one.
 type optional struct {
 	value float64

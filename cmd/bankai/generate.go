@@ -127,12 +127,22 @@ func (a *app) generate(ctx context.Context, f *generateFlags) error {
 	return a.printGenerated(f, texts)
 }
 
-// stopper returns a function that ends a generation at one of the stop texts.
+// stopper returns a function that ends a generation at one of the stop texts. It
+// is for one generation, of which it decodes every token once.
 func (f *generateFlags) stopper(tok *bpe.Tokenizer) func([]int32) bool {
 	if len(f.stop) == 0 {
 		return nil
 	}
-	return func(ids []int32) bool { return f.cut(tok.Decode(ids)) >= 0 }
+	dec, pending, decoded := tok.Decoder(), "", 0
+	return func(ids []int32) bool {
+		for _, id := range ids[decoded:] {
+			pending += dec.Push(id)
+		}
+		decoded = len(ids)
+		stopped := f.cut(pending) >= 0
+		pending = pending[len(pending)-f.held(pending):]
+		return stopped
+	}
 }
 
 // cut returns where the first stop text in s begins, -1 if there is none.
@@ -144,6 +154,19 @@ func (f *generateFlags) cut(s string) int {
 		}
 	}
 	return first
+}
+
+// held is the length of the longest end of text that begins a stop text.
+func (f *generateFlags) held(text string) int {
+	longest := 0
+	for _, stop := range f.stop {
+		for n := min(len(stop), len(text)); n > longest; n-- {
+			if strings.HasSuffix(text, stop[:n]) {
+				longest = n
+			}
+		}
+	}
+	return longest
 }
 
 func (f *generateFlags) finish(tok *bpe.Tokenizer, r engine.Result) generated {

@@ -46,7 +46,7 @@ func (a *app) run(ctx context.Context, h *hunt, validation set, journal *search.
 	limits := h.Plan.Limits
 	limits.Journal = journal
 	if len(validation.Set) > 0 {
-		limits.Watch = &search.Watch{Of: validation.digest.String(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
+		limits.Watch = &search.Watch{Of: validation.identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
 			overlay, err := h.Model.Overlay(p)
 			if err != nil {
 				return nil, err

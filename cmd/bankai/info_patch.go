@@ -19,8 +19,9 @@ type patchInfo struct {
 	Rows        int            `json:"rows"` // flips of a whole row
 	Bits        *uint64        `json:"bits"` // null if the file does not say how wide a row is
 	Bytes       int64          `json:"bytes"`
-	Base        *bankai.Digest `json:"base"`   // null if the patch does not name its model
-	Digest      bankai.Digest  `json:"digest"` // of what the patch does
+	Content     int64          `json:"content_bytes"` // without provenance, in the compact form
+	Base        *bankai.Digest `json:"base"`          // null if the patch does not name its model
+	Digest      bankai.Digest  `json:"digest"`        // of what the patch does
 	Name        string         `json:"name"`
 	Description string         `json:"description"`
 	BaseModel   string         `json:"base_model"`
@@ -43,6 +44,9 @@ func (a *app) patchInfo(path, model string) error {
 			return err
 		}
 		info := newPatchInfo(path, file.Size(), p)
+		if info.Content, err = p.ContentSize(); err != nil {
+			return err
+		}
 		return a.print(info, info.write)
 	})
 }
@@ -88,7 +92,7 @@ func (p patchInfo) write(w io.Writer) {
 		fact{"patch", titled(p.File, p.Name)},
 		fact{"flips", fmt.Sprintf("%d, %s", p.Flips, p.rowsText())},
 		fact{"bits", bitsText(p.Bits)},
-		fact{"bytes", evaluate.Thousands(p.Bytes)},
+		fact{"bytes", fmt.Sprintf("%s, content %s", evaluate.Thousands(p.Bytes), evaluate.Thousands(p.Content))},
 		fact{"base", base},
 		fact{"model", p.BaseModel},
 		fact{"about", oneLine(p.Description)},

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,6 +52,39 @@ func checkJSON(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s: %v", arg, err)
 		}
 	}
+}
+
+// alike checks that two JSON documents are equal, to the digit, but for the members
+// of some names, wherever they are; those must be in both.
+func alike(ts *testscript.TestScript, _ bool, args []string) {
+	var docs [2]any
+	for i := range docs {
+		dec := json.NewDecoder(strings.NewReader(ts.ReadFile(args[i])))
+		dec.UseNumber()
+		ts.Check(dec.Decode(&docs[i]))
+		docs[i] = blank(docs[i], args[2:])
+	}
+	if !reflect.DeepEqual(docs[0], docs[1]) {
+		ts.Fatalf("%s and %s differ:\n%v\n%v", args[0], args[1], docs[0], docs[1])
+	}
+}
+
+// blank is a document with the values of some members taken out.
+func blank(doc any, keys []string) any {
+	switch v := doc.(type) {
+	case map[string]any:
+		for key, value := range v {
+			v[key] = blank(value, keys)
+			if slices.Contains(keys, key) {
+				v[key] = nil
+			}
+		}
+	case []any:
+		for i, value := range v {
+			v[i] = blank(value, keys)
+		}
+	}
+	return doc
 }
 
 // lookUp follows a path into a document.

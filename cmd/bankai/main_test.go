@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 //	fails N ARGS...      run bankai and expect exit status N, with one line on stderr
 //	json FILE CHECK...   check a JSON document, see checkJSON
 //	same A B             two files have equal bytes
+//	alike A B KEY...     two JSON documents are equal but for members of these names
 //	size FILE N          a file has N bytes
 //	cut FILE N           cut a file off after N bytes
 //	await FILE N         wait until a file has at least N bytes
@@ -46,6 +47,7 @@ func TestScripts(t *testing.T) {
 			},
 			"fails": fails,
 			"json":  checkJSON,
+			"alike": alike,
 			"size": func(ts *testscript.TestScript, _ bool, args []string) {
 				if n := strconv.Itoa(len(ts.ReadFile(args[0]))); n != args[1] {
 					ts.Fatalf("%s has %s bytes", args[0], n)

@@ -50,7 +50,11 @@ func (a *app) openModel(f *modelFlags) (*engine.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.Load(file, engine.Options{Threads: int(a.threads), Precision: f.precision.value})
+	m, err := engine.Load(file, engine.Options{Threads: int(a.threads), Precision: f.precision.value})
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return m, nil
 }
 
 // openPatched loads the model, and the patches on it as an overlay.
@@ -98,19 +102,47 @@ func (a *app) overlay(m *engine.Model, paths []string) (*engine.Overlay, error) 
 }
 
 // readPatches reads patch files, checks each against the model, and returns
-// their XOR.
+// their XOR, bound to the model.
 func (a *app) readPatches(f *weights.File, paths []string) (*bankai.Patch, error) {
-	sum := bankai.New(f.Digest(), bankai.Meta{})
+	if len(paths) == 0 {
+		return bankai.New(f.Digest(), bankai.Meta{}), nil
+	}
+	_, sum, err := a.combine(f, paths)
+	if err != nil {
+		return nil, err
+	}
+	return sum.WithBase(f.Digest()), nil
+}
+
+// combine reads patch files, checks each against the model, unless that is nil,
+// and returns them and their XOR. The same patch twice is an error, since it would
+// do nothing; other patches that cancel are only warned of.
+func (a *app) combine(f *weights.File, paths []string) (all []*bankai.Patch, sum *bankai.Patch, err error) {
+	sum = bankai.New(bankai.Digest{}, bankai.Meta{})
+	first := map[bankai.Digest]string{} // by what a patch flips: its file
 	for _, path := range paths {
 		p, err := a.readPatch(f, path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		flips := p.WithBase(bankai.Digest{}).ContentDigest()
+		if same, there := first[flips]; there && p.Len() > 0 {
+			return nil, nil, fmt.Errorf("%s: flips what %s flips, so that both together do nothing: give one of them", path, same)
+		}
+		first[flips] = path
 		if sum, err = sum.Xor(p); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
+		all = append(all, p)
 	}
-	return sum, nil
+	switch {
+	case sum.Len() > 0:
+	case len(paths) == 1:
+		a.warn("%s flips nothing: the model stays as it is", paths[0])
+	default:
+		a.warn("%s cancel to nothing: the model stays as it is", listed(paths))
+	}
+	return all, sum, nil
 }
 
 // readPatch reads one patch file and checks it against the model, unless that is

@@ -9,9 +9,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"bankai"
 	"bankai/evaluate"
@@ -22,13 +25,56 @@ const version = "0.1.0"
 
 func toolName() string { return "bankai " + version }
 
-// commandLine is how this run was started, for people and shells.
+// commandLine is how this run was started, for people and shells, without the
+// flags that no result depends on: what is recorded of equal searches is equal.
 func (a *app) commandLine() string {
 	words := []string{"bankai"}
-	for _, arg := range a.args {
+	for _, arg := range withoutRunFlags(a.flags, a.args) {
 		words = append(words, quoted(arg))
 	}
 	return strings.Join(words, " ")
+}
+
+// runFlags say how a run goes and reports, not what it finds.
+var runFlags = []string{"threads", "json", "quiet", "resume", "force", "report"}
+
+// withoutRunFlags drops the runFlags from a command line that was parsed by flags.
+func withoutRunFlags(flags *pflag.FlagSet, args []string) (kept []string) {
+	for len(args) > 0 {
+		name, words := flagAt(flags, args)
+		if !slices.Contains(runFlags, name) {
+			kept = append(kept, args[:words]...)
+		}
+		args = args[words:]
+	}
+	return kept
+}
+
+// flagAt returns the name of the flag that the arguments begin with, and how many
+// of them it takes with its value. What is no flag, or several in one word, is one
+// argument without a name; "--" and all that follows are no flags.
+func flagAt(flags *pflag.FlagSet, args []string) (name string, words int) {
+	var f *pflag.Flag
+	word, whole := args[0], false // whole: the value, if any, is in the same word
+	switch {
+	case word == "--":
+		return "", len(args)
+	case strings.HasPrefix(word, "--"):
+		name, _, whole = strings.Cut(word[2:], "=")
+		f = flags.Lookup(name)
+	case len(word) > 1 && word[0] == '-':
+		f, whole = flags.ShorthandLookup(word[1:2]), len(word) > 2
+		if whole && f != nil && f.NoOptDefVal != "" {
+			return "", 1
+		}
+	}
+	switch {
+	case f == nil:
+		return "", 1
+	case whole || f.NoOptDefVal != "":
+		return f.Name, 1
+	}
+	return f.Name, min(2, len(args))
 }
 
 // quoted is a word as a shell needs it.
@@ -83,10 +129,11 @@ func checkPatchName(path string) error {
 
 // written is a patch that was written to a file.
 type written struct {
-	path  string
-	flips int
-	bits  *uint64 // nil if unknown
-	bytes int64
+	path    string
+	flips   int
+	bits    *uint64 // nil if unknown
+	bytes   int64   // of the file
+	content int64   // bytes that the compact form takes without provenance
 }
 
 // writePatch writes a patch and says what was written.
@@ -98,7 +145,8 @@ func writePatch(p *bankai.Patch, path string) (written, error) {
 	if err != nil {
 		return written{}, err
 	}
-	return written{path: path, flips: p.Len(), bits: knownBits(p), bytes: info.Size()}, nil
+	content, err := p.ContentSize()
+	return written{path: path, flips: p.Len(), bits: knownBits(p), bytes: info.Size(), content: content}, err
 }
 
 // writeTo writes a file.

@@ -30,12 +30,13 @@ Outputs appear whole or not at all, and replace a file of the same name.`,
 
 // patchDoc is what the commands say that write a patch.
 type patchDoc struct {
-	OK    bool           `json:"ok"`
-	Patch string         `json:"patch"`
-	Flips int            `json:"flips"`
-	Bits  *uint64        `json:"bits"` // null if unknown
-	Bytes int64          `json:"bytes"`
-	Base  *bankai.Digest `json:"base"` // null if the patch is unbound
+	OK      bool           `json:"ok"`
+	Patch   string         `json:"patch"`
+	Flips   int            `json:"flips"`
+	Bits    *uint64        `json:"bits"` // null if unknown
+	Bytes   int64          `json:"bytes"`
+	Content int64          `json:"content_bytes"` // without provenance, in the compact form
+	Base    *bankai.Digest `json:"base"`          // null if the patch is unbound
 }
 
 // writeResult writes a patch and reports it.
@@ -44,7 +45,7 @@ func (a *app) writeResult(p *bankai.Patch, path string) error {
 	if err != nil {
 		return err
 	}
-	doc := patchDoc{OK: true, Patch: path, Flips: out.flips, Bits: out.bits, Bytes: out.bytes, Base: boundTo(p)}
+	doc := patchDoc{OK: true, Patch: path, Flips: out.flips, Bits: out.bits, Bytes: out.bytes, Content: out.content, Base: boundTo(p)}
 	return a.print(doc, func(w io.Writer) { fmt.Fprintln(w, out) })
 }
 
@@ -54,7 +55,8 @@ func (o written) String() string {
 	if o.bits != nil {
 		bits = fmt.Sprintf(", %s bits", evaluate.Thousands(int64(*o.bits)))
 	}
-	return fmt.Sprintf("%s: %s%s, %s bytes", o.path, many(o.flips, "flip"), bits, evaluate.Thousands(o.bytes))
+	return fmt.Sprintf("%s: %s%s, content %s bytes, file %s bytes",
+		o.path, many(o.flips, "flip"), bits, evaluate.Thousands(o.content), evaluate.Thousands(o.bytes))
 }
 
 // outFlag declares -o.
@@ -71,7 +73,7 @@ func (a *app) composeCommand() *cobra.Command {
 		Short: "combine patches into one",
 		Long: `Writes the patch that does what all the given ones do together: their XOR, in
 which a bit that two of them flip stays as it was. The order does not matter.
-Patches for different models are refused.
+Patches for different models are refused, and so is the same patch twice.
 
 What was measured of the parts does not hold for the whole and is left out.`,
 		Example: `  bankai patch compose fix.bankai other.json -o both.bankai
@@ -91,16 +93,12 @@ What was measured of the parts does not hold for the whole and is left out.`,
 
 func (a *app) compose(paths []string, out, model string) error {
 	return withWeights(model, func(f *weights.File) error {
-		sum := bankai.New(bankai.Digest{}, bankai.Meta{})
+		all, sum, err := a.combine(f, paths)
+		if err != nil {
+			return err
+		}
 		meta := bankai.Meta{Description: "the XOR of " + many(len(paths), "patch file")}
-		for i, path := range paths {
-			p, err := a.readPatch(f, path)
-			if err != nil {
-				return err
-			}
-			if sum, err = sum.Xor(p); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
+		for i, p := range all {
 			if base := p.Meta().BaseModel; i == 0 || base == meta.BaseModel {
 				meta.BaseModel = base
 			} else {

@@ -149,7 +149,8 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "check that a patch is whole and fits a model",
 		Long: `Checks that a patch file is undamaged, that it was made for this model, and that
 every flip is in range. If not, the exit status is 1. A patch that does not name
-its model (old JSON files) is checked by shape alone: ok is true, bound false.`,
+its model (old JSON files) is checked by shape alone: ok is true, bound false. A
+JSON file of another tool has no digest, so that damage to it cannot be told.`,
 		Example: `  bankai patch verify fix.bankai --model demo`,
 		Args:    arguments(1, 1, "one patch"),
 		RunE: a.do(func(_ context.Context, args []string) error {

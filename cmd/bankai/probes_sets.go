@@ -100,24 +100,56 @@ func (s *splitting) takeControls(ctx context.Context) error {
 	}
 	size, held := s.flags.sizes[roleControl], s.flags.sizes[roleControlsHeldOut]
 	want, unseen := size.of(len(from)), held.of(len(from))
-	least := want + unseen
-	if !size.given() && len(s.flags.controlsFrom) > 0 {
-		want = len(from) // all that are right
+	most, least := want+unseen, want+unseen
+	if !size.given() && len(s.flags.controlsFrom) > 0 { // the controls are all that is right and not held out
+		want, most, least = unseen, len(from), unseen+1
 	}
-	found, err := s.rightNow(ctx, from, want+unseen)
+	found, err := s.rightNow(ctx, from, most)
 	if err != nil {
 		return err
 	}
 	if len(found) < least {
-		s.app.warn("the model answers only %d of %d probes right: there are fewer controls than the %d asked for", len(found), len(from), least)
+		unseen = proportion(len(found), unseen, want)
+		s.warnFew(len(found), len(from), unseen)
 	}
-	unseen = min(unseen, len(found))
 	s.sets[roleControlsHeldOut] = pick(from, found[:unseen])
 	s.sets[roleControl] = pick(from, found[unseen:])
 	if len(s.flags.controlsFrom) == 0 {
 		s.rest = without(s.rest, found)
 	}
 	return nil
+}
+
+// proportion is what is due to a of n things, which are fewer than a and b ask for
+// together: its share of them, but some to both as far as that goes, and to b first.
+func proportion(n, a, b int) int {
+	if n == 0 || a == 0 || b == 0 {
+		return min(n, a)
+	}
+	share := (2*n*a + a + b) / (2 * (a + b)) // rounded
+	return min(max(share, 1), n-1)
+}
+
+// warnFew says how the controls that were found are shared among the two sets.
+func (s *splitting) warnFew(found, of, unseen int) {
+	if found == 0 {
+		s.app.warn("the model answers none of the %s right that controls may be taken from: there are no controls", many(of, "probe"))
+		return
+	}
+	var shares []string
+	for _, x := range []struct {
+		role string
+		n    int
+	}{{roleControl, found - unseen}, {roleControlsHeldOut, unseen}} {
+		text := fmt.Sprintf("%s has %d", x.role, x.n)
+		if size := s.flags.sizes[x.role]; size.given() {
+			text += " of the " + size.text + " asked for"
+		} else if x.n == 0 {
+			continue
+		}
+		shares = append(shares, text)
+	}
+	s.app.warn("there are too few controls, since the model answers %d right of the %s they may be taken from: %s", found, many(of, "probe"), listed(shares))
 }
 
 // rightNow returns the indices of up to n probes, spread over the categories, that

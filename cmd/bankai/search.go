@@ -75,17 +75,22 @@ none may fall below its floor.
 "guided" predicts the fitness for every flip at once, by one backward pass
 through the frozen bits, tries the most promising on the true fitness, keeps what
 raises it, and predicts anew: rows and groups one at a time, bits many together.
-At the end it takes out what turned out to be of no use. "vote" lets several
-guided searches, each with half of the probes, decide by majority. "evolve" keeps
-a population of patches that it crosses. "greedy" is the published method: it
-draws rows with a probability in proportion to their scale and keeps a flip if
-the fitness rises; "random" draws all alike, as a baseline.
+At the end it takes out what turned out to be of no use. Nothing of it is drawn,
+so --seed changes nothing; by bits, it decides what is tried after a failure.
+"vote" lets several guided searches, each with half of the probes, decide by
+majority. "evolve" keeps a population of patches that it crosses. "greedy" is the
+published method: it draws rows with a probability in proportion to their scale
+and keeps a flip if the fitness rises; "random" draws all alike, as a baseline.
 
 A fitness can rise by means that help no answer: seq_logprob does, under a strong
 optimiser. So with --validate the model's own answers to those probes, which the
-search does not use, are watched; if they get worse while the fitness rises, the
-search ends and keeps the patch with the most right answers. For that the file
-needs 200 probes; with fewer there is only a warning.
+search does not use, are watched, every 15 forward-pass equivalents and at the
+end. The patch that is written is the one with the most right answers of those
+looked at; of several, the fittest. If it is no better there than no patch, the
+last lines say so. If answers get worse while the fitness rises, beyond chance
+(p < 0.01), the search ends, and where every patch loses answers beyond chance
+none is kept. For both the file needs 200 probes; with fewer there is only a
+warning. In a vote every draw keeps to this, and the vote is then looked at.
 
 Rows make the smallest patches, which the original tool can read too. Bits break
 the least for what they fix. To do no harm, stop early: --granularity bit
@@ -132,16 +137,16 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.slack, "slack", "what a control may lose for nothing, in nats (default 1; greedy and random: 0)")
 	flags.Float64Var(&f.cap, "cap", 0, "`VALUE` of the metric beyond which a probe's gain hardly counts; 0 for none")
 	flags.Float64Var(&f.harm, "harm", 0, "`WEIGHT` of a probe's own loss beyond --slack, besides that it gains nothing")
-	flags.Float64Var(&f.tie, "tie", 0, "`WEIGHT` that a control with nothing lost has in predictions of bits, 0 to 1")
+	flags.Float64Var(&f.tie, "tie", 0, "`WEIGHT` that a control with nothing lost has in predictions, 0 to 1; for --granularity bit")
 	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model on --control-text")
 	flags.Var(&f.screen, "screen", "give a candidate up that helps none of the `N` worst probes; 0 for never, as in guided searches")
 	flags.Var(&f.steps, "steps", "candidates to try")
 	flags.Var(&f.maxFlips, "max-flips", "the most flips a patch may have; 0 for no limit")
-	flags.Var(&f.maxBytes, "max-bytes", "the most bytes a patch file may have; 0 for no limit")
+	flags.Var(&f.maxBytes, "max-bytes", "the most bytes the patch's content may take: its .bankai file without provenance; 0 for no limit")
 	flags.Float64Var(&f.maxCost, "max-cost", 0, "stop when so many forward-pass `EQUIVALENTS` are spent; 0 for no limit")
-	flags.BoolVar(&f.noPrune, "no-prune", false, "keep flips that turn out to be of no use at the end")
-	flags.Var(&f.draws, "draws", "searches of a vote, each with its own half of the probes")
-	flags.Var(&f.votes, "votes", "draws that have to agree on a flip")
+	flags.BoolVar(&f.noPrune, "no-prune", false, "keep flips that turn out to be of no use at the end of a guided search")
+	flags.Var(&f.draws, "draws", "searches of a --strategy vote, each with its own half of the probes")
+	flags.Var(&f.votes, "votes", "draws of a --strategy vote that have to agree on a flip")
 	flags.StringVar(&f.report, "report", "", "write a page about the search to `FILE`.html")
 	flags.BoolVar(&f.resume, "resume", false, "go on with the journal of an earlier run")
 	flags.BoolVar(&f.force, "force", false, "search in spite of fatal findings of the audit")
@@ -253,6 +258,9 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 			return err
 		}
 		audits = append(audits, evaluate.SetAudit{Role: "Search", Source: s.source, Probes: len(s.Set), Findings: found})
+	}
+	if f.kl > 0 {
+		a.warnCut(m, f.controlText, sets.text)
 	}
 	h, err := newHunt(m, sets.all(), sets.controls, f.plan(sets, a.seed))
 	if err != nil {

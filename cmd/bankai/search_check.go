@@ -7,12 +7,16 @@ import (
 	"path/filepath"
 	"slices"
 
+	"bankai"
 	"bankai/search"
 )
 
 // check refuses what cannot be right whatever the files hold.
 func (f *searchFlags) check() error {
+	least, err := bankai.New(bankai.Digest{1}, bankai.Meta{}).ContentSize()
 	switch {
+	case err != nil:
+		return err
 	case len(f.probes) == 0:
 		return usagef("give the probe file with --probes")
 	case f.steps < 1:
@@ -25,10 +29,33 @@ func (f *searchFlags) check() error {
 		return usagef("the JSON form holds rows and groups, no bits: let the name after -o end in .bankai")
 	case f.maxBytes > 0 && filepath.Ext(f.out) == ".json":
 		return usagef("--max-bytes counts those of the compact form: let the name after -o end in .bankai")
+	case f.maxBytes > 0 && int64(f.maxBytes) < least:
+		return usagef("--max-bytes %d: too few: the content of a patch without any flip takes %d", f.maxBytes, least)
 	case f.report != "" && filepath.Ext(f.report) != ".html":
 		return usagef("--report %s: must end in .html", f.report)
 	}
-	return cmp.Or(f.checkObjective(), f.checkShares(), checkPlan(f.plan(searchSets{}, 0)), checkPatchName(f.out))
+	return cmp.Or(f.checkObjective(), f.checkShares(), f.checkUsed(), checkPlan(f.plan(searchSets{}, 0)), checkPatchName(f.out))
+}
+
+// checkUsed refuses flags of which the search that is asked for makes no use.
+func (f *searchFlags) checkUsed() error {
+	method := f.strategy.value
+	for _, x := range []struct {
+		flag  string
+		used  bool
+		users string
+	}{
+		{"draws", method == search.MethodVote, "--strategy vote"},
+		{"votes", method == search.MethodVote, "--strategy vote"},
+		{"no-prune", method.Guided(), "--strategy guided, evolve and vote"},
+		{"tie", method.Guided() && slices.Contains(f.granularity, search.Bit), "--granularity bit, of which it weighs predictions"},
+	} {
+		if f.changed(x.flag) && !x.used {
+			return usagef("--%s has no effect in a search with --strategy %s --granularity %s: it is for %s",
+				x.flag, method, f.granularity.String(), x.users)
+		}
+	}
+	return nil
 }
 
 // checkObjective refuses numbers that are no part of a fitness.

@@ -80,8 +80,8 @@ func TestPublishedFitnessIsGamed(t *testing.T) {
 	}
 	t.Chdir(t.TempDir())
 	doc, looks := watchedSearch(t, "seq_logprob")
-	if doc.Stopped != search.StopFooled || !strings.Contains(doc.Warning, "the patch with the most right answers was kept") {
-		t.Fatalf("ended by %s: %s", doc.Stopped, doc.Warning)
+	if doc.Stopped != search.StopFooled || !strings.HasSuffix(doc.Warning, "; the search ended") || !strings.Contains(doc.WentBack, "where the most answers were right") {
+		t.Fatalf("ended by %s: %s; went back %s", doc.Stopped, doc.Warning, doc.WentBack)
 	}
 	seen := sightings(t, doc, looks)
 	best, end := 0, len(seen)-1

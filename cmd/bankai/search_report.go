@@ -45,7 +45,7 @@ func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai
 	for _, p := range r.Trajectory {
 		report.Trajectory = append(report.Trajectory, evaluate.Point{
 			Step: p.Step, Cost: p.Cost, Fitness: p.Fitness, Flips: p.Flips, Seconds: p.Seconds, Right: p.Right,
-			Kept: r.Stopped == search.StopFooled && p.Flips == r.Patch.Len() && p.Fitness == r.Fitness,
+			Kept: r.WentBack != "" && p.Right != nil && p.Flips == r.Patch.Len() && p.Fitness == r.Fitness,
 		})
 	}
 	return report

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ type searchDoc struct {
 	Flips      int                   `json:"flips"`
 	Bits       *uint64               `json:"bits"`
 	Bytes      int64                 `json:"bytes"`
+	Content    int64                 `json:"content_bytes"` // without provenance, in the compact form
 	Fitness    float64               `json:"fitness"`
 	Cost       cost                  `json:"cost"`
 	Steps      int                   `json:"steps"`
@@ -31,8 +31,10 @@ type searchDoc struct {
 	Controls   *counts               `json:"controls"`   // null without --controls, or if interrupted
 	Perplexity *evaluate.BeforeAfter `json:"perplexity"` // null without --control-text, or if interrupted
 	Audit      []evaluate.KindCount  `json:"audit"`
+	WentBack   string                `json:"went_back,omitempty"` // to an earlier patch, with more right answers on --validate
 	Warning    string                `json:"warning,omitempty"`
 
+	drawn      bool // by --seed
 	out        written
 	audits     []evaluate.SetAudit
 	validation *evaluate.Result
@@ -42,7 +44,8 @@ type searchDoc struct {
 func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 	doc := &searchDoc{
 		Fitness: r.Fitness, Cost: cost{r.Cost, r.Seconds}, Steps: r.Steps, Accepted: r.Accepted, Screened: r.Screened,
-		Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{}, Warning: r.Warning, audits: audits,
+		Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{},
+		WentBack: r.WentBack, Warning: r.Warning, audits: audits,
 	}
 	for _, audit := range audits {
 		doc.Audit = append(doc.Audit, audit.Findings.Summary()...)
@@ -57,12 +60,13 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	if err != nil {
 		return err
 	}
-	result, runErr := a.searchWithJournal(ctx, f, h, sets.validation, meta)
+	result, runErr := a.searchWithJournal(ctx, f, h, sets.validation)
 	if result == nil {
 		return runErr
 	}
 	meta = spent(meta, result.Cost)
 	doc := newSearchDoc(result, audits)
+	doc.drawn = h.Plan.Method != search.MethodGuided
 	if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
 		return err
 	}
@@ -95,14 +99,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 // searchWithJournal searches, or goes on with what the journal beside the output
 // holds. An older patch is out of the way when it returns a result. As search.Run,
 // it may return a result beside an error.
-func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set, meta bankai.Meta) (*search.Result, error) {
-	if n := len(validation.Set); n > 0 { // room for what will be claimed, so that the file keeps to --max-bytes
-		meta.Claims = []bankai.Claim{{Name: "validation", Probes: validation.digest, Total: n, Before: n, After: n, Fixed: n, Broke: n}}
-	}
-	h.Start = h.Start.WithMeta(spent(meta, 1e6))
-	if least, err := h.Start.WriteTo(io.Discard); err != nil || f.maxBytes > 0 && least > int64(f.maxBytes) {
-		return nil, cmp.Or(err, fmt.Errorf("--max-bytes %d: too few for what a patch says of itself, which takes %d without any flip", f.maxBytes, least))
-	}
+func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set) (*search.Result, error) {
 	journal, err := search.OpenJournal(f.out+".journal", h.Facts, f.resume)
 	if err != nil {
 		return nil, err
@@ -132,7 +129,7 @@ func (h *hunt) hasDrawn(out string) bool {
 // save writes the patch that doc is about.
 func (d *searchDoc) save(p *bankai.Patch, path string) (err error) {
 	d.out, err = writePatch(p, path)
-	d.Patch, d.Flips, d.Bits, d.Bytes = d.out.path, d.out.flips, d.out.bits, d.out.bytes
+	d.Patch, d.Flips, d.Bits, d.Bytes, d.Content = d.out.path, d.out.flips, d.out.bits, d.out.bytes, d.out.content
 	return err
 }
 
@@ -193,10 +190,15 @@ func (d *searchDoc) write(w io.Writer) {
 		fact{"validation", validation},
 		fact{"controls", controls},
 		fact{"perplexity", perplexity},
-		fact{"warning", d.Warning},
+		fact{"went back", d.WentBack},
 		fact{"patch", d.out.String()},
+		fact{"warning", d.Warning},
 		fact{"interrupted", next})
-	if d.Flips == 0 && d.Stopped != search.StopInterrupted {
-		fmt.Fprintln(w, "\nNo flip made things better: the patch is empty. Try more --steps, other --proj, fewer --controls or another --seed.")
+	if d.Flips == 0 && d.WentBack == "" && d.Stopped != search.StopInterrupted {
+		advice := "Try more --steps, other --proj or fewer --controls."
+		if d.drawn {
+			advice = "Try more --steps, other --proj, fewer --controls or another --seed."
+		}
+		fmt.Fprintln(w, "\nNo flip made things better: the patch is empty. "+advice)
 	}
 }

@@ -11,8 +11,10 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/engine"
 	"bankai/models/demo"
 	"bankai/probe"
+	"bankai/search"
 )
 
 // demoPrefix begins the names of the embedded sets, as in demo:heldout.
@@ -23,6 +25,16 @@ type set struct {
 	probe.Set
 	source string        // as given on the command line
 	digest bankai.Digest // SHA-256 of the file
+	part   string        // categories of it, as after #; empty for all
+}
+
+// identity tells the set from every other: the digest of its file and, after #,
+// the part that is meant.
+func (s set) identity() string {
+	if s.part == "" {
+		return s.digest.String()
+	}
+	return s.digest.String() + "#" + s.part
 }
 
 // readSet reads a probe file, or an embedded set.
@@ -42,7 +54,7 @@ func readSetBy(source string, parse func(io.Reader, probe.Format) (probe.Set, er
 		fault.File = file
 	}
 	if err == nil && categories != nil {
-		s.digest = sha256.Sum256(fmt.Appendf(data, "%q", categories))
+		s.part = strings.Join(categories, "+")
 		err = s.choose(file, categories)
 	}
 	return s, err
@@ -109,6 +121,14 @@ func readSource(source string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: is larger than %d MiB: split it", source, maxSource>>20)
 	}
 	return data, err
+}
+
+// warnCut says which lines of a text a search does not hold on to, if any.
+func (a *app) warnCut(m *engine.Model, source string, lines []string) {
+	if held := len(search.HeldLines(m, lines)); held < len(lines) {
+		a.warn("%s: only the first %d of its %s are held on to: what the model says of them fills %d MiB, which is the limit",
+			source, held, many(len(lines), "line"), search.TextMemory>>20)
+	}
 }
 
 // readLines reads the lines of a text file, or of an embedded text, that are not

@@ -8,12 +8,12 @@ import (
 
 // stream prints a text while it is being generated, up to the stop text.
 type stream struct {
-	app  *app
-	on   bool
-	f    *generateFlags
-	dec  *bpe.Decoder
-	text strings.Builder // decoded so far
-	sent int             // bytes of it that were printed
+	app     *app
+	on      bool
+	f       *generateFlags
+	dec     *bpe.Decoder
+	pending string // decoded, but not printed: it may begin a stop text
+	stopped bool   // at a stop text
 }
 
 // newStream prints what comes of the first request, unless it is JSON or a
@@ -24,47 +24,36 @@ func (a *app) newStream(tok *bpe.Tokenizer, f *generateFlags) *stream {
 
 func (s *stream) token(i int, id int32) {
 	if s.on && i == 0 {
-		s.text.WriteString(s.dec.Push(id))
-		s.print(false)
+		s.print(s.dec.Push(id), false)
 	}
 }
 
 // end prints what was held back, and ends the line.
 func (s *stream) end() {
 	if s.on {
-		s.text.WriteString(s.dec.Flush())
-		s.print(true)
+		s.print(s.dec.Flush(), true)
 		s.app.stdout.WriteByte('\n')
 	}
 }
 
-// print sends what is new and cannot be the beginning of a stop text.
-func (s *stream) print(last bool) {
-	text := s.text.String()
-	end := len(text)
-	if cut := s.f.cut(text); cut >= 0 {
-		end = cut
+// print sends what is new and cannot be the beginning of a stop text, unless it is
+// the last.
+func (s *stream) print(text string, last bool) {
+	if s.stopped {
+		return
+	}
+	s.pending += text
+	end := len(s.pending)
+	if cut := s.f.cut(s.pending); cut >= 0 {
+		end, s.stopped = cut, true
 	} else if !last {
-		end -= s.held(text)
+		end -= s.f.held(s.pending)
 	}
-	if end > s.sent {
-		s.app.stdout.WriteString(s.app.shown(text[s.sent:end]))
+	if end > 0 {
+		s.app.stdout.WriteString(s.app.shown(s.pending[:end]))
 		s.app.stdout.Flush() // an error stays, and is reported at the end
-		s.sent = end
+		s.pending = s.pending[end:]
 	}
-}
-
-// held is the length of the longest end of text that begins a stop text.
-func (s *stream) held(text string) int {
-	longest := 0
-	for _, stop := range s.f.stop {
-		for n := min(len(stop), len(text)); n > longest; n-- {
-			if strings.HasSuffix(text, stop[:n]) {
-				longest = n
-			}
-		}
-	}
-	return longest
 }
 
 // shown is a text as it may be written to stdout: to a terminal, without the

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +52,42 @@ func TestStreamStops(t *testing.T) {
 			t.Fatalf("printed %q, want %q", out.String(), want)
 		}
 	})
+}
+
+// A generation ends at the token that completes a stop text, as if all its text was
+// looked at every time; but each token is only looked at once.
+func TestStopper(t *testing.T) {
+	alphabet := rapid.SampledFrom([]rune("ab\né"))
+	tok, err := openTokenizer(demoName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		f := &generateFlags{stop: rapid.SliceOfN(rapid.StringOfN(alphabet, 1, 4, -1), 1, 3).Draw(t, "stops")}
+		ids := tok.Encode(rapid.StringOfN(alphabet, 0, 30, -1).Draw(t, "text"))
+		stop := f.stopper(tok)
+		for n := range ids {
+			want := f.cut(tok.Decode(ids[:n+1])) >= 0
+			if got := stop(ids[:n+1]); got != want {
+				t.Fatalf("after %d tokens, %q: %v", n+1, tok.Decode(ids[:n+1]), got)
+			}
+			if want {
+				return
+			}
+		}
+	})
+
+	ids := slices.Repeat(tok.Encode("the cat and the dog "), 2000)
+	stop := (&generateFlags{stop: []string{"\n"}}).stopper(tok)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for n := range ids {
+		stop(ids[:n+1])
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / uint64(len(ids)); each > 1000 {
+		t.Errorf("%d bytes for each of %d tokens", each, len(ids))
+	}
 }
 
 // Without a stop text every character is printed as soon as it is complete.

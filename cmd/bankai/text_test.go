@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -134,9 +135,41 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"demo"}, "bankai demo"},
 		{[]string{"search", "-o", "a b.json", "--proj=gate,up"}, "bankai search -o 'a b.json' --proj=gate,up"},
 		{[]string{"tokenize", "it's", "", "$HOME"}, `bankai tokenize 'it'\''s' '' '$HOME'`},
+		// What no result depends on is not recorded, wherever it stands.
+		{[]string{"--threads", "2", "search", "--json", "-o", "p", "--resume", "--probes", "a", "--threads=3"}, "bankai search -o p --probes a"},
+		{[]string{"search", "--report", "p.html", "--force", "--report=q.html", "-op"}, "bankai search -op"},
+		{[]string{"search", "--probes", "--json", "-o", "--threads"}, "bankai search --probes --json -o --threads"}, // are values
+		{[]string{"search", "--json=false", "--", "--threads", "2"}, "bankai search -- --threads 2"},
+		{[]string{"search", "--threads"}, "bankai search"},
 	} {
-		if got := (&app{args: c.args}).commandLine(); got != c.want {
+		a := newApp(c.args, nil, io.Discard, io.Discard)
+		cmd, _, err := a.root().Find(c.args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.InheritedFlags() // merges those of the root, as parsing does
+		a.flags = cmd.Flags()
+		if got := a.commandLine(); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}
+
+// Controls are shared in proportion, and both sets get some as far as that goes.
+func TestProportion(t *testing.T) {
+	for _, c := range []struct{ n, a, b, want int }{
+		{49, 60, 60, 25},
+		{49, 20, 60, 12},
+		{49, 60, 20, 37},
+		{2, 1, 99, 1},
+		{2, 99, 1, 1},
+		{1, 5, 5, 0},
+		{0, 5, 5, 0},
+		{3, 5, 0, 3},
+		{3, 0, 5, 0},
+	} {
+		if got := proportion(c.n, c.a, c.b); got != c.want {
+			t.Errorf("of %d for %d and %d: %d, want %d", c.n, c.a, c.b, got, c.want)
 		}
 	}
 }
