@@ -45,6 +45,8 @@ type jsonBankai struct {
 	Command string            `json:"command,omitempty"`
 	Claims  []Claim           `json:"claims,omitempty"`
 	Widths  map[string]uint32 `json:"widths,omitempty"` // weights per row, by tensor
+
+	Arithmetic Arithmetic `json:"arithmetic,omitzero"` // of the model the patch was made on
 }
 
 // WriteJSON writes the JSON form. It holds rows and groups of the seven
@@ -147,7 +149,7 @@ func (p *Patch) jsonMetadata() (map[string]json.RawMessage, error) {
 	maps.Copy(metadata, p.meta.Metadata)
 	own := jsonBankai{
 		Base: p.base, Created: p.meta.Created, Tool: p.meta.Tool, Command: p.meta.Command,
-		Claims: p.meta.Claims, Widths: map[string]uint32{},
+		Claims: p.meta.Claims, Widths: map[string]uint32{}, Arithmetic: p.meta.Arithmetic,
 	}
 	for _, m := range p.masks {
 		if m.width > 0 {
