@@ -24,6 +24,7 @@ type app struct {
 	json    bool   // --json
 	seed    uint64 // --seed
 	threads count  // --threads, 0 for all cores
+	force   bool   // --force, of the commands that have it
 
 	started bool // the command line was understood, and the command's work began
 }
@@ -44,6 +45,7 @@ func isTerminal(w io.Writer) bool {
 func (a *app) do(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.started = true
+		a.force, _ = cmd.Flags().GetBool(forceName)
 		return work(cmd.Context(), args)
 	}
 }

@@ -177,6 +177,7 @@ func (f *File) cut(data []byte, head int, offsets []uint64) error {
 			t.Data = data[start+off : start+off+size : start+off+size]
 		}
 	}
+	f.offsets, f.body = offsets, data[min(start, uint64(len(data))):]
 	return f.checkOverlap(offsets)
 }
 
