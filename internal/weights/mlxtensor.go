@@ -135,6 +135,8 @@ func (s *mlxSource) check(want mlxPart) error {
 		return fmt.Errorf("tensor %q is missing", want.name)
 	case want.packed && t.DType != safetensors.U32:
 		return fmt.Errorf("tensor %q has dtype %s, want U32: every matrix of a true 1-bit model is packed", t.Name, t.DType)
+	case s.floats && t.DType == safetensors.U32:
+		return fmt.Errorf("tensor %q has dtype %s, want a float type: config.json has no quantization that says how it is packed", t.Name, t.DType)
 	case !want.packed && !isFloat(t.DType):
 		return fmt.Errorf("tensor %q has dtype %s, want a float type", t.Name, t.DType)
 	case !slices.Equal(t.Shape, want.shape):

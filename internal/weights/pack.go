@@ -132,7 +132,7 @@ func signs16(bits, weights []byte) bool {
 	var odd uint64
 	for i := range gguf.BlockWeights / 8 {
 		a, b := binary.LittleEndian.Uint64(weights[16*i:]), binary.LittleEndian.Uint64(weights[16*i+8:])
-		odd |= a&^sign ^ size | b&^sign ^ size
+		odd |= (a&^sign ^ size) | (b&^sign ^ size)
 		low, high := (^a&sign)>>15*gather>>48, (^b&sign)>>15*gather>>48
 		bits[i] = byte(low&15 | high&15<<4)
 	}
