@@ -74,8 +74,10 @@ func TestArithmeticChanges(t *testing.T) {
 		{"theta", with(func(a *Arithmetic) { a.RopeTheta = 1e4 }), bonsai8B, "rope theta is 10000, was 1e+06"},
 		{"YaRN taken out", none, bonsai8B, "rope scaling is none, was YaRN by 4 over 16384"},
 		{"linear instead of YaRN", linear, bonsai8B, "rope scaling is linear by 4, was YaRN by 4 over 16384"},
-		{"two settings", with(func(a *Arithmetic) { a.Scaling.BetaSlow = 2; a.RopeTheta = 1e4 }), bonsai8B,
-			"rope theta is 10000, was 1e+06; rope scaling is YaRN by 4 over 16384, beta slow 2, was YaRN by 4 over 16384"},
+		{
+			"two settings", with(func(a *Arithmetic) { a.Scaling.BetaSlow = 2; a.RopeTheta = 1e4 }), bonsai8B,
+			"rope theta is 10000, was 1e+06; rope scaling is YaRN by 4 over 16384, beta slow 2, was YaRN by 4 over 16384",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.is.Changes(c.was); got != c.want {

@@ -18,12 +18,12 @@ import (
 // the error says what differs and how. Models that differ in more than bankai.MaxFlips
 // runs are not patched versions of each other, and are refused too.
 func Diff(a, b *File) (*bankai.Patch, error) {
-	if how := b.Arithmetic().Changes(a.Arithmetic()); how != "" {
-		return nil, fmt.Errorf("%s and %s compute differently (%s): a patch can only say which bits to invert", a.name, b.name, how)
-	}
 	flips, err := diff(a, b, bankai.MaxFlips)
 	if err != nil {
 		return nil, fmt.Errorf("%s and %s %w", a.name, b.name, err)
+	}
+	if how := b.Arithmetic().Changes(a.Arithmetic()); how != "" {
+		return nil, fmt.Errorf("%s and %s compute differently (%s): a patch can only say which bits to invert", a.name, b.name, how)
 	}
 	return bankai.New(a.Digest(), bankai.Meta{BaseModel: a.config.Name, Arithmetic: a.Arithmetic()}, flips...).Fit(a.Shape)
 }
