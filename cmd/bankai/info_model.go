@@ -161,7 +161,7 @@ func (m modelInfo) baseText() string {
 	case m.Base == nil:
 		return ""
 	case m.ConvertedAs != "":
-		return fmt.Sprintf("%s, from a %s", m.Base, oneLine(m.ConvertedAs))
+		return fmt.Sprintf("%s (%s)", m.Base, oneLine(m.ConvertedAs))
 	}
 	return m.Base.String()
 }

@@ -88,7 +88,7 @@ func originalText(made weights.Baked) string {
 	case len(made.Patches) > 0 || made.Base.IsZero():
 		return ""
 	case made.From != "":
-		return fmt.Sprintf("came as a %s: this is the GGUF file made of it", oneLine(made.From))
+		return fmt.Sprintf("was no single GGUF file of 1-bit matrices (%s): this is the one made of it", oneLine(made.From))
 	}
 	return "the file that was patched, to the byte"
 }

@@ -75,13 +75,13 @@ func TestValueLookups(t *testing.T) {
 // A value in a message is short and in one line.
 func TestValueString(t *testing.T) {
 	for want, v := range map[string]Value{
-		`"a\nb"`:      String("a\nb"),
-		"true":        Bool(true),
-		"40":          Uint32(40),
-		"-3":          Int32(-3),
-		"1e-06":       Float32(1e-6),
-		"a list of 2": Strings([]string{"a", "b"}),
-		"nothing":     {},
+		`"a\nb"`:                             String("a\nb"),
+		"true":                               Bool(true),
+		"40":                                 Uint32(40),
+		"-3":                                 Int32(-3),
+		"1e-06":                              Float32(1e-6),
+		"a list of 2":                        Strings([]string{"a", "b"}),
+		"nothing":                            {},
 		`"` + strings.Repeat("x", 40) + `"…`: String(strings.Repeat("x", 41)),
 	} {
 		if got := v.String(); got != want {

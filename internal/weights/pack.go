@@ -130,11 +130,12 @@ func signs16(bits, weights []byte) bool {
 	)
 	size := uint64(binary.LittleEndian.Uint16(weights)&^0x8000) * 0x0001_0001_0001_0001
 	var odd uint64
-	for i := range gguf.BlockWeights / 8 {
-		a, b := binary.LittleEndian.Uint64(weights[16*i:]), binary.LittleEndian.Uint64(weights[16*i+8:])
+	in, out := (*[2 * gguf.BlockWeights]byte)(weights), (*[gguf.BlockWeights / 8]byte)(bits)
+	for i := range out {
+		a, b := binary.LittleEndian.Uint64(in[16*i:]), binary.LittleEndian.Uint64(in[16*i+8:])
 		odd |= (a&^sign ^ size) | (b&^sign ^ size)
 		low, high := (^a&sign)>>15*gather>>48, (^b&sign)>>15*gather>>48
-		bits[i] = byte(low&15 | high&15<<4)
+		out[i] = byte(low&15 | high&15<<4)
 	}
 	return odd == 0
 }
