@@ -8,7 +8,7 @@ import (
 )
 
 // Bounds on what a file may claim. Real models stay far below all of them (a
-// vocabulary of 151,936 tokens makes 6 MB of metadata, an 8B model has 399
+// vocabulary of 151,669 tokens makes 6 MB of metadata, an 8B model has 399
 // tensors); they bound the time and memory that a hostile file can cost.
 const (
 	maxHeader    = 64 << 20 // bytes of header, metadata and tensor records
