@@ -163,11 +163,18 @@ func TestBinaryRefusesOtherEncodings(t *testing.T) {
 	}
 }
 
+// oneHead is an arithmetic of one head of one weight, with epsilon 1 and theta 1.
+const oneHead = "\x01\x01\x01\x00\x00\x80\x3f\x00\x00\x00\x00\x00\x00\xf0\x3f"
+
 func TestBinaryRefusesMetadata(t *testing.T) {
 	for _, c := range []struct {
 		name, fields, want string
 	}{
-		{"unknown", "\x0b\x00", "metadata field 11: unknown tag"},
+		{"unknown", "\x0c\x00", "metadata field 12: unknown tag"},
+		{"arithmetic without heads", "\x0b\x00", "metadata field 11: a number runs past the end"},
+		{"half a rope scaling", "\x0b\x10" + oneHead + "\x00", "metadata field 11: a value of 8 bytes runs past the end"},
+		{"a negative theta", "\x0b\x0f" + oneHead[:14] + "\xbf", "metadata field 11: arithmetic: -1 is not a number above 0"},
+		{"a rope scaling by 1", "\x0b\x27" + oneHead + strings.Repeat("\x00\x00\x00\x00\x00\x00\xf0\x3f", 2) + "\x00\x00\x00\x00\x00\x00\x00\x00", "not the canonical one"},
 		{"cut off", "\x01\x05x", "metadata field 1: a value of 5 bytes runs past the end"},
 		{"no length", "\x01", "metadata field 1: a number runs past the end"},
 		{"not UTF-8", "\x01\x01\xff", "metadata field 1: the text is not UTF-8"},

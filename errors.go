@@ -9,6 +9,11 @@ import (
 // different bases: their flips are not about the same bits.
 var ErrBaseMismatch = errors.New("the base models differ")
 
+// ErrArithmeticMismatch says that a patch was made on a model with the same tensors
+// that computes otherwise: see [Arithmetic]. The patch fits, but what was measured
+// of it does not hold.
+var ErrArithmeticMismatch = errors.New("the models compute differently")
+
 // RangeError says that a flip does not fit the tensor it names. Nothing has
 // been changed when it is returned.
 type RangeError struct {

@@ -24,6 +24,9 @@ type Meta struct {
 	Command           string    // the command line that made it
 	Metric            string    // the metric of the search's fitness, as "answer_logprob"
 	Claims            []Claim   // measurements, in the order they are to be read
+	// Arithmetic is that of the model the patch was made on, without which what was
+	// measured cannot be measured again; zero if unknown.
+	Arithmetic Arithmetic
 	// Stats and Metadata are the members of the JSON form's objects of these
 	// names that this package gives no meaning to. They are carried along.
 	Stats, Metadata map[string]json.RawMessage
@@ -61,6 +64,7 @@ func (m Meta) canonical() Meta {
 	for _, s := range []*string{&m.Name, &m.Description, &m.BaseModel, &m.Tool, &m.Command, &m.Metric} {
 		*s = strings.ToValidUTF8(*s, "\uFFFD")
 	}
+	m.Arithmetic = m.Arithmetic.canonical()
 	m.Created = m.Created.UTC().Truncate(time.Second)
 	if m.Created.Year() < 1970 || m.Created.Year() > 9999 {
 		m.Created = time.Time{}
@@ -149,6 +153,9 @@ func (m Meta) check() error {
 		if !(c.PValue >= 0 && c.PValue <= 1) {
 			return fmt.Errorf("claim %d (%.40q): the p-value %v is not from 0 to 1", i, c.Name, c.PValue)
 		}
+	}
+	if err := m.Arithmetic.check(); err != nil {
+		return err
 	}
 	for _, members := range []map[string]json.RawMessage{m.Stats, m.Metadata} {
 		for _, key := range slices.Sorted(maps.Keys(members)) {

@@ -30,6 +30,9 @@ func drawMeta(t *rapid.T) Meta {
 			Fixed: count.Draw(t, "fixed"), Broke: count.Draw(t, "broke"), PValue: rapid.Float64Range(0, 1).Draw(t, "p"),
 		})
 	}
+	if rapid.Bool().Draw(t, "computes") {
+		m.Arithmetic = drawArithmetic(t)
+	}
 	value := rapid.SampledFrom([]string{`1`, `1.50`, `1e999`, `"a<b\u2028\ud800"`, `[1, {"b":2, "a":[]}]`, `null`, `true`})
 	members := rapid.MapOfN(text, rapid.Custom(func(t *rapid.T) json.RawMessage {
 		return json.RawMessage(value.Draw(t, "value"))
@@ -84,6 +87,8 @@ func TestMetaThatCannotBeWritten(t *testing.T) {
 	}{
 		{Meta{Claims: []Claim{{}, {Name: "x", Fixed: -1}}}, `claim 1 ("x"): the count -1 is out of range`},
 		{Meta{Claims: []Claim{{PValue: math.NaN()}}}, `claim 0 (""): the p-value NaN is not from 0 to 1`},
+		{Meta{Arithmetic: Arithmetic{Heads: 1, KVHeads: 1, HeadDim: 1, RopeTheta: math.Inf(1), RMSEps: 1}}, `arithmetic: +Inf is not a number above 0`},
+		{Meta{Arithmetic: Arithmetic{Heads: 1, KVHeads: 1, RopeTheta: 2, RMSEps: 1}}, `arithmetic: 0 is not a number from 1 to 16777216`},
 		{Meta{Claims: []Claim{{PValue: 1.5}}}, `the p-value 1.5 is not from 0 to 1`},
 		{Meta{Stats: map[string]json.RawMessage{"k": json.RawMessage(`{`)}}, `member "k" of the stats or metadata is not valid JSON`},
 		{Meta{Stats: map[string]json.RawMessage{"k": json.RawMessage(`1],[2`)}}, `member "k"`},

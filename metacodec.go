@@ -21,6 +21,7 @@ const (
 	tagClaim // once per claim
 	tagStats
 	tagMetadata
+	tagArithmetic
 )
 
 type metaText struct {
@@ -45,7 +46,7 @@ func (m Meta) encode() ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	var fields [tagMetadata + 1][][]byte
+	var fields [tagArithmetic + 1][][]byte
 	for _, f := range m.texts() {
 		if *f.text != "" {
 			fields[f.tag] = [][]byte{[]byte(*f.text)}
@@ -65,6 +66,9 @@ func (m Meta) encode() ([]byte, error) {
 			}
 			fields[tagStats+i] = [][]byte{text}
 		}
+	}
+	if m.Arithmetic != (Arithmetic{}) {
+		fields[tagArithmetic] = [][]byte{m.Arithmetic.encode()}
 	}
 	var data []byte
 	for tag, values := range fields {
@@ -136,6 +140,8 @@ func (m *Meta) read(tag byte, d *decoder) {
 		m.Stats = d.members()
 	case tagMetadata:
 		m.Metadata = d.members()
+	case tagArithmetic:
+		m.Arithmetic = d.arithmetic()
 	default:
 		d.fail("unknown tag")
 	}

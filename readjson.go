@@ -47,6 +47,7 @@ func (j *jsonReader) patch() (*Patch, error) {
 		}
 	}
 	j.meta.Created, j.meta.Tool, j.meta.Command, j.meta.Claims = j.own.Created, j.own.Tool, j.own.Command, j.own.Claims
+	j.meta.Arithmetic = j.own.Arithmetic
 	p := New(j.own.Base, j.meta, j.flips...)
 	if err := p.meta.check(); err != nil {
 		return nil, fmt.Errorf("metadata: %s: %w", bankaiKey, err)

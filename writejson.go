@@ -40,14 +40,17 @@ type jsonFlip struct {
 // jsonBankai is the member "bankai" of the metadata: what the form's first tool
 // has no place for.
 type jsonBankai struct {
-	Base     Digest            `json:"base,omitzero"`
-	Content  Digest            `json:"content,omitzero"` // see Patch.ContentDigest
-	Created  time.Time         `json:"created,omitzero"`
-	Tool     string            `json:"tool,omitempty"`
-	Command  string            `json:"command,omitempty"`
-	Claims   []Claim           `json:"claims,omitempty"`
-	Widths   map[string]uint32 `json:"widths,omitempty"`  // weights per row, by tensor
-	Checksum Digest            `json:"checksum,omitzero"` // see provenanceDigest
+	Base    Digest            `json:"base,omitzero"`
+	Content Digest            `json:"content,omitzero"` // see Patch.ContentDigest
+	Created time.Time         `json:"created,omitzero"`
+	Tool    string            `json:"tool,omitempty"`
+	Command string            `json:"command,omitempty"`
+	Claims  []Claim           `json:"claims,omitempty"`
+	Widths  map[string]uint32 `json:"widths,omitempty"` // weights per row, by tensor
+
+	Arithmetic Arithmetic `json:"arithmetic,omitzero"` // of the model the patch was made on
+
+	Checksum Digest `json:"checksum,omitzero"` // see provenanceDigest
 }
 
 // checksumKey is the member of jsonBankai that its own value does not cover.
@@ -154,7 +157,7 @@ func (p *Patch) jsonMetadata(out jsonPatch) (map[string]json.RawMessage, error) 
 	maps.Copy(out.Metadata, p.meta.Metadata)
 	own := jsonBankai{
 		Base: p.base, Content: p.ContentDigest(), Created: p.meta.Created, Tool: p.meta.Tool, Command: p.meta.Command,
-		Claims: p.meta.Claims, Widths: map[string]uint32{},
+		Claims: p.meta.Claims, Widths: map[string]uint32{}, Arithmetic: p.meta.Arithmetic,
 	}
 	for _, m := range p.masks {
 		if m.width > 0 {

@@ -9,7 +9,7 @@ import (
 
 // Reference is what a model said at every token of an answer: the probabilities
 // of all tokens that could have been there. It takes 4 bytes a token of the
-// answer and of the vocabulary, so 608 kB a token with Qwen3's of 151,936.
+// answer and of the vocabulary, so 607 kB a token with Bonsai's of 151,669.
 type Reference struct {
 	p    []float32 // [tokens, vocab]
 	plnp []float64 // Σ_v p ln p of every token, nats

@@ -98,27 +98,14 @@ func Load(f *weights.File, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok, err := NewTokenizer(f)
-	if err != nil {
-		return nil, err
-	}
 	m := &Model{
-		file: f, config: f.Config(), tok: tok, kernel: set,
+		file: f, config: f.Config(), tok: f.BPE(), kernel: set,
 		exact: o.Precision == Exact, workers: newWorkers(o.Threads),
 	}
 	m.rope = newRope(m.config)
 	m.queryScale = float32(1 / math.Sqrt(float64(m.config.HeadDim)))
 	m.pack()
 	return m, m.wire()
-}
-
-// NewTokenizer makes the tokenizer of a model whose weights are not needed.
-func NewTokenizer(f *weights.File) (*bpe.Tokenizer, error) {
-	t := f.Tokenizer()
-	return bpe.New(bpe.Config{
-		Tokens: t.Tokens, Types: t.Types, Merges: t.Merges,
-		EOS: t.EOS, BOS: t.BOS, Pad: t.Pad, AddBOS: t.AddBOS, Pre: t.Pre,
-	})
 }
 
 // packGrain is the number of tiles a worker packs at a time.

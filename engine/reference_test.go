@@ -72,9 +72,30 @@ func (f *reference) norm(x []float64, w []float32) []float64 {
 func (f *reference) rotate(v []float64, pos int) {
 	half := len(v) / 2
 	for i := range half {
-		s, c := math.Sincos(float64(pos) * math.Pow(f.m.config.RopeTheta, -2*float64(i)/float64(len(v))))
+		turn, scale := f.turn(i, float64(len(v)))
+		s, c := math.Sincos(float64(pos) * turn)
+		s, c = s*scale, c*scale
 		v[i], v[i+half] = v[i]*c-v[i+half]*s, v[i+half]*c+v[i]*s
 	}
+}
+
+// turn is the angle by which pair i of d/2 turns from one position to the next, and
+// what sine and cosine are multiplied by. With YaRN, pairs that turn often over the
+// original context keep their angle, those that hardly turn have it divided.
+func (f *reference) turn(i int, d float64) (angle, scale float64) {
+	theta := f.m.config.RopeTheta
+	angle = math.Pow(theta, -2*float64(i)/d)
+	y := f.m.config.Yarn
+	if y == nil {
+		return angle, 1
+	}
+	pairOf := func(turns float64) float64 {
+		return d * math.Log(float64(y.Original)/(2*math.Pi*turns)) / (2 * math.Log(theta))
+	}
+	low, high := math.Max(0, math.Floor(pairOf(y.BetaFast))), math.Min(d-1, math.Ceil(pairOf(y.BetaSlow)))
+	ramp := math.Min(1, math.Max(0, (float64(i)-low)/math.Max(0.001, high-low)))
+	divided := ramp*y.ExtFactor + (1 - y.ExtFactor)
+	return angle*(1-divided) + angle/y.Factor*divided, y.AttnFactor * (1 + 0.1*math.Log(y.Factor))
 }
 
 // sequence returns the log-probabilities of what may follow each token from the

@@ -39,10 +39,7 @@ func fitPatches(m *engine.Model, patches []NamedPatch, least int) ([]*bankai.Pat
 			return nil, nil, fmt.Errorf("two patches are called %q: give them different names", n.Name)
 		}
 		names[n.Name] = true
-		if base := n.Patch.Base(); !base.IsZero() && base != m.Digest() {
-			return nil, nil, fmt.Errorf("%s: was made for model %.12s…, this one is %.12s…: give the model it was made for", n.Name, base, m.Digest())
-		}
-		p, err := n.Patch.Fit(m.Weights().Shape)
+		p, err := m.Weights().Fit(n.Patch)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", n.Name, err)
 		}

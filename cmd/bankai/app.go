@@ -25,6 +25,7 @@ type app struct {
 	json    bool   // --json
 	seed    uint64 // --seed
 	threads count  // --threads, 0 for all cores
+	force   bool   // --force, of the commands that have it
 
 	flags   *pflag.FlagSet // of the command that runs
 	started bool           // the command line was understood, and the command's work began
@@ -49,6 +50,7 @@ func (a *app) do(work func(ctx context.Context, args []string) error) func(*cobr
 			return err
 		}
 		a.started, a.flags = true, cmd.Flags()
+		a.force, _ = cmd.Flags().GetBool(forceName)
 		return work(cmd.Context(), args)
 	}
 }

@@ -70,7 +70,7 @@ func progressText(p search.Progress) string {
 
 // meta is the provenance of what the search finds in the model called name.
 func (h *hunt) meta(name string) bankai.Meta {
-	return bankai.Meta{BaseModel: name, Metric: h.Plan.Objective.Metric.String(), Description: h.String()}
+	return bankai.Meta{BaseModel: name, Metric: h.Plan.Objective.Metric.String(), Description: h.String(), Arithmetic: h.Model.Weights().Arithmetic()}
 }
 
 // spent adds to a provenance what the search cost, in forward-pass equivalents.

@@ -19,7 +19,9 @@ or demo) or a patch (.bankai or JSON), recognised by its content.
 
 Of a model: its architecture and shapes, how much of it is 1-bit, and the
 digest that patches are bound to. The digest covers the weights and nothing
-else, so it is the same for every file that holds the same model.
+else, so it is the same for every file that holds the same model. The fingerprint
+covers the settings that decide its answers beside them. Of a patched copy: which
+patches are in it.
 
 Of a patch: what it flips, by layer and projection, the model it is for, where
 it comes from, and what was measured of it. Old patch files do not say how wide
@@ -43,6 +45,7 @@ is checked against the model.`,
 		}),
 	}
 	cmd.Flags().StringVar(&model, "model", "", "model `FILE` (or demo) to check a patch against")
+	forceFlag(cmd)
 	return cmd
 }
 

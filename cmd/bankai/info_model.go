@@ -34,6 +34,17 @@ type modelInfo struct {
 	Bytes        int64             `json:"bytes"`
 	Shapes       map[string][2]int `json:"shapes"` // rows and columns of each kind of 1-bit matrix
 	Digest       bankai.Digest     `json:"digest"`
+	Fingerprint  bankai.Digest     `json:"fingerprint"` // of the arithmetic
+	PackedFrom   string            `json:"packed_from"` // float type of the matrices in the file, "" if they are 1-bit there
+	Base         *bankai.Digest    `json:"base"`        // of the model without the patches in it; null if it is not a copy
+	ConvertedAs  string            `json:"converted_from"`
+	Patches      []bakedInfo       `json:"patches"` // in the file, as it says
+}
+
+// bakedInfo is a patch that is in a patched copy.
+type bakedInfo struct {
+	Name   string        `json:"name"`
+	Digest bankai.Digest `json:"digest"` // of what the patch does
 }
 
 type yarnInfo struct {
@@ -58,9 +69,19 @@ func newModelInfo(path string, f *weights.File) modelInfo {
 		Layers: c.Layers, Hidden: c.Hidden, FFN: c.FFN, Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim,
 		Vocab: c.Vocab, Context: c.Context, Tied: c.Tied, RopeTheta: c.RopeTheta,
 		Bytes: f.Size(), Shapes: map[string][2]int{}, Digest: f.Digest(),
+		Fingerprint: f.Arithmetic().Fingerprint(), Patches: []bakedInfo{},
 	}
 	if c.Yarn != nil {
 		m.Yarn = &yarnInfo{c.Yarn.Factor, c.Yarn.Original}
+	}
+	if typ, ok := f.Packed(); ok {
+		m.PackedFrom = typ.String()
+	}
+	if b, ok := f.Baked(); ok {
+		m.Base, m.ConvertedAs = &b.Base, b.From
+		for _, p := range b.Patches {
+			m.Patches = append(m.Patches, bakedInfo{p.Name, p.Content})
+		}
 	}
 	for _, t := range f.Tensors() {
 		n := int64(t.Rows) * int64(t.Cols)
@@ -72,6 +93,9 @@ func newModelInfo(path string, f *weights.File) modelInfo {
 	}
 	m.Coverage = float64(m.OneBit) / float64(m.Parameters)
 	m.BitsPer = 8 * float64(m.Bytes) / float64(m.Parameters)
+	if m.PackedFrom != "" { // the size of the file says nothing of the model
+		m.BitsPer = (float64(1.125*float64(m.OneBit)) + float64(32*float64(m.Parameters-m.OneBit))) / float64(m.Parameters)
+	}
 	return m
 }
 
@@ -93,8 +117,11 @@ func (m modelInfo) write(w io.Writer) {
 		fact{"context", fmt.Sprintf("%s tokens%s", evaluate.Thousands(int64(m.Context)), m.yarnText())},
 		fact{"parameters", amount(m.Parameters)},
 		fact{"1-bit", fmt.Sprintf("%.2f %% of them; %.3f bits a parameter in all", 100*m.Coverage, m.BitsPer)},
+		fact{"packed", m.packedText()},
 		fact{"size", fmt.Sprintf("%s (%s bytes)", sizeText(m.Bytes), evaluate.Thousands(m.Bytes))},
-		fact{"digest", m.Digest.String()})
+		fact{"digest", m.Digest.String()},
+		fact{"fingerprint", m.Fingerprint.String()},
+		fact{"patches in it", m.patchesText()}, fact{"base", m.baseText()})
 	fmt.Fprintln(w)
 	t := table(w, true)
 	fmt.Fprintln(t, "rows\tcolumns\tcopies\t  1-bit matrix")
@@ -108,6 +135,35 @@ func (m modelInfo) write(w io.Writer) {
 		}
 	}
 	t.Flush()
+}
+
+// packedText says that the file holds floats.
+func (m modelInfo) packedText() string {
+	names := map[string]string{"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
+	if m.PackedFrom == "" {
+		return ""
+	}
+	return "packed without loss from " + names[m.PackedFrom]
+}
+
+// patchesText lists the patches that are in a patched copy.
+func (m modelInfo) patchesText() string {
+	var list []string
+	for _, p := range m.Patches {
+		list = append(list, fmt.Sprintf("%s (%s)", oneLine(p.Name), short(p.Digest)))
+	}
+	return strings.Join(list, ", ")
+}
+
+// baseText says what a copy was made of.
+func (m modelInfo) baseText() string {
+	switch {
+	case m.Base == nil:
+		return ""
+	case m.ConvertedAs != "":
+		return fmt.Sprintf("%s (%s)", m.Base, oneLine(m.ConvertedAs))
+	}
+	return m.Base.String()
 }
 
 // titled is a file with the name it holds.

@@ -13,24 +13,25 @@ import (
 
 // patchInfo is what `info` says of a patch.
 type patchInfo struct {
-	Kind        string         `json:"kind"` // "patch"
-	File        string         `json:"file"`
-	Flips       int            `json:"flips"`
-	Rows        int            `json:"rows"` // flips of a whole row
-	Bits        *uint64        `json:"bits"` // null if the file does not say how wide a row is
-	Bytes       int64          `json:"bytes"`
-	Content     int64          `json:"content_bytes"` // without provenance, in the compact form
-	Base        *bankai.Digest `json:"base"`          // null if the patch does not name its model
-	Digest      bankai.Digest  `json:"digest"`        // of what the patch does
-	Name        string         `json:"name"`
-	Description string         `json:"description"`
-	BaseModel   string         `json:"base_model"`
-	Created     *time.Time     `json:"created"`
-	Tool        string         `json:"tool"`
-	Command     string         `json:"command"`
-	Metric      string         `json:"metric"`
-	Claims      []bankai.Claim `json:"claims"`
-	Tensors     []tensorFlips  `json:"tensors"`
+	Kind        string             `json:"kind"` // "patch"
+	File        string             `json:"file"`
+	Flips       int                `json:"flips"`
+	Rows        int                `json:"rows"` // flips of a whole row
+	Bits        *uint64            `json:"bits"` // null if the file does not say how wide a row is
+	Bytes       int64              `json:"bytes"`
+	Content     int64              `json:"content_bytes"` // without provenance, in the compact form
+	Base        *bankai.Digest     `json:"base"`          // null if the patch does not name its model
+	Digest      bankai.Digest      `json:"digest"`        // of what the patch does
+	Name        string             `json:"name"`
+	Description string             `json:"description"`
+	BaseModel   string             `json:"base_model"`
+	Arithmetic  *bankai.Arithmetic `json:"arithmetic"` // of its model; null if the patch does not say
+	Created     *time.Time         `json:"created"`
+	Tool        string             `json:"tool"`
+	Command     string             `json:"command"`
+	Metric      string             `json:"metric"`
+	Claims      []bankai.Claim     `json:"claims"`
+	Tensors     []tensorFlips      `json:"tensors"`
 }
 
 func (a *app) patchInfo(path, model string) error {
@@ -62,6 +63,9 @@ func newPatchInfo(path string, size int64, p *bankai.Patch) patchInfo {
 		info.Claims = []bankai.Claim{}
 	}
 	info.Base = boundTo(p)
+	if meta.Arithmetic != (bankai.Arithmetic{}) {
+		info.Arithmetic = &meta.Arithmetic
+	}
 	if !meta.Created.IsZero() {
 		info.Created = &meta.Created
 	}
@@ -85,6 +89,10 @@ func (p patchInfo) write(w io.Writer) {
 	if p.Base != nil {
 		base = p.Base.String()
 	}
+	settings := ""
+	if p.Arithmetic != nil {
+		settings = p.Arithmetic.String()
+	}
 	if p.Created != nil {
 		created = p.Created.Format(timeLayout)
 	}
@@ -95,6 +103,7 @@ func (p patchInfo) write(w io.Writer) {
 		fact{"bytes", fmt.Sprintf("%s, content %s", evaluate.Thousands(p.Bytes), evaluate.Thousands(p.Content))},
 		fact{"base", base},
 		fact{"model", p.BaseModel},
+		fact{"computing with", settings},
 		fact{"about", oneLine(p.Description)},
 		fact{"made by", p.Tool}, fact{"made on", created}, fact{"metric", p.Metric},
 		fact{"command", oneLine(p.Command)},

@@ -34,6 +34,17 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 // addPatch declares --patch.
 func (f *modelFlags) addPatch(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.patches, "patch", nil, "patch `FILE` to apply; may be repeated, patches combine by XOR")
+	forceFlag(cmd)
+}
+
+const forceName = "force"
+
+// forceFlag declares --force, which app.force reads, unless the command has it for
+// something else too.
+func forceFlag(cmd *cobra.Command) {
+	if cmd.Flags().Lookup(forceName) == nil {
+		cmd.Flags().Bool(forceName, false, "take a patch that was made for a model of the same weights with other settings")
+	}
 }
 
 // openWeights opens a model file or folder, or the embedded model.
@@ -104,9 +115,6 @@ func (a *app) overlay(m *engine.Model, paths []string) (*engine.Overlay, error) 
 // readPatches reads patch files, checks each against the model, and returns
 // their XOR, bound to the model.
 func (a *app) readPatches(f *weights.File, paths []string) (*bankai.Patch, error) {
-	if len(paths) == 0 {
-		return bankai.New(f.Digest(), bankai.Meta{}), nil
-	}
 	_, sum, err := a.combine(f, paths)
 	if err != nil {
 		return nil, err
@@ -115,7 +123,7 @@ func (a *app) readPatches(f *weights.File, paths []string) (*bankai.Patch, error
 }
 
 // combine reads patch files, checks each against the model, unless that is nil,
-// and returns them and their XOR. The same patch twice is an error, since it would
+// and returns them, each with a name, and their XOR. The same patch twice is an error, since it would
 // do nothing; other patches that cancel are only warned of.
 func (a *app) combine(f *weights.File, paths []string) (all []*bankai.Patch, sum *bankai.Patch, err error) {
 	sum = bankai.New(bankai.Digest{}, bankai.Meta{})
@@ -133,10 +141,10 @@ func (a *app) combine(f *weights.File, paths []string) (all []*bankai.Patch, sum
 		if sum, err = sum.Xor(p); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
-		all = append(all, p)
+		all = append(all, withName(p, path))
 	}
 	switch {
-	case sum.Len() > 0:
+	case sum.Len() > 0, len(paths) == 0:
 	case len(paths) == 1:
 		a.warn("%s flips nothing: the model stays as it is", paths[0])
 	default:
@@ -145,17 +153,33 @@ func (a *app) combine(f *weights.File, paths []string) (all []*bankai.Patch, sum
 	return all, sum, nil
 }
 
+// withName is a patch that is called as its file unless it has a name.
+func withName(p *bankai.Patch, path string) *bankai.Patch {
+	meta := p.Meta()
+	if meta.Name == "" {
+		meta.Name = fileTitle(path)
+	}
+	return p.WithMeta(meta)
+}
+
 // readPatch reads one patch file and checks it against the model, unless that is
-// nil. The patch it returns knows the model's shapes.
+// nil. The patch it returns knows the model's shapes. With --force, a patch that was
+// made on another arithmetic is taken, without what was measured of it.
 func (a *app) readPatch(f *weights.File, path string) (*bankai.Patch, error) {
 	p, err := bankai.ReadFile(path)
 	if err != nil || f == nil {
 		return p, err
 	}
-	if base := p.Base(); !base.IsZero() && base != f.Digest() {
-		return nil, fmt.Errorf("%s: made for model %s%s, but this one is %s: give the model it was made for", path, short(base), named(p.Meta().BaseModel), short(f.Digest()))
+	fitted, err := f.Fit(p)
+	if errors.Is(err, bankai.ErrArithmeticMismatch) && a.force {
+		a.warn("%s: %v; taken because of --force, without what was measured of it", path, err)
+		meta := p.Meta()
+		meta.Arithmetic, meta.Claims = f.Arithmetic(), nil
+		fitted, err = f.Fit(p.WithMeta(meta))
 	}
-	fitted, err := p.Fit(f.Shape)
+	if errors.Is(err, bankai.ErrArithmeticMismatch) {
+		err = fmt.Errorf("%w, or take the patch all the same with --force", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -22,8 +22,9 @@ var shapes = map[string]testmodel.Shape{
 }
 
 // writeModel writes a model. The words choose its shape (tiny unless named),
-// seed=N, and what is wrong with it: type=N for the type of a matrix, cut=N for
-// bytes that are missing at the end, and those of changes.
+// seed=N, and what is unusual or wrong with it: type=N for the type of a matrix, cut=N
+// for bytes that are missing at the end, set:KEY=VALUE and unset:KEY for metadata, and
+// those of changes.
 func writeModel(path string, words []string) error {
 	shape, seed, cut := shapes["tiny"], uint64(1), 0
 	var typ *gguf.Type
@@ -42,6 +43,10 @@ func writeModel(path string, words []string) error {
 			cut = int(n)
 		} else if isChange {
 			spoil = append(spoil, change)
+		} else if key, ok := strings.CutPrefix(name, "set:"); ok {
+			spoil = append(spoil, func(m *testmodel.Model) { m.Set(key, metadata(value)) })
+		} else if key, ok := strings.CutPrefix(name, "unset:"); ok {
+			spoil = append(spoil, func(m *testmodel.Model) { m.Unset(key) })
 		} else {
 			return fmt.Errorf("unknown kind of model %q", word)
 		}
@@ -57,11 +62,26 @@ func writeModel(path string, words []string) error {
 	return os.WriteFile(path, data[:len(data)-cut], 0o666)
 }
 
+// metadata is a whole number, a number with a point, or a text.
+func metadata(text string) gguf.Value {
+	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return gguf.Uint32(uint32(n))
+	}
+	if x, err := strconv.ParseFloat(text, 32); err == nil {
+		return gguf.Float32(float32(x))
+	}
+	return gguf.String(text)
+}
+
 // writeFolder writes a model as an MLX folder. The words set numbers in its
-// quantization: bits=2.
+// quantization: bits=2; unpacked leaves its matrices floats.
 func writeFolder(dir, shape string, words []string) error {
 	m := testmodel.NewMLX(shapes[shape], 1)
 	for _, word := range words {
+		if word == "unpacked" {
+			m = testmodel.NewUnpacked(shapes[shape], 1)
+			continue
+		}
 		name, value, _ := strings.Cut(word, "=")
 		n, err := strconv.Atoi(value)
 		if err != nil {
@@ -74,9 +94,20 @@ func writeFolder(dir, shape string, words []string) error {
 
 // changes make a model unusual, or one that has to be refused.
 var changes = map[string]func(*testmodel.Model){
-	"f16": func(m *testmodel.Model) {
+	"unpacked": func(m *testmodel.Model) { m.Unpack(gguf.F16) },
+	"spoiled": func(m *testmodel.Model) { // a weight of row 7, group 0, that is neither +d nor -d
 		t := m.Tensor("blk.0.ffn_up.weight")
-		t.Type, t.Data = gguf.F16, make([]byte, 2*t.Dims[0]*t.Dims[1])
+		binary.LittleEndian.PutUint16(t.Data[2*(7*t.Dims[0]+5):], 0x3c00)
+	},
+	"zero":  func(m *testmodel.Model) { setScales(m, 0) },
+	"-zero": func(m *testmodel.Model) { setScales(m, 0x8000) },
+	"published": func(m *testmodel.Model) {
+		for _, kv := range testmodel.Published(testmodel.Tiny, 1).KVs {
+			if strings.Contains(kv.Key, "rope") || kv.Key == "qwen3.context_length" || kv.Key == "general.type" {
+				m.Set(kv.Key, kv.Value)
+			}
+		}
+		m.Unset("tokenizer.ggml.bos_token_id")
 	},
 	"llama":     func(m *testmodel.Model) { m.Set("general.architecture", gguf.String("llama")) },
 	"qwen3next": func(m *testmodel.Model) { m.Set("general.architecture", gguf.String("qwen3next")) },
@@ -91,6 +122,13 @@ var changes = map[string]func(*testmodel.Model){
 		m.Set("qwen3.rope.scaling.factor", gguf.Float32(4))
 		m.Set("qwen3.rope.scaling.original_context_length", gguf.Uint32(32))
 	},
+}
+
+// setScales sets all scales of a matrix.
+func setScales(m *testmodel.Model, half uint16) {
+	for blocks := m.Tensor("blk.0.ffn_up.weight").Data; len(blocks) > 0; blocks = blocks[gguf.BlockBytes:] {
+		binary.LittleEndian.PutUint16(blocks, half)
+	}
 }
 
 // retype changes the type in the record of a matrix, where the writer would not:

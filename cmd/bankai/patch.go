@@ -15,7 +15,7 @@ import (
 func (a *app) patchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "patch",
-		Short: "bake, compare, combine, convert and check patches",
+		Short: "bake, take out, compare, combine, convert and check patches",
 		Long: `Works on patch files. Two forms are read, recognised by their content, and the
 name of the output chooses between them: .bankai is compact, checksummed and
 bound to the exact model; .json is that of the first tool of this kind, which
@@ -24,7 +24,7 @@ holds whole rows and groups of 128 weights. FORMAT.md describes both.
 Outputs appear whole or not at all, and replace a file of the same name.`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(a.applyCommand(), a.diffCommand(), a.composeCommand(), a.convertCommand(), a.verifyCommand())
+	cmd.AddCommand(a.applyCommand(), a.removeCommand(), a.diffCommand(), a.composeCommand(), a.convertCommand(), a.verifyCommand())
 	return cmd
 }
 
@@ -88,6 +88,7 @@ What was measured of the parts does not hold for the whole and is left out.`,
 	}
 	outFlag(cmd, &out, patchNames)
 	cmd.Flags().StringVar(&model, "model", "", "model `FILE` (or demo) to check them against and bind the result to")
+	forceFlag(cmd)
 	return cmd
 }
 
@@ -104,16 +105,32 @@ func (a *app) compose(paths []string, out, model string) error {
 			} else {
 				meta.BaseModel = ""
 			}
+			if meta.Arithmetic, err = a.together(meta.Arithmetic, p, paths[i]); err != nil {
+				return err
+			}
 		}
 		return a.writeDerived(sum, meta, out, f, model)
 	})
+}
+
+// together is the arithmetic of the model that a further patch is for, too.
+func (a *app) together(so bankai.Arithmetic, p *bankai.Patch, path string) (bankai.Arithmetic, error) {
+	own, none := p.Meta().Arithmetic, bankai.Arithmetic{}
+	switch how := own.Changes(so); {
+	case own == none:
+		return so, nil
+	case so == none || how == "" || a.force:
+		return own, nil
+	default:
+		return none, fmt.Errorf("%s: made for a model that computes otherwise than that of the patches before (%s): combine patches of one model, or all the same with --force", path, how)
+	}
 }
 
 // writeDerived writes a patch that was made from files, with the provenance of
 // this run, and bound to the model f unless that is nil.
 func (a *app) writeDerived(p *bankai.Patch, meta bankai.Meta, out string, f *weights.File, model string) error {
 	if f != nil {
-		meta.BaseModel = modelName(model, f.Config())
+		meta.BaseModel, meta.Arithmetic = modelName(model, f.Config()), f.Arithmetic()
 		p = p.WithBase(f.Digest())
 	}
 	meta, err := a.stamp(meta, out)

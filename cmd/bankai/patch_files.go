@@ -36,6 +36,7 @@ an old JSON patch becomes one that no other model accepts.`,
 					if meta.BaseModel == "" {
 						meta.BaseModel = modelName(model, f.Config())
 					}
+					meta.Arithmetic = f.Arithmetic()
 					p = p.WithBase(f.Digest()).WithMeta(meta)
 				}
 				return a.writeResult(p, out)
@@ -44,6 +45,7 @@ an old JSON patch becomes one that no other model accepts.`,
 	}
 	outFlag(cmd, &out, patchNames)
 	cmd.Flags().StringVar(&model, "model", "", "model `FILE` (or demo) to check the patch against and bind it to")
+	forceFlag(cmd)
 	return cmd
 }
 
@@ -53,8 +55,8 @@ func (a *app) diffCommand() *cobra.Command {
 		Use:   "diff A.gguf B.gguf -o P",
 		Short: "the patch that turns one model into another",
 		Long: `Writes the patch that turns model A into model B: their XOR, bound to A. The
-models must have the same shapes, scales and float weights, as a model and its
-patched copy have.`,
+models must have the same shapes, scales, float weights and settings, as a model
+and its patched copy have.`,
 		Example: `  bankai patch diff demo fixed.gguf -o found.bankai`,
 		Args:    arguments(2, 2, "two models"),
 		RunE: a.do(func(_ context.Context, args []string) error {
@@ -84,27 +86,28 @@ func (a *app) applyCommand() *cobra.Command {
 		Use:   "apply MODEL -o OUT.gguf --patch P...",
 		Short: "bake patches into a copy of a model",
 		Long: `Writes a copy of the model in which the bits of the patches are inverted, as one
-GGUF file that any program can load. The model itself is not changed, and its
-metadata is kept. All patches are checked before anything is written.
+GGUF file that any program can load. The model itself is not changed. The copy
+keeps its metadata, says in its name which patches are in it, and has keys from
+which bankai info tells them and bankai patch remove takes them out again. All
+patches are checked before anything is written.
 
-An MLX folder becomes a GGUF file in the same way; without a patch, it is only
-converted.
+What is no single GGUF file of 1-bit matrices (an MLX folder, a split model, one
+that was unpacked to floats) becomes one in the same way; without a patch, it is
+only converted.
 
 The digest that is printed is that of the copy.`,
 		Example: `  bankai patch apply demo -o fixed.gguf --patch fix.bankai`,
 		Args:    arguments(1, 1, "one model"),
 		RunE: a.do(func(_ context.Context, args []string) error {
-			switch {
-			case out == "":
+			if out == "" {
 				return usagef("give a name for the patched copy with -o")
-			case len(patches) == 0 && !isFolder(args[0]):
-				return usagef("give at least one patch with --patch")
 			}
 			return a.apply(args[0], out, patches)
 		}),
 	}
 	outFlag(cmd, &out, "the patched copy")
 	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to bake in; may be repeated, patches combine by XOR")
+	forceFlag(cmd)
 	return cmd
 }
 
@@ -114,11 +117,14 @@ func (a *app) apply(model, out string, patches []string) error {
 		return err
 	}
 	defer f.Close()
-	p, err := a.readPatches(f, patches)
+	if len(patches) == 0 && f.Origin() == "" {
+		return usagef("give at least one patch with --patch")
+	}
+	list, p, err := a.combine(f, patches)
 	if err != nil {
 		return err
 	}
-	if err := f.Bake(out, p); err != nil {
+	if err := f.Bake(out, list...); err != nil {
 		return unwritable(out, err)
 	}
 	baked, err := weights.Open(out)
@@ -150,7 +156,11 @@ func (a *app) verifyCommand() *cobra.Command {
 		Long: `Checks that a patch file is undamaged, that it was made for this model, and that
 every flip is in range. If not, the exit status is 1. A patch that does not name
 its model (old JSON files) is checked by shape alone: ok is true, bound false. A
-JSON file of another tool has no digest, so that damage to it cannot be told.`,
+JSON file of another tool has no digest, so that damage to it cannot be told.
+
+A patch also says with which settings its model computes (rope, scaling, epsilon,
+heads), and is refused by a model of the same weights with other ones, where what
+was measured of it does not hold; --force takes it all the same.`,
 		Example: `  bankai patch verify fix.bankai --model demo`,
 		Args:    arguments(1, 1, "one patch"),
 		RunE: a.do(func(_ context.Context, args []string) error {
@@ -158,6 +168,7 @@ JSON file of another tool has no digest, so that damage to it cannot be told.`,
 		}),
 	}
 	cmd.Flags().StringVar(&model, "model", demoName, "`FILE` of the model (GGUF), its folder (MLX), or demo")
+	forceFlag(cmd)
 	return cmd
 }
 

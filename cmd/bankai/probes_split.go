@@ -58,7 +58,6 @@ are all that the model answers right unless --controls says how many.`,
 		Args: arguments(1, -1, "probe files"),
 	}
 	f.model.add(cmd)
-	f.model.addPatch(cmd)
 	for _, x := range []struct{ flag, role, what string }{
 		{"search", roleSearch, "`SIZE` of the set to search with"},
 		{"validate", roleValidate, "`SIZE` of the set to choose between searches by"},
@@ -71,7 +70,8 @@ are all that the model answers right unless --controls says how many.`,
 	}
 	cmd.Flags().StringArrayVar(&f.controlsFrom, "controls-from", nil, "probe `FILE` to take the controls from; may be repeated")
 	cmd.Flags().StringVarP(&f.dir, "out", "o", "", "`DIR` to write the files to")
-	cmd.Flags().BoolVar(&f.force, "force", false, "overwrite files")
+	cmd.Flags().BoolVar(&f.force, forceName, false, "overwrite files, and take a patch made for a model of the same weights with other settings")
+	f.model.addPatch(cmd)
 	cmd.RunE = a.do(func(ctx context.Context, args []string) error {
 		if f.dir == "" {
 			return usagef("give the folder to write to with -o")

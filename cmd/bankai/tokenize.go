@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bankai/engine"
 	"bankai/internal/bpe"
 )
 
@@ -60,7 +59,7 @@ func openTokenizer(path string) (*bpe.Tokenizer, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return engine.NewTokenizer(f)
+	return f.BPE(), nil
 }
 
 func (a *app) tokenizeText(tok *bpe.Tokenizer, text string, pieces bool) error {

@@ -11,6 +11,8 @@ type File struct {
 	Size      int64    // of the whole file, in bytes
 
 	keys    map[string]int // index into KVs
+	offsets []uint64       // of each tensor in body
+	body    []byte         // the file from where its tensors' data begins
 	mapping *mapped.File   // nil for a file parsed from memory
 }
 
@@ -44,6 +46,7 @@ func (f *File) Close() error {
 	for i := range f.Tensors {
 		f.Tensors[i].Data = nil
 	}
+	f.body = nil
 	mapping := f.mapping
 	f.mapping = nil
 	return mapping.Close()

@@ -8,7 +8,7 @@ import (
 )
 
 // Bounds on what a file may claim. Real models stay far below all of them (a
-// vocabulary of 151,936 tokens makes 6 MB of metadata, an 8B model has 399
+// vocabulary of 151,669 tokens makes 6 MB of metadata, an 8B model has 399
 // tensors); they bound the time and memory that a hostile file can cost.
 const (
 	maxHeader    = 64 << 20 // bytes of header, metadata and tensor records
@@ -177,6 +177,7 @@ func (f *File) cut(data []byte, head int, offsets []uint64) error {
 			t.Data = data[start+off : start+off+size : start+off+size]
 		}
 	}
+	f.offsets, f.body = offsets, data[min(start, uint64(len(data))):]
 	return f.checkOverlap(offsets)
 }
 

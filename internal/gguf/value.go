@@ -2,7 +2,9 @@ package gguf
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
+	"strconv"
 )
 
 // ValueType is GGUF's number for the type of a metadata value.
@@ -58,6 +60,32 @@ type Value struct {
 
 // Type returns the type of the value.
 func (v Value) Type() ValueType { return v.typ }
+
+// String shows the value in a message, in one short line.
+func (v Value) String() string {
+	if s, ok := v.Str(); ok {
+		if len(s) > 40 {
+			return fmt.Sprintf("%q…", s[:40])
+		}
+		return strconv.Quote(s)
+	}
+	if b, ok := v.Bool(); ok {
+		return strconv.FormatBool(b)
+	}
+	if x, ok := v.Float(); ok {
+		return strconv.FormatFloat(x, 'g', -1, 8*v.typ.width())
+	}
+	if n, ok := v.Uint(); ok {
+		return strconv.FormatUint(n, 10)
+	}
+	if n, ok := integer(v.typ, v.raw); ok {
+		return strconv.FormatInt(int64(n), 10)
+	}
+	if _, n, _, ok := v.array(); ok {
+		return fmt.Sprintf("a list of %d", n)
+	}
+	return "nothing"
+}
 
 // Uint returns a non-negative integer of any width.
 func (v Value) Uint() (uint64, bool) {

@@ -3,6 +3,7 @@ package gguf
 import (
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -68,5 +69,23 @@ func TestValueLookups(t *testing.T) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+// A value in a message is short and in one line.
+func TestValueString(t *testing.T) {
+	for want, v := range map[string]Value{
+		`"a\nb"`:                             String("a\nb"),
+		"true":                               Bool(true),
+		"40":                                 Uint32(40),
+		"-3":                                 Int32(-3),
+		"1e-06":                              Float32(1e-6),
+		"a list of 2":                        Strings([]string{"a", "b"}),
+		"nothing":                            {},
+		`"` + strings.Repeat("x", 40) + `"…`: String(strings.Repeat("x", 41)),
+	} {
+		if got := v.String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }

@@ -41,13 +41,7 @@ func Header(kvs []KV, tensors []Tensor) (head []byte, offsets []int64, err error
 	if err != nil {
 		return nil, nil, err
 	}
-	head = append(head, magic...)
-	head = binary.LittleEndian.AppendUint32(head, 3)
-	head = binary.LittleEndian.AppendUint64(head, uint64(len(tensors)))
-	head = binary.LittleEndian.AppendUint64(head, uint64(len(kvs)))
-	if head, err = appendKVs(head, kvs); err != nil {
-		return nil, nil, err
-	}
+	starts := make([]uint64, 0, len(tensors))
 	seen := make(map[string]bool, len(tensors))
 	var end uint64 // of the data so far, from the start of the data
 	for _, t := range tensors {
@@ -65,23 +59,59 @@ func Header(kvs []KV, tensors []Tensor) (head []byte, offsets []int64, err error
 		seen[t.Name] = true
 		start := align(end, a)
 		end = start + size
-		offsets = append(offsets, int64(start))
+		starts = append(starts, start)
+	}
+	return header(3, a, kvs, tensors, starts)
+}
+
+// header returns the head of a file whose tensors begin at the given offsets from
+// the start of the data, padded to the alignment a, and the offsets from the start
+// of the file.
+func header(version uint32, a uint64, kvs []KV, tensors []Tensor, starts []uint64) (head []byte, offsets []int64, err error) {
+	head = append(head, magic...)
+	head = binary.LittleEndian.AppendUint32(head, version)
+	head = binary.LittleEndian.AppendUint64(head, uint64(len(tensors)))
+	head = binary.LittleEndian.AppendUint64(head, uint64(len(kvs)))
+	if head, err = appendKVs(head, kvs); err != nil {
+		return nil, nil, err
+	}
+	for i, t := range tensors {
 		head = appendString(head, t.Name)
 		head = binary.LittleEndian.AppendUint32(head, uint32(len(t.Dims)))
 		for _, d := range t.Dims {
 			head = binary.LittleEndian.AppendUint64(head, d)
 		}
 		head = binary.LittleEndian.AppendUint32(head, uint32(t.Type))
-		head = binary.LittleEndian.AppendUint64(head, start)
+		head = binary.LittleEndian.AppendUint64(head, starts[i])
 	}
 	if len(tensors) > maxTensors || len(kvs) > maxKVs || len(head) > maxHeader {
 		return nil, nil, fmt.Errorf("%d tensors, %d metadata keys and %d bytes of them are more than a reader accepts", len(tensors), len(kvs), len(head))
 	}
 	head = append(head, make([]byte, align(uint64(len(head)), a)-uint64(len(head)))...)
-	for i := range offsets {
-		offsets[i] += int64(len(head))
+	for _, start := range starts {
+		offsets = append(offsets, int64(len(head))+int64(start))
 	}
 	return head, offsets, nil
+}
+
+// Rewrite writes the file again with other metadata, and returns the offset of each
+// tensor's data from the start of what is written. All that follows the metadata
+// stays as it is, with gaps between tensors and bytes behind the last: a file that
+// is written again with its own metadata is the same to the byte, but for padding
+// before the data that is not zero. The alignment must stay as it was.
+func (f *File) Rewrite(w io.Writer, kvs []KV) (offsets []int64, err error) {
+	if a, err := alignment(kvs); err != nil || a != f.Alignment {
+		return nil, fmt.Errorf("the alignment of the data is %d and cannot become another", f.Alignment)
+	}
+	head, offsets, err := header(f.Version, f.Alignment, kvs, f.Tensors, f.offsets)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(head); err != nil {
+		return nil, err
+	}
+	_, err = w.Write(f.body)
+	return offsets, err
 }
 
 func appendKVs(b []byte, kvs []KV) ([]byte, error) {

@@ -3,6 +3,7 @@ package gguf
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 )
@@ -104,6 +105,49 @@ func TestWriteReportsEveryFailedWrite(t *testing.T) {
 	for room := range whole.Len() {
 		if err := Write(&fullDisk{room}, nil, tensors); !errors.Is(err, errFull) {
 			t.Fatalf("with room for %d bytes: error %v", room, err)
+		}
+	}
+}
+
+// A file that is written again with its own metadata is the same to the byte, whatever
+// its version, the gaps between its tensors, their order, and what follows them; with
+// other metadata only the head changes.
+func TestRewrite(t *testing.T) {
+	b := head(2, 2).
+		kv("name", TypeString).str("x").
+		kv("general.alignment", TypeUint32).u32(64).
+		tensor("second", I8, 128, 3).
+		tensor("first", I8, 0, 2)
+	first := len(b)
+	b = b.pad(64, 0).data("\x01\x02").pad(64, 64).data("\x03\x04\x05 and more")
+	for _, version := range []byte{2, 3} {
+		b[4] = version
+		f, err := Parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var same, other bytes.Buffer
+		if _, err := f.Rewrite(&same, f.KVs); err != nil || !bytes.Equal(same.Bytes(), b) {
+			t.Errorf("version %d: error %v, or the file is another", version, err)
+		}
+		offsets, err := f.Rewrite(&other, append(f.KVs, KV{"note", String(strings.Repeat("long", 50))}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse(other.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, tensor := range again.Tensors {
+			if !bytes.Equal(tensor.Data, f.Tensors[i].Data) || !bytes.HasPrefix(other.Bytes()[offsets[i]:], tensor.Data) {
+				t.Errorf("version %d: tensor %q is %v, not at %d", version, tensor.Name, tensor.Data, offsets[i])
+			}
+		}
+		if again.Version != uint32(version) || !bytes.HasSuffix(other.Bytes(), b[first:][64:]) {
+			t.Errorf("version %d: what follows the head has changed", version)
+		}
+		if _, err := f.Rewrite(io.Discard, f.KVs[:1]); err == nil {
+			t.Error("the data got another alignment")
 		}
 	}
 }

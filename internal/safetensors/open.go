@@ -29,6 +29,10 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
+// Evict lets go of the memory that the pages read so far take; they are read again
+// when they are needed. It does nothing for a file parsed from memory.
+func (f *File) Evict() { f.mapping.Evict() }
+
 // Close releases the mapping. The tensors' Data must not be used afterwards.
 // Closing twice, or closing a file parsed from memory, does nothing.
 func (f *File) Close() error {

@@ -51,6 +51,23 @@ func NewMLX(s Shape, seed uint64) *MLX {
 	return m
 }
 
+// NewUnpacked makes the model of NewMLX with its matrices as float16 and without a
+// quantization, as those who train 1-bit models publish them.
+func NewUnpacked(s Shape, seed uint64) *MLX {
+	m := NewMLX(s, seed)
+	delete(m.Config, "quantization")
+	m.Config["torch_dtype"] = "float16"
+	m.Tensors = nil
+	for _, t := range tensors(s, seed) {
+		if t.Type == gguf.F32 {
+			m.Tensors = append(m.Tensors, unpack(t)...)
+			continue
+		}
+		m.Tensors = append(m.Tensors, MLXTensor{mlxNames.Replace(t.Name), "F16", []int{int(t.Dims[1]), int(t.Dims[0])}, floats(t.Data, gguf.F16)})
+	}
+	return m
+}
+
 // tokenizer is tokenizer.json, which does not list unused tokens.
 func tokenizer(vocab int) map[string]any {
 	tokens, types, _ := vocabulary(vocab)

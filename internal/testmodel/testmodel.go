@@ -42,6 +42,35 @@ func New(s Shape, seed uint64) *Model {
 	return m
 }
 
+// Published makes a model of the given shape with the metadata of the published
+// Bonsai 8B: no token begins a text, and positions are stretched (YaRN) 4 times from
+// 16,384. Its vocabulary has 151,669 tokens, 5 more than a multiple of 16; so should
+// the shape's.
+func Published(s Shape, seed uint64) *Model {
+	m := New(s, seed)
+	m.Unset("tokenizer.ggml.bos_token_id")
+	m.Set("general.type", gguf.String("model"))
+	m.Set("general.quantization_version", gguf.Uint32(2))
+	m.Set("general.sampling.temp", gguf.Float32(0.5))
+	m.Set("qwen3.context_length", gguf.Uint32(65536))
+	m.Set("qwen3.rope.scaling.type", gguf.String("yarn"))
+	m.Set("qwen3.rope.scaling.factor", gguf.Float32(4))
+	m.Set("qwen3.rope.scaling.original_context_length", gguf.Uint32(16384))
+	m.Set("tokenizer.chat_template", gguf.String("{%- if tools %}"))
+	return m
+}
+
+// Unpack turns every 1-bit matrix into floats of the type F16, BF16 or F32, as
+// converters and trainers of 1-bit models have them: every weight of a group is plus
+// or minus its scale. A scale that a BF16 has no room for is rounded towards zero.
+func (m *Model) Unpack(typ gguf.Type) {
+	for i := range m.Tensors {
+		if t := &m.Tensors[i]; t.Type == gguf.Q1_0 {
+			t.Type, t.Data = typ, floats(t.Data, typ)
+		}
+	}
+}
+
 // Set adds a metadata key or replaces its value.
 func (m *Model) Set(key string, v gguf.Value) {
 	for i := range m.KVs {

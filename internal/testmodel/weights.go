@@ -57,6 +57,26 @@ func norm(rng *rand.Rand, name string, n int) gguf.Tensor {
 	return gguf.Tensor{Name: name, Dims: []uint64{uint64(n)}, Type: gguf.F32, Data: data}
 }
 
+// floats unpacks blocks.
+func floats(blocks []byte, typ gguf.Type) (out []byte) {
+	for ; len(blocks) > 0; blocks = blocks[gguf.BlockBytes:] {
+		h := binary.LittleEndian.Uint16(blocks)
+		size := math.Float32bits(float32(math.Ldexp(1+float64(h&0x3ff)/1024, int(h>>10)-15)))
+		for i := range gguf.BlockWeights {
+			negative := uint32(^blocks[2+i/8] >> (i % 8) & 1)
+			switch typ {
+			case gguf.F16:
+				out = binary.LittleEndian.AppendUint16(out, h|uint16(negative)<<15)
+			case gguf.BF16:
+				out = binary.LittleEndian.AppendUint16(out, uint16(size>>16|negative<<15))
+			default:
+				out = binary.LittleEndian.AppendUint32(out, size|negative<<31)
+			}
+		}
+	}
+	return out
+}
+
 // half rounds a positive number in the normal range of float16 to it, by
 // dropping the bits below its last: a test model does not care which neighbour.
 func half(x float64) uint16 {

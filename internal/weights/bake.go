@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"bankai"
 	"bankai/internal/atomicfile"
@@ -13,25 +12,47 @@ import (
 )
 
 // Bake writes a copy of the model in which the bits of the patches are inverted,
-// as one GGUF file (version 3) even where the model is split or an MLX folder. The
-// metadata and the order of the tensors are kept. All patches are checked before
-// anything is written, as Check does; they must all be for this model. The copy is
-// written beside out under another name and renamed when it is complete, so that
-// out is never half a file; on any error nothing is left behind. out must not be
-// the model itself.
+// as one GGUF file, even where the model is split, an MLX folder, or unpacked to
+// floats. The order of the tensors is kept, and so is the metadata, to which the
+// copy adds what it was made of: see Baked. All patches are checked before anything
+// is written, as Check does; they must all be for this model. The copy is written
+// beside out under another name and renamed when it is complete, so that out is
+// never half a file; on any error nothing is left behind. out must not be the model
+// itself.
 func (f *File) Bake(out string, patches ...*bankai.Patch) error {
-	var flips []bankai.Flip
+	flips, making, err := f.plan(patches)
+	if err != nil {
+		return err
+	}
+	return f.writeCopy(out, making, flips)
+}
+
+// plan returns what baking the patches inverts, and how the copy says it was made.
+func (f *File) plan(patches []*bankai.Patch) (flips []bankai.Flip, making Baked, err error) {
+	making = f.making()
 	for _, p := range patches {
-		list, err := f.Check(p)
+		fitted, err := f.Fit(p)
 		if err != nil {
-			return err
+			return nil, making, err
+		}
+		list, err := fitted.Resolve(f.Shape)
+		if err != nil {
+			return nil, making, err
+		}
+		if len(list) > 0 {
+			making.toggle(bakedPatch(fitted, f.Digest()))
 		}
 		flips = append(flips, list...)
 	}
+	return flips, making, nil
+}
+
+// writeCopy writes a copy with the flips made, whole or not at all.
+func (f *File) writeCopy(out string, making Baked, flips []bankai.Flip) error {
 	if f.isPart(out) {
-		return fmt.Errorf("%s: is the model itself: choose another file for the patched copy", out)
+		return fmt.Errorf("%s: is the model itself: choose another file for the copy", out)
 	}
-	return atomicfile.Write(out, func(file *os.File) error { return f.writeBaked(file, flips) })
+	return atomicfile.Write(out, func(file *os.File) error { return f.writeBaked(file, making, flips) })
 }
 
 // writer is what writeBaked needs of a file.
@@ -40,9 +61,17 @@ type writer interface {
 	io.WriterAt
 }
 
-// writeBaked writes the whole model and then inverts the bits in the file.
-func (f *File) writeBaked(w writer, flips []bankai.Flip) error {
-	kvs := slices.DeleteFunc(slices.Clone(f.parts[0].KVs), func(kv gguf.KV) bool { return strings.HasPrefix(kv.Key, "split.") })
+// writeBaked writes the whole model and then inverts the bits in the file. What
+// comes from one GGUF file of 1-bit matrices stays as it is but for the metadata.
+func (f *File) writeBaked(w writer, making Baked, flips []bankai.Flip) error {
+	kvs := f.metadata(making)
+	if f.origin == "" {
+		offsets, err := f.parts[0].Rewrite(w, kvs)
+		if err != nil {
+			return err
+		}
+		return f.flipRows(w, f.parts[0].Tensors, offsets, flips)
+	}
 	var tensors []gguf.Tensor
 	for _, p := range f.parts {
 		tensors = append(tensors, p.Tensors...)
@@ -54,16 +83,16 @@ func (f *File) writeBaked(w writer, flips []bankai.Flip) error {
 	if err != nil {
 		return err
 	}
+	return f.flipRows(w, tensors, offsets, flips)
+}
+
+// flipRows overwrites the rows that the flips touch. offsets are where the tensors
+// begin in w.
+func (f *File) flipRows(w io.WriterAt, tensors []gguf.Tensor, offsets []int64, flips []bankai.Flip) error {
 	start := make(map[string]int64, len(tensors))
 	for i, t := range tensors {
 		start[t.Name] = offsets[i]
 	}
-	return f.flipRows(w, start, flips)
-}
-
-// flipRows overwrites the rows that the flips touch. start is where each tensor
-// begins in w.
-func (f *File) flipRows(w io.WriterAt, start map[string]int64, flips []bankai.Flip) error {
 	slices.SortStableFunc(flips, compareRows)
 	var row []byte
 	for i, flip := range flips {

@@ -14,15 +14,18 @@ import (
 
 // Diff returns the patch that turns model a into model b: bound to a, whole rows
 // where all of a row's bits differ, otherwise runs of bits. The models must have
-// the same tensors with the same shapes, scales and float weights: the error says
-// which tensor differs and how. Models that differ in more than bankai.MaxFlips
+// the same tensors with the same shapes, scales and float weights, and compute alike:
+// the error says what differs and how. Models that differ in more than bankai.MaxFlips
 // runs are not patched versions of each other, and are refused too.
 func Diff(a, b *File) (*bankai.Patch, error) {
 	flips, err := diff(a, b, bankai.MaxFlips)
 	if err != nil {
 		return nil, fmt.Errorf("%s and %s %w", a.name, b.name, err)
 	}
-	return bankai.New(a.Digest(), bankai.Meta{BaseModel: a.config.Name}, flips...).Fit(a.Shape)
+	if how := b.Arithmetic().Changes(a.Arithmetic()); how != "" {
+		return nil, fmt.Errorf("%s and %s compute differently (%s): a patch can only say which bits to invert", a.name, b.name, how)
+	}
+	return bankai.New(a.Digest(), bankai.Meta{BaseModel: a.config.Name, Arithmetic: a.Arithmetic()}, flips...).Fit(a.Shape)
 }
 
 // diff returns at most limit flips. Its errors continue "a and b ...".
@@ -91,7 +94,7 @@ func diffRow(flips []bankai.Flip, name string, row int, x, y []byte) ([]bankai.F
 		flips = append(flips, bankai.Flip{Tensor: name, Row: uint32(row), Col: uint32(col), N: uint32(n)})
 	}
 	for at, col := 0, 0; at < len(x); at += gguf.BlockBytes {
-		if x[at] != y[at] || x[at+1] != y[at+1] {
+		if !sameScale(binary.LittleEndian.Uint16(x[at:]), binary.LittleEndian.Uint16(y[at:])) {
 			return nil, fmt.Errorf("differ in tensor %q in the scale of row %d, group %d: a patch can only say which bits to invert", name, row, col/gguf.BlockWeights)
 		}
 		for word := at + 2; word < at+gguf.BlockBytes; word += 8 {
@@ -101,6 +104,9 @@ func diffRow(flips []bankai.Flip, name string, row int, x, y []byte) ([]bankai.F
 	}
 	return flips, nil
 }
+
+// sameScale reports whether two scales are equal; zero has two encodings.
+func sameScale(a, b uint16) bool { return a == b || (a|b)&^minusZero == 0 }
 
 // runs calls add for every run of set bits in mask, whose lowest bit stands for
 // column col.

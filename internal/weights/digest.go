@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
@@ -33,13 +34,40 @@ const digestDomain = "bankai model v1\n"
 // as IEEE 754 binary32, row by row; a vector has one row. The content of a 1-bit
 // tensor is its sign bits, row by row, eight to a byte, the first in the least
 // significant bit (1 means +scale), followed by the scales of its groups as IEEE
-// 754 binary16, row by row.
+// 754 binary16, row by row, where minus zero counts as zero.
 func (f *File) Digest() bankai.Digest { return f.digest() }
 
-func (f *File) computeDigest() bankai.Digest {
+// computeSums returns the digest of every tensor's content.
+func (f *File) computeSums() [][sha256.Size]byte {
 	sums := make([][sha256.Size]byte, len(f.tensors))
 	f.each(func(i int, t Tensor) { sums[i] = t.digest() })
 	f.Evict()
+	return sums
+}
+
+// digestWith is the digest of the model in which the flips, whose lengths are true
+// ones, are made. Only the tensors that they touch are read again.
+func (f *File) digestWith(flips []bankai.Flip) bankai.Digest {
+	byTensor := map[string][]bankai.Flip{}
+	for _, flip := range flips {
+		byTensor[flip.Tensor] = append(byTensor[flip.Tensor], flip)
+	}
+	sums := slices.Clone(f.sums())
+	for name, flips := range byTensor {
+		i := f.index[name]
+		t := f.tensors[i]
+		t.raw = bytes.Clone(t.raw)
+		for _, flip := range flips {
+			size := t.Cols / gguf.BlockWeights * gguf.BlockBytes
+			flipBits(t.raw[int(flip.Row)*size:][:size], int(flip.Col), int(flip.N))
+		}
+		sums[i] = t.digest()
+	}
+	return f.digestOf(sums)
+}
+
+// digestOf is the digest of a model whose tensors have those digests.
+func (f *File) digestOf(sums [][sha256.Size]byte) bankai.Digest {
 	b := []byte(digestDomain)
 	for i, t := range f.tensors { // sorted by name
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(t.Name)))
@@ -67,6 +95,9 @@ func (t Tensor) digest() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
+// minusZero is a scale of zero in its other encoding.
+const minusZero = 0x8000
+
 // hashBlocks feeds all sign bits and then all scales to h. The scales are put
 // aside on the way, so that the mapped file is read once.
 func hashBlocks(h hash.Hash, blocks []byte) {
@@ -74,7 +105,11 @@ func hashBlocks(h hash.Hash, blocks []byte) {
 	scales := make([]byte, 0, len(blocks)/gguf.BlockBytes*2)
 	bits := make([]byte, 0, min(4096, len(blocks)/gguf.BlockBytes)*bitBytes)
 	for ; len(blocks) > 0; blocks = blocks[gguf.BlockBytes:] {
-		scales = append(scales, blocks[:2]...)
+		d := binary.LittleEndian.Uint16(blocks)
+		if d == minusZero {
+			d = 0
+		}
+		scales = binary.LittleEndian.AppendUint16(scales, d)
 		bits = append(bits, blocks[2:gguf.BlockBytes]...)
 		if len(bits) == cap(bits) {
 			h.Write(bits)

@@ -10,6 +10,7 @@
 package weights
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"sync"
 
 	"bankai"
+	"bankai/internal/bpe"
 	"bankai/internal/gguf"
 )
 
@@ -30,7 +32,12 @@ type File struct {
 	tokenizer TokenizerData
 	tensors   []Tensor // sorted by name
 	index     map[string]int
-	digest    func() bankai.Digest // computed once
+	bpe       *bpe.Tokenizer
+	origin    string                     // how the file differs from a single GGUF file of 1-bit matrices, "" if it does not
+	packed    gguf.Type                  // of the float matrices that were packed; Q1_0 if none were
+	baked     Baked                      // zero if the file is not one that Bake wrote
+	sums      func() [][sha256.Size]byte // of the tensors' content, computed once
+	digest    func() bankai.Digest       // computed once
 }
 
 // Open opens a model: a GGUF file, mapped into memory, or an MLX folder, whose
@@ -45,7 +52,11 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := newFile(path, parts)
+	origin := ""
+	if len(parts) > 1 {
+		origin = fmt.Sprintf("GGUF in %d parts", len(parts))
+	}
+	f, err := newFile(path, origin, parts)
 	if err != nil {
 		closeAll(parts)
 		return nil, err
@@ -68,21 +79,26 @@ func FromBytes(name string, data []byte) (*File, error) {
 	if count > 1 {
 		return nil, fmt.Errorf("%s: is one of %d parts of a split model: open it from its folder", name, count)
 	}
-	return newFile(name, []*gguf.File{part})
+	return newFile(name, "", []*gguf.File{part})
 }
 
-// newFile checks the content of a model and indexes it.
-func newFile(name string, parts []*gguf.File) (*File, error) {
-	f := &File{name: name, parts: parts}
+// newFile checks the content of a model and indexes it. origin is what the model
+// comes from unless that is one GGUF file.
+func newFile(name, origin string, parts []*gguf.File) (*File, error) {
+	f := &File{name: name, origin: origin, packed: gguf.Q1_0, parts: parts}
 	if err := f.load(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	f.Evict() // the checks read every scale
-	f.digest = sync.OnceValue(f.computeDigest)
+	f.sums = sync.OnceValue(f.computeSums)
+	f.digest = sync.OnceValue(func() bankai.Digest { return f.digestOf(f.sums()) })
 	return f, nil
 }
 
 func (f *File) load() (err error) {
+	if err := refuseKind(f.parts[0]); err != nil {
+		return err
+	}
 	if err := refuseTypes(f.parts); err != nil {
 		return err
 	}
@@ -91,6 +107,33 @@ func (f *File) load() (err error) {
 	}
 	if f.tokenizer, err = readTokenizer(f.parts[0]); err != nil {
 		return err
+	}
+	f.config.Vocab = len(f.tokenizer.Tokens)
+	for _, p := range f.parts {
+		if err := checkMetadata(p, f.config); err != nil {
+			return err
+		}
+	}
+	if f.baked, err = readBaked(f.parts[0]); err != nil {
+		return err
+	}
+	if err := f.loadTensors(); err != nil {
+		return err
+	}
+	f.bpe, err = f.tokenizer.build()
+	return err
+}
+
+// loadTensors packs, indexes and checks the tensors of all parts.
+func (f *File) loadTensors() (err error) {
+	for _, p := range f.parts {
+		from, packed, err := packMatrices(p.Tensors, func(name string) string { return name }, f.Evict)
+		if err != nil {
+			return err
+		}
+		if packed {
+			f.setPacked(from, "GGUF")
+		}
 	}
 	if f.tensors, err = collect(f.parts); err != nil {
 		return err
@@ -101,12 +144,28 @@ func (f *File) load() (err error) {
 	}
 	_, untied := f.index["output.weight"]
 	f.config.Tied = !untied
-	f.config.Vocab = len(f.tokenizer.Tokens)
 	if err := f.checkTensors(); err != nil {
 		return err
 	}
 	return f.checkFinite()
 }
+
+// setPacked notes that float matrices were packed, of a container of that name.
+func (f *File) setPacked(from gguf.Type, container string) {
+	f.packed = from
+	if f.origin == "" {
+		f.origin = container
+	}
+	f.origin += fmt.Sprintf(" with matrices of %v", from)
+}
+
+// Packed returns the float type of the matrices in the file, if they are floats
+// that hold a 1-bit model and were packed without loss.
+func (f *File) Packed() (float gguf.Type, ok bool) { return f.packed, f.packed != gguf.Q1_0 }
+
+// Origin says what the model comes from where that is anything but one GGUF file of
+// 1-bit matrices, "" otherwise.
+func (f *File) Origin() string { return f.origin }
 
 // Config returns the model's configuration.
 func (f *File) Config() Config { return f.config }
@@ -114,6 +173,9 @@ func (f *File) Config() Config { return f.config }
 // Tokenizer returns the model's vocabulary. The slices are shared: do not change
 // them.
 func (f *File) Tokenizer() TokenizerData { return f.tokenizer }
+
+// BPE returns the tokenizer that the vocabulary makes.
+func (f *File) BPE() *bpe.Tokenizer { return f.bpe }
 
 // Tensor looks a tensor up by its GGUF name.
 func (f *File) Tensor(name string) (Tensor, bool) {

@@ -162,10 +162,65 @@ func TestTokenizerData(t *testing.T) {
 	for _, key := range []string{"eos_token_id", "bos_token_id", "padding_token_id", "token_type", "merges"} {
 		m.Unset("tokenizer.ggml." + key)
 	}
-	m.Set("tokenizer.ggml.add_bos_token", gguf.Bool(true))
 	got = open(t, m).Tokenizer()
-	if got.EOS != -1 || got.BOS != -1 || got.Pad != -1 || got.Types != nil || got.Merges != nil || !got.AddBOS {
-		t.Errorf("without the optional keys: EOS %d, BOS %d, Pad %d, %d types, %d merges", got.EOS, got.BOS, got.Pad, len(got.Types), len(got.Merges))
+	if got.EOS != -1 || got.BOS != -1 || got.Pad != -1 || got.Merges != nil || got.AddBOS {
+		t.Errorf("without the optional keys: EOS %d, BOS %d, Pad %d, %d merges", got.EOS, got.BOS, got.Pad, len(got.Merges))
+	}
+}
+
+// A file need not say which tokens are special: those that look like it are, and those
+// that begin, end or fill up a text.
+func TestTokenTypesAreGuessed(t *testing.T) {
+	m := tiny()
+	m.Set("tokenizer.ggml.padding_token_id", gguf.Uint32(300))
+	want := open(t, m)
+	m.Unset("tokenizer.ggml.token_type")
+	got := open(t, m)
+	for id, typ := range map[int]int32{0: normalToken, 299: normalToken, 300: controlToken, 318: controlToken, 319: controlToken} {
+		if got.Tokenizer().Types[id] != typ {
+			t.Errorf("token %d, %q, has type %d, want %d", id, got.Tokenizer().Tokens[id], got.Tokenizer().Types[id], typ)
+		}
+	}
+	const text = "hello<|im_end|> the"
+	if a, b := got.BPE().Encode(text), want.BPE().Encode(text); !slices.Equal(a, b) {
+		t.Errorf("%q is %v, with types it is %v", text, a, b)
+	}
+	if got.Digest() != want.Digest() {
+		t.Error("the digest depends on the types of tokens")
+	}
+}
+
+// What no text could be turned into tokens with is refused when the file is opened,
+// whatever it is opened for.
+func TestOpenRefusesVocabularies(t *testing.T) {
+	change := func(key string, v gguf.Value) func(*testmodel.Model) {
+		return func(m *testmodel.Model) { m.Set("tokenizer.ggml."+key, v) }
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*testmodel.Model)
+		want   string
+	}{
+		{"another kind", change("model", gguf.String("llama")), `tokenizer.ggml.model is "llama", but only "gpt2" (byte-level BPE) is supported`},
+		{"another way to split", change("pre", gguf.String("llama-bpe")), `rules of splitting (tokenizer.ggml.pre) are "llama-bpe", but only "qwen2" is supported`},
+		{"a token twice", func(m *testmodel.Model) {
+			v, _ := open(t, tiny()).parts[0].Value("tokenizer.ggml.tokens")
+			tokens, _ := v.Strings()
+			tokens[301] = tokens[300]
+			m.Set("tokenizer.ggml.tokens", gguf.Strings(tokens))
+		}, "token 301 repeats the text"},
+		{"a merge of nothing", change("merges", gguf.Strings([]string{"h zz"})), "names a token that the vocabulary lacks"},
+		{"a beginning that is none", func(m *testmodel.Model) {
+			m.Unset("tokenizer.ggml.bos_token_id")
+			m.Set("tokenizer.ggml.add_bos_token", gguf.Bool(true))
+		}, "every text is to begin with the BOS token, but there is none"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := tiny()
+			test.change(m)
+			_, err := FromBytes("test", m.Bytes())
+			wantError(t, err, "test: ", test.want)
+		})
 	}
 }
 

@@ -14,49 +14,80 @@ import (
 	"bankai/internal/safetensors"
 )
 
-// openMLX opens an MLX folder: config.json, tokenizer.json and *.safetensors. It
+// openMLX opens an MLX folder: config.json, tokenizer.json and *.safetensors. A
+// folder without a quantization may hold the same model unpacked to floats. It
 // translates all of it into what a GGUF file of the same model holds, so that
 // everything else, from the digest to baking, knows a single form. The weights
 // are copied on the way: the folder's files are closed again.
 func openMLX(dir string) (*File, error) {
-	part, paths, err := readMLX(dir)
+	folder, err := readMLX(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	f, err := newFile(dir, []*gguf.File{part})
+	origin := "MLX folder"
+	if folder.packed != gguf.Q1_0 {
+		origin = fmt.Sprintf("folder of safetensors with matrices of %v", folder.packed)
+	}
+	f, err := newFile(dir, origin, []*gguf.File{folder.part})
 	if err != nil {
 		return nil, err
 	}
-	f.paths = paths
+	f.paths, f.packed = folder.paths, folder.packed
 	return f, nil
 }
 
-// readMLX translates a folder, and returns the paths of the files with weights.
-func readMLX(dir string) (*gguf.File, []string, error) {
+// mlxFolder is a folder that was translated.
+type mlxFolder struct {
+	part   *gguf.File
+	paths  []string  // of the files with weights
+	packed gguf.Type // of the float matrices that were packed; Q1_0 if none were
+}
+
+// readMLX translates a folder.
+func readMLX(dir string) (*mlxFolder, error) {
 	var fields map[string]json.RawMessage
 	there, err := readJSON(dir, "config.json", &fields)
 	if err == nil && !there {
 		err = errors.New("is a folder, but has no config.json: give a GGUF file or an MLX folder")
 	}
+	if err == nil {
+		err = refuseRotated(dir)
+	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	config := newObject("config.json", fields)
 	kvs, err := mlxConfig(config, folderName(dir))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	names, err := weightFiles(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	src, err := openSource(dir, names)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer src.close()
+	src.floats = !isQuantized(config)
 	part, err := src.translate(dir, config, kvs)
-	return part, src.paths, err
+	return &mlxFolder{part, src.paths, src.packed}, err
+}
+
+// refuseRotated refuses a folder whose weights are stored rotated. Such a folder
+// looks plain but for one file beside the weights.
+func refuseRotated(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if isRotation(e.Name()) {
+			return fmt.Errorf("%s: the weights of this model are stored rotated, and this program does not know how to turn them back: take a model without that file", e.Name())
+		}
+	}
+	return nil
 }
 
 // translate makes the GGUF file: its metadata is written and read back, which
@@ -145,11 +176,14 @@ type mlxSource struct {
 	paths []string
 	index map[string]safetensors.Tensor
 	size  int64 // of all files, in bytes
+
+	floats bool      // the matrices are not packed
+	packed gguf.Type // they were packed, from this type; Q1_0 if they were not
 }
 
 // openSource opens the files and indexes their tensors.
 func openSource(dir string, names []string) (*mlxSource, error) {
-	s := &mlxSource{index: map[string]safetensors.Tensor{}}
+	s := &mlxSource{index: map[string]safetensors.Tensor{}, packed: gguf.Q1_0}
 	for _, name := range names {
 		path := filepath.Join(dir, name)
 		f, err := safetensors.Open(path)
@@ -167,6 +201,13 @@ func openSource(dir string, names []string) (*mlxSource, error) {
 		}
 	}
 	return s, nil
+}
+
+// evict lets go of the memory that the files read so far take.
+func (s *mlxSource) evict() {
+	for _, f := range s.files {
+		f.Evict()
+	}
 }
 
 func (s *mlxSource) close() {

@@ -149,6 +149,12 @@ func TestMLXKeepsEveryScale(t *testing.T) {
 		double, _ := toHalf(2 * fromHalf(d))
 		binary.LittleEndian.PutUint16(folder.Tensor(name+"scales").Data, double)
 		binary.LittleEndian.PutUint16(folder.Tensor(name+"biases").Data, d^0x8000)
+		if d&^minusZero == 0 { // zero is zero, however its bias is written
+			if got, want := openFolder(t, folder).Digest(), open(t, file).Digest(); got != want {
+				t.Errorf("scale %#04x: digest %v, want %v", d, got, want)
+			}
+			continue
+		}
 		wantSame(t, openFolder(t, folder), open(t, file))
 	}
 }

@@ -27,9 +27,7 @@ func mlxConfig(o *object, name string) ([]gguf.KV, error) {
 	if act := o.text("hidden_act"); act != "" && act != "silu" {
 		o.fail("hidden_act is %q, want \"silu\"", act)
 	}
-	if o.flag("use_sliding_window") {
-		o.fail("use_sliding_window is not supported")
-	}
+	o.checkFields()
 	u32 := func(key string) gguf.Value { return gguf.Uint32(uint32(o.size(key))) }
 	kvs := []gguf.KV{
 		{Key: "general.architecture", Value: gguf.String("qwen3")},
@@ -50,14 +48,17 @@ func mlxConfig(o *object, name string) ([]gguf.KV, error) {
 	return kvs, *o.err
 }
 
-// refuseQuantization refuses everything but 1 bit in groups of 128.
+// isQuantized reports whether the configuration has a quantization.
+func isQuantized(o *object) bool { return o.has("quantization") || o.has("quantization_config") }
+
+// refuseQuantization refuses every quantization but 1 bit in groups of 128.
 func refuseQuantization(o *object) error {
+	if !isQuantized(o) {
+		return nil // its weights may be those of a 1-bit model all the same
+	}
 	q := o.object("quantization")
 	if !o.has("quantization") {
 		q = o.object("quantization_config")
-	}
-	if len(q.fields) == 0 {
-		return fmt.Errorf("there is no quantization: this is not a 1-bit model, whose quantization is bits 1, group_size %d", gguf.BlockWeights)
 	}
 	switch bits := q.size("bits"); {
 	case *o.err != nil:

@@ -65,11 +65,14 @@ type mlxPart struct {
 
 // mlxParts lists the tensors that make up one of GGUF's. Of a matrix, bit j%32 of
 // word j/32 is the sign of weight j, and a set bit stands for scale + bias, a
-// clear one for bias.
-func mlxParts(want shape) []mlxPart {
+// clear one for bias. In a folder of floats, a matrix is one tensor like a vector.
+func (s *mlxSource) parts(want shape) []mlxPart {
 	name, rows, cols := mlxName(want.name), uint64(want.rows), uint64(want.cols)
 	if want.kind == Float {
 		return []mlxPart{{name + ".weight", false, []uint64{cols}}}
+	}
+	if s.floats {
+		return []mlxPart{{name + ".weight", false, []uint64{rows, cols}}}
 	}
 	groups := []uint64{rows, cols / gguf.BlockWeights}
 	return []mlxPart{
@@ -85,7 +88,7 @@ func (s *mlxSource) tensors(c Config) ([]gguf.Tensor, error) {
 	known := map[string]bool{}
 	check := func(shapes []shape) error {
 		for _, want := range shapes {
-			for _, part := range mlxParts(want) {
+			for _, part := range s.parts(want) {
 				if err := s.check(part); err != nil {
 					return err
 				}
@@ -110,6 +113,9 @@ func (s *mlxSource) tensors(c Config) ([]gguf.Tensor, error) {
 			return nil, fmt.Errorf("tensor %q is not part of a dense Qwen3 model of %d layers%s", name, c.Layers, tiedHint(c, name))
 		}
 	}
+	if s.floats {
+		return s.pack(shapes)
+	}
 	return s.convert(shapes)
 }
 
@@ -129,12 +135,39 @@ func (s *mlxSource) check(want mlxPart) error {
 		return fmt.Errorf("tensor %q is missing", want.name)
 	case want.packed && t.DType != safetensors.U32:
 		return fmt.Errorf("tensor %q has dtype %s, want U32: every matrix of a true 1-bit model is packed", t.Name, t.DType)
+	case s.floats && t.DType == safetensors.U32:
+		return fmt.Errorf("tensor %q has dtype %s, want a float type: config.json has no quantization that says how it is packed", t.Name, t.DType)
 	case !want.packed && !isFloat(t.DType):
 		return fmt.Errorf("tensor %q has dtype %s, want a float type", t.Name, t.DType)
 	case !slices.Equal(t.Shape, want.shape):
 		return fmt.Errorf("tensor %q has shape %v, want %v", t.Name, t.Shape, want.shape)
 	}
 	return nil
+}
+
+// pack packs the matrices of a folder of floats, and converts its vectors. The tensors
+// have been checked.
+func (s *mlxSource) pack(shapes []shape) ([]gguf.Tensor, error) {
+	types := map[safetensors.DType]gguf.Type{safetensors.F16: gguf.F16, safetensors.BF16: gguf.BF16, safetensors.F32: gguf.F32}
+	list := make([]gguf.Tensor, len(shapes))
+	for i, want := range shapes {
+		t := s.index[mlxName(want.name)+".weight"]
+		if want.kind == Float {
+			list[i] = vector(want, t)
+			continue
+		}
+		list[i] = gguf.Tensor{Name: want.name, Dims: []uint64{uint64(want.cols), uint64(want.rows)}, Type: types[t.DType], Data: t.Data}
+	}
+	from, packed, err := packMatrices(list, func(name string) string { return mlxName(name) + ".weight" }, s.evict)
+	if packed {
+		s.packed = from
+	}
+	return list, err
+}
+
+// vector converts a vector.
+func vector(want shape, t safetensors.Tensor) gguf.Tensor {
+	return gguf.Tensor{Name: want.name, Dims: []uint64{uint64(want.cols)}, Type: gguf.F32, Data: widened(t)}
 }
 
 // convert converts tensors that have been checked.
@@ -149,7 +182,7 @@ func (s *mlxSource) convert(shapes []shape) ([]gguf.Tensor, error) {
 		want := shapes[i]
 		name := mlxName(want.name)
 		if want.kind == Float {
-			list[i] = gguf.Tensor{Name: want.name, Dims: []uint64{uint64(want.cols)}, Type: gguf.F32, Data: widened(s.index[name+".weight"])}
+			list[i] = vector(want, s.index[name+".weight"])
 			return
 		}
 		list[i] = gguf.Tensor{Name: want.name, Dims: []uint64{uint64(want.cols), uint64(want.rows)}, Type: gguf.Q1_0}
@@ -175,6 +208,9 @@ func blocks(weight, scales, biases safetensors.Tensor) ([]byte, error) {
 		if scale != -2*bias || !exact {
 			perRow := int(scales.Shape[1])
 			return nil, fmt.Errorf("tensor %q: row %d, group %d has scale %g and bias %g, which is not scale 2d and bias -d for a float16 d: its weights are not +d and -d", weight.Name, g/perRow, g%perRow, scale, bias)
+		}
+		if d == minusZero { // a bias of zero
+			d = 0
 		}
 		block := out[g*gguf.BlockBytes:][:gguf.BlockBytes]
 		binary.LittleEndian.PutUint16(block, d)

@@ -99,7 +99,7 @@ func (t *tokenizerJSON) vocabulary(size int) (tokens []string, types []int32, er
 	}
 	for _, a := range t.Added {
 		typ := int32(userDefinedToken)
-		if a.Special || strings.HasPrefix(a.Content, "<|") && strings.HasSuffix(a.Content, "|>") {
+		if a.Special || looksSpecial(a.Content) {
 			typ = controlToken
 		}
 		set(a.ID, a.Content, typ)

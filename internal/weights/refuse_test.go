@@ -24,6 +24,9 @@ func TestOpenRefuses(t *testing.T) {
 	float := func(name string) func(*testmodel.Model) {
 		return change(name, func(w *gguf.Tensor) {
 			w.Type, w.Data = gguf.F16, make([]byte, 2*w.Dims[0]*w.Dims[1])
+			for i := range w.Data {
+				w.Data[i] = byte(i / 2 % 100)
+			}
 		})
 	}
 	arch := func(name string) func(*testmodel.Model) { return set("general.architecture", gguf.String(name)) }
@@ -88,8 +91,8 @@ func TestOpenRefuses(t *testing.T) {
 		}, `tensor "blk.0.attn_q.bias" is not part of a dense Qwen3 model`},
 		{"matrix transposed", change(gate, func(w *gguf.Tensor) { w.Dims = []uint64{256, 128} }), `tensor "blk.1.ffn_gate.weight" is 128 × 256, want 256 × 128`},
 		{"three dimensions", change(gate, func(w *gguf.Tensor) { w.Dims = []uint64{128, 128, 2} }), "has dimensions [128 128 2]: a dense Qwen3 model has vectors and matrices only"},
-		{"float projection", float(gate), `tensor "blk.1.ffn_gate.weight" has type F16, want 1-bit`},
-		{"float embedding", float("token_embd.weight"), `tensor "token_embd.weight" has type F16, want 1-bit`},
+		{"float projection", float(gate), `tensor "blk.1.ffn_gate.weight": row 0, group 0: weight 1 is `},
+		{"float embedding", float("token_embd.weight"), `this is not a 1-bit model, whose groups of 128 weights hold +d and -d alone, with d a float16`},
 		{"1-bit norm", change("output_norm.weight", func(w *gguf.Tensor) {
 			w.Type, w.Data = gguf.Q1_0, make([]byte, gguf.BlockBytes)
 		}), `tensor "output_norm.weight" has type Q1_0, want a float type`},

@@ -3,7 +3,9 @@ package weights
 import (
 	"errors"
 	"fmt"
+	"strings"
 
+	"bankai/internal/bpe"
 	"bankai/internal/gguf"
 )
 
@@ -12,7 +14,7 @@ type TokenizerData struct {
 	Model  string   // "gpt2" for byte-level BPE
 	Pre    string   // how text is split first, "qwen2" for Qwen3
 	Tokens []string // by token id
-	Types  []int32  // by token id: 1 normal, 3 control, 4 user-defined, 5 unused; nil if unknown
+	Types  []int32  // by token id: 1 normal, 3 control, 4 user-defined, 5 unused
 	Merges []string // "left right", best first
 	// EOS, BOS and Pad are token ids, -1 where the file names none.
 	EOS, BOS, Pad int32
@@ -48,7 +50,46 @@ func readTokenizer(file *gguf.File) (TokenizerData, error) {
 	t.EOS = k.token(prefix+"eos_token_id", len(t.Tokens))
 	t.BOS = k.token(prefix+"bos_token_id", len(t.Tokens))
 	t.Pad = k.token(prefix+"padding_token_id", len(t.Tokens))
+	if t.Types == nil {
+		t.Types = t.guessTypes()
+	}
+	if t.Model != "gpt2" {
+		k.fail("%smodel is %.40q, but only \"gpt2\" (byte-level BPE) is supported: use a Qwen3 model", prefix, t.Model)
+	}
 	return t, k.err
+}
+
+// guessTypes returns the types of tokens for a file that does not say: those that
+// look special, and those that begin, end or fill up a text, are control tokens, and
+// all others ordinary, as in llama.cpp.
+func (t *TokenizerData) guessTypes() []int32 {
+	types := make([]int32, len(t.Tokens))
+	for id, text := range t.Tokens {
+		types[id] = normalToken
+		if looksSpecial(text) {
+			types[id] = controlToken
+		}
+	}
+	for _, id := range []int32{t.EOS, t.BOS, t.Pad} {
+		if id >= 0 {
+			types[id] = controlToken
+		}
+	}
+	return types
+}
+
+// looksSpecial recognises tokens such as <|im_end|>.
+func looksSpecial(token string) bool {
+	return strings.HasPrefix(token, "<|") && strings.HasSuffix(token, "|>")
+}
+
+// build makes the tokenizer, whatever a command needs of the model: a file whose
+// vocabulary is damaged is refused by all of them.
+func (t *TokenizerData) build() (*bpe.Tokenizer, error) {
+	return bpe.New(bpe.Config{
+		Tokens: t.Tokens, Types: t.Types, Merges: t.Merges,
+		EOS: t.EOS, BOS: t.BOS, Pad: t.Pad, AddBOS: t.AddBOS, Pre: t.Pre,
+	})
 }
 
 // token reads a token id, -1 where there is none.

@@ -12,7 +12,7 @@ import (
 )
 
 // The embedded model is the one that the card describes: patches in circulation
-// are bound to its digest.
+// are bound to its digest, and say how it computes.
 func TestModel(t *testing.T) {
 	f, err := weights.FromBytes("demo", demo.Model())
 	if err != nil {
@@ -26,6 +26,10 @@ func TestModel(t *testing.T) {
 	const digest = "57f7154641b30fbc1b41cff439935ab1a918b93ab2f3c315b2b5fd65207b43c3"
 	if got := f.Digest().String(); got != digest {
 		t.Errorf("the model's digest is %s, want %s", got, digest)
+	}
+	const fingerprint = "afdfdcf94ee7a7d99386f20f995257f5ec31c53d29e56360edcd4569ac6cd739"
+	if got := f.Arithmetic().Fingerprint().String(); got != fingerprint {
+		t.Errorf("the fingerprint of its arithmetic is %s, want %s", got, fingerprint)
 	}
 }
 

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bankai"
+	"bankai/internal/weights"
+)
+
+func (a *app) removeCommand() *cobra.Command {
+	var out string
+	var patches []string
+	cmd := &cobra.Command{
+		Use:   "remove FILE.gguf -o OUT.gguf --patch P...",
+		Short: "take baked patches out of a model again",
+		Long: `Writes a copy of a patched model without the patches. What patch apply made of one
+GGUF file of 1-bit matrices becomes that file again, to the byte, when all its
+patches are taken out; bankai info FILE.gguf tells which they are. What it made of
+an MLX folder, a split model or one unpacked to floats becomes the GGUF file that
+patch apply makes of it without a patch.
+
+The patches must be in the model: taking them out must give the model that they
+were made for, or leave others that the file names.`,
+		Example: `  bankai patch remove fixed.gguf -o model.gguf --patch fix.bankai`,
+		Args:    arguments(1, 1, "one patched model"),
+		RunE: a.do(func(_ context.Context, args []string) error {
+			switch {
+			case out == "":
+				return usagef("give a name for the copy without the patches with -o")
+			case len(patches) == 0:
+				return usagef("give at least one patch with --patch: bankai info %s tells which are in it", args[0])
+			}
+			return a.remove(args[0], out, patches)
+		}),
+	}
+	outFlag(cmd, &out, "the copy without the patches")
+	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to take out; may be repeated")
+	return cmd
+}
+
+func (a *app) remove(model, out string, paths []string) error {
+	f, err := openWeights(model)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var patches []*bankai.Patch
+	for _, path := range paths {
+		p, err := a.readPatch(nil, path) // it is not for this model, but for the one before
+		if err != nil {
+			return err
+		}
+		patches = append(patches, p)
+	}
+	made, err := f.Remove(out, patches...)
+	if err != nil {
+		return unwritable(out, fmt.Errorf("%s: %w", strings.Join(paths, ", "), err))
+	}
+	copied, err := weights.Open(out)
+	if err != nil {
+		return err
+	}
+	defer copied.Close()
+	doc := struct {
+		Out     string        `json:"out"`
+		Bytes   int64         `json:"bytes"`
+		Base    bankai.Digest `json:"base"`    // of the model that was given
+		Digest  bankai.Digest `json:"digest"`  // of the copy
+		Patches []bakedInfo   `json:"patches"` // that are still in it
+	}{out, copied.Size(), f.Digest(), copied.Digest(), newModelInfo(out, copied).Patches}
+	return a.print(doc, func(w io.Writer) {
+		writeFacts(w,
+			fact{"written", fmt.Sprintf("%s, %s", out, sizeText(doc.Bytes))},
+			fact{"still in it", newModelInfo(out, copied).patchesText()},
+			fact{"original", originalText(made)},
+			fact{"digest", doc.Digest.String()}, fact{"was", doc.Base.String()})
+	})
+}
+
+// originalText says whether a copy is the file that was patched.
+func originalText(made weights.Baked) string {
+	switch {
+	case len(made.Patches) > 0 || made.Base.IsZero():
+		return ""
+	case made.From != "":
+		return fmt.Sprintf("was no single GGUF file of 1-bit matrices (%s): this is the one made of it", oneLine(made.From))
+	}
+	return "the file that was patched, to the byte"
+}

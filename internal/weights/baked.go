@@ -1,0 +1,203 @@
+package weights
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"bankai"
+	"bankai/internal/gguf"
+)
+
+// Keys by which a file that Bake wrote says so.
+const (
+	ownPrefix      = "bankai."
+	bakedBaseKey   = ownPrefix + "base"       // digest of the model without the patches, 64 hexadecimal digits
+	bakedFromKey   = ownPrefix + "from"       // what the model came from, if that was no single file of 1-bit matrices
+	bakedNameKey   = ownPrefix + "name"       // general.name of the model without the patches, if it has one
+	bakedPatchKey  = ownPrefix + "patch"      // content digests of the patches, in the order they were baked
+	bakedTitlesKey = ownPrefix + "patch.name" // their names
+	generalNameKey = "general.name"
+	fileTypeKey    = "general.file_type"
+	mostlyQ1_0     = 40 // general.file_type of a 1-bit model
+)
+
+// Baked is what a file that Bake wrote says about its making.
+type Baked struct {
+	Base    bankai.Digest // of the model without the patches
+	From    string        // what it came from, "" for a GGUF file that Remove gives back to the byte
+	Patches []BakedPatch  // in the order they were baked
+
+	name    string // of the model without the patches
+	hasName bool
+}
+
+// BakedPatch names a patch that is in a file.
+type BakedPatch struct {
+	Name    string
+	Content bankai.Digest // see bankai.Patch.ContentDigest
+}
+
+// Baked returns what the file says about its making; ok is false if Bake did not
+// write it.
+func (f *File) Baked() (b Baked, ok bool) { return f.baked, !f.baked.Base.IsZero() }
+
+// IsBaked reports whether the file at path is a GGUF file that Bake wrote, which may
+// be written anew by who has the model and the patches.
+func IsBaked(path string) bool {
+	file, err := gguf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	b, err := readBaked(file)
+	return err == nil && !b.Base.IsZero()
+}
+
+// readBaked reads the keys that Bake writes; the result is zero where there are none.
+func readBaked(file *gguf.File) (b Baked, err error) {
+	k := &keys{file: file}
+	if !k.has(bakedBaseKey) {
+		return b, nil
+	}
+	digest := func(key, text string) bankai.Digest {
+		d, err := bankai.ParseDigest(text)
+		if err != nil || d.IsZero() {
+			k.fail("%s does not hold a digest: the file is damaged or was changed", key)
+		}
+		return d
+	}
+	b.Base = digest(bakedBaseKey, k.text(bakedBaseKey))
+	b.From, b.name, b.hasName = k.text(bakedFromKey), k.text(bakedNameKey), k.has(bakedNameKey)
+	contents, titles := k.texts(bakedPatchKey), k.texts(bakedTitlesKey)
+	if len(titles) != len(contents) {
+		k.fail("%s does not name the %d patches of %s: the file is damaged or was changed", bakedTitlesKey, len(contents), bakedPatchKey)
+	}
+	if k.err != nil {
+		return Baked{}, k.err
+	}
+	for i, text := range contents {
+		b.Patches = append(b.Patches, BakedPatch{titles[i], digest(bakedPatchKey, text)})
+	}
+	if len(b.Patches) == 0 { // only converted: the name is still its own
+		b.name, b.hasName = k.text(generalNameKey), k.has(generalNameKey)
+	}
+	if k.err != nil {
+		return Baked{}, k.err
+	}
+	return b, nil
+}
+
+// texts reads a list of strings, nil where there is none.
+func (k *keys) texts(key string) []string {
+	v, ok := k.file.Value(key)
+	list, isList := v.Strings()
+	if ok && !isList {
+		k.fail("%s is not a list of strings", key)
+	}
+	return list
+}
+
+// toggle adds a patch to the list, or takes it out: a patch that is baked twice is
+// gone.
+func (b *Baked) toggle(p BakedPatch) {
+	for i, old := range b.Patches {
+		if old.Content == p.Content {
+			b.Patches = slices.Delete(slices.Clone(b.Patches), i, i+1)
+			return
+		}
+	}
+	b.Patches = append(slices.Clone(b.Patches), p)
+}
+
+// whatHappened completes "before …".
+func (b Baked) whatHappened() string {
+	var names []string
+	for _, p := range b.Patches {
+		names = append(names, p.Name)
+	}
+	if len(names) == 0 {
+		return "it was converted"
+	}
+	return strings.Join(names, " and ") + " went in"
+}
+
+// making returns how a copy of this file is made that has further patches in it.
+func (f *File) making() Baked {
+	b := f.baked
+	if b.Base.IsZero() {
+		name, ok := f.parts[0].Value(generalNameKey)
+		b = Baked{Base: f.Digest(), From: f.origin}
+		b.name, _ = name.Str()
+		b.hasName = ok
+	}
+	return b
+}
+
+// metadata returns the metadata of a file that was made as b says: that of the
+// original where nothing happened to it, and otherwise with our keys, and with the
+// patches in the model's name.
+func (f *File) metadata(b Baked) []gguf.KV {
+	var kvs []gguf.KV
+	for _, kv := range f.parts[0].KVs {
+		switch {
+		case strings.HasPrefix(kv.Key, "split."), strings.HasPrefix(kv.Key, ownPrefix):
+			continue
+		case kv.Key == fileTypeKey && f.packed != gguf.Q1_0:
+			kv.Value = gguf.Uint32(mostlyQ1_0)
+		case kv.Key != generalNameKey || b.Base.IsZero():
+		case !b.hasName && len(b.Patches) == 0:
+			continue
+		default:
+			kv.Value = gguf.String(b.title())
+		}
+		kvs = append(kvs, kv)
+	}
+	if b.Base.IsZero() || len(b.Patches) == 0 && b.From == "" {
+		return kvs
+	}
+	add := func(key string, v gguf.Value) { kvs = append(kvs, gguf.KV{Key: key, Value: v}) }
+	if _, ok := f.parts[0].Value(generalNameKey); !ok && len(b.Patches) > 0 {
+		add(generalNameKey, gguf.String(b.title()))
+	}
+	add(bakedBaseKey, gguf.String(b.Base.String()))
+	if b.From != "" {
+		add(bakedFromKey, gguf.String(b.From))
+	}
+	if len(b.Patches) == 0 {
+		return kvs
+	}
+	if b.hasName {
+		add(bakedNameKey, gguf.String(b.name))
+	}
+	var contents, titles []string
+	for _, p := range b.Patches {
+		contents, titles = append(contents, p.Content.String()), append(titles, p.Name)
+	}
+	add(bakedPatchKey, gguf.Strings(contents))
+	add(bakedTitlesKey, gguf.Strings(titles))
+	return kvs
+}
+
+// title is the model's name with the patches that are in it.
+func (b Baked) title() string {
+	parts := []string{}
+	if b.name != "" {
+		parts = append(parts, b.name)
+	}
+	for _, p := range b.Patches {
+		parts = append(parts, p.Name)
+	}
+	return strings.Join(parts, " + ")
+}
+
+// bakedPatch is what a file says of a patch that was baked into a model with the
+// digest base. The patch must have been fitted to the model.
+func bakedPatch(p *bankai.Patch, base bankai.Digest) BakedPatch {
+	name := strings.TrimSpace(p.Meta().Name)
+	content := p.WithBase(base).ContentDigest()
+	if name == "" {
+		name = fmt.Sprintf("patch %.12s", content)
+	}
+	return BakedPatch{name, content}
+}

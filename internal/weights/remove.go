@@ -1,0 +1,109 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+
+	"bankai"
+)
+
+// Remove writes a copy of a patched model without the patches. Where Bake made the
+// patched one of a single GGUF file of 1-bit matrices, and all its patches are taken
+// out, the copy is that file, to the byte. The patches must be in the model: taking
+// them out must give the model that they were made for, or the file must say that it
+// has them. It returns how the copy says that it was made: Base is zero for a file
+// that Bake has not written. Nothing is written after an error, as with Bake.
+func (f *File) Remove(out string, patches ...*bankai.Patch) (Baked, error) {
+	flips, making, err := f.planRemoval(patches)
+	if err != nil {
+		return making, err
+	}
+	return making, f.writeCopy(out, making, flips)
+}
+
+// planRemoval returns what taking the patches out inverts, and how the copy says it
+// was made.
+func (f *File) planRemoval(patches []*bankai.Patch) (flips []bankai.Flip, making Baked, err error) {
+	making = f.baked
+	var base bankai.Digest
+	var fitted []*bankai.Patch
+	for _, p := range patches {
+		q, err := p.Fit(f.Shape)
+		if err != nil {
+			return nil, making, err
+		}
+		list, err := q.Resolve(f.Shape)
+		if err != nil {
+			return nil, making, err
+		}
+		if own := p.Base(); base.IsZero() {
+			base = own
+		} else if !own.IsZero() && own != base {
+			return nil, making, errors.New("the patches are for different models: take out the last one that went in first, alone")
+		}
+		fitted, flips = append(fitted, q), append(flips, list...)
+	}
+	if base.IsZero() {
+		base = making.Base
+	}
+	if base.IsZero() {
+		return nil, making, errors.New("neither the patch nor the model says what the model was before: give the patch as a file that names its model")
+	}
+	making, err = f.without(fitted, base, f.digestWith(flips))
+	return flips, making, err
+}
+
+// without returns how a copy is made that no longer has the patches, which were made
+// for base, and whose digest is then result. It is an error if they were never in.
+func (f *File) without(patches []*bankai.Patch, base, result bankai.Digest) (Baked, error) {
+	making := f.baked
+	listed := 0
+	for _, p := range patches {
+		// A patch that names no model went into the one that results, or, with others
+		// that stay, into the base.
+		for _, on := range []bankai.Digest{base, result, making.Base} {
+			n := len(making.Patches)
+			if content := bakedPatch(p, on); making.has(content) {
+				making.toggle(content)
+			}
+			if len(making.Patches) < n {
+				listed++
+				break
+			}
+		}
+	}
+	switch {
+	case result == f.baked.Base: // the original, however its patches were combined
+		making.Patches = nil
+	case result == base:
+	case listed == len(patches) && len(making.Patches) > 0:
+	default:
+		return making, mismatchError{fmt.Sprintf("not in %s: taking out what it flips gives model %.12s…, not %.12s…, which it was made for%s", f.name, result, base, f.contains()), bankai.ErrBaseMismatch}
+	}
+	return making, nil
+}
+
+// has reports whether the list has a patch of that content.
+func (b Baked) has(p BakedPatch) bool {
+	for _, q := range b.Patches {
+		if q.Content == p.Content {
+			return true
+		}
+	}
+	return false
+}
+
+// contains says in an error which patches are in the file, if it says so.
+func (f *File) contains() string {
+	if len(f.baked.Patches) == 0 {
+		return ""
+	}
+	text := "; in it are"
+	for i, p := range f.baked.Patches {
+		if i > 0 {
+			text += ","
+		}
+		text += fmt.Sprintf(" %s (%.12s…)", p.Name, p.Content)
+	}
+	return text
+}
