@@ -24,8 +24,10 @@ type app struct {
 	json    bool   // --json
 	seed    uint64 // --seed
 	threads count  // --threads, 0 for all cores
+	quiet   bool   // --quiet: no notes, no progress
 
-	started bool // the command line was understood, and the command's work began
+	started bool     // the command line was understood, and the command's work began
+	open    []*meter // of work on files, which an error may have ended
 }
 
 func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *app {
@@ -66,5 +68,8 @@ func (a *app) warn(format string, args ...any) {
 
 // note tells the user how the work goes. It never goes to stdout.
 func (a *app) note(format string, args ...any) {
+	if a.quiet {
+		return
+	}
 	fmt.Fprintf(a.stderr, format+"\n", args...)
 }

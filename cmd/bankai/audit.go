@@ -76,7 +76,7 @@ func (a *app) audit(ctx context.Context, m *engine.Model, s set, metric probe.Me
 	for _, o := range others {
 		against = append(against, evaluate.Named{Name: o.source, Set: o.Set})
 	}
-	found, err := evaluate.Audit(ctx, s.Set, metric, against, m.Tokenizer(), m)
+	found, err := evaluate.Audit(ctx, s.Set, metric, against, m.Tokenizer(), gradual{m, a, s.source + ", audit"})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.source, err)
 	}

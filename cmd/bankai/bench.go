@@ -157,7 +157,7 @@ func benchLimits(m *engine.Model) limits {
 
 // benchSpeed is the median of several runs of benchOnce.
 func (a *app) benchSpeed(ctx context.Context, m *engine.Model, plan benchPlan) (pp, tg float64, err error) {
-	progress := a.meter("bench, run", plan.repeat)
+	progress := a.meter("bench, runs", int64(plan.repeat))
 	defer progress.stop()
 	var pps, tgs []float64
 	for i := range plan.repeat {
@@ -166,7 +166,7 @@ func (a *app) benchSpeed(ctx context.Context, m *engine.Model, plan benchPlan) (
 			return 0, 0, err
 		}
 		pps, tgs = append(pps, p), append(tgs, t)
-		progress.set(i+1, "")
+		progress.set(int64(i+1), "")
 	}
 	return median(pps), median(tgs), nil
 }

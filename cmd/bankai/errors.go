@@ -24,6 +24,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // exit reports the error, if any, as one line, and returns the exit status.
 func (a *app) exit(cmd *cobra.Command, err error) int {
+	for _, m := range a.open {
+		m.stop()
+	}
 	if flushed := a.stdout.Flush(); err == nil && flushed != nil {
 		err = fmt.Errorf("standard output: %w", cause(flushed))
 	}

@@ -55,6 +55,9 @@ func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) 
 		return err
 	}
 	defer m.Close()
+	if err := fit(m, s.named()); err != nil {
+		return err
+	}
 	r, err := a.compare(ctx, m, overlay, s)
 	if err != nil {
 		return err
@@ -83,9 +86,9 @@ func (a *app) compare(ctx context.Context, m *engine.Model, overlay *engine.Over
 }
 
 func (a *app) measure(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set, what string) (*evaluate.Measurement, error) {
-	progress := a.meter(fmt.Sprintf("%s, %s", s.source, what), len(s.Set))
+	progress, done := a.probeMeter(fmt.Sprintf("%s, %s", s.source, what), m.Tokenizer(), s.Set)
 	defer progress.stop()
-	result, err := evaluate.Measure(ctx, m, overlay, s.Set, func(done int) { progress.set(done, "") })
+	result, err := evaluate.Measure(ctx, m, overlay, s.Set, done)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.source, err)
 	}

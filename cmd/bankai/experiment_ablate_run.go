@@ -106,6 +106,9 @@ func (a *app) ablate(ctx context.Context, f *ablateFlags) error {
 		return err
 	}
 	defer m.Close()
+	if err := fit(m, o.Pool, o.HeldOut, o.Controls); err != nil {
+		return err
+	}
 	return a.experiment(ctx, &f.experimentFlags, m, "ablate", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		return experiment.MeasureAblate(ctx, r, o)
 	})

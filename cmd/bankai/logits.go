@@ -48,6 +48,9 @@ float32, little-endian, to the file that --out names.`,
 			if f.all != (f.out != "") {
 				return usagef("--all and --out go together: --all --out FILE")
 			}
+			if err := checkFolder(f.out); err != nil {
+				return err
+			}
 			return a.logits(ctx, f)
 		}),
 	}

@@ -90,7 +90,7 @@ What was measured of the parts does not hold for the whole and is left out.`,
 }
 
 func (a *app) compose(paths []string, out, model string) error {
-	return withWeights(model, func(f *weights.File) error {
+	return a.withWeights(model, func(f *weights.File) error {
 		sum := bankai.New(bankai.Digest{}, bankai.Meta{})
 		meta := bankai.Meta{Description: "the XOR of " + many(len(paths), "patch file")}
 		for i, path := range paths {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ an old JSON patch becomes one that no other model accepts.`,
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
-			return withWeights(model, func(f *weights.File) error {
+			return a.withWeights(model, func(f *weights.File) error {
 				p, err := a.readPatch(f, args[0])
 				if err != nil {
 					return err
@@ -61,8 +62,8 @@ patched copy have.`,
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
-			return withWeights(args[0], func(from *weights.File) error {
-				return withWeights(args[1], func(to *weights.File) error {
+			return a.withWeights(args[0], func(from *weights.File) error {
+				return a.withWeights(args[1], func(to *weights.File) error {
 					p, err := weights.Diff(from, to)
 					if err != nil {
 						return err
@@ -100,6 +101,9 @@ The digest that is printed is that of the copy.`,
 			case len(patches) == 0 && !isFolder(args[0]):
 				return usagef("give at least one patch with --patch")
 			}
+			if err := cmp.Or(checkFolder(out), checkPatches(patches)); err != nil {
+				return err
+			}
 			return a.apply(args[0], out, patches)
 		}),
 	}
@@ -109,7 +113,7 @@ The digest that is printed is that of the copy.`,
 }
 
 func (a *app) apply(model, out string, patches []string) error {
-	f, err := openWeights(model)
+	f, err := a.openWeights(model)
 	if err != nil {
 		return err
 	}
@@ -161,7 +165,7 @@ its model (old JSON files) is checked by shape alone: ok is true, bound false.`,
 }
 
 func (a *app) verify(path, model string) error {
-	f, err := openWeights(model)
+	f, err := a.openWeights(model)
 	if err != nil {
 		return err
 	}

@@ -76,6 +76,9 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 		return err
 	}
 	defer m.Close()
+	if err := fit(m, s.named()); err != nil {
+		return err
+	}
 	mined, err := a.mineSet(ctx, m, overlay, s)
 	if err != nil {
 		return err
@@ -96,9 +99,9 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 }
 
 func (a *app) mineSet(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set) ([]evaluate.Mined, error) {
-	progress := a.meter(s.source, len(s.Set))
+	progress, done := a.probeMeter(s.source, m.Tokenizer(), s.Set)
 	defer progress.stop()
-	mined, err := evaluate.Mine(ctx, m, overlay, s.Set, func(done int) { progress.set(done, "") })
+	mined, err := evaluate.Mine(ctx, m, overlay, s.Set, done)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.source, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/evaluate"
+	"bankai/internal/weights"
 	"bankai/probe"
 	"bankai/search"
 )
@@ -241,25 +242,37 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	if f.controls == "" {
 		a.warn("there are no --controls: nothing keeps the search from breaking what works now")
 	}
-	m, err := a.openModel(&f.model)
+	plan := f.plan(sets, a.seed)
+	m, err := a.openChecked(&f.model, func(w *weights.File) error {
+		_, err := search.Matrices(w, plan.Layers, plan.Projections)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	if err := fit(m, sets.all().named(), sets.validation.named(), sets.controls.named()); err != nil {
+		return err
+	}
+	h, err := newHunt(m, sets.all(), sets.controls, plan)
+	if err != nil {
+		return err
+	}
+	meta, journal, err := a.begin(f, h, sets.validation)
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
 	var audits []evaluate.SetAudit
-	for _, s := range sets.targets {
+	for _, s := range sets.targets { // the first that takes long
 		found, err := a.checked(ctx, m, s, f.metric.value, []set{sets.validation, sets.controls}, f.force)
 		if err != nil {
 			return err
 		}
 		audits = append(audits, evaluate.SetAudit{Role: "Search", Source: s.source, Probes: len(s.Set), Findings: found})
 	}
-	h, err := newHunt(m, sets.all(), sets.controls, f.plan(sets, a.seed))
-	if err != nil {
-		return err
-	}
 	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
 		a.note("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, many(n, "probe"), search.StopAnswers)
 	}
-	return a.searchAndWrite(ctx, f, h, sets, audits)
+	return a.searchAndWrite(ctx, f, h, sets, audits, meta, journal)
 }

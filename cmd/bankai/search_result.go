@@ -33,6 +33,7 @@ type searchDoc struct {
 	Audit      []evaluate.KindCount  `json:"audit"`
 	Warning    string                `json:"warning,omitempty"`
 
+	ended      string // why, for people
 	out        written
 	audits     []evaluate.SetAudit
 	validation *evaluate.Result
@@ -52,17 +53,14 @@ func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 
 // searchAndWrite writes the patch as soon as it is there, and again with what
 // was measured of it.
-func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit) error {
-	meta, err := a.stamp(h.meta(modelName(f.model.path, h.Model.Config())), f.out)
-	if err != nil {
-		return err
-	}
-	result, runErr := a.searchWithJournal(ctx, f, h, sets.validation, meta)
+func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit, meta bankai.Meta, journal *search.Journal) error {
+	result, runErr := a.searchWithJournal(ctx, f, h, sets.validation, journal)
 	if result == nil {
 		return runErr
 	}
 	meta = spent(meta, result.Cost)
 	doc := newSearchDoc(result, audits)
+	doc.ended = h.endedBy(result.Stopped)
 	if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
 		return err
 	}
@@ -72,7 +70,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	if doc.Stopped != search.StopInterrupted {
 		err := a.measureFound(ctx, h, result.Patch, sets, doc)
 		if errors.Is(err, context.Canceled) {
-			doc.Stopped = search.StopInterrupted
+			doc.Stopped, doc.ended = search.StopInterrupted, string(search.StopInterrupted)
 		} else if err != nil {
 			return err
 		}
@@ -92,22 +90,30 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	return a.print(doc, doc.write)
 }
 
-// searchWithJournal searches, or goes on with what the journal beside the output
-// holds. An older patch is out of the way when it returns a result. As search.Run,
-// it may return a result beside an error.
-func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set, meta bankai.Meta) (*search.Result, error) {
-	if n := len(validation.Set); n > 0 { // room for what will be claimed, so that the file keeps to --max-bytes
-		meta.Claims = []bankai.Claim{{Name: "validation", Probes: validation.digest, Total: n, Before: n, After: n, Fixed: n, Broke: n}}
+// begin does what can fail at once, before the audit: it makes the provenance of what
+// will be found, makes sure that there is room for it, and opens the journal beside
+// the output.
+func (a *app) begin(f *searchFlags, h *hunt, validation set) (bankai.Meta, *search.Journal, error) {
+	meta, err := a.stamp(h.meta(modelName(f.model.path, h.Model.Config())), f.out)
+	if err != nil {
+		return meta, nil, err
 	}
-	h.Start = h.Start.WithMeta(spent(meta, 1e6))
+	full := meta
+	if n := len(validation.Set); n > 0 { // room for what will be claimed, so that the file keeps to --max-bytes
+		full.Claims = []bankai.Claim{{Name: "validation", Probes: validation.digest, Total: n, Before: n, After: n, Fixed: n, Broke: n}}
+	}
+	h.Start = h.Start.WithMeta(spent(full, 1e6))
 	if least, err := h.Start.WriteTo(io.Discard); err != nil || f.maxBytes > 0 && least > int64(f.maxBytes) {
-		return nil, cmp.Or(err, fmt.Errorf("--max-bytes %d: too few for what a patch says of itself, which takes %d without any flip", f.maxBytes, least))
+		return meta, nil, cmp.Or(err, fmt.Errorf("--max-bytes %d: too few for what a patch says of itself, which takes %d without any flip", f.maxBytes, least))
 	}
 	journal, err := search.OpenJournal(f.out+".journal", h.Facts, f.resume)
-	if err != nil {
-		return nil, err
-	}
-	defer journal.Close()
+	return meta, journal, err
+}
+
+// searchWithJournal searches, or goes on with what the journal holds. An older patch
+// is out of the way when it returns a result. As search.Run, it may return a result
+// beside an error.
+func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set, journal *search.Journal) (*search.Result, error) {
 	resumed := f.resume && (journal.Len() > 0 || h.hasDrawn(f.out))
 	if f.resume && !resumed {
 		a.note("nothing to resume: %s.journal begins anew", f.out)
@@ -167,7 +173,7 @@ func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets s
 		doc.Controls = &c
 	}
 	if len(sets.text) > 0 {
-		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, h.Model, overlay, sets.text)
+		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{h.Model, a, "perplexity"}, overlay, sets.text)
 	}
 	return err
 }
@@ -187,7 +193,7 @@ func (d *searchDoc) write(w io.Writer) {
 		next = "the best patch so far is written; the same command with --resume goes on"
 	}
 	writeFacts(w,
-		fact{"stopped", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.Stopped, many(d.Steps, "candidate"), d.Accepted, d.Screened)},
+		fact{"ended by", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.ended, many(d.Steps, "candidate"), d.Accepted, d.Screened)},
 		fact{"cost", fmt.Sprintf("%s, %.0f forward-pass equivalents", evaluate.Elapsed(d.Cost.Seconds), d.Cost.ForwardEquivalents)},
 		fact{"fitness", fmt.Sprintf("%+.4f nats", d.Fitness)},
 		fact{"validation", validation},

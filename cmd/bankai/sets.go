@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/evaluate"
 	"bankai/models/demo"
 	"bankai/probe"
 )
@@ -24,6 +25,9 @@ type set struct {
 	source string        // as given on the command line
 	digest bankai.Digest // SHA-256 of the file
 }
+
+// named is the set under its source.
+func (s set) named() evaluate.Named { return evaluate.Named{Name: s.source, Set: s.Set} }
 
 // readSet reads a probe file, or an embedded set.
 func readSet(source string) (set, error) { return readSetBy(source, probe.Read) }

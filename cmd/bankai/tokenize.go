@@ -37,7 +37,7 @@ line out. The file "-" is standard input.`,
 			if file != "" && pieces {
 				return usagef("--pieces is for one text, not for --file")
 			}
-			tok, err := openTokenizer(model)
+			tok, err := a.openTokenizer(model)
 			if err != nil {
 				return err
 			}
@@ -54,8 +54,8 @@ line out. The file "-" is standard input.`,
 }
 
 // openTokenizer makes the tokenizer of a model without loading its weights.
-func openTokenizer(path string) (*bpe.Tokenizer, error) {
-	f, err := openWeights(path)
+func (a *app) openTokenizer(path string) (*bpe.Tokenizer, error) {
+	f, err := a.openWeights(path)
 	if err != nil {
 		return nil, err
 	}

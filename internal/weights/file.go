@@ -31,21 +31,26 @@ type File struct {
 	tensors   []Tensor // sorted by name
 	index     map[string]int
 	digest    func() bankai.Digest // computed once
+	progress  Progress             // of long work; nil: nobody is told
 }
 
 // Open opens a model: a GGUF file, mapped into memory, or an MLX folder, whose
 // weights are copied. Any one part of a split model (NAME-00001-of-0000N.gguf)
 // opens them all. Errors name the file and what about it is not a true 1-bit
 // Qwen3 model.
-func Open(path string) (*File, error) {
+func Open(path string) (*File, error) { return OpenWatched(path, nil) }
+
+// OpenWatched is Open with somebody who is told how far the work is, unless that is
+// nil: now, that the file is checked, and later, when the model is digested or baked.
+func OpenWatched(path string, progress Progress) (*File, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return openMLX(path)
+		return openMLX(path, progress)
 	}
 	paths, parts, err := openParts(path)
 	if err != nil {
 		return nil, err
 	}
-	f, err := newFile(path, parts)
+	f, err := newFile(path, parts, progress)
 	if err != nil {
 		closeAll(parts)
 		return nil, err
@@ -68,12 +73,12 @@ func FromBytes(name string, data []byte) (*File, error) {
 	if count > 1 {
 		return nil, fmt.Errorf("%s: is one of %d parts of a split model: open it from its folder", name, count)
 	}
-	return newFile(name, []*gguf.File{part})
+	return newFile(name, []*gguf.File{part}, nil)
 }
 
 // newFile checks the content of a model and indexes it.
-func newFile(name string, parts []*gguf.File) (*File, error) {
-	f := &File{name: name, parts: parts}
+func newFile(name string, parts []*gguf.File, progress Progress) (*File, error) {
+	f := &File{name: name, parts: parts, progress: progress}
 	if err := f.load(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

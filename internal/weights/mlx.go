@@ -18,12 +18,12 @@ import (
 // translates all of it into what a GGUF file of the same model holds, so that
 // everything else, from the digest to baking, knows a single form. The weights
 // are copied on the way: the folder's files are closed again.
-func openMLX(dir string) (*File, error) {
+func openMLX(dir string, progress Progress) (*File, error) {
 	part, paths, err := readMLX(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	f, err := newFile(dir, []*gguf.File{part})
+	f, err := newFile(dir, []*gguf.File{part}, progress)
 	if err != nil {
 		return nil, err
 	}
