@@ -30,7 +30,7 @@ func ParsePrecision(s string) (Precision, error) {
 			return p, nil
 		}
 	}
-	return 0, fmt.Errorf("precision %q: choose fast or exact", s)
+	return 0, fmt.Errorf("%q is neither fast nor exact", s)
 }
 
 func (p Precision) String() string { return [...]string{"fast", "exact"}[p] }

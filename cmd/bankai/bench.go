@@ -81,7 +81,7 @@ func (p benchPlan) check(limit int) error {
 
 // benchDoc is the result of `bench`.
 type benchDoc struct {
-	Model     string         `json:"model"`
+	Model     modelRef       `json:"model"`
 	PP        float64        `json:"pp"` // prompt tokens a second
 	TG        float64        `json:"tg"` // generated tokens a second
 	Prompt    int            `json:"prompt_tokens"`
@@ -113,7 +113,7 @@ func (a *app) bench(ctx context.Context, f *modelFlags, plan benchPlan) error {
 	}
 	defer m.Close()
 	doc := benchDoc{
-		Model: modelName(f.path, m.Config()), Prompt: plan.prompt, Tokens: plan.tokens,
+		Prompt: plan.prompt, Tokens: plan.tokens,
 		Threads: m.Threads(), Kernel: m.Kernel(), Precision: f.precision.String(), Load: time.Since(began).Seconds(),
 	}
 	if err := plan.check(m.Config().Context); err != nil {
@@ -133,6 +133,7 @@ func (a *app) bench(ctx context.Context, f *modelFlags, plan benchPlan) error {
 		return err
 	}
 	doc.Search = sets.estimate(doc.PP)
+	doc.Model = modelOf(f.path, m.Weights()) // after the loading was timed: it reads the file
 	if rss := peakMemory(); rss > 0 { // before the limits, which take memory of their own
 		doc.RSS = &rss
 	}
@@ -240,7 +241,7 @@ func (d benchDoc) write(w io.Writer) {
 		promptLimit = fmt.Sprintf(", %.0f %% of what %s GMAC/s allow", 100*d.PP / *l.PP, threeDigits(*l.GMACs))
 	}
 	facts := []fact{
-		{"model", d.Model},
+		{"model", d.Model.String()},
 		{"prompt", fmt.Sprintf("%s tokens/s (%d tokens)%s", threeDigits(d.PP), d.Prompt, promptLimit)},
 		{"generation", fmt.Sprintf("%s tokens/s (%d tokens), %.0f %% of what %s GB/s allow", threeDigits(d.TG), d.Tokens, 100*d.TG/d.Limits.TG, threeDigits(d.Limits.Bandwidth))},
 	}

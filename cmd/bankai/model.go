@@ -27,9 +27,33 @@ type modelFlags struct {
 
 // add declares --model and --precision.
 func (f *modelFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.path, "model", demoName, "`FILE` of the model (GGUF), its folder (MLX), or demo")
+	modelFlag(cmd, &f.path)
 	f.precision = choice[engine.Precision]{engine.Fast, "fast|exact", engine.ParsePrecision}
 	cmd.Flags().Var(&f.precision, "precision", "of activations: fast (int8) or exact (float32, several times slower)")
+	markSettable(cmd.Flags(), "precision")
+}
+
+// modelFlag declares --model of a command that needs one.
+func modelFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVarP(path, "model", "m", demoName, "`FILE` of the model (GGUF), its folder (MLX), or demo")
+	markSettable(cmd.Flags(), "model")
+}
+
+// oneModel is the model that an argument names, or else --model.
+func oneModel(cmd *cobra.Command, args []string) (string, error) {
+	f := cmd.Flags().Lookup("model")
+	switch {
+	case len(args) == 0:
+		return f.Value.String(), nil
+	case f.Changed:
+		return "", usagef("give the model once: as an argument or with --model")
+	}
+	return args[0], nil
+}
+
+// otherModelFlag declares --model of a command that can do without one.
+func otherModelFlag(cmd *cobra.Command, path *string, usage string) {
+	cmd.Flags().StringVarP(path, "model", "m", "", usage)
 }
 
 // addPatch declares --patch.
@@ -141,6 +165,20 @@ func modelName(path string, c weights.Config) string {
 	}
 	return c.Name
 }
+
+// modelRef says in a result which model it is of.
+type modelRef struct {
+	Name   string        `json:"name"` // what people call it
+	Path   string        `json:"path"` // as on the command line
+	Digest bankai.Digest `json:"digest"`
+}
+
+func modelOf(path string, f *weights.File) modelRef {
+	return modelRef{oneLine(modelName(path, f.Config())), path, f.Digest()}
+}
+
+// String is the name, and the file if that is called otherwise.
+func (r modelRef) String() string { return titled(r.Path, r.Name) }
 
 // overlay reads patch files and combines them for a model. It is nil if there
 // are none.

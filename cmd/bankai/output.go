@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ func toolName() string { return "bankai " + version }
 // commandLine is how this run was started, for people and shells.
 func (a *app) commandLine() string {
 	words := []string{"bankai"}
-	for _, arg := range a.args {
+	for _, arg := range slices.Concat(a.args, a.chosen) {
 		words = append(words, quoted(arg))
 	}
 	return strings.Join(words, " ")

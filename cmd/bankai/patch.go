@@ -85,7 +85,7 @@ What was measured of the parts does not hold for the whole and is left out.`,
 		}),
 	}
 	outFlag(cmd, &out, patchNames)
-	cmd.Flags().StringVar(&model, "model", "", "model `FILE` (or demo) to check them against and bind the result to")
+	otherModelFlag(cmd, &model, "model `FILE` (or demo) to check them against and bind the result to")
 	return cmd
 }
 

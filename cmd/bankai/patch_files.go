@@ -44,7 +44,7 @@ an old JSON patch becomes one that no other model accepts.`,
 		}),
 	}
 	outFlag(cmd, &out, patchNames)
-	cmd.Flags().StringVar(&model, "model", "", "model `FILE` (or demo) to check the patch against and bind it to")
+	otherModelFlag(cmd, &model, "model `FILE` (or demo) to check the patch against and bind it to")
 	return cmd
 }
 
@@ -79,9 +79,10 @@ patched copy have.`,
 }
 
 func (a *app) applyCommand() *cobra.Command {
-	var out string
+	var out, model string
 	var patches []string
-	cmd := &cobra.Command{
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
 		Use:   "apply MODEL -o OUT.gguf --patch P...",
 		Short: "bake patches into a copy of a model",
 		Long: `Writes a copy of the model in which the bits of the patches are inverted, as one
@@ -93,21 +94,28 @@ converted.
 
 The digest that is printed is that of the copy.`,
 		Example: `  bankai patch apply demo -o fixed.gguf --patch fix.bankai`,
-		Args:    arguments(1, 1, "one model"),
+		Args:    arguments(0, 1, "one model"),
 		RunE: a.do(func(_ context.Context, args []string) error {
+			model, err := oneModel(cmd, args)
 			switch {
+			case err != nil:
+				return err
+			case model == "":
+				return usagef("missing argument: give one model")
 			case out == "":
 				return usagef("give a name for the patched copy with -o")
-			case len(patches) == 0 && !isFolder(args[0]):
+			case len(patches) == 0 && !isFolder(model):
 				return usagef("give at least one patch with --patch")
 			}
 			if err := cmp.Or(checkFolder(out), checkPatches(patches)); err != nil {
 				return err
 			}
-			return a.apply(args[0], out, patches)
+			return a.apply(model, out, patches)
 		}),
 	}
 	outFlag(cmd, &out, "the patched copy")
+	otherModelFlag(cmd, &model, "`FILE` of the model, if it is not an argument")
+	markSettable(cmd.Flags(), "model")
 	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to bake in; may be repeated, patches combine by XOR")
 	return cmd
 }
@@ -148,19 +156,24 @@ func (a *app) apply(model, out string, patches []string) error {
 
 func (a *app) verifyCommand() *cobra.Command {
 	var model string
-	cmd := &cobra.Command{
-		Use:   "verify P --model M",
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "verify P [MODEL]",
 		Short: "check that a patch is whole and fits a model",
 		Long: `Checks that a patch file is undamaged, that it was made for this model, and that
 every flip is in range. If not, the exit status is 1. A patch that does not name
 its model (old JSON files) is checked by shape alone: ok is true, bound false.`,
 		Example: `  bankai patch verify fix.bankai --model demo`,
-		Args:    arguments(1, 1, "one patch"),
+		Args:    arguments(1, 2, "one patch, and the model if --model does not name it"),
 		RunE: a.do(func(_ context.Context, args []string) error {
+			model, err := oneModel(cmd, args[1:])
+			if err != nil {
+				return err
+			}
 			return a.verify(args[0], model)
 		}),
 	}
-	cmd.Flags().StringVar(&model, "model", demoName, "`FILE` of the model (GGUF), its folder (MLX), or demo")
+	modelFlag(cmd, &model)
 	return cmd
 }
 
@@ -176,8 +189,8 @@ func (a *app) verify(path, model string) error {
 		Bound  bool          `json:"bound"`
 		Flips  int           `json:"flips"`
 		Bits   *uint64       `json:"bits"`
-		Model  bankai.Digest `json:"model"`
-	}{Model: f.Digest()}
+		Model  modelRef      `json:"model"`
+	}{Model: modelOf(model, f)}
 	p, failed := a.readPatch(f, path)
 	if failed == nil {
 		doc.OK, doc.Bound, doc.Flips, doc.Bits = true, !p.Base().IsZero(), p.Len(), knownBits(p)
@@ -188,7 +201,7 @@ func (a *app) verify(path, model string) error {
 		return failed
 	}
 	err = a.print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: ok, %s, %s bits, for %s (%s)\n", path, many(doc.Flips, "flip"), bitsText(doc.Bits), model, short(doc.Model))
+		fmt.Fprintf(w, "%s: ok, %s, %s bits, for %s (%s)\n", path, many(doc.Flips, "flip"), bitsText(doc.Bits), model, short(doc.Model.Digest))
 	})
 	if err == nil {
 		err = failed

@@ -16,8 +16,8 @@ import (
 type searchFlags struct {
 	model       modelFlags
 	probes      []string
-	weights     []float64
-	floors      []float64
+	weights     numberList
+	floors      numberList
 	validate    string
 	controls    string
 	controlText string
@@ -117,8 +117,8 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.changed = flags.Changed
 	flags.StringArrayVar(&f.probes, "probes", nil, "probe `FILE` to search with; several are helped together")
-	flags.Float64SliceVar(&f.weights, "weights", nil, "`WEIGHTS` of several probe files, in their order (default all alike)")
-	flags.Float64SliceVar(&f.floors, "floors", nil, "least `GAIN` that each of several probe files must have (default 0)")
+	flags.Var(&f.weights, "weights", "`WEIGHTS` of several probe files, in their order (default all alike)")
+	flags.Var(&f.floors, "floors", "least `GAIN` that each of several probe files must have (default 0)")
 	flags.StringVar(&f.validate, "validate", "", "probe `FILE` to watch the answers of, and to measure the patch on at the end")
 	flags.StringVar(&f.controls, "controls", "", "probe `FILE` of what must hold")
 	flags.StringVar(&f.controlText, "control-text", "", "`FILE` of sentences, one a line, whose perplexity to report, and to hold on to with --kl")

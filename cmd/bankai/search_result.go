@@ -16,6 +16,7 @@ import (
 
 // searchDoc is the result of `search`.
 type searchDoc struct {
+	Model      modelRef              `json:"model"`
 	Patch      string                `json:"patch"`
 	Flips      int                   `json:"flips"`
 	Bits       *uint64               `json:"bits"`
@@ -60,7 +61,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	}
 	meta = spent(meta, result.Cost)
 	doc := newSearchDoc(result, audits)
-	doc.ended = h.endedBy(result.Stopped)
+	doc.ended, doc.Model = h.endedBy(result.Stopped), modelOf(f.model.path, h.Model.Weights())
 	if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
 		return err
 	}
@@ -193,6 +194,7 @@ func (d *searchDoc) write(w io.Writer) {
 		next = "the best patch so far is written; the same command with --resume goes on"
 	}
 	writeFacts(w,
+		fact{"model", d.Model.String()},
 		fact{"ended by", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.ended, many(d.Steps, "candidate"), d.Accepted, d.Screened)},
 		fact{"cost", fmt.Sprintf("%s, %.0f forward-pass equivalents", evaluate.Elapsed(d.Cost.Seconds), d.Cost.ForwardEquivalents)},
 		fact{"fitness", fmt.Sprintf("%+.4f nats", d.Fitness)},

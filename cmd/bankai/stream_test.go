@@ -12,7 +12,7 @@ import (
 
 // newTestStream prints what the demo's tokenizer makes of ids.
 func newTestStream(t interface{ Fatal(...any) }, stop []string) (s *stream, tok *bpe.Tokenizer, out *strings.Builder) {
-	tok, err := new(app).openTokenizer(demoName)
+	tok, _, err := new(app).openTokenizer(demoName)
 	if err != nil {
 		t.Fatal(err)
 	}
