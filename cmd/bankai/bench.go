@@ -134,7 +134,7 @@ func (a *app) bench(ctx context.Context, f *modelFlags, plan benchPlan) error {
 	}
 	doc.Search = sets.estimate(doc.PP)
 	doc.Model = modelOf(f.path, m.Weights()) // after the loading was timed: it reads the file
-	if rss := peakMemory(); rss > 0 { // before the limits, which take memory of their own
+	if rss := peakMemory(); rss > 0 {        // before the limits, which take memory of their own
 		doc.RSS = &rss
 	}
 	doc.Limits = benchLimits(m)

@@ -68,12 +68,12 @@ float32, little-endian, to the file that --out names.
 
 // logitsDoc is the result of `logits`.
 type logitsDoc struct {
-	Model modelRef `json:"model"`
-	IDs []int32            `json:"ids"`
-	Top []idLogit          `json:"top"`
-	At  map[string]float32 `json:"at"` // by id
-	LSE float64            `json:"lse"`
-	Out string             `json:"out,omitempty"`
+	Model modelRef           `json:"model"`
+	IDs   []int32            `json:"ids"`
+	Top   []idLogit          `json:"top"`
+	At    map[string]float32 `json:"at"` // by id
+	LSE   float64            `json:"lse"`
+	Out   string             `json:"out,omitempty"`
 }
 
 // idLogit is [id, logit] in JSON.

@@ -184,12 +184,12 @@ func (a *app) verify(path, model string) error {
 	}
 	defer f.Close()
 	doc := struct {
-		OK     bool          `json:"ok"`
-		Reason string        `json:"reason,omitempty"`
-		Bound  bool          `json:"bound"`
-		Flips  int           `json:"flips"`
-		Bits   *uint64       `json:"bits"`
-		Model  modelRef      `json:"model"`
+		OK     bool     `json:"ok"`
+		Reason string   `json:"reason,omitempty"`
+		Bound  bool     `json:"bound"`
+		Flips  int      `json:"flips"`
+		Bits   *uint64  `json:"bits"`
+		Model  modelRef `json:"model"`
 	}{Model: modelOf(model, f)}
 	p, failed := a.readPatch(f, path)
 	if failed == nil {

@@ -187,9 +187,16 @@ func (a *app) printHelp(cmd *cobra.Command) error {
 	}
 	text += "\n\n" + cmd.UsageString()
 	doc := struct {
-		Command string `json:"command"`
-		Help    string `json:"help"`
-	}{cmd.CommandPath(), text}
+		Command  string   `json:"command"`
+		Short    string   `json:"short"`
+		Help     string   `json:"help"`
+		Commands []string `json:"commands"` // below it
+	}{cmd.CommandPath(), cmd.Short, text, []string{}}
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			doc.Commands = append(doc.Commands, c.Name())
+		}
+	}
 	return a.print(doc, func(w io.Writer) { io.WriteString(w, text) })
 }
 
