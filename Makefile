@@ -1,9 +1,12 @@
 # Everything here also works without make: each target is one or two commands.
 
-.PHONY: build test lint processors test32 cross generate bench microbench fuzz
+.PHONY: build test lint processors test32 cross generate bench microbench fuzz release
 
 build: ## one static binary, ./bankai
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bankai ./cmd/bankai
+
+release: ## archives for six platforms, checksums and a list of components, in ./dist
+	go run ./internal/release
 
 test: ## all tests
 	go test ./...

@@ -33,6 +33,7 @@ var layers = map[string]int{
 	"cmd/bankai":           6,  // the command line
 	"internal/testmodel":   6,  // models with random weights: for tests, and for
 	"bench":                7,  // measuring against llama.cpp, but for nothing else
+	"internal/release":     7,  // the archives that are published: make release
 }
 
 func TestLayers(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"bankai"
@@ -29,7 +30,7 @@ func ParsePrecision(s string) (Precision, error) {
 			return p, nil
 		}
 	}
-	return 0, fmt.Errorf("precision %q: choose fast or exact", s)
+	return 0, fmt.Errorf("%q is neither fast nor exact", s)
 }
 
 func (p Precision) String() string { return [...]string{"fast", "exact"}[p] }
@@ -40,6 +41,10 @@ type Options struct {
 	Threads   int       // 0: as many as there are processors
 	Precision Precision // of the 1-bit products
 	Kernel    string    // name of a kernel set; "" picks the fastest, or BANKAI_KERNEL
+
+	// Progress is told how many bytes of 1-bit weights are packed, of how many; may be
+	// nil.
+	Progress func(done, total int64)
 }
 
 // Model is a loaded model. Batches of one model may run at the same time; Apply
@@ -104,7 +109,7 @@ func Load(f *weights.File, o Options) (*Model, error) {
 	}
 	m.rope = newRope(m.config)
 	m.queryScale = float32(1 / math.Sqrt(float64(m.config.HeadDim)))
-	m.pack()
+	m.pack(o.Progress)
 	return m, m.wire()
 }
 
@@ -112,16 +117,21 @@ func Load(f *weights.File, o Options) (*Model, error) {
 const packGrain = 64
 
 // pack brings every 1-bit tensor into the kernels' layout.
-func (m *Model) pack() {
+func (m *Model) pack(progress func(done, total int64)) {
 	m.matrices = map[string]*kernel.Matrix{}
-	for _, t := range m.file.Tensors() {
-		if t.Kind != weights.OneBit {
-			continue
-		}
+	tensors := slices.DeleteFunc(m.file.Tensors(), func(t weights.Tensor) bool { return t.Kind != weights.OneBit })
+	var done, total int64
+	for _, t := range tensors {
+		total += int64(len(t.Blocks()))
+	}
+	for _, t := range tensors {
 		w, blocks := m.kernel.NewMatrix(t.Rows, t.Cols), t.Blocks()
 		m.workers.run(w.Tiles(), packGrain, func(_, lo, hi int) { w.PackTiles(blocks, lo, hi) })
 		m.matrices[t.Name] = w
 		m.file.Evict() // the packed copy is what is used from here on
+		if done += int64(len(blocks)); progress != nil {
+			progress(done, total)
+		}
 	}
 }
 
@@ -167,6 +177,9 @@ func layerTensor(layer int, name string) string { return fmt.Sprintf("blk.%d.%s.
 
 // Config is the model's shape.
 func (m *Model) Config() weights.Config { return m.config }
+
+// Context is the most tokens that a sequence may have; 0 if there is no limit.
+func (m *Model) Context() int { return m.config.Context }
 
 // Tokenizer is the model's own.
 func (m *Model) Tokenizer() *bpe.Tokenizer { return m.tok }

@@ -29,8 +29,8 @@ type Sampling struct {
 // Check refuses values outside their ranges.
 func (s Sampling) Check() error {
 	switch {
-	case !(s.Temperature >= 0):
-		return fmt.Errorf("temperature %v: must be 0 (greedy) or more", s.Temperature)
+	case !(s.Temperature >= 0) || math.IsInf(s.Temperature, 1):
+		return fmt.Errorf("temperature %v: must be 0 (greedy) or a finite number above", s.Temperature)
 	case s.TopK < 0:
 		return fmt.Errorf("top-k %d: must be 0 (all) or more", s.TopK)
 	case !(s.TopP >= 0 && s.TopP <= 1):

@@ -27,6 +27,7 @@ const (
 	Contradiction    Kind = "contradiction"     // one prompt, different right answers
 	Ambiguous        Kind = "ambiguous"         // the wrong answer would be marked right
 	Unmatchable      Kind = "unmatchable"       // no generated text could be marked right
+	TooLong          Kind = "too_long"          // the probe does not fit into the model's context
 	Duplicate        Kind = "duplicate"         // a prompt stands in the set twice
 	BoundaryMerge    Kind = "boundary_merge"    // a token crosses the border between prompt and answer
 	WeakDistractor   Kind = "weak_distractor"   // the wrong answer is not what the model would say instead
@@ -46,6 +47,7 @@ var meaning = []struct {
 	{Contradiction, "one prompt has different right answers"},
 	{Ambiguous, "the wrong answer would be marked right"},
 	{Unmatchable, "no generated text could be marked right"},
+	{TooLong, "prompt and answer do not fit into the model's context"},
 	{Duplicate, "the prompt stands in the set more than once"},
 	{BoundaryMerge, "a token crosses the border between prompt and answer"},
 	{WeakDistractor, "the wrong answer is not what the model would say instead"},
@@ -77,6 +79,7 @@ type Named struct {
 
 // Scorer gives the log-probabilities and ranks of answers; *engine.Model is one.
 type Scorer interface {
+	Context() int // the most tokens that a prompt and its answer may have; 0 for no limit
 	Score(ctx context.Context, qs []engine.Question) ([][]engine.Answer, error)
 }
 
@@ -98,6 +101,10 @@ func Audit(ctx context.Context, set probe.Set, m probe.Metric, against []Named, 
 	}
 	found = append(found, auditTokens(set, tokens, m)...)
 	if s == nil {
+		return found, nil
+	}
+	found, set, tokens = auditLengths(found, set, tokens, e, s.Context())
+	if len(set) == 0 {
 		return found, nil
 	}
 	ranks, err := auditRanks(ctx, set, tokens, s)

@@ -149,6 +149,8 @@ func TestConventions(t *testing.T) {
 // with a given token.
 type ranked map[int32]engine.Answer
 
+func (ranked) Context() int { return 40 }
+
 func (r ranked) Score(_ context.Context, qs []engine.Question) ([][]engine.Answer, error) {
 	var out [][]engine.Answer
 	for _, q := range qs {
@@ -169,6 +171,7 @@ func TestAuditRanks(t *testing.T) {
 		{Name: "weak", Prompt: "2 + 2 =", Correct: "4", Wrong: "5"},
 		{Name: "shared start", Prompt: "5 + 5 =", Correct: "x6", Wrong: "x7"},
 		{Name: "part", Prompt: "7 + 7 =", Correct: "2", Wrong: "2+"}, // the end of the line against "+"
+		{Name: "endless", Prompt: strings.Repeat("1 + ", 10) + "1 =", Correct: "11", Wrong: "10"},
 	}
 	model := ranked{
 		'2': {Rank: 0, Greedy: true}, '3': {Rank: 1},
@@ -182,11 +185,12 @@ func TestAuditRanks(t *testing.T) {
 	}
 	var got []string
 	for _, x := range found {
-		if x.Kind == WeakDistractor || x.Kind == Overview {
+		if x.Kind == WeakDistractor || x.Kind == Overview || x.Kind == TooLong {
 			got = append(got, x.Subject()+": "+x.Detail)
 		}
 	}
 	want := []string{
+		`endless: prompt and answer are 45 tokens, more than the model's context of 40: shorten it, or leave it out`,
 		`weak: "5" is only number 23 of what the model would say instead of "4"`,
 		`part: "2+" is only number 2 of what the model would say instead of "2"`,
 		`the set: the model gives 3 of 4 right answers as written; its own mistake would be the wrong answer in 2 of 4 (median place 2)`,
@@ -197,6 +201,8 @@ func TestAuditRanks(t *testing.T) {
 }
 
 type failing struct{}
+
+func (failing) Context() int { return 0 }
 
 func (failing) Score(context.Context, []engine.Question) ([][]engine.Answer, error) {
 	return nil, errors.New("out of memory")

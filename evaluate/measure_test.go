@@ -57,6 +57,8 @@ func (s script) Generate(_ context.Context, reqs []engine.Request, _ func(int, i
 }
 
 // Score gives a log-probability of −1 a token.
+func (s script) Context() int { return 0 }
+
 func (s script) Score(_ context.Context, qs []engine.Question) ([][]engine.Answer, error) {
 	var out [][]engine.Answer
 	for _, q := range qs {

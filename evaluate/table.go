@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 )
 
 // WriteText writes the result for a person to read: the counts of each category
@@ -33,25 +34,100 @@ func (r *Result) WriteText(w io.Writer, all bool) error {
 	return err
 }
 
-// list writes the chosen answers as aligned columns under a heading.
-func (r *Result) list(b *strings.Builder, heading string, chosen func(Output) bool) {
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	n := 0
-	for _, o := range r.Outputs {
-		if !chosen(o) {
-			continue
-		}
-		if n++; n == 1 {
-			fmt.Fprintf(b, "\n%s:\n", heading)
-		}
-		fmt.Fprintf(t, "  %s\t%s\t→ %s\twanted %s\n", cell(o.Prompt), cell(o.Before), cell(o.After), cell(o.Correct))
+// WriteAlone writes what a model without a patch answers, for a person to read: the
+// counts of each category and of the whole, and which answers are wrong; with all
+// set, the right ones too.
+func (r *Result) WriteAlone(w io.Writer, all bool) error {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "probes\tright\t  category")
+	for _, c := range categoryRows(r) {
+		fmt.Fprintf(t, "%d\t%d\t  %s\n", c.Total, c.Before, c.Name)
 	}
 	t.Flush()
+	fmt.Fprintf(&b, "\n%d of %d right.\nMean seq_logprob %+.3f (nats).\n", r.Before, r.Total, r.SeqLogprob.Before)
+	r.listAlone(&b, "Wrong", func(o Output) bool { return !o.RightBefore })
+	if all {
+		r.listAlone(&b, "Right", func(o Output) bool { return o.RightBefore })
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// listAlone is list without what a patch changed.
+func (r *Result) listAlone(b *strings.Builder, heading string, chosen func(Output) bool) {
+	var rows [][]string
+	for _, o := range r.Outputs {
+		if chosen(o) {
+			rows = append(rows, []string{"  " + printable(o.Prompt), "→ " + printable(o.Before), "wanted " + printable(o.Correct)})
+		}
+	}
+	writeRows(b, heading, rows)
+}
+
+// list writes the chosen answers as aligned columns under a heading.
+func (r *Result) list(b *strings.Builder, heading string, chosen func(Output) bool) {
+	var rows [][]string
+	for _, o := range r.Outputs {
+		if chosen(o) {
+			rows = append(rows, []string{"  " + printable(o.Prompt), printable(o.Before), "→ " + printable(o.After), "wanted " + printable(o.Correct)})
+		}
+	}
+	writeRows(b, heading, rows)
+}
+
+// lineWidth is the most columns that a row of texts takes.
+const lineWidth = 100
+
+// writeRows writes rows of texts in columns under a heading, unless there are none.
+// Texts are cut where a row would get too wide: those of the widest column first.
+func writeRows(b *strings.Builder, heading string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s:\n", heading)
+	const gap = 2
+	widths := make([]int, len(rows[0]))
+	total := gap * (len(widths) - 1)
+	for i := range widths {
+		for _, row := range rows {
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
+		}
+		total += widths[i]
+	}
+	for ; total > lineWidth; total-- {
+		widest := 0
+		for i := range widths {
+			if widths[i] > widths[widest] {
+				widest = i
+			}
+		}
+		widths[widest]--
+	}
+	for _, row := range rows {
+		line := ""
+		for i, text := range row {
+			text = cut(text, widths[i])
+			line += text + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+gap)
+		}
+		fmt.Fprintln(b, strings.TrimRight(line, " "))
+	}
+}
+
+// cut shortens a text to so many characters.
+func cut(s string, width int) string {
+	if r := []rune(s); len(r) > width {
+		return string(r[:width-1]) + "…"
+	}
+	return s
 }
 
 // cell makes a text fit a table: on one line, without control characters, at
 // most 44 characters.
-func cell(s string) string {
+func cell(s string) string { return cut(printable(s), 44) }
+
+// printable is a text on one line, without control characters.
+func printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '·'
@@ -60,9 +136,6 @@ func cell(s string) string {
 	}, strings.TrimSpace(s))
 	if s == "" {
 		return "(nothing)"
-	}
-	if r := []rune(s); len(r) > 44 {
-		return string(r[:43]) + "…"
 	}
 	return s
 }

@@ -119,7 +119,7 @@ func (v Voter) run(ctx context.Context, ev *ModelEvaluator, cur *bankai.Patch, c
 	c.MaxCost /= float64(n) * v.Evaluator.full / ev.full
 	if report := c.Progress; report != nil {
 		c.Progress = func(p Progress) {
-			p.Step, p.Cost, p.Steps = p.Step+before.Steps, p.Cost+before.Cost, p.Steps*n
+			p.Step, p.Cost, p.Steps = p.Step+before.Steps, float64(p.Cost*v.Evaluator.full/ev.full)+before.Cost, p.Steps*n
 			p.ETA *= time.Duration(n - i) // the others take about as long
 			report(p)
 		}

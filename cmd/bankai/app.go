@@ -21,20 +21,26 @@ type app struct {
 	stderr io.Writer     // progress, warnings and errors
 	bars   bool          // progress bars: stderr is a terminal
 	screen bool          // stdout is a terminal
+	width  int           // of texts on stdout, in columns
 
-	json    bool   // --json
-	seed    uint64 // --seed
-	threads count  // --threads, 0 for all cores
-	force   bool   // --force, of the commands that have it
+	json    bool      // --json
+	seed    uint64    // --seed
+	threads count     // --threads, 0 for all cores
+	quiet   bool      // --quiet: no notes, no progress
+	force   bool      // --force, of the commands that have it
+	color   colorMode // --color
 
 	flags   *pflag.FlagSet // of the command that runs
+	chosen  []string       // flags that settings stand for, in the recorded command line
+	helpErr error          // of printing a page
 	started bool           // the command line was understood, and the command's work began
+	open    []*meter       // of work on files, which an error may have ended
 }
 
 func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *app {
 	return &app{
 		args: args, stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr,
-		bars: isTerminal(stderr), screen: isTerminal(stdout),
+		bars: isTerminal(stderr), screen: isTerminal(stdout), width: widthOf(stdout), color: "auto",
 	}
 }
 
@@ -49,17 +55,35 @@ func (a *app) do(work func(ctx context.Context, args []string) error) func(*cobr
 		if err := checkLists(cmd.Flags()); err != nil {
 			return err
 		}
+		if err := a.applySettings(cmd); err != nil {
+			a.started = true
+			return err
+		}
+		return a.doAsBuilt(work)(cmd, args)
+	}
+}
+
+// doAsBuilt is do for a command that the user's settings do not concern.
+func (a *app) doAsBuilt(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
 		a.started, a.flags = true, cmd.Flags()
 		a.force, _ = cmd.Flags().GetBool(forceName)
 		return work(cmd.Context(), args)
 	}
 }
 
+// text is stdout for texts that people read: wrapped, and coloured on a terminal. It
+// has to be ended.
+func (a *app) text() *wrapper {
+	return &wrapper{to: a.stdout, width: a.width, colored: a.color.on(a.screen)}
+}
+
 // print writes a command's result: doc as JSON, or what text writes.
 func (a *app) print(doc any, text func(w io.Writer)) error {
 	if !a.json {
-		text(a.stdout)
-		return nil
+		w := a.text()
+		text(w)
+		return w.end()
 	}
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
@@ -68,10 +92,21 @@ func (a *app) print(doc any, text func(w io.Writer)) error {
 
 // warn tells the user about something that does not stop the work.
 func (a *app) warn(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "bankai: warning: "+format+"\n", args...)
+	fmt.Fprintf(a.stderr, "%s "+format+"\n", append([]any{a.said("bankai: warning:", yellow)}, args...)...)
+}
+
+// said is how a line on stderr begins, in a colour if there is one.
+func (a *app) said(text, color string) string {
+	if a.color.on(a.bars) {
+		return paint(color, text)
+	}
+	return text
 }
 
 // note tells the user how the work goes. It never goes to stdout.
 func (a *app) note(format string, args ...any) {
+	if a.quiet {
+		return
+	}
 	fmt.Fprintf(a.stderr, format+"\n", args...)
 }

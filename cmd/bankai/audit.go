@@ -65,7 +65,7 @@ warnings, or information. The exit status is 0 whatever is found.`,
 		if err != nil {
 			return err
 		}
-		return a.printAudit(s, found, all)
+		return a.printAudit(s, modelOf(model.path, m.Weights()), found, all)
 	})
 	return cmd
 }
@@ -76,21 +76,22 @@ func (a *app) audit(ctx context.Context, m *engine.Model, s set, metric probe.Me
 	for _, o := range others {
 		against = append(against, evaluate.Named{Name: o.source, Set: o.Set})
 	}
-	found, err := evaluate.Audit(ctx, s.Set, metric, against, m.Tokenizer(), m)
+	found, err := evaluate.Audit(ctx, s.Set, metric, against, m.Tokenizer(), gradual{m, a, s.source + ", audit"})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.source, err)
 	}
 	return found, nil
 }
 
-func (a *app) printAudit(s set, found evaluate.Findings, all bool) error {
+func (a *app) printAudit(s set, model modelRef, found evaluate.Findings, all bool) error {
 	doc := struct {
+		Model    modelRef             `json:"model"`
 		File     string               `json:"file"`
 		Probes   int                  `json:"probes"`
 		Fatal    bool                 `json:"fatal"`
 		Summary  []evaluate.KindCount `json:"summary"`
 		Findings evaluate.Findings    `json:"findings"`
-	}{s.source, len(s.Set), found.Fatal(), found.Summary(), found}
+	}{model, s.source, len(s.Set), found.Fatal(), found.Summary(), found}
 	if doc.Summary == nil {
 		doc.Summary = []evaluate.KindCount{}
 	}
@@ -99,7 +100,7 @@ func (a *app) printAudit(s set, found evaluate.Findings, all bool) error {
 	}
 	var writeErr error
 	err := a.print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s, %s\n\n", s.source, many(len(s.Set), "probe"))
+		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.source, many(len(s.Set), "probe"), model)
 		writeErr = found.WriteText(w, all)
 	})
 	if err == nil {

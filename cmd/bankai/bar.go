@@ -15,16 +15,16 @@ type bar struct {
 	one *mpb.Bar
 }
 
-// newBar shows what there is of total, and a remark that may change.
-func newBar(w io.Writer, what string, total int, remark func() string) *bar {
+// newBar shows which part of total there is, and a remark that may change.
+func newBar(w io.Writer, what string, total int64, remark func() string) *bar {
 	all := mpb.New(mpb.WithOutput(w), mpb.WithWidth(30))
-	return &bar{all, all.New(int64(total), mpb.BarStyle().Lbound("").Rbound("").Filler("━").Tip("━").Padding("─"),
+	return &bar{all, all.New(total, mpb.BarStyle().Lbound("").Rbound("").Filler("━").Tip("━").Padding("─"),
 		mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Name(what+"  "), decor.CountersNoUnit("%d of %d  ")),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return remark() })))}
+		mpb.PrependDecorators(decor.Name(what+"  "), decor.Percentage(decor.WCSyncSpace)),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + remark() })))}
 }
 
-func (b *bar) set(done int) { b.one.SetCurrent(int64(done)) }
+func (b *bar) set(done int64) { b.one.SetCurrent(done) }
 
 // stop takes the bar away.
 func (b *bar) stop() {

@@ -6,8 +6,8 @@ import "io"
 // compile for it.
 type bar struct{}
 
-func newBar(io.Writer, string, int, func() string) *bar { return nil }
+func newBar(io.Writer, string, int64, func() string) *bar { return nil }
 
-func (*bar) set(int) {}
+func (*bar) set(int64) {}
 
 func (*bar) stop() {}

@@ -81,7 +81,7 @@ func (p benchPlan) check(limit int) error {
 
 // benchDoc is the result of `bench`.
 type benchDoc struct {
-	Model     string         `json:"model"`
+	Model     modelRef       `json:"model"`
 	PP        float64        `json:"pp"` // prompt tokens a second
 	TG        float64        `json:"tg"` // generated tokens a second
 	Prompt    int            `json:"prompt_tokens"`
@@ -113,7 +113,7 @@ func (a *app) bench(ctx context.Context, f *modelFlags, plan benchPlan) error {
 	}
 	defer m.Close()
 	doc := benchDoc{
-		Model: modelName(f.path, m.Config()), Prompt: plan.prompt, Tokens: plan.tokens,
+		Prompt: plan.prompt, Tokens: plan.tokens,
 		Threads: m.Threads(), Kernel: m.Kernel(), Precision: f.precision.String(), Load: time.Since(began).Seconds(),
 	}
 	if err := plan.check(m.Config().Context); err != nil {
@@ -133,7 +133,8 @@ func (a *app) bench(ctx context.Context, f *modelFlags, plan benchPlan) error {
 		return err
 	}
 	doc.Search = sets.estimate(doc.PP)
-	if rss := peakMemory(); rss > 0 { // before the limits, which take memory of their own
+	doc.Model = modelOf(f.path, m.Weights()) // after the loading was timed: it reads the file
+	if rss := peakMemory(); rss > 0 {        // before the limits, which take memory of their own
 		doc.RSS = &rss
 	}
 	doc.Limits = benchLimits(m)
@@ -157,7 +158,7 @@ func benchLimits(m *engine.Model) limits {
 
 // benchSpeed is the median of several runs of benchOnce.
 func (a *app) benchSpeed(ctx context.Context, m *engine.Model, plan benchPlan) (pp, tg float64, err error) {
-	progress := a.meter("bench, run", plan.repeat)
+	progress := a.meter("bench, runs", int64(plan.repeat))
 	defer progress.stop()
 	var pps, tgs []float64
 	for i := range plan.repeat {
@@ -166,7 +167,7 @@ func (a *app) benchSpeed(ctx context.Context, m *engine.Model, plan benchPlan) (
 			return 0, 0, err
 		}
 		pps, tgs = append(pps, p), append(tgs, t)
-		progress.set(i+1, "")
+		progress.set(int64(i+1), "")
 	}
 	return median(pps), median(tgs), nil
 }
@@ -240,7 +241,7 @@ func (d benchDoc) write(w io.Writer) {
 		promptLimit = fmt.Sprintf(", %.0f %% of what %s GMAC/s allow", 100*d.PP / *l.PP, threeDigits(*l.GMACs))
 	}
 	facts := []fact{
-		{"model", d.Model},
+		{"model", d.Model.String()},
 		{"prompt", fmt.Sprintf("%s tokens/s (%d tokens)%s", threeDigits(d.PP), d.Prompt, promptLimit)},
 		{"generation", fmt.Sprintf("%s tokens/s (%d tokens), %.0f %% of what %s GB/s allow", threeDigits(d.TG), d.Tokens, 100*d.TG/d.Limits.TG, threeDigits(d.Limits.Bandwidth))},
 	}

@@ -19,7 +19,7 @@ func (a *app) benchContexts(ctx context.Context, m *engine.Model, plan benchPlan
 	if len(plan.contexts) == 0 {
 		return nil, nil
 	}
-	progress := a.meter("bench, contexts", len(plan.contexts))
+	progress := a.meter("bench, contexts", int64(len(plan.contexts)))
 	defer progress.stop()
 	for i, n := range plan.contexts {
 		c, err := benchBehind(ctx, m, int(n), plan.tokens, plan.repeat)
@@ -27,7 +27,7 @@ func (a *app) benchContexts(ctx context.Context, m *engine.Model, plan benchPlan
 			return nil, err
 		}
 		all = append(all, c)
-		progress.set(i+1, "")
+		progress.set(int64(i+1), "")
 	}
 	return all, nil
 }

@@ -91,7 +91,7 @@ func benchLayers(layers int) []int {
 
 func (a *app) benchSearch(ctx context.Context, m *engine.Model, s benchSets) (*measuredSearch, error) {
 	layers := benchLayers(m.Config().Layers)
-	progress := a.meter("bench, search", len(layers)+3)
+	progress := a.meter("bench, search", int64(len(layers)+3))
 	defer progress.stop()
 	out := new(measuredSearch)
 	var moves []search.Move
@@ -122,7 +122,7 @@ func (a *app) benchSearch(ctx context.Context, m *engine.Model, s benchSets) (*m
 			return nil, err
 		}
 		out.Steps = append(out.Steps, benchStep{l, score[0].Cost, seconds})
-		progress.set(2+i, "")
+		progress.set(int64(2+i), "")
 	}
 	overlay, err := m.Overlay(bankai.New(m.Digest(), bankai.Meta{}, moves[0].Flips...))
 	if err != nil {
@@ -141,7 +141,7 @@ func (a *app) benchSearch(ctx context.Context, m *engine.Model, s benchSets) (*m
 	if err != nil {
 		return nil, err
 	}
-	progress.set(2+len(layers), "")
+	progress.set(int64(2+len(layers)), "")
 	out.Gradient, err = timed(func() error {
 		_, err := m.Gradient(ctx, sloped, func(*engine.Slopes) error { return nil })
 		return err

@@ -98,7 +98,7 @@ type demoRun struct {
 }
 
 func (a *app) demo(ctx context.Context, f *demoFlags) error {
-	d := &demoRun{app: a, say: a.stdout, began: time.Now(), out: f.out}
+	d := &demoRun{app: a, say: a.text(), began: time.Now(), out: f.out}
 	if a.json {
 		d.say = a.stderr
 	}

@@ -120,7 +120,7 @@ func (d *demoRun) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.perplexity, err = evaluate.ComparePerplexity(ctx, d.model, overlay, text)
+	d.perplexity, err = evaluate.ComparePerplexity(ctx, gradual{d.model, d.app, "perplexity"}, overlay, text)
 	return err
 }
 

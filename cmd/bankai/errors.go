@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,13 +25,17 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // exit reports the error, if any, as one line, and returns the exit status.
 func (a *app) exit(cmd *cobra.Command, err error) int {
+	err = cmp.Or(err, a.helpErr)
+	for _, m := range a.open {
+		m.stop()
+	}
 	if flushed := a.stdout.Flush(); err == nil && flushed != nil {
 		err = fmt.Errorf("standard output: %w", cause(flushed))
 	}
 	if err == nil {
 		return statusDone
 	}
-	fmt.Fprintf(a.stderr, "bankai: %s\n", explain(err))
+	fmt.Fprintf(a.stderr, "%s %s\n", a.said("bankai:", red), explain(err))
 	if usage := (usageError{}); !a.started || errors.As(err, &usage) {
 		fmt.Fprintf(a.stderr, "Run \"%s --help\" for how to use it.\n", cmd.CommandPath())
 		return statusUsage

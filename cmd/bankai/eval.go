@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -55,16 +56,49 @@ func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) 
 		return err
 	}
 	defer m.Close()
-	r, err := a.compare(ctx, m, overlay, s)
-	if err != nil {
+	if err := fit(m, s.named()); err != nil {
+		return err
+	}
+	doc := evalDoc{
+		Model: modelOf(f.path, m.Weights()), Set: s.ref(), Patches: f.patches, Precision: f.precision.String(),
+		Tool: toolName(), Command: a.commandLine(),
+	}
+	if doc.Patches == nil {
+		doc.Patches = []string{}
+	}
+	if doc.Result, err = a.compare(ctx, m, overlay, s); err != nil {
 		return err
 	}
 	var writeErr error
-	err = a.print(r, func(w io.Writer) { writeErr = r.WriteText(w, all) })
+	err = a.print(doc, func(w io.Writer) { writeErr = doc.write(w, all) })
 	if err == nil {
 		err = writeErr
 	}
 	return err
+}
+
+// evalDoc is the result of `eval`.
+type evalDoc struct {
+	*evaluate.Result
+	Model     modelRef `json:"model"`
+	Set       setRef   `json:"set"`
+	Patches   []string `json:"patches"` // files; none: the model as it is
+	Precision string   `json:"precision"`
+	Tool      string   `json:"tool"`
+	Command   string   `json:"command"`
+}
+
+func (d evalDoc) write(w io.Writer, all bool) error {
+	patches := "none"
+	if len(d.Patches) > 0 {
+		patches = strings.Join(d.Patches, ", ")
+	}
+	writeFacts(w, fact{"model", d.Model.String()}, fact{"probes", d.Set.Source}, fact{"patch", patches}, fact{"precision", d.Precision})
+	fmt.Fprintln(w)
+	if len(d.Patches) == 0 {
+		return d.WriteAlone(w, all)
+	}
+	return d.WriteText(w, all)
 }
 
 // compare measures the base and the patched model on a set.
@@ -83,9 +117,9 @@ func (a *app) compare(ctx context.Context, m *engine.Model, overlay *engine.Over
 }
 
 func (a *app) measure(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set, what string) (*evaluate.Measurement, error) {
-	progress := a.meter(fmt.Sprintf("%s, %s", s.source, what), len(s.Set))
+	progress, done := a.probeMeter(fmt.Sprintf("%s, %s", s.source, what), m.Tokenizer(), s.Set)
 	defer progress.stop()
-	result, err := evaluate.Measure(ctx, m, overlay, s.Set, func(done int) { progress.set(done, "") })
+	result, err := evaluate.Measure(ctx, m, overlay, s.Set, done)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.source, err)
 	}

@@ -107,7 +107,6 @@ func (f *experimentFlags) prepare(name string) error {
 func (a *app) watched(ctx context.Context, name string, r *experiment.Run,
 	measure func(ctx context.Context, r *experiment.Run) (experiment.Result, error),
 ) (experiment.Result, error) {
-	began := time.Now()
 	var m *meter
 	defer func() {
 		if m != nil {
@@ -116,14 +115,9 @@ func (a *app) watched(ctx context.Context, name string, r *experiment.Run,
 	}()
 	r.Progress = func(p experiment.Progress) {
 		if m == nil {
-			m = a.meter(name, p.Total)
+			m = a.meterFrom(name, int64(p.Resumed), int64(p.Total))
 		}
-		remark := p.Remark
-		if fresh := p.Done - p.Resumed; fresh > 0 {
-			each := time.Since(began) / time.Duration(fresh)
-			remark += fmt.Sprintf(", about %s left", (each * time.Duration(p.Total-p.Done)).Round(time.Second))
-		}
-		m.set(p.Done, remark)
+		m.set(int64(p.Done), fmt.Sprintf("%d of %d: %s", p.Done, p.Total, p.Remark))
 	}
 	return measure(ctx, r)
 }

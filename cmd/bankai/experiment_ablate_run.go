@@ -106,6 +106,9 @@ func (a *app) ablate(ctx context.Context, f *ablateFlags) error {
 		return err
 	}
 	defer m.Close()
+	if err := fit(m, o.Pool, o.HeldOut, o.Controls); err != nil {
+		return err
+	}
 	if f.kl > 0 {
 		a.warnCut(m, f.text, o.Text)
 	}

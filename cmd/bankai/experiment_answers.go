@@ -114,6 +114,9 @@ func (a *app) answers(ctx context.Context, f *answerFlags, name string,
 		return err
 	}
 	defer m.Close()
+	if err := fit(m, sets...); err != nil {
+		return err
+	}
 	patches, err := a.namedPatches(m, f.patches)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -46,9 +45,6 @@ func (f *benchmarkFlags) usualPrompt(other string) {
 		f.prompt = other
 	}
 }
-
-// escapes are how a shell's plain quotes can hold ends of lines.
-var escapes = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\\`, `\`)
 
 // readQuestions reads a file by parse, whose errors say where.
 func readQuestions[T any](source string, parse func(io.Reader) ([]T, error)) ([]T, error) {

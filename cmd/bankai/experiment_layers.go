@@ -77,6 +77,9 @@ func (a *app) layers(ctx context.Context, f *layersFlags) error {
 		return err
 	}
 	defer m.Close()
+	if err := fit(m, s.named()); err != nil {
+		return err
+	}
 	o := experiment.LayersOptions{Name: s.source, Probes: s.Set, Metric: f.metric.value, Sites: f.sites, Layers: f.layers.ints()}
 	facts := []experiment.Fact{{Name: "probes", Value: s.identity()}, {Name: "metric", Value: o.Metric.String()}}
 	return a.experiment(ctx, &f.experimentFlags, m, "layers", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {

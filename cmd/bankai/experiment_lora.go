@@ -124,6 +124,9 @@ func (a *app) lora(ctx context.Context, f *loraFlags) error {
 	if err := a.rivals(f, m, &o); err != nil {
 		return err
 	}
+	if err := fit(m, append(slices.Clone(o.Also), evaluate.Named{Name: f.probes, Set: o.Search}, evaluate.Named{Name: f.controls, Set: o.Controls}, evaluate.Named{Name: f.heldOut, Set: o.HeldOut})...); err != nil {
+		return err
+	}
 	if !f.onlyTiming {
 		held := []set{{Set: o.HeldOut, source: f.heldOut}}
 		for _, s := range []set{{Set: o.Search, source: f.probes}, {Set: o.Controls, source: f.controls}} {

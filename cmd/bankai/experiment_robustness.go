@@ -17,7 +17,7 @@ type robustnessFlags struct {
 	experimentFlags
 	text        string
 	lines       count
-	flips       []float64
+	flips       numberList
 	where       []string
 	layers      intList
 	granularity sizeList
@@ -68,7 +68,7 @@ Perplexity is a blunt measure: answers are lost before it moves.`,
 	flags := cmd.Flags()
 	f.file(cmd, &f.text, "text", "demo:text", "text `FILE`, a sentence a line")
 	flags.Var(&f.lines, "lines", "`N` lines of it, the first ones")
-	flags.Float64SliceVar(&f.flips, "flips", nil, "`BITS` to flip, or shares of all below 1 (default 0.0001,0.0003,0.001,0.003,0.01,0.03,0.1; of a large model as far as a draw goes)")
+	flags.Var(&f.flips, "flips", "`BITS` to flip, or shares of all below 1 (default 0.0001,0.0003,0.001,0.003,0.01,0.03,0.1; of a large model as far as a draw goes)")
 	flags.Lookup("flips").DefValue = "" // said above
 	flags.StringSliceVar(&f.where, "where", []string{"mlp", "attention", "embedding"}, "`PARTS` to draw from: mlp, attention, embedding, head, all")
 	flags.Var(&f.layers, "layers", "`LAYERS` to draw from, as 0,3,8-11 (default all)")

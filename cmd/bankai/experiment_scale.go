@@ -97,6 +97,9 @@ func (a *app) scale(ctx context.Context, f *scaleFlags) error {
 		return err
 	}
 	defer m.Close()
+	if err := fit(m, targets.named(), controls.named()); err != nil {
+		return err
+	}
 	o := f.options()
 	o.Name, o.Probes, o.ControlName, o.Controls = targets.source, targets.Set, controls.source, controls.Set
 	facts := []experiment.Fact{

@@ -99,16 +99,38 @@ func (l *intList) example() string {
 }
 
 // badFlag words the errors of pflag as this program words its own.
-func badFlag(_ *cobra.Command, err error) error {
+func badFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if word := firstWord(cmd); word != "" && cmd.HasSubCommands() && errors.As(err, &unknown) {
+		return noCommand(cmd, word) // whose flag it would be
+	}
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
 		return err
 	}
+	f := invalid.GetFlag()
 	cause := errors.Unwrap(invalid)
 	if errors.As(cause, new(*strconv.NumError)) {
-		cause = fmt.Errorf("%q is not a number it can take", invalid.GetValue())
+		what := "a number"
+		switch f.Value.Type() {
+		case "uint64":
+			what = "a whole number from 0"
+		case "int":
+			what = "a whole number"
+		case "bool":
+			what = "true or false"
+		}
+		cause = fmt.Errorf("%q is not %s", invalid.GetValue(), what)
 	}
-	return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, cause)
+	return fmt.Errorf("--%s: %w", f.Name, cause)
+}
+
+// firstWord is the first argument behind a command's name that is no flag.
+func firstWord(cmd *cobra.Command) string {
+	for _, arg := range cmd.Flags().Args() {
+		return arg
+	}
+	return ""
 }
 
 // checkLists refuses lists that were given empty: left out, they mean the default,
@@ -175,6 +197,30 @@ func (l *sizeList) Set(s string) error {
 			return fmt.Errorf("%s is named twice", g)
 		}
 		*l = append(*l, g)
+	}
+	return nil
+}
+
+// numberList is a flag that takes numbers, "1,0.5".
+type numberList []float64
+
+func (l *numberList) String() string {
+	text := make([]string, len(*l))
+	for i, v := range *l {
+		text[i] = strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return strings.Join(text, ",")
+}
+
+func (l *numberList) Type() string { return "NUMBERS" }
+
+func (l *numberList) Set(s string) error {
+	for part := range strings.SplitSeq(s, ",") {
+		v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", part)
+		}
+		*l = append(*l, v)
 	}
 	return nil
 }

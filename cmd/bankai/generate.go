@@ -24,7 +24,7 @@ type generateFlags struct {
 func (a *app) generateCommand() *cobra.Command {
 	f := &generateFlags{n: 64}
 	cmd := &cobra.Command{
-		Use:   "generate (--prompt TEXT | --ids IDS)",
+		Use:   "generate PROMPT",
 		Short: "continue a text",
 		Long: `Continues a prompt and prints the text as it comes, without the prompt. The
 default is greedy: the likeliest token each time. With --temperature above 0
@@ -34,14 +34,19 @@ makes the draw repeatable.
 It ends at the model's own end token, at a text given with --stop, or after -n
 tokens. Probes are answered up to the end of the line: --stop '\n' does the same.
 
---compare prints what the model says without the patches beside it.`,
-		Example: `  bankai generate --prompt 'The derivative of 2x^5 + 4x^3 is' --stop '\n'
+--compare prints what the model says without the patches beside it.
+
+` + promptHelp,
+		Example: `  bankai generate 'The derivative of 2x^5 + 4x^3 is' --stop '\n'
   bankai generate --prompt 'At night the' --temperature 0.8 --min-p 0.05 -n 30 --seed 7
   bankai generate --prompt 'Find the derivative of 2x^8:' --patch fix.bankai --compare --stop '\n'`,
-		Args: arguments(0, 0, "the prompt with --prompt"),
-		RunE: a.do(func(ctx context.Context, _ []string) error {
+		Args: arguments(0, 1, "the prompt as one argument, in quotes"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			f.sampling.Seed = a.seed
 			if err := f.check(a); err != nil {
+				return err
+			}
+			if err := f.prompt.read(a, args); err != nil {
 				return err
 			}
 			return a.generate(ctx, f)
@@ -62,9 +67,6 @@ tokens. Probes are answered up to the end of the line: --stop '\n' does the same
 }
 
 func (f *generateFlags) check(a *app) error {
-	if err := f.prompt.check(); err != nil {
-		return err
-	}
 	if err := f.sampling.Check(); err != nil {
 		return usageError{err}
 	}
@@ -72,7 +74,7 @@ func (f *generateFlags) check(a *app) error {
 		return usagef("--compare needs a --patch to compare with")
 	}
 	for i, s := range f.stop {
-		f.stop[i] = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\\`, `\`).Replace(s)
+		f.stop[i] = escapes.Replace(s)
 		if f.stop[i] == "" {
 			return usagef("--stop is empty: give it some text")
 		}
@@ -124,7 +126,7 @@ func (a *app) generate(ctx context.Context, f *generateFlags) error {
 			texts[i].Finish = "interrupted"
 		}
 	}
-	return a.printGenerated(f, texts)
+	return a.printGenerated(f, modelOf(f.model.path, m.Weights()), texts)
 }
 
 // stopper returns a function that ends a generation at one of the stop texts. It
@@ -180,11 +182,12 @@ func (f *generateFlags) finish(tok *bpe.Tokenizer, r engine.Result) generated {
 	return g
 }
 
-func (a *app) printGenerated(f *generateFlags, texts []generated) error {
+func (a *app) printGenerated(f *generateFlags, model modelRef, texts []generated) error {
 	doc := struct {
 		generated
-		Base *generated `json:"base,omitempty"`
-	}{generated: texts[0]}
+		Base  *generated `json:"base,omitempty"`
+		Model modelRef   `json:"model"`
+	}{generated: texts[0], Model: model}
 	if f.compare {
 		doc.Base = &texts[1]
 	}

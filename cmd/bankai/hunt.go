@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"bankai"
 	"bankai/engine"
@@ -54,18 +53,48 @@ func (a *app) run(ctx context.Context, h *hunt, validation set, journal *search.
 			return evaluate.Right(ctx, h.Model, overlay, validation.Set)
 		}}
 	}
-	progress := a.meter("search, step", limits.Steps)
+	progress := a.meter("search", searchUnits)
 	defer progress.stop()
-	limits.Progress = func(p search.Progress) { progress.set(p.Step, progressText(p)) }
+	limits.Progress = func(p search.Progress) { progress.set(searchDone(p, limits), progressText(p)) }
 	return h.Run(ctx, limits)
 }
 
+// searchUnits is the whole of a search, as its meter counts.
+const searchUnits = 10_000
+
+// searchDone is how far a search is, in searchUnits: to its candidates or to its
+// cost, whichever it will reach first.
+func searchDone(p search.Progress, limits search.Config) int64 {
+	share := float64(p.Step) / float64(p.Steps)
+	if limits.MaxCost > 0 {
+		share = max(share, p.Cost/limits.MaxCost)
+	}
+	return int64(searchUnits * min(1, share))
+}
+
 func progressText(p search.Progress) string {
-	text := fmt.Sprintf("fitness %+.3f, %s", p.Fitness, many(p.Flips, "flip"))
+	text := fmt.Sprintf("fitness %+.3f, %s, candidate %d", p.Fitness, many(p.Flips, "flip"), p.Step)
 	if p.Rate > 0 {
-		text += fmt.Sprintf(", %.1f candidates/s, %s left", p.Rate, p.ETA.Round(time.Second))
+		text += fmt.Sprintf(", %.1f/s", p.Rate)
 	}
 	return text
+}
+
+// endedBy says why a search ended, and which flag would let it go on.
+func (h *hunt) endedBy(stop search.Stop) string {
+	switch l := h.Plan.Limits; stop {
+	case search.StopSteps:
+		return fmt.Sprintf("--steps %d", l.Steps)
+	case search.StopFlips:
+		return fmt.Sprintf("--max-flips %d", l.MaxFlips)
+	case search.StopCost:
+		return fmt.Sprintf("--max-cost %g", l.MaxCost)
+	case search.StopExhausted:
+		return "having nothing left to try (--proj, --layers and --granularity say what there is)"
+	case search.StopFooled:
+		return "--validate, whose answers got worse while the fitness rose"
+	}
+	return string(stop)
 }
 
 // meta is the provenance of what the search finds in the model called name.

@@ -44,7 +44,7 @@ is checked against the model.`,
 			return a.patchInfo(args[0], model)
 		}),
 	}
-	cmd.Flags().StringVar(&model, "model", "", "model `FILE` (or demo) to check a patch against")
+	otherModelFlag(cmd, &model, "model `FILE` (or demo) to check a patch against")
 	forceFlag(cmd)
 	return cmd
 }

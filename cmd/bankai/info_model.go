@@ -53,7 +53,7 @@ type yarnInfo struct {
 }
 
 func (a *app) modelInfo(path string) error {
-	f, err := openWeights(path)
+	f, err := a.openWeights(path)
 	if err != nil {
 		return err
 	}

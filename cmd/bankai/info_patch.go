@@ -35,7 +35,7 @@ type patchInfo struct {
 }
 
 func (a *app) patchInfo(path, model string) error {
-	return withWeights(model, func(f *weights.File) error {
+	return a.withWeights(model, func(f *weights.File) error {
 		p, err := a.readPatch(f, path)
 		if err != nil {
 			return err

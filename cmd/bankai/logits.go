@@ -29,24 +29,29 @@ type logitsFlags struct {
 func (a *app) logitsCommand() *cobra.Command {
 	f := &logitsFlags{top: 10}
 	cmd := &cobra.Command{
-		Use:   "logits (--prompt TEXT | --ids IDS)",
+		Use:   "logits PROMPT",
 		Short: "what the model would say next, in numbers",
 		Long: `Runs the model over a prompt and prints the logits of the next token: the
 largest ones, those asked for with --at, and the log-sum-exp of all, so that
 ln p of a token is its logit less that.
 
 --all writes the logits of the whole vocabulary, in the order of the ids, as
-float32, little-endian, to the file that --out names.`,
-		Example: `  bankai logits --prompt 'd/dx [x^3] ='
+float32, little-endian, to the file that --out names.
+
+` + promptHelp,
+		Example: `  bankai logits 'd/dx [x^3] ='
   bankai logits --ids 68,15,86 --top 3 --precision exact --json
   bankai logits --prompt 'Bees make' --at 0,1,2 --all --out logits.f32`,
-		Args: arguments(0, 0, "the prompt with --prompt"),
-		RunE: a.do(func(ctx context.Context, _ []string) error {
-			if err := f.prompt.check(); err != nil {
+		Args: arguments(0, 1, "the prompt as one argument, in quotes"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
+			if err := f.prompt.read(a, args); err != nil {
 				return err
 			}
 			if f.all != (f.out != "") {
 				return usagef("--all and --out go together: --all --out FILE")
+			}
+			if err := checkFolder(f.out); err != nil {
+				return err
 			}
 			return a.logits(ctx, f)
 		}),
@@ -63,11 +68,12 @@ float32, little-endian, to the file that --out names.`,
 
 // logitsDoc is the result of `logits`.
 type logitsDoc struct {
-	IDs []int32            `json:"ids"`
-	Top []idLogit          `json:"top"`
-	At  map[string]float32 `json:"at"` // by id
-	LSE float64            `json:"lse"`
-	Out string             `json:"out,omitempty"`
+	Model modelRef           `json:"model"`
+	IDs   []int32            `json:"ids"`
+	Top   []idLogit          `json:"top"`
+	At    map[string]float32 `json:"at"` // by id
+	LSE   float64            `json:"lse"`
+	Out   string             `json:"out,omitempty"`
 }
 
 // idLogit is [id, logit] in JSON.
@@ -96,7 +102,7 @@ func (a *app) logits(ctx context.Context, f *logitsFlags) error {
 	if err != nil {
 		return err
 	}
-	doc := logitsDoc{IDs: ids, Top: topLogits(logits, int(f.top)), At: map[string]float32{}, LSE: m.LogSumExp(logits), Out: f.out}
+	doc := logitsDoc{Model: modelOf(f.model.path, m.Weights()), IDs: ids, Top: topLogits(logits, int(f.top)), At: map[string]float32{}, LSE: m.LogSumExp(logits), Out: f.out}
 	for _, id := range f.at.values {
 		doc.At[strconv.Itoa(int(id))] = logits[id]
 	}
@@ -152,7 +158,7 @@ func (d *logitsDoc) write(w io.Writer, m *engine.Model, at []int32) {
 		row(id, d.At[strconv.Itoa(int(id))])
 	}
 	t.Flush()
-	fmt.Fprintf(w, "\nlog-sum-exp %.4f nats; %s in the prompt\n", d.LSE, many(len(d.IDs), "token"))
+	fmt.Fprintf(w, "\nlog-sum-exp %.4f nats; %s in the prompt; model %s\n", d.LSE, many(len(d.IDs), "token"), d.Model)
 	if d.Out != "" {
 		fmt.Fprintf(w, "all logits: %s\n", d.Out)
 	}

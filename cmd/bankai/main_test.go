@@ -13,8 +13,19 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// isolated keeps the settings of whoever runs the tests out of them.
+type isolated struct{ m *testing.M }
+
+func (i isolated) Run() int {
+	for _, s := range settings {
+		os.Unsetenv(s.variable())
+	}
+	os.Setenv("BANKAI_CONFIG", os.DevNull)
+	return i.m.Run()
+}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bankai": main})
+	testscript.Main(isolated{m}, map[string]func(){"bankai": main})
 }
 
 // TestScripts runs testdata/*.txtar. Each drives the real program; beside the
@@ -29,6 +40,7 @@ func TestMain(m *testing.M) {
 //	size FILE N          a file has N bytes
 //	cut FILE N           cut a file off after N bytes
 //	await FILE N         wait until a file has at least N bytes
+//	latin1 FILE         write a text that is no UTF-8
 //	rows P L PROJ N      write a patch of the first N rows of a projection of layer L
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -58,6 +70,9 @@ func TestScripts(t *testing.T) {
 				ts.Check(errors.Join(err, os.Truncate(ts.MkAbs(args[0]), n)))
 			},
 			"await": await,
+			"latin1": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("caf \xe9\n"), 0o666))
+			},
 			"rows": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(writeRows(ts.MkAbs(args[0]), args[1], args[2], args[3]))
 			},

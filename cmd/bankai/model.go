@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -26,9 +27,33 @@ type modelFlags struct {
 
 // add declares --model and --precision.
 func (f *modelFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.path, "model", demoName, "`FILE` of the model (GGUF), its folder (MLX), or demo")
+	modelFlag(cmd, &f.path)
 	f.precision = choice[engine.Precision]{engine.Fast, "fast|exact", engine.ParsePrecision}
 	cmd.Flags().Var(&f.precision, "precision", "of activations: fast (int8) or exact (float32, several times slower)")
+	markSettable(cmd.Flags(), "precision")
+}
+
+// modelFlag declares --model of a command that needs one.
+func modelFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVarP(path, "model", "m", demoName, "`FILE` of the model (GGUF), its folder (MLX), or demo")
+	markSettable(cmd.Flags(), "model")
+}
+
+// oneModel is the model that an argument names, or else --model.
+func oneModel(cmd *cobra.Command, args []string) (string, error) {
+	f := cmd.Flags().Lookup("model")
+	switch {
+	case len(args) == 0:
+		return f.Value.String(), nil
+	case f.Changed:
+		return "", usagef("give the model once: as an argument or with --model")
+	}
+	return args[0], nil
+}
+
+// otherModelFlag declares --model of a command that can do without one.
+func otherModelFlag(cmd *cobra.Command, path *string, usage string) {
+	cmd.Flags().StringVarP(path, "model", "m", "", usage)
 }
 
 // addPatch declares --patch.
@@ -48,24 +73,74 @@ func forceFlag(cmd *cobra.Command) {
 }
 
 // openWeights opens a model file or folder, or the embedded model.
-func openWeights(path string) (*weights.File, error) {
-	if path == demoName {
+func (a *app) openWeights(path string) (*weights.File, error) {
+	switch path {
+	case "":
+		return nil, errors.New("the model's name is empty: give a GGUF file, an MLX folder, or demo")
+	case demoName:
 		return weights.FromBytes(demoName, demo.Model())
 	}
-	return weights.Open(path)
+	return weights.OpenWatched(path, a.fileProgress(path))
+}
+
+// fileProgress shows work on a model file, each kind of it by a meter of its own.
+func (a *app) fileProgress(path string) weights.Progress {
+	meters := map[string]*meter{}
+	return func(what string, done, total int64) {
+		m := meters[what]
+		if m == nil {
+			m = a.meter(filepath.Base(path)+", "+what, total)
+			meters[what] = m
+			a.open = append(a.open, m)
+		}
+		m.set(done, "")
+		if done == total {
+			m.stop()
+		}
+	}
 }
 
 // openModel loads the model for running.
 func (a *app) openModel(f *modelFlags) (*engine.Model, error) {
-	file, err := openWeights(f.path)
+	return a.openChecked(f, func(*weights.File) error { return nil })
+}
+
+// openChecked loads the model for running if its file passes a check, which comes
+// before the long part of the work.
+func (a *app) openChecked(f *modelFlags, check func(*weights.File) error) (*engine.Model, error) {
+	if err := checkPatches(f.patches); err != nil {
+		return nil, err
+	}
+	file, err := a.openWeights(f.path)
 	if err != nil {
 		return nil, err
 	}
-	m, err := engine.Load(file, engine.Options{Threads: int(a.threads), Precision: f.precision.value})
+	if err := check(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	progress := a.fileProgress(f.path)
+	m, err := engine.Load(file, engine.Options{
+		Threads: int(a.threads), Precision: f.precision.value,
+		Progress: func(done, total int64) { progress("load", done, total) },
+	})
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return m, nil
+}
+
+// checkPatches refuses patch files that cannot be read, before a model is opened for
+// them.
+func checkPatches(paths []string) error {
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			continue // a pipe can be read once only
+		}
+		if _, err := bankai.ReadFile(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openPatched loads the model, and the patches on it as an overlay.
@@ -82,11 +157,11 @@ func (a *app) openPatched(f *modelFlags) (*engine.Model, *engine.Overlay, error)
 }
 
 // withWeights calls work with an open model file; with nil if path is empty.
-func withWeights(path string, work func(f *weights.File) error) error {
+func (a *app) withWeights(path string, work func(f *weights.File) error) error {
 	if path == "" {
 		return work(nil)
 	}
-	f, err := openWeights(path)
+	f, err := a.openWeights(path)
 	if err != nil {
 		return err
 	}
@@ -101,6 +176,20 @@ func modelName(path string, c weights.Config) string {
 	}
 	return c.Name
 }
+
+// modelRef says in a result which model it is of.
+type modelRef struct {
+	Name   string        `json:"name"` // what people call it
+	Path   string        `json:"path"` // as on the command line
+	Digest bankai.Digest `json:"digest"`
+}
+
+func modelOf(path string, f *weights.File) modelRef {
+	return modelRef{oneLine(modelName(path, f.Config())), path, f.Digest()}
+}
+
+// String is the name, and the file if that is called otherwise.
+func (r modelRef) String() string { return titled(r.Path, r.Name) }
 
 // overlay reads patch files and combines them for a model. It is nil if there
 // are none.

@@ -87,13 +87,13 @@ What was measured of the parts does not hold for the whole and is left out.`,
 		}),
 	}
 	outFlag(cmd, &out, patchNames)
-	cmd.Flags().StringVar(&model, "model", "", "model `FILE` (or demo) to check them against and bind the result to")
+	otherModelFlag(cmd, &model, "model `FILE` (or demo) to check them against and bind the result to")
 	forceFlag(cmd)
 	return cmd
 }
 
 func (a *app) compose(paths []string, out, model string) error {
-	return withWeights(model, func(f *weights.File) error {
+	return a.withWeights(model, func(f *weights.File) error {
 		all, sum, err := a.combine(f, paths)
 		if err != nil {
 			return err

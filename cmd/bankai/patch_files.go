@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ an old JSON patch becomes one that no other model accepts.`,
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
-			return withWeights(model, func(f *weights.File) error {
+			return a.withWeights(model, func(f *weights.File) error {
 				p, err := a.readPatch(f, args[0])
 				if err != nil {
 					return err
@@ -44,7 +45,7 @@ an old JSON patch becomes one that no other model accepts.`,
 		}),
 	}
 	outFlag(cmd, &out, patchNames)
-	cmd.Flags().StringVar(&model, "model", "", "model `FILE` (or demo) to check the patch against and bind it to")
+	otherModelFlag(cmd, &model, "model `FILE` (or demo) to check the patch against and bind it to")
 	forceFlag(cmd)
 	return cmd
 }
@@ -63,8 +64,8 @@ and its patched copy have.`,
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
-			return withWeights(args[0], func(from *weights.File) error {
-				return withWeights(args[1], func(to *weights.File) error {
+			return a.withWeights(args[0], func(from *weights.File) error {
+				return a.withWeights(args[1], func(to *weights.File) error {
 					p, err := weights.Diff(from, to)
 					if err != nil {
 						return err
@@ -80,9 +81,10 @@ and its patched copy have.`,
 }
 
 func (a *app) applyCommand() *cobra.Command {
-	var out string
+	var out, model string
 	var patches []string
-	cmd := &cobra.Command{
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
 		Use:   "apply MODEL -o OUT.gguf --patch P...",
 		Short: "bake patches into a copy of a model",
 		Long: `Writes a copy of the model in which the bits of the patches are inverted, as one
@@ -97,22 +99,33 @@ only converted.
 
 The digest that is printed is that of the copy.`,
 		Example: `  bankai patch apply demo -o fixed.gguf --patch fix.bankai`,
-		Args:    arguments(1, 1, "one model"),
+		Args:    arguments(0, 1, "one model"),
 		RunE: a.do(func(_ context.Context, args []string) error {
-			if out == "" {
+			model, err := oneModel(cmd, args)
+			switch {
+			case err != nil:
+				return err
+			case model == "":
+				return usagef("missing argument: give one model")
+			case out == "":
 				return usagef("give a name for the patched copy with -o")
 			}
-			return a.apply(args[0], out, patches)
+			if err := cmp.Or(checkFolder(out), checkPatches(patches)); err != nil {
+				return err
+			}
+			return a.apply(model, out, patches)
 		}),
 	}
 	outFlag(cmd, &out, "the patched copy")
+	otherModelFlag(cmd, &model, "`FILE` of the model, if it is not an argument")
+	markSettable(cmd.Flags(), "model")
 	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to bake in; may be repeated, patches combine by XOR")
 	forceFlag(cmd)
 	return cmd
 }
 
 func (a *app) apply(model, out string, patches []string) error {
-	f, err := openWeights(model)
+	f, err := a.openWeights(model)
 	if err != nil {
 		return err
 	}
@@ -150,8 +163,9 @@ func (a *app) apply(model, out string, patches []string) error {
 
 func (a *app) verifyCommand() *cobra.Command {
 	var model string
-	cmd := &cobra.Command{
-		Use:   "verify P --model M",
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "verify P [MODEL]",
 		Short: "check that a patch is whole and fits a model",
 		Long: `Checks that a patch file is undamaged, that it was made for this model, and that
 every flip is in range. If not, the exit status is 1. A patch that does not name
@@ -162,30 +176,34 @@ A patch also says with which settings its model computes (rope, scaling, epsilon
 heads), and is refused by a model of the same weights with other ones, where what
 was measured of it does not hold; --force takes it all the same.`,
 		Example: `  bankai patch verify fix.bankai --model demo`,
-		Args:    arguments(1, 1, "one patch"),
+		Args:    arguments(1, 2, "one patch, and the model if --model does not name it"),
 		RunE: a.do(func(_ context.Context, args []string) error {
+			model, err := oneModel(cmd, args[1:])
+			if err != nil {
+				return err
+			}
 			return a.verify(args[0], model)
 		}),
 	}
-	cmd.Flags().StringVar(&model, "model", demoName, "`FILE` of the model (GGUF), its folder (MLX), or demo")
+	modelFlag(cmd, &model)
 	forceFlag(cmd)
 	return cmd
 }
 
 func (a *app) verify(path, model string) error {
-	f, err := openWeights(model)
+	f, err := a.openWeights(model)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	doc := struct {
-		OK     bool          `json:"ok"`
-		Reason string        `json:"reason,omitempty"`
-		Bound  bool          `json:"bound"`
-		Flips  int           `json:"flips"`
-		Bits   *uint64       `json:"bits"`
-		Model  bankai.Digest `json:"model"`
-	}{Model: f.Digest()}
+		OK     bool     `json:"ok"`
+		Reason string   `json:"reason,omitempty"`
+		Bound  bool     `json:"bound"`
+		Flips  int      `json:"flips"`
+		Bits   *uint64  `json:"bits"`
+		Model  modelRef `json:"model"`
+	}{Model: modelOf(model, f)}
 	p, failed := a.readPatch(f, path)
 	if failed == nil {
 		doc.OK, doc.Bound, doc.Flips, doc.Bits = true, !p.Base().IsZero(), p.Len(), knownBits(p)
@@ -196,7 +214,7 @@ func (a *app) verify(path, model string) error {
 		return failed
 	}
 	err = a.print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: ok, %s, %s bits, for %s (%s)\n", path, many(doc.Flips, "flip"), bitsText(doc.Bits), model, short(doc.Model))
+		fmt.Fprintf(w, "%s: ok, %s, %s bits, for %s (%s)\n", path, many(doc.Flips, "flip"), bitsText(doc.Bits), model, short(doc.Model.Digest))
 	})
 	if err == nil {
 		err = failed

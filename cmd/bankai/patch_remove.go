@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,9 +14,10 @@ import (
 )
 
 func (a *app) removeCommand() *cobra.Command {
-	var out string
+	var out, model string
 	var patches []string
-	cmd := &cobra.Command{
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
 		Use:   "remove FILE.gguf -o OUT.gguf --patch P...",
 		Short: "take baked patches out of a model again",
 		Long: `Writes a copy of a patched model without the patches. What patch apply made of one
@@ -27,24 +29,33 @@ patch apply makes of it without a patch.
 The patches must be in the model: taking them out must give the model that they
 were made for, or leave others that the file names.`,
 		Example: `  bankai patch remove fixed.gguf -o model.gguf --patch fix.bankai`,
-		Args:    arguments(1, 1, "one patched model"),
+		Args:    arguments(0, 1, "one patched model"),
 		RunE: a.do(func(_ context.Context, args []string) error {
+			model, err := oneModel(cmd, args)
 			switch {
+			case err != nil:
+				return err
+			case model == "":
+				return usagef("missing argument: give one patched model")
 			case out == "":
 				return usagef("give a name for the copy without the patches with -o")
 			case len(patches) == 0:
-				return usagef("give at least one patch with --patch: bankai info %s tells which are in it", args[0])
+				return usagef("give at least one patch with --patch: bankai info %s tells which are in it", model)
 			}
-			return a.remove(args[0], out, patches)
+			if err := cmp.Or(checkFolder(out), checkPatches(patches)); err != nil {
+				return err
+			}
+			return a.remove(model, out, patches)
 		}),
 	}
 	outFlag(cmd, &out, "the copy without the patches")
+	otherModelFlag(cmd, &model, "`FILE` of the patched model, if it is not an argument")
 	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to take out; may be repeated")
 	return cmd
 }
 
 func (a *app) remove(model, out string, paths []string) error {
-	f, err := openWeights(model)
+	f, err := a.openWeights(model)
 	if err != nil {
 		return err
 	}

@@ -95,9 +95,9 @@ func (a *app) expandAll(ctx context.Context, templates []probe.Template, n int, 
 			total += int(min(templates[i].Combinations(), math.MaxInt32)) // Expand refuses more
 		}
 	}
-	progress := a.meter(source, total)
+	progress := a.meter(source, int64(total))
 	defer progress.stop()
-	x, err := probe.Expand(ctx, templates, n, a.seed, func(done int) { progress.set(done, "") })
+	x, err := probe.Expand(ctx, templates, n, a.seed, func(done int) { progress.set(int64(done), "") })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}

@@ -54,6 +54,7 @@ of writing the right answer that the model might use belong there.`,
 
 // mineDoc is what mining found.
 type mineDoc struct {
+	Model   modelRef    `json:"model"`
 	Probes  int         `json:"probes"`
 	Files   []probeFile `json:"files"`
 	Prompts int         `json:"prompts"`  // in the file
@@ -76,6 +77,9 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 		return err
 	}
 	defer m.Close()
+	if err := fit(m, s.named()); err != nil {
+		return err
+	}
 	mined, err := a.mineSet(ctx, m, overlay, s)
 	if err != nil {
 		return err
@@ -91,14 +95,14 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 	if err != nil {
 		return err
 	}
-	doc.Files = []probeFile{file}
+	doc.Files, doc.Model = []probeFile{file}, modelOf(f.path, m.Weights())
 	return a.print(doc, func(w io.Writer) { doc.writeText(w) })
 }
 
 func (a *app) mineSet(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set) ([]evaluate.Mined, error) {
-	progress := a.meter(s.source, len(s.Set))
+	progress, done := a.probeMeter(s.source, m.Tokenizer(), s.Set)
 	defer progress.stop()
-	mined, err := evaluate.Mine(ctx, m, overlay, s.Set, func(done int) { progress.set(done, "") })
+	mined, err := evaluate.Mine(ctx, m, overlay, s.Set, done)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.source, err)
 	}
@@ -142,7 +146,7 @@ func takeMined(set probe.Set, mined []evaluate.Mined, keep bool) (probe.Set, *mi
 }
 
 func (d *mineDoc) writeText(w io.Writer) {
-	fmt.Fprintf(w, "%s: %s\n\n", d.Files[0].Path, many(d.Probes, "probe"))
+	fmt.Fprintf(w, "%s: %s, mined from %s\n\n", d.Files[0].Path, many(d.Probes, "probe"), d.Model)
 	fmt.Fprintf(w, "%5d of %d prompts the model answers right now\n", d.Right, d.Prompts)
 	fmt.Fprintf(w, "%5d wrong answers are what it generates\n", d.Own)
 	fmt.Fprintf(w, "%5d are what it would say instead of the right answer\n", d.Instead)

@@ -160,11 +160,14 @@ func (s *splitting) rightNow(ctx context.Context, set probe.Set, n int) ([]int, 
 		return nil, err
 	}
 	defer m.Close()
-	progress := s.app.meter("controls", min(n, len(set)))
+	if err := fit(m, evaluate.Named{Name: "controls", Set: set}); err != nil {
+		return nil, err
+	}
+	progress := s.app.meter("controls", int64(min(n, len(set))))
 	defer progress.stop()
 	// Another order than share's, so that its sets do not depend on the controls'.
 	order := evaluate.Spread(set, s.app.seed+1)
-	return evaluate.FirstRight(ctx, m, overlay, set, order, n, func(found int) { progress.set(found, "") })
+	return evaluate.FirstRight(ctx, m, overlay, set, order, n, func(found int) { progress.set(int64(found), "") })
 }
 
 // without is the set less the probes with the given indices.

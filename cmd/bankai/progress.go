@@ -6,51 +6,73 @@ import (
 	"time"
 )
 
-// linesEvery is the time between two lines of progress where there are no bars.
-const linesEvery = 10 * time.Second
+const (
+	// linesEvery is the time between two lines of progress where there are no bars.
+	linesEvery = 10 * time.Second
+	// barAfter is the time after which work gets a bar: what is done sooner needs none.
+	barAfter = 300 * time.Millisecond
+)
 
-// meter shows on stderr how far long work is: as a bar on a terminal, otherwise
-// as a line every few seconds. It is gone when the work is done.
+// meter shows on stderr how far long work is and how long the rest will take: as a
+// bar on a terminal, otherwise as a line every few seconds. It is gone when the work
+// is done. The total counts what the work's time is in proportion to: bytes, tokens.
 type meter struct {
 	app   *app
 	what  string
-	total int
-	last  time.Time
+	total int64
+	began time.Time
+	last  time.Time // of a line
 
-	bar  *bar // nil off a terminal
+	bar  *bar // nil off a terminal, and before barAfter
 	mu   sync.Mutex
+	pace pace
 	note string
 }
 
 // meter starts showing work of total pieces. It has to be stopped.
-func (a *app) meter(what string, total int) *meter {
-	m := &meter{app: a, what: what, total: total, last: time.Now()}
-	if a.bars {
-		m.bar = newBar(a.stderr, what, total, m.text)
-	}
-	return m
+func (a *app) meter(what string, total int64) *meter { return a.meterFrom(what, 0, total) }
+
+// meterFrom is meter of work of which a part was done before, in no time now.
+func (a *app) meterFrom(what string, done, total int64) *meter {
+	now := time.Now()
+	return &meter{app: a, what: what, total: total, began: now, last: now, pace: pace{total: total, marks: []mark{{now, done}}}}
 }
 
+// text is the remark, and the time left once it can be told.
 func (m *meter) text() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.note
+	text := m.note
+	if left, known := m.pace.left(time.Now()); known {
+		if text != "" {
+			text += ", "
+		}
+		text += left.Round(time.Second).String() + " left"
+	}
+	return text
 }
 
 // set tells how many pieces are done, with a remark on how it goes.
-func (m *meter) set(done int, remark string) {
+func (m *meter) set(done int64, remark string) {
+	now := time.Now()
 	m.mu.Lock()
 	m.note = remark
+	m.pace.add(now, done)
 	m.mu.Unlock()
-	if m.bar != nil {
-		m.bar.set(done)
-		return
-	}
-	if time.Since(m.last) >= linesEvery {
-		m.last = time.Now()
-		line := fmt.Sprintf("%s %d of %d", m.what, done, m.total)
-		if remark != "" {
-			line += ", " + remark
+	switch {
+	case m.app.quiet:
+	case m.app.bars:
+		if m.bar == nil && now.Sub(m.began) >= barAfter {
+			m.bar = newBar(m.app.stderr, m.what, m.total, m.text)
+		}
+		if m.bar != nil {
+			m.bar.set(done)
+		}
+	case now.Sub(m.last) >= linesEvery:
+		m.last = now
+		line := fmt.Sprintf("%s %d %%", m.what, 100*done/max(1, m.total))
+		if text := m.text(); text != "" {
+			line += ", " + text
 		}
 		m.app.note("%s", line)
 	}
@@ -60,5 +82,57 @@ func (m *meter) set(done int, remark string) {
 func (m *meter) stop() {
 	if m.bar != nil {
 		m.bar.stop()
+		m.bar = nil
 	}
+}
+
+// pace foretells how long work takes by how long it took so far. The rate is that of
+// the younger half of the time, since work may start slowly, and machines change.
+type pace struct {
+	total int64
+	marks []mark // in order; the first is the start
+}
+
+// mark is how much was done at a time.
+type mark struct {
+	at   time.Time
+	done int64
+}
+
+// paceMarks is about how many marks are kept: they stand at least that part of the
+// time apart.
+const paceMarks = 100
+
+func (p *pace) add(now time.Time, done int64) {
+	n := len(p.marks)
+	if n > 1 && now.Sub(p.marks[n-2].at) < now.Sub(p.marks[0].at)/paceMarks {
+		p.marks[n-1] = mark{now, done}
+		return
+	}
+	p.marks = append(p.marks, mark{now, done})
+}
+
+// leastShare is the part of the work, one in so many, before which nothing is said
+// about the rest of it.
+const leastShare = 50
+
+// left is how long the rest takes, as seen at a time; false if that cannot be told.
+func (p *pace) left(now time.Time) (time.Duration, bool) {
+	last, start := p.marks[len(p.marks)-1], p.marks[0]
+	if (last.done-start.done)*leastShare < p.total-start.done || last.done >= p.total {
+		return 0, false
+	}
+	half := last.at.Add(-last.at.Sub(start.at) / 2)
+	for _, m := range p.marks {
+		if m.at.After(half) {
+			break
+		}
+		start = m
+	}
+	spent, did := last.at.Sub(start.at), last.done-start.done
+	if did <= 0 || spent <= 0 {
+		return 0, false
+	}
+	rest := time.Duration(float64(spent) / float64(did) * float64(p.total-last.done))
+	return max(0, rest-now.Sub(last.at)), true
 }

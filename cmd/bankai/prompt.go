@@ -1,7 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -10,31 +16,120 @@ import (
 
 // promptFlags say what the model is given: text or token ids.
 type promptFlags struct {
-	text string
-	ids  intList
-	cmd  *cobra.Command
+	text     string
+	file     string
+	ids      intList
+	noEscape bool
+	cmd      *cobra.Command
 }
 
-// add declares --prompt and --ids.
+// promptHelp tells how a prompt is given, in the help of commands that take one.
+const promptHelp = `The prompt is an argument, or follows --prompt. There \n is the end of a line, \t a
+tab and \\ a backslash, unless --no-escape is given. A prompt that is "-" is read
+from standard input, and --file reads it from a file: as it is, without the end of
+its last line. --ids gives token ids instead.`
+
+// add declares the flags.
 func (f *promptFlags) add(cmd *cobra.Command) {
 	f.cmd = cmd
-	cmd.Flags().StringVar(&f.text, "prompt", "", "`TEXT` to give the model")
-	cmd.Flags().Var(&f.ids, "ids", "token `IDS` to give it instead, as 68,15,86")
+	flags := cmd.Flags()
+	flags.StringVarP(&f.text, "prompt", "p", "", "`TEXT` to give the model; - for standard input")
+	flags.StringVar(&f.file, "file", "", "`FILE` that holds the prompt; - for standard input")
+	flags.Var(&f.ids, "ids", "token `IDS` to give it instead, as 68,15,86")
+	flags.BoolVar(&f.noEscape, "no-escape", false, `take \n, \t and \\ in the prompt as they are`)
 }
 
-// check refuses a missing, empty or double prompt.
-func (f *promptFlags) check() error {
-	text, ids := f.cmd.Flags().Changed("prompt"), f.cmd.Flags().Changed("ids")
-	switch {
-	case text && ids:
-		return usagef("give either --prompt or --ids, not both")
-	case !text && !ids:
-		return usagef("give the model something with --prompt or --ids")
-	case text && f.text == "":
-		return usagef("--prompt is empty: give it some text")
+// read finds the prompt's text, if it is a text. It refuses a missing, empty or double
+// prompt.
+func (f *promptFlags) read(a *app, args []string) error {
+	var ways []string
+	for _, name := range []string{"prompt", "file", "ids"} {
+		if f.cmd.Flags().Changed(name) {
+			ways = append(ways, "--"+name)
+		}
 	}
+	if len(args) > 0 {
+		ways = append(ways, "an argument")
+		f.text = args[0]
+	}
+	switch {
+	case len(ways) > 1:
+		return usagef("give the prompt once: there are %s", listed(ways))
+	case len(ways) == 0:
+		return usagef("give the model something: a text in quotes, --prompt, --file or --ids")
+	case ways[0] == "--ids":
+		return nil
+	case f.text == "-":
+		f.file = "-"
+	}
+	if err := f.readText(a); err != nil {
+		return err
+	}
+	if f.text == "" {
+		return usagef("the prompt is empty: give it some text")
+	}
+	a.checkUTF8("the prompt", f.text)
 	return nil
 }
+
+func (f *promptFlags) readText(a *app) (err error) {
+	switch {
+	case f.file != "":
+		f.text, err = a.readText(f.file)
+	case !f.noEscape:
+		if command := texCommand.FindStringSubmatch(f.text); command != nil {
+			a.warn(`the prompt has %s, of which %s is taken for white space: --no-escape takes it as it is`, command[1], command[1][:2])
+		}
+		f.text = escapes.Replace(f.text)
+	}
+	return err
+}
+
+// texCommand finds a command of TeX that begins as an escape does. A backslash in front
+// of it makes it one of its own.
+var texCommand = regexp.MustCompile(`(?:^|[^\\])(\\(?:nabla|ne|neg|neq|not|notin|nu|tan|tanh|tau|text|tfrac|theta|times|to|top|triangle))(?:[^a-z]|$)`)
+
+// readText reads a text from a file, or from standard input if that is "-", without
+// the end of its last line.
+func (a *app) readText(path string) (string, error) {
+	in := a.stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxSource+1))
+	if err != nil {
+		return "", err
+	}
+	if len(data) > maxSource {
+		return "", fmt.Errorf("%s: is larger than %d MiB: shorten it", path, maxSource>>20)
+	}
+	data = bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
+	return string(data), nil
+}
+
+// checkUTF8 warns of a text with bytes that are no characters.
+func (a *app) checkUTF8(what, text string) {
+	if utf8.ValidString(text) {
+		return
+	}
+	at := 0
+	for at < len(text) {
+		r, n := utf8.DecodeRuneInString(text[at:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		at += n
+	}
+	a.warn("%s is not valid UTF-8 at byte %d (0x%02x): what is no character becomes U+FFFD", what, at, text[at])
+}
+
+// escapes are how a shell's plain quotes can hold ends of lines.
+var escapes = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\\`, `\`)
 
 // tokens returns the prompt's ids, checked against the vocabulary and the context.
 func (f *promptFlags) tokens(m *engine.Model) ([]int32, error) {

@@ -35,6 +35,9 @@ RESULT.json is what an experiment left in its folder, or printed with --json.`,
 			if filepath.Ext(out) != ".html" {
 				return usagef("give a name for the page with -o, ending in .html")
 			}
+			if err := checkFolder(out); err != nil {
+				return err
+			}
 			return a.report(args, out)
 		}),
 	}

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const rootLong = `bankai finds small patches that repair a true 1-bit language model, applies
@@ -42,7 +45,11 @@ and, if you like, name, category and alternates. FILE#a+b is the part of FILE
 with the categories a and b.
 
 Environment:
+  BANKAI_MODEL        the model to use where --model is not given; "bankai config"
+                      lists what else can be chosen so, or in a file
+  BANKAI_CONFIG       the configuration file
   BANKAI_KERNEL       the kernel set to use; "bankai version" lists them
+  NO_COLOR            no colours, if it is set to anything
   SOURCE_DATE_EPOCH   the time to write into patches, in seconds since 1970
 
 Exit status: 0 done, 1 failed (one line on stderr says what, where and what to
@@ -54,7 +61,7 @@ RATIONALE.md (why it is made this way).
 
 // usageTemplate lays out a command's page below its description.
 const usageTemplate = `{{if .HasExample}}{{if .HasParent}}Examples:{{else}}Quick start:{{end}}
-{{.Example}}
+{{examples .Example}}
 
 {{end}}Usage:{{if not .HasAvailableSubCommands}}
   {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
@@ -67,10 +74,10 @@ Commands:{{range $cmds}}{{if .IsAvailableCommand}}
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
 {{end}}{{end}}{{if .HasAvailableLocalFlags}}
 {{if .HasParent}}Flags:{{else}}Flags of every command:{{end}}
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{flagUsages .LocalFlags}}
 {{end}}{{if .HasAvailableInheritedFlags}}
 Flags of every command:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+{{flagUsages .InheritedFlags}}
 {{end}}{{if .HasAvailableSubCommands}}
 "{{.CommandPath}} COMMAND --help" tells about a command.
 {{end}}{{with .Annotations.after}}{{.}}{{end}}`
@@ -81,9 +88,20 @@ func (a *app) root() *cobra.Command {
 		Use: "bankai", Short: "find, apply and measure XOR patches to true 1-bit language models",
 		Long: rootLong, Example: rootExample,
 		Annotations:   map[string]string{"after": rootAfter},
+		Version:       version,
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	asGroup(root)
+	cobra.AddTemplateFunc("flagUsages", func(f *pflag.FlagSet) string { return flagUsages(f, a.width) })
+	cobra.AddTemplateFunc("examples", func(text string) string {
+		var b strings.Builder
+		for line := range strings.Lines(text) {
+			b.WriteString(wrapLine(line, a.width))
+		}
+		return b.String()
+	})
+	cobra.AddTemplateFunc("versionText", a.versionText)
+	root.SetVersionTemplate("{{versionText}}")
 	root.SetArgs(a.args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
@@ -93,6 +111,11 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON document on stdout, and nothing else there")
 	root.PersistentFlags().Uint64Var(&a.seed, "seed", 1, "random `SEED`: equal seeds give equal results to the bit")
 	root.PersistentFlags().Var(&a.threads, "threads", "`N` threads to compute with, 0 for all cores; no result depends on it")
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no notes and no progress on stderr; warnings stay")
+	root.PersistentFlags().Var(&a.color, "color", "colours: auto (on a terminal), always or never")
+	for _, name := range []string{"threads", "quiet", "color"} {
+		markSettable(root.PersistentFlags(), name)
+	}
 	groups := []struct {
 		id, title string
 		commands  []*cobra.Command
@@ -101,7 +124,7 @@ func (a *app) root() *cobra.Command {
 		{"look", "Look at a model:", []*cobra.Command{a.infoCommand(), a.tokenizeCommand(), a.logitsCommand(), a.generateCommand()}},
 		{"change", "Change it:", []*cobra.Command{a.searchCommand(), a.patchCommand()}},
 		{"measure", "Measure:", []*cobra.Command{a.probesCommand(), a.auditCommand(), a.evalCommand(), a.experimentCommand(), a.reportCommand(), a.benchCommand()}},
-		{"other", "Other:", []*cobra.Command{a.versionCommand()}},
+		{"other", "Other:", []*cobra.Command{a.configCommand(), a.versionCommand()}},
 	}
 	for _, g := range groups {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
@@ -118,32 +141,94 @@ func (a *app) root() *cobra.Command {
 func (a *app) addCommon(root *cobra.Command) {
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
+	root.SetHelpCommand(a.helpCommand(root))
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.helpErr = a.printHelp(cmd) })
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		switch c.Name() {
-		case "help":
-			c.Short = "help on a command"
-		case "completion":
+		if c.Name() == "completion" {
 			c.Short = "a script that completes command lines in your shell"
+			asParent(c)
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return a.printHelp(cmd) }
+			c.Run = nil
 		}
 	}
+	a.addValues(root)
+}
+
+// helpCommand prints the page of the command that its arguments name.
+func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "help on a command", GroupID: "other",
+		Args: func(_ *cobra.Command, args []string) error {
+			found, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 {
+				return noCommand(found, rest[0])
+			}
+			return err
+		},
+		RunE: a.doAsBuilt(func(_ context.Context, args []string) error {
+			found, _, err := root.Find(args)
+			if err != nil {
+				return err
+			}
+			return a.printHelp(found)
+		}),
+	}
+}
+
+// printHelp prints a command's page, with --json as a document.
+func (a *app) printHelp(cmd *cobra.Command) error {
+	cmd.InitDefaultHelpFlag()
+	cmd.InitDefaultVersionFlag()
+	text := strings.TrimRight(cmd.Long, "\n")
+	if text == "" {
+		text = cmd.Short
+	}
+	text += "\n\n" + cmd.UsageString()
+	doc := struct {
+		Command  string   `json:"command"`
+		Short    string   `json:"short"`
+		Help     string   `json:"help"`
+		Commands []string `json:"commands"` // below it
+	}{cmd.CommandPath(), cmd.Short, text, []string{}}
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			doc.Commands = append(doc.Commands, c.Name())
+		}
+	}
+	return a.print(doc, func(w io.Writer) { io.WriteString(w, text) })
+}
+
+// flagUsages lists flags with their descriptions, wrapped.
+func flagUsages(flags *pflag.FlagSet, width int) string {
+	return strings.TrimRight(flags.FlagUsagesWrapped(width), " \n")
 }
 
 // asGroup makes cmd one that only has subcommands: alone it prints its page.
 func asGroup(cmd *cobra.Command) {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	asParent(cmd)
+}
+
+// asParent makes what follows cmd the name of a subcommand.
+func asParent(cmd *cobra.Command) {
 	cmd.SuggestionsMinimumDistance = 2
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
 		}
-		text := fmt.Sprintf("there is no command %q", args[0])
-		if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-			text += ": did you mean " + strings.Join(similar, " or ") + "?"
-		}
-		return errors.New(text)
+		return noCommand(cmd, args[0])
 	}
+}
+
+// noCommand says that cmd has no subcommand of a name.
+func noCommand(cmd *cobra.Command, name string) error {
+	text := fmt.Sprintf("there is no command %q", name)
+	if similar := cmd.SuggestionsFor(name); len(similar) > 0 {
+		text += ": did you mean " + strings.Join(similar, " or ") + "?"
+	}
+	return errors.New(text)
 }
 
 // arguments checks the number of a command's arguments; what names them.

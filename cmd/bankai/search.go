@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/evaluate"
+	"bankai/internal/weights"
 	"bankai/probe"
 	"bankai/search"
 )
@@ -15,8 +16,8 @@ import (
 type searchFlags struct {
 	model       modelFlags
 	probes      []string
-	weights     []float64
-	floors      []float64
+	weights     numberList
+	floors      numberList
 	validate    string
 	controls    string
 	controlText string
@@ -121,8 +122,8 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.changed = flags.Changed
 	flags.StringArrayVar(&f.probes, "probes", nil, "probe `FILE` to search with; several are helped together")
-	flags.Float64SliceVar(&f.weights, "weights", nil, "`WEIGHTS` of several probe files, in their order (default all alike)")
-	flags.Float64SliceVar(&f.floors, "floors", nil, "least `GAIN` that each of several probe files must have (default 0)")
+	flags.Var(&f.weights, "weights", "`WEIGHTS` of several probe files, in their order (default all alike)")
+	flags.Var(&f.floors, "floors", "least `GAIN` that each of several probe files must have (default 0)")
 	flags.StringVar(&f.validate, "validate", "", "probe `FILE` to watch the answers of, and to measure the patch on at the end")
 	flags.StringVar(&f.controls, "controls", "", "probe `FILE` of what must hold")
 	flags.StringVar(&f.controlText, "control-text", "", "`FILE` of sentences, one a line, whose perplexity to report, and to hold on to with --kl")
@@ -246,13 +247,29 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	if f.controls == "" {
 		a.warn("there are no --controls: nothing keeps the search from breaking what works now")
 	}
-	m, err := a.openModel(&f.model)
+	plan := f.plan(sets, a.seed)
+	m, err := a.openChecked(&f.model, func(w *weights.File) error {
+		_, err := search.Matrices(w, plan.Layers, plan.Projections)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	if err := fit(m, sets.all().named(), sets.validation.named(), sets.controls.named()); err != nil {
+		return err
+	}
+	h, err := newHunt(m, sets.all(), sets.controls, plan)
+	if err != nil {
+		return err
+	}
+	meta, journal, err := a.begin(f, h)
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
 	var audits []evaluate.SetAudit
-	for _, s := range sets.targets {
+	for _, s := range sets.targets { // the first that takes long
 		found, err := a.checked(ctx, m, s, f.metric.value, []set{sets.validation, sets.controls}, f.force)
 		if err != nil {
 			return err
@@ -262,12 +279,8 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	if f.kl > 0 {
 		a.warnCut(m, f.controlText, sets.text)
 	}
-	h, err := newHunt(m, sets.all(), sets.controls, f.plan(sets, a.seed))
-	if err != nil {
-		return err
-	}
 	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
 		a.note("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, many(n, "probe"), search.StopAnswers)
 	}
-	return a.searchAndWrite(ctx, f, h, sets, audits)
+	return a.searchAndWrite(ctx, f, h, sets, audits, meta, journal)
 }

@@ -29,7 +29,7 @@ func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai
 			fact{"method", h.String()}, fact{"seed", fmt.Sprint(h.Plan.Seed)},
 			fact{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
 			fact{"cost", fmt.Sprintf("%.0f forward-pass equivalents, %s", r.Cost, evaluate.Elapsed(r.Seconds))},
-			fact{"ended by", string(r.Stopped)}),
+			fact{"ended by", h.endedBy(r.Stopped)}),
 		Flips: evaluate.Cells(patch), Searched: h.Plan.Projections, Layers: info.Layers,
 		Patch: evaluate.PatchFacts{
 			Flips: patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: files.bytes,

@@ -15,6 +15,7 @@ import (
 
 // searchDoc is the result of `search`.
 type searchDoc struct {
+	Model      modelRef              `json:"model"`
 	Patch      string                `json:"patch"`
 	Flips      int                   `json:"flips"`
 	Bits       *uint64               `json:"bits"`
@@ -34,7 +35,8 @@ type searchDoc struct {
 	WentBack   string                `json:"went_back,omitempty"` // to an earlier patch, with more right answers on --validate
 	Warning    string                `json:"warning,omitempty"`
 
-	drawn      bool // by --seed
+	drawn      bool   // by --seed
+	ended      string // why, for people
 	out        written
 	audits     []evaluate.SetAudit
 	validation *evaluate.Result
@@ -55,18 +57,15 @@ func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 
 // searchAndWrite writes the patch as soon as it is there, and again with what
 // was measured of it.
-func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit) error {
-	meta, err := a.stamp(h.meta(modelName(f.model.path, h.Model.Config())), f.out)
-	if err != nil {
-		return err
-	}
-	result, runErr := a.searchWithJournal(ctx, f, h, sets.validation)
+func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit, meta bankai.Meta, journal *search.Journal) error {
+	result, runErr := a.searchWithJournal(ctx, f, h, sets.validation, journal)
 	if result == nil {
 		return runErr
 	}
 	meta = spent(meta, result.Cost)
 	doc := newSearchDoc(result, audits)
 	doc.drawn = h.Plan.Method != search.MethodGuided
+	doc.ended, doc.Model = h.endedBy(result.Stopped), modelOf(f.model.path, h.Model.Weights())
 	if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
 		return err
 	}
@@ -76,7 +75,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	if doc.Stopped != search.StopInterrupted {
 		err := a.measureFound(ctx, h, result.Patch, sets, doc)
 		if errors.Is(err, context.Canceled) {
-			doc.Stopped = search.StopInterrupted
+			doc.Stopped, doc.ended = search.StopInterrupted, string(search.StopInterrupted)
 		} else if err != nil {
 			return err
 		}
@@ -96,15 +95,21 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	return a.print(doc, doc.write)
 }
 
-// searchWithJournal searches, or goes on with what the journal beside the output
-// holds. An older patch is out of the way when it returns a result. As search.Run,
-// it may return a result beside an error.
-func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set) (*search.Result, error) {
-	journal, err := search.OpenJournal(f.out+".journal", h.Facts, f.resume)
+// begin does what can fail at once, before the audit: it makes the provenance of what
+// will be found, and opens the journal beside the output.
+func (a *app) begin(f *searchFlags, h *hunt) (bankai.Meta, *search.Journal, error) {
+	meta, err := a.stamp(h.meta(modelName(f.model.path, h.Model.Config())), f.out)
 	if err != nil {
-		return nil, err
+		return meta, nil, err
 	}
-	defer journal.Close()
+	journal, err := search.OpenJournal(f.out+".journal", h.Facts, f.resume)
+	return meta, journal, err
+}
+
+// searchWithJournal searches, or goes on with what the journal holds. An older patch
+// is out of the way when it returns a result. As search.Run, it may return a result
+// beside an error.
+func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set, journal *search.Journal) (*search.Result, error) {
 	resumed := f.resume && (journal.Len() > 0 || h.hasDrawn(f.out))
 	if f.resume && !resumed {
 		a.note("nothing to resume: %s.journal begins anew", f.out)
@@ -164,7 +169,7 @@ func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets s
 		doc.Controls = &c
 	}
 	if len(sets.text) > 0 {
-		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, h.Model, overlay, sets.text)
+		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{h.Model, a, "perplexity"}, overlay, sets.text)
 	}
 	return err
 }
@@ -184,7 +189,8 @@ func (d *searchDoc) write(w io.Writer) {
 		next = "the best patch so far is written; the same command with --resume goes on"
 	}
 	writeFacts(w,
-		fact{"stopped", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.Stopped, many(d.Steps, "candidate"), d.Accepted, d.Screened)},
+		fact{"model", d.Model.String()},
+		fact{"ended by", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.ended, many(d.Steps, "candidate"), d.Accepted, d.Screened)},
 		fact{"cost", fmt.Sprintf("%s, %.0f forward-pass equivalents", evaluate.Elapsed(d.Cost.Seconds), d.Cost.ForwardEquivalents)},
 		fact{"fitness", fmt.Sprintf("%+.4f nats", d.Fitness)},
 		fact{"validation", validation},

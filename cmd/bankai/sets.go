@@ -12,6 +12,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/evaluate"
 	"bankai/models/demo"
 	"bankai/probe"
 	"bankai/search"
@@ -36,6 +37,18 @@ func (s set) identity() string {
 	}
 	return s.digest.String() + "#" + s.part
 }
+
+// named is the set under its source.
+func (s set) named() evaluate.Named { return evaluate.Named{Name: s.source, Set: s.Set} }
+
+// setRef says in a result which probes it is of.
+type setRef struct {
+	Source string        `json:"source"` // as on the command line
+	Digest bankai.Digest `json:"digest"`
+	Probes int           `json:"probes"`
+}
+
+func (s set) ref() setRef { return setRef{s.source, s.digest, len(s.Set)} }
 
 // readSet reads a probe file, or an embedded set.
 func readSet(source string) (set, error) { return readSetBy(source, probe.Read) }

@@ -14,7 +14,7 @@ import (
 
 // newTestStream prints what the demo's tokenizer makes of ids.
 func newTestStream(t interface{ Fatal(...any) }, stop []string) (s *stream, tok *bpe.Tokenizer, out *strings.Builder) {
-	tok, err := openTokenizer(demoName)
+	tok, _, err := new(app).openTokenizer(demoName)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestStreamStops(t *testing.T) {
 // looked at every time; but each token is only looked at once.
 func TestStopper(t *testing.T) {
 	alphabet := rapid.SampledFrom([]rune("ab\né"))
-	tok, err := openTokenizer(demoName)
+	tok, _, err := new(app).openTokenizer(demoName)
 	if err != nil {
 		t.Fatal(err)
 	}

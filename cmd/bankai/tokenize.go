@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,7 +25,7 @@ func (a *app) tokenizeCommand() *cobra.Command {
 it (Ġ is a space, Ċ the end of a line).
 
 With --file, many texts at once: a JSON string a line in, a JSON list of ids a
-line out. The file "-" is standard input.`,
+line out, with --json as without. The file "-" is standard input.`,
 		Example: `  bankai tokenize 'd/dx [x^2] ='
   bankai tokenize --pieces 'Paris, 7 p.m.'
   bankai tokenize --file texts.jsonl`,
@@ -36,33 +37,35 @@ line out. The file "-" is standard input.`,
 			if file != "" && pieces {
 				return usagef("--pieces is for one text, not for --file")
 			}
-			tok, err := openTokenizer(model)
+			tok, name, err := a.openTokenizer(model)
 			if err != nil {
 				return err
 			}
 			if file != "" {
 				return a.tokenizeFile(tok, file)
 			}
-			return a.tokenizeText(tok, args[0], pieces)
+			a.checkUTF8("the text", args[0])
+			return a.tokenizeText(tok, name, args[0], pieces)
 		}),
 	}
-	cmd.Flags().StringVar(&model, "model", demoName, "`FILE` of the model (GGUF), its folder (MLX), or demo")
+	modelFlag(cmd, &model)
 	cmd.Flags().StringVar(&file, "file", "", "`F.jsonl` of texts, a JSON string a line; - for standard input")
 	cmd.Flags().BoolVar(&pieces, "pieces", false, "show the text of each token")
 	return cmd
 }
 
-// openTokenizer makes the tokenizer of a model without loading its weights.
-func openTokenizer(path string) (*bpe.Tokenizer, error) {
-	f, err := openWeights(path)
+// openTokenizer makes the tokenizer of a model without loading its weights, and says
+// what people call the model.
+func (a *app) openTokenizer(path string) (*bpe.Tokenizer, string, error) {
+	f, err := a.openWeights(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer f.Close()
-	return f.BPE(), nil
+	return f.BPE(), modelName(path, f.Config()), nil
 }
 
-func (a *app) tokenizeText(tok *bpe.Tokenizer, text string, pieces bool) error {
+func (a *app) tokenizeText(tok *bpe.Tokenizer, model, text string, pieces bool) error {
 	type piece struct {
 		ID   int32  `json:"id"`
 		Text string `json:"text"`
@@ -70,7 +73,11 @@ func (a *app) tokenizeText(tok *bpe.Tokenizer, text string, pieces bool) error {
 	doc := struct {
 		IDs    []int32 `json:"ids"`
 		Pieces []piece `json:"pieces,omitempty"`
+		Model  struct {
+			Name string `json:"name"`
+		} `json:"model"` // its digest would need all of the file
 	}{IDs: tok.Encode(text)}
+	doc.Model.Name = model
 	if pieces {
 		for _, id := range doc.IDs {
 			doc.Pieces = append(doc.Pieces, piece{id, tok.Token(id)})
@@ -105,7 +112,7 @@ func (a *app) tokenizeFile(tok *bpe.Tokenizer, path string) error {
 		if readErr != nil && readErr != io.EOF {
 			return readErr
 		}
-		if len(line) > 0 {
+		if len(bytes.TrimSpace(line)) > 0 { // blank lines are skipped, as in JSONL of probes
 			var text *string
 			if err := json.Unmarshal(line, &text); err != nil || text == nil {
 				return fmt.Errorf("%s:%d: not a JSON string: each line is one text, in double quotes", path, n)

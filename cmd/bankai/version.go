@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"runtime"
 	"strings"
@@ -39,4 +40,13 @@ BANKAI_KERNEL chooses one.`,
 			})
 		}),
 	}
+}
+
+// versionText is what --version prints.
+func (a *app) versionText() (string, error) {
+	if !a.json {
+		return toolName() + "\n", nil
+	}
+	text, err := json.Marshal(map[string]string{"version": version})
+	return string(text) + "\n", err
 }

@@ -76,7 +76,7 @@ func (f *File) writeBaked(w writer, making Baked, flips []bankai.Flip) error {
 	for _, p := range f.parts {
 		tensors = append(tensors, p.Tensors...)
 	}
-	if err := gguf.Write(w, kvs, tensors); err != nil {
+	if err := gguf.Write(countedWriter{w, f.counter("copy")}, kvs, tensors); err != nil {
 		return err
 	}
 	_, offsets, err := gguf.Header(kvs, tensors)

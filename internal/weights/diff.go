@@ -36,7 +36,7 @@ func diff(a, b *File, limit int64) ([]bankai.Flip, error) {
 	flips := make([][]bankai.Flip, len(a.tensors))
 	errs := make([]error, len(a.tensors))
 	var total atomic.Int64
-	a.each(func(i int, t Tensor) {
+	a.each("difference", func(i int, t Tensor) {
 		flips[i], errs[i] = diffTensor(t, b.tensors[i], &total, limit)
 	})
 	for _, err := range errs {

@@ -40,7 +40,7 @@ func (f *File) Digest() bankai.Digest { return f.digest() }
 // computeSums returns the digest of every tensor's content.
 func (f *File) computeSums() [][sha256.Size]byte {
 	sums := make([][sha256.Size]byte, len(f.tensors))
-	f.each(func(i int, t Tensor) { sums[i] = t.digest() })
+	f.each("digest", func(i int, t Tensor) { sums[i] = t.digest() })
 	f.Evict()
 	return sums
 }
@@ -120,13 +120,18 @@ func hashBlocks(h hash.Hash, blocks []byte) {
 	h.Write(scales)
 }
 
-// each calls do for every tensor, on all cores.
-func (f *File) each(do func(i int, t Tensor)) {
+// each calls do for every tensor, on all cores, and has progress told of the work
+// called what.
+func (f *File) each(what string, do func(i int, t Tensor)) {
+	c := f.counter(what)
 	sizes := make([]int, len(f.tensors))
 	for i, t := range f.tensors {
 		sizes[i] = len(t.raw)
 	}
-	inParallel(sizes, func(i int) { do(i, f.tensors[i]) })
+	inParallel(sizes, func(i int) {
+		do(i, f.tensors[i])
+		c.add(sizes[i])
+	})
 }
 
 // inParallel calls do for the index of every size, on all cores, the largest

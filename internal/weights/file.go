@@ -38,15 +38,20 @@ type File struct {
 	baked     Baked                      // zero if the file is not one that Bake wrote
 	sums      func() [][sha256.Size]byte // of the tensors' content, computed once
 	digest    func() bankai.Digest       // computed once
+	progress  Progress                   // of long work; nil: nobody is told
 }
 
 // Open opens a model: a GGUF file, mapped into memory, or an MLX folder, whose
 // weights are copied. Any one part of a split model (NAME-00001-of-0000N.gguf)
 // opens them all. Errors name the file and what about it is not a true 1-bit
 // Qwen3 model.
-func Open(path string) (*File, error) {
+func Open(path string) (*File, error) { return OpenWatched(path, nil) }
+
+// OpenWatched is Open with somebody who is told how far the work is, unless that is
+// nil: now, that the file is checked, and later, when the model is digested or baked.
+func OpenWatched(path string, progress Progress) (*File, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return openMLX(path)
+		return openMLX(path, progress)
 	}
 	paths, parts, err := openParts(path)
 	if err != nil {
@@ -56,7 +61,7 @@ func Open(path string) (*File, error) {
 	if len(parts) > 1 {
 		origin = fmt.Sprintf("GGUF in %d parts", len(parts))
 	}
-	f, err := newFile(path, origin, parts)
+	f, err := newFile(path, origin, parts, progress)
 	if err != nil {
 		closeAll(parts)
 		return nil, err
@@ -79,13 +84,13 @@ func FromBytes(name string, data []byte) (*File, error) {
 	if count > 1 {
 		return nil, fmt.Errorf("%s: is one of %d parts of a split model: open it from its folder", name, count)
 	}
-	return newFile(name, "", []*gguf.File{part})
+	return newFile(name, "", []*gguf.File{part}, nil)
 }
 
 // newFile checks the content of a model and indexes it. origin is what the model
 // comes from unless that is one GGUF file.
-func newFile(name, origin string, parts []*gguf.File) (*File, error) {
-	f := &File{name: name, origin: origin, packed: gguf.Q1_0, parts: parts}
+func newFile(name, origin string, parts []*gguf.File, progress Progress) (*File, error) {
+	f := &File{name: name, origin: origin, packed: gguf.Q1_0, parts: parts, progress: progress}
 	if err := f.load(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

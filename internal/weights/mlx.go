@@ -19,7 +19,7 @@ import (
 // translates all of it into what a GGUF file of the same model holds, so that
 // everything else, from the digest to baking, knows a single form. The weights
 // are copied on the way: the folder's files are closed again.
-func openMLX(dir string) (*File, error) {
+func openMLX(dir string, progress Progress) (*File, error) {
 	folder, err := readMLX(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
@@ -28,7 +28,7 @@ func openMLX(dir string) (*File, error) {
 	if folder.packed != gguf.Q1_0 {
 		origin = fmt.Sprintf("folder of safetensors with matrices of %v", folder.packed)
 	}
-	f, err := newFile(dir, origin, []*gguf.File{folder.part})
+	f, err := newFile(dir, origin, []*gguf.File{folder.part}, progress)
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func (f *File) checkTensor(want shape) error {
 // not a number: every result that it touches would be none.
 func (f *File) checkFinite() error {
 	errs := make([]error, len(f.tensors))
-	f.each(func(i int, t Tensor) { errs[i] = t.checkFinite() })
+	f.each("check", func(i int, t Tensor) { errs[i] = t.checkFinite() })
 	for _, err := range errs {
 		if err != nil {
 			return err

@@ -26,6 +26,10 @@ type Set struct {
 	file  string
 }
 
+// File is the name of the embedded file, such as heldout.json: its ending tells the
+// kind.
+func (s Set) File() string { return s.file }
+
 var sets = []Set{
 	{"search", "600 probes to search with", "search.json"},
 	{"search_few", "120 of them, spread over the categories, for a search that has a minute", "search_few.json"},

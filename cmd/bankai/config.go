@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bankai/internal/atomicfile"
+)
+
+func (a *app) configCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "choose the defaults of flags",
+		Long:  configLong(),
+		Example: `  bankai config set model ~/models/Bonsai-8B-Q1_0.gguf
+  bankai config
+  bankai config unset model`,
+		Args: arguments(0, 0, "list, get, set, unset or path"),
+		RunE: a.doAsBuilt(func(context.Context, []string) error { return a.listConfig() }),
+	}
+	asParent(cmd)
+	sub := func(use, short string, n int, what string, work func(args []string) error) {
+		cmd.AddCommand(&cobra.Command{
+			Use: use, Short: short, Args: arguments(n, n, what), ValidArgsFunction: completeSettings,
+			RunE: a.doAsBuilt(func(_ context.Context, args []string) error { return work(args) }),
+		})
+	}
+	sub("list", "list the settings, and where each was chosen", 0, "none", func([]string) error { return a.listConfig() })
+	sub("get KEY", "print one setting", 1, "one key", func(args []string) error { return a.getConfig(args[0]) })
+	sub("set KEY VALUE", "write a setting to the file", 2, "a key and a value", func(args []string) error {
+		return a.changeConfig(args[0], &args[1])
+	})
+	sub("unset KEY", "take a setting out of the file", 1, "one key", func(args []string) error {
+		return a.changeConfig(args[0], nil)
+	})
+	sub("path", "print the name of the file", 0, "none", func([]string) error {
+		doc := struct {
+			Path string `json:"path"`
+		}{configPath()}
+		return a.print(doc, func(io.Writer) { fmt.Fprintln(a.stdout, doc.Path) })
+	})
+	return cmd
+}
+
+func configLong() string {
+	var b strings.Builder
+	b.WriteString(`Lists and changes the defaults of flags. A flag on the command line comes first,
+then an environment variable, then the configuration file, then what is built in.
+
+`)
+	for _, s := range settings {
+		fmt.Fprintf(&b, "  %-10s %-18s %s\n", s.name, s.variable(), s.about)
+	}
+	b.WriteString(`
+The file holds a line for each, such as model = "/models/Bonsai-8B-Q1_0.gguf". It
+is bankai/config.toml in the user's folder for configuration, unless
+BANKAI_CONFIG names another.`)
+	return b.String()
+}
+
+// settingDoc is a setting as it is now.
+type settingDoc struct {
+	Key   string  `json:"key"`
+	Value *string `json:"value"` // null: what is built in
+	From  string  `json:"from"`  // the variable or the file; empty: built in
+}
+
+func (a *app) listConfig() error {
+	c, err := readConfig()
+	if err != nil {
+		return err
+	}
+	doc := struct {
+		Path     string       `json:"path"`
+		Settings []settingDoc `json:"settings"`
+	}{Path: c.path}
+	for _, s := range settings {
+		d := settingDoc{Key: s.name}
+		if v, ok := s.of(c); ok {
+			d.Value, d.From = &v.value, v.from
+		}
+		doc.Settings = append(doc.Settings, d)
+	}
+	return a.print(doc, func(w io.Writer) {
+		var facts []fact
+		for _, d := range doc.Settings {
+			value := "as built in"
+			if d.Value != nil {
+				value = *d.Value + "  (" + d.From + ")"
+			}
+			facts = append(facts, fact{d.Key, value})
+		}
+		writeFacts(w, facts...)
+	})
+}
+
+func (a *app) getConfig(key string) error {
+	s, err := settingNamed(key)
+	if err != nil {
+		return usageError{err}
+	}
+	c, err := readConfig()
+	if err != nil {
+		return err
+	}
+	doc := settingDoc{Key: key}
+	v, ok := s.of(c)
+	if ok {
+		doc.Value, doc.From = &v.value, v.from
+	} else if !a.json {
+		return fmt.Errorf("%s is not set: bankai config set %s VALUE sets it", key, key)
+	}
+	return a.print(doc, func(io.Writer) { fmt.Fprintln(a.stdout, v.value) })
+}
+
+// changeConfig writes a setting to the file, or takes it out if value is nil. Other
+// lines stay as they are.
+func (a *app) changeConfig(key string, value *string) error {
+	s, err := settingNamed(key)
+	if err != nil {
+		return usageError{err}
+	}
+	if value != nil {
+		if err := s.check(*value); err != nil {
+			return usagef("%s: %w", key, err)
+		}
+		if key == "model" {
+			if value, err = absolute(*value); err != nil {
+				return err
+			}
+		}
+	}
+	path := configPath()
+	if path == "" {
+		return errors.New("there is no folder for configuration: name the file with BANKAI_CONFIG")
+	}
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text := withLine(string(old), key, value)
+	if err := (&config{path: path, values: map[string]string{}}).parse(text); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return unwritable(path, err)
+	}
+	err = atomicfile.Write(path, func(f *os.File) error {
+		_, err := f.WriteString(text)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	doc := struct {
+		Path string `json:"path"`
+		settingDoc
+	}{path, settingDoc{Key: key, Value: value, From: path}}
+	return a.print(doc, func(w io.Writer) {
+		if value == nil {
+			fmt.Fprintf(w, "%s: %s is as built in\n", path, key)
+		} else {
+			fmt.Fprintf(w, "%s: %s = %s\n", path, key, *value)
+		}
+	})
+}
+
+// absolute is a model's path as it is from any folder.
+func absolute(model string) (*string, error) {
+	if model == demoName {
+		return &model, nil
+	}
+	if _, err := os.Stat(model); err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(model)
+	return &path, err
+}
+
+// withLine is a configuration in which key has a value, or none if that is nil.
+func withLine(text, key string, value *string) string {
+	var b strings.Builder
+	line := ""
+	if value != nil {
+		line = key + " = " + tomlValue(*value) + "\n"
+	}
+	for old := range strings.Lines(text) {
+		name, _, _ := strings.Cut(old, "=")
+		if strings.TrimSpace(name) == key {
+			b.WriteString(line)
+			line = ""
+			continue
+		}
+		b.WriteString(strings.TrimSuffix(old, "\n") + "\n")
+	}
+	return b.String() + line
+}
+
+// tomlValue writes numbers and truth values bare, and all else as a string. What Go
+// escapes in strings of printable characters, TOML does likewise.
+func tomlValue(value string) string {
+	if _, err := strconv.Atoi(value); err == nil || value == "true" || value == "false" {
+		return value
+	}
+	return strconv.Quote(value)
+}

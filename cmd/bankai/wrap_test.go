@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct{ what, line, want string }{
+		{"short", "six words are not too wide", "six words are not too wide"},
+		{"a paragraph", "these words are more than thirty columns wide", "these words are more than\nthirty columns wide"},
+		{"just as wide", "123456789 123456789 12345678901", "123456789 123456789 12345678901"},
+		{"indented", "   these words are indented by three", "   these words are indented by\n   three"},
+		{"a fact", "about  these words stand beside a name", "about  these words stand beside\n       a name"},
+		{"a long word", "x " + strings.Repeat("y", 40) + " z", "x\n" + strings.Repeat("y", 40) + "\nz"},
+		{"one long word", strings.Repeat("y", 40), strings.Repeat("y", 40)},
+		{"a command", "run  bankai search --probes 'my own probes.json' -o fix.bankai", "run  bankai search --probes \\\n       'my own probes.json' \\\n       -o fix.bankai"},
+		{"wide letters are counted once", strings.Repeat("ä", 20) + " " + strings.Repeat("ö", 9), strings.Repeat("ä", 20) + " " + strings.Repeat("ö", 9)},
+	} {
+		if got := wrapLine(c.line, 31); got != c.want {
+			t.Errorf("%s:\n got %q\nwant %q", c.what, got, c.want)
+		}
+	}
+}
+
+// A text may come in pieces, and its last line need not end.
+func TestWrapperInPieces(t *testing.T) {
+	var b strings.Builder
+	w := &wrapper{to: &b, width: 10}
+	for _, piece := range []string{"aaaa b", "bbb cccc\nd", "d"} {
+		if _, err := w.Write([]byte(piece)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), "aaaa bbbb\ncccc\ndd"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,48 @@
+package weights
+
+import "sync"
+
+// Progress is told how far long work on a model's file is: what work it is, and how
+// many bytes of tensors are done, of how many. Calls do not overlap.
+type Progress func(what string, done, total int64)
+
+// counter adds up the bytes that several goroutines have worked through.
+type counter struct {
+	what  string
+	total int64
+	tell  Progress // nil: nobody is told
+
+	mu   sync.Mutex
+	done int64
+}
+
+// counter begins work on all of the model's tensors.
+func (f *File) counter(what string) *counter {
+	c := &counter{what: what, tell: f.progress}
+	for _, t := range f.tensors {
+		c.total += int64(len(t.raw))
+	}
+	return c
+}
+
+func (c *counter) add(n int) {
+	if c.tell == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done = min(c.done+int64(n), c.total)
+	c.tell(c.what, c.done, c.total)
+}
+
+// countedWriter counts what is written through it.
+type countedWriter struct {
+	writer
+	c *counter
+}
+
+func (w countedWriter) Write(p []byte) (int, error) {
+	n, err := w.writer.Write(p)
+	w.c.add(n)
+	return n, err
+}
