@@ -111,6 +111,7 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptio
 	e.cuts = o.cuts(m, tokens)
 	e.facts = []Fact{
 		{"model", m.Digest().String()},
+		{"settings", m.Weights().Arithmetic().Fingerprint().String()},
 		{"targets", setDigest(targets)},
 		{"controls", setDigest(controls)},
 		{"metric", o.Metric.String()},

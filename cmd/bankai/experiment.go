@@ -67,7 +67,10 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 		}
 		path := filepath.Join(f.out, name+".journal")
 		facts = append([]experiment.Fact{
-			{Name: "experiment", Value: name}, {Name: "model", Value: m.Digest().String()}, {Name: "precision", Value: m.Precision().String()},
+			{Name: "experiment", Value: name},
+			{Name: "model", Value: m.Digest().String()},
+			{Name: "settings", Value: m.Weights().Arithmetic().Fingerprint().String()},
+			{Name: "precision", Value: m.Precision().String()},
 		}, facts...)
 		var err error
 		if r.Journal, err = experiment.OpenJournal(path, facts, f.resume); err != nil {

@@ -189,6 +189,7 @@ func FuzzMLX(f *testing.F) {
 	m.Config["rope_scaling"] = map[string]any{"rope_type": "yarn", "factor": 4, "beta_fast": 16, "attention_factor": 1.5}
 	m.Config["eos_token_id"] = []int{319, 318}
 	f.Add(encode(m.Config), []byte("{}"))
+	f.Add([]byte(`{"model_type":"qwen3","layer_types":["full_attention"],"attention_bias":false,"logit_scale":2}`), []byte(`{}`))
 	f.Add([]byte(`{"model_type":"qwen3","quantization":{"bits":2}}`), []byte(`{"model":{"merges":["a b",["a","b"]]}}`))
 	f.Fuzz(func(t *testing.T, config, tokenizer []byte) {
 		var fields map[string]json.RawMessage

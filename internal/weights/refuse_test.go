@@ -176,9 +176,28 @@ func FuzzFromBytes(f *testing.F) {
 	yarn.Set("qwen3.rope.scaling.factor", gguf.Float32(4))
 	yarn.Set("split.count", gguf.Uint16(1))
 	f.Add(yarn.Bytes())
+	unpacked := testmodel.Published(small, 1)
+	unpacked.Unpack(gguf.F16)
+	unpacked.Unset("tokenizer.ggml.token_type")
+	unpacked.Set("qwen3.attention.scale", gguf.Float32(0.08838835))
+	unpacked.Set("qwen3.attention.sliding_window", gguf.Uint32(0))
+	f.Add(unpacked.Bytes())
+	baked := testmodel.New(small, 1)
+	baked.Set("bankai.base", gguf.String(tinyDigest))
+	baked.Set("bankai.patch", gguf.Strings([]string{tinyDigest}))
+	baked.Set("bankai.patch.name", gguf.Strings([]string{"p"}))
+	f.Add(baked.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if file, err := FromBytes("fuzz", data); err == nil {
 			file.Digest()
+			var copied memory
+			if err := file.writeBaked(&copied, file.making(), nil); err != nil {
+				t.Fatal(err)
+			}
+			again, err := FromBytes("copy", copied.Bytes())
+			if err != nil || again.Digest() != file.Digest() || again.Arithmetic() != file.Arithmetic() {
+				t.Fatalf("a copy is another model: %v", err)
+			}
 		}
 	})
 }
