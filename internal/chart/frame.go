@@ -1,5 +1,7 @@
 package chart
 
+import "strings"
+
 // frame is a panel before it is drawn: two axes around an area, and what is in
 // the area.
 type frame struct {
@@ -49,7 +51,17 @@ func (f *frame) below(width float64) float64 {
 	return height + lines(len(fold(f.x.label, labelFont, width)))
 }
 
-func (f *frame) yLabel() []string { return fold(f.y.label, labelFont, max(f.height, 90)) }
+// yLabel is the label of the vertical axis in lines that are no longer than the area is
+// high.
+func (f *frame) yLabel() []string { return fold(f.y.label, labelFont, f.height) }
+
+// longestWord is the most points that a word of the vertical label makes an area high.
+const longestWord = 90
+
+// makeRoom makes the area high enough for the longest word of its vertical label.
+func (f *frame) makeRoom() {
+	f.height = max(f.height, min(longestWord, widest(strings.Fields(clean(f.y.label)), labelFont)))
+}
 
 // lines is the room for n lines of the label of an axis.
 func lines(n int) float64 {

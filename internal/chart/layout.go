@@ -88,6 +88,7 @@ func (k *tile) fitUp(column float64) {
 	if k.total > 0 {
 		k.frame.height = max(k.total-80, leastArea)
 	}
+	k.makeRoom()
 	k.frame.y.fit(k.frame.height, mostName*column)
 }
 
@@ -105,6 +106,7 @@ func (k *tile) fit(column float64) {
 	}
 	if k.total > 0 {
 		k.height = max(k.total-k.above-k.below, leastArea)
+		k.makeRoom()
 	}
 }
 
