@@ -249,7 +249,7 @@ func TestAnswersAreRefused(t *testing.T) {
 	}{
 		{"one patch", patches[:1], []evaluate.Named{few}, "1 patches: give at least 2"},
 		{"one name twice", []NamedPatch{patches[0], patches[0]}, []evaluate.Named{few}, `two patches are called "a"`},
-		{"another model's", []NamedPatch{patches[0], {"x", other}}, []evaluate.Named{few}, "x: was made for model 010000000000…"},
+		{"another model's", []NamedPatch{patches[0], {"x", other}}, []evaluate.Named{few}, "x: made for model 010000000000…"},
 		{"an empty one", []NamedPatch{patches[0], {"x", bankai.New(bankai.Digest{}, bankai.Meta{})}}, []evaluate.Named{few}, "x: flips nothing"},
 		{"out of range", []NamedPatch{patches[0], rowsPatch("x", "blk.0.ffn_up.weight", 5000)}, []evaluate.Named{few}, "x: blk.0.ffn_up.weight: row 4999 is out of range"},
 		{"no probes", patches, []evaluate.Named{{Name: "none"}}, "none: has no probes"},
