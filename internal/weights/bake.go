@@ -65,8 +65,9 @@ type writer interface {
 // comes from one GGUF file of 1-bit matrices stays as it is but for the metadata.
 func (f *File) writeBaked(w writer, making Baked, flips []bankai.Flip) error {
 	kvs := f.metadata(making)
+	counted := countedWriter{w, f.counter("copy")}
 	if f.origin == "" {
-		offsets, err := f.parts[0].Rewrite(w, kvs)
+		offsets, err := f.parts[0].Rewrite(counted, kvs)
 		if err != nil {
 			return err
 		}
@@ -76,7 +77,7 @@ func (f *File) writeBaked(w writer, making Baked, flips []bankai.Flip) error {
 	for _, p := range f.parts {
 		tensors = append(tensors, p.Tensors...)
 	}
-	if err := gguf.Write(countedWriter{w, f.counter("copy")}, kvs, tensors); err != nil {
+	if err := gguf.Write(counted, kvs, tensors); err != nil {
 		return err
 	}
 	_, offsets, err := gguf.Header(kvs, tensors)

@@ -1,6 +1,9 @@
 package weights
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Progress is told how far long work on a model's file is: what work it is, and how
 // many bytes of tensors are done, of how many. Calls do not overlap.
@@ -35,14 +38,23 @@ func (c *counter) add(n int) {
 	c.tell(c.what, c.done, c.total)
 }
 
-// countedWriter counts what is written through it.
+// piece is the number of bytes that a countedWriter writes at once.
+const piece = 1 << 20
+
+// countedWriter counts what is written through it, piece by piece.
 type countedWriter struct {
 	writer
 	c *counter
 }
 
-func (w countedWriter) Write(p []byte) (int, error) {
-	n, err := w.writer.Write(p)
-	w.c.add(n)
-	return n, err
+func (w countedWriter) Write(p []byte) (n int, err error) {
+	for part := range slices.Chunk(p, piece) {
+		m, err := w.writer.Write(part)
+		n += m
+		w.c.add(m)
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }

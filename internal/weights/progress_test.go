@@ -32,8 +32,9 @@ func TestProgress(t *testing.T) {
 	if err := f.Bake(filepath.Join(dir, "copy.gguf")); err != nil {
 		t.Fatal(err)
 	}
-	for _, what := range []string{"check", "digest", "copy"} {
-		if done[what] == 0 || done[what] != totals[what] || calls[what] < len(f.Tensors()) {
+	pieces := map[string]int{"check": len(f.Tensors()), "digest": len(f.Tensors()), "copy": 1}
+	for what, least := range pieces {
+		if done[what] == 0 || done[what] != totals[what] || calls[what] < least {
 			t.Errorf("%s: %d calls, %d of %d bytes", what, calls[what], done[what], totals[what])
 		}
 	}
