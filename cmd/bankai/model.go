@@ -210,8 +210,17 @@ func (a *app) readPatches(f *weights.File, paths []string) (*bankai.Patch, error
 // nil. The patch it returns knows the model's shapes.
 func (a *app) readPatch(f *weights.File, path string) (*bankai.Patch, error) {
 	p, err := bankai.ReadFile(path)
-	if err != nil || f == nil {
-		return p, err
+	if err != nil {
+		return nil, err
+	}
+	return a.checkPatch(f, p, path)
+}
+
+// checkPatch checks a patch that was read from a file against the model, unless that is
+// nil. The patch it returns knows the model's shapes.
+func (a *app) checkPatch(f *weights.File, p *bankai.Patch, path string) (*bankai.Patch, error) {
+	if f == nil {
+		return p, nil
 	}
 	if base := p.Base(); !base.IsZero() && base != f.Digest() {
 		return nil, fmt.Errorf("%s: made for model %s%s, but this one is %s: give the model it was made for", path, short(base), named(p.Meta().BaseModel), short(f.Digest()))
