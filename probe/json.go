@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // readJSON reads one list of objects.
@@ -131,12 +132,25 @@ func (d *decoder) field(r *record, key string, n int) error {
 	err := d.Decode(target)
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
-		return &ParseError{Line: d.at(d.InputOffset()), Record: n, Field: key, Msg: fmt.Sprintf("is a %s: want %s", wrongType.Value, want)}
+		return &ParseError{Line: d.at(d.InputOffset()), Record: n, Field: key, Msg: fmt.Sprintf("is %s: want %s", kindOf(wrongType.Value), want)}
 	}
 	if err != nil {
 		return d.fault(n, err, "not JSON")
 	}
 	return nil
+}
+
+// kindOf is a kind of JSON value, as its decoder names it, with its article.
+func kindOf(kind string) string {
+	switch kind, _, _ = strings.Cut(kind, " "); kind {
+	case "array":
+		return "a list"
+	case "object":
+		return "an object"
+	case "bool":
+		return "true or false"
+	}
+	return "a " + kind
 }
 
 // WriteJSON writes the set as the list that Read reads, one probe after

@@ -53,6 +53,8 @@ func explain(err error) string {
 	if errors.As(err, &path) {
 		// "open FILE: no such file" becomes "FILE: no such file".
 		text = strings.Replace(text, path.Error(), path.Path+": "+path.Err.Error(), 1)
+		twice := path.Path + ": " + path.Path + ": "
+		text = strings.Replace(text, twice, path.Path+": ", 1) // where the error was given its path again
 		if errors.Is(path, fs.ErrNotExist) {
 			text += ": check the path"
 		}

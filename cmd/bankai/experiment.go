@@ -130,7 +130,11 @@ func keptWork(err error, j *experiment.Journal, out string) error {
 	if !errors.Is(err, context.Canceled) || j.Len() == 0 {
 		return err
 	}
-	return fmt.Errorf("interrupted: %s of the work are kept in %s: the same command with --resume goes on", many(j.Len(), "piece"), out)
+	are := "are"
+	if j.Len() == 1 {
+		are = "is"
+	}
+	return fmt.Errorf("interrupted: %s of the work %s kept in %s: the same command with --resume goes on", many(j.Len(), "piece"), are, out)
 }
 
 // publish writes a result into a folder, if there is one, and prints it.

@@ -32,6 +32,9 @@ is checked against the model.`,
   bankai info old.json --model demo --json`,
 		Args: arguments(1, 1, "one file, or demo"),
 		RunE: a.do(func(_ context.Context, args []string) error {
+			if isStream(args[0]) {
+				return a.streamInfo(args[0], model)
+			}
 			isModel, err := isModel(args[0])
 			switch {
 			case err != nil:
@@ -47,6 +50,12 @@ is checked against the model.`,
 	otherModelFlag(cmd, &model, "model `FILE` (or demo) to check a patch against")
 	forceFlag(cmd)
 	return cmd
+}
+
+// isStream reports whether a path is something that can be read once only.
+func isStream(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && !info.Mode().IsRegular()
 }
 
 // isModel reports whether a file begins as a GGUF file does, or is a folder.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"bankai"
 	"bankai/evaluate"
 	"bankai/internal/weights"
+	"bankai/probe"
 )
 
 // patchInfo is what `info` says of a patch.
@@ -38,6 +40,9 @@ func (a *app) patchInfo(path, model string) error {
 	return a.withWeights(model, func(f *weights.File) error {
 		p, err := a.readPatch(f, path)
 		if err != nil {
+			if _, notProbes := readSetBy(path, probe.ReadPrompts); notProbes == nil {
+				return fmt.Errorf("%s: is a probe file, neither a model nor a patch: bankai audit --probes looks at one", path)
+			}
 			return err
 		}
 		file, err := os.Stat(path)
@@ -48,6 +53,33 @@ func (a *app) patchInfo(path, model string) error {
 		if info.Content, err = p.ContentSize(); err != nil {
 			return err
 		}
+		return a.print(info, info.write)
+	})
+}
+
+// streamInfo is patchInfo of what can be read once only, such as a pipe.
+func (a *app) streamInfo(path, model string) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	data, err := io.ReadAll(io.LimitReader(in, maxSource+1))
+	switch {
+	case err != nil:
+		return err
+	case len(data) > maxSource || bytes.HasPrefix(data, []byte("GGUF")):
+		return fmt.Errorf("%s: a model cannot be read from a pipe: give its file", path)
+	}
+	p, err := bankai.Read(bytes.NewReader(data))
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return a.withWeights(model, func(f *weights.File) error {
+		if p, err = a.checkPatch(f, p, path); err != nil {
+			return err
+		}
+		info := newPatchInfo(path, int64(len(data)), p)
 		return a.print(info, info.write)
 	})
 }
@@ -98,7 +130,7 @@ func (p patchInfo) write(w io.Writer) {
 	}
 	writeFacts(w,
 		fact{"patch", titled(p.File, p.Name)},
-		fact{"flips", fmt.Sprintf("%d, %s", p.Flips, p.rowsText())},
+		fact{"flips", fmt.Sprint(p.Flips) + p.rowsText()},
 		fact{"bits", bitsText(p.Bits)},
 		fact{"bytes", fmt.Sprintf("%s, content %s", evaluate.Thousands(p.Bytes), evaluate.Thousands(p.Content))},
 		fact{"base", base},
@@ -122,11 +154,13 @@ func (p patchInfo) write(w io.Writer) {
 const timeLayout = "2006-01-02 15:04 MST"
 
 func (p patchInfo) rowsText() string {
-	switch p.Rows {
-	case p.Flips:
-		return "all of whole rows"
-	case 0:
-		return "none of a whole row"
+	switch {
+	case p.Flips == 0:
+		return ": it changes nothing"
+	case p.Rows == p.Flips:
+		return ", all of whole rows"
+	case p.Rows == 0:
+		return ", none of a whole row"
 	}
-	return fmt.Sprintf("%d of them of whole rows", p.Rows)
+	return fmt.Sprintf(", %d of them of whole rows", p.Rows)
 }

@@ -256,8 +256,17 @@ func withName(p *bankai.Patch, path string) *bankai.Patch {
 // made on another arithmetic is taken, without what was measured of it.
 func (a *app) readPatch(f *weights.File, path string) (*bankai.Patch, error) {
 	p, err := bankai.ReadFile(path)
-	if err != nil || f == nil {
-		return p, err
+	if err != nil {
+		return nil, err
+	}
+	return a.checkPatch(f, p, path)
+}
+
+// checkPatch checks a patch that was read from a file against the model, unless that is
+// nil. The patch it returns knows the model's shapes.
+func (a *app) checkPatch(f *weights.File, p *bankai.Patch, path string) (*bankai.Patch, error) {
+	if f == nil {
+		return p, nil
 	}
 	fitted, err := f.Fit(p)
 	if errors.Is(err, bankai.ErrArithmeticMismatch) && a.force {

@@ -237,7 +237,8 @@ func (d *splitDoc) writeText(w io.Writer) {
 		width = max(width, len(f.Path))
 	}
 	for _, f := range d.Files {
-		fmt.Fprintf(w, "%-*s %5d probes\n", width, f.Path, f.Probes)
+		noun := strings.TrimPrefix(many(f.Probes, "probe"), fmt.Sprint(f.Probes))
+		fmt.Fprintf(w, "%-*s %5d%s\n", width, f.Path, f.Probes, noun)
 	}
 	fmt.Fprintln(w)
 	if d.Repeats > 0 {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -22,15 +24,18 @@ type reportDoc struct {
 func (a *app) reportCommand() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
-		Use:   "report RESULT.json... -o PAGE.html",
-		Short: "put results of experiments on one page",
-		Long: `Puts the results of any experiments on one page, in the order given: figures,
-pictures, what they mean, and the command that made each. The page needs nothing
-beside it: no scripts, fonts or pictures from elsewhere.
+		Use:   "report RESULT... -o PAGE.html",
+		Short: "put results of experiments and evals on one page",
+		Long: `Puts results on one page, in the order given: figures, pictures, what they mean,
+and the command that made each. The page needs nothing beside it: no scripts,
+fonts or pictures from elsewhere.
 
-RESULT.json is what an experiment left in its folder, or printed with --json.`,
-		Example: `  bankai report results/perplexity.json -o results.html`,
-		Args:    arguments(1, -1, "the .json files that experiments wrote"),
+A RESULT is a file that an experiment left in its folder, or that an experiment
+or eval printed with --json; or a folder, whose results are taken in the order of
+their names. Other JSON files in a folder are left out, and named.`,
+		Example: `  bankai report results/perplexity.json -o results.html
+  bankai report results -o results.html`,
+		Args: arguments(1, -1, "the .json files that experiments and evals wrote, or folders of them"),
 		RunE: a.do(func(_ context.Context, args []string) error {
 			if filepath.Ext(out) != ".html" {
 				return usagef("give a name for the page with -o, ending in .html")
@@ -49,12 +54,14 @@ func (a *app) report(paths []string, out string) error {
 	doc := reportDoc{Page: out}
 	var results []experiment.Result
 	for _, path := range paths {
-		r, err := readResult(path)
+		found, err := a.readResults(path)
 		if err != nil {
 			return err
 		}
-		results = append(results, r)
-		doc.Results = append(doc.Results, r.Head().Experiment)
+		for _, r := range found {
+			results = append(results, r)
+			doc.Results = append(doc.Results, r.Head().Experiment)
+		}
 	}
 	if err := writeTo(out, func(w io.Writer) error { return experiment.WriteHTML(w, results...) }); err != nil {
 		return err
@@ -69,16 +76,57 @@ func (a *app) report(paths []string, out string) error {
 	})
 }
 
-// readResult reads what an experiment wrote.
-func readResult(path string) (experiment.Result, error) {
-	f, err := os.Open(path)
+// readResults reads a result, or all that a folder holds.
+func (a *app) readResults(path string) (results []experiment.Result, err error) {
+	if !isFolder(path) {
+		r, err := readResult(path)
+		return []experiment.Result{r}, err
+	}
+	files, err := filepath.Glob(filepath.Join(path, "*.json")) // in the order of their names
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	r, err := experiment.Read(f)
+	for _, file := range files {
+		r, err := readResult(file)
+		if err != nil {
+			a.warn("left out: %v", err)
+			continue
+		}
+		results = append(results, r)
+	}
+	if len(results) == 0 {
+		return nil, fmt.Errorf("%s: the folder has no results of experiments or evals: give another", path)
+	}
+	return results, nil
+}
+
+// readResult reads what an experiment or an eval wrote.
+func readResult(path string) (experiment.Result, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if r := readEval(data); r != nil {
+		return r, nil
+	}
+	r, err := experiment.Read(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return r, nil
+}
+
+// readEval reads the result of an eval; it is nil if the data are something else.
+func readEval(data []byte) *experiment.Evaluated {
+	var doc evalDoc
+	if json.Unmarshal(data, &doc) != nil || doc.Result == nil || doc.Set.Source == "" || len(doc.Outputs) != doc.Total {
+		return nil
+	}
+	return &experiment.Evaluated{
+		About: experiment.About{
+			Experiment: "eval", Command: doc.Command, Tool: doc.Tool, Model: doc.Model.Name, Digest: doc.Model.Digest.String(),
+			Precision: doc.Precision,
+		},
+		Probes: doc.Set.Source, Patches: doc.Patches, Result: doc.Result,
+	}
 }

@@ -94,6 +94,7 @@ func (s *set) choose(file string, categories []string) error {
 			there = append(there, p.Category)
 		}
 	}
+	categories = joined(categories, there)
 	for _, c := range categories {
 		if !slices.Contains(there, c) {
 			return fmt.Errorf("%s: has no category %q: it has %s", file, c, listed(there))
@@ -101,6 +102,19 @@ func (s *set) choose(file string, categories []string) error {
 	}
 	s.Set = slices.DeleteFunc(s.Set, func(p probe.Probe) bool { return !slices.Contains(categories, p.Category) })
 	return nil
+}
+
+// joined puts names of categories together again that have + in them and were cut
+// there: the longest ones that exist.
+func joined(parts, there []string) (names []string) {
+	for len(parts) > 0 {
+		n := len(parts)
+		for n > 1 && !slices.Contains(there, strings.Join(parts[:n], "+")) {
+			n--
+		}
+		names, parts = append(names, strings.Join(parts[:n], "+")), parts[n:]
+	}
+	return names
 }
 
 // readSets reads probe files, in order.

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// ownNames are the objects whose keys are names that people chose, not words of ours.
+var ownNames = []string{"by_category", "at", "shapes"}
+
+// keysOf adds the keys of a document, at any depth.
+func keysOf(doc any, keys map[string]bool) {
+	switch v := doc.(type) {
+	case map[string]any:
+		for key, value := range v {
+			keys[key] = true
+			if below, ok := value.(map[string]any); ok && slices.Contains(ownNames, key) {
+				for _, value := range below {
+					keysOf(value, keys)
+				}
+				continue
+			}
+			keysOf(value, keys)
+		}
+	case []any:
+		for _, value := range v {
+			keysOf(value, keys)
+		}
+	}
+}
+
+// Every key of every command's document is in the table of docs/json.md, and says there
+// what it is. The experiments' own figures are not: what they are called is on their
+// pages.
+func TestJSONKeysAreInTheTable(t *testing.T) {
+	table, err := os.ReadFile("../../docs/json.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\|").FindAllStringSubmatch(string(table), -1) {
+		if known[row[1]] {
+			t.Errorf("docs/json.md has two rows for %s", row[1])
+		}
+		known[row[1]] = true
+	}
+	used := map[string]bool{}
+	for _, command := range documents(t) {
+		var doc any
+		status, out, log := runApp(append(command, "--json")...)
+		if status != statusDone {
+			t.Fatalf("%v: exit status %d: %s", command, status, log)
+		}
+		if err := json.Unmarshal([]byte(out), &doc); err != nil {
+			t.Fatalf("%v: %v", command, err)
+		}
+		if command[0] == "eval" { // for the report
+			if err := os.WriteFile("eval.json", []byte(out), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		keys := map[string]bool{}
+		keysOf(doc, keys)
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			if !known[key] {
+				t.Errorf("bankai %s: the key %s is not in docs/json.md", strings.Join(command, " "), key)
+			}
+			used[key] = true
+		}
+	}
+	demo := reflect.TypeFor[demoDoc]() // a run takes half a minute
+	for i := range demo.NumField() {
+		key, _, _ := strings.Cut(demo.Field(i).Tag.Get("json"), ",")
+		used[key] = true
+		if !known[key] {
+			t.Errorf("bankai demo: the key %s is not in docs/json.md", key)
+		}
+	}
+	for key := range known {
+		if !used[key] {
+			t.Errorf("docs/json.md: no command prints %s", key)
+		}
+	}
+}
+
+// documents are command lines that print one of every kind of document, in order.
+func documents(t *testing.T) [][]string {
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{
+		"t.json":     `[{"prompt": "{a} + {b} =", "correct": " {a+b}", "wrong": " {a-b}", "category": "sums", "ranges": {"a": [1, 4], "b": [1, 2]}, "where": "a != 4"}]`,
+		"rows.json":  `{"flips": [{"layer": 0, "proj": "gate_proj", "row": 1}]}`,
+		"lines.txt":  "The sailor sleeps.\n",
+		"mixed.json": `[{"name": "a", "prompt": "Bees make", "correct": " honey", "wrong": " milk"}]`,
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return [][]string{
+		{"info", "demo"}, {"info", "rows.json"}, {"tokenize", "--pieces", "a b"},
+		{"logits", "a b", "--at", "1", "--all", "--out", "l.f32"},
+		{"generate", "a b", "-n", "2", "--patch", "rows.json", "--compare"},
+		{"probes", "expand", "t.json", "-o", "p.json"},
+		{"probes", "mine", "--prompts", "mixed.json", "-o", "m.json"},
+		{"probes", "split", "p.json", "-o", "sets"},
+		{"audit", "--probes", "mixed.json"},
+		{"search", "--probes", "mixed.json", "--controls", "mixed.json", "--force", "--validate", "p.json", "--control-text", "lines.txt", "-o", "x.bankai", "--steps", "3"},
+		{"info", "x.bankai"}, {"eval", "--probes", "p.json", "--patch", "x.bankai"},
+		{"patch", "apply", "demo", "--patch", "rows.json", "-o", "b.gguf"}, {"patch", "diff", "demo", "b.gguf", "-o", "d.bankai"},
+		{"patch", "compose", "rows.json", "d.bankai", "-o", "c.bankai"}, {"patch", "convert", "rows.json", "-o", "r.bankai"},
+		{"patch", "verify", "rows.json"},
+		{"report", "eval.json", "-o", "r.html"},
+		{"bench", "-p", "4", "-n", "1", "--repeat", "1", "--context", "8"},
+		{"config"}, {"config", "get", "model"}, {"config", "path"}, {"version"}, {"help"},
+	}
+}
