@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -25,7 +26,14 @@ type app struct {
 	seed    uint64 // --seed
 	threads count  // --threads, 0 for all cores
 
-	started bool // the command line was understood, and the command's work began
+	force   bool   // --force, of the commands that write
+	command string // that runs, as "bankai patch compose"
+	started bool   // the command line was understood, and the command's work began
+
+	mu      sync.Mutex // for what follows, which tells what an interruption leaves
+	written []string
+	journal string // that keeps the work
+	ending  sync.Mutex // held by whoever says how the program ends
 }
 
 func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *app {
@@ -43,7 +51,7 @@ func isTerminal(w io.Writer) bool {
 // do adapts a command's work to cobra. An error before it is wrong usage.
 func (a *app) do(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		a.started = true
+		a.started, a.command = true, cmd.CommandPath()
 		return work(cmd.Context(), args)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai"
+	"bankai/internal/durable"
 	"bankai/internal/weights"
 )
 
@@ -22,7 +23,7 @@ an old JSON patch becomes one that no other model accepts.`,
 		Example: `  bankai patch convert fix.bankai -o fix.json
   bankai patch convert old.json -o bound.bankai --model demo`,
 		Args: arguments(1, 1, "one patch"),
-		RunE: a.do(func(_ context.Context, args []string) error {
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
@@ -38,12 +39,17 @@ an old JSON patch becomes one that no other model accepts.`,
 					}
 					p = p.WithBase(f.Digest()).WithMeta(meta)
 				}
-				return a.writeResult(p, out)
+				o := a.derived(out, sameFlips(p), append(modelInputs(model), args...)...)
+				if err := o.Check(); err != nil {
+					return err
+				}
+				return a.writeResult(ctx, p, o)
 			})
 		}),
 	}
 	outFlag(cmd, &out, patchNames)
 	cmd.Flags().StringVar(&model, "model", "", "model `FILE` (or demo) to check the patch against and bind it to")
+	a.forceFlag(cmd)
 	return cmd
 }
 
@@ -57,8 +63,12 @@ models must have the same shapes, scales and float weights, as a model and its
 patched copy have.`,
 		Example: `  bankai patch diff demo fixed.gguf -o found.bankai`,
 		Args:    arguments(2, 2, "two models"),
-		RunE: a.do(func(_ context.Context, args []string) error {
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			if err := checkPatchName(out); err != nil {
+				return err
+			}
+			o := a.derived(out, a.aPatch, append(modelInputs(args[0]), modelInputs(args[1])...)...)
+			if err := o.Check(); err != nil {
 				return err
 			}
 			return withWeights(args[0], func(from *weights.File) error {
@@ -68,12 +78,13 @@ patched copy have.`,
 						return err
 					}
 					description := fmt.Sprintf("turns %s into %s", args[0], args[1])
-					return a.writeDerived(p, bankai.Meta{Description: description}, out, from, args[0])
+					return a.writeDerived(ctx, p, bankai.Meta{Description: description}, o, from, args[0])
 				})
 			})
 		}),
 	}
 	outFlag(cmd, &out, patchNames)
+	a.forceFlag(cmd)
 	return cmd
 }
 
@@ -93,22 +104,27 @@ converted.
 The digest that is printed is that of the copy.`,
 		Example: `  bankai patch apply demo -o fixed.gguf --patch fix.bankai`,
 		Args:    arguments(1, 1, "one model"),
-		RunE: a.do(func(_ context.Context, args []string) error {
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			switch {
 			case out == "":
 				return usagef("give a name for the patched copy with -o")
 			case len(patches) == 0 && !isFolder(args[0]):
 				return usagef("give at least one patch with --patch")
 			}
-			return a.apply(args[0], out, patches)
+			return a.apply(ctx, args[0], out, patches)
 		}),
 	}
 	outFlag(cmd, &out, "the patched copy")
 	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to bake in; may be repeated, patches combine by XOR")
+	a.forceFlag(cmd)
 	return cmd
 }
 
-func (a *app) apply(model, out string, patches []string) error {
+func (a *app) apply(ctx context.Context, model, out string, patches []string) error {
+	o := a.derived(out, aModelOf(model), append(modelInputs(model), patches...)...)
+	if err := o.Check(); err != nil {
+		return err
+	}
 	f, err := openWeights(model)
 	if err != nil {
 		return err
@@ -118,9 +134,10 @@ func (a *app) apply(model, out string, patches []string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Bake(out, p); err != nil {
-		return unwritable(out, err)
+	if err := o.Write(ctx, func(w durable.File) error { return f.BakeInto(w, p) }); err != nil {
+		return err
 	}
+	a.wrote(out)
 	baked, err := weights.Open(out)
 	if err != nil {
 		return err

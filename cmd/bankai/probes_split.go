@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/evaluate"
+	"bankai/internal/durable"
 	"bankai/probe"
 )
 
@@ -31,7 +31,6 @@ var splitRoles = []string{roleSearch, roleValidate, roleHeldOut, roleControl, ro
 type splitFlags struct {
 	model        modelFlags
 	dir          string
-	force        bool
 	sizes        map[string]*setSize // by role
 	controlsFrom []string
 }
@@ -71,7 +70,7 @@ are all that the model answers right unless --controls says how many.`,
 	}
 	cmd.Flags().StringArrayVar(&f.controlsFrom, "controls-from", nil, "probe `FILE` to take the controls from; may be repeated")
 	cmd.Flags().StringVarP(&f.dir, "out", "o", "", "`DIR` to write the files to")
-	cmd.Flags().BoolVar(&f.force, "force", false, "overwrite files")
+	a.forceFlag(cmd)
 	cmd.RunE = a.do(func(ctx context.Context, args []string) error {
 		if f.dir == "" {
 			return usagef("give the folder to write to with -o")
@@ -92,8 +91,8 @@ type splitDoc struct {
 }
 
 func (a *app) split(ctx context.Context, f *splitFlags, sources []string) error {
-	s := &splitting{app: a, flags: f, sets: map[string]probe.Set{}, doc: splitDoc{Files: []probeFile{}}}
-	if err := s.checkDir(); err != nil {
+	s := &splitting{app: a, flags: f, sets: map[string]probe.Set{}, outputs: map[string]*durable.Output{}, doc: splitDoc{Files: []probeFile{}}}
+	if err := s.checkDir(sources); err != nil {
 		return err
 	}
 	if err := s.read(sources); err != nil {
@@ -107,7 +106,7 @@ func (a *app) split(ctx context.Context, f *splitFlags, sources []string) error 
 	if err := s.share(); err != nil {
 		return err
 	}
-	if err := s.write(); err != nil {
+	if err := s.write(ctx); err != nil {
 		return err
 	}
 	if err := s.audit(ctx); err != nil {
@@ -124,15 +123,22 @@ type splitting struct {
 	other probe.Set // of --controls-from
 	sets  map[string]probe.Set
 	doc   splitDoc
+
+	outputs map[string]*durable.Output // by role
 }
 
 func (s *splitting) path(role string) string { return filepath.Join(s.flags.dir, role+".json") }
 
-// checkDir refuses to overwrite before the work is done.
-func (s *splitting) checkDir() error {
+// checkDir makes the folder, and refuses what must not be replaced in it.
+func (s *splitting) checkDir(sources []string) error {
+	if err := os.MkdirAll(s.flags.dir, 0o777); err != nil {
+		return unwritable(s.flags.dir, err)
+	}
+	inputs := append(sourceFiles(slices.Concat(sources, s.flags.controlsFrom)...), s.flags.model.inputs()...)
 	for _, role := range splitRoles {
-		if _, err := os.Stat(s.path(role)); err == nil && !s.flags.force {
-			return fmt.Errorf("%s: is there already: choose another folder with -o, or overwrite it with --force", s.path(role))
+		s.outputs[role] = s.app.probesOutput(s.path(role), inputs...)
+		if err := s.outputs[role].Check(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -31,18 +31,24 @@ beside it: no scripts, fonts or pictures from elsewhere.
 RESULT.json is what an experiment left in its folder, or printed with --json.`,
 		Example: `  bankai report results/perplexity.json -o results.html`,
 		Args:    arguments(1, -1, "the .json files that experiments wrote"),
-		RunE: a.do(func(_ context.Context, args []string) error {
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			if filepath.Ext(out) != ".html" {
 				return usagef("give a name for the page with -o, ending in .html")
 			}
-			return a.report(args, out)
+			return a.report(ctx, args, out)
 		}),
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "`FILE`.html to write")
+	a.forceFlag(cmd)
 	return cmd
 }
 
-func (a *app) report(paths []string, out string) error {
+func (a *app) report(ctx context.Context, paths []string, out string) error {
+	o := a.derived(out, aPage(onePage), paths...)
+	o.Stream = true
+	if err := o.Check(); err != nil {
+		return err
+	}
 	doc := reportDoc{Page: out}
 	var results []experiment.Result
 	for _, path := range paths {
@@ -53,7 +59,7 @@ func (a *app) report(paths []string, out string) error {
 		results = append(results, r)
 		doc.Results = append(doc.Results, r.Head().Experiment)
 	}
-	if err := writeTo(out, func(w io.Writer) error { return experiment.WriteHTML(w, results...) }); err != nil {
+	if err := a.put(ctx, o, func(w io.Writer) error { return experiment.WriteHTML(w, results...) }); err != nil {
 		return err
 	}
 	info, err := os.Stat(out)

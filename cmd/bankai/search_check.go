@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -71,17 +70,6 @@ func (f *searchFlags) checkShares() error {
 		if !(floor <= 0) {
 			return usagef("--floors %v: must be 0 or less, since the unpatched model gains 0", floor)
 		}
-	}
-	return nil
-}
-
-// checkFolder refuses a file whose folder is not there, before the work for it.
-func checkFolder(path string) error {
-	if path == "" {
-		return nil
-	}
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		return unwritable(path, err)
 	}
 	return nil
 }

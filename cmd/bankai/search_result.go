@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"bankai"
 	"bankai/evaluate"
+	"bankai/internal/durable"
 	"bankai/search"
 )
 
@@ -32,6 +31,7 @@ type searchDoc struct {
 	Perplexity *evaluate.BeforeAfter `json:"perplexity"` // null without --control-text, or if interrupted
 	Audit      []evaluate.KindCount  `json:"audit"`
 	Warning    string                `json:"warning,omitempty"`
+	Resume     string                `json:"resume,omitempty"` // how to go on, if interrupted
 
 	out        written
 	audits     []evaluate.SetAudit
@@ -42,7 +42,7 @@ type searchDoc struct {
 func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 	doc := &searchDoc{
 		Fitness: r.Fitness, Cost: cost{r.Cost, r.Seconds}, Steps: r.Steps, Accepted: r.Accepted, Screened: r.Screened,
-		Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{}, Warning: r.Warning, audits: audits,
+		Flips: r.Patch.Len(), Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{}, Warning: r.Warning, audits: audits,
 	}
 	for _, audit := range audits {
 		doc.Audit = append(doc.Audit, audit.Findings.Summary()...)
@@ -52,50 +52,56 @@ func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 
 // searchAndWrite writes the patch as soon as it is there, and again with what
 // was measured of it.
-func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit) error {
+func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit, journal *search.Journal, out *searchOutputs) error {
 	meta, err := a.stamp(h.meta(modelName(f.model.path, h.Model.Config())), f.out)
 	if err != nil {
 		return err
 	}
-	result, runErr := a.searchWithJournal(ctx, f, h, sets.validation, meta)
+	result, runErr := a.searchWithJournal(ctx, f, h, sets.validation, meta, journal)
 	if result == nil {
 		return runErr
 	}
 	meta = spent(meta, result.Cost)
 	doc := newSearchDoc(result, audits)
-	if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
+	if runErr != nil || doc.Stopped == search.StopInterrupted {
+		return a.leavePartial(doc, result.Patch.WithMeta(meta), runErr, journal, out)
+	}
+	if err := doc.save(ctx, a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
 		return err
 	}
-	if runErr != nil {
-		return fmt.Errorf("%w; the best patch so far is in %s", runErr, f.out)
-	}
-	if doc.Stopped != search.StopInterrupted {
-		err := a.measureFound(ctx, h, result.Patch, sets, doc)
-		if errors.Is(err, context.Canceled) {
-			doc.Stopped = search.StopInterrupted
-		} else if err != nil {
-			return err
-		}
+	if err := a.measureFound(ctx, h, result.Patch, sets, doc); errors.Is(err, context.Canceled) {
+		return &interrupted{fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", f.out, a.goOn()), true}
+	} else if err != nil {
+		return err
 	}
 	if doc.validation != nil {
 		meta.Claims = []bankai.Claim{claim("validation", sets.validation, doc.validation)}
-		if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
+		if err := doc.save(ctx, a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
 			return err
 		}
 	}
 	if f.report != "" {
 		page := doc.report(a, h, f.model.path, result, result.Patch.WithMeta(meta), sets)
-		if err := writeTo(f.report, page.WriteHTML); err != nil {
+		if err := a.put(ctx, out.report, page.WriteHTML); err != nil {
 			return err
 		}
 	}
 	return a.print(doc, doc.write)
 }
 
+// openJournal opens the journal beside the output.
+func (a *app) openJournal(f *searchFlags, h *hunt) (*search.Journal, error) {
+	journal, err := search.OpenJournal(f.out+".journal", h.Facts, f.resume)
+	if err != nil {
+		return nil, err
+	}
+	a.resumable(f.out + ".journal")
+	return journal, nil
+}
+
 // searchWithJournal searches, or goes on with what the journal beside the output
-// holds. An older patch is out of the way when it returns a result. As search.Run,
-// it may return a result beside an error.
-func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set, meta bankai.Meta) (*search.Result, error) {
+// holds. As search.Run, it may return a result beside an error.
+func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set, meta bankai.Meta, journal *search.Journal) (*search.Result, error) {
 	if n := len(validation.Set); n > 0 { // room for what will be claimed, so that the file keeps to --max-bytes
 		meta.Claims = []bankai.Claim{{Name: "validation", Probes: validation.digest, Total: n, Before: n, After: n, Fixed: n, Broke: n}}
 	}
@@ -103,45 +109,33 @@ func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, va
 	if least, err := h.Start.WriteTo(io.Discard); err != nil || f.maxBytes > 0 && least > int64(f.maxBytes) {
 		return nil, cmp.Or(err, fmt.Errorf("--max-bytes %d: too few for what a patch says of itself, which takes %d without any flip", f.maxBytes, least))
 	}
-	journal, err := search.OpenJournal(f.out+".journal", h.Facts, f.resume)
-	if err != nil {
-		return nil, err
-	}
-	defer journal.Close()
-	resumed := f.resume && (journal.Len() > 0 || h.hasDrawn(f.out))
-	if f.resume && !resumed {
+	if f.resume && journal.Len() == 0 && !h.hasDrawn(f.out) {
 		a.note("nothing to resume: %s.journal begins anew", f.out)
 	}
-	result, runErr := a.run(ctx, h, validation, journal)
-	if result == nil || resumed {
-		return result, runErr
-	}
-	if err := keepOld(f.out); err != nil {
-		return nil, err
-	}
-	return result, runErr
+	return a.run(ctx, h, validation, journal)
 }
 
 // hasDrawn reports whether a vote began: its trials are in the journals of the
 // draws, not in its own.
 func (h *hunt) hasDrawn(out string) bool {
-	_, err := os.Stat(out + ".journal.draw1")
-	return h.Plan.Method == search.MethodVote && err == nil
+	return h.Plan.Method == search.MethodVote && isThere(out+".journal.draw1")
 }
 
-// save writes the patch that doc is about.
-func (d *searchDoc) save(p *bankai.Patch, path string) (err error) {
-	d.out, err = writePatch(p, path)
-	d.Patch, d.Flips, d.Bits, d.Bytes = d.out.path, d.out.flips, d.out.bits, d.out.bytes
-	return err
-}
-
-// keepOld renames a patch that is in the way of a new one, since it may be the
-// work of hours.
-func keepOld(path string) error {
-	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return unwritable(path, err)
+// save writes the patch that doc is about, and records that this run wrote it: only
+// another run's patch is worth keeping when the run writes the next one.
+func (d *searchDoc) save(ctx context.Context, a *app, p *bankai.Patch, journal *search.Journal, o *durable.Output) (err error) {
+	if old, err := bankai.ReadFile(o.Path); err == nil {
+		if _, ours := journal.Written(old); ours {
+			o.Adopt()
+		}
 	}
+	if err := journal.Wrote(p, d.Fitness); err != nil { // before it is written, or a kill between the two would make it another run's
+		return err
+	}
+	if d.out, err = a.putPatch(ctx, o, p); err != nil {
+		return err
+	}
+	d.Patch, d.Flips, d.Bits, d.Bytes = d.out.path, d.out.flips, d.out.bits, d.out.bytes
 	return nil
 }
 
@@ -173,7 +167,7 @@ func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets s
 }
 
 func (d *searchDoc) write(w io.Writer) {
-	validation, controls, perplexity, next := "", "", "", ""
+	validation, controls, perplexity := "", "", ""
 	if d.validation != nil {
 		validation = d.validation.Verdict()
 	}
@@ -183,9 +177,6 @@ func (d *searchDoc) write(w io.Writer) {
 	if d.Perplexity != nil {
 		perplexity = fmt.Sprintf("%.4g before, %.4g after", d.Perplexity.Before, d.Perplexity.After)
 	}
-	if d.Stopped == search.StopInterrupted {
-		next = "the best patch so far is written; the same command with --resume goes on"
-	}
 	writeFacts(w,
 		fact{"stopped", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.Stopped, many(d.Steps, "candidate"), d.Accepted, d.Screened)},
 		fact{"cost", fmt.Sprintf("%s, %.0f forward-pass equivalents", evaluate.Elapsed(d.Cost.Seconds), d.Cost.ForwardEquivalents)},
@@ -194,8 +185,7 @@ func (d *searchDoc) write(w io.Writer) {
 		fact{"controls", controls},
 		fact{"perplexity", perplexity},
 		fact{"warning", d.Warning},
-		fact{"patch", d.out.String()},
-		fact{"interrupted", next})
+		fact{"patch", d.where()})
 	if d.Flips == 0 && d.Stopped != search.StopInterrupted {
 		fmt.Fprintln(w, "\nNo flip made things better: the patch is empty. Try more --steps, other --proj, fewer --controls or another --seed.")
 	}

@@ -1,14 +1,14 @@
 package weights
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"bankai"
-	"bankai/internal/atomicfile"
+	"bankai/internal/durable"
 	"bankai/internal/gguf"
 )
 
@@ -20,28 +20,40 @@ import (
 // out is never half a file; on any error nothing is left behind. out must not be
 // the model itself.
 func (f *File) Bake(out string, patches ...*bankai.Patch) error {
-	var flips []bankai.Flip
-	for _, p := range patches {
-		list, err := f.Check(p)
-		if err != nil {
-			return err
-		}
-		flips = append(flips, list...)
-	}
 	if f.isPart(out) {
 		return fmt.Errorf("%s: is the model itself: choose another file for the patched copy", out)
 	}
-	return atomicfile.Write(out, func(file *os.File) error { return f.writeBaked(file, flips) })
+	flips, err := f.checkAll(patches)
+	if err != nil {
+		return err
+	}
+	return durable.Write(context.Background(), out, func(file durable.File) error { return f.writeBaked(file, flips) })
 }
 
-// writer is what writeBaked needs of a file.
-type writer interface {
-	io.Writer
-	io.WriterAt
+// BakeInto is Bake for a file that is open, is empty, and may be left half written
+// on errors.
+func (f *File) BakeInto(w durable.File, patches ...*bankai.Patch) error {
+	flips, err := f.checkAll(patches)
+	if err != nil {
+		return err
+	}
+	return f.writeBaked(w, flips)
+}
+
+// checkAll checks patches, and lists their flips.
+func (f *File) checkAll(patches []*bankai.Patch) (flips []bankai.Flip, err error) {
+	for _, p := range patches {
+		list, err := f.Check(p)
+		if err != nil {
+			return nil, err
+		}
+		flips = append(flips, list...)
+	}
+	return flips, nil
 }
 
 // writeBaked writes the whole model and then inverts the bits in the file.
-func (f *File) writeBaked(w writer, flips []bankai.Flip) error {
+func (f *File) writeBaked(w durable.File, flips []bankai.Flip) error {
 	kvs := slices.DeleteFunc(slices.Clone(f.parts[0].KVs), func(kv gguf.KV) bool { return strings.HasPrefix(kv.Key, "split.") })
 	var tensors []gguf.Tensor
 	for _, p := range f.parts {
