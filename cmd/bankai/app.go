@@ -32,7 +32,7 @@ type app struct {
 
 	mu      sync.Mutex // for what follows, which tells what an interruption leaves
 	written []string
-	journal string // that keeps the work
+	journal string     // that keeps the work
 	ending  sync.Mutex // held by whoever says how the program ends
 }
 

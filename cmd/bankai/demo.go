@@ -125,7 +125,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 	if d.found.Stopped == search.StopInterrupted {
 		return d.leave()
 	}
-	if err := d.write(ctx); err != nil { // at once, so that it is not lost
+	if err := d.write(); err != nil { // at once, so that it is not lost
 		return err
 	}
 	if err := d.measure(ctx); errors.Is(err, context.Canceled) {
@@ -135,7 +135,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 		return err
 	}
 	d.tell()
-	if err := d.write(ctx); err != nil {
+	if err := d.write(); err != nil {
 		return err
 	}
 	return a.print(d.doc(), d.last)
@@ -162,7 +162,7 @@ func (d *demoRun) leave() error {
 	}
 	if d.files.path == "" { // nothing was written before the interruption
 		d.setAside()
-		if err := d.write(context.Background()); err != nil {
+		if err := d.write(); err != nil {
 			return err
 		}
 	}

@@ -143,7 +143,8 @@ func (d *demoRun) checkOutputs() error {
 }
 
 // write leaves the three files. What an earlier demo found is kept under a number.
-func (d *demoRun) write(ctx context.Context) error {
+func (d *demoRun) write() error {
+	ctx := context.Background() // an interruption must not part what belongs together
 	meta := spent(d.hunt.meta(demoName), d.found.Cost)
 	for _, i := range []int{atHeldOut, atUnseen} {
 		if i < len(d.results) {

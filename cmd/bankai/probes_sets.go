@@ -152,6 +152,9 @@ func without(set probe.Set, indices []int) probe.Set {
 
 // write writes the sets that have probes.
 func (s *splitting) write(ctx context.Context) error {
+	if err := os.MkdirAll(s.flags.dir, 0o777); err != nil {
+		return unwritable(s.flags.dir, err)
+	}
 	for _, role := range splitRoles {
 		set := s.sets[role]
 		if len(set) == 0 {

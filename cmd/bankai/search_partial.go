@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -78,7 +77,6 @@ func (a *app) placePartial(doc *searchDoc, p *bankai.Patch, journal *search.Jour
 	if p.Len() == 0 {
 		return "", nil
 	}
-	ctx := context.Background() // that of the run has ended
 	for _, o := range []*durable.Output{out.patch, out.aside} {
 		if isThere(o.Path) {
 			old, err := bankai.ReadFile(o.Path)
@@ -93,7 +91,7 @@ func (a *app) placePartial(doc *searchDoc, p *bankai.Patch, journal *search.Jour
 				continue
 			}
 		}
-		return o.Path, doc.save(ctx, a, p, journal, o)
+		return o.Path, doc.save(a, p, journal, o)
 	}
 	return "", errors.New("there is no place for it")
 }

@@ -66,7 +66,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	if runErr != nil || doc.Stopped == search.StopInterrupted {
 		return a.leavePartial(doc, result.Patch.WithMeta(meta), runErr, journal, out)
 	}
-	if err := doc.save(ctx, a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
+	if err := doc.save(a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
 		return err
 	}
 	if err := a.measureFound(ctx, h, result.Patch, sets, doc); errors.Is(err, context.Canceled) {
@@ -76,7 +76,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	}
 	if doc.validation != nil {
 		meta.Claims = []bankai.Claim{claim("validation", sets.validation, doc.validation)}
-		if err := doc.save(ctx, a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
+		if err := doc.save(a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func (h *hunt) hasDrawn(out string) bool {
 
 // save writes the patch that doc is about, and records that this run wrote it: only
 // another run's patch is worth keeping when the run writes the next one.
-func (d *searchDoc) save(ctx context.Context, a *app, p *bankai.Patch, journal *search.Journal, o *durable.Output) (err error) {
+func (d *searchDoc) save(a *app, p *bankai.Patch, journal *search.Journal, o *durable.Output) (err error) {
 	if old, err := bankai.ReadFile(o.Path); err == nil {
 		if _, ours := journal.Written(old); ours {
 			o.Adopt()
@@ -132,7 +132,7 @@ func (d *searchDoc) save(ctx context.Context, a *app, p *bankai.Patch, journal *
 	if err := journal.Wrote(p, d.Fitness); err != nil { // before it is written, or a kill between the two would make it another run's
 		return err
 	}
-	if d.out, err = a.putPatch(ctx, o, p); err != nil {
+	if d.out, err = a.putPatch(context.Background(), o, p); err != nil {
 		return err
 	}
 	d.Patch, d.Flips, d.Bits, d.Bytes = d.out.path, d.out.flips, d.out.bits, d.out.bytes

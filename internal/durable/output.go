@@ -120,13 +120,14 @@ func (o *Output) Write(ctx context.Context, write func(f File) error) error {
 	if err == nil && o.streams(info) {
 		return o.writeThrough(ctx, write)
 	}
-	keep := false
 	if err == nil {
 		if err := isFile(o.Path, info); err != nil {
 			return err
 		}
-		mine := o.mine != nil && os.SameFile(info, o.mine)
-		keep = !mine && (o.Keep || o.seen == nil || !os.SameFile(info, o.seen))
+	}
+	keep := func(old fs.FileInfo) bool {
+		mine := o.mine != nil && os.SameFile(old, o.mine)
+		return !mine && (o.Keep || o.seen == nil || !os.SameFile(old, o.seen))
 	}
 	if err := o.disk.replace(ctx, o.Path, keep, write); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // File is a file that is being written.
@@ -34,12 +35,12 @@ type File interface {
 // A program that is killed leaves a file named bankai-XXXXXXXX.tmp behind, which
 // the next one that writes into the folder removes.
 func Write(ctx context.Context, path string, write func(f File) error) error {
-	return disk{}.replace(ctx, path, false, write)
+	return disk{}.replace(ctx, path, nil, write)
 }
 
-// replace is Write. With keep, an older file stays under the next free number,
-// and is left alone if it has the same bytes.
-func (d disk) replace(ctx context.Context, path string, keep bool, write func(f File) error) error {
+// replace is Write. What is in the way is kept under the next free number if keep,
+// which may be nil, says so; a file of the same bytes is then left as it is.
+func (d disk) replace(ctx context.Context, path string, keep func(old fs.FileInfo) bool, write func(f File) error) error {
 	t, err := d.temp(path)
 	if err != nil {
 		return named(path, err)
@@ -48,20 +49,45 @@ func (d disk) replace(ctx context.Context, path string, keep bool, write func(f 
 	if err := write(guarded{ctx, t.File}); err != nil {
 		return named(path, err)
 	}
-	if keep {
-		if equal, err := sameBytes(t.File, path); err != nil || equal {
-			return named(path, err)
-		}
-	}
 	if err := d.sync(t.File); err != nil { // a full disk may show only now
 		return named(path, err)
 	}
-	if keep {
-		if _, err := d.keep(path); err != nil {
+	if keep != nil {
+		// From the look at what is there until it is replaced, nobody else may replace it.
+		unlock, err := d.lockFolder(path)
+		if err != nil {
 			return named(path, err)
+		}
+		defer unlock()
+		if old, err := os.Lstat(path); err == nil && keep(old) {
+			if equal, err := sameBytes(t.File, path); err != nil || equal {
+				return named(path, err)
+			}
+			if _, err := d.keep(path); err != nil {
+				return named(path, err)
+			}
 		}
 	}
 	return named(path, t.place(path))
+}
+
+// lockFolder waits until no other process is replacing a file in the folder of path.
+// Where a folder cannot be locked, it does nothing.
+func (d disk) lockFolder(path string) (unlock func(), err error) {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return func() {}, nil
+	}
+	for {
+		if err := d.before("lock"); err != nil {
+			folder.Close()
+			return nil, err
+		}
+		if locked, err := tryLock(folder); locked || err != nil {
+			return func() { folder.Close() }, nil
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // guarded is a file that takes no more when ctx ends.
@@ -198,10 +224,13 @@ func (t *temp) place(path string) error {
 			return err
 		}
 	}
+	if err := t.disk.before("place"); err != nil {
+		return err
+	}
 	unfinished.Lock()
 	err := errEnded
 	if !unfinished.ended {
-		err = t.disk.rename(t.name, path)
+		err = os.Rename(t.name, path)
 	}
 	if err == nil {
 		t.gone = true
