@@ -3,6 +3,7 @@ package bankai
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"bankai/internal/atomicfile"
+	"bankai/internal/durable"
 )
 
 // maxFile bounds the size of a patch file, in bytes. A file of MaxFlips flips
@@ -76,7 +77,7 @@ func (p *Patch) WriteFile(path string) error {
 	default:
 		return fmt.Errorf("%s: a patch file's name ends in .bankai (compact) or .json", path)
 	}
-	return atomicfile.Write(path, func(f *os.File) error {
+	return durable.Write(context.Background(), path, func(f durable.File) error {
 		buffered := bufio.NewWriter(f)
 		if err := write(buffered); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 // layers is the structure of the project: a package imports only packages of
 // lower layers.
 var layers = map[string]int{
-	"internal/atomicfile":  -1, // writing files whole or not at all
+	"internal/durable":     -1, // files whole or not at all, journals
 	"internal/mapped":      -1, // files as memory
 	"bankai":               0,  // the vocabulary: digests, flips, patches
 	"probe":                0,  // what is asked, and when an answer is right

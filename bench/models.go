@@ -1,12 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 
-	"bankai/internal/atomicfile"
+	"bankai/internal/durable"
 	"bankai/internal/gguf"
 	"bankai/internal/testmodel"
 )
@@ -34,7 +35,7 @@ func (m model) file(dir string) (path string, size int64, err error) {
 	info, err := os.Stat(path)
 	if os.IsNotExist(err) {
 		progress("writing %s", path)
-		if err = atomicfile.Write(path, m.write); err == nil {
+		if err = durable.Write(context.Background(), path, m.write); err == nil {
 			info, err = os.Stat(path)
 		}
 		debug.FreeOSMemory() // the engines will want it
@@ -46,7 +47,7 @@ func (m model) file(dir string) (path string, size int64, err error) {
 }
 
 // write writes the model as a GGUF file.
-func (m model) write(f *os.File) error {
+func (m model) write(f durable.File) error {
 	t := testmodel.Published(m.shape, 1)
 	t.Set("general.name", gguf.String("random "+m.name))
 	return gguf.Write(f, t.KVs, t.Tensors)

@@ -1,14 +1,11 @@
 package experiment
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
+
+	"bankai/internal/durable"
 )
 
 // Journal is a file that holds what an experiment has done: a line that says
@@ -17,7 +14,7 @@ import (
 type Journal struct {
 	path  string
 	facts []Fact
-	file  *os.File // nil until there is something to write, unless it is resumed
+	file  *durable.Journal
 	held  map[string]json.RawMessage
 	added int
 }
@@ -42,107 +39,58 @@ type journalLine struct {
 
 const (
 	journalKind    = "bankai experiment"
+	journalBegin   = `{"journal":"bankai experiment"`
 	journalVersion = 1
 )
 
 // OpenJournal opens or begins the journal of an experiment. With resume, what
 // the file holds counts, and must be of the same facts; otherwise a file that is
-// there is kept as path.old, and a new one begins, once the first piece is done.
+// there is kept under the next free number (path.1), and a new one begins, once
+// the first piece is done.
 func OpenJournal(path string, facts []Fact, resume bool) (*Journal, error) {
 	j := &Journal{path: path, facts: facts, held: map[string]json.RawMessage{}}
-	if !resume {
-		return j, nil
+	var err error
+	j.file, err = durable.OpenJournal(path, durable.Format{
+		What: "the journal of an experiment", Begin: journalBegin, Header: j.checkHead, Record: j.take,
+	}, journalHead{journalKind, journalVersion, facts}, resume)
+	if err != nil {
+		return nil, err
 	}
-	return j, j.open()
+	return j, nil
 }
 
-// open opens the file and takes in what it holds.
-func (j *Journal) open() error {
-	f, err := os.OpenFile(j.path, os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return err
+// take takes in a line about a piece of work.
+func (j *Journal) take(line []byte) error {
+	var l journalLine
+	if err := json.Unmarshal(line, &l); err != nil || l.Key == "" || l.Value == nil {
+		return errors.New("it is no piece of an experiment")
 	}
-	j.file = f
-	if err := j.begin(j.path, j.facts); err != nil {
-		j.file = nil
-		return errors.Join(err, f.Close())
-	}
+	j.held[l.Key] = l.Value
 	return nil
 }
 
-// begin reads what the file holds, or writes the head of an empty one.
-func (j *Journal) begin(path string, facts []Fact) error {
-	data, err := io.ReadAll(j.file)
-	if err != nil {
-		return err
-	}
-	whole := data[:bytes.LastIndexByte(data, '\n')+1]
-	if err := j.read(path, whole, facts); err != nil {
-		return err
-	}
-	if err := j.file.Truncate(int64(len(whole))); err != nil {
-		return err
-	}
-	if _, err := j.file.Seek(int64(len(whole)), io.SeekStart); err != nil {
-		return err
-	}
-	if len(whole) > 0 {
-		return nil
-	}
-	return j.write(journalHead{journalKind, journalVersion, facts})
-}
-
-// read takes in the whole lines of a journal.
-func (j *Journal) read(path string, data []byte, facts []Fact) error {
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, len(data)+1)
-	for n := 1; lines.Scan(); n++ {
-		if n == 1 {
-			if err := checkHead(path, lines.Bytes(), facts); err != nil {
-				return err
-			}
-			continue
-		}
-		var l journalLine
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil || l.Key == "" || l.Value == nil {
-			return fmt.Errorf("%s, line %d: is no piece of an experiment: run without --resume to begin anew", path, n)
-		}
-		j.held[l.Key] = l.Value
-	}
-	return lines.Err()
-}
-
 // checkHead refuses the journal of something else.
-func checkHead(path string, line []byte, facts []Fact) error {
+func (j *Journal) checkHead(line []byte) error {
 	var h journalHead
-	if json.Unmarshal(line, &h) != nil || h.Journal != journalKind {
-		return fmt.Errorf("%s: is not the journal of an experiment: give another folder", path)
+	if json.Unmarshal(line, &h) != nil {
+		return errors.New("has a damaged header: run without --resume to begin anew")
 	}
 	if h.Version != journalVersion {
-		return fmt.Errorf("%s: has version %d, this program writes %d: run without --resume to begin anew", path, h.Version, journalVersion)
+		return fmt.Errorf("has version %d, this program writes %d: run without --resume to begin anew", h.Version, journalVersion)
 	}
 	was := map[string]string{}
 	for _, f := range h.Facts {
 		was[f.Name] = f.Value
 	}
-	for _, f := range facts {
+	for _, f := range j.facts {
 		if was[f.Name] != f.Value {
-			return fmt.Errorf("%s: was begun with another %s (%q, now %q): run without --resume to begin anew", path, f.Name, was[f.Name], f.Value)
+			return fmt.Errorf("was begun with another %s (%q, now %q): run without --resume to begin anew", f.Name, was[f.Name], f.Value)
 		}
 	}
-	if len(h.Facts) != len(facts) {
-		return fmt.Errorf("%s: is of another experiment: run without --resume to begin anew", path)
+	if len(h.Facts) != len(j.facts) {
+		return errors.New("is of another experiment: run without --resume to begin anew")
 	}
 	return nil
-}
-
-func (j *Journal) write(v any) error {
-	line, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = j.file.Write(append(line, '\n'))
-	return err
 }
 
 // find reports whether a piece is done, and reads its result into v.
@@ -164,16 +112,11 @@ func (j *Journal) add(key string, v any) error {
 	if err != nil {
 		return err
 	}
-	if j.file == nil {
-		if err := os.Rename(j.path, j.path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := j.open(); err != nil {
-			return err
-		}
+	if err := j.file.Append(journalLine{key, value}); err != nil {
+		return err
 	}
 	j.added++
-	return j.write(journalLine{key, value})
+	return nil
 }
 
 // Len is the number of pieces of work that it holds.
@@ -184,9 +127,9 @@ func (j *Journal) Len() int {
 	return len(j.held) + j.added
 }
 
-// Close closes the file.
+// Close writes everything to disk and closes the file.
 func (j *Journal) Close() error {
-	if j == nil || j.file == nil {
+	if j == nil {
 		return nil
 	}
 	return j.file.Close()

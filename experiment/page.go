@@ -11,18 +11,22 @@ import (
 	"bankai/internal/chart"
 )
 
+// Generator is what a page says that it was made by, after the program's name.
+const Generator = "experiment"
+
 //go:embed page.html
 var pageHTML string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"style":   func() template.CSS { return template.CSS(evaluate.Style + chart.Style) },
-	"svg":     func(c chart.Chart) (template.HTML, error) { return c.Inline() },
-	"text":    text,
-	"words":   func(t Table, column int) bool { return t.isText(column) },
-	"elapsed": evaluate.Elapsed,
-	"of":      func(t Table, row []any) tableRow { return tableRow{t, row} },
-	"head":    func(rows [][]any) [][]any { return rows[:min(len(rows), pageRows)] },
-	"rest":    func(rows [][]any) [][]any { return rows[min(len(rows), pageRows):] },
+	"generator": func() string { return "bankai " + Generator },
+	"style":     func() template.CSS { return template.CSS(evaluate.Style + chart.Style) },
+	"svg":       func(c chart.Chart) (template.HTML, error) { return c.Inline() },
+	"text":      text,
+	"words":     func(t Table, column int) bool { return t.isText(column) },
+	"elapsed":   evaluate.Elapsed,
+	"of":        func(t Table, row []any) tableRow { return tableRow{t, row} },
+	"head":      func(rows [][]any) [][]any { return rows[:min(len(rows), pageRows)] },
+	"rest":      func(rows [][]any) [][]any { return rows[min(len(rows), pageRows):] },
 }).Parse(pageHTML))
 
 // pageRows is how many rows of a table a page shows at once.

@@ -90,11 +90,12 @@ func TestJournalRefuses(t *testing.T) {
 	for _, c := range []struct{ name, file, want string }{
 		{"text", "hello\n", "is not the journal of an experiment"},
 		{"search", `{"journal":"bankai search","version":3}` + "\n", "is not the journal of an experiment"},
+		{"no line (review B7)", "x", "is not the journal of an experiment"},
 		{"version", strings.Replace(head, ":1", ":9", 1), "has version 9, this program writes 1"},
 		{"facts", strings.Replace(head, "def", "xyz", 1), `was begun with another text ("xyz", now "def")`},
 		{"more facts", strings.Replace(head, `[`, `[{"name":"window","value":"9"},`, 1), "is of another experiment"},
-		{"line", head + "{}\n", "line 2: is no piece of an experiment"},
-		{"value", head + `{"key":"a"}` + "\n", "line 2: is no piece of an experiment"},
+		{"line", head + "{}\n{}\n", "line 2 is damaged (it is no piece of an experiment"},
+		{"value", head + `{"key":"a"}` + "\n\n", "line 2 is damaged (it is no piece of an experiment"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.journal")
@@ -128,7 +129,7 @@ func TestJournalKeepsTheOld(t *testing.T) {
 			}
 		}
 	}
-	old, err := os.ReadFile(path + ".old")
+	old, err := os.ReadFile(path + ".1")
 	if err != nil || !strings.Contains(string(old), `"value":"1"`) {
 		t.Errorf("%s, %v", old, err)
 	}

@@ -2,22 +2,19 @@ package experiment
 
 import (
 	"io"
-	"os"
 	"path/filepath"
-
-	"bankai/internal/atomicfile"
 )
 
 // Save writes a result into a folder: as JSON, as a page, each of its tables as
-// CSV and each of its charts as SVG and PNG. It returns the files' names. A file
-// that is there is replaced as a whole.
-func Save(dir string, r Result) ([]string, error) {
+// CSV and each of its charts as SVG and PNG, each by a call of put. It returns the
+// files' names.
+func Save(dir string, r Result, put func(path string, write func(io.Writer) error) error) ([]string, error) {
 	p := r.Present()
 	name := r.Head().Experiment
 	var files []string
 	write := func(name string, write func(io.Writer) error) error {
 		path := filepath.Join(dir, name)
-		if err := atomicfile.Write(path, func(f *os.File) error { return write(f) }); err != nil {
+		if err := put(path, write); err != nil {
 			return err
 		}
 		files = append(files, path)

@@ -3,6 +3,8 @@ package experiment
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -150,11 +152,20 @@ func somePerplexity() *Perplexity {
 	return p
 }
 
+// putFile writes a file plainly.
+func putFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
+
 // What is written can be read again, and shows the same.
 func TestResultsGoThroughFiles(t *testing.T) {
 	dir := t.TempDir()
 	p := somePerplexity()
-	files, err := Save(dir, p)
+	files, err := Save(dir, p, putFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +195,7 @@ func sameFiles(t *testing.T, a, b Result) {
 	var files [2][]string
 	for i, r := range []Result{a, b} {
 		var err error
-		if files[i], err = Save(dirs[i], r); err != nil {
+		if files[i], err = Save(dirs[i], r, putFile); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,26 +1,20 @@
 package search
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"strings"
-	"time"
 
 	"bankai"
+	"bankai/internal/durable"
 )
-
-// syncEvery bounds how much of a journal a power failure can take.
-const syncEvery = 2 * time.Second
 
 // Journal is the record of a run: a text file of JSON lines, the first one
 // saying which run it is, then one line for each trial with its score to the
-// bit and the decision on it, for each forecast and for each look at the watched
-// answers. It is only ever appended to, and stays when the run is done.
+// bit and the decision on it, for each forecast, for each look at the watched
+// answers and for each time the patch was written. It is only ever appended to,
+// by one process at a time, and stays when the run is done.
 //
 // To resume a run is to run it again with its journal. Strategies are
 // deterministic and evaluators are pure, so the run asks the same questions in
@@ -30,14 +24,16 @@ const syncEvery = 2 * time.Second
 // sure that the evaluator still gives the same bits.
 type Journal struct {
 	path    string
-	file    *os.File
+	file    *durable.Journal
+	run     []Fact
 	trials  map[trialKey]knownScore
 	futures map[futureKey]knownFuture
 	looks   map[lookKey][]bool
-	seconds float64 // the time that what was read from the file took
-	synced  time.Time
+	written map[bankai.Digest]float64 // fitness of the patches that the run wrote to files, by content
+	seconds float64                   // the time that what was read from the file took
 
 	resume bool
+	whole  *Journal // the journal that this one is of a part of, or nil
 	parts  []*Journal
 }
 
@@ -90,57 +86,49 @@ func (e *MismatchError) Error() string {
 // A last line that was cut off by a crash is dropped. If there is no file, the
 // journal begins empty: [Journal.Len] tells.
 //
-// Not to resume is to begin a new journal. A file that is already there is kept
-// beside it under the name path.old, since it may hold hours of work.
+// Not to resume is to begin a new journal. One that is already there is kept
+// beside it under the next free number (path.1), since it may hold hours of work,
+// but not before the new run has something to record.
 func OpenJournal(path string, run []Fact, resume bool) (*Journal, error) {
-	if !resume {
-		if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("journal: %w", err)
-		}
-	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
-	}
 	j := &Journal{
-		path: path, file: file, resume: resume,
+		path: path, run: run, resume: resume, written: map[bankai.Digest]float64{},
 		trials: map[trialKey]knownScore{}, futures: map[futureKey]knownFuture{}, looks: map[lookKey][]bool{},
 	}
-	if err := j.read(run); err != nil {
-		return nil, errors.Join(err, file.Close())
+	var err error
+	j.file, err = durable.OpenJournal(path, durable.Format{
+		What: "the journal of a search", Begin: headerBegin, Header: j.checkHeader, Record: j.take,
+	}, header{journalVersion, run}, resume)
+	if m := (*MismatchError)(nil); errors.As(err, &m) {
+		return nil, m
+	} else if err != nil {
+		return nil, err
 	}
 	return j, nil
 }
 
-// read loads the file, cuts off a torn end, and writes the header if there is none.
-func (j *Journal) read(run []Fact) error {
-	data, err := io.ReadAll(j.file)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
+// checkHeader refuses the journal of another run.
+func (j *Journal) checkHeader(line []byte) error {
+	var h header
+	if json.Unmarshal(line, &h) != nil {
+		return errors.New("has a damaged header: start anew without resuming")
 	}
-	content, err := parseJournal(data)
-	if err != nil {
-		return fmt.Errorf("%s: %w", j.path, err)
+	if h.Version < journalOldest || h.Version > journalVersion {
+		return fmt.Errorf("has journal version %d, this program writes %d: start anew without resuming", h.Version, journalVersion)
 	}
-	if content.size > 0 {
-		if d := differences(content.run, run); len(d) > 0 {
-			return &MismatchError{Path: j.path, Differs: d}
-		}
+	if d := differences(h.Run, j.run); len(d) > 0 {
+		return &MismatchError{Path: j.path, Differs: d}
 	}
-	if err := j.file.Truncate(int64(content.size)); err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	if _, err := j.file.Seek(int64(content.size), io.SeekStart); err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	if content.size == 0 {
-		return j.write(header{Version: journalVersion, Run: run})
-	}
-	for _, r := range content.records {
+	return nil
+}
+
+// take takes in a line of the file.
+func (j *Journal) take(line []byte) error {
+	r, err := parseRecord(line)
+	if err == nil {
 		j.know(r)
 		j.seconds = max(j.seconds, float64(r.Seconds))
 	}
-	return nil
+	return err
 }
 
 // know takes in what a record says.
@@ -159,6 +147,17 @@ func (j *Journal) know(r record) {
 		}
 		j.looks[lookKey{r.On, r.Look.Of}] = right
 	}
+	if r.Written != nil {
+		j.written[r.On] = float64(*r.Written)
+	}
+}
+
+// name is the path, for errors.
+func (j *Journal) name() string {
+	if j == nil {
+		return "the run"
+	}
+	return j.path
 }
 
 // Len returns the number of trials the journal held when it was opened and has
@@ -170,14 +169,30 @@ func (j *Journal) Len() int { return len(j.trials) }
 func (j *Journal) Part(name string, run []Fact) (*Journal, error) {
 	p, err := OpenJournal(j.path+"."+name, run, j.resume)
 	if err == nil {
+		p.whole = j
 		j.parts = append(j.parts, p)
 	}
 	return p, err
 }
 
-// Close writes everything to disk and closes the file, and those of the parts.
+// Wrote records that the patch was written to a file.
+func (j *Journal) Wrote(p *bankai.Patch, fitness float64) error {
+	r := newRecord(p, j.seconds)
+	r.Written = (*number)(&fitness)
+	return j.append(r)
+}
+
+// Written tells whether the run, as far as the journal knows, wrote a patch of p's
+// content to a file, and which fitness that patch had.
+func (j *Journal) Written(p *bankai.Patch) (fitness float64, ok bool) {
+	fitness, ok = j.written[p.ContentDigest()]
+	return fitness, ok
+}
+
+// Close writes everything to disk and closes the file, and those of the parts. It
+// may be called twice.
 func (j *Journal) Close() error {
-	err := errors.Join(j.file.Sync(), j.file.Close())
+	err := j.file.Close()
 	for _, p := range j.parts {
 		err = errors.Join(err, p.Close())
 	}
@@ -215,91 +230,22 @@ func (j *Journal) append(records ...record) error {
 	if j == nil || len(records) == 0 {
 		return nil
 	}
-	lines := make([]any, len(records))
-	for i, r := range records {
-		j.know(r)
-		lines[i] = r
-	}
-	return j.write(lines...)
-}
-
-func (j *Journal) write(lines ...any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	for _, l := range lines {
-		if err := enc.Encode(l); err != nil {
+	if j.whole != nil { // whose facts must be those of the run that resumes the part
+		if err := j.whole.file.Begin(); err != nil {
 			return fmt.Errorf("journal: %w", err)
 		}
 	}
-	if _, err := j.file.Write(b.Bytes()); err != nil {
+	lines := make([]any, len(records))
+	for i, r := range records {
+		lines[i] = r
+	}
+	if err := j.file.Append(lines...); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	if time.Since(j.synced) < syncEvery {
-		return nil
-	}
-	j.synced = time.Now()
-	if err := j.file.Sync(); err != nil {
-		return fmt.Errorf("journal: %w", err)
+	for _, r := range records {
+		j.know(r)
 	}
 	return nil
-}
-
-// content is what a journal file holds.
-type content struct {
-	run     []Fact
-	records []record
-	size    int // bytes up to a torn end, 0 if the header is torn already
-}
-
-// parseJournal reads a journal. What follows the last newline was torn off by a
-// crash and is left out, as is a last line that makes no sense: a power failure
-// can leave a hole of zeros. Nonsense anywhere else is an error.
-func parseJournal(data []byte) (content, error) {
-	var c content
-	for number := 1; ; number++ {
-		line, rest, complete := bytes.Cut(data[c.size:], []byte("\n"))
-		if !complete {
-			if number == 1 && !isTornHeader(line) {
-				return c, errors.New("is not a search journal: choose another name for the output")
-			}
-			return c, nil
-		}
-		if err := c.add(number, line); err != nil {
-			if number > 1 && len(rest) == 0 {
-				return c, nil
-			}
-			return c, err
-		}
-		c.size += len(line) + 1
-	}
-}
-
-// add takes one line in.
-func (c *content) add(number int, line []byte) error {
-	if number == 1 {
-		var h header
-		if json.Unmarshal(line, &h) != nil || h.Version == 0 {
-			return errors.New("is not a search journal: choose another name for the output")
-		}
-		if h.Version != journalVersion {
-			return fmt.Errorf("has journal version %d, this program writes %d: start anew without resuming", h.Version, journalVersion)
-		}
-		c.run = h.Run
-		return nil
-	}
-	r, err := parseRecord(line)
-	if err != nil {
-		return fmt.Errorf("line %d is damaged (%v): start anew without resuming", number, err)
-	}
-	c.records = append(c.records, r)
-	return nil
-}
-
-// isTornHeader reports whether b can be the beginning of a header's line.
-func isTornHeader(b []byte) bool {
-	begin := []byte(`{"bankai_search_journal":`)
-	n := min(len(b), len(begin))
-	return bytes.Equal(b[:n], begin[:n])
 }
 
 // differences compares what two runs are decided by, in the order of b.

@@ -173,8 +173,83 @@ func TestANewRunKeepsTheOldJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	recorded(t, path, false, context.Background(), search.Config{Steps: 3}, nil)
-	if kept, err := os.ReadFile(path + ".old"); err != nil || !bytes.Equal(kept, old) {
+	if kept, err := os.ReadFile(path + ".1"); err != nil || !bytes.Equal(kept, old) {
 		t.Errorf("the old journal became %q, error %v", kept, err)
+	}
+}
+
+// Two starts by mistake lose nothing: a run without anything to record leaves the
+// journal alone (review B5).
+func TestARunWithoutRecordsChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	recorded(t, path, false, context.Background(), search.Config{Steps: 9}, nil)
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		j, err := search.OpenJournal(path, nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, old) {
+		t.Errorf("the journal became %q, error %v", now, err)
+	}
+}
+
+// A look whose answers are more or fewer than the others' is damage, not a panic
+// (review B20).
+func TestALookOfAnotherLength(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	run := func(resume bool) (*search.Result, error) {
+		ev, st := newLandscape(), greedy(t, search.Group, 11)
+		j, err := search.OpenJournal(path, search.Identity(empty(), ev, st), resume)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close()
+		watch := &search.Watch{Of: "x", Every: 1e-9, Answers: func(context.Context, *bankai.Patch) ([]bool, error) { return []bool{true, false, true}, nil }}
+		return search.Run(context.Background(), ev, st, empty(), search.Config{Steps: 30, Journal: j, Watch: watch})
+	}
+	r, err := run(false)
+	if err != nil || len(r.Looks) < 2 {
+		t.Fatalf("%d looks, %v", len(r.Looks), err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := []byte(`"right":"101"`)
+	at := bytes.LastIndex(data, whole)
+	cut := slices.Concat(data[:at], []byte(`"right":"10"`), data[at+len(whole):])
+	if err := os.WriteFile(path, cut, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(true); err == nil || !strings.Contains(err.Error(), "holds looks at 3 and at 2 answers of one set") || !strings.Contains(err.Error(), path) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Journals of the version before are read: they do not say what was written.
+func TestTheVersionBefore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	want, _ := recorded(t, path, false, context.Background(), search.Config{Steps: 9}, nil)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := bytes.Replace(data, []byte(`{"bankai_search_journal":4,`), []byte(`{"bankai_search_journal":3,`), 1)
+	if err := os.WriteFile(path, old, 0o666); err != nil || bytes.Equal(old, data) {
+		t.Fatal("the header is not of version 4", err)
+	}
+	got, scored := recorded(t, path, true, context.Background(), search.Config{Steps: 9}, nil)
+	same(t, "resumed", got, want)
+	if scored != 0 {
+		t.Errorf("%d moves scored again", scored)
 	}
 }
 
@@ -205,10 +280,10 @@ func TestWhatIsNoJournalIsLeftAlone(t *testing.T) {
 	facts := []search.Fact{{Name: "seed", Value: "1"}}
 	header := `{"bankai_search_journal":3,"run":[{"name":"seed","value":"1"}]}` + "\n"
 	for _, c := range []struct{ content, want string }{
-		{"my diary", "is not a search journal"},
-		{"my diary\n", "is not a search journal"},
-		{"{}\n", "is not a search journal"},
-		{`{"bankai_search_journal":9}` + "\n", "has journal version 9, this program writes 3"},
+		{"my diary", "is not the journal of a search"},
+		{"my diary\n", "is not the journal of a search"},
+		{"{}\n", "is not the journal of a search"},
+		{`{"bankai_search_journal":9}` + "\n", "has journal version 9, this program writes 4"},
 		{header + "oops\n{}\n", "line 2 is damaged"},
 		{header + `{"on":"12"}` + "\n{}\n", "line 2 is damaged"},
 		{header + `{"cost":"many"}` + "\n{}\n", "line 2 is damaged"},

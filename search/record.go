@@ -11,8 +11,15 @@ import (
 	"bankai"
 )
 
-// journalVersion changes whenever old journals would be misread.
-const journalVersion = 3
+const (
+	// journalVersion changes whenever old journals would be misread, or old programs
+	// would misread new ones.
+	journalVersion = 4
+	// journalOldest is the oldest version that can be read: it lacks what was written.
+	journalOldest = 3
+	// headerBegin is how the first line begins, of any version.
+	headerBegin = `{"bankai_search_journal":`
+)
 
 // header is the first line of a journal.
 type header struct {
@@ -21,7 +28,7 @@ type header struct {
 }
 
 // record is any other line: what was found out about a patch, a trial, a forecast
-// or a look.
+// or a look, or that it was written to a file.
 type record struct {
 	On       bankai.Digest   `json:"-"` // content of the patch
 	OnHex    string          `json:"on"`
@@ -29,6 +36,7 @@ type record struct {
 	Trial    *trialRecord    `json:"trial,omitempty"`
 	Forecast *forecastRecord `json:"forecast,omitempty"`
 	Look     *lookRecord     `json:"look,omitempty"`
+	Written  *number         `json:"written,omitempty"` // the fitness of the patch, which was written
 }
 
 // trialRecord is a move on the patch, and its score.
@@ -203,7 +211,7 @@ func parseRecord(line []byte) (record, error) {
 
 // check reports numbers that no run writes.
 func (r *record) check() error {
-	if r.Trial == nil && r.Forecast == nil && r.Look == nil {
+	if r.Trial == nil && r.Forecast == nil && r.Look == nil && r.Written == nil {
 		return errors.New("it says nothing")
 	}
 	amounts := []number{r.Seconds}

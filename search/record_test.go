@@ -3,7 +3,10 @@ package search
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -104,9 +107,9 @@ func TestNaNIsKept(t *testing.T) {
 	}
 }
 
-// Whatever is in a file, it is read or refused, and what was read reads the same
-// from the part that was taken as good.
-func FuzzParseJournal(f *testing.F) {
+// Whatever is in a file, it is refused and left alone, or read, and what was read
+// reads the same after more was appended.
+func FuzzJournal(f *testing.F) {
 	header := `{"bankai_search_journal":3,"run":[{"name":"seed","value":"1"}]}` + "\n"
 	on := bankai.Digest{1}.String()
 	line := `{"on":"` + on + `","seconds":1,"trial":{"step":1,"flips":[{"tensor":"a","row":1}],"fitness":"-Inf","screened":true,"cost":0.25}}` + "\n"
@@ -116,16 +119,29 @@ func FuzzParseJournal(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := parseJournal(data)
+		path := filepath.Join(t.TempDir(), "j")
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		facts := []Fact{{"seed", "1"}}
+		j, err := OpenJournal(path, facts, true)
 		if err != nil {
+			if after, _ := os.ReadFile(path); !bytes.Equal(after, data) {
+				t.Fatalf("refused, and changed to %q", after)
+			}
 			return
 		}
-		if c.size > len(data) || c.size > 0 && data[c.size-1] != '\n' {
-			t.Fatalf("took %d of %d bytes", c.size, len(data))
+		p := bankai.New(bankai.Digest{}, bankai.Meta{})
+		if err := errors.Join(j.Wrote(p, 2.5), j.Close()); err != nil {
+			t.Fatal(err)
 		}
-		again, err := parseJournal(bytes.Clone(data[:c.size]))
-		if err != nil || !reflect.DeepEqual(again.run, c.run) || len(again.records) != len(c.records) || again.size != c.size {
-			t.Fatalf("read %+v, then %+v, %v", c, again, err)
+		again, err := OpenJournal(path, facts, true)
+		if err != nil {
+			t.Fatalf("cannot be opened again: %v", err)
+		}
+		defer again.Close()
+		if fitness, ok := again.Written(p); !ok || fitness != 2.5 || again.Len() != j.Len() || len(again.looks) != len(j.looks) || len(again.futures) != len(j.futures) {
+			t.Fatalf("held %d trials, then %d", j.Len(), again.Len())
 		}
 	})
 }

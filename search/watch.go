@@ -89,6 +89,10 @@ func (r *run) look(ctx context.Context, now bool) (fooled bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if looks := r.res.Looks; len(looks) > 0 && len(looks[0].Answers) != len(right) {
+		return false, fmt.Errorf("search: %s holds looks at %d and at %d answers of one set, so it is damaged: start anew without resuming",
+			r.c.Journal.name(), len(looks[0].Answers), len(right))
+	}
 	r.seen.last = r.res.Cost
 	return r.saw(right), nil
 }

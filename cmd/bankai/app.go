@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -31,10 +32,16 @@ type app struct {
 	color   colorMode // --color
 
 	flags   *pflag.FlagSet // of the command that runs
+	command string         // that runs, as "bankai patch compose"
 	chosen  []string       // flags that settings stand for, in the recorded command line
 	helpErr error          // of printing a page
 	started bool           // the command line was understood, and the command's work began
 	open    []*meter       // of work on files, which an error may have ended
+
+	mu      sync.Mutex // for what follows, which tells what an interruption leaves
+	written []string
+	journal string     // that keeps the work
+	ending  sync.Mutex // held by whoever says how the program ends
 }
 
 func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *app {
@@ -66,7 +73,7 @@ func (a *app) do(work func(ctx context.Context, args []string) error) func(*cobr
 // doAsBuilt is do for a command that the user's settings do not concern.
 func (a *app) doAsBuilt(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		a.started, a.flags = true, cmd.Flags()
+		a.started, a.flags, a.command = true, cmd.Flags(), cmd.CommandPath()
 		a.force, _ = cmd.Flags().GetBool(forceName)
 		return work(cmd.Context(), args)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bankai/internal/atomicfile"
+	"bankai/internal/durable"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -154,8 +154,8 @@ func (a *app) changeConfig(key string, value *string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return unwritable(path, err)
 	}
-	err = atomicfile.Write(path, func(f *os.File) error {
-		_, err := f.WriteString(text)
+	err = durable.Write(context.Background(), path, func(f durable.File) error {
+		_, err := io.WriteString(f, text)
 		return err
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/durable"
 	"bankai/search"
 )
 
@@ -50,6 +51,7 @@ forms, and report.html, a page that holds all that was measured.`,
 			return a.demo(ctx, f)
 		}),
 	}
+	forceFlag(cmd)
 	cmd.Flags().StringVar(&f.out, "out", "bankai-demo", "`FOLDER` for the results")
 	cmd.Flags().Var(&f.steps, "steps", "candidates to try at most")
 	return cmd
@@ -95,6 +97,8 @@ type demoRun struct {
 	perplexity *evaluate.BeforeAfter
 	patch      *bankai.Patch
 	files      written // patch.bankai
+
+	outputs map[string]*durable.Output // by the name of the file
 }
 
 func (a *app) demo(ctx context.Context, f *demoFlags) error {
@@ -104,6 +108,9 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 	}
 	if err := os.MkdirAll(f.out, 0o777); err != nil {
 		return unwritable(f.out, err)
+	}
+	if err := d.checkOutputs(); err != nil {
+		return err
 	}
 	if err := d.load(); err != nil {
 		return err
@@ -115,20 +122,52 @@ func (a *app) demo(ctx context.Context, f *demoFlags) error {
 	if err := d.seek(ctx, demoPlan(a.seed, int(f.steps), d.text[:demoLines])); err != nil {
 		return err
 	}
+	if d.found.Stopped == search.StopInterrupted {
+		return d.leave()
+	}
 	if err := d.write(); err != nil { // at once, so that it is not lost
 		return err
 	}
-	if d.found.Stopped != search.StopInterrupted {
-		if err := d.measure(ctx); err == nil {
-			d.tell()
-		} else if errors.Is(err, context.Canceled) {
-			d.found.Stopped, d.results, d.perplexity = search.StopInterrupted, nil, nil
-		} else {
-			return err
+	if err := d.measure(ctx); errors.Is(err, context.Canceled) {
+		d.found.Stopped, d.results, d.perplexity = search.StopInterrupted, nil, nil
+		return d.leave()
+	} else if err != nil {
+		return err
+	}
+	d.tell()
+	if err := d.write(); err != nil {
+		return err
+	}
+	return a.print(d.doc(), d.last)
+}
+
+// setAside gives the files of an interrupted demo other names where there are those of
+// an earlier one, which may be better.
+func (d *demoRun) setAside() {
+	for _, o := range d.outputs {
+		if !isThere(o.Path) {
+			continue
 		}
+		for name, o := range d.outputs {
+			d.outputs[name] = d.app.found(asideName(o.Path), nil)
+		}
+		return
+	}
+}
+
+// leave ends an interrupted demo, with the patch that it has, if it has flips.
+func (d *demoRun) leave() error {
+	if d.found.Patch.Len() == 0 {
+		return &interrupted{"nothing is found yet, and nothing was written", false}
+	}
+	if d.files.path == "" { // nothing was written before the interruption
+		d.setAside()
 		if err := d.write(); err != nil {
 			return err
 		}
 	}
-	return a.print(d.doc(), d.last)
+	if err := d.app.print(d.doc(), d.last); err != nil {
+		return err
+	}
+	return &interrupted{"the best patch so far, not measured, is in " + d.files.path, true}
 }

@@ -38,8 +38,8 @@ func (d *demoRun) doc() demoDoc {
 		Perplexity: d.perplexity, Fitness: d.found.Fitness, Cost: cost{d.found.Cost, d.found.Seconds},
 		Stopped: d.found.Stopped, Seed: d.app.seed, Seconds: time.Since(d.began).Seconds(),
 	}
-	for _, name := range []string{"patch.bankai", "patch.json", "report.html"} {
-		doc.Files = append(doc.Files, filepath.Join(d.out, name))
+	for _, name := range demoFiles {
+		doc.Files = append(doc.Files, d.outputs[name].Path)
 	}
 	for i, place := range []**counts{
 		atHeldOut: &doc.HeldOut, atValidation: &doc.Validate, atControls: &doc.Controls, atUnseen: &doc.Unseen,

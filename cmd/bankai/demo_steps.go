@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bankai/evaluate"
+	"bankai/internal/durable"
 	"bankai/probe"
 	"bankai/search"
 )
@@ -124,9 +125,29 @@ func (d *demoRun) measure(ctx context.Context) error {
 	return err
 }
 
-// write leaves the three files.
+// demoFiles are what the demo leaves, the patch in its two forms first.
+var demoFiles = []string{"patch.bankai", "patch.json", "report.html"}
+
+// checkOutputs refuses what must not be replaced.
+func (d *demoRun) checkOutputs() error {
+	d.outputs = map[string]*durable.Output{}
+	for _, name := range demoFiles {
+		path := filepath.Join(d.out, name)
+		o := d.app.found(path, d.app.aPatch)
+		if filepath.Ext(name) == ".html" {
+			o = d.app.derived(path, aPage(d.app.command))
+		}
+		if err := o.Check(); err != nil {
+			return err
+		}
+		d.outputs[name] = o
+	}
+	return nil
+}
+
+// write leaves the three files. What an earlier demo found is kept under a number.
 func (d *demoRun) write() error {
-	file := func(name string) string { return filepath.Join(d.out, name) }
+	ctx := context.Background() // an interruption must not part what belongs together
 	meta := spent(d.hunt.meta(demoName), d.found.Cost)
 	for _, i := range []int{atHeldOut, atUnseen} {
 		if i < len(d.results) {
@@ -138,11 +159,11 @@ func (d *demoRun) write() error {
 		return err
 	}
 	d.patch = d.found.Patch.WithMeta(meta)
-	if d.files, err = writePatch(d.patch, file("patch.bankai")); err != nil {
+	if d.files, err = d.app.putPatch(ctx, d.outputs["patch.bankai"], d.patch); err != nil {
 		return err
 	}
-	if _, err := writePatch(d.patch, file("patch.json")); err != nil {
+	if _, err := d.app.putPatch(ctx, d.outputs["patch.json"], d.patch); err != nil {
 		return err
 	}
-	return writeTo(file("report.html"), d.report().WriteHTML)
+	return d.app.put(ctx, d.outputs["report.html"], d.report().WriteHTML)
 }

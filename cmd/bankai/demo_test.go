@@ -3,7 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,8 +28,8 @@ func (i *interrupter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Interrupted while it searches, the demo leaves the patch and says that nothing
-// was measured of it. A script interrupts it while it measures.
+// Interrupted before the search found anything, the demo writes nothing, and leaves
+// what an earlier one wrote. A script interrupts it while it measures.
 func TestDemoInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -36,20 +37,31 @@ func TestDemoInterrupted(t *testing.T) {
 	a := newApp([]string{"demo"}, nil, &out, &interrupter{"2. Search", cancel})
 	a.json, a.seed = true, 2
 	folder := t.TempDir()
-	if err := a.demo(ctx, &demoFlags{out: folder, steps: 3}); err != nil {
+	var stopped *interrupted
+	if err := a.demo(ctx, &demoFlags{out: folder, steps: 3}); !errors.As(err, &stopped) || stopped.status() != statusFailed {
 		t.Fatal(err)
 	}
-	a.stdout.Flush()
-	var doc demoDoc
-	if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// With a patch that was found, an interrupted demo leaves the three files: beside
+// those of an earlier demo, which stay.
+func TestDemoInterruptedBesideAnother(t *testing.T) {
+	a := newApp([]string{"demo"}, nil, io.Discard, io.Discard)
+	d := &demoRun{app: a, out: t.TempDir()}
+	if err := d.checkOutputs(); err != nil {
 		t.Fatal(err)
 	}
-	if doc.Stopped != "interrupted" || doc.HeldOut != nil || doc.Unseen != nil || doc.Perplexity != nil {
-		t.Errorf("got %+v", doc)
+	earlier := filepath.Join(d.out, "patch.bankai")
+	if err := os.WriteFile(earlier, []byte("better"), 0o666); err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range doc.Files {
-		if info, err := os.Stat(name); err != nil || filepath.Dir(name) != folder || info.Size() == 0 {
-			t.Errorf("%s: %v", name, err)
+	d.setAside()
+	for name, o := range d.outputs {
+		if want := filepath.Join(d.out, asideName(name)); o.Path != want {
+			t.Errorf("%s goes to %s, not %s", name, o.Path, want)
 		}
 	}
 }

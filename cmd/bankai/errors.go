@@ -13,9 +13,10 @@ import (
 
 // The exit statuses.
 const (
-	statusDone   = 0
-	statusFailed = 1
-	statusUsage  = 2
+	statusDone        = 0
+	statusFailed      = 1
+	statusUsage       = 2
+	statusInterrupted = 3 // by a signal, and the best so far is written
 )
 
 // usageError says that a command line cannot be right, whatever the files hold.
@@ -25,6 +26,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // exit reports the error, if any, as one line, and returns the exit status.
 func (a *app) exit(cmd *cobra.Command, err error) int {
+	a.ending.Lock() // from here on it ends by itself
 	err = cmp.Or(err, a.helpErr)
 	for _, m := range a.open {
 		m.stop()
@@ -35,7 +37,15 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	if err == nil {
 		return statusDone
 	}
+	var stopped *interrupted
+	if errors.Is(err, context.Canceled) && !errors.As(err, &stopped) {
+		stopped = a.interruption()
+		err = stopped
+	}
 	fmt.Fprintf(a.stderr, "%s %s\n", a.said("bankai:", red), explain(err))
+	if stopped != nil {
+		return stopped.status()
+	}
 	if usage := (usageError{}); !a.started || errors.As(err, &usage) {
 		fmt.Fprintf(a.stderr, "Run \"%s --help\" for how to use it.\n", cmd.CommandPath())
 		return statusUsage
@@ -45,9 +55,6 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 
 // explain turns an error into one line: what is wrong, where, and what to do.
 func explain(err error) string {
-	if errors.Is(err, context.Canceled) {
-		return "interrupted: nothing was written"
-	}
 	text := err.Error()
 	var path *fs.PathError
 	if errors.As(err, &path) {

@@ -14,6 +14,7 @@ import (
 
 	"bankai/engine"
 	"bankai/experiment"
+	"bankai/internal/durable"
 )
 
 func (a *app) experimentCommand() *cobra.Command {
@@ -36,6 +37,9 @@ measured (more seeds, say), the same command with --resume does what is missing.
 		a.variationsCommand(), a.stackCommand(), a.compareCommand(), a.rescoreCommand(),
 		a.ablateCommand(), a.loraCommand(), a.perplexityCommand(), a.gsm8kCommand(), a.choiceCommand(),
 	)
+	for _, c := range cmd.Commands() {
+		forceFlag(c)
+	}
 	return cmd
 }
 
@@ -61,8 +65,10 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 ) error {
 	began := time.Now()
 	r := &experiment.Run{Model: m, Seed: a.seed}
+	var folder *resultFolder
 	if f.out != "" {
-		if err := f.prepare(name); err != nil {
+		var err error
+		if folder, err = a.resultFolder(f.out, name, f.model.inputs()...); err != nil {
 			return err
 		}
 		path := filepath.Join(f.out, name+".journal")
@@ -72,11 +78,11 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 			{Name: "settings", Value: m.Weights().Arithmetic().Fingerprint().String()},
 			{Name: "precision", Value: m.Precision().String()},
 		}, facts...)
-		var err error
 		if r.Journal, err = experiment.OpenJournal(path, facts, f.resume); err != nil {
-			return unwritable(path, err)
+			return err
 		}
 		defer r.Journal.Close()
+		a.resumable(path)
 	}
 	result, err := a.watched(ctx, name, r, measure)
 	if err != nil {
@@ -86,24 +92,63 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 		Experiment: name, Command: a.commandLine(), Tool: toolName(), Model: modelName(f.model.path, m.Config()),
 		Digest: m.Digest().String(), Precision: m.Precision().String(), Seed: a.seed, Seconds: time.Since(began).Seconds(),
 	}
-	return a.publish(result, f.out)
+	return a.publish(ctx, result, folder)
 }
 
-// prepare makes the folder, before the work for it is done: one that can be written
-// to, and has no other result of this name in it.
-func (f *experimentFlags) prepare(name string) error {
-	result := filepath.Join(f.out, name+".json")
-	if _, err := os.Stat(result); err == nil && !f.resume {
-		return fmt.Errorf("%s: is there already: add to it with --resume, or give another folder", result)
+// resultFolder is where the files of an experiment go.
+type resultFolder struct {
+	app    *app
+	dir    string
+	inputs []string
+	ours   bool // an earlier result of the experiment is there, with all of its files
+}
+
+// resultFolder makes the folder of an experiment, before the work for it is done: one
+// that can be written to, and has no other files of the names that are needed.
+func (a *app) resultFolder(dir, name string, inputs ...string) (*resultFolder, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, unwritable(dir, err)
 	}
-	if err := os.MkdirAll(f.out, 0o777); err != nil {
-		return unwritable(f.out, err)
+	f := &resultFolder{app: a, dir: dir, inputs: inputs}
+	result := a.derived(filepath.Join(dir, name+".json"), aResult(name), inputs...)
+	if err := result.Check(); err != nil {
+		return nil, err
 	}
-	try, err := os.CreateTemp(f.out, ".bankai-*")
-	if err != nil {
-		return unwritable(f.out, err)
+	_, f.ours = aResult(name)(result.Path)
+	others := []string{name + ".html"}
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		switch base, ext := fileTitle(e.Name()), filepath.Ext(e.Name()); {
+		case ext != ".csv" && ext != ".svg" && ext != ".png":
+		case base == name || strings.HasPrefix(base, name+"-"):
+			others = append(others, e.Name())
+		}
 	}
-	return errors.Join(try.Close(), os.Remove(try.Name()))
+	for _, other := range others {
+		if err := f.output(filepath.Join(dir, other)).Check(); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// output is one of the files. Where an earlier result is, they are all part of it.
+func (f *resultFolder) output(path string) *durable.Output {
+	return f.app.derived(path, func(path string) (string, bool) {
+		what, page := aPage(onePage)(path)
+		return what, f.ours || page
+	}, f.inputs...)
+}
+
+func (f *resultFolder) save(ctx context.Context, r experiment.Result) ([]string, error) {
+	f.ours = true // what was not was refused before the work
+	return experiment.Save(f.dir, r, func(path string, write func(io.Writer) error) error {
+		o := f.output(path)
+		if err := o.Check(); err != nil {
+			return err
+		}
+		return f.app.put(ctx, o, write)
+	})
 }
 
 // watched runs an experiment with a bar that tells the time left.
@@ -134,15 +179,15 @@ func keptWork(err error, j *experiment.Journal, out string) error {
 	if j.Len() == 1 {
 		are = "is"
 	}
-	return fmt.Errorf("interrupted: %s of the work %s kept in %s: the same command with --resume goes on", many(j.Len(), "piece"), are, out)
+	return &interrupted{fmt.Sprintf("%s of the work %s kept in %s: the same command with --resume goes on", many(j.Len(), "piece"), are, out), true}
 }
 
 // publish writes a result into a folder, if there is one, and prints it.
-func (a *app) publish(result experiment.Result, out string) error {
+func (a *app) publish(ctx context.Context, result experiment.Result, folder *resultFolder) error {
 	var files []string
-	if out != "" {
+	if folder != nil {
 		var err error
-		if files, err = experiment.Save(out, result); err != nil {
+		if files, err = folder.save(ctx, result); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ func TestAblateSearches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := writeTo("own.json", pool.Draw(8, 5).WriteJSON); err != nil {
+		if err := writeProbes("own.json", pool.Draw(8, 5)); err != nil {
 			t.Fatal(err)
 		}
 		run(append([]string{"search", "--probes", "own.json", "-o", "p.bankai", "--steps", "1000", "--force"}, common...)...)

@@ -39,7 +39,7 @@ with --probes.`,
 		Example: `  bankai experiment rescore results/compare.json
   bankai experiment rescore results/compare.json --probes demo:control_heldout --json`,
 		Args: arguments(1, 1, "one result, a .json file"),
-		RunE: a.do(func(_ context.Context, args []string) error { return a.rescore(args[0], probes, rules, out) }),
+		RunE: a.do(func(ctx context.Context, args []string) error { return a.rescore(ctx, args[0], probes, rules, out) }),
 	}
 	cmd.Flags().StringVar(&probes, "probes", "", "probe `FILE` with the right answers")
 	cmd.Flags().StringSliceVar(&rules, "rules", nil, "`RULES` that find the answers of gsm8k: ####, answer, last")
@@ -47,7 +47,7 @@ with --probes.`,
 	return cmd
 }
 
-func (a *app) rescore(path, probes string, rules []string, out string) error {
+func (a *app) rescore(ctx context.Context, path, probes string, rules []string, out string) error {
 	began := time.Now()
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -77,10 +77,11 @@ func (a *app) rescore(path, probes string, rules []string, out string) error {
 	result.About = *head
 	result.Experiment, result.Command, result.Tool = "rescore", a.commandLine(), toolName()
 	result.Seconds = time.Since(began).Seconds()
+	var folder *resultFolder
 	if out != "" {
-		if err := os.MkdirAll(out, 0o777); err != nil {
-			return unwritable(out, err)
+		if folder, err = a.resultFolder(out, "rescore", append(sourceFiles(probes), path)...); err != nil {
+			return err
 		}
 	}
-	return a.publish(result, out)
+	return a.publish(ctx, result, folder)
 }

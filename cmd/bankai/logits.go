@@ -36,7 +36,8 @@ largest ones, those asked for with --at, and the log-sum-exp of all, so that
 ln p of a token is its logit less that.
 
 --all writes the logits of the whole vocabulary, in the order of the ids, as
-float32, little-endian, to the file that --out names.
+float32, little-endian, to the file that --out names, or to a pipe. Nothing tells
+such a file from others: one that is there is only replaced with --force.
 
 ` + promptHelp,
 		Example: `  bankai logits 'd/dx [x^3] ='
@@ -63,6 +64,7 @@ float32, little-endian, to the file that --out names.
 	cmd.Flags().Var(&f.at, "at", "also those of these token `IDS`")
 	cmd.Flags().BoolVar(&f.all, "all", false, "write all of them to the file --out names")
 	cmd.Flags().StringVar(&f.out, "out", "", "`FILE` for --all")
+	forceFlag(cmd)
 	return cmd
 }
 
@@ -86,6 +88,13 @@ type idLogit struct {
 func (x idLogit) MarshalJSON() ([]byte, error) { return json.Marshal([2]any{x.id, x.logit}) }
 
 func (a *app) logits(ctx context.Context, f *logitsFlags) error {
+	out := a.derived(f.out, nil, f.model.inputs()...)
+	out.Stream = true
+	if f.all {
+		if err := out.Check(); err != nil {
+			return err
+		}
+	}
 	m, err := a.openModel(&f.model)
 	if err != nil {
 		return err
@@ -107,7 +116,7 @@ func (a *app) logits(ctx context.Context, f *logitsFlags) error {
 		doc.At[strconv.Itoa(int(id))] = logits[id]
 	}
 	if f.all {
-		err := writeTo(f.out, func(w io.Writer) error { return binary.Write(w, binary.LittleEndian, logits) })
+		err := a.put(ctx, out, func(w io.Writer) error { return binary.Write(w, binary.LittleEndian, logits) })
 		if err != nil {
 			return err
 		}

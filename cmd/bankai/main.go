@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"syscall"
 )
 
 func main() {
@@ -18,13 +17,16 @@ func main() {
 }
 
 // doMain runs one command line and returns the exit status: 0 done, 1 failed, 2
-// wrong usage. The first SIGINT or SIGTERM ends the work cleanly, a second one
-// ends the program.
+// wrong usage, 3 interrupted with something to go on with. The first signal ends
+// the work cleanly, within a second, a second one ends the program.
 func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings...)
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	a := newApp(args, stdin, stdout, stderr)
+	defer context.AfterFunc(ctx, func() {
+		stop()
+		a.watch()
+	})()
 	cmd, err := a.root().ExecuteContextC(ctx)
 	return a.exit(cmd, err)
 }

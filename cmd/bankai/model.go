@@ -64,11 +64,11 @@ func (f *modelFlags) addPatch(cmd *cobra.Command) {
 
 const forceName = "force"
 
-// forceFlag declares --force, which app.force reads, unless the command has it for
-// something else too.
+// forceFlag declares --force, which app.force holds, unless the command has declared
+// it in words of its own.
 func forceFlag(cmd *cobra.Command) {
 	if cmd.Flags().Lookup(forceName) == nil {
-		cmd.Flags().Bool(forceName, false, "take a patch that was made for a model of the same weights with other settings")
+		cmd.Flags().Bool(forceName, false, "replace files that are no earlier result of this command, and take patches made for other settings of the model")
 	}
 }
 

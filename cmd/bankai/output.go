@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +18,7 @@ import (
 
 	"bankai"
 	"bankai/evaluate"
+	"bankai/internal/durable"
 )
 
 // version of the program. It is written into patches.
@@ -147,37 +148,25 @@ type written struct {
 	content int64   // bytes that the compact form takes without provenance
 }
 
-// writePatch writes a patch and says what was written.
-func writePatch(p *bankai.Patch, path string) (written, error) {
-	if err := p.WriteFile(path); err != nil {
+// putPatch writes a patch, in the form that the output's name asks for, and says
+// what was written.
+func (a *app) putPatch(ctx context.Context, o *durable.Output, p *bankai.Patch) (written, error) {
+	err := a.put(ctx, o, func(w io.Writer) error {
+		if strings.ToLower(filepath.Ext(o.Path)) == ".json" {
+			return p.WriteJSON(w)
+		}
+		_, err := p.WriteTo(w)
+		return err
+	})
+	if err != nil {
 		return written{}, err
 	}
-	info, err := os.Stat(path)
+	info, err := os.Stat(o.Path)
 	if err != nil {
 		return written{}, err
 	}
 	content, err := p.ContentSize()
-	return written{path: path, flips: p.Len(), bits: knownBits(p), bytes: info.Size(), content: content}, err
-}
-
-// writeTo writes a file.
-func writeTo(path string, write func(io.Writer) error) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return unwritable(path, err)
-	}
-	w := bufio.NewWriter(file)
-	err = write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return unwritable(path, err)
-	}
-	return nil
+	return written{path: o.Path, flips: p.Len(), bits: knownBits(p), bytes: info.Size(), content: content}, err
 }
 
 // unwritable names the output in an error about writing it, which may name a

@@ -9,6 +9,7 @@ import (
 
 	"bankai"
 	"bankai/evaluate"
+	"bankai/internal/durable"
 	"bankai/internal/weights"
 )
 
@@ -21,7 +22,8 @@ name of the output chooses between them: .bankai is compact, checksummed and
 bound to the exact model; .json is that of the first tool of this kind, which
 holds whole rows and groups of 128 weights. FORMAT.md describes both.
 
-Outputs appear whole or not at all, and replace a file of the same name.`,
+Outputs appear whole or not at all. They replace earlier results of the same
+command; anything else that is there only with --force.`,
 	}
 	asGroup(cmd)
 	cmd.AddCommand(a.applyCommand(), a.removeCommand(), a.diffCommand(), a.composeCommand(), a.convertCommand(), a.verifyCommand())
@@ -40,12 +42,12 @@ type patchDoc struct {
 }
 
 // writeResult writes a patch and reports it.
-func (a *app) writeResult(p *bankai.Patch, path string) error {
-	out, err := writePatch(p, path)
+func (a *app) writeResult(ctx context.Context, p *bankai.Patch, o *durable.Output) error {
+	out, err := a.putPatch(ctx, o, p)
 	if err != nil {
 		return err
 	}
-	doc := patchDoc{OK: true, Patch: path, Flips: out.flips, Bits: out.bits, Bytes: out.bytes, Content: out.content, Base: boundTo(p)}
+	doc := patchDoc{OK: true, Patch: o.Path, Flips: out.flips, Bits: out.bits, Bytes: out.bytes, Content: out.content, Base: boundTo(p)}
 	return a.print(doc, func(w io.Writer) { fmt.Fprintln(w, out) })
 }
 
@@ -79,11 +81,11 @@ What was measured of the parts does not hold for the whole and is left out.`,
 		Example: `  bankai patch compose fix.bankai other.json -o both.bankai
   bankai patch compose fix.bankai other.json -o both.json --model demo`,
 		Args: arguments(1, -1, "one or more patches"),
-		RunE: a.do(func(_ context.Context, args []string) error {
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
-			return a.compose(args, out, model)
+			return a.compose(ctx, args, out, model)
 		}),
 	}
 	outFlag(cmd, &out, patchNames)
@@ -92,7 +94,11 @@ What was measured of the parts does not hold for the whole and is left out.`,
 	return cmd
 }
 
-func (a *app) compose(paths []string, out, model string) error {
+func (a *app) compose(ctx context.Context, paths []string, out, model string) error {
+	o := a.derived(out, a.aPatch, append(modelInputs(model), paths...)...)
+	if err := o.Check(); err != nil {
+		return err
+	}
 	return a.withWeights(model, func(f *weights.File) error {
 		all, sum, err := a.combine(f, paths)
 		if err != nil {
@@ -109,7 +115,7 @@ func (a *app) compose(paths []string, out, model string) error {
 				return err
 			}
 		}
-		return a.writeDerived(sum, meta, out, f, model)
+		return a.writeDerived(ctx, sum, meta, o, f, model)
 	})
 }
 
@@ -128,14 +134,14 @@ func (a *app) together(so bankai.Arithmetic, p *bankai.Patch, path string) (bank
 
 // writeDerived writes a patch that was made from files, with the provenance of
 // this run, and bound to the model f unless that is nil.
-func (a *app) writeDerived(p *bankai.Patch, meta bankai.Meta, out string, f *weights.File, model string) error {
+func (a *app) writeDerived(ctx context.Context, p *bankai.Patch, meta bankai.Meta, o *durable.Output, f *weights.File, model string) error {
 	if f != nil {
 		meta.BaseModel, meta.Arithmetic = modelName(model, f.Config()), f.Arithmetic()
 		p = p.WithBase(f.Digest())
 	}
-	meta, err := a.stamp(meta, out)
+	meta, err := a.stamp(meta, o.Path)
 	if err != nil {
 		return err
 	}
-	return a.writeResult(p.WithMeta(meta), out)
+	return a.writeResult(ctx, p.WithMeta(meta), o)
 }

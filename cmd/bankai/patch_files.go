@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai"
+	"bankai/internal/durable"
 	"bankai/internal/weights"
 )
 
@@ -23,7 +23,7 @@ an old JSON patch becomes one that no other model accepts.`,
 		Example: `  bankai patch convert fix.bankai -o fix.json
   bankai patch convert old.json -o bound.bankai --model demo`,
 		Args: arguments(1, 1, "one patch"),
-		RunE: a.do(func(_ context.Context, args []string) error {
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
@@ -40,7 +40,11 @@ an old JSON patch becomes one that no other model accepts.`,
 					meta.Arithmetic = f.Arithmetic()
 					p = p.WithBase(f.Digest()).WithMeta(meta)
 				}
-				return a.writeResult(p, out)
+				o := a.derived(out, sameFlips(p), append(modelInputs(model), args...)...)
+				if err := o.Check(); err != nil {
+					return err
+				}
+				return a.writeResult(ctx, p, o)
 			})
 		}),
 	}
@@ -60,8 +64,12 @@ models must have the same shapes, scales, float weights and settings, as a model
 and its patched copy have.`,
 		Example: `  bankai patch diff demo fixed.gguf -o found.bankai`,
 		Args:    arguments(2, 2, "two models"),
-		RunE: a.do(func(_ context.Context, args []string) error {
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			if err := checkPatchName(out); err != nil {
+				return err
+			}
+			o := a.derived(out, a.aPatch, append(modelInputs(args[0]), modelInputs(args[1])...)...)
+			if err := o.Check(); err != nil {
 				return err
 			}
 			return a.withWeights(args[0], func(from *weights.File) error {
@@ -71,12 +79,13 @@ and its patched copy have.`,
 						return err
 					}
 					description := fmt.Sprintf("turns %s into %s", args[0], args[1])
-					return a.writeDerived(p, bankai.Meta{Description: description}, out, from, args[0])
+					return a.writeDerived(ctx, p, bankai.Meta{Description: description}, o, from, args[0])
 				})
 			})
 		}),
 	}
 	outFlag(cmd, &out, patchNames)
+	forceFlag(cmd)
 	return cmd
 }
 
@@ -100,7 +109,7 @@ only converted.
 The digest that is printed is that of the copy.`,
 		Example: `  bankai patch apply demo -o fixed.gguf --patch fix.bankai`,
 		Args:    arguments(0, 1, "one model"),
-		RunE: a.do(func(_ context.Context, args []string) error {
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			model, err := oneModel(cmd, args)
 			switch {
 			case err != nil:
@@ -110,10 +119,10 @@ The digest that is printed is that of the copy.`,
 			case out == "":
 				return usagef("give a name for the patched copy with -o")
 			}
-			if err := cmp.Or(checkFolder(out), checkPatches(patches)); err != nil {
+			if err := checkPatches(patches); err != nil {
 				return err
 			}
-			return a.apply(model, out, patches)
+			return a.apply(ctx, model, out, patches)
 		}),
 	}
 	outFlag(cmd, &out, "the patched copy")
@@ -124,7 +133,11 @@ The digest that is printed is that of the copy.`,
 	return cmd
 }
 
-func (a *app) apply(model, out string, patches []string) error {
+func (a *app) apply(ctx context.Context, model, out string, patches []string) error {
+	o := a.derived(out, aBakedModel, append(modelInputs(model), patches...)...)
+	if err := o.Check(); err != nil {
+		return err
+	}
 	f, err := a.openWeights(model)
 	if err != nil {
 		return err
@@ -137,9 +150,10 @@ func (a *app) apply(model, out string, patches []string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Bake(out, list...); err != nil {
-		return unwritable(out, err)
+	if err := o.Write(ctx, func(w durable.File) error { return f.BakeInto(w, list...) }); err != nil {
+		return err
 	}
+	a.wrote(out)
 	baked, err := weights.Open(out)
 	if err != nil {
 		return err

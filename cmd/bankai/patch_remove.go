@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai"
+	"bankai/internal/durable"
 	"bankai/internal/weights"
 )
 
@@ -30,7 +30,7 @@ The patches must be in the model: taking them out must give the model that they
 were made for, or leave others that the file names.`,
 		Example: `  bankai patch remove fixed.gguf -o model.gguf --patch fix.bankai`,
 		Args:    arguments(0, 1, "one patched model"),
-		RunE: a.do(func(_ context.Context, args []string) error {
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			model, err := oneModel(cmd, args)
 			switch {
 			case err != nil:
@@ -42,10 +42,10 @@ were made for, or leave others that the file names.`,
 			case len(patches) == 0:
 				return usagef("give at least one patch with --patch: bankai info %s tells which are in it", model)
 			}
-			if err := cmp.Or(checkFolder(out), checkPatches(patches)); err != nil {
+			if err := checkPatches(patches); err != nil {
 				return err
 			}
-			return a.remove(model, out, patches)
+			return a.remove(ctx, model, out, patches)
 		}),
 	}
 	outFlag(cmd, &out, "the copy without the patches")
@@ -54,7 +54,11 @@ were made for, or leave others that the file names.`,
 	return cmd
 }
 
-func (a *app) remove(model, out string, paths []string) error {
+func (a *app) remove(ctx context.Context, model, out string, paths []string) error {
+	o := a.derived(out, nil, append(modelInputs(model), paths...)...)
+	if err := o.Check(); err != nil {
+		return err
+	}
 	f, err := a.openWeights(model)
 	if err != nil {
 		return err
@@ -68,10 +72,17 @@ func (a *app) remove(model, out string, paths []string) error {
 		}
 		patches = append(patches, p)
 	}
-	made, err := f.Remove(out, patches...)
+	var made weights.Baked
+	err = o.Write(ctx, func(w durable.File) (err error) {
+		if made, err = f.RemoveInto(w, patches...); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
+		}
+		return nil
+	})
 	if err != nil {
-		return unwritable(out, fmt.Errorf("%s: %w", strings.Join(paths, ", "), err))
+		return err
 	}
+	a.wrote(out)
 	copied, err := weights.Open(out)
 	if err != nil {
 		return err

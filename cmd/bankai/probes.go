@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bufio"
-	"os"
+	"context"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"bankai/internal/atomicfile"
+	"bankai/internal/durable"
 	"bankai/probe"
 )
 
@@ -36,15 +35,14 @@ type probeFile struct {
 }
 
 // writeSet writes a probe file, whole or not at all.
-func writeSet(s probe.Set, path, role string) (probeFile, error) {
-	err := atomicfile.Write(path, func(f *os.File) error {
-		w := bufio.NewWriter(f)
-		if err := s.WriteJSON(w); err != nil {
-			return err
-		}
-		return w.Flush()
-	})
-	return probeFile{path, role, len(s)}, err
+func (a *app) writeSet(ctx context.Context, s probe.Set, o *durable.Output, role string) (probeFile, error) {
+	return probeFile{o.Path, role, len(s)}, a.put(ctx, o, s.WriteJSON)
+}
+
+// probesOutput is an output for probes. An earlier file is kept under a number, even
+// one that could be made again: the file does not tell whether a hand changed it.
+func (a *app) probesOutput(path string, inputs ...string) *durable.Output {
+	return a.found(path, someProbes, inputs...)
 }
 
 // probesOut declares -o for one file.

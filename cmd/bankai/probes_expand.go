@@ -36,6 +36,7 @@ Without "wrong" the result is a file of prompts for bankai probes mine.`,
 	}
 	cmd.Flags().VarP(&n, "number", "n", "draw a sample of `N` probes, even over templates and values; 0 for all")
 	out := probesOut(cmd)
+	forceFlag(cmd)
 	cmd.RunE = a.do(func(ctx context.Context, args []string) error {
 		if err := checkProbesOut(*out); err != nil {
 			return err
@@ -57,6 +58,10 @@ type expandDoc struct {
 }
 
 func (a *app) expand(ctx context.Context, source, out string, n int) error {
+	o := a.probesOutput(out, sourceFiles(source)...)
+	if err := o.Check(); err != nil {
+		return err
+	}
 	templates, err := readTemplates(source)
 	if err != nil {
 		return err
@@ -80,7 +85,7 @@ func (a *app) expand(ctx context.Context, source, out string, n int) error {
 	if doc.Incomplete > 0 {
 		role = "prompts"
 	}
-	file, err := writeSet(x.Set, out, role)
+	file, err := a.writeSet(ctx, x.Set, o, role)
 	if err != nil {
 		return err
 	}

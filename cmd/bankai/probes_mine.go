@@ -40,6 +40,7 @@ of writing the right answer that the model might use belong there.`,
 	cmd.Flags().StringVar(&prompts, "prompts", "", "`FILE` of prompts with right answers")
 	cmd.Flags().BoolVar(&keep, "keep-wrong", false, "keep wrong answers that the file has")
 	out := probesOut(cmd)
+	forceFlag(cmd)
 	cmd.RunE = a.do(func(ctx context.Context, _ []string) error {
 		if prompts == "" {
 			return usagef("give the file of prompts with --prompts")
@@ -68,6 +69,10 @@ type mineDoc struct {
 }
 
 func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep bool) error {
+	o := a.probesOutput(out, append(sourceFiles(prompts), f.inputs()...)...)
+	if err := o.Check(); err != nil {
+		return err
+	}
 	s, err := readSetBy(prompts, probe.ReadPrompts)
 	if err != nil {
 		return err
@@ -91,7 +96,7 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 	if len(complete) == 0 {
 		return fmt.Errorf("%s: no probe is left to write", prompts)
 	}
-	file, err := writeSet(complete, out, "probes")
+	file, err := a.writeSet(ctx, complete, o, "probes")
 	if err != nil {
 		return err
 	}

@@ -186,7 +186,7 @@ func without(set probe.Set, indices []int) probe.Set {
 }
 
 // write writes the sets that have probes.
-func (s *splitting) write() error {
+func (s *splitting) write(ctx context.Context) error {
 	if err := os.MkdirAll(s.flags.dir, 0o777); err != nil {
 		return unwritable(s.flags.dir, err)
 	}
@@ -198,7 +198,7 @@ func (s *splitting) write() error {
 			}
 			continue
 		}
-		file, err := writeSet(set, s.path(role), role)
+		file, err := s.app.writeSet(ctx, set, s.outputs[role], role)
 		if err != nil {
 			return err
 		}

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/evaluate"
+	"bankai/internal/durable"
 	"bankai/probe"
 )
 
@@ -31,7 +30,6 @@ var splitRoles = []string{roleSearch, roleValidate, roleHeldOut, roleControl, ro
 type splitFlags struct {
 	model        modelFlags
 	dir          string
-	force        bool
 	sizes        map[string]*setSize // by role
 	controlsFrom []string
 }
@@ -70,7 +68,6 @@ are all that the model answers right unless --controls says how many.`,
 	}
 	cmd.Flags().StringArrayVar(&f.controlsFrom, "controls-from", nil, "probe `FILE` to take the controls from; may be repeated")
 	cmd.Flags().StringVarP(&f.dir, "out", "o", "", "`DIR` to write the files to")
-	cmd.Flags().BoolVar(&f.force, forceName, false, "overwrite files, and take a patch made for a model of the same weights with other settings")
 	f.model.addPatch(cmd)
 	cmd.RunE = a.do(func(ctx context.Context, args []string) error {
 		if f.dir == "" {
@@ -92,8 +89,8 @@ type splitDoc struct {
 }
 
 func (a *app) split(ctx context.Context, f *splitFlags, sources []string) error {
-	s := &splitting{app: a, flags: f, sets: map[string]probe.Set{}, doc: splitDoc{Files: []probeFile{}}}
-	if err := s.checkDir(); err != nil {
+	s := &splitting{app: a, flags: f, sets: map[string]probe.Set{}, outputs: map[string]*durable.Output{}, doc: splitDoc{Files: []probeFile{}}}
+	if err := s.checkDir(sources); err != nil {
 		return err
 	}
 	if err := s.read(sources); err != nil {
@@ -107,7 +104,7 @@ func (a *app) split(ctx context.Context, f *splitFlags, sources []string) error 
 	if err := s.share(); err != nil {
 		return err
 	}
-	if err := s.write(); err != nil {
+	if err := s.write(ctx); err != nil {
 		return err
 	}
 	if err := s.audit(ctx); err != nil {
@@ -124,15 +121,22 @@ type splitting struct {
 	other probe.Set // of --controls-from
 	sets  map[string]probe.Set
 	doc   splitDoc
+
+	outputs map[string]*durable.Output // by role
 }
 
 func (s *splitting) path(role string) string { return filepath.Join(s.flags.dir, role+".json") }
 
-// checkDir refuses to overwrite before the work is done.
-func (s *splitting) checkDir() error {
+// checkDir refuses what must not be replaced in the folder, if it is there.
+func (s *splitting) checkDir(sources []string) error {
+	inputs := append(sourceFiles(slices.Concat(sources, s.flags.controlsFrom)...), s.flags.model.inputs()...)
 	for _, role := range splitRoles {
-		if _, err := os.Stat(s.path(role)); err == nil && !s.flags.force {
-			return fmt.Errorf("%s: is there already: choose another folder with -o, or overwrite it with --force", s.path(role))
+		s.outputs[role] = s.app.probesOutput(s.path(role), inputs...)
+		if !isThere(s.flags.dir) {
+			continue
+		}
+		if err := s.outputs[role].Check(); err != nil {
+			return err
 		}
 	}
 	return nil

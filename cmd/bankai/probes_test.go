@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
+
+	"bankai/probe"
 )
 
 // The template on the page of expand is one.
@@ -61,4 +64,13 @@ func TestDivide(t *testing.T) {
 			t.Errorf("%q is taken as a size: %+v", text, z)
 		}
 	}
+}
+
+// writeProbes writes a probe file for a test.
+func writeProbes(path string, set probe.Set) error {
+	var b bytes.Buffer
+	if err := set.WriteJSON(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(path, b.Bytes(), 0o666)
 }

@@ -36,21 +36,24 @@ their names. Other JSON files in a folder are left out, and named.`,
 		Example: `  bankai report results/perplexity.json -o results.html
   bankai report results -o results.html`,
 		Args: arguments(1, -1, "the .json files that experiments and evals wrote, or folders of them"),
-		RunE: a.do(func(_ context.Context, args []string) error {
+		RunE: a.do(func(ctx context.Context, args []string) error {
 			if filepath.Ext(out) != ".html" {
 				return usagef("give a name for the page with -o, ending in .html")
 			}
-			if err := checkFolder(out); err != nil {
-				return err
-			}
-			return a.report(args, out)
+			return a.report(ctx, args, out)
 		}),
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "`FILE`.html to write")
+	forceFlag(cmd)
 	return cmd
 }
 
-func (a *app) report(paths []string, out string) error {
+func (a *app) report(ctx context.Context, paths []string, out string) error {
+	o := a.derived(out, aPage(onePage), paths...)
+	o.Stream = true
+	if err := o.Check(); err != nil {
+		return err
+	}
 	doc := reportDoc{Page: out}
 	var results []experiment.Result
 	for _, path := range paths {
@@ -63,7 +66,7 @@ func (a *app) report(paths []string, out string) error {
 			doc.Results = append(doc.Results, r.Head().Experiment)
 		}
 	}
-	if err := writeTo(out, func(w io.Writer) error { return experiment.WriteHTML(w, results...) }); err != nil {
+	if err := a.put(ctx, o, func(w io.Writer) error { return experiment.WriteHTML(w, results...) }); err != nil {
 		return err
 	}
 	info, err := os.Stat(out)

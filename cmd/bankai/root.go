@@ -53,7 +53,14 @@ Environment:
   SOURCE_DATE_EPOCH   the time to write into patches, in seconds since 1970
 
 Exit status: 0 done, 1 failed (one line on stderr says what, where and what to
-do), 2 wrong usage. Ctrl-C ends a search cleanly and keeps what was found.
+do), 2 wrong usage, 3 interrupted and the best so far is written. Ctrl-C, SIGTERM
+and SIGHUP end any command within a second.
+
+Outputs appear whole or not at all. A file that is there is replaced if it is an
+earlier result of the same command, anything else only with --force. What was
+found by long work (patches of a search, probes, journals) stays under the next
+free number: fix.bankai.1. No command writes onto what it reads, through a
+symbolic link, or onto a device; reports and logits may go into a pipe.
 
 Read on in README.md (a tour), FORMAT.md (patch files to the byte) and
 RATIONALE.md (why it is made this way).

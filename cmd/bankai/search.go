@@ -46,7 +46,6 @@ type searchFlags struct {
 	votes       count
 	report      string
 	resume      bool
-	force       bool
 }
 
 func (a *app) searchCommand() *cobra.Command {
@@ -98,10 +97,14 @@ the least for what they fix. To do no harm, stop early: --granularity bit
 --proj gate,up --slack 0.2 --max-cost 40, with as many probes as there are.
 
 The probes are audited first; defects that would void the result stop the search
-unless --force is given. Ctrl-C ends the search and keeps the best patch so far.
-A journal beside the output (P.journal) holds every step: the same command with
---resume goes on where it ended, also after a crash, to the same result. A patch
-that was there before is kept as P.old.`,
+unless --force is given. A journal beside the output (P.journal) holds every step:
+the same command with --resume goes on where it ended, also after a crash, to the
+same result. A patch and a journal that were there before are kept as P.1, P.2
+and so on.
+
+Ctrl-C ends the search with exit status 3, and keeps the best patch so far if it
+has flips: in P, or beside a patch of another run, which stays, in a file with
+"interrupted" in its name.`,
 		Example: `  bankai search --probes demo:search_few --validate demo:validate --controls demo:control_few -o fix.bankai --steps 20
   bankai search --probes demo:search_few --validate demo:validate --controls demo:control_few -o fix.bankai --steps 30 --resume --report fix.html
   bankai search --probes demo:search_few -o few.json --granularity row --layers 1,2,4-5 --proj gate,up,down --max-flips 2 --steps 40`,
@@ -114,6 +117,7 @@ that was there before is kept as P.old.`,
 		}),
 	}
 	f.add(cmd)
+	cmd.Flags().Bool(forceName, false, "search in spite of fatal findings, and replace files that are no earlier result of a search")
 	return cmd
 }
 
@@ -150,7 +154,6 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.votes, "votes", "draws of a --strategy vote that have to agree on a flip")
 	flags.StringVar(&f.report, "report", "", "write a page about the search to `FILE`.html")
 	flags.BoolVar(&f.resume, "resume", false, "go on with the journal of an earlier run")
-	flags.BoolVar(&f.force, "force", false, "search in spite of fatal findings of the audit")
 }
 
 // plan is what the flags ask for.
@@ -237,11 +240,12 @@ func (f *searchFlags) read() (sets searchSets, err error) {
 }
 
 func (a *app) search(ctx context.Context, f *searchFlags) error {
-	sets, err := f.read()
-	if err != nil {
+	out := a.searchOutputs(f)
+	if err := checkOutputs(out.all()...); err != nil {
 		return err
 	}
-	if err := checkFolder(f.report); err != nil {
+	sets, err := f.read()
+	if err != nil {
 		return err
 	}
 	if f.controls == "" {
@@ -270,7 +274,7 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	defer journal.Close()
 	var audits []evaluate.SetAudit
 	for _, s := range sets.targets { // the first that takes long
-		found, err := a.checked(ctx, m, s, f.metric.value, []set{sets.validation, sets.controls}, f.force)
+		found, err := a.checked(ctx, m, s, f.metric.value, []set{sets.validation, sets.controls}, a.force)
 		if err != nil {
 			return err
 		}
@@ -282,5 +286,5 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
 		a.note("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, many(n, "probe"), search.StopAnswers)
 	}
-	return a.searchAndWrite(ctx, f, h, sets, audits, meta, journal)
+	return a.searchAndWrite(ctx, f, h, sets, audits, meta, journal, out)
 }

@@ -23,7 +23,7 @@ func watchedSearch(t *testing.T, metric string) (doc searchDoc, looks []string) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := writeTo(name+".json", s.Draw(n, 1).WriteJSON); err != nil {
+		if err := writeProbes(name+".json", s.Draw(n, 1)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"bankai"
 	"bankai/evaluate"
+	"bankai/internal/durable"
 	"bankai/search"
 )
 
@@ -34,6 +33,7 @@ type searchDoc struct {
 	Audit      []evaluate.KindCount  `json:"audit"`
 	WentBack   string                `json:"went_back,omitempty"` // to an earlier patch, with more right answers on --validate
 	Warning    string                `json:"warning,omitempty"`
+	Resume     string                `json:"resume,omitempty"` // how to go on, if interrupted
 
 	drawn      bool   // by --seed
 	ended      string // why, for people
@@ -46,7 +46,7 @@ type searchDoc struct {
 func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 	doc := &searchDoc{
 		Fitness: r.Fitness, Cost: cost{r.Cost, r.Seconds}, Steps: r.Steps, Accepted: r.Accepted, Screened: r.Screened,
-		Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{},
+		Flips: r.Patch.Len(), Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{},
 		WentBack: r.WentBack, Warning: r.Warning, audits: audits,
 	}
 	for _, audit := range audits {
@@ -57,8 +57,11 @@ func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 
 // searchAndWrite writes the patch as soon as it is there, and again with what
 // was measured of it.
-func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit, meta bankai.Meta, journal *search.Journal) error {
-	result, runErr := a.searchWithJournal(ctx, f, h, sets.validation, journal)
+func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit, meta bankai.Meta, journal *search.Journal, out *searchOutputs) error {
+	if f.resume && journal.Len() == 0 && !h.hasDrawn(f.out) {
+		a.note("nothing to resume: %s.journal begins anew", f.out)
+	}
+	result, runErr := a.run(ctx, h, sets.validation, journal) // it may return a result beside an error
 	if result == nil {
 		return runErr
 	}
@@ -66,29 +69,26 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	doc := newSearchDoc(result, audits)
 	doc.drawn = h.Plan.Method != search.MethodGuided
 	doc.ended, doc.Model = h.endedBy(result.Stopped), modelOf(f.model.path, h.Model.Weights())
-	if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
+	if runErr != nil || doc.Stopped == search.StopInterrupted {
+		return a.leavePartial(doc, result.Patch.WithMeta(meta), runErr, journal, out)
+	}
+	if err := doc.save(a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
 		return err
 	}
-	if runErr != nil {
-		return fmt.Errorf("%w; the best patch so far is in %s", runErr, f.out)
-	}
-	if doc.Stopped != search.StopInterrupted {
-		err := a.measureFound(ctx, h, result.Patch, sets, doc)
-		if errors.Is(err, context.Canceled) {
-			doc.Stopped, doc.ended = search.StopInterrupted, string(search.StopInterrupted)
-		} else if err != nil {
-			return err
-		}
+	if err := a.measureFound(ctx, h, result.Patch, sets, doc); errors.Is(err, context.Canceled) {
+		return &interrupted{fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", f.out, a.goOn()), true}
+	} else if err != nil {
+		return err
 	}
 	if doc.validation != nil {
 		meta.Claims = []bankai.Claim{claim("validation", sets.validation, doc.validation)}
-		if err := doc.save(result.Patch.WithMeta(meta), f.out); err != nil {
+		if err := doc.save(a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
 			return err
 		}
 	}
 	if f.report != "" {
 		page := doc.report(a, h, f.model.path, result, result.Patch.WithMeta(meta), sets)
-		if err := writeTo(f.report, page.WriteHTML); err != nil {
+		if err := a.put(ctx, out.report, page.WriteHTML); err != nil {
 			return err
 		}
 	}
@@ -103,47 +103,34 @@ func (a *app) begin(f *searchFlags, h *hunt) (bankai.Meta, *search.Journal, erro
 		return meta, nil, err
 	}
 	journal, err := search.OpenJournal(f.out+".journal", h.Facts, f.resume)
-	return meta, journal, err
-}
-
-// searchWithJournal searches, or goes on with what the journal holds. An older patch
-// is out of the way when it returns a result. As search.Run, it may return a result
-// beside an error.
-func (a *app) searchWithJournal(ctx context.Context, f *searchFlags, h *hunt, validation set, journal *search.Journal) (*search.Result, error) {
-	resumed := f.resume && (journal.Len() > 0 || h.hasDrawn(f.out))
-	if f.resume && !resumed {
-		a.note("nothing to resume: %s.journal begins anew", f.out)
+	if err != nil {
+		return meta, nil, err
 	}
-	result, runErr := a.run(ctx, h, validation, journal)
-	if result == nil || resumed {
-		return result, runErr
-	}
-	if err := keepOld(f.out); err != nil {
-		return nil, err
-	}
-	return result, runErr
+	a.resumable(f.out + ".journal")
+	return meta, journal, nil
 }
 
 // hasDrawn reports whether a vote began: its trials are in the journals of the
 // draws, not in its own.
 func (h *hunt) hasDrawn(out string) bool {
-	_, err := os.Stat(out + ".journal.draw1")
-	return h.Plan.Method == search.MethodVote && err == nil
+	return h.Plan.Method == search.MethodVote && isThere(out+".journal.draw1")
 }
 
-// save writes the patch that doc is about.
-func (d *searchDoc) save(p *bankai.Patch, path string) (err error) {
-	d.out, err = writePatch(p, path)
-	d.Patch, d.Flips, d.Bits, d.Bytes, d.Content = d.out.path, d.out.flips, d.out.bits, d.out.bytes, d.out.content
-	return err
-}
-
-// keepOld renames a patch that is in the way of a new one, since it may be the
-// work of hours.
-func keepOld(path string) error {
-	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return unwritable(path, err)
+// save writes the patch that doc is about, and records that this run wrote it: only
+// another run's patch is worth keeping when the run writes the next one.
+func (d *searchDoc) save(a *app, p *bankai.Patch, journal *search.Journal, o *durable.Output) (err error) {
+	if old, err := bankai.ReadFile(o.Path); err == nil {
+		if _, ours := journal.Written(old); ours {
+			o.Adopt()
+		}
 	}
+	if err := journal.Wrote(p, d.Fitness); err != nil { // before it is written, or a kill between the two would make it another run's
+		return err
+	}
+	if d.out, err = a.putPatch(context.Background(), o, p); err != nil {
+		return err
+	}
+	d.Patch, d.Flips, d.Bits, d.Bytes, d.Content = d.out.path, d.out.flips, d.out.bits, d.out.bytes, d.out.content
 	return nil
 }
 
@@ -175,7 +162,7 @@ func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets s
 }
 
 func (d *searchDoc) write(w io.Writer) {
-	validation, controls, perplexity, next := "", "", "", ""
+	validation, controls, perplexity := "", "", ""
 	if d.validation != nil {
 		validation = d.validation.Verdict()
 	}
@@ -184,9 +171,6 @@ func (d *searchDoc) write(w io.Writer) {
 	}
 	if d.Perplexity != nil {
 		perplexity = fmt.Sprintf("%.4g before, %.4g after", d.Perplexity.Before, d.Perplexity.After)
-	}
-	if d.Stopped == search.StopInterrupted {
-		next = "the best patch so far is written; the same command with --resume goes on"
 	}
 	writeFacts(w,
 		fact{"model", d.Model.String()},
@@ -197,9 +181,8 @@ func (d *searchDoc) write(w io.Writer) {
 		fact{"controls", controls},
 		fact{"perplexity", perplexity},
 		fact{"went back", d.WentBack},
-		fact{"patch", d.out.String()},
 		fact{"warning", d.Warning},
-		fact{"interrupted", next})
+		fact{"patch", d.where()})
 	if d.Flips == 0 && d.WentBack == "" && d.Stopped != search.StopInterrupted {
 		advice := "Try more --steps, other --proj or fewer --controls."
 		if d.drawn {

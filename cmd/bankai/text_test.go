@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -56,7 +55,6 @@ func TestExplain(t *testing.T) {
 		{fmt.Errorf("reading: %w", path), "reading: x.gguf: no such file or directory: check the path"},
 		{&fs.PathError{Op: "read", Path: ".", Err: syscall.EISDIR}, ".: is a directory"},
 		{errors.Join(errors.New("one"), errors.New("two")), "one; two"},
-		{fmt.Errorf("search: %w", context.Canceled), "interrupted: nothing was written"},
 		{errors.New("an escape \x1b[2J and a\ttab"), "an escape  [2J and a tab"},
 	} {
 		if got := explain(c.err); got != c.want {

@@ -1,13 +1,13 @@
 package weights
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"bankai"
-	"bankai/internal/atomicfile"
+	"bankai/internal/durable"
 	"bankai/internal/gguf"
 )
 
@@ -52,18 +52,22 @@ func (f *File) writeCopy(out string, making Baked, flips []bankai.Flip) error {
 	if f.isPart(out) {
 		return fmt.Errorf("%s: is the model itself: choose another file for the copy", out)
 	}
-	return atomicfile.Write(out, func(file *os.File) error { return f.writeBaked(file, making, flips) })
+	return durable.Write(context.Background(), out, func(w durable.File) error { return f.writeBaked(w, making, flips) })
 }
 
-// writer is what writeBaked needs of a file.
-type writer interface {
-	io.Writer
-	io.WriterAt
+// BakeInto is Bake for a file that is open, is empty, and may be left half written
+// on errors.
+func (f *File) BakeInto(w durable.File, patches ...*bankai.Patch) error {
+	flips, making, err := f.plan(patches)
+	if err != nil {
+		return err
+	}
+	return f.writeBaked(w, making, flips)
 }
 
 // writeBaked writes the whole model and then inverts the bits in the file. What
 // comes from one GGUF file of 1-bit matrices stays as it is but for the metadata.
-func (f *File) writeBaked(w writer, making Baked, flips []bankai.Flip) error {
+func (f *File) writeBaked(w durable.File, making Baked, flips []bankai.Flip) error {
 	kvs := f.metadata(making)
 	counted := countedWriter{w, f.counter("copy")}
 	if f.origin == "" {

@@ -3,6 +3,8 @@ package weights
 import (
 	"slices"
 	"sync"
+
+	"bankai/internal/durable"
 )
 
 // Progress is told how far long work on a model's file is: what work it is, and how
@@ -43,13 +45,13 @@ const piece = 1 << 20
 
 // countedWriter counts what is written through it, piece by piece.
 type countedWriter struct {
-	writer
+	durable.File
 	c *counter
 }
 
 func (w countedWriter) Write(p []byte) (n int, err error) {
 	for part := range slices.Chunk(p, piece) {
-		m, err := w.writer.Write(part)
+		m, err := w.File.Write(part)
 		n += m
 		w.c.add(m)
 		if err != nil {

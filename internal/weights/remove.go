@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"bankai"
+	"bankai/internal/durable"
 )
 
 // Remove writes a copy of a patched model without the patches. Where Bake made the
@@ -19,6 +20,16 @@ func (f *File) Remove(out string, patches ...*bankai.Patch) (Baked, error) {
 		return making, err
 	}
 	return making, f.writeCopy(out, making, flips)
+}
+
+// RemoveInto is Remove for a file that is open, is empty, and may be left half
+// written on errors.
+func (f *File) RemoveInto(w durable.File, patches ...*bankai.Patch) (Baked, error) {
+	flips, making, err := f.planRemoval(patches)
+	if err != nil {
+		return making, err
+	}
+	return making, f.writeBaked(w, making, flips)
 }
 
 // planRemoval returns what taking the patches out inverts, and how the copy says it

@@ -1,4 +1,4 @@
-package atomicfile
+package durable
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out")
 	put := func(text string, then error) error {
-		return Write(path, func(f *os.File) error {
-			if _, err := f.WriteString(text); err != nil {
+		return Write(t.Context(), path, func(f File) error {
+			if _, err := f.Write([]byte(text)); err != nil {
 				return err
 			}
 			return then
@@ -43,7 +43,7 @@ func TestWrite(t *testing.T) {
 
 func TestNoFolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none", "out")
-	err := Write(path, func(*os.File) error { return nil })
+	err := Write(t.Context(), path, func(File) error { return nil })
 	if !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), ".tmp") {
 		t.Errorf("a folder that does not exist gives %v", err)
 	}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"bankai/internal/durable"
+)
+
+// grace is how long a command may take to end after a signal. What waits for a pipe
+// or reads a large model cannot look at its context; it is ended then.
+const grace = 800 * time.Millisecond
+
+// interrupted says that a signal ended the work.
+type interrupted struct {
+	text   string // what was written and how to go on
+	useful bool   // something is written that the work need not begin with again
+}
+
+func (e *interrupted) Error() string { return "interrupted: " + e.text }
+
+// Unwrap says that it is the end of a context.
+func (e *interrupted) Unwrap() error { return context.Canceled }
+
+// wrote remembers an output that was written.
+func (a *app) wrote(path string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.written = append(a.written, path)
+}
+
+// resumable says that from now on a journal keeps the work.
+func (a *app) resumable(journal string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.journal = journal
+}
+
+// isRecorded reports whether a journal holds anything.
+func isRecorded(journal string) bool {
+	info, err := os.Stat(journal)
+	return err == nil && info.Size() > 0
+}
+
+// interruption is what there is to say of work that a signal ended.
+func (a *app) interruption() *interrupted {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.journal != "" && isRecorded(a.journal):
+		return &interrupted{a.journal + " keeps the work: " + a.goOn(), true}
+	case len(a.written) > 0:
+		return &interrupted{"written before are " + strings.Join(a.written, ", "), false}
+	}
+	return &interrupted{"nothing was written", false}
+}
+
+// goOn says how to go on with what a journal holds.
+func (a *app) goOn() string { return "the same command with --resume goes on" }
+
+// watch ends the program a while after a signal, unless it has ended by then.
+func (a *app) watch() {
+	time.Sleep(grace)
+	a.ending.Lock() // and never unlock: whoever is late must not say another thing
+	durable.End()
+	e := a.interruption()
+	fmt.Fprintf(a.stderr, "bankai: %s\n", e.Error())
+	os.Exit(e.status())
+}
+
+func (e *interrupted) status() int {
+	if e.useful {
+		return statusInterrupted
+	}
+	return statusFailed
+}

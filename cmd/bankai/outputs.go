@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"html"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"bankai"
+	"bankai/experiment"
+	"bankai/internal/durable"
+	"bankai/internal/weights"
+	"bankai/probe"
+)
+
+// known tells what a file holds, "" for the unknown, and whether it is an earlier
+// result of the command that is running. It goes by the content alone.
+type known func(path string) (what string, earlier bool)
+
+// found is an output that holds what was found by long work: an earlier one is kept
+// under a number. inputs are the files that the run reads.
+func (a *app) found(path string, is known, inputs ...string) *durable.Output {
+	return &durable.Output{Path: path, Keep: true, Force: a.force, Known: is, Inputs: inputs}
+}
+
+// derived is an output that can be made again of what is there.
+func (a *app) derived(path string, is known, inputs ...string) *durable.Output {
+	return &durable.Output{Path: path, Force: a.force, Known: is, Inputs: inputs}
+}
+
+// put writes an output, and remembers that it was written.
+func (a *app) put(ctx context.Context, o *durable.Output, write func(w io.Writer) error) error {
+	err := o.Write(ctx, func(f durable.File) error {
+		w := bufio.NewWriter(f)
+		if err := write(w); err != nil {
+			return err
+		}
+		return w.Flush()
+	})
+	if err == nil {
+		a.wrote(o.Path)
+	}
+	return err
+}
+
+// checkOutputs refuses what must not be replaced, before the work begins.
+func checkOutputs(outputs ...*durable.Output) error {
+	for _, o := range outputs {
+		if err := o.Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// modelInputs are the files of a model: with all parts of a split one, and all files
+// of an MLX folder.
+func modelInputs(path string) []string {
+	if path == "" || path == demoName {
+		return nil
+	}
+	files := []string{path}
+	if entries, err := os.ReadDir(path); err == nil {
+		for _, e := range entries {
+			files = append(files, filepath.Join(path, e.Name()))
+		}
+	}
+	if m := splitName.FindStringSubmatch(path); m != nil {
+		entries, _ := os.ReadDir(filepath.Dir(path))
+		for _, e := range entries {
+			part := filepath.Join(filepath.Dir(path), e.Name())
+			if p := splitName.FindStringSubmatch(part); p != nil && filepath.Clean(p[1]) == filepath.Clean(m[1]) && p[2] == m[2] {
+				files = append(files, part)
+			}
+		}
+	}
+	return files
+}
+
+// splitName is what a part of a split model is called.
+var splitName = regexp.MustCompile(`^(.*)-[0-9]{5}-of-([0-9]{5}\.gguf)$`)
+
+// sourceFiles are the files of probes and texts, without the categories chosen of
+// them.
+func sourceFiles(sources ...string) []string {
+	var files []string
+	for _, s := range sources {
+		if s == "" || strings.HasPrefix(s, demoPrefix) {
+			continue
+		}
+		file, _ := selection(s)
+		files = append(files, file)
+	}
+	return files
+}
+
+// inputs are the files that the flags name.
+func (f *modelFlags) inputs() []string {
+	return append(modelInputs(f.path), f.patches...)
+}
+
+// commandOf is the command of a recorded command line, as "bankai patch compose";
+// "" if it is none of this program.
+func commandOf(line string) string {
+	words := strings.Fields(line)
+	if len(words) < 2 || words[0] != "bankai" {
+		return ""
+	}
+	// A tree of its own: building one sets the flags of its app to their defaults.
+	root := newApp(nil, nil, io.Discard, io.Discard).root()
+	cmd, _, err := root.Find(words[1:])
+	if err != nil || cmd == root {
+		return ""
+	}
+	return cmd.CommandPath()
+}
+
+// aPatch knows patches that this command wrote, by what is recorded in them.
+func (a *app) aPatch(path string) (string, bool) {
+	p, err := bankai.ReadFile(path)
+	if err != nil {
+		return content(path), false
+	}
+	by := commandOf(p.Meta().Command)
+	if by == "" {
+		return "a patch", false
+	}
+	return `a patch of "` + by + `"`, by == a.command
+}
+
+// sameFlips knows patches that flip what p does, in whatever form.
+func sameFlips(p *bankai.Patch) known {
+	return func(path string) (string, bool) {
+		old, err := bankai.ReadFile(path)
+		if err != nil {
+			return content(path), false
+		}
+		unbound := func(p *bankai.Patch) bankai.Digest { return p.WithBase(bankai.Digest{}).ContentDigest() }
+		return "another patch", unbound(old) == unbound(p)
+	}
+}
+
+// someProbes knows probe files as this program writes them, to the byte. Which
+// command it was they do not tell, nor whether a careful hand changed them.
+func someProbes(path string) (string, bool) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", false
+	}
+	set, err := probe.ReadPrompts(bytes.NewReader(data), probe.FormatOf(path))
+	if err != nil {
+		return content(path), false
+	}
+	var again bytes.Buffer
+	if err := set.WriteJSON(&again); err != nil || !bytes.Equal(data, again.Bytes()) {
+		return "probes that were written or changed by hand", false
+	}
+	return "a probe file", true
+}
+
+// aBakedModel knows the copies that patch apply writes.
+func aBakedModel(path string) (string, bool) {
+	return content(path), weights.IsBaked(path)
+}
+
+// generator finds what made a page.
+var generator = regexp.MustCompile(`<meta name="generator" content="([^"]*)">`)
+
+// aPage knows the pages of a command.
+func aPage(command string) known {
+	return func(path string) (string, bool) {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", false
+		}
+		defer f.Close()
+		start, err := io.ReadAll(io.LimitReader(f, 64<<10))
+		m := generator.FindSubmatch(start)
+		if err != nil || m == nil {
+			return content(path), false
+		}
+		by := commandOf(html.UnescapeString(string(m[1])))
+		return `a page of "` + by + `"`, by == command
+	}
+}
+
+// aResult knows the results of an experiment.
+func aResult(name string) known {
+	return func(path string) (string, bool) {
+		r, err := readResult(path)
+		if err != nil {
+			return content(path), false
+		}
+		return "a result of experiment " + r.Head().Experiment, r.Head().Experiment == name
+	}
+}
+
+// onePage is the generator that the pages about experiments name.
+const onePage = "bankai " + experiment.Generator
+
+// content names what a file begins like.
+func content(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	start := make([]byte, 64)
+	n, err := io.ReadFull(f, start)
+	if n == 0 && errors.Is(err, io.EOF) {
+		return "an empty file"
+	}
+	start = bytes.ToLower(bytes.TrimSpace(start[:n]))
+	for _, kind := range []struct{ begin, what string }{
+		{"gguf", "a GGUF model"},
+		{"<!doctype html", "a page"},
+		{"{", "JSON"},
+		{"[", "JSON"},
+	} {
+		if bytes.HasPrefix(start, []byte(kind.begin)) {
+			return kind.what
+		}
+	}
+	return ""
+}
+
+// isThere reports whether there is anything of this name.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
