@@ -14,6 +14,10 @@ import (
 // or reads a large model cannot look at its context; it is ended then.
 const grace = 800 * time.Millisecond
 
+// echo is how long a second signal counts as the first one once more: timeout(1)
+// sends each to the program and then to its group, so that it comes twice.
+const echo = 200 * time.Millisecond
+
 // interrupted says that a signal ended the work.
 type interrupted struct {
 	text   string // what was written and how to go on
@@ -61,9 +65,12 @@ func (a *app) interruption() *interrupted {
 // goOn says how to go on with what a journal holds.
 func (a *app) goOn() string { return "the same command with --resume goes on" }
 
-// watch ends the program a while after a signal, unless it has ended by then.
-func (a *app) watch() {
-	time.Sleep(grace)
+// watch ends the program a while after a signal, unless it has ended by then. Before
+// that, another signal ends it at once, which stop brings about.
+func (a *app) watch(stop func()) {
+	time.Sleep(echo)
+	stop()
+	time.Sleep(grace - echo)
 	a.ending.Lock() // and never unlock: whoever is late must not say another thing
 	durable.End()
 	e := a.interruption()

@@ -24,8 +24,7 @@ func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer stop()
 	a := newApp(args, stdin, stdout, stderr)
 	defer context.AfterFunc(ctx, func() {
-		stop()
-		a.watch()
+		a.watch(stop)
 	})()
 	cmd, err := a.root().ExecuteContextC(ctx)
 	return a.exit(cmd, err)
