@@ -103,7 +103,9 @@ func documents(t *testing.T) [][]string {
 		}
 	}
 	return [][]string{
-		{"info", "demo"}, {"info", "rows.json"}, {"tokenize", "--pieces", "a b"},
+		{"info", "demo"},
+		{"info", "rows.json"},
+		{"tokenize", "--pieces", "a b"},
 		{"logits", "a b", "--at", "1", "--all", "--out", "l.f32"},
 		{"generate", "a b", "-n", "2", "--patch", "rows.json", "--compare"},
 		{"probes", "expand", "t.json", "-o", "p.json"},
@@ -111,12 +113,19 @@ func documents(t *testing.T) [][]string {
 		{"probes", "split", "p.json", "-o", "sets"},
 		{"audit", "--probes", "mixed.json"},
 		{"search", "--probes", "mixed.json", "--controls", "mixed.json", "--force", "--validate", "p.json", "--control-text", "lines.txt", "-o", "x.bankai", "--steps", "3"},
-		{"info", "x.bankai"}, {"eval", "--probes", "p.json", "--patch", "x.bankai"},
-		{"patch", "apply", "demo", "--patch", "rows.json", "-o", "b.gguf"}, {"patch", "diff", "demo", "b.gguf", "-o", "d.bankai"},
-		{"patch", "compose", "rows.json", "d.bankai", "-o", "c.bankai"}, {"patch", "convert", "rows.json", "-o", "r.bankai"},
+		{"info", "x.bankai"},
+		{"eval", "--probes", "p.json", "--patch", "x.bankai"},
+		{"patch", "apply", "demo", "--patch", "rows.json", "-o", "b.gguf"},
+		{"patch", "diff", "demo", "b.gguf", "-o", "d.bankai"},
+		{"patch", "compose", "rows.json", "d.bankai", "-o", "c.bankai"},
+		{"patch", "convert", "rows.json", "-o", "r.bankai"},
 		{"patch", "verify", "rows.json"},
 		{"report", "eval.json", "-o", "r.html"},
 		{"bench", "-p", "4", "-n", "1", "--repeat", "1", "--context", "8"},
-		{"config"}, {"config", "get", "model"}, {"config", "path"}, {"version"}, {"help"},
+		{"config"},
+		{"config", "get", "model"},
+		{"config", "path"},
+		{"version"},
+		{"help"},
 	}
 }
