@@ -50,22 +50,60 @@ func (t *Table) write(b *strings.Builder) {
 			widths[i] = max(widths[i], len([]rune(s)))
 		}
 	}
-	for _, line := range lines {
-		var out strings.Builder
-		for i, s := range line {
-			pad := strings.Repeat(" ", widths[i]-len([]rune(s)))
-			if t.isText(i) {
-				s += pad
-			} else {
-				s = pad + s
-			}
-			out.WriteString("  " + s)
+	for n, columns := range t.parts(widths) {
+		if n > 0 {
+			b.WriteByte('\n')
 		}
-		b.WriteString(strings.TrimRight(out.String(), " ") + "\n")
+		for _, line := range lines {
+			b.WriteString(t.line(line, columns, widths))
+		}
 	}
 	if left := len(t.Rows) - len(rows); left > 0 {
 		fmt.Fprintf(b, "  … and %d more\n", left)
 	}
+}
+
+// line is some columns of a row.
+func (t *Table) line(cells []string, columns, widths []int) string {
+	var out strings.Builder
+	for _, i := range columns {
+		s := cells[i]
+		pad := strings.Repeat(" ", widths[i]-len([]rune(s)))
+		if t.isText(i) {
+			s += pad
+		} else {
+			s = pad + s
+		}
+		out.WriteString(columnGap + s)
+	}
+	return strings.TrimRight(out.String(), " ") + "\n"
+}
+
+const (
+	columnGap = "  "
+	lineWidth = 100 // of a table on a terminal, in columns
+)
+
+// parts divides the columns of a table that is too wide among several, of which each
+// begins with the names of the rows: the first column, and the next if it has words too.
+func (t *Table) parts(widths []int) (parts [][]int) {
+	var names []int
+	room := lineWidth
+	for i := 0; i < min(2, len(widths)) && t.isText(i); i++ {
+		names = append(names, i)
+		room -= len(columnGap) + widths[i]
+	}
+	left := room
+	var columns []int
+	for i := len(names); i < len(widths); i++ {
+		need := len(columnGap) + widths[i]
+		if len(columns) > 0 && need > left {
+			parts = append(parts, slices.Concat(names, columns))
+			columns, left = nil, room
+		}
+		columns, left = append(columns, i), left-need
+	}
+	return append(parts, slices.Concat(names, columns))
 }
 
 // brief is a cell on a terminal: of a text, the beginning.

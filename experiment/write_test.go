@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -226,6 +227,37 @@ func TestPageStandsAlone(t *testing.T) {
 	for _, want := range []string{"2 experiments", "a &lt;b&gt;text&lt;/b&gt;", "<svg", `href="#r1"`, `id="r1"`, "4.123", "fix.bankai"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
+// A table that is too wide comes in parts that fit, each with the names of its rows; no
+// column is left out.
+func TestWideTablesComeInParts(t *testing.T) {
+	table := Table{Columns: []string{"patch", "words"}}
+	row := []any{"a patch", strings.Repeat("w", 30)}
+	for i := range 12 {
+		table.Columns = append(table.Columns, fmt.Sprintf("column %d", i))
+		row = append(row, Estimate{float64(i), -1, 1, 5})
+	}
+	table.Rows = [][]any{row}
+	var b strings.Builder
+	table.write(&b)
+	heads := 0
+	for line := range strings.Lines(b.String()) {
+		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > lineWidth {
+			t.Errorf("%d columns: %s", n, line)
+		}
+		if strings.HasPrefix(line, "  patch ") {
+			heads++
+		}
+	}
+	if heads < 2 {
+		t.Errorf("%d parts:\n%s", heads, b.String())
+	}
+	for i := range 12 {
+		if !strings.Contains(b.String(), fmt.Sprintf("column %d", i)) {
+			t.Errorf("column %d is not there:\n%s", i, b.String())
 		}
 	}
 }

@@ -28,21 +28,25 @@ func (a *app) configCommand() *cobra.Command {
 		RunE: a.doAsBuilt(func(context.Context, []string) error { return a.listConfig() }),
 	}
 	asParent(cmd)
-	sub := func(use, short string, n int, what string, work func(args []string) error) {
+	sub := func(use, short, long, example string, n int, what string, work func(args []string) error) {
 		cmd.AddCommand(&cobra.Command{
-			Use: use, Short: short, Args: arguments(n, n, what), ValidArgsFunction: completeSettings,
+			Use: use, Short: short, Long: long, Example: "  bankai config " + example, Args: arguments(n, n, what), ValidArgsFunction: completeSettings,
 			RunE: a.doAsBuilt(func(_ context.Context, args []string) error { return work(args) }),
 		})
 	}
-	sub("list", "list the settings, and where each was chosen", 0, "none", func([]string) error { return a.listConfig() })
-	sub("get KEY", "print one setting", 1, "one key", func(args []string) error { return a.getConfig(args[0]) })
-	sub("set KEY VALUE", "write a setting to the file", 2, "a key and a value", func(args []string) error {
+	sub("list", "list the settings, and where each was chosen", `Lists all settings with their values, and the variable or the file that chose
+them. "bankai config" alone is the same.`, "list", 0, "none", func([]string) error { return a.listConfig() })
+	sub("get KEY", "print one setting", `Prints the value of a setting; with --json also where it was chosen. One that is
+not set is an error, and with --json null.`, "get threads", 1, "one key", func(args []string) error { return a.getConfig(args[0]) })
+	sub("set KEY VALUE", "write a setting to the file", `Writes a setting to the configuration file, which is made if it is not there. Its
+other lines stay as they are. A model becomes a path that holds in any folder.`, "set threads 2", 2, "a key and a value", func(args []string) error {
 		return a.changeConfig(args[0], &args[1])
 	})
-	sub("unset KEY", "take a setting out of the file", 1, "one key", func(args []string) error {
+	sub("unset KEY", "take a setting out of the file", `Takes a setting out of the configuration file: what is built in holds again,
+unless an environment variable chooses.`, "unset precision", 1, "one key", func(args []string) error {
 		return a.changeConfig(args[0], nil)
 	})
-	sub("path", "print the name of the file", 0, "none", func([]string) error {
+	sub("path", "print the name of the file", `Prints the name of the configuration file, whether it is there or not.`, "path", 0, "none", func([]string) error {
 		doc := struct {
 			Path string `json:"path"`
 		}{configPath()}
@@ -58,7 +62,7 @@ then an environment variable, then the configuration file, then what is built in
 
 `)
 	for _, s := range settings {
-		fmt.Fprintf(&b, "  %-10s %-18s %s\n", s.name, s.variable(), s.about)
+		fmt.Fprintf(&b, "  %-10s%-18s%s\n", s.name, s.variable(), s.about)
 	}
 	b.WriteString(`
 The file holds a line for each, such as model = "/models/Bonsai-8B-Q1_0.gguf". It
@@ -142,6 +146,9 @@ func (a *app) changeConfig(key string, value *string) error {
 	path := configPath()
 	if path == "" {
 		return errors.New("there is no folder for configuration: name the file with BANKAI_CONFIG")
+	}
+	if isStream(path) {
+		return fmt.Errorf("%s: is no file that can be replaced: name another with BANKAI_CONFIG", path)
 	}
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

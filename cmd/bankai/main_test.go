@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,12 @@ func (i isolated) Run() int {
 	for _, s := range settings {
 		os.Unsetenv(s.variable())
 	}
-	os.Setenv("BANKAI_CONFIG", os.DevNull)
+	dir, err := os.MkdirTemp("", "bankai-config-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv("BANKAI_CONFIG", filepath.Join(dir, "config.toml"))
 	return i.m.Run()
 }
 

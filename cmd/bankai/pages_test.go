@@ -32,6 +32,7 @@ func TestExamples(t *testing.T) {
 	for _, name := range []string{
 		"search", "patch apply", "patch diff", "patch compose", "patch convert", "patch verify", "probes expand", "probes mine",
 		"probes split", "info", "tokenize", "logits", "generate", "audit", "eval", "bench", "version",
+		"config set", "config get", "config list", "config unset", "config path",
 		"experiment perplexity", "report", "experiment lora",
 		"experiment variations", "experiment stack", "experiment compare", "experiment rescore",
 		"experiment ablate",

@@ -24,10 +24,10 @@ type promptFlags struct {
 }
 
 // promptHelp tells how a prompt is given, in the help of commands that take one.
-const promptHelp = `The prompt is an argument, or follows --prompt. There \n is the end of a line, \t a
-tab and \\ a backslash, unless --no-escape is given. A prompt that is "-" is read
-from standard input, and --file reads it from a file: as it is, without the end of
-its last line. --ids gives token ids instead.`
+const promptHelp = `The prompt is an argument, or follows --prompt. There \n is the end of a line, \t
+a tab and \\ a backslash, unless --no-escape is given. A prompt that is "-" is
+read from standard input, and --file reads it from a file: as it is, without the
+end of its last line. --ids gives token ids instead.`
 
 // add declares the flags.
 func (f *promptFlags) add(cmd *cobra.Command) {

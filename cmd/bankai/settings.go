@@ -27,7 +27,7 @@ type setting struct {
 
 // settings are all there are, in the order in which they are listed.
 var settings = []setting{
-	{"model", "the model that commands use: a GGUF file, an MLX folder, or demo", func(value string) error {
+	{"model", "a GGUF file, an MLX folder, or demo", func(value string) error {
 		if value == "" {
 			return errors.New("is empty: give a file, a folder, or demo")
 		}
