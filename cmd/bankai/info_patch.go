@@ -135,7 +135,7 @@ func (p patchInfo) write(w io.Writer) {
 		fact{"bytes", fmt.Sprintf("%s, content %s", evaluate.Thousands(p.Bytes), evaluate.Thousands(p.Content))},
 		fact{"base", base},
 		fact{"model", p.BaseModel},
-		fact{"computing with", settings},
+		fact{"settings", settings},
 		fact{"about", oneLine(p.Description)},
 		fact{"made by", p.Tool}, fact{"made on", created}, fact{"metric", p.Metric},
 		fact{"command", oneLine(p.Command)},

@@ -117,7 +117,7 @@ func documents(t *testing.T) [][]string {
 		{"eval", "--probes", "p.json", "--patch", "x.bankai"},
 		{"patch", "apply", "demo", "--patch", "rows.json", "-o", "b.gguf"},
 		{"patch", "diff", "demo", "b.gguf", "-o", "d.bankai"},
-		{"patch", "compose", "rows.json", "d.bankai", "-o", "c.bankai"},
+		{"patch", "compose", "rows.json", "-o", "c.bankai"},
 		{"patch", "convert", "rows.json", "-o", "r.bankai"},
 		{"patch", "verify", "rows.json"},
 		{"report", "eval.json", "-o", "r.html"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai"
-	"bankai/internal/durable"
 	"bankai/internal/weights"
 )
 
@@ -119,9 +119,6 @@ The digest that is printed is that of the copy.`,
 			case out == "":
 				return usagef("give a name for the patched copy with -o")
 			}
-			if err := checkPatches(patches); err != nil {
-				return err
-			}
 			return a.apply(ctx, model, out, patches)
 		}),
 	}
@@ -135,7 +132,7 @@ The digest that is printed is that of the copy.`,
 
 func (a *app) apply(ctx context.Context, model, out string, patches []string) error {
 	o := a.derived(out, aBakedModel, append(modelInputs(model), patches...)...)
-	if err := o.Check(); err != nil {
+	if err := cmp.Or(o.Check(), checkPatches(patches)); err != nil {
 		return err
 	}
 	f, err := a.openWeights(model)
@@ -150,7 +147,11 @@ func (a *app) apply(ctx context.Context, model, out string, patches []string) er
 	if err != nil {
 		return err
 	}
-	if err := o.Write(ctx, func(w durable.File) error { return f.BakeInto(w, list...) }); err != nil {
+	made, err := f.PlanBake(list...)
+	if err != nil {
+		return err
+	}
+	if err := o.Write(ctx, made.Write); err != nil {
 		return err
 	}
 	a.wrote(out)

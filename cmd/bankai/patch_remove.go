@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai"
-	"bankai/internal/durable"
 	"bankai/internal/weights"
 )
 
@@ -20,11 +20,11 @@ func (a *app) removeCommand() *cobra.Command {
 	cmd = &cobra.Command{
 		Use:   "remove FILE.gguf -o OUT.gguf --patch P...",
 		Short: "take baked patches out of a model again",
-		Long: `Writes a copy of a patched model without the patches. What patch apply made of one
-GGUF file of 1-bit matrices becomes that file again, to the byte, when all its
-patches are taken out; bankai info FILE.gguf tells which they are. What it made of
-an MLX folder, a split model or one unpacked to floats becomes the GGUF file that
-patch apply makes of it without a patch.
+		Long: `Writes a copy of a patched model without the patches. What patch apply made of
+one GGUF file of 1-bit matrices becomes that file again, to the byte, when all
+its patches are taken out; bankai info FILE.gguf tells which they are. What it
+made of an MLX folder, a split model or one unpacked to floats becomes the GGUF
+file that patch apply makes of it without a patch.
 
 The patches must be in the model: taking them out must give the model that they
 were made for, or leave others that the file names.`,
@@ -42,9 +42,6 @@ were made for, or leave others that the file names.`,
 			case len(patches) == 0:
 				return usagef("give at least one patch with --patch: bankai info %s tells which are in it", model)
 			}
-			if err := checkPatches(patches); err != nil {
-				return err
-			}
 			return a.remove(ctx, model, out, patches)
 		}),
 	}
@@ -56,7 +53,7 @@ were made for, or leave others that the file names.`,
 
 func (a *app) remove(ctx context.Context, model, out string, paths []string) error {
 	o := a.derived(out, nil, append(modelInputs(model), paths...)...)
-	if err := o.Check(); err != nil {
+	if err := cmp.Or(o.Check(), checkPatches(paths)); err != nil {
 		return err
 	}
 	f, err := a.openWeights(model)
@@ -72,14 +69,11 @@ func (a *app) remove(ctx context.Context, model, out string, paths []string) err
 		}
 		patches = append(patches, p)
 	}
-	var made weights.Baked
-	err = o.Write(ctx, func(w durable.File) (err error) {
-		if made, err = f.RemoveInto(w, patches...); err != nil {
-			return fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
-		}
-		return nil
-	})
+	c, err := f.PlanRemove(patches...)
 	if err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
+	}
+	if err := o.Write(ctx, c.Write); err != nil {
 		return err
 	}
 	a.wrote(out)
@@ -99,7 +93,7 @@ func (a *app) remove(ctx context.Context, model, out string, paths []string) err
 		writeFacts(w,
 			fact{"written", fmt.Sprintf("%s, %s", out, sizeText(doc.Bytes))},
 			fact{"still in it", newModelInfo(out, copied).patchesText()},
-			fact{"original", originalText(made)},
+			fact{"original", originalText(c.Made)},
 			fact{"digest", doc.Digest.String()}, fact{"was", doc.Base.String()})
 	})
 }

@@ -20,50 +20,51 @@ import (
 // never half a file; on any error nothing is left behind. out must not be the model
 // itself.
 func (f *File) Bake(out string, patches ...*bankai.Patch) error {
-	flips, making, err := f.plan(patches)
+	c, err := f.PlanBake(patches...)
 	if err != nil {
 		return err
 	}
-	return f.writeCopy(out, making, flips)
+	return c.writeFile(out)
 }
 
-// plan returns what baking the patches inverts, and how the copy says it was made.
-func (f *File) plan(patches []*bankai.Patch) (flips []bankai.Flip, making Baked, err error) {
-	making = f.making()
+// Copy is a copy of a model that can be written.
+type Copy struct {
+	Made  Baked // how the copy says that it was made
+	of    *File
+	flips []bankai.Flip
+}
+
+// PlanBake checks all that Bake checks, and returns what it would write.
+func (f *File) PlanBake(patches ...*bankai.Patch) (*Copy, error) {
+	c := &Copy{Made: f.making(), of: f}
 	for _, p := range patches {
 		fitted, err := f.Fit(p)
 		if err != nil {
-			return nil, making, err
+			return nil, err
 		}
 		list, err := fitted.Resolve(f.Shape)
 		if err != nil {
-			return nil, making, err
+			return nil, err
 		}
 		if len(list) > 0 {
-			making.toggle(bakedPatch(fitted, f.Digest()))
+			c.Made.toggle(bakedPatch(fitted, f.Digest()))
 		}
-		flips = append(flips, list...)
+		c.flips = append(c.flips, list...)
 	}
-	return flips, making, nil
+	return c, nil
 }
 
-// writeCopy writes a copy with the flips made, whole or not at all.
-func (f *File) writeCopy(out string, making Baked, flips []bankai.Flip) error {
-	if f.isPart(out) {
+// writeFile writes the copy, whole or not at all.
+func (c *Copy) writeFile(out string) error {
+	if c.of.isPart(out) {
 		return fmt.Errorf("%s: is the model itself: choose another file for the copy", out)
 	}
-	return durable.Write(context.Background(), out, func(w durable.File) error { return f.writeBaked(w, making, flips) })
+	return durable.Write(context.Background(), out, c.Write)
 }
 
-// BakeInto is Bake for a file that is open, is empty, and may be left half written
-// on errors.
-func (f *File) BakeInto(w durable.File, patches ...*bankai.Patch) error {
-	flips, making, err := f.plan(patches)
-	if err != nil {
-		return err
-	}
-	return f.writeBaked(w, making, flips)
-}
+// Write writes the copy to a file that is open and empty. After an error it is left
+// half written.
+func (c *Copy) Write(w durable.File) error { return c.of.writeBaked(w, c.Made, c.flips) }
 
 // writeBaked writes the whole model and then inverts the bits in the file. What
 // comes from one GGUF file of 1-bit matrices stays as it is but for the metadata.

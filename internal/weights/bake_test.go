@@ -60,12 +60,12 @@ func (m *memory) WriteAt(p []byte, at int64) (int, error) { return copy(m.Bytes(
 
 // bakeInMemory does what bake does where a property asks for it a hundred times.
 func bakeInMemory(t *rapid.T, f *File, patches ...*bankai.Patch) *File {
-	flips, making, err := f.plan(patches)
+	c, err := f.PlanBake(patches...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var file memory
-	if err := f.writeBaked(&file, making, flips); err != nil {
+	if err := c.Write(&file); err != nil {
 		t.Fatal(err)
 	}
 	baked, err := FromBytes("baked", file.Bytes())

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"bankai"
-	"bankai/internal/durable"
 )
 
 // Remove writes a copy of a patched model without the patches. Where Bake made the
@@ -15,42 +14,32 @@ import (
 // has them. It returns how the copy says that it was made: Base is zero for a file
 // that Bake has not written. Nothing is written after an error, as with Bake.
 func (f *File) Remove(out string, patches ...*bankai.Patch) (Baked, error) {
-	flips, making, err := f.planRemoval(patches)
+	c, err := f.PlanRemove(patches...)
 	if err != nil {
-		return making, err
+		return Baked{}, err
 	}
-	return making, f.writeCopy(out, making, flips)
+	return c.Made, c.writeFile(out)
 }
 
-// RemoveInto is Remove for a file that is open, is empty, and may be left half
-// written on errors.
-func (f *File) RemoveInto(w durable.File, patches ...*bankai.Patch) (Baked, error) {
-	flips, making, err := f.planRemoval(patches)
-	if err != nil {
-		return making, err
-	}
-	return making, f.writeBaked(w, making, flips)
-}
-
-// planRemoval returns what taking the patches out inverts, and how the copy says it
-// was made.
-func (f *File) planRemoval(patches []*bankai.Patch) (flips []bankai.Flip, making Baked, err error) {
-	making = f.baked
+// PlanRemove checks all that Remove checks, and returns what it would write.
+func (f *File) PlanRemove(patches ...*bankai.Patch) (c *Copy, err error) {
+	making := f.baked
+	var flips []bankai.Flip
 	var base bankai.Digest
 	var fitted []*bankai.Patch
 	for _, p := range patches {
 		q, err := p.Fit(f.Shape)
 		if err != nil {
-			return nil, making, err
+			return nil, err
 		}
 		list, err := q.Resolve(f.Shape)
 		if err != nil {
-			return nil, making, err
+			return nil, err
 		}
 		if own := p.Base(); base.IsZero() {
 			base = own
 		} else if !own.IsZero() && own != base {
-			return nil, making, errors.New("the patches are for different models: take out the last one that went in first, alone")
+			return nil, errors.New("the patches are for different models: take out the last one that went in first, alone")
 		}
 		fitted, flips = append(fitted, q), append(flips, list...)
 	}
@@ -58,10 +47,12 @@ func (f *File) planRemoval(patches []*bankai.Patch) (flips []bankai.Flip, making
 		base = making.Base
 	}
 	if base.IsZero() {
-		return nil, making, errors.New("neither the patch nor the model says what the model was before: give the patch as a file that names its model")
+		return nil, errors.New("neither the patch nor the model says what the model was before: give the patch as a file that names its model")
 	}
-	making, err = f.without(fitted, base, f.digestWith(flips))
-	return flips, making, err
+	if making, err = f.without(fitted, base, f.digestWith(flips)); err != nil {
+		return nil, err
+	}
+	return &Copy{Made: making, of: f, flips: flips}, nil
 }
 
 // without returns how a copy is made that no longer has the patches, which were made

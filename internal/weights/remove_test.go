@@ -113,12 +113,12 @@ func TestRemoveUndoesBake(t *testing.T) {
 		t.Fatal(err)
 	}
 	remove := func(t *rapid.T, f *File, patches ...*bankai.Patch) *File {
-		flips, making, err := f.planRemoval(patches)
+		c, err := f.PlanRemove(patches...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var b memory
-		if err := f.writeBaked(&b, making, flips); err != nil {
+		if err := c.Write(&b); err != nil {
 			t.Fatal(err)
 		}
 		out, err := FromBytes("out", b.Bytes())
