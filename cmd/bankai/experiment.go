@@ -29,6 +29,7 @@ With -o FOLDER every experiment leaves its figures there as JSON and CSV, its
 pictures as SVG and PNG, and all of it as a page. What is done is kept in
 FOLDER/NAME.journal as it goes: after Ctrl-C, a crash, or to add to what was
 measured (more seeds, say), the same command with --resume does what is missing.
+Without --resume it begins anew, and the older journal is kept under a number.
 "bankai report" puts several results on one page.`,
 	}
 	asGroup(cmd)

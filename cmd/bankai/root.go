@@ -53,8 +53,8 @@ Environment:
   SOURCE_DATE_EPOCH   the time to write into patches, in seconds since 1970
 
 Exit status: 0 done, 1 failed (one line on stderr says what, where and what to
-do), 2 wrong usage, 3 interrupted and the best so far is written. Ctrl-C, SIGTERM
-and SIGHUP end any command within a second.
+do), 2 wrong usage, 3 interrupted and the best so far is written. Ctrl-C,
+SIGTERM and SIGHUP end any command within a second.
 
 Outputs appear whole or not at all. A file that is there is replaced if it is an
 earlier result of the same command, anything else only with --force. What was

@@ -99,8 +99,8 @@ the least for what they fix. To do no harm, stop early: --granularity bit
 The probes are audited first; defects that would void the result stop the search
 unless --force is given. A journal beside the output (P.journal) holds every
 step: the same command with --resume goes on where it ended, also after a crash,
-to the same result. A patch and a journal that were there before are kept as P.1,
-P.2 and so on.
+to the same result. A patch and a journal that were there before are kept as P.1
+and P.journal.1, the next ones as P.2, and so on.
 
 Ctrl-C ends the search with exit status 3, and keeps the best patch so far if it
 has flips: in P, or beside a patch of another run, which stays, in a file with

@@ -31,7 +31,7 @@ type searchDoc struct {
 	Controls   *counts               `json:"controls"`   // null without --controls, or if interrupted
 	Perplexity *evaluate.BeforeAfter `json:"perplexity"` // null without --control-text, or if interrupted
 	Audit      []evaluate.KindCount  `json:"audit"`
-	WentBack   string                `json:"went_back,omitempty"` // to an earlier patch, with more right answers on --validate
+	WentBack   string                `json:"went_back"` // to an earlier patch, with more right answers on --validate
 	Warning    string                `json:"warning,omitempty"`
 	Resume     string                `json:"resume,omitempty"` // how to go on, if interrupted
 
