@@ -54,13 +54,6 @@ func removed(t testing.TB, f *File, patches ...*bankai.Patch) []byte {
 	return data
 }
 
-func text(t testing.TB, f *File, key string) string {
-	t.Helper()
-	v, _ := f.parts[0].Value(key)
-	s, _ := v.Str()
-	return s
-}
-
 // A patched copy says what is in it.
 func TestBakedFilesSaySo(t *testing.T) {
 	f := open(t, tiny())
