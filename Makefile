@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is one or two commands.
 
-.PHONY: build test lint processors test32 cross generate bench microbench fuzz release
+.PHONY: build test lint processors avx512 test32 cross generate bench microbench fuzz release
 
 build: ## one static binary, ./bankai
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bankai ./cmd/bankai
@@ -27,6 +27,9 @@ PLATFORMS = linux/amd64 linux/arm64 linux/386 linux/riscv64 darwin/amd64 darwin/
 
 processors: ## every kernel set, and the same bits, on processors that are emulated (Debian: qemu-user)
 	.ci/processors
+
+avx512: ## the AVX-512 kernels on a processor that is emulated (Debian: bochs; half an hour)
+	.ci/avx512/run
 
 test32: ## what depends on the size of an int, on 32 bits (amd64 with Linux runs 386)
 	GOARCH=386 go test . ./internal/gguf ./internal/mapped ./internal/safetensors ./internal/weights
