@@ -170,6 +170,25 @@ func aBakedModel(path string) (string, bool) {
 	return content(path), weights.IsBaked(path)
 }
 
+// aModelBefore knows what patch remove makes of a patched model: the model that the
+// copy says it was made of, and copies with fewer patches.
+func (a *app) aModelBefore(patched string) known {
+	return func(path string) (string, bool) {
+		if is, err := isModel(path); err != nil || !is || weights.IsBaked(path) {
+			return aBakedModel(path)
+		}
+		same := false
+		err := a.withWeights(patched, func(f *weights.File) error {
+			return a.withWeights(path, func(old *weights.File) error {
+				b, ok := f.Baked()
+				same = ok && old.Digest() == b.Base
+				return nil
+			})
+		})
+		return "another model", err == nil && same
+	}
+}
+
 // generator finds what made a page.
 var generator = regexp.MustCompile(`<meta name="generator" content="([^"]*)">`)
 

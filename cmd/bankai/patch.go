@@ -95,7 +95,7 @@ What was measured of the parts does not hold for the whole and is left out.`,
 }
 
 func (a *app) compose(ctx context.Context, paths []string, out, model string) error {
-	o := a.derived(out, a.aPatch, append(modelInputs(model), paths...)...)
+	o := a.found(out, a.aPatch, append(modelInputs(model), paths...)...)
 	if err := o.Check(); err != nil {
 		return err
 	}

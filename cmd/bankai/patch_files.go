@@ -68,7 +68,7 @@ and its patched copy have.`,
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
-			o := a.derived(out, a.aPatch, append(modelInputs(args[0]), modelInputs(args[1])...)...)
+			o := a.found(out, a.aPatch, append(modelInputs(args[0]), modelInputs(args[1])...)...)
 			if err := o.Check(); err != nil {
 				return err
 			}
@@ -77,6 +77,9 @@ and its patched copy have.`,
 					p, err := weights.Diff(from, to)
 					if err != nil {
 						return err
+					}
+					if p.Len() == 0 {
+						a.warn("%s and %s hold the same bits: the patch is empty", args[0], args[1])
 					}
 					description := fmt.Sprintf("turns %s into %s", args[0], args[1])
 					return a.writeDerived(ctx, p, bankai.Meta{Description: description}, o, from, args[0])
@@ -141,7 +144,7 @@ func (a *app) apply(ctx context.Context, model, out string, patches []string) er
 	}
 	defer f.Close()
 	if len(patches) == 0 && f.Origin() == "" {
-		return usagef("give at least one patch with --patch")
+		return usagef("give at least one patch with --patch: only what is no GGUF file of 1-bit matrices yet is converted without")
 	}
 	list, p, err := a.combine(f, patches)
 	if err != nil {

@@ -48,11 +48,12 @@ were made for, or leave others that the file names.`,
 	outFlag(cmd, &out, "the copy without the patches")
 	otherModelFlag(cmd, &model, "`FILE` of the patched model, if it is not an argument")
 	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to take out; may be repeated")
+	forceFlag(cmd)
 	return cmd
 }
 
 func (a *app) remove(ctx context.Context, model, out string, paths []string) error {
-	o := a.derived(out, nil, append(modelInputs(model), paths...)...)
+	o := a.derived(out, a.aModelBefore(model), append(modelInputs(model), paths...)...)
 	if err := cmp.Or(o.Check(), checkPatches(paths)); err != nil {
 		return err
 	}

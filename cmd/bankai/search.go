@@ -284,7 +284,7 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 		a.warnCut(m, f.controlText, sets.text)
 	}
 	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
-		a.note("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, many(n, "probe"), search.StopAnswers)
+		a.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, many(n, "probe"), search.StopAnswers)
 	}
 	return a.searchAndWrite(ctx, f, h, sets, audits, meta, journal, out)
 }

@@ -24,6 +24,9 @@ func (a *app) tokenizeCommand() *cobra.Command {
 --pieces, each id on its own line with the token's text as the vocabulary spells
 it (Ġ is a space, Ċ the end of a line).
 
+The text is taken as it is: \n in it is a backslash and an n, as with generate
+--no-escape. The text - is read from standard input, line ends and all.
+
 With --file, many texts at once: a JSON string a line in, a JSON list of ids a
 line out, with --json as without. The file "-" is standard input.`,
 		Example: `  bankai tokenize 'd/dx [x^2] ='
@@ -44,8 +47,16 @@ line out, with --json as without. The file "-" is standard input.`,
 			if file != "" {
 				return a.tokenizeFile(tok, file)
 			}
-			a.checkUTF8("the text", args[0])
-			return a.tokenizeText(tok, name, args[0], pieces)
+			text := args[0]
+			if text == "-" {
+				data, err := io.ReadAll(a.stdin)
+				if err != nil {
+					return err
+				}
+				text = string(data)
+			}
+			a.checkUTF8("the text", text)
+			return a.tokenizeText(tok, name, text, pieces)
 		}),
 	}
 	modelFlag(cmd, &model)

@@ -127,12 +127,20 @@ func argumentValues(path string) cobra.CompletionFunc {
 	return v.complete
 }
 
-// completeSettings completes the names of settings.
+// completeSettings completes the names of settings, and their values.
 func completeSettings(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	if len(args) == 0 && strings.Contains(cmd.Use, "KEY") {
+	switch {
+	case len(args) == 0 && strings.Contains(cmd.Use, "KEY"):
 		for _, s := range settings {
 			names = append(names, s.name)
+		}
+	case len(args) == 1 && args[0] == "model" && strings.Contains(cmd.Use, "VALUE"):
+		return fileValues()["model"].complete(cmd, nil, word)
+	case len(args) == 1 && strings.Contains(cmd.Use, "VALUE"):
+		names = closedValues()[args[0]]
+		if args[0] == "quiet" {
+			names = []string{"true", "false"}
 		}
 	}
 	return nextOf(names, word), cobra.ShellCompDirectiveNoFileComp
