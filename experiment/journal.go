@@ -12,9 +12,11 @@ import (
 // what it is of, then one JSON object a line for every piece of work. A line
 // that was cut off by a crash is dropped. A nil Journal holds nothing.
 type Journal struct {
-	path  string
-	facts []Fact
-	file  *durable.Journal
+	path    string
+	facts   []Fact
+	file    *durable.Journal
+	version int // of the file that was read
+
 	held  map[string]json.RawMessage
 	added int
 }
@@ -40,7 +42,7 @@ type journalLine struct {
 const (
 	journalKind    = "bankai experiment"
 	journalBegin   = `{"journal":"bankai experiment"`
-	journalVersion = 1
+	journalVersion = 2 // 1 had no checksums
 )
 
 // OpenJournal opens or begins the journal of an experiment. With resume, what
@@ -52,6 +54,7 @@ func OpenJournal(path string, facts []Fact, resume bool) (*Journal, error) {
 	var err error
 	j.file, err = durable.OpenJournal(path, durable.Format{
 		What: "the journal of an experiment", Begin: journalBegin, Header: j.checkHead, Record: j.take,
+		Unsealed: func() bool { return j.version < journalVersion },
 	}, journalHead{journalKind, journalVersion, facts}, resume)
 	if err != nil {
 		return nil, err
@@ -75,7 +78,7 @@ func (j *Journal) checkHead(line []byte) error {
 	if json.Unmarshal(line, &h) != nil {
 		return errors.New("has a damaged header: run without --resume to begin anew")
 	}
-	if h.Version != journalVersion {
+	if h.Version < 1 || h.Version > journalVersion {
 		return fmt.Errorf("has version %d, this program writes %d: run without --resume to begin anew", h.Version, journalVersion)
 	}
 	was := map[string]string{}
@@ -90,6 +93,7 @@ func (j *Journal) checkHead(line []byte) error {
 	if len(h.Facts) != len(j.facts) {
 		return errors.New("is of another experiment: run without --resume to begin anew")
 	}
+	j.version = h.Version
 	return nil
 }
 

@@ -91,7 +91,7 @@ func TestJournalRefuses(t *testing.T) {
 		{"text", "hello\n", "is not the journal of an experiment"},
 		{"search", `{"journal":"bankai search","version":3}` + "\n", "is not the journal of an experiment"},
 		{"no line (review B7)", "x", "is not the journal of an experiment"},
-		{"version", strings.Replace(head, ":1", ":9", 1), "has version 9, this program writes 1"},
+		{"version", strings.Replace(head, ":1", ":9", 1), "has version 9, this program writes 2"},
 		{"facts", strings.Replace(head, "def", "xyz", 1), `was begun with another text ("xyz", now "def")`},
 		{"more facts", strings.Replace(head, `[`, `[{"name":"window","value":"9"},`, 1), "is of another experiment"},
 		{"line", head + "{}\n{}\n", "line 2 is damaged (it is no piece of an experiment"},

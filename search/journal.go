@@ -25,6 +25,7 @@ import (
 type Journal struct {
 	path    string
 	file    *durable.Journal
+	version int // of the file that was read
 	run     []Fact
 	trials  map[trialKey]knownScore
 	futures map[futureKey]knownFuture
@@ -97,6 +98,7 @@ func OpenJournal(path string, run []Fact, resume bool) (*Journal, error) {
 	var err error
 	j.file, err = durable.OpenJournal(path, durable.Format{
 		What: "the journal of a search", Begin: headerBegin, Header: j.checkHeader, Record: j.take,
+		Unsealed: func() bool { return j.version < journalSealed },
 	}, header{journalVersion, run}, resume)
 	if m := (*MismatchError)(nil); errors.As(err, &m) {
 		return nil, m
@@ -118,6 +120,7 @@ func (j *Journal) checkHeader(line []byte) error {
 	if d := differences(h.Run, j.run); len(d) > 0 {
 		return &MismatchError{Path: j.path, Differs: d}
 	}
+	j.version = h.Version
 	return nil
 }
 

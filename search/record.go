@@ -14,9 +14,11 @@ import (
 const (
 	// journalVersion changes whenever old journals would be misread, or old programs
 	// would misread new ones.
-	journalVersion = 4
+	journalVersion = 5
 	// journalOldest is the oldest version that can be read: it lacks what was written.
 	journalOldest = 3
+	// journalSealed is the first version whose records have checksums.
+	journalSealed = 5
 	// headerBegin is how the first line begins, of any version.
 	headerBegin = `{"bankai_search_journal":`
 )

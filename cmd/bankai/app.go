@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -40,8 +41,9 @@ type app struct {
 
 	mu      sync.Mutex // for what follows, which tells what an interruption leaves
 	written []string
-	journal string     // that keeps the work
-	ending  sync.Mutex // held by whoever says how the program ends
+	journal string      // that keeps the work
+	before  fs.FileInfo // the journal of an earlier run in its place, nil if there is none
+	ending  sync.Mutex  // held by whoever says how the program ends
 }
 
 func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *app {

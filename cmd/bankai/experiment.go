@@ -83,7 +83,7 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 			return err
 		}
 		defer r.Journal.Close()
-		a.resumable(path)
+		a.resumable(path, f.resume)
 	}
 	result, err := a.watched(ctx, name, r, measure)
 	if err != nil {

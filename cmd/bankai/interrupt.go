@@ -36,17 +36,21 @@ func (a *app) wrote(path string) {
 	a.written = append(a.written, path)
 }
 
-// resumable says that from now on a journal keeps the work.
-func (a *app) resumable(journal string) {
+// resumable says that from now on a journal keeps the work: one that this run goes on
+// with, or a new one, which takes the place of an older one at its first record.
+func (a *app) resumable(journal string, resumed bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.journal = journal
+	a.journal, a.before = journal, nil
+	if info, err := os.Stat(journal); err == nil && info.Size() > 0 && !resumed {
+		a.before = info
+	}
 }
 
-// isRecorded reports whether a journal holds anything.
-func isRecorded(journal string) bool {
+// isRecorded reports whether a journal holds anything of this run.
+func (a *app) isRecorded(journal string) bool {
 	info, err := os.Stat(journal)
-	return err == nil && info.Size() > 0
+	return err == nil && info.Size() > 0 && (a.before == nil || !os.SameFile(a.before, info))
 }
 
 // interruption is what there is to say of work that a signal ended.
@@ -54,7 +58,7 @@ func (a *app) interruption() *interrupted {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case a.journal != "" && isRecorded(a.journal):
+	case a.journal != "" && a.isRecorded(a.journal):
 		return &interrupted{a.journal + " keeps the work: " + a.goOn(), true}
 	case len(a.written) > 0:
 		return &interrupted{"written before are " + strings.Join(a.written, ", "), false}

@@ -60,7 +60,7 @@ func (a *app) leavePartial(doc *searchDoc, p *bankai.Patch, runErr error, journa
 	if runErr != nil {
 		return fmt.Errorf("%w; %s", runErr, text)
 	}
-	kept := isRecorded(out.patch.Path + ".journal")
+	kept := a.isRecorded(out.patch.Path + ".journal")
 	if kept {
 		doc.Resume = a.goOn()
 		text += "; " + doc.Resume

@@ -106,7 +106,7 @@ func (a *app) begin(f *searchFlags, h *hunt) (bankai.Meta, *search.Journal, erro
 	if err != nil {
 		return meta, nil, err
 	}
-	a.resumable(f.out + ".journal")
+	a.resumable(f.out+".journal", f.resume)
 	return meta, journal, nil
 }
 

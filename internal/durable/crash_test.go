@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -192,7 +193,7 @@ func TestJournalUnderEverySchedule(t *testing.T) {
 	for seed := range uint64(600) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		path := filepath.Join(t.TempDir(), "j")
-		const old = "\"head\"\n\"old\"\n"
+		old := "\"head\"\n" + string(seal([]byte("\"old\"")))
 		if seed%3 > 0 {
 			if err := os.WriteFile(path, []byte(old), 0o666); err != nil {
 				t.Fatal(err)
@@ -217,8 +218,9 @@ func TestJournalUnderEverySchedule(t *testing.T) {
 				continue
 			}
 			whole := text[:strings.LastIndexByte(text, '\n')+1]
+			records := regexp.MustCompile(`\t"[0-9a-f]{8}"`).ReplaceAllString(whole, "")
 			for i := range acked {
-				if want := strings.Join(acked[i], "\"\n\""); want != "" && strings.Contains(whole, "\""+want+"\"\n") {
+				if want := strings.Join(acked[i], "\"\n\""); want != "" && strings.Contains(records, "\""+want+"\"\n") {
 					acked[i] = nil
 				}
 			}

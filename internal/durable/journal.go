@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -17,7 +18,9 @@ import (
 const SyncEvery = 2 * time.Second
 
 // Journal is a text file of JSON lines: a header that says what it is of, then
-// records. It is only ever appended to, by one process at a time: it is locked
+// records, each followed by a tab and the CRC-32 (IEEE) of its bytes, as a string of
+// 8 hexadecimal digits: a digit that changes on the disk must not change a result.
+// It is only ever appended to, by one process at a time: it is locked
 // while it is open, except on WebAssembly and on file systems without locks. Its
 // methods may be called from several goroutines.
 type Journal struct {
@@ -40,6 +43,26 @@ type Format struct {
 	Begin  string                  // how every header begins, of any version
 	Header func(line []byte) error // refuses the header of another run
 	Record func(line []byte) error // takes a record in, or says what is wrong with it
+	// Unsealed tells, after Header, whether the file is of a version whose records
+	// had no checksums; nil means that there was none.
+	Unsealed func() bool
+}
+
+// seal puts its checksum behind a record.
+func seal(record []byte) []byte {
+	return fmt.Appendf(nil, "%s\t\"%08x\"\n", record, crc32.ChecksumIEEE(record))
+}
+
+// unseal takes the checksum off a record, and checks it.
+func (f Format) unseal(line []byte) ([]byte, error) {
+	at := bytes.LastIndexByte(line, '\t')
+	switch {
+	case at >= 0 && string(line)+"\n" == string(seal(line[:at])):
+		return line[:at], nil
+	case at < 0 && f.Unsealed != nil && f.Unsealed():
+		return line, nil
+	}
+	return nil, errors.New("its checksum is another")
 }
 
 // OpenJournal opens the journal at path. It has to be closed.
@@ -147,7 +170,7 @@ func (f Format) take(data []byte) (size int, err error) {
 			if err := f.Header(line); err != nil {
 				return 0, err
 			}
-		} else if err := f.Record(line); err != nil {
+		} else if err := f.record(line); err != nil {
 			if len(rest) == 0 {
 				return size, nil
 			}
@@ -157,15 +180,25 @@ func (f Format) take(data []byte) (size int, err error) {
 	}
 }
 
+// record takes in a line that is no header.
+func (f Format) record(line []byte) error {
+	record, err := f.unseal(line)
+	if err != nil {
+		return err
+	}
+	return f.Record(record)
+}
+
 // Append adds records, each as a line of JSON. They are on the disk at the latest
 // SyncEvery later. If it fails, the journal holds what it held before.
 func (j *Journal) Append(records ...any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
+	var lines []byte
 	for _, r := range records {
-		if err := enc.Encode(r); err != nil {
+		line, err := json.Marshal(r)
+		if err != nil {
 			return fmt.Errorf("%s: %w", j.path, err)
 		}
+		lines = append(lines, seal(line)...)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -175,7 +208,7 @@ func (j *Journal) Append(records ...any) error {
 	if err := j.begin(); err != nil {
 		return named(j.path, err)
 	}
-	if err := j.write(b.Bytes()); err != nil {
+	if err := j.write(lines); err != nil {
 		return named(j.path, err)
 	}
 	return named(j.path, j.syncSoon())

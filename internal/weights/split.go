@@ -26,7 +26,10 @@ func splitOf(f *gguf.File) (no, count uint64, err error) {
 		return 0, 1, nil
 	}
 	count, ok = v.Uint()
-	if !ok || count == 0 || count > 99999 {
+	if ok && count == 0 { // parts that were merged
+		return 0, 1, nil
+	}
+	if !ok || count > 99999 {
 		return 0, 0, fmt.Errorf("metadata key %s is not a count of parts", splitCount)
 	}
 	v, _ = f.Value(splitNo)

@@ -103,7 +103,6 @@ func TestOpenRefusesIncompleteSplits(t *testing.T) {
 		{"a part of another split", func(p []string) string { rewrite(p[1], part(1, 4)); return p[0] }, "says it is part 2 of 4"},
 		{"a part without its tensors", func(p []string) string { rewrite(p[1], part(1, 3)); return p[0] }, "split.tensors.count says 24: they are not of one model"},
 		{"a part that is not GGUF", func(p []string) string { os.WriteFile(p[1], []byte("<html>"), 0o666); return p[0] }, "tiny-00002-of-00003.gguf: not a GGUF file"},
-		{"count 0", func(p []string) string { rewrite(p[0], part(0, 0)); return p[0] }, "split.count is not a count of parts"},
 		{"number beyond the count", func(p []string) string { rewrite(p[0], part(3, 3)); return p[0] }, "split.no is not the number of one of 3 parts"},
 	}
 	for _, test := range tests {
