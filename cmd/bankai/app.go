@@ -61,7 +61,7 @@ func isTerminal(w io.Writer) bool {
 // do adapts a command's work to cobra. An error before it is wrong usage.
 func (a *app) do(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := checkLists(cmd.Flags()); err != nil {
+		if err := checkEmpty(cmd.Flags()); err != nil {
 			return err
 		}
 		if err := a.applySettings(cmd); err != nil {
@@ -72,9 +72,15 @@ func (a *app) do(work func(ctx context.Context, args []string) error) func(*cobr
 	}
 }
 
+// maxThreads bounds what the memory of each thread can add up to.
+const maxThreads = 1024
+
 // doAsBuilt is do for a command that the user's settings do not concern.
 func (a *app) doAsBuilt(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		if a.threads > maxThreads {
+			return usagef("--threads %d: at most %d, and more than there are cores is of no use", a.threads, maxThreads)
+		}
 		a.started, a.flags, a.command = true, cmd.Flags(), cmd.CommandPath()
 		a.force, _ = cmd.Flags().GetBool(forceName)
 		return work(cmd.Context(), args)

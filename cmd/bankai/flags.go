@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +21,10 @@ func (c *count) String() string { return strconv.Itoa(int(*c)) }
 func (c *count) Type() string   { return "N" }
 
 func (c *count) Set(s string) error {
-	n, err := strconv.Atoi(s)
+	n, err := strconv.ParseInt(s, 10, 32)
+	if errors.Is(err, strconv.ErrRange) && n > 0 {
+		return fmt.Errorf("%q is more than %d", s, math.MaxInt32)
+	}
 	if err != nil || n < 0 {
 		return fmt.Errorf("%q is not a whole number from 0", s)
 	}
@@ -133,10 +137,15 @@ func firstWord(cmd *cobra.Command) string {
 	return ""
 }
 
-// checkLists refuses lists that were given empty: left out, they mean the default,
-// and an empty one is hardly meant to.
-func checkLists(flags *pflag.FlagSet) (err error) {
+// checkEmpty refuses lists and names of files that were given empty: left out, they
+// mean the default, and an empty one, of a variable that is not set, is hardly meant
+// to. An empty --model says that there is none, where a setting would give one.
+func checkEmpty(flags *pflag.FlagSet) (err error) {
+	files := fileValues()
 	flags.Visit(func(f *pflag.Flag) {
+		if _, ok := files[f.Name]; ok && f.Name != "model" && f.Value.String() == "" {
+			err = usagef("--%s is empty: give it a file, or leave the flag out", f.Name)
+		}
 		if list, ok := f.Value.(pflag.SliceValue); ok && len(list.GetSlice()) == 0 {
 			err = usagef("--%s is an empty list: give it a value, or leave the flag out", f.Name)
 		}

@@ -94,18 +94,23 @@ func (a *app) remove(ctx context.Context, model, out string, paths []string) err
 		writeFacts(w,
 			fact{"written", fmt.Sprintf("%s, %s", out, sizeText(doc.Bytes))},
 			fact{"still in it", newModelInfo(out, copied).patchesText()},
-			fact{"original", originalText(c.Made)},
+			fact{"original", originalText(c.Made, copied)},
 			fact{"digest", doc.Digest.String()}, fact{"was", doc.Base.String()})
 	})
 }
 
 // originalText says whether a copy is the file that was patched.
-func originalText(made weights.Baked) string {
+func originalText(made weights.Baked, copied *weights.File) string {
 	switch {
+	case len(made.Patches) == 0 && !made.File.IsZero() && made.File != copied.Sum():
+		return "not the file that was patched, to the byte: its weights are the same, but its metadata or what is between the tensors is not"
 	case len(made.Patches) > 0 || made.Base.IsZero():
 		return ""
 	case made.From != "":
 		return fmt.Sprintf("was no single GGUF file of 1-bit matrices (%s): this is the one made of it", oneLine(made.From))
+	}
+	if made.File.IsZero() {
+		return "the weights that were patched; the model does not say what file they were in"
 	}
 	return "the file that was patched, to the byte"
 }

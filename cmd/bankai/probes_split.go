@@ -96,6 +96,9 @@ func (a *app) split(ctx context.Context, f *splitFlags, sources []string) error 
 	if err := s.read(sources); err != nil {
 		return err
 	}
+	if len(f.model.patches) > 0 && !s.wantsControls() {
+		return usagef("--patch decides which questions make controls: give it with --controls-from or --controls")
+	}
 	if s.wantsControls() {
 		if err := s.takeControls(ctx); err != nil {
 			return err

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -141,15 +142,26 @@ func readConfig() (*config, error) {
 	if c.path == "" {
 		return c, nil
 	}
-	text, err := os.ReadFile(c.path)
+	f, err := os.Open(c.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxConfig {
+		return nil, fmt.Errorf("%s: is larger than %d KiB: this is no configuration", c.path, maxConfig>>10)
+	}
 	return c, c.parse(string(text))
 }
+
+// maxConfig bounds the size of the configuration file, in bytes.
+const maxConfig = 64 << 10
 
 func (c *config) parse(text string) error {
 	var values map[string]any

@@ -1,6 +1,10 @@
 package gguf
 
-import "bankai/internal/mapped"
+import (
+	"crypto/sha256"
+
+	"bankai/internal/mapped"
+)
 
 // File is a parsed GGUF file.
 type File struct {
@@ -12,6 +16,7 @@ type File struct {
 
 	keys    map[string]int // index into KVs
 	offsets []uint64       // of each tensor in body
+	data    []byte         // the whole file
 	body    []byte         // the file from where its tensors' data begins
 	mapping *mapped.File   // nil for a file parsed from memory
 }
@@ -24,6 +29,9 @@ func (f *File) Value(key string) (Value, bool) {
 	}
 	return f.KVs[i].Value, true
 }
+
+// Sum is the SHA-256 of the file.
+func (f *File) Sum() [sha256.Size]byte { return sha256.Sum256(f.data) }
 
 // Open maps a file into memory and parses it. Errors name the path. Close
 // releases the mapping.
@@ -46,7 +54,7 @@ func (f *File) Close() error {
 	for i := range f.Tensors {
 		f.Tensors[i].Data = nil
 	}
-	f.body = nil
+	f.data, f.body = nil, nil
 	mapping := f.mapping
 	f.mapping = nil
 	return mapping.Close()

@@ -36,7 +36,7 @@ const (
 // they do not name the file.
 func Parse(data []byte) (*File, error) {
 	r := &reader{data: data[:min(len(data), maxHeader)], whole: len(data)}
-	f := &File{Size: int64(len(data))}
+	f := &File{Size: int64(len(data)), data: data}
 	nTensors, nKVs := f.parseHeader(r)
 	f.parseKVs(r, nKVs)
 	offsets := f.parseTensors(r, nTensors)

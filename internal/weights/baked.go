@@ -15,6 +15,7 @@ const (
 	bakedBaseKey   = ownPrefix + "base"       // digest of the model without the patches, 64 hexadecimal digits
 	bakedFromKey   = ownPrefix + "from"       // what the model came from, if that was no single file of 1-bit matrices
 	bakedNameKey   = ownPrefix + "name"       // general.name of the model without the patches, if it has one
+	bakedFileKey   = ownPrefix + "file"       // SHA-256 of the file without the patches, if it was a single file of 1-bit matrices
 	bakedPatchKey  = ownPrefix + "patch"      // content digests of the patches, in the order they were baked
 	bakedTitlesKey = ownPrefix + "patch.name" // their names
 	generalNameKey = "general.name"
@@ -27,6 +28,7 @@ type Baked struct {
 	Base    bankai.Digest // of the model without the patches
 	From    string        // what it came from, "" for a GGUF file that Remove gives back to the byte
 	Patches []BakedPatch  // in the order they were baked
+	File    bankai.Digest // SHA-256 of the file without the patches; zero if From is not "", or not known
 
 	name    string // of the model without the patches
 	hasName bool
@@ -41,6 +43,10 @@ type BakedPatch struct {
 // Baked returns what the file says about its making; ok is false if Bake did not
 // write it.
 func (f *File) Baked() (b Baked, ok bool) { return f.baked, !f.baked.Base.IsZero() }
+
+// Sum is the SHA-256 of the model's file, the first one of a split model's. It is of
+// no use for a model that is a folder.
+func (f *File) Sum() bankai.Digest { return f.parts[0].Sum() }
 
 // IsBaked reports whether the file at path is a GGUF file that Bake wrote, which may
 // be written anew by who has the model and the patches.
@@ -70,6 +76,9 @@ func readBaked(file *gguf.File) (b Baked, err error) {
 	b.Base = digest(bakedBaseKey, k.text(bakedBaseKey))
 	b.From, b.name, b.hasName = k.text(bakedFromKey), k.text(bakedNameKey), k.has(bakedNameKey)
 	contents, titles := k.texts(bakedPatchKey), k.texts(bakedTitlesKey)
+	if k.has(bakedFileKey) {
+		b.File = digest(bakedFileKey, k.text(bakedFileKey))
+	}
 	if len(titles) != len(contents) {
 		k.fail("%s does not name the %d patches of %s: the file is damaged or was changed", bakedTitlesKey, len(contents), bakedPatchKey)
 	}
@@ -128,6 +137,9 @@ func (f *File) making() Baked {
 	if b.Base.IsZero() {
 		name, ok := f.parts[0].Value(generalNameKey)
 		b = Baked{Base: f.Digest(), From: f.origin}
+		if f.origin == "" {
+			b.File = f.Sum()
+		}
 		b.name, _ = name.Str()
 		b.hasName = ok
 	}
@@ -166,6 +178,9 @@ func (f *File) metadata(b Baked) []gguf.KV {
 	}
 	if len(b.Patches) == 0 {
 		return kvs
+	}
+	if !b.File.IsZero() {
+		add(bakedFileKey, gguf.String(b.File.String()))
 	}
 	if b.hasName {
 		add(bakedNameKey, gguf.String(b.name))

@@ -307,3 +307,45 @@ func TestBakedKeysAreChecked(t *testing.T) {
 		wantError(t, err, "test: metadata key ", name)
 	}
 }
+
+// What a copy does not keep, the copy without the patches does not have either; the
+// sum of the file that was patched tells (it was claimed to be that file).
+func TestTheSumTellsWhatIsNotGivenBack(t *testing.T) {
+	p := bankai.New(bankai.Digest{}, bankai.Meta{Name: "p"}, bankai.Flip{Tensor: "blk.0.ffn_gate.weight", Row: 1, N: bankai.ToEnd})
+	for what, test := range map[string]struct {
+		change func(m *testmodel.Model)
+		back   bool
+	}{
+		"nothing":                 {func(*testmodel.Model) {}, true},
+		"a key of a merged split": {func(m *testmodel.Model) { m.Set("split.count", gguf.Uint16(0)) }, false},
+		"a key like ours":         {func(m *testmodel.Model) { m.Set("bankai.note", gguf.String("x")) }, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			m := tiny()
+			test.change(m)
+			f := open(t, m)
+			baked := filepath.Join(t.TempDir(), "baked.gguf")
+			if err := f.Bake(baked, p); err != nil {
+				t.Fatal(err)
+			}
+			patched, err := Open(baked)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer patched.Close()
+			out := filepath.Join(t.TempDir(), "out.gguf")
+			made, err := patched.Remove(out, p.WithBase(f.Digest()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			copied, err := Open(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer copied.Close()
+			if made.File != f.Sum() || (copied.Sum() == made.File) != test.back {
+				t.Errorf("the sum of the file was %v, is %v, and %v is recorded", f.Sum(), copied.Sum(), made.File)
+			}
+		})
+	}
+}
