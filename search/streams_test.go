@@ -14,9 +14,8 @@ import (
 	"bankai/probe"
 )
 
-// A patch whose last move was tried costs nothing to go on from: it works even when
-// there is no time left to compute anything. Any other patch takes a pass.
-func TestWhatWasTriedIsAdopted(t *testing.T) {
+func tinyModel(t *testing.T) *engine.Model {
+	t.Helper()
 	f, err := weights.FromBytes("tiny", testmodel.Bytes(testmodel.Tiny, 1))
 	if err != nil {
 		t.Fatal(err)
@@ -26,6 +25,13 @@ func TestWhatWasTriedIsAdopted(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// A patch whose last move was tried costs nothing to go on from: it works even when
+// there is no time left to compute anything. Any other patch takes a pass.
+func TestWhatWasTriedIsAdopted(t *testing.T) {
+	m := tinyModel(t)
 	targets := probe.Set{{Name: "sum", Prompt: "1+1 =", Correct: " 2", Wrong: " 3"}}
 	e, err := NewEvaluator(m, targets, nil, EvaluatorOptions{Objective: Objective{Penalty: 2}})
 	if err != nil {
@@ -60,15 +66,7 @@ func TestWhatWasTriedIsAdopted(t *testing.T) {
 // What an evaluator keeps between calls can be freed: it is made anew, with the same
 // bits. The draws of a vote leave nothing behind.
 func TestRelease(t *testing.T) {
-	f, err := weights.FromBytes("tiny", testmodel.Bytes(testmodel.Tiny, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
+	m := tinyModel(t)
 	targets := probe.Set{{Name: "sum", Prompt: "1+1 =", Correct: " 2", Wrong: " 3"}, {Name: "sky", Prompt: "the sky is", Correct: " blue", Wrong: " a fish"}}
 	o := EvaluatorOptions{Objective: Objective{Penalty: 2, Divergence: 1}, Text: []string{"in the end", "it will rain"}}
 	made := func(set probe.Set) *ModelEvaluator {
@@ -125,15 +123,7 @@ func TestRelease(t *testing.T) {
 
 // Of a text that is too long to be held on to, the first lines are, and at least one.
 func TestHeldLines(t *testing.T) {
-	f, err := weights.FromBytes("tiny", testmodel.Bytes(testmodel.Tiny, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
+	m := tinyModel(t)
 	most := TextMemory / (4 * m.Config().Vocab) // tokens
 	long := strings.Repeat("a b ", most/8)
 	for _, c := range []struct {

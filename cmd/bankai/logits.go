@@ -51,9 +51,6 @@ such a file from others: one that is there is only replaced with --force.
 			if f.all != (f.out != "") {
 				return usagef("--all and --out go together: --all --out FILE")
 			}
-			if err := checkFolder(f.out); err != nil {
-				return err
-			}
 			return a.logits(ctx, f)
 		}),
 	}

@@ -120,23 +120,12 @@ func (a *app) stamp(meta bankai.Meta, out string) (bankai.Meta, error) {
 func checkPatchName(path string) error {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".bankai", ".json":
-		return checkFolder(path)
+		return nil
 	}
 	if path == "" {
 		return usagef("give a name for the patch with -o, ending in .bankai (compact) or .json")
 	}
 	return usagef("-o %s: a patch's name ends in .bankai (compact) or .json", path)
-}
-
-// checkFolder refuses a file whose folder is not there, before the work for it.
-func checkFolder(path string) error {
-	if path == "" {
-		return nil
-	}
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		return unwritable(path, err)
-	}
-	return nil
 }
 
 // written is a patch that was written to a file.

@@ -50,6 +50,15 @@ func (a *app) put(ctx context.Context, o *durable.Output, write func(w io.Writer
 	return err
 }
 
+// putModel writes a copy of a model, remembers that it was written, and opens it.
+func (a *app) putModel(ctx context.Context, o *durable.Output, c *weights.Copy) (*weights.File, error) {
+	if err := o.Write(ctx, c.Write); err != nil {
+		return nil, err
+	}
+	a.wrote(o.Path)
+	return weights.Open(o.Path)
+}
+
 // checkOutputs refuses what must not be replaced, before the work begins.
 func checkOutputs(outputs ...*durable.Output) error {
 	for _, o := range outputs {

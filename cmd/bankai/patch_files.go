@@ -154,11 +154,7 @@ func (a *app) apply(ctx context.Context, model, out string, patches []string) er
 	if err != nil {
 		return err
 	}
-	if err := o.Write(ctx, made.Write); err != nil {
-		return err
-	}
-	a.wrote(out)
-	baked, err := weights.Open(out)
+	baked, err := a.putModel(ctx, o, made)
 	if err != nil {
 		return err
 	}

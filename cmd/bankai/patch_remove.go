@@ -74,11 +74,7 @@ func (a *app) remove(ctx context.Context, model, out string, paths []string) err
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
 	}
-	if err := o.Write(ctx, c.Write); err != nil {
-		return err
-	}
-	a.wrote(out)
-	copied, err := weights.Open(out)
+	copied, err := a.putModel(ctx, o, c)
 	if err != nil {
 		return err
 	}
@@ -102,15 +98,14 @@ func (a *app) remove(ctx context.Context, model, out string, paths []string) err
 // originalText says whether a copy is the file that was patched.
 func originalText(made weights.Baked, copied *weights.File) string {
 	switch {
-	case len(made.Patches) == 0 && !made.File.IsZero() && made.File != copied.Sum():
-		return "not the file that was patched, to the byte: its weights are the same, but its metadata or what is between the tensors is not"
 	case len(made.Patches) > 0 || made.Base.IsZero():
 		return ""
 	case made.From != "":
 		return fmt.Sprintf("was no single GGUF file of 1-bit matrices (%s): this is the one made of it", oneLine(made.From))
-	}
-	if made.File.IsZero() {
+	case made.File.IsZero():
 		return "the weights that were patched; the model does not say what file they were in"
+	case made.File != copied.Sum():
+		return "not the file that was patched, to the byte: its weights are the same, but its metadata or what is between the tensors is not"
 	}
 	return "the file that was patched, to the byte"
 }
