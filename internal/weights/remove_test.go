@@ -189,6 +189,7 @@ func TestRemoveFromAConvertedModel(t *testing.T) {
 		"MLX folder":                openFolder(t, tinyMLX()),
 		"GGUF with matrices of F16": open(t, unpacked),
 		"GGUF in 3 parts":           splitModel,
+
 		"folder of safetensors with matrices of F16": openFolder(t, testmodel.NewUnpacked(testmodel.Tiny, 1)),
 	} {
 		t.Run(from, func(t *testing.T) {
