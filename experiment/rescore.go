@@ -69,6 +69,9 @@ func ReadGenerated(r io.Reader) (*About, *Generated, error) {
 		Outputs    []evaluate.Output `json:"outputs"`
 	}
 	if err := json.Unmarshal(data, &eval); err == nil && eval.Experiment == "" && len(eval.Outputs) > 0 {
+		if err := checkSeal(data); err != nil {
+			return nil, nil, fmt.Errorf("is not a whole result of eval: it %w: give the document that eval printed, or do it again", err)
+		}
 		return &About{}, generatedByEval(eval.Outputs), nil
 	}
 	result, err := Read(bytes.NewReader(data))

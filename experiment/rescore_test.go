@@ -91,7 +91,7 @@ func TestRescore(t *testing.T) {
 	}
 }
 
-func asJSON(t *testing.T, v any) string {
+func asJSON(t testing.TB, v any) string {
 	t.Helper()
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -138,7 +138,7 @@ func TestRescoreOfEval(t *testing.T) {
 	set := probe.Set{{Name: "p", Prompt: "a", Correct: " x"}, {Name: "q", Prompt: "b", Correct: " y"}}
 	r := evaluate.Compare(set, &evaluate.Measurement{Texts: []string{" x", " z"}, Right: []bool{true, false}, SeqLogprob: []float64{0, 0}},
 		&evaluate.Measurement{Texts: []string{" w", " y"}, Right: []bool{false, true}, SeqLogprob: []float64{0, 0}})
-	head, g, err := ReadGenerated(strings.NewReader(asJSON(t, r)))
+	head, g, err := ReadGenerated(strings.NewReader(asJSON(t, Sealed{r})))
 	if err != nil || head.Experiment != "" {
 		t.Fatal(head, err)
 	}
@@ -154,17 +154,25 @@ func TestRescoreOfEval(t *testing.T) {
 func TestRescoreRefuses(t *testing.T) {
 	const head = `{"experiment": "compare", "patches": [{"name": "fix"}], "generated": `
 	for doc, want := range map[string]string{
-		``:                             "is no result of an experiment",
-		`{"outputs": []}`:              "is no result of an experiment",
+		``:                          "is no result of an experiment",
+		`{"outputs": []}`:           "is no result of an experiment",
+		`{"outputs": [{}]}`:         "is not a whole result of eval: it does not begin with a checksum",
+		`{"experiment": "compare"}`: "is not a whole result of compare: it does not begin with a checksum",
+		`{"experiment": "x"}`:       "does not know",
+	} {
+		if _, _, err := ReadGenerated(strings.NewReader(doc)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", doc, err, want)
+		}
+	}
+	for doc, want := range map[string]string{
 		`{"experiment": "perplexity"}`: "keeps no generated texts",
-		`{"experiment": "compare"}`:    "is not a whole result of compare",
-		`{"experiment": "x"}`:          "does not know",
 		head + `{}}`:                   "holds no generated texts",
 		head + `{"by": ["base"]}}`:     "holds no generated texts",
 		head + `{"by": ["base", "fix"], "answers": [{"set": "s", "name": "n", "texts": ["x"], "right": [true, false]}]}}`: `s "n": has 1 texts and 2 marks: want 2 of each, one by each of base, fix`,
 	} {
-		if _, _, err := ReadGenerated(strings.NewReader(doc)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", doc, err, want)
+		whole := asJSON(t, Sealed{json.RawMessage(doc)})
+		if _, _, err := ReadGenerated(strings.NewReader(whole)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", whole, err, want)
 		}
 	}
 	g := stored().Generated
@@ -181,10 +189,15 @@ func FuzzReadGenerated(f *testing.F) {
 	if err := WriteJSON(&b, stored()); err != nil {
 		f.Fatal(err)
 	}
+	f.Add([]byte(asJSON(f, stored())))
 	f.Add(b.Bytes())
 	f.Add([]byte(`{"outputs": [{"name": "p", "prompt": "a", "correct": " x", "before": " x", "after": "", "right_before": true}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		head, g, err := ReadGenerated(bytes.NewReader(data))
+		whole, err := json.Marshal(Sealed{json.RawMessage(data)})
+		if err != nil {
+			whole = data
+		}
+		head, g, err := ReadGenerated(bytes.NewReader(whole))
 		if err != nil {
 			return
 		}

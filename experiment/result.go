@@ -45,8 +45,8 @@ var kinds = map[string]func() Result{
 	"choice":     func() Result { return &Choice{} },
 }
 
-// Read reads a result that was written as JSON. What it returns can be shown; a
-// file that lacks a part of it is an error.
+// Read reads a result that was written as JSON. A file that is not as it was written
+// is an error; what it returns can be shown.
 func Read(r io.Reader) (Result, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -61,36 +61,8 @@ func Read(r io.Reader) (Result, error) {
 		return nil, fmt.Errorf("is of an experiment %q that this program does not know", head.Experiment)
 	}
 	result := kind()
-	if err := json.Unmarshal(data, result); err != nil {
-		return nil, fmt.Errorf("is not a whole result of %s: %w", head.Experiment, err)
-	}
-	if err := whole(result); err != nil {
-		return nil, fmt.Errorf("is not a whole result of %s: %w, give the file as it was written", head.Experiment, err)
+	if err := ReadSealed(data, result); err != nil {
+		return nil, fmt.Errorf("is not a whole result of %s: it %w: give the file that the experiment wrote, or do it again", head.Experiment, err)
 	}
 	return result, nil
-}
-
-// whole refuses a result that cannot be shown, since a file was cut short or
-// written by hand. What such a file lacks is not foreseen: whatever faults on it
-// is an error.
-func whole(r Result) (err error) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("something is missing or does not fit (%v)", fault)
-		}
-	}()
-	shown := r.Present()
-	for _, t := range shown.Tables {
-		for i, row := range t.Rows {
-			if len(row) != len(t.Columns) {
-				return fmt.Errorf("row %d of %s has %d of %d columns", i+1, t.Name, len(row), len(t.Columns))
-			}
-		}
-	}
-	for _, c := range shown.Charts {
-		if err := c.SVG(io.Discard); err != nil {
-			return err
-		}
-	}
-	return shown.WriteText(io.Discard)
 }

@@ -3,130 +3,99 @@ package experiment
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// readOrRefused holds that a file is read and can be shown, or is an error.
-func readOrRefused(t *testing.T, what string, doc any) {
-	t.Helper()
-	data, err := json.Marshal(doc)
+// The results of docs/experiments are as they were written and can be shown: every row
+// of a table has all of its columns, every chart can be drawn.
+func TestPublishedResults(t *testing.T) {
+	files, err := filepath.Glob("../docs/experiments/*/*.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if fault := recover(); fault != nil {
-			t.Errorf("%s: %v", what, fault)
-		}
-	}()
-	r, err := Read(bytes.NewReader(data))
-	if err != nil {
-		return
-	}
-	shown := r.Present()
-	err = shown.WriteText(io.Discard)
-	for _, table := range shown.Tables {
-		err = errors.Join(err, table.WriteCSV(io.Discard))
-	}
-	if kept, ok := r.(Rescorable); ok {
-		if g := kept.Texts(); g.check() == nil {
-			_, failed := Rescore(r.Head(), &g, RescoreOptions{})
-			err = errors.Join(err, failed)
-		}
-	}
-	if err != nil {
-		t.Errorf("%s: %v", what, err)
-	}
-}
-
-// A file with nothing but the name of its experiment is refused, or shown as one
-// without figures where that can be.
-func TestReadOfAHeadAlone(t *testing.T) {
-	refused := 0
-	for _, name := range slices.Sorted(maps.Keys(kinds)) {
-		head := map[string]any{"experiment": name}
-		readOrRefused(t, name, head)
-		_, err := Read(strings.NewReader(asJSON(t, head)))
-		if err == nil {
+	seen := map[string]bool{}
+	for _, file := range files {
+		if strings.HasPrefix(file, "../docs/experiments/data/") {
 			continue
 		}
-		refused++
-		if s := err.Error(); !strings.HasPrefix(s, "is not a whole result of "+name+": ") || !strings.HasSuffix(s, ", give the file as it was written") {
-			t.Errorf("%s: %v", name, err)
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if refused == 0 {
-		t.Error("every head alone is taken for a result")
-	}
-}
-
-// partial calls f with a document that lacks a member, and with one that has null
-// in its place: each at the top, and each of the first element of a list there.
-func partial(doc map[string]any, f func(what string, doc map[string]any)) {
-	for key, value := range doc {
-		if key == "experiment" {
+		r, err := Read(bytes.NewReader(data))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		without := maps.Clone(doc)
-		delete(without, key)
-		f("without "+key, without)
-		without[key] = nil
-		f("null "+key, without)
-		list, _ := value.([]any)
-		if len(list) == 0 {
-			continue
+		seen[r.Head().Experiment] = true
+		shown := r.Present()
+		for _, table := range shown.Tables {
+			for i, row := range table.Rows {
+				if len(row) != len(table.Columns) {
+					t.Errorf("%s: row %d of %s has %d of %d columns", file, i+1, table.Name, len(row), len(table.Columns))
+				}
+			}
 		}
-		first, _ := list[0].(map[string]any)
-		partial(first, func(what string, element map[string]any) {
-			changed := maps.Clone(doc)
-			changed[key] = append([]any{element}, list[1:]...)
-			f(what+" of the first of "+key, changed)
-		})
+		for _, c := range shown.Charts {
+			if err := c.SVG(io.Discard); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+		if err := shown.WriteText(io.Discard); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
-}
-
-// shorten leaves the first of what makes most of a file: rows a probe, and texts.
-func shorten(doc map[string]any) {
-	const most = 64
-	for key, value := range doc {
-		switch v := value.(type) {
-		case []any:
-			doc[key] = v[:min(len(v), most)]
-		case map[string]any:
-			shorten(v)
+	for kind := range kinds {
+		if !seen[kind] {
+			t.Errorf("docs/experiments has no result of %s", kind)
 		}
 	}
 }
 
-// The results of docs/experiments are whole; what is left of them when a part is
-// taken away is refused or shown, and nothing panics.
-func TestReadOfPartialResults(t *testing.T) {
-	for _, name := range []string{
-		"layers/layers", "robustness/robustness", "scale/scale", "variations-6/variations", "stack/stack", "ablate-published/ablate",
-		"gsm8k-words/gsm8k", "choice/choice", "perplexity-rows-64/perplexity", "lora-one/lora", "rescore/rescore",
+// A result is refused if any of it is not as it was written, but white space.
+func TestReadRefusesAChangedResult(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteJSON(&b, stored()); err != nil {
+		t.Fatal(err)
+	}
+	whole := b.Bytes()
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, whole); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(&compact); err != nil {
+		t.Errorf("without white space: %v", err)
+	}
+	name := stored().Head().Experiment
+	for i, c := range whole {
+		for _, other := range []byte{c ^ 1, c ^ 0x20, '"', '9'} {
+			changed := bytes.Clone(whole)
+			changed[i] = other
+			if white := []byte(" \n"); other == c || bytes.IndexByte(white, c) >= 0 && bytes.IndexByte(white, other) >= 0 {
+				continue
+			}
+			if r, err := Read(bytes.NewReader(changed)); err == nil {
+				t.Fatalf("byte %d, %q for %q: read as a result of %s", i, other, c, r.Head().Experiment)
+			}
+		}
+		if i > 0 && i < len(whole)-1 {
+			if _, err := Read(bytes.NewReader(whole[:i])); err == nil {
+				t.Fatalf("read after the first %d bytes of %d", i, len(whole))
+			}
+		}
+	}
+	for what, doc := range map[string]string{
+		"does not begin with a checksum, so it was written by hand or by an older version": fmt.Sprintf(`{"experiment":%q}`, name),
+		"does not match its checksum, so it was changed or was written by another version": strings.Replace(string(whole), `"seed": 0`, `"seed": 1`, 1),
 	} {
-		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile("../docs/experiments/" + name + ".json")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := Read(bytes.NewReader(data)); err != nil {
-				t.Fatal(err)
-			}
-			var doc map[string]any
-			if err := json.Unmarshal(data, &doc); err != nil {
-				t.Fatal(err)
-			}
-			shorten(doc)
-			if _, err := Read(strings.NewReader(asJSON(t, doc))); err != nil {
-				t.Fatalf("shortened: %v", err)
-			}
-			partial(doc, func(what string, doc map[string]any) { readOrRefused(t, what, doc) })
-		})
+		want := "is not a whole result of " + name + ": it " + what + ": give the file that the experiment wrote, or do it again"
+		if _, err := Read(strings.NewReader(doc)); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
 	}
 }

@@ -194,5 +194,5 @@ func WriteJSON(w io.Writer, r Result) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
-	return enc.Encode(r)
+	return enc.Encode(Sealed{r})
 }

@@ -11,6 +11,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/experiment"
 )
 
 func (a *app) evalCommand() *cobra.Command {
@@ -70,7 +71,7 @@ func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) 
 		return err
 	}
 	var writeErr error
-	err = a.print(doc, func(w io.Writer) { writeErr = doc.write(w, all) })
+	err = a.print(experiment.Sealed{Doc: doc}, func(w io.Writer) { writeErr = doc.write(w, all) })
 	if err == nil {
 		err = writeErr
 	}

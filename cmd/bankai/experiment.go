@@ -193,7 +193,7 @@ func (a *app) publish(ctx context.Context, result experiment.Result, folder *res
 		}
 	}
 	var writeErr error
-	err := a.print(result, func(w io.Writer) {
+	err := a.print(experiment.Sealed{Doc: result}, func(w io.Writer) {
 		writeErr = result.Present().WriteText(w)
 		if len(files) > 0 {
 			fmt.Fprintf(w, "\nWritten: %s\n", strings.Join(files, ", "))

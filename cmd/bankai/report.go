@@ -109,7 +109,10 @@ func readResult(path string) (experiment.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r := readEval(data); r != nil {
+	if r, err := readEval(data); err != nil || r != nil {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 		return r, nil
 	}
 	r, err := experiment.Read(bytes.NewReader(data))
@@ -120,10 +123,13 @@ func readResult(path string) (experiment.Result, error) {
 }
 
 // readEval reads the result of an eval; it is nil if the data are something else.
-func readEval(data []byte) *experiment.Evaluated {
+func readEval(data []byte) (*experiment.Evaluated, error) {
 	var doc evalDoc
-	if json.Unmarshal(data, &doc) != nil || doc.Result == nil || doc.Set.Source == "" || len(doc.Outputs) != doc.Total {
-		return nil
+	if json.Unmarshal(data, &doc) != nil || doc.Result == nil || doc.Set.Source == "" || len(doc.Outputs) == 0 {
+		return nil, nil
+	}
+	if err := experiment.ReadSealed(data, &doc); err != nil {
+		return nil, fmt.Errorf("is not a whole result of eval: it %w: give the document that eval printed, or do it again", err)
 	}
 	return &experiment.Evaluated{
 		About: experiment.About{
@@ -131,5 +137,5 @@ func readEval(data []byte) *experiment.Evaluated {
 			Precision: doc.Precision,
 		},
 		Probes: doc.Set.Source, Patches: doc.Patches, Result: doc.Result,
-	}
+	}, nil
 }
