@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -251,6 +252,16 @@ func (j *Journal) append(records ...record) error {
 	return nil
 }
 
+// askedBy names the settings that a fact follows from, where its name does not.
+var askedBy = map[string]string{
+	"matrices": "matrices to flip (by layers and proj)",
+	"streams":  "kept streams (by memory, layers and proj)",
+	"targets":  "targets (from probes)",
+	"controls": "controls (from probes)",
+}
+
+func (f Fact) asked() string { return cmp.Or(askedBy[f.Name], f.Name) }
+
 // differences compares what two runs are decided by, in the order of b.
 func differences(a, b []Fact) []string {
 	was := make(map[string]string, len(a))
@@ -260,15 +271,15 @@ func differences(a, b []Fact) []string {
 	var d []string
 	for _, f := range b {
 		if v, ok := was[f.Name]; !ok {
-			d = append(d, fmt.Sprintf("%s is %s and was not set", f.Name, f.Value))
+			d = append(d, fmt.Sprintf("%s is %s and was not set", f.asked(), f.Value))
 		} else if v != f.Value {
-			d = append(d, fmt.Sprintf("%s was %s and is %s", f.Name, v, f.Value))
+			d = append(d, fmt.Sprintf("%s was %s and is %s", f.asked(), v, f.Value))
 		}
 		delete(was, f.Name)
 	}
 	for _, f := range a {
 		if _, left := was[f.Name]; left {
-			d = append(d, fmt.Sprintf("%s was %s and is not set", f.Name, f.Value))
+			d = append(d, fmt.Sprintf("%s was %s and is not set", f.asked(), f.Value))
 		}
 	}
 	return d

@@ -91,6 +91,9 @@ func (a *app) listConfig() error {
 		d := settingDoc{Key: s.name}
 		if v, ok := s.of(c); ok {
 			d.Value, d.From = &v.value, v.from
+			if err := s.check(v.value); err != nil {
+				a.warn("%s (%s): %v", s.name, v.from, err)
+			}
 		}
 		doc.Settings = append(doc.Settings, d)
 	}
@@ -116,14 +119,11 @@ func (a *app) getConfig(key string) error {
 	if err != nil {
 		return err
 	}
-	doc := settingDoc{Key: key}
 	v, ok := s.of(c)
-	if ok {
-		doc.Value, doc.From = &v.value, v.from
-	} else if !a.json {
+	if !ok {
 		return fmt.Errorf("%s is not set: bankai config set %s VALUE sets it", key, key)
 	}
-	return a.print(doc, func(io.Writer) { fmt.Fprintln(a.stdout, v.value) })
+	return a.print(settingDoc{key, &v.value, v.from}, func(io.Writer) { fmt.Fprintln(a.stdout, v.value) })
 }
 
 // changeConfig writes a setting to the file, or takes it out if value is nil. Other

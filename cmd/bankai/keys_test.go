@@ -92,6 +92,7 @@ func TestJSONKeysAreInTheTable(t *testing.T) {
 // documents are command lines that print one of every kind of document, in order.
 func documents(t *testing.T) [][]string {
 	t.Chdir(t.TempDir())
+	t.Setenv("BANKAI_COLOR", "never")
 	for name, text := range map[string]string{
 		"t.json":     `[{"prompt": "{a} + {b} =", "correct": " {a+b}", "wrong": " {a-b}", "category": "sums", "ranges": {"a": [1, 4], "b": [1, 2]}, "where": "a != 4"}]`,
 		"rows.json":  `{"flips": [{"layer": 0, "proj": "gate_proj", "row": 1}]}`,
@@ -123,7 +124,7 @@ func documents(t *testing.T) [][]string {
 		{"report", "eval.json", "-o", "r.html"},
 		{"bench", "-p", "4", "-n", "1", "--repeat", "1", "--context", "8"},
 		{"config"},
-		{"config", "get", "model"},
+		{"config", "get", "color"},
 		{"config", "path"},
 		{"version"},
 		{"help"},

@@ -32,7 +32,13 @@ func (a *app) found(path string, is known, inputs ...string) *durable.Output {
 
 // derived is an output that can be made again of what is there.
 func (a *app) derived(path string, is known, inputs ...string) *durable.Output {
-	return &durable.Output{Path: path, Force: a.force, Known: is, Inputs: inputs}
+	return &durable.Output{Path: path, Keep: a.force && isPatch(path), Force: a.force, Known: is, Inputs: inputs}
+}
+
+// isPatch reports whether a file holds a patch, which may have taken a search of hours.
+func isPatch(path string) bool {
+	_, err := bankai.ReadFile(path)
+	return err == nil
 }
 
 // put writes an output, and remembers that it was written.

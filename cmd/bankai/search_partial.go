@@ -60,6 +60,9 @@ func (a *app) leavePartial(doc *searchDoc, p *bankai.Patch, runErr error, journa
 	if runErr != nil {
 		return fmt.Errorf("%w; %s", runErr, text)
 	}
+	if out.report != nil {
+		text += "; " + out.report.Path + " is only written when the search is done"
+	}
 	kept := a.isRecorded(out.patch.Path + ".journal")
 	if kept {
 		doc.Resume = a.goOn()
