@@ -98,6 +98,9 @@ func (x *Ablate) memory(f AblatedFactor) string {
 // differing says which settings other than by their probes differ from the base.
 func (x *Ablate) differing() (out []string) {
 	for _, f := range x.Factors {
+		if x.Seeds < 2 {
+			break
+		}
 		var sure, perhaps []string
 		others := 0
 		for _, i := range f.Levels {
@@ -144,14 +147,21 @@ func (x *Ablate) notes() []string {
 	if x.Watched > 0 {
 		controls = fmt.Sprintf("%d controls of %s", x.Watched, x.Controls)
 	}
+	searches := fmt.Sprintf("%d searches of each setting, of seeds", x.Seeds)
+	if x.Seeds == 1 {
+		searches = "1 search of each setting, of seeds"
+	}
 	out := []string{
-		fmt.Sprintf("%d searches of each setting, of seeds from %d on; each draws its probes from the %s of %s, has %s, and may take %s. A pass over few probes is less work than one over many.",
-			x.Seeds, x.Settings[0].Runs[0].Seed, evaluate.Thousands(int64(x.PoolSize)), x.Pool, controls, budget),
+		fmt.Sprintf("%s from %d on; each draws its probes from the %s of %s, has %s, and may take %s. A pass over few probes is less work than one over many.",
+			searches, x.Settings[0].Runs[0].Seed, evaluate.Thousands(int64(x.PoolSize)), x.Pool, controls, budget),
 		fmt.Sprintf("Held out: %s probes of %s, of which the unpatched model answers %s right. They are the same for all seeds, so answers are not pooled over seeds: the intervals, "+
 			"95 %% by Student's t, and the p-values, of t tests, are over seeds, and say what another draw of search probes would do on these held-out probes. The draws come from one pool and overlap.",
 			evaluate.Thousands(int64(x.Held)), x.HeldOut, evaluate.Thousands(int64(x.HeldBase))),
-		fmt.Sprintf("P-values of a net of 0 are corrected by Holm's method for %d tests. Where all seeds give the same figure other than 0, there is no test.", defined(x.Settings, func(s Ablated) Number { return s.NetP })),
 	}
+	if x.Seeds < 2 {
+		return append(out, "One search of each setting tests nothing: what another draw of search probes would do needs at least 2 seeds, better 5.")
+	}
+	out = append(out, fmt.Sprintf("P-values of a net of 0 are corrected by Holm's method for %d tests. Where all seeds give the same figure other than 0, there is no test.", defined(x.Settings, func(s Ablated) Number { return s.NetP })))
 	if len(x.Settings) > 1 {
 		out = append(out, fmt.Sprintf("Differences are from the base with the same seed; their p-values are corrected by Holm's method for %d tests.",
 			defined(x.Settings, func(s Ablated) Number { return s.FromBaseP })))

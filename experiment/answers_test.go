@@ -201,7 +201,7 @@ func readBack(t *testing.T, r Result, experiment string) {
 			t.Errorf("%s.csv changed", table.Name)
 		}
 	}
-	if err := WriteHTML(&a, got); err != nil {
+	if err := WriteHTML(&a, By, got); err != nil {
 		t.Error(err)
 	}
 }

@@ -11,22 +11,18 @@ import (
 	"bankai/internal/chart"
 )
 
-// Generator is what a page says that it was made by, after the program's name.
-const Generator = "experiment"
-
 //go:embed page.html
 var pageHTML string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"generator": func() string { return "bankai " + Generator },
-	"style":     func() template.CSS { return template.CSS(evaluate.Style + chart.Style) },
-	"svg":       func(c chart.Chart) (template.HTML, error) { return c.Inline() },
-	"text":      text,
-	"words":     func(t Table, column int) bool { return t.isText(column) },
-	"elapsed":   evaluate.Elapsed,
-	"of":        func(t Table, row []any) tableRow { return tableRow{t, row} },
-	"head":      func(rows [][]any) [][]any { return rows[:min(len(rows), pageRows)] },
-	"rest":      func(rows [][]any) [][]any { return rows[min(len(rows), pageRows):] },
+	"style":   func() template.CSS { return template.CSS(evaluate.Style + chart.Style) },
+	"svg":     func(c chart.Chart) (template.HTML, error) { return c.Inline() },
+	"text":    text,
+	"words":   func(t Table, column int) bool { return t.isText(column) },
+	"elapsed": evaluate.Elapsed,
+	"of":      func(t Table, row []any) tableRow { return tableRow{t, row} },
+	"head":    func(rows [][]any) [][]any { return rows[:min(len(rows), pageRows)] },
+	"rest":    func(rows [][]any) [][]any { return rows[min(len(rows), pageRows):] },
 }).Parse(pageHTML))
 
 // pageRows is how many rows of a table a page shows at once.
@@ -44,12 +40,22 @@ type shown struct {
 	*Presentation
 }
 
+// pages are results and the command that puts them on a page.
+type pages struct {
+	By      string
+	Results []shown
+}
+
+// By is the command that a page of one experiment says it was made by.
+const By = "bankai experiment"
+
 // WriteHTML writes results as one self-contained page, in their order: no
-// scripts, no fonts or pictures from elsewhere.
-func WriteHTML(w io.Writer, results ...Result) error {
-	all := make([]shown, len(results))
-	for i, r := range results {
-		all[i] = shown{r.Head(), r.Present()}
+// scripts, no fonts or pictures from elsewhere. The page names by as the command
+// that made it.
+func WriteHTML(w io.Writer, by string, results ...Result) error {
+	all := pages{By: by}
+	for _, r := range results {
+		all.Results = append(all.Results, shown{r.Head(), r.Present()})
 	}
 	var b strings.Builder
 	if err := page.Execute(&b, all); err != nil {

@@ -36,6 +36,6 @@ func Save(dir string, r Result, put func(path string, write func(io.Writer) erro
 			return files, err
 		}
 	}
-	err := write(name+".html", func(w io.Writer) error { return WriteHTML(w, r) })
+	err := write(name+".html", func(w io.Writer) error { return WriteHTML(w, By, r) })
 	return files, err
 }

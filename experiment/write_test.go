@@ -215,7 +215,7 @@ func sameFiles(t *testing.T, a, b Result) {
 // A page stands alone, and says what came from files as text.
 func TestPageStandsAlone(t *testing.T) {
 	var b strings.Builder
-	if err := WriteHTML(&b, somePerplexity(), somePerplexity()); err != nil {
+	if err := WriteHTML(&b, By, somePerplexity(), somePerplexity()); err != nil {
 		t.Fatal(err)
 	}
 	html := b.String()

@@ -33,6 +33,7 @@ type app struct {
 	color   colorMode // --color
 
 	flags   *pflag.FlagSet // of the command that runs
+	inputs  []string       // files that its command line names, to be read
 	command string         // that runs, as "bankai patch compose"
 	chosen  []string       // flags that settings stand for, in the recorded command line
 	helpErr error          // of printing a page
@@ -75,14 +76,22 @@ func (a *app) do(work func(ctx context.Context, args []string) error) func(*cobr
 // maxThreads bounds what the memory of each thread can add up to.
 const maxThreads = 1024
 
+func checkThreads(n count) error {
+	if n > maxThreads {
+		return fmt.Errorf("%d: at most %d, and more than there are cores is of no use", n, maxThreads)
+	}
+	return nil
+}
+
 // doAsBuilt is do for a command that the user's settings do not concern.
 func (a *app) doAsBuilt(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		if a.threads > maxThreads {
-			return usagef("--threads %d: at most %d, and more than there are cores is of no use", a.threads, maxThreads)
+		if err := checkThreads(a.threads); err != nil {
+			return usagef("--threads %w", err)
 		}
 		a.started, a.flags, a.command = true, cmd.Flags(), cmd.CommandPath()
 		a.force, _ = cmd.Flags().GetBool(forceName)
+		a.inputs = inputsOf(cmd.Flags(), args)
 		return work(cmd.Context(), args)
 	}
 }

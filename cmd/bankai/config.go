@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -91,8 +90,8 @@ func (a *app) listConfig() error {
 		d := settingDoc{Key: s.name}
 		if v, ok := s.of(c); ok {
 			d.Value, d.From = &v.value, v.from
-			if err := s.check(v.value); err != nil {
-				a.warn("%s (%s): %v", s.name, v.from, err)
+			if err := v.check(s); err != nil {
+				a.warn("%s", explain(err))
 			}
 		}
 		doc.Settings = append(doc.Settings, d)
@@ -137,6 +136,9 @@ func (a *app) changeConfig(key string, value *string) error {
 		if err := s.check(*value); err != nil {
 			return usagef("%s: %w", key, err)
 		}
+		if n, err := strconv.Atoi(*value); err == nil {
+			*value = strconv.Itoa(n) // 007 is 7
+		}
 		if key == "model" {
 			if value, err = absolute(*value); err != nil {
 				return err
@@ -150,20 +152,14 @@ func (a *app) changeConfig(key string, value *string) error {
 	if isStream(path) {
 		return fmt.Errorf("%s: is no file that can be replaced: name another with BANKAI_CONFIG", path)
 	}
-	old, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	text := withLine(string(old), key, value)
-	if err := (&config{path: path, values: map[string]string{}}).parse(text); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return unwritable(path, err)
 	}
-	err = durable.Write(context.Background(), path, func(f durable.File) error {
-		_, err := io.WriteString(f, text)
-		return err
+	err = durable.Update(path, func(old []byte) ([]byte, error) {
+		if err := (&config{path: path, values: map[string]string{}}).parse(string(old)); err != nil {
+			return nil, err // in a line as it is in the file
+		}
+		return []byte(withLine(string(old), key, value)), nil
 	})
 	if err != nil {
 		return err

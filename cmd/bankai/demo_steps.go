@@ -79,8 +79,8 @@ func (d *demoRun) seek(ctx context.Context, p search.Plan) (err error) {
 	if r.Warning != "" {
 		fmt.Fprintf(d.say, "   warning: %s\n", r.Warning)
 	}
-	fmt.Fprintf(d.say, "   %s in %s: %d kept; fitness %+.3f nats; the work of %.0f passes over all probes\n",
-		many(r.Steps, "candidate"), evaluate.Elapsed(r.Seconds), r.Accepted, r.Fitness, r.Cost)
+	fmt.Fprintf(d.say, "   %s in %s: %d kept; fitness %+.3f nats; the work of %s over all probes\n",
+		many(r.Steps, "candidate"), evaluate.Elapsed(r.Seconds), r.Accepted, r.Fitness, passes(r.Cost, "pass"))
 	fmt.Fprintf(d.say, "   the patch: %s, %s of %s sign bits\n",
 		many(r.Patch.Len(), "flip"), evaluate.Thousands(int64(bits)), evaluate.Thousands(newModelInfo(demoName, d.model.Weights()).OneBit))
 	return nil

@@ -16,7 +16,7 @@ const (
 	statusDone        = 0
 	statusFailed      = 1
 	statusUsage       = 2
-	statusInterrupted = 3 // by a signal, and the best so far is written
+	statusInterrupted = 3 // by a signal, and what was found or a journal to resume is there
 )
 
 // usageError says that a command line cannot be right, whatever the files hold.
@@ -27,11 +27,13 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // exit reports the error, if any, as one line, and returns the exit status.
 func (a *app) exit(cmd *cobra.Command, err error) int {
 	a.ending.Lock() // from here on it ends by itself
+	unprinted := err == nil && a.helpErr != nil && !errors.As(a.helpErr, new(usageError))
 	err = cmp.Or(err, a.helpErr)
 	for _, m := range a.open {
 		m.stop()
 	}
 	if flushed := a.stdout.Flush(); err == nil && flushed != nil {
+		unprinted = true
 		err = fmt.Errorf("standard output: %w", cause(flushed))
 	}
 	if err == nil {
@@ -46,7 +48,7 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	if stopped != nil {
 		return stopped.status()
 	}
-	if usage := (usageError{}); !a.started || errors.As(err, &usage) {
+	if usage := (usageError{}); !unprinted && (!a.started || errors.As(err, &usage)) {
 		fmt.Fprintf(a.stderr, "Run \"%s --help\" for how to use it.\n", cmd.CommandPath())
 		return statusUsage
 	}

@@ -69,7 +69,7 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 	var folder *resultFolder
 	if f.out != "" {
 		var err error
-		if folder, err = a.resultFolder(f.out, name, f.model.inputs()...); err != nil {
+		if folder, err = a.resultFolder(f.out, name); err != nil {
 			return err
 		}
 		path := filepath.Join(f.out, name+".journal")
@@ -98,20 +98,19 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 
 // resultFolder is where the files of an experiment go.
 type resultFolder struct {
-	app    *app
-	dir    string
-	inputs []string
-	ours   bool // an earlier result of the experiment is there, with all of its files
+	app  *app
+	dir  string
+	ours bool // an earlier result of the experiment is there, with all of its files
 }
 
 // resultFolder makes the folder of an experiment, before the work for it is done: one
 // that can be written to, and has no other files of the names that are needed.
-func (a *app) resultFolder(dir, name string, inputs ...string) (*resultFolder, error) {
+func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, unwritable(dir, err)
 	}
-	f := &resultFolder{app: a, dir: dir, inputs: inputs}
-	result := a.derived(filepath.Join(dir, name+".json"), aResult(name), inputs...)
+	f := &resultFolder{app: a, dir: dir}
+	result := a.derived(filepath.Join(dir, name+".json"), aResult(name))
 	if err := result.Check(); err != nil {
 		return nil, err
 	}
@@ -136,9 +135,9 @@ func (a *app) resultFolder(dir, name string, inputs ...string) (*resultFolder, e
 // output is one of the files. Where an earlier result is, they are all part of it.
 func (f *resultFolder) output(path string) *durable.Output {
 	return f.app.derived(path, func(path string) (string, bool) {
-		what, page := aPage(onePage)(path)
+		what, page := aPage(experiment.By)(path)
 		return what, f.ours || page
-	}, f.inputs...)
+	})
 }
 
 func (f *resultFolder) save(ctx context.Context, r experiment.Result) ([]string, error) {

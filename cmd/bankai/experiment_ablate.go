@@ -34,7 +34,7 @@ var levelFlags = []struct {
 	factor, flag, usage string
 	usual               []string
 }{
-	{"probes", "counts", "numbers of probes to search with", []string{"6", "15", "30", "60", "120"}},
+	{"probes", "counts", "`NUMBERS` of probes to search with", []string{"6", "15", "30", "60", "120"}},
 	{"strategy", "strategies", "`NAMES` as of --strategy", []string{"guided", "greedy", "random"}},
 	{"granularity", "granularities", "`SIZES` as of --granularity", []string{"row", "group", "bit"}},
 	{"proj", "projs", "`SETS` as of --proj", []string{"gate+up", "gate+up+v+o", "q+k+v+o", "gate+up+down+q+k+v+o"}},
@@ -102,6 +102,9 @@ func (f *ablateFlags) declare(cmd *cobra.Command) {
 	f.file(cmd, &f.probes, "probes", "demo:search", "probe `FILE` that searches draw from")
 	f.file(cmd, &f.heldOut, "heldout", "demo:heldout", "probe `FILE` that no search sees")
 	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` of what must hold, \"\" for none")
+	if err := flags.SetAnnotation("controls", mayBeNone, nil); err != nil {
+		panic(err) // the flag was not declared
+	}
 	flags.StringVar(&f.text, "control-text", "", "`FILE` of sentences, one a line, to hold on to with --kl")
 	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model on --control-text")
 	flags.Var(&f.held, "held", "how many of the held-out probes to draw, always the same; 0 for all")

@@ -79,7 +79,7 @@ func (a *app) rescore(ctx context.Context, path, probes string, rules []string, 
 	result.Seconds = time.Since(began).Seconds()
 	var folder *resultFolder
 	if out != "" {
-		if folder, err = a.resultFolder(out, "rescore", append(sourceFiles(probes), path)...); err != nil {
+		if folder, err = a.resultFolder(out, "rescore"); err != nil {
 			return err
 		}
 	}

@@ -75,7 +75,11 @@ func (l *intList) Set(s string) error {
 	if rest, ok := strings.CutPrefix(s, "["); ok {
 		s = strings.TrimSuffix(rest, "]")
 	}
-	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' }) {
+	if strings.TrimSpace(s) == "" {
+		return fmt.Errorf("the list is empty: give one such as %s", l.example())
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		part = strings.TrimSpace(part)
 		from, to, isRange := strings.Cut(part, "-")
 		if !isRange || !l.ranges {
 			from, to = part, part
@@ -88,9 +92,6 @@ func (l *intList) Set(s string) error {
 		for v := a; v <= b; v++ {
 			l.values = append(l.values, int32(v))
 		}
-	}
-	if len(l.values) == 0 {
-		return fmt.Errorf("the list is empty: give one such as %s", l.example())
 	}
 	return nil
 }
@@ -137,12 +138,18 @@ func firstWord(cmd *cobra.Command) string {
 	return ""
 }
 
+// mayBeNone marks a flag for a file that may be given empty, for none.
+const mayBeNone = "bankai_none"
+
 // checkEmpty refuses lists and names of files that were given empty: left out, they
 // mean the default, and an empty one, of a variable that is not set, is hardly meant
 // to. An empty --model says that there is none, where a setting would give one.
 func checkEmpty(flags *pflag.FlagSet) (err error) {
 	files := fileValues()
 	flags.Visit(func(f *pflag.Flag) {
+		if _, ok := f.Annotations[mayBeNone]; ok {
+			return
+		}
 		if _, ok := files[f.Name]; ok && f.Name != "model" && f.Value.String() == "" {
 			err = usagef("--%s is empty: give it a file, or leave the flag out", f.Name)
 		}

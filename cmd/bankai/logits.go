@@ -85,7 +85,7 @@ type idLogit struct {
 func (x idLogit) MarshalJSON() ([]byte, error) { return json.Marshal([2]any{x.id, x.logit}) }
 
 func (a *app) logits(ctx context.Context, f *logitsFlags) error {
-	out := a.derived(f.out, nil, f.model.inputs()...)
+	out := a.derived(f.out, nil)
 	out.Stream = true
 	if f.all {
 		if err := out.Check(); err != nil {

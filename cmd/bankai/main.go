@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 )
 
 func main() {
@@ -20,7 +21,7 @@ func main() {
 // wrong usage, 3 interrupted with something to go on with. The first signal ends
 // the work cleanly, within a second, a second one ends the program.
 func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), endings...)
+	ctx, stop := signal.NotifyContext(context.Background(), heeded(endings)...)
 	defer stop()
 	a := newApp(args, stdin, stdout, stderr)
 	defer context.AfterFunc(ctx, func() {
@@ -28,4 +29,10 @@ func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	})()
 	cmd, err := a.root().ExecuteContextC(ctx)
 	return a.exit(cmd, err)
+}
+
+// heeded are the signals that whoever started the program left it to heed: nohup(1)
+// has it ignore the end of the terminal, and a shell Ctrl-C in what it runs beside.
+func heeded(all []os.Signal) []os.Signal {
+	return slices.DeleteFunc(slices.Clone(all), signal.Ignored)
 }

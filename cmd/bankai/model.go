@@ -224,6 +224,9 @@ func (a *app) combine(f *weights.File, paths []string) (all []*bankai.Patch, sum
 		}
 		flips := p.WithBase(bankai.Digest{}).ContentDigest()
 		if same, there := first[flips]; there && p.Len() > 0 {
+			if same == path {
+				return nil, nil, fmt.Errorf("%s: is given twice, and both together do nothing: give it once", path)
+			}
 			return nil, nil, fmt.Errorf("%s: flips what %s flips, so that both together do nothing: give one of them", path, same)
 		}
 		first[flips] = path

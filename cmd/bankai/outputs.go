@@ -10,11 +10,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"bankai"
-	"bankai/experiment"
 	"bankai/internal/durable"
 	"bankai/internal/weights"
 	"bankai/probe"
@@ -25,18 +28,22 @@ import (
 type known func(path string) (what string, earlier bool)
 
 // found is an output that holds what was found by long work: an earlier one is kept
-// under a number. inputs are the files that the run reads.
-func (a *app) found(path string, is known, inputs ...string) *durable.Output {
-	return &durable.Output{Path: path, Keep: true, Force: a.force, Known: is, Inputs: inputs}
+// under a number. No output takes the place of a file that the command line names as
+// something to read.
+func (a *app) found(path string, is known) *durable.Output {
+	return &durable.Output{Path: path, Keep: true, Force: a.force, Known: is, Inputs: a.inputs}
 }
 
 // derived is an output that can be made again of what is there.
-func (a *app) derived(path string, is known, inputs ...string) *durable.Output {
-	return &durable.Output{Path: path, Keep: a.force && isPatch(path), Force: a.force, Known: is, Inputs: inputs}
+func (a *app) derived(path string, is known) *durable.Output {
+	return &durable.Output{Path: path, Keep: a.force && isPatch(path), Force: a.force, Known: is, Inputs: a.inputs}
 }
 
 // isPatch reports whether a file holds a patch, which may have taken a search of hours.
 func isPatch(path string) bool {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false // the end of a pipe may never come
+	}
 	_, err := bankai.ReadFile(path)
 	return err == nil
 }
@@ -75,16 +82,41 @@ func checkOutputs(outputs ...*durable.Output) error {
 	return nil
 }
 
-// modelInputs are the files of a model: with all parts of a split one, and all files
-// of an MLX folder.
-func modelInputs(path string) []string {
-	if path == "" || path == demoName {
-		return nil
+// inputsOf are the files that a command line names as something to read: its arguments,
+// and the values of flags for files.
+func inputsOf(flags *pflag.FlagSet, args []string) (files []string) {
+	named := slices.Clone(args)
+	readable := fileValues()
+	flags.VisitAll(func(f *pflag.Flag) {
+		if v, ok := readable[f.Name]; !ok || v.written {
+			return
+		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			named = append(named, list.GetSlice()...)
+		} else {
+			named = append(named, f.Value.String())
+		}
+	})
+	for _, name := range named {
+		file, _ := selection(name)
+		for _, path := range []string{name, file} {
+			if path != "" && isThere(path) {
+				files = append(files, partsOf(path)...)
+			}
+		}
 	}
+	return files
+}
+
+// partsOf are the files that are read where one is named: all parts of a split model,
+// or what a folder holds of a model or of results.
+func partsOf(path string) []string {
 	files := []string{path}
 	if entries, err := os.ReadDir(path); err == nil {
 		for _, e := range entries {
-			files = append(files, filepath.Join(path, e.Name()))
+			if slices.Contains(foldersHold, filepath.Ext(e.Name())) {
+				files = append(files, filepath.Join(path, e.Name()))
+			}
 		}
 	}
 	if m := splitName.FindStringSubmatch(path); m != nil {
@@ -99,27 +131,11 @@ func modelInputs(path string) []string {
 	return files
 }
 
+// foldersHold are the endings of the files that are read of a folder.
+var foldersHold = []string{".json", ".safetensors", ".txt", ".jinja"}
+
 // splitName is what a part of a split model is called.
 var splitName = regexp.MustCompile(`^(.*)-[0-9]{5}-of-([0-9]{5}\.gguf)$`)
-
-// sourceFiles are the files of probes and texts, without the categories chosen of
-// them.
-func sourceFiles(sources ...string) []string {
-	var files []string
-	for _, s := range sources {
-		if s == "" || strings.HasPrefix(s, demoPrefix) {
-			continue
-		}
-		file, _ := selection(s)
-		files = append(files, file)
-	}
-	return files
-}
-
-// inputs are the files that the flags name.
-func (f *modelFlags) inputs() []string {
-	return append(modelInputs(f.path), f.patches...)
-}
 
 // commandOf is the command of a recorded command line, as "bankai patch compose";
 // "" if it is none of this program.
@@ -150,16 +166,34 @@ func (a *app) aPatch(path string) (string, bool) {
 	return `a patch of "` + by + `"`, by == a.command
 }
 
-// sameFlips knows patches that flip what p does, in whatever form.
-func sameFlips(p *bankai.Patch) known {
+// sameIn knows patches that flip what p does and say nothing that p does not say, in
+// whatever form.
+func sameIn(p *bankai.Patch) known {
 	return func(path string) (string, bool) {
 		old, err := bankai.ReadFile(path)
 		if err != nil {
 			return content(path), false
 		}
 		unbound := func(p *bankai.Patch) bankai.Digest { return p.WithBase(bankai.Digest{}).ContentDigest() }
-		return "another patch", unbound(old) == unbound(p)
+		switch {
+		case unbound(old) != unbound(p):
+			return "another patch", false
+		case !old.Base().IsZero() && old.Base() != p.Base(), !saysLess(old.Meta(), p.Meta()):
+			return "the same patch with more known about it", false
+		}
+		return "", true
 	}
+}
+
+// saysLess reports whether all that is said in some is said in all.
+func saysLess(some, all bankai.Meta) bool {
+	a, b := reflect.ValueOf(some), reflect.ValueOf(all)
+	for i := range a.NumField() {
+		if f := a.Field(i); !f.IsZero() && !reflect.DeepEqual(f.Interface(), b.Field(i).Interface()) {
+			return false
+		}
+	}
+	return true
 }
 
 // someProbes knows probe files as this program writes them, to the byte. Which
@@ -185,23 +219,41 @@ func aBakedModel(path string) (string, bool) {
 	return content(path), weights.IsBaked(path)
 }
 
-// aModelBefore knows what patch remove makes of a patched model: the model that the
-// copy says it was made of, and copies with fewer patches.
+// aModelBefore knows what patch remove makes of a patched model: the file that the copy
+// says it was made of, to the byte, and copies with fewer of its patches.
 func (a *app) aModelBefore(patched string) known {
 	return func(path string) (string, bool) {
-		if is, err := isModel(path); err != nil || !is || weights.IsBaked(path) {
-			return aBakedModel(path)
+		is, err := isModel(path)
+		if err != nil || !is {
+			return content(path), false
 		}
-		same := false
-		err := a.withWeights(patched, func(f *weights.File) error {
+		before := false
+		err = a.withWeights(patched, func(f *weights.File) error {
 			return a.withWeights(path, func(old *weights.File) error {
 				b, ok := f.Baked()
-				same = ok && old.Digest() == b.Base
+				o, baked := old.Baked()
+				switch {
+				case !ok:
+				case baked:
+					before = o.Base == b.Base && o.File == b.File && isWithin(o.Patches, b.Patches)
+				case !b.File.IsZero():
+					before = old.Sum() == b.File
+				}
 				return nil
 			})
 		})
-		return "another model", err == nil && same
+		return "another model", err == nil && before
 	}
+}
+
+// isWithin reports whether every patch of some is among all.
+func isWithin(some, all []weights.BakedPatch) bool {
+	for _, p := range some {
+		if !slices.ContainsFunc(all, func(q weights.BakedPatch) bool { return p.Content == q.Content }) {
+			return false
+		}
+	}
+	return true
 }
 
 // generator finds what made a page.
@@ -235,9 +287,6 @@ func aResult(name string) known {
 		return "a result of experiment " + r.Head().Experiment, r.Head().Experiment == name
 	}
 }
-
-// onePage is the generator that the pages about experiments name.
-const onePage = "bankai " + experiment.Generator
 
 // content names what a file begins like.
 func content(path string) string {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -61,6 +63,17 @@ func (o written) String() string {
 		o.path, many(o.flips, "flip"), bits, evaluate.Thousands(o.content), evaluate.Thousands(o.bytes))
 }
 
+// checkModelName refuses names that would later be taken for something else.
+func checkModelName(path string) error {
+	switch ext := filepath.Ext(path); {
+	case path == demoName:
+		return usagef("-o %s: is the name of the built-in model: choose another, such as %s-patched.gguf", path, path)
+	case slices.Contains(patchFiles, ext):
+		return usagef("-o %s: a model is written, and %s is the ending of patches: choose a name that ends in .gguf", path, ext)
+	}
+	return nil
+}
+
 // outFlag declares -o.
 func outFlag(cmd *cobra.Command, out *string, what string) {
 	cmd.Flags().StringVarP(out, "out", "o", "", "`FILE` to write: "+what)
@@ -95,7 +108,7 @@ What was measured of the parts does not hold for the whole and is left out.`,
 }
 
 func (a *app) compose(ctx context.Context, paths []string, out, model string) error {
-	o := a.found(out, a.aPatch, append(modelInputs(model), paths...)...)
+	o := a.found(out, a.aPatch)
 	if err := o.Check(); err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ an old JSON patch becomes one that no other model accepts.`,
 					meta.Arithmetic = f.Arithmetic()
 					p = p.WithBase(f.Digest()).WithMeta(meta)
 				}
-				o := a.derived(out, sameFlips(p), append(modelInputs(model), args...)...)
+				o := a.derived(out, sameIn(p))
 				if err := o.Check(); err != nil {
 					return err
 				}
@@ -68,7 +68,7 @@ and its patched copy have.`,
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
-			o := a.found(out, a.aPatch, append(modelInputs(args[0]), modelInputs(args[1])...)...)
+			o := a.found(out, a.aPatch)
 			if err := o.Check(); err != nil {
 				return err
 			}
@@ -122,6 +122,9 @@ The digest that is printed is that of the copy.`,
 			case out == "":
 				return usagef("give a name for the patched copy with -o")
 			}
+			if err := checkModelName(out); err != nil {
+				return err
+			}
 			return a.apply(ctx, model, out, patches)
 		}),
 	}
@@ -134,7 +137,7 @@ The digest that is printed is that of the copy.`,
 }
 
 func (a *app) apply(ctx context.Context, model, out string, patches []string) error {
-	o := a.derived(out, aBakedModel, append(modelInputs(model), patches...)...)
+	o := a.derived(out, aBakedModel)
 	if err := cmp.Or(o.Check(), checkPatches(patches)); err != nil {
 		return err
 	}

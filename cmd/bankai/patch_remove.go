@@ -42,6 +42,9 @@ were made for, or leave others that the file names.`,
 			case len(patches) == 0:
 				return usagef("give at least one patch with --patch: bankai info %s tells which are in it", model)
 			}
+			if err := checkModelName(out); err != nil {
+				return err
+			}
 			return a.remove(ctx, model, out, patches)
 		}),
 	}
@@ -53,7 +56,7 @@ were made for, or leave others that the file names.`,
 }
 
 func (a *app) remove(ctx context.Context, model, out string, paths []string) error {
-	o := a.derived(out, a.aModelBefore(model), append(modelInputs(model), paths...)...)
+	o := a.derived(out, a.aModelBefore(model))
 	if err := cmp.Or(o.Check(), checkPatches(paths)); err != nil {
 		return err
 	}

@@ -41,8 +41,8 @@ func (a *app) writeSet(ctx context.Context, s probe.Set, o *durable.Output, role
 
 // probesOutput is an output for probes. An earlier file is kept under a number, even
 // one that could be made again: the file does not tell whether a hand changed it.
-func (a *app) probesOutput(path string, inputs ...string) *durable.Output {
-	return a.found(path, someProbes, inputs...)
+func (a *app) probesOutput(path string) *durable.Output {
+	return a.found(path, someProbes)
 }
 
 // probesOut declares -o for one file.

@@ -58,7 +58,7 @@ type expandDoc struct {
 }
 
 func (a *app) expand(ctx context.Context, source, out string, n int) error {
-	o := a.probesOutput(out, sourceFiles(source)...)
+	o := a.probesOutput(out)
 	if err := o.Check(); err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ type mineDoc struct {
 }
 
 func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep bool) error {
-	o := a.probesOutput(out, append(sourceFiles(prompts), f.inputs()...)...)
+	o := a.probesOutput(out)
 	if err := o.Check(); err != nil {
 		return err
 	}

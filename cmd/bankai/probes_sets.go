@@ -97,6 +97,9 @@ func (s *splitting) takeControls(ctx context.Context) error {
 	from := s.rest
 	if len(s.flags.controlsFrom) > 0 {
 		from = s.other
+		if len(from) == 0 {
+			return usagef("--controls-from: all of its probes are among those to split: give other files, or take some of these with --controls N")
+		}
 	}
 	size, held := s.flags.sizes[roleControl], s.flags.sizes[roleControlsHeldOut]
 	want, unseen := size.of(len(from)), held.of(len(from))

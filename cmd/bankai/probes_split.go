@@ -90,7 +90,10 @@ type splitDoc struct {
 
 func (a *app) split(ctx context.Context, f *splitFlags, sources []string) error {
 	s := &splitting{app: a, flags: f, sets: map[string]probe.Set{}, outputs: map[string]*durable.Output{}, doc: splitDoc{Files: []probeFile{}}}
-	if err := s.checkDir(sources); err != nil {
+	if !s.wantsControls() && !slices.ContainsFunc(splitRoles[:3], func(role string) bool { return !f.sizes[role].none() }) {
+		return usagef("--search, --validate and --heldout are all 0: there is nothing to write")
+	}
+	if err := s.checkDir(); err != nil {
 		return err
 	}
 	if err := s.read(sources); err != nil {
@@ -131,10 +134,9 @@ type splitting struct {
 func (s *splitting) path(role string) string { return filepath.Join(s.flags.dir, role+".json") }
 
 // checkDir refuses what must not be replaced in the folder, if it is there.
-func (s *splitting) checkDir(sources []string) error {
-	inputs := append(sourceFiles(slices.Concat(sources, s.flags.controlsFrom)...), s.flags.model.inputs()...)
+func (s *splitting) checkDir() error {
 	for _, role := range splitRoles {
-		s.outputs[role] = s.app.probesOutput(s.path(role), inputs...)
+		s.outputs[role] = s.app.probesOutput(s.path(role))
 		if !isThere(s.flags.dir) {
 			continue
 		}

@@ -49,7 +49,7 @@ their names. Other JSON files in a folder are left out, and named.`,
 }
 
 func (a *app) report(ctx context.Context, paths []string, out string) error {
-	o := a.derived(out, aPage(onePage), paths...)
+	o := a.derived(out, aPage(a.command))
 	o.Stream = true
 	if err := o.Check(); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (a *app) report(ctx context.Context, paths []string, out string) error {
 			doc.Results = append(doc.Results, r.Head().Experiment)
 		}
 	}
-	if err := a.put(ctx, o, func(w io.Writer) error { return experiment.WriteHTML(w, results...) }); err != nil {
+	if err := a.put(ctx, o, func(w io.Writer) error { return experiment.WriteHTML(w, a.command, results...) }); err != nil {
 		return err
 	}
 	info, err := os.Stat(out)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,8 +54,9 @@ Environment:
   SOURCE_DATE_EPOCH   the time to write into patches, in seconds since 1970
 
 Exit status: 0 done, 1 failed (one line on stderr says what, where and what to
-do), 2 wrong usage, 3 interrupted and the best so far is written. Ctrl-C,
-SIGTERM and SIGHUP end any command within a second.
+do), 2 wrong usage, 3 interrupted, but what was found so far is written or a
+journal keeps the work. Ctrl-C, SIGTERM and SIGHUP end any command within a
+second.
 
 Outputs appear whole or not at all. A file that is there is replaced if it is an
 earlier result of the same command, anything else only with --force. What was
@@ -149,7 +151,13 @@ func (a *app) addCommon(root *cobra.Command) {
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
 	root.SetHelpCommand(a.helpCommand(root))
-	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.helpErr = a.printHelp(cmd) })
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		if word := firstWord(cmd); word != "" && cmd.HasSubCommands() {
+			a.helpErr = usageError{noCommand(cmd, word)}
+			return
+		}
+		a.helpErr = a.printHelp(cmd)
+	})
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
@@ -161,12 +169,37 @@ func (a *app) addCommon(root *cobra.Command) {
 		}
 	}
 	a.addValues(root)
+	if len(a.args) > 0 && strings.HasPrefix(a.args[0], cobra.ShellCompRequestCmd) {
+		plainUsages(root) // shells show what is said of a flag as it is
+	}
+}
+
+// plainUsages takes the marks of the names of values out of what is said of flags.
+func plainUsages(cmd *cobra.Command) {
+	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
+	cmd.Flags().VisitAll(plain)
+	cmd.PersistentFlags().VisitAll(plain)
+	for _, c := range cmd.Commands() {
+		plainUsages(c)
+	}
 }
 
 // helpCommand prints the page of the command that its arguments name.
 func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use: "help [COMMAND]", Short: "help on a command", GroupID: "other",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, word string) (names []string, _ cobra.ShellCompDirective) {
+			found, _, err := root.Find(args)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			for _, c := range found.Commands() {
+				if c.IsAvailableCommand() {
+					names = append(names, c.Name())
+				}
+			}
+			return nextOf(names, word), cobra.ShellCompDirectiveNoFileComp
+		},
 		Args: func(_ *cobra.Command, args []string) error {
 			found, rest, err := root.Find(args)
 			if err == nil && len(rest) > 0 {
@@ -207,9 +240,12 @@ func (a *app) printHelp(cmd *cobra.Command) error {
 	return a.print(doc, func(w io.Writer) { io.WriteString(w, text) })
 }
 
+var bracketed = regexp.MustCompile(`\(default \[([^\]]*)\]\)`)
+
 // flagUsages lists flags with their descriptions, wrapped.
 func flagUsages(flags *pflag.FlagSet, width int) string {
-	return strings.TrimRight(flags.FlagUsagesWrapped(width), " \n")
+	text := strings.TrimRight(flags.FlagUsagesWrapped(width), " \n")
+	return bracketed.ReplaceAllString(text, "(default $1)") // lists are given without brackets
 }
 
 // asGroup makes cmd one that only has subcommands: alone it prints its page.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"bankai"
@@ -19,10 +20,10 @@ type searchOutputs struct {
 
 // searchOutputs are the outputs that the flags ask for.
 func (a *app) searchOutputs(f *searchFlags) *searchOutputs {
-	inputs := append(f.model.inputs(), sourceFiles(append(f.probes, f.validate, f.controls, f.controlText)...)...)
-	o := &searchOutputs{patch: a.found(f.out, a.aPatch, inputs...), aside: a.found(asideName(f.out), a.aPatch, inputs...)}
+	o := &searchOutputs{patch: a.found(f.out, a.aPatch), aside: a.found(asideName(f.out), a.aPatch)}
 	if f.report != "" {
-		o.report = a.derived(f.report, aPage(a.command), append(inputs, f.out)...)
+		o.report = a.derived(f.report, aPage(a.command))
+		o.report.Inputs = append(slices.Clone(o.report.Inputs), f.out)
 	}
 	return o
 }

@@ -28,7 +28,7 @@ func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai
 		Search: facts(
 			fact{"method", h.String()}, fact{"seed", fmt.Sprint(h.Plan.Seed)},
 			fact{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
-			fact{"cost", fmt.Sprintf("%.0f forward-pass equivalents, %s", r.Cost, evaluate.Elapsed(r.Seconds))},
+			fact{"cost", passes(r.Cost, "forward-pass equivalent") + ", " + evaluate.Elapsed(r.Seconds)},
 			fact{"ended by", h.endedBy(r.Stopped)}),
 		Flips: evaluate.Cells(patch), Searched: h.Plan.Projections, Layers: info.Layers,
 		Patch: evaluate.PatchFacts{

@@ -175,7 +175,7 @@ func (d *searchDoc) write(w io.Writer) {
 	writeFacts(w,
 		fact{"model", d.Model.String()},
 		fact{"ended by", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.ended, many(d.Steps, "candidate"), d.Accepted, d.Screened)},
-		fact{"cost", fmt.Sprintf("%s, %.0f forward-pass equivalents", evaluate.Elapsed(d.Cost.Seconds), d.Cost.ForwardEquivalents)},
+		fact{"cost", evaluate.Elapsed(d.Cost.Seconds) + ", " + passes(d.Cost.ForwardEquivalents, "forward-pass equivalent")},
 		fact{"fitness", fmt.Sprintf("%+.4f nats", d.Fitness)},
 		fact{"validation", validation},
 		fact{"controls", controls},

@@ -38,7 +38,13 @@ var settings = []setting{
 		_, err := engine.ParsePrecision(value)
 		return err
 	}},
-	{"threads", "to compute with; 0 for all cores", func(value string) error { return new(count).Set(value) }},
+	{"threads", "to compute with; 0 for all cores", func(value string) error {
+		var n count
+		if err := n.Set(value); err != nil {
+			return err
+		}
+		return checkThreads(n)
+	}},
 	{"quiet", "no notes and no progress: true or false", func(value string) error {
 		if _, err := strconv.ParseBool(value); err != nil {
 			return fmt.Errorf("%q is neither true nor false", value)
@@ -66,6 +72,18 @@ func (s setting) variable() string { return "BANKAI_" + strings.ToUpper(s.name) 
 // chosen is a value and where it was chosen.
 type chosen struct {
 	value, from string
+}
+
+// check refuses what the setting cannot be, and names the place where it was chosen.
+func (c chosen) check(s setting) error {
+	err := s.check(c.value)
+	if err == nil && s.name == "model" && c.value != demoName {
+		_, err = os.Stat(c.value)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", c.from, s.name, err)
+	}
+	return nil
 }
 
 // of looks a setting up: in the environment, then in the file.
@@ -105,8 +123,8 @@ func (a *app) applySettings(cmd *cobra.Command) error {
 		if !ok {
 			continue
 		}
-		if err := s.check(v.value); err != nil {
-			return fmt.Errorf("%s: %s: %w", v.from, s.name, err)
+		if err := v.check(s); err != nil {
+			return err
 		}
 		if err := f.Value.Set(v.value); err != nil {
 			return fmt.Errorf("%s: %s: %w", v.from, s.name, err)

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
@@ -82,6 +84,22 @@ func many(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// passes is an amount of work: "1 pass", "12 passes", "0.4 passes".
+func passes(work float64, noun string) string {
+	plural := noun + "s"
+	if strings.HasSuffix(noun, "s") {
+		plural = noun + "es"
+	}
+	digits := 0
+	if work < 10 && work != math.Round(work) {
+		digits = 1
+	}
+	if text := strconv.FormatFloat(work, 'f', digits, 64); text != "1" {
+		return text + " " + plural
+	}
+	return "1 " + noun
 }
 
 // listed is "a", "a and b" or "a, b and c".

@@ -34,7 +34,7 @@ func closedValues() map[string][]string {
 		"precision": {"fast", "exact"}, "color": colorModes,
 		"metric": metrics, "strategy": strategies, "fitness": {"mean", "min"}, "granularity": sizes,
 		"proj": search.Projections(), "sites": experiment.LayerSites(), "rules": ruleNames(),
-		"by": {"letter", "text", "text-per-byte"},
+		"by": {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
 	}
 }
 
@@ -48,14 +48,14 @@ func ruleNames() (names []string) {
 // fileValues are the flags that take files: their endings, and the built-in names that
 // stand for one.
 func fileValues() map[string]fileValue {
-	probes := fileValue{probeFiles, demoSets(".json")}
-	texts := fileValue{textFiles, demoSets(".txt")}
+	probes := fileValue{endings: probeFiles, names: demoSets(".json")}
+	texts := fileValue{endings: textFiles, names: demoSets(".txt")}
 	return map[string]fileValue{
-		"model": {modelFiles, []string{demoName}}, "patch": {patchFiles, nil},
+		"model": {endings: modelFiles, names: []string{demoName}}, "patch": {endings: patchFiles},
 		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
-		"text": texts, "control-text": texts, "report": {pageFiles, nil},
-		"examples": {questionFiles, nil}, "file": {slices.Concat(questionFiles, textFiles), demoSets(".jsonl")},
+		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
+		"examples": {endings: questionFiles}, "file": {endings: slices.Concat(questionFiles, textFiles), names: demoSets(".jsonl")},
 	}
 }
 
@@ -63,6 +63,7 @@ func fileValues() map[string]fileValue {
 type fileValue struct {
 	endings []string
 	names   []string
+	written bool // not read
 }
 
 // demoSets are the names of the embedded files with an ending, as demo:heldout.
@@ -109,17 +110,19 @@ func complete(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
 
 // argumentValues completes the arguments of a command, of which only some take files.
 func argumentValues(path string) cobra.CompletionFunc {
+	models := fileValue{endings: modelFiles, names: []string{demoName}}
 	v, ok := map[string]fileValue{
-		"bankai info":               {slices.Concat(modelFiles, patchFiles), []string{demoName}},
-		"bankai patch apply":        {modelFiles, []string{demoName}},
-		"bankai patch diff":         {modelFiles, []string{demoName}},
-		"bankai patch compose":      {patchFiles, nil},
-		"bankai patch convert":      {patchFiles, nil},
-		"bankai patch verify":       {slices.Concat(patchFiles, modelFiles), []string{demoName}},
-		"bankai probes split":       {probeFiles, demoSets(".json")},
-		"bankai probes expand":      {resultFiles, nil},
-		"bankai report":             {resultFiles, nil},
-		"bankai experiment rescore": {resultFiles, nil},
+		"bankai info":               {endings: slices.Concat(modelFiles, patchFiles), names: []string{demoName}},
+		"bankai patch apply":        models,
+		"bankai patch remove":       models,
+		"bankai patch diff":         models,
+		"bankai patch compose":      {endings: patchFiles},
+		"bankai patch convert":      {endings: patchFiles},
+		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), names: []string{demoName}},
+		"bankai probes split":       {endings: probeFiles, names: demoSets(".json")},
+		"bankai probes expand":      {endings: resultFiles},
+		"bankai report":             {endings: resultFiles},
+		"bankai experiment rescore": {endings: resultFiles},
 	}[path]
 	if !ok {
 		return cobra.NoFileCompletions

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -36,6 +37,37 @@ type File interface {
 // the next one that writes into the folder removes.
 func Write(ctx context.Context, path string, write func(f File) error) error {
 	return disk{}.replace(ctx, path, nil, write)
+}
+
+// Update replaces the file at path by what change makes of its content, which is empty
+// if there is none. No other process that does so comes between. What is no file of
+// its own, such as a symbolic link, is refused.
+func Update(path string, change func(old []byte) ([]byte, error)) error {
+	d := disk{}
+	unlock, err := d.lockFolder(path)
+	if err != nil {
+		return named(path, err)
+	}
+	defer unlock()
+	var old []byte
+	if info, err := os.Lstat(path); err == nil {
+		if err := isFile(path, info); err != nil {
+			return err
+		}
+		if old, err = os.ReadFile(path); err != nil {
+			return named(path, err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return named(path, err)
+	}
+	text, err := change(old)
+	if err != nil {
+		return err
+	}
+	return d.replace(context.Background(), path, nil, func(f File) error {
+		_, err := f.Write(text)
+		return err
+	})
 }
 
 // replace is Write. What is in the way is kept under the next free number if keep,
@@ -129,8 +161,8 @@ type temp struct {
 	gone bool // renamed or removed
 }
 
-// tempPattern is how unfinished files are called.
-const tempPattern = "bankai-????????.tmp"
+// tempPattern is how unfinished files are called: with 8 hexadecimal digits.
+var tempPattern = "bankai-" + strings.Repeat("[0-9a-f]", 8) + ".tmp"
 
 // renamesOpen says that a file can be renamed while it is open.
 const renamesOpen = runtime.GOOS != "windows"

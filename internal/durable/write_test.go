@@ -5,7 +5,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -46,5 +49,52 @@ func TestNoFolder(t *testing.T) {
 	err := Write(t.Context(), path, func(File) error { return nil })
 	if !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), ".tmp") {
 		t.Errorf("a folder that does not exist gives %v", err)
+	}
+}
+
+// Only names that this program gives are removed: other files stay, whatever they are
+// called.
+func TestSweepLeavesOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	names := map[string]bool{ // and whether they stay
+		"bankai-0123abcd.tmp": false, "bankai-settings.tmp": true, "bankai-0123ABCD.tmp": true,
+		"bankai-日本語日本語日本.tmp": true, "bankai-0123abcd.tmp.bak": true, "bankai-0123abc.tmp": true,
+	}
+	for name := range names {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Write(t.Context(), filepath.Join(dir, "x"), func(File) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for name, stays := range names {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != stays {
+			t.Errorf("%s: %v, want that it stays: %v", name, err, stays)
+		}
+	}
+}
+
+// Processes that update a file at once all have their way.
+func TestUpdateAtOnce(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("folders cannot be locked there")
+	}
+	path := filepath.Join(t.TempDir(), "list")
+	const n = 20
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			err := Update(path, func(old []byte) ([]byte, error) { return append(old, byte('a'+i)), nil })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	got, err := os.ReadFile(path)
+	slices.Sort(got)
+	if string(got) != "abcdefghijklmnopqrst" {
+		t.Errorf("%q, %v: something was lost", got, err)
 	}
 }
