@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -136,6 +138,9 @@ func (a *app) changeConfig(key string, value *string) error {
 		if err := s.check(*value); err != nil {
 			return usagef("%s: %w", key, err)
 		}
+		if !utf8.ValidString(*value) {
+			return usagef("%s: %q is no valid UTF-8, which the file must be: give another name", key, *value)
+		}
 		if n, err := strconv.Atoi(*value); err == nil {
 			*value = strconv.Itoa(n) // 007 is 7
 		}
@@ -159,7 +164,7 @@ func (a *app) changeConfig(key string, value *string) error {
 		if err := (&config{path: path, values: map[string]string{}}).parse(string(old)); err != nil {
 			return nil, err // in a line as it is in the file
 		}
-		return []byte(withLine(string(old), key, value)), nil
+		return changed(path, string(old), key, value)
 	})
 	if err != nil {
 		return err
@@ -175,6 +180,23 @@ func (a *app) changeConfig(key string, value *string) error {
 			fmt.Fprintf(w, "%s: %s = %s\n", path, key, *value)
 		}
 	})
+}
+
+// changed is a configuration in which one setting has another value. A file in which
+// that cannot be done by a line alone, such as one with a quoted key, is refused.
+func changed(path, old, key string, value *string) ([]byte, error) {
+	text := withLine(old, key, value)
+	before, after := &config{path: path, values: map[string]string{}}, &config{path: path, values: map[string]string{}}
+	err := errors.Join(before.parse(old), after.parse(text))
+	if value == nil {
+		delete(before.values, key)
+	} else {
+		before.values[key] = *value
+	}
+	if err != nil || !maps.Equal(before.values, after.values) {
+		return nil, fmt.Errorf("%s: %s cannot be changed in it by a line of its own: edit the file by hand", path, key)
+	}
+	return []byte(text), nil
 }
 
 // absolute is a model's path as it is from any folder.

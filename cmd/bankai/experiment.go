@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -98,9 +99,11 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 
 // resultFolder is where the files of an experiment go.
 type resultFolder struct {
-	app  *app
-	dir  string
-	ours bool // an earlier result of the experiment is there, with all of its files
+	app    *app
+	dir    string
+	ours   bool            // an earlier result of the experiment is there, with all of its files
+	own    map[string]bool // files that are as the earlier result gives them
+	others []string        // tables and pictures that were there before
 }
 
 // resultFolder makes the folder of an experiment, before the work for it is done: one
@@ -114,7 +117,9 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 	if err := result.Check(); err != nil {
 		return nil, err
 	}
-	_, f.ours = aResult(name)(result.Path)
+	if _, f.ours = aResult(name)(result.Path); f.ours {
+		f.findOwn(result.Path)
+	}
 	others := []string{name + ".html"}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
@@ -125,30 +130,59 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 		}
 	}
 	for _, other := range others {
-		if err := f.output(filepath.Join(dir, other)).Check(); err != nil {
+		path := filepath.Join(dir, other)
+		if err := f.output(path).Check(); err != nil {
 			return nil, err
+		}
+		if isThere(path) {
+			f.others = append(f.others, path)
 		}
 	}
 	return f, nil
 }
 
-// output is one of the files. Where an earlier result is, they are all part of it.
-func (f *resultFolder) output(path string) *durable.Output {
-	return f.app.derived(path, func(path string) (string, bool) {
-		what, page := aPage(experiment.By)(path)
-		return what, f.ours || page
+// findOwn finds the files that are as the result gives them: another may have notes of
+// the user's in it.
+func (f *resultFolder) findOwn(path string) {
+	f.own = map[string]bool{path: true}
+	r, err := readResult(path)
+	if err != nil {
+		return
+	}
+	experiment.Save(f.dir, r, func(path string, write func(io.Writer) error) error {
+		var b bytes.Buffer
+		data, err := os.ReadFile(path)
+		f.own[path] = f.own[path] || err == nil && write(&b) == nil && bytes.Equal(data, b.Bytes())
+		return nil
 	})
 }
 
+// output is one of the files. Where an earlier result is, they are all part of it.
+func (f *resultFolder) output(path string) *durable.Output {
+	o := f.app.derived(path, func(path string) (string, bool) {
+		what, page := aPage(experiment.By)(path)
+		return what, f.ours || page
+	})
+	o.Keep = o.Keep || f.ours && !f.own[path]
+	return o
+}
+
 func (f *resultFolder) save(ctx context.Context, r experiment.Result) ([]string, error) {
-	f.ours = true // what was not was refused before the work
-	return experiment.Save(f.dir, r, func(path string, write func(io.Writer) error) error {
+	written := map[string]bool{}
+	files, err := experiment.Save(f.dir, r, func(path string, write func(io.Writer) error) error {
+		written[path] = true
 		o := f.output(path)
 		if err := o.Check(); err != nil {
 			return err
 		}
 		return f.app.put(ctx, o, write)
 	})
+	for _, path := range f.others {
+		if err == nil && !written[path] {
+			f.app.warn("%s: is of an earlier run, and no part of this result: take it away if you do not need it", path)
+		}
+	}
+	return files, err
 }
 
 // watched runs an experiment with a bar that tells the time left.

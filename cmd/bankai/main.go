@@ -21,7 +21,10 @@ func main() {
 // wrong usage, 3 interrupted with something to go on with. The first signal ends
 // the work cleanly, within a second, a second one ends the program.
 func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), heeded(endings)...)
+	ctx, stop := context.Background(), func() {}
+	if signals := heeded(endings); len(signals) > 0 { // none would mean all
+		ctx, stop = signal.NotifyContext(ctx, signals...)
+	}
 	defer stop()
 	a := newApp(args, stdin, stdout, stderr)
 	defer context.AfterFunc(ctx, func() {

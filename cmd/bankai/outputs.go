@@ -36,16 +36,17 @@ func (a *app) found(path string, is known) *durable.Output {
 
 // derived is an output that can be made again of what is there.
 func (a *app) derived(path string, is known) *durable.Output {
-	return &durable.Output{Path: path, Keep: a.force && isPatch(path), Force: a.force, Known: is, Inputs: a.inputs}
+	return &durable.Output{Path: path, Keep: a.force && mayBeFound(path), Force: a.force, Known: is, Inputs: a.inputs}
 }
 
-// isPatch reports whether a file holds a patch, which may have taken a search of hours.
-func isPatch(path string) bool {
+// mayBeFound reports whether a file may hold what was found by long work, though it
+// need not be whole: a patch, probes, a journal, a result.
+func mayBeFound(path string) bool {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return false // the end of a pipe may never come
 	}
-	_, err := bankai.ReadFile(path)
-	return err == nil
+	what := content(path)
+	return what == isJSON || what == isBinaryPatch
 }
 
 // put writes an output, and remembers that it was written.
@@ -174,6 +175,9 @@ func sameIn(p *bankai.Patch) known {
 		if err != nil {
 			return content(path), false
 		}
+		if !isOurs(path, old) {
+			return "a patch that another program or a hand wrote", false
+		}
 		unbound := func(p *bankai.Patch) bankai.Digest { return p.WithBase(bankai.Digest{}).ContentDigest() }
 		switch {
 		case unbound(old) != unbound(p):
@@ -183,6 +187,22 @@ func sameIn(p *bankai.Patch) known {
 		}
 		return "", true
 	}
+}
+
+// isOurs reports whether a file that holds a patch is what this program writes of it,
+// so that it says nothing which the patch does not.
+func isOurs(path string, p *bankai.Patch) bool {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	var again bytes.Buffer
+	if content(path) == isJSON {
+		err = p.WriteJSON(&again)
+	} else {
+		_, err = p.WriteTo(&again)
+	}
+	return err == nil && bytes.Equal(data, again.Bytes())
 }
 
 // saysLess reports whether all that is said in some is said in all.
@@ -214,9 +234,17 @@ func someProbes(path string) (string, bool) {
 	return "a probe file", true
 }
 
-// aBakedModel knows the copies that patch apply writes.
-func aBakedModel(path string) (string, bool) {
-	return content(path), weights.IsBaked(path)
+// aBakedModel knows the copies that patch apply writes, as it wrote them.
+func (a *app) aBakedModel(path string) (string, bool) {
+	if is, err := isModel(path); err != nil || !is {
+		return content(path), false
+	}
+	asBaked := false
+	err := a.withWeights(path, func(f *weights.File) error {
+		asBaked = f.IsAsBaked()
+		return nil
+	})
+	return "a model that patch apply did not write, or that was changed since", err == nil && asBaked
 }
 
 // aModelBefore knows what patch remove makes of a patched model: the file that the copy
@@ -235,7 +263,7 @@ func (a *app) aModelBefore(patched string) known {
 				switch {
 				case !ok:
 				case baked:
-					before = o.Base == b.Base && o.File == b.File && isWithin(o.Patches, b.Patches)
+					before = o.Base == b.Base && o.File == b.File && isWithin(o.Patches, b.Patches) && old.IsAsBaked()
 				case !b.File.IsZero():
 					before = old.Sum() == b.File
 				}
@@ -249,7 +277,7 @@ func (a *app) aModelBefore(patched string) known {
 // isWithin reports whether every patch of some is among all.
 func isWithin(some, all []weights.BakedPatch) bool {
 	for _, p := range some {
-		if !slices.ContainsFunc(all, func(q weights.BakedPatch) bool { return p.Content == q.Content }) {
+		if !slices.ContainsFunc(all, func(q weights.BakedPatch) bool { return p.Flips == q.Flips }) {
 			return false
 		}
 	}
@@ -288,6 +316,12 @@ func aResult(name string) known {
 	}
 }
 
+// Contents that commands tell apart.
+const (
+	isJSON        = "JSON"
+	isBinaryPatch = "a patch"
+)
+
 // content names what a file begins like.
 func content(path string) string {
 	f, err := os.Open(path)
@@ -304,8 +338,9 @@ func content(path string) string {
 	for _, kind := range []struct{ begin, what string }{
 		{"gguf", "a GGUF model"},
 		{"<!doctype html", "a page"},
-		{"{", "JSON"},
-		{"[", "JSON"},
+		{"{", isJSON},
+		{"[", isJSON},
+		{"bankai", isBinaryPatch},
 	} {
 		if bytes.HasPrefix(start, []byte(kind.begin)) {
 			return kind.what

@@ -137,7 +137,7 @@ The digest that is printed is that of the copy.`,
 }
 
 func (a *app) apply(ctx context.Context, model, out string, patches []string) error {
-	o := a.derived(out, aBakedModel)
+	o := a.derived(out, a.aBakedModel)
 	if err := cmp.Or(o.Check(), checkPatches(patches)); err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -124,8 +126,13 @@ func (d *expandDoc) writeText(w io.Writer) {
 		}
 	}
 	if d.Incomplete > 0 {
-		fmt.Fprintf(w, "%d have no wrong answer yet. Next: bankai probes mine --prompts %s -o probes.json\n", d.Incomplete, quoted(d.Files[0].Path))
+		fmt.Fprintf(w, "%d have no wrong answer yet. Next: bankai probes mine --prompts %s -o %s\n", d.Incomplete, quoted(d.Files[0].Path), quoted(minedName(d.Files[0].Path)))
 	}
+}
+
+// minedName is NAME.mined.json for NAME.json: probes that have their wrong answers.
+func minedName(path string) string {
+	return strings.TrimSuffix(path, filepath.Ext(path)) + ".mined.json"
 }
 
 func readTemplates(source string) ([]probe.Template, error) {

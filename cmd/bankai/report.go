@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +20,7 @@ import (
 type reportDoc struct {
 	Page    string   `json:"page"`
 	Results []string `json:"results"` // the experiments, in order
+	LeftOut []string `json:"left_out"` // files of folders that hold no whole result
 	Bytes   int64    `json:"bytes"`
 }
 
@@ -31,8 +34,9 @@ and the command that made each. The page needs nothing beside it: no scripts,
 fonts or pictures from elsewhere.
 
 A RESULT is a file that an experiment left in its folder, or that an experiment
-or eval printed with --json; or a folder, whose results are taken in the order of
-their names. Other JSON files in a folder are left out, and named.`,
+or eval printed with --json; or a folder, whose results, and those of the folders
+in it, are taken in the order of their names. Other JSON files are left out, and
+named.`,
 		Example: `  bankai report results/perplexity.json -o results.html
   bankai report results -o results.html`,
 		Args: arguments(1, -1, "the .json files that experiments and evals wrote, or folders of them"),
@@ -54,13 +58,14 @@ func (a *app) report(ctx context.Context, paths []string, out string) error {
 	if err := o.Check(); err != nil {
 		return err
 	}
-	doc := reportDoc{Page: out}
+	doc := reportDoc{Page: out, LeftOut: []string{}}
 	var results []experiment.Result
 	for _, path := range paths {
-		found, err := a.readResults(path)
+		found, left, err := a.readResults(path)
 		if err != nil {
 			return err
 		}
+		doc.LeftOut = append(doc.LeftOut, left...)
 		for _, r := range found {
 			results = append(results, r)
 			doc.Results = append(doc.Results, r.Head().Experiment)
@@ -79,28 +84,38 @@ func (a *app) report(ctx context.Context, paths []string, out string) error {
 	})
 }
 
-// readResults reads a result, or all that a folder holds.
-func (a *app) readResults(path string) (results []experiment.Result, err error) {
+// readResults reads a result, or all that a folder holds, and names the files there
+// that hold none.
+func (a *app) readResults(path string) (results []experiment.Result, left []string, err error) {
 	if !isFolder(path) {
 		r, err := readResult(path)
-		return []experiment.Result{r}, err
+		return []experiment.Result{r}, nil, err
 	}
-	files, err := filepath.Glob(filepath.Join(path, "*.json")) // in the order of their names
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range files {
+	err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error { // in the order of names
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && file != path && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case d.IsDir() || filepath.Ext(file) != ".json":
+			return nil
+		}
 		r, err := readResult(file)
 		if err != nil {
 			a.warn("left out: %v", err)
-			continue
+			left = append(left, file)
+			return nil
 		}
 		results = append(results, r)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	if len(results) == 0 {
-		return nil, fmt.Errorf("%s: the folder has no results of experiments or evals: give another", path)
+		return nil, nil, fmt.Errorf("%s: the folder has no results of experiments or evals: give another", path)
 	}
-	return results, nil
+	return results, left, nil
 }
 
 // readResult reads what an experiment or an eval wrote.

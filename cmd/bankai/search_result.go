@@ -36,6 +36,7 @@ type searchDoc struct {
 	Resume     string                `json:"resume,omitempty"` // how to go on, if interrupted
 
 	drawn      bool   // by --seed
+	voted      bool   // over several draws
 	ended      string // why, for people
 	out        written
 	audits     []evaluate.SetAudit
@@ -67,7 +68,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	}
 	meta = spent(meta, result.Cost)
 	doc := newSearchDoc(result, audits)
-	doc.drawn = h.Plan.Method != search.MethodGuided
+	doc.drawn, doc.voted = h.Plan.Method != search.MethodGuided, h.Plan.Method == search.MethodVote
 	doc.ended, doc.Model = h.endedBy(result.Stopped), modelOf(f.model.path, h.Model.Weights())
 	if runErr != nil || doc.Stopped == search.StopInterrupted {
 		return a.leavePartial(doc, result.Patch.WithMeta(meta), runErr, journal, out)
@@ -120,7 +121,10 @@ func (h *hunt) hasDrawn(out string) bool {
 // another run's patch is worth keeping when the run writes the next one.
 func (d *searchDoc) save(a *app, p *bankai.Patch, journal *search.Journal, o *durable.Output) (err error) {
 	if old, err := bankai.ReadFile(o.Path); err == nil {
-		if _, ours := journal.Written(old); ours {
+		// What an earlier part of this run wrote is replaced by what is as good or
+		// better; under other limits the run may end with less. The fitness of a draw
+		// is not that of the vote.
+		if fitness, ours := journal.Written(old); ours && (d.Fitness >= fitness || d.voted) {
 			o.Adopt()
 		}
 	}

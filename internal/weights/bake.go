@@ -47,7 +47,7 @@ func (f *File) PlanBake(patches ...*bankai.Patch) (*Copy, error) {
 			return nil, err
 		}
 		if len(list) > 0 {
-			c.Made.toggle(bakedPatch(fitted, f.Digest()))
+			c.Made.toggle(bakedPatch(p, fitted))
 		}
 		c.flips = append(c.flips, list...)
 	}
@@ -69,7 +69,10 @@ func (c *Copy) Write(w durable.File) error { return c.of.writeBaked(w, c.Made, c
 // writeBaked writes the whole model and then inverts the bits in the file. What
 // comes from one GGUF file of 1-bit matrices stays as it is but for the metadata.
 func (f *File) writeBaked(w durable.File, making Baked, flips []bankai.Flip) error {
-	kvs := f.metadata(making)
+	kvs, err := f.metadata(making, flips)
+	if err != nil {
+		return err
+	}
 	counted := countedWriter{w, f.counter("copy")}
 	if f.origin == "" {
 		offsets, err := f.parts[0].Rewrite(counted, kvs)

@@ -1,6 +1,8 @@
 package weights
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,12 +14,14 @@ import (
 // Keys by which a file that Bake wrote says so.
 const (
 	ownPrefix      = "bankai."
-	bakedBaseKey   = ownPrefix + "base"       // digest of the model without the patches, 64 hexadecimal digits
-	bakedFromKey   = ownPrefix + "from"       // what the model came from, if that was no single file of 1-bit matrices
-	bakedNameKey   = ownPrefix + "name"       // general.name of the model without the patches, if it has one
-	bakedFileKey   = ownPrefix + "file"       // SHA-256 of the file without the patches, if it was a single file of 1-bit matrices
-	bakedPatchKey  = ownPrefix + "patch"      // content digests of the patches, in the order they were baked
-	bakedTitlesKey = ownPrefix + "patch.name" // their names
+	bakedBaseKey   = ownPrefix + "base"        // digest of the model without the patches, 64 hexadecimal digits
+	bakedFromKey   = ownPrefix + "from"        // what the model came from, if that was no single file of 1-bit matrices
+	bakedNameKey   = ownPrefix + "name"        // general.name of the model without the patches, if it has one
+	bakedFileKey   = ownPrefix + "file"        // SHA-256 of the file without the patches, if it was a single file of 1-bit matrices
+	bakedPatchKey  = ownPrefix + "patch"       // content digests of the patches, in the order they were baked
+	bakedTitlesKey = ownPrefix + "patch.name"  // their names
+	bakedFlipsKey  = ownPrefix + "patch.flips" // content digests of what they flip, as of patches that name no model
+	bakedSumKey    = ownPrefix + "sum"         // SHA-256 of the copy's metadata and digest, see sumOf
 	generalNameKey = "general.name"
 	fileTypeKey    = "general.file_type"
 	mostlyQ1_0     = 40 // general.file_type of a 1-bit model
@@ -38,6 +42,7 @@ type Baked struct {
 type BakedPatch struct {
 	Name    string
 	Content bankai.Digest // see bankai.Patch.ContentDigest
+	Flips   bankai.Digest // the same without the model that the patch names
 }
 
 // Baked returns what the file says about its making; ok is false if Bake did not
@@ -48,16 +53,28 @@ func (f *File) Baked() (b Baked, ok bool) { return f.baked, !f.baked.Base.IsZero
 // no use for a model that is a folder.
 func (f *File) Sum() bankai.Digest { return f.parts[0].Sum() }
 
-// IsBaked reports whether the file at path is a GGUF file that Bake wrote, which may
-// be written anew by who has the model and the patches.
-func IsBaked(path string) bool {
-	file, err := gguf.Open(path)
-	if err != nil {
+// IsAsBaked reports whether the file is as Bake or Remove wrote it, with patches in it
+// or converted: whoever has the model and the patches may write it anew.
+func (f *File) IsAsBaked() bool {
+	if f.baked.Base.IsZero() || len(f.parts) != 1 {
 		return false
 	}
-	defer file.Close()
-	b, err := readBaked(file)
-	return err == nil && !b.Base.IsZero()
+	v, _ := f.parts[0].Value(bakedSumKey)
+	text, _ := v.Str()
+	kvs := slices.DeleteFunc(slices.Clone(f.parts[0].KVs), func(kv gguf.KV) bool { return kv.Key == bakedSumKey })
+	sum, err := sumOf(kvs, f.Digest())
+	return err == nil && text == sum
+}
+
+// sumOf is what a copy says about itself in bakedSumKey, in hex: the SHA-256 of its
+// digest and its metadata but for that key.
+func sumOf(kvs []gguf.KV, digest bankai.Digest) (string, error) {
+	head, _, err := gguf.Header(kvs, nil)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(slices.Concat([]byte("bankai copy v1\n"), digest[:], head))
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // readBaked reads the keys that Bake writes; the result is zero where there are none.
@@ -75,18 +92,21 @@ func readBaked(file *gguf.File) (b Baked, err error) {
 	}
 	b.Base = digest(bakedBaseKey, k.text(bakedBaseKey))
 	b.From, b.name, b.hasName = k.text(bakedFromKey), k.text(bakedNameKey), k.has(bakedNameKey)
-	contents, titles := k.texts(bakedPatchKey), k.texts(bakedTitlesKey)
+	contents, titles, flips := k.texts(bakedPatchKey), k.texts(bakedTitlesKey), k.texts(bakedFlipsKey)
 	if k.has(bakedFileKey) {
 		b.File = digest(bakedFileKey, k.text(bakedFileKey))
 	}
 	if len(titles) != len(contents) {
 		k.fail("%s does not name the %d patches of %s: the file is damaged or was changed", bakedTitlesKey, len(contents), bakedPatchKey)
 	}
+	if len(flips) != len(contents) {
+		k.fail("%s does not have a digest for each of the %d patches of %s: the file is damaged or was changed", bakedFlipsKey, len(contents), bakedPatchKey)
+	}
 	if k.err != nil {
 		return Baked{}, k.err
 	}
 	for i, text := range contents {
-		b.Patches = append(b.Patches, BakedPatch{titles[i], digest(bakedPatchKey, text)})
+		b.Patches = append(b.Patches, BakedPatch{titles[i], digest(bakedPatchKey, text), digest(bakedFlipsKey, flips[i])})
 	}
 	if len(b.Patches) == 0 { // only converted: the name is still its own
 		b.name, b.hasName = k.text(generalNameKey), k.has(generalNameKey)
@@ -111,7 +131,7 @@ func (k *keys) texts(key string) []string {
 // gone.
 func (b *Baked) toggle(p BakedPatch) {
 	for i, old := range b.Patches {
-		if old.Content == p.Content {
+		if old.Flips == p.Flips {
 			b.Patches = slices.Delete(slices.Clone(b.Patches), i, i+1)
 			return
 		}
@@ -148,8 +168,18 @@ func (f *File) making() Baked {
 
 // metadata returns the metadata of a file that was made as b says: that of the
 // original where nothing happened to it, and otherwise with our keys, and with the
-// patches in the model's name.
-func (f *File) metadata(b Baked) []gguf.KV {
+// patches in the model's name. flips are what the copy inverts.
+func (f *File) metadata(b Baked, flips []bankai.Flip) ([]gguf.KV, error) {
+	kvs := f.plainMetadata(b)
+	if b.Base.IsZero() || len(b.Patches) == 0 && b.From == "" {
+		return kvs, nil
+	}
+	sum, err := sumOf(kvs, f.digestWith(flips))
+	return append(kvs, gguf.KV{Key: bakedSumKey, Value: gguf.String(sum)}), err
+}
+
+// plainMetadata is metadata without the sum of the copy.
+func (f *File) plainMetadata(b Baked) []gguf.KV {
 	var kvs []gguf.KV
 	for _, kv := range f.parts[0].KVs {
 		switch {
@@ -185,12 +215,13 @@ func (f *File) metadata(b Baked) []gguf.KV {
 	if b.hasName {
 		add(bakedNameKey, gguf.String(b.name))
 	}
-	var contents, titles []string
+	var contents, titles, flips []string
 	for _, p := range b.Patches {
-		contents, titles = append(contents, p.Content.String()), append(titles, p.Name)
+		contents, titles, flips = append(contents, p.Content.String()), append(titles, p.Name), append(flips, p.Flips.String())
 	}
 	add(bakedPatchKey, gguf.Strings(contents))
 	add(bakedTitlesKey, gguf.Strings(titles))
+	add(bakedFlipsKey, gguf.Strings(flips))
 	return kvs
 }
 
@@ -206,13 +237,17 @@ func (b Baked) title() string {
 	return strings.Join(parts, " + ")
 }
 
-// bakedPatch is what a file says of a patch that was baked into a model with the
-// digest base. The patch must have been fitted to the model.
-func bakedPatch(p *bankai.Patch, base bankai.Digest) BakedPatch {
-	name := strings.TrimSpace(p.Meta().Name)
-	content := p.WithBase(base).ContentDigest()
-	if name == "" {
-		name = fmt.Sprintf("patch %.12s", content)
+// bakedPatch is what a file says of a patch that was baked into it. fitted is p,
+// fitted to the model.
+func bakedPatch(p, fitted *bankai.Patch) BakedPatch {
+	b := BakedPatch{strings.TrimSpace(p.Meta().Name), p.ContentDigest(), flipsDigest(fitted)}
+	if b.Name == "" {
+		b.Name = fmt.Sprintf("patch %.12s", b.Content)
 	}
-	return BakedPatch{name, content}
+	return b
+}
+
+// flipsDigest identifies what a patch flips, whatever model it names.
+func flipsDigest(fitted *bankai.Patch) bankai.Digest {
+	return fitted.WithBase(bankai.Digest{}).ContentDigest()
 }

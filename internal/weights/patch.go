@@ -45,6 +45,9 @@ func (f *File) Fit(p *bankai.Patch) (*bankai.Patch, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.Base().IsZero() && f.baked.has(flipsDigest(fitted)) {
+		return nil, errInIt
+	}
 	if made := p.Meta().Arithmetic; made != (bankai.Arithmetic{}) {
 		if how := f.Arithmetic().Changes(made); how != "" {
 			return nil, mismatchError{fmt.Sprintf("made for a model of the same weights that computes differently (%s): give that model", how), bankai.ErrArithmeticMismatch}
@@ -72,13 +75,15 @@ type mismatchError struct {
 func (e mismatchError) Error() string { return e.text }
 func (e mismatchError) Unwrap() error { return e.is }
 
+var errInIt = mismatchError{"is in this model already: take it out with bankai patch remove", bankai.ErrBaseMismatch}
+
 // mismatch is the error for a patch that names another model than this one.
 func (f *File) mismatch(p *bankai.Patch) error {
 	base, text := p.Base(), ""
 	flips, err := p.Resolve(f.Shape)
 	switch {
 	case err == nil && f.digestWith(flips) == base:
-		text = "is in this model already: take it out with bankai patch remove"
+		return errInIt
 	case f.baked.Base == base:
 		text = fmt.Sprintf("made for model %.12s…, which this one was before %s: give that one, or take out with bankai patch remove what was baked in", base, f.baked.whatHappened())
 	default:

@@ -3,6 +3,7 @@ package weights
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"bankai"
 )
@@ -38,7 +39,7 @@ func (f *File) PlanRemove(patches ...*bankai.Patch) (c *Copy, err error) {
 		}
 		if own := p.Base(); base.IsZero() {
 			base = own
-		} else if !own.IsZero() && own != base {
+		} else if !own.IsZero() && own != base && !f.lists(patches) {
 			return nil, errors.New("the patches are for different models: take out the last one that went in first, alone")
 		}
 		fitted, flips = append(fitted, q), append(flips, list...)
@@ -46,7 +47,7 @@ func (f *File) PlanRemove(patches ...*bankai.Patch) (c *Copy, err error) {
 	if base.IsZero() {
 		base = making.Base
 	}
-	if base.IsZero() {
+	if base.IsZero() && !f.lists(patches) {
 		return nil, errors.New("neither the patch nor the model says what the model was before: give the patch as a file that names its model")
 	}
 	if making, err = f.without(fitted, base, f.digestWith(flips)); err != nil {
@@ -55,23 +56,26 @@ func (f *File) PlanRemove(patches ...*bankai.Patch) (c *Copy, err error) {
 	return &Copy{Made: making, of: f, flips: flips}, nil
 }
 
+// lists reports whether the file says that it has all of the patches.
+func (f *File) lists(patches []*bankai.Patch) bool {
+	return !slices.ContainsFunc(patches, func(p *bankai.Patch) bool {
+		fitted, err := p.Fit(f.Shape)
+		return err != nil || !f.baked.has(flipsDigest(fitted))
+	})
+}
+
 // without returns how a copy is made that no longer has the patches, which were made
 // for base, and whose digest is then result. It is an error if they were never in.
 func (f *File) without(patches []*bankai.Patch, base, result bankai.Digest) (Baked, error) {
 	making := f.baked
 	listed := 0
 	for _, p := range patches {
-		// A patch that names no model went into the one that results, or, with others
-		// that stay, into the base.
-		for _, on := range []bankai.Digest{base, result, making.Base} {
-			n := len(making.Patches)
-			if content := bakedPatch(p, on); making.has(content) {
-				making.toggle(content)
-			}
-			if len(making.Patches) < n {
-				listed++
-				break
-			}
+		n := len(making.Patches)
+		if flips := flipsDigest(p); making.has(flips) {
+			making.toggle(BakedPatch{Flips: flips})
+		}
+		if len(making.Patches) < n {
+			listed++
 		}
 	}
 	switch {
@@ -85,14 +89,9 @@ func (f *File) without(patches []*bankai.Patch, base, result bankai.Digest) (Bak
 	return making, nil
 }
 
-// has reports whether the list has a patch of that content.
-func (b Baked) has(p BakedPatch) bool {
-	for _, q := range b.Patches {
-		if q.Content == p.Content {
-			return true
-		}
-	}
-	return false
+// has reports whether the list has a patch that flips the same, see flipsDigest.
+func (b Baked) has(flips bankai.Digest) bool {
+	return slices.ContainsFunc(b.Patches, func(p BakedPatch) bool { return p.Flips == flips })
 }
 
 // contains says in an error which patches are in the file, if it says so.

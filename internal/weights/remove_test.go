@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"bankai"
@@ -23,6 +24,7 @@ func named(base *File, name string, flips ...bankai.Flip) *bankai.Patch {
 var (
 	oneRow  = bankai.Flip{Tensor: "blk.0.ffn_gate.weight", Row: 5, N: bankai.ToEnd}
 	fewBits = bankai.Flip{Tensor: "blk.1.ffn_down.weight", Row: 0, Col: 3, N: 200}
+	lastRow = bankai.Flip{Tensor: "blk.1.ffn_down.weight", Row: 1, N: bankai.ToEnd}
 )
 
 // files writes a file and opens it.
@@ -65,7 +67,7 @@ func TestBakedFilesSaySo(t *testing.T) {
 		t.Fatal(err)
 	}
 	content := fitted.ContentDigest()
-	want := []BakedPatch{{"calculus", p.ContentDigest()}, {"patch " + content.String()[:12], content}}
+	want := []BakedPatch{{"calculus", p.ContentDigest(), flipsDigest(p)}, {"patch " + content.String()[:12], content, flipsDigest(fitted)}}
 	if !ok || b.Base != f.Digest() || b.From != "" || !reflect.DeepEqual(b.Patches, want) {
 		t.Errorf("the copy says %+v", b)
 	}
@@ -78,12 +80,71 @@ func TestBakedFilesSaySo(t *testing.T) {
 		if err := os.WriteFile(path, bytesOf(t, model), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if got := IsBaked(path); got != (model == baked) {
-			t.Errorf("%s is a file of ours: %v", name, got)
+		again, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := again.IsAsBaked(); got != (model == baked) {
+			t.Errorf("%s is as Bake wrote it: %v", name, got)
+		}
+		again.Close()
+	}
+}
+
+// A copy that was changed since, in its weights or its metadata, is no longer as Bake
+// wrote it.
+func TestChangedCopiesAreNotAsBaked(t *testing.T) {
+	f := open(t, tiny())
+	baked := bake(t, f, named(f, "calculus", oneRow))
+	data := bytesOf(t, baked)
+	for name, change := range map[string]func(b []byte){
+		"nothing":  func([]byte) {},
+		"a weight": func(b []byte) { b[len(b)-1] ^= 1 },
+		"the name": func(b []byte) { b[bytes.Index(b, []byte("test-1bit + "))] = 'T' },
+	} {
+		changed := bytes.Clone(data)
+		change(changed)
+		path := filepath.Join(t.TempDir(), "m.gguf")
+		if err := os.WriteFile(path, changed, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Open(path)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := again.IsAsBaked(); got != (name == "nothing") {
+			t.Errorf("%s changed: as Bake wrote it: %v", name, got)
+		}
+		again.Close()
+	}
+}
+
+// A patch that names no model is refused where it is in already, whatever went in
+// after it, and comes off together with others that went in before.
+func TestUnboundPatchesThatAreIn(t *testing.T) {
+	f := open(t, tiny())
+	p, q := named(f, "p", oneRow), named(f, "q", fewBits)
+	loose := p.WithBase(bankai.Digest{})
+	for name, model := range map[string]*File{
+		"unbound":         bake(t, f, loose),
+		"bound":           bake(t, f, p),
+		"before another":  bake(t, bake(t, f, loose), q.WithBase(bankai.Digest{})),
+		"after another":   bake(t, bake(t, f, q), loose),
+		"bound, as first": bake(t, f, p, q),
+	} {
+		if _, err := model.Fit(loose); !errors.Is(err, bankai.ErrBaseMismatch) || !strings.Contains(err.Error(), "is in this model already") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if IsBaked(filepath.Join(dir, "none")) || IsBaked(dir) {
-		t.Error("what is no file is one of ours")
+	r := named(f, "r", lastRow)
+	all := bake(t, bake(t, f, q, r), loose)
+	out := filepath.Join(t.TempDir(), "r.gguf")
+	if _, err := all.Remove(out, loose, q); err != nil {
+		t.Fatalf("an unbound patch with an earlier one: %v", err)
+	}
+	got, err := os.ReadFile(out)
+	if err != nil || !bytes.Equal(got, bytesOf(t, bake(t, f, r))) {
+		t.Error("without an unbound patch and an earlier one, it is not what only the other was baked into")
 	}
 }
 
