@@ -165,7 +165,7 @@ func TestGenerateRefusesAlone(t *testing.T) {
 	if err := w.Apply(testPatches(m)["mixed"]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Generate(context.Background(), []Request{{Prompt: []int32{1}, Max: 1, Overlay: stale}}, nil); !errors.Is(err, errStaleOverlay) {
+	if _, err := w.Generate(context.Background(), []Request{{Prompt: []int32{1}, Max: 1, Overlay: stale}}, nil); !errors.Is(err, ErrStaleOverlay) {
 		t.Errorf("a stale overlay: %v", err)
 	}
 }

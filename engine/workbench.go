@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-
 	"bankai"
 	"bankai/internal/kernel"
 )
@@ -89,7 +87,7 @@ func (w *Workbench) own(tensor string) *kernel.Matrix {
 // [Slopes.Partial] do not know of the adapter.
 func (w *Workbench) Adapt(a *Adapter) error {
 	if a != nil && a.model != w.Model {
-		return errors.New("the adapter belongs to another model")
+		return &OtherModelError{"adapter"}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -119,7 +119,9 @@ func TestWorkbenchCopiesWhatItFlips(t *testing.T) {
 }
 
 // bitsOf is where a matrix has its bits.
-func bitsOf(w *kernel.Matrix) uintptr { return reflect.ValueOf(w).Elem().FieldByName("packed").Pointer() }
+func bitsOf(w *kernel.Matrix) uintptr {
+	return reflect.ValueOf(w).Elem().FieldByName("packed").Pointer()
+}
 
 // A batch of the model that runs keeps no workbench waiting: Apply returns while the
 // batch waits inside its step.
