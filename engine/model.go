@@ -64,11 +64,11 @@ type Model struct {
 	matrices map[string]*kernel.Matrix
 
 	// What only a Workbench changes, in its own Model.
-	mu      sync.RWMutex  // held for reading by a running batch, for writing by the workbench
-	version int           // counts the changes of bits
-	applied *bankai.Patch // what is in the bits
-	adapter *Adapter      // nil: none
-	loaded  *Model        // that the workbench was made of; nil: this one is no workbench's
+	mu      sync.RWMutex    // held for reading by a running batch, for writing by the workbench
+	version int             // counts the changes of bits
+	applied []*bankai.Patch // that are in the bits; equal ones may be there twice, and cancel out
+	adapter *Adapter        // nil: none
+	loaded  *Model          // that the workbench was made of; nil: this one is no workbench's
 
 	gradients sync.Pool // of *gradient: their memory is large
 
@@ -110,7 +110,7 @@ func Load(f *weights.File, o Options) (*Model, error) {
 	}
 	m := &Model{
 		file: f, config: f.Config(), tok: f.BPE(), kernel: set,
-		exact: o.Precision == Exact, workers: newWorkers(o.Threads), applied: new(bankai.Patch),
+		exact: o.Precision == Exact, workers: newWorkers(o.Threads),
 	}
 	m.rope = newRope(m.config)
 	m.queryScale = float32(1 / math.Sqrt(float64(m.config.HeadDim)))

@@ -46,24 +46,15 @@ func (m *Model) checkOverlay(o *Overlay) error {
 
 // Overlay checks p against the model and prepares it. An empty patch gives nil.
 func (m *Model) Overlay(p *bankai.Patch) (*Overlay, error) {
-	fitted, err := m.file.Fit(p)
-	if err != nil {
-		return nil, err
-	}
-	flips, err := fitted.Resolve(m.file.Shape)
+	flips, err := m.file.Check(p)
 	if err != nil || len(flips) == 0 {
 		return nil, err
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	sum, err := m.applied.Xor(fitted)
-	if err != nil {
-		return nil, err
-	}
-	o := &Overlay{
-		model: m, version: m.version, tensors: map[*kernel.Matrix]*patchedRows{},
-		digest: sync.OnceValue(func() bankai.Digest { return sum.WithBase(m.Digest()).ContentDigest() }),
-	}
+	o := &Overlay{model: m, version: m.version, tensors: map[*kernel.Matrix]*patchedRows{}}
+	applied := m.applied
+	o.digest = sync.OnceValue(func() bankai.Digest { return m.digestOf(append(slices.Clip(applied), p)) })
 	for w, flips := range byMatrix(m, flips) {
 		o.tensors[w] = newPatchedRows(w, flips)
 	}
@@ -83,6 +74,21 @@ func (o *Overlay) Digest() bankai.Digest {
 		return bankai.Digest{}
 	}
 	return o.digest()
+}
+
+// digestOf is the content digest of patches together, which were found to fit.
+func (m *Model) digestOf(patches []*bankai.Patch) bankai.Digest {
+	sum := bankai.New(m.Digest(), bankai.Meta{})
+	for _, p := range patches {
+		fitted, err := p.Fit(m.file.Shape)
+		if err == nil {
+			sum, err = sum.Xor(fitted)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	return sum.ContentDigest()
 }
 
 func byMatrix(m *Model, flips []bankai.Flip) map[*kernel.Matrix][]bankai.Flip {

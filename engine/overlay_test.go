@@ -74,6 +74,13 @@ func TestOverlayDigest(t *testing.T) {
 	whole.N = uint32(shape.Hidden)
 	w := m.Workbench()
 	apply(t, w, q)
+	off, restored := m.Workbench(), m.Workbench()
+	apply(t, off, q)
+	apply(t, off, both)
+	apply(t, off, q)
+	apply(t, off, bankai.New(bankai.Digest{}, bankai.Meta{}, row, bit))
+	apply(t, restored, q)
+	restored.Restore()
 	for what, got := range map[string]bankai.Digest{
 		"the patch":                      digest(m, p),
 		"loaded twice":                   digest(again, p),
@@ -81,6 +88,8 @@ func TestOverlayDigest(t *testing.T) {
 		"with other words":               digest(m, p.WithMeta(bankai.Meta{Name: "x"})),
 		"the row's length written out":   digest(m, bankai.New(bankai.Digest{}, bankai.Meta{}, whole)),
 		"the rest of what is in place":   digest(w.Model, both),
+		"what was in place is off again": digest(off.Model, p),
+		"restored":                       digest(restored.Model, p),
 		"in a workbench with no patches": digest(m.Workbench().Model, p),
 	} {
 		if got != want {

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"bankai"
 	"bankai/internal/kernel"
 )
@@ -27,7 +29,7 @@ func (m *Model) Workbench() *Workbench {
 	own := &Model{
 		file: from.file, config: from.config, tok: from.tok, kernel: from.kernel,
 		exact: from.exact, workers: from.workers, rope: from.rope, queryScale: from.queryScale,
-		loaded: from, applied: new(bankai.Patch), matrices: make(map[string]*kernel.Matrix, len(from.matrices)),
+		loaded: from, matrices: make(map[string]*kernel.Matrix, len(from.matrices)),
 	}
 	for name, w := range from.matrices {
 		view := *w // shares the bits until own copies them
@@ -44,22 +46,14 @@ func (m *Model) Workbench() *Workbench {
 // see [weights.File.Fit] for the errors. The workbench's overlays made before must not
 // be used afterwards; those of the model that it was made of may.
 func (w *Workbench) Apply(p *bankai.Patch) error {
-	fitted, err := w.file.Fit(p)
-	if err != nil {
-		return err
-	}
-	flips, err := fitted.Resolve(w.file.Shape)
+	flips, err := w.file.Check(p)
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	applied, err := w.applied.Xor(fitted)
-	if err != nil {
-		return err
-	}
-	w.applied = applied
 	w.version++
+	w.applied = toggled(w.applied, p)
 	var x *kernel.Matrix
 	for i, f := range flips {
 		if i == 0 || f.Tensor != flips[i-1].Tensor {
@@ -78,6 +72,15 @@ func (w *Workbench) own(tensor string) *kernel.Matrix {
 		w.copied[tensor] = true
 	}
 	return x
+}
+
+// toggled is a new list: the old one with p at its end or, if p was there, without it.
+// Overlays keep the old one, so it does not change.
+func toggled(list []*bankai.Patch, p *bankai.Patch) []*bankai.Patch {
+	if i := slices.Index(list, p); i >= 0 {
+		return slices.Concat(list[:i], list[i+1:])
+	}
+	return slices.Concat(list, []*bankai.Patch{p})
 }
 
 // Adapt makes the workbench compute with a from now on; nil takes the adapter off, and
@@ -101,7 +104,7 @@ func (w *Workbench) Restore() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.version++
-	w.applied, w.adapter = new(bankai.Patch), nil
+	w.applied, w.adapter = nil, nil
 	for tensor := range w.copied {
 		*w.matrices[tensor] = *w.loaded.matrices[tensor]
 	}

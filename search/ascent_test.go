@@ -66,7 +66,8 @@ func measure(t testing.TB, e *search.ModelEvaluator) search.Score {
 }
 
 // What is measured of the workbench as it is are the bits that Score gives for the patch
-// that was applied to it, and an ascent sees the same.
+// that was applied to it, and an ascent sees the same. Nobody else does: another
+// evaluator of the model measures the model.
 func TestMeasureIsScore(t *testing.T) {
 	m := tiny(t)
 	e := evaluator(t, m, climbable())
@@ -82,6 +83,9 @@ func TestMeasureIsScore(t *testing.T) {
 	}
 	if !reflect.DeepEqual(withoutCost(got), want) || !reflect.DeepEqual(withoutCost(climbed), want) {
 		t.Errorf("measured %v, on the way up %v\nwant %v", got, climbed, want)
+	}
+	if other := measure(t, evaluator(t, m, climbable())); other.Fitness != 0 || got.Fitness == 0 {
+		t.Errorf("the fitness is %v beside the patch, %v under it", other.Fitness, got.Fitness)
 	}
 	if climbed.Cost != 3*got.Cost || got.Cost == 0 {
 		t.Errorf("a gradient costs %v, a pass %v", climbed.Cost, got.Cost)
