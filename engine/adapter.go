@@ -35,15 +35,15 @@ type Factors struct {
 }
 
 // NewAdapter makes one for projections of the layers, named as in GGUF files. It is
-// not in use before Adapt.
-func (m *Model) NewAdapter(rank int, tensors []string) (*Adapter, error) {
+// not in use before Adapt, and is of this workbench only.
+func (m *Workbench) NewAdapter(rank int, tensors []string) (*Adapter, error) {
 	if rank < 1 {
 		return nil, fmt.Errorf("rank %d of an adapter: must be at least 1", rank)
 	}
 	if len(tensors) == 0 {
 		return nil, errors.New("an adapter needs at least one tensor")
 	}
-	a := &Adapter{Scale: 1, model: m, rank: rank, of: map[*kernel.Matrix]int{}}
+	a := &Adapter{Scale: 1, model: m.Model, rank: rank, of: map[*kernel.Matrix]int{}}
 	for i, name := range tensors {
 		w := m.matrices[name]
 		if _, _, ok := bankai.SplitTensor(name); !ok || w == nil {
@@ -56,22 +56,6 @@ func (m *Model) NewAdapter(rank int, tensors []string) (*Adapter, error) {
 		a.factors = append(a.factors, Factors{name, make([]float32, rank*w.Cols), make([]float32, rank*w.Rows)})
 	}
 	return a, nil
-}
-
-// Adapt makes the model compute with a from now on; nil takes the adapter off, and
-// the model's bits are what they were. Like Apply it waits until no batch runs.
-// Sequences and trunks that hold keys, values or streams from before must not go
-// on. Overlays may: a patch flips bits of W alone, so flipping a row negates W·x but
-// not what the adapter adds. [Slopes.AddEffects] and [Slopes.Partial] do not know
-// of the adapter.
-func (m *Model) Adapt(a *Adapter) error {
-	if a != nil && a.model != m {
-		return errors.New("the adapter belongs to another model")
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.adapter = a
-	return nil
 }
 
 // Factors are the parameters themselves, in the order of the tensors.

@@ -25,9 +25,9 @@ func projections(m *Model) (all []string) {
 
 // adapterOf has random factors, which change what a projection says by about a
 // tenth, on all projections.
-func adapterOf(t testing.TB, m *Model, rank int) *Adapter {
+func adapterOf(t testing.TB, m *Workbench, rank int) *Adapter {
 	t.Helper()
-	a, err := m.NewAdapter(rank, projections(m))
+	a, err := m.NewAdapter(rank, projections(m.Model))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,9 +50,9 @@ func adapterOf(t testing.TB, m *Model, rank int) *Adapter {
 	return a
 }
 
-func adapt(t testing.TB, m *Model, a *Adapter) {
+func adapt(t testing.TB, w *Workbench, a *Adapter) {
 	t.Helper()
-	if err := m.Adapt(a); err != nil {
+	if err := w.Adapt(a); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -64,13 +64,13 @@ func TestAdapterThatDoesNothing(t *testing.T) {
 		for _, precision := range []Precision{Fast, Exact} {
 			what := fmt.Sprint(name, " ", precision)
 			rng := rand.New(rand.NewPCG(22, 22))
-			m := testModel(t, shape, Options{Precision: precision})
+			w, m := testBench(t, shape, Options{Precision: precision})
 			ids, qs := randomIDs(rng, 20, shape.Vocab), slopedQuestions(rng, 2, shape.Vocab)
 			want := logitsOf(t, m, nil, ids)
 			wantSlopes, _ := gradientOf(t, m, qs)
 
-			a := adapterOf(t, m, 2)
-			adapt(t, m, a)
+			a := adapterOf(t, w, 2)
+			adapt(t, w, a)
 			if slices.Equal(logitsOf(t, m, nil, ids), want) {
 				t.Errorf("%s: the adapter changes nothing", what)
 			}
@@ -78,7 +78,7 @@ func TestAdapterThatDoesNothing(t *testing.T) {
 				clear(f.B)
 			}
 			for how, a := range map[string]*Adapter{"B = 0": a, "taken off": nil} {
-				adapt(t, m, a)
+				adapt(t, w, a)
 				got, _ := gradientOf(t, m, qs)
 				sameBits(t, what+", "+how, logitsOf(t, m, nil, ids), want)
 				sameSlopes(t, what+", "+how, got, wantSlopes)
@@ -95,16 +95,16 @@ func TestAdapterInvariance(t *testing.T) {
 		rng := rand.New(rand.NewPCG(23, 23))
 		var seqs [][]int32
 		var want [][]float32
-		base := testModel(t, shape, Options{Precision: precision, Kernel: "generic", Threads: 1})
-		adapt(t, base, adapterOf(t, base, 3))
+		bench, base := testBench(t, shape, Options{Precision: precision, Kernel: "generic", Threads: 1})
+		adapt(t, bench, adapterOf(t, bench, 3))
 		for _, n := range []int{1, 7, 16, 40} {
 			ids := randomIDs(rng, n, shape.Vocab)
 			seqs, want = append(seqs, ids), append(want, logitsOf(t, base, nil, ids))
 		}
 		for _, set := range kernel.Available() {
 			for _, threads := range []int{1, 2} {
-				m := testModel(t, shape, Options{Precision: precision, Kernel: set.Name, Threads: threads})
-				adapt(t, m, adapterOf(t, m, 3))
+				w, m := testBench(t, shape, Options{Precision: precision, Kernel: set.Name, Threads: threads})
+				adapt(t, w, adapterOf(t, w, 3))
 				checkBatch(t, fmt.Sprintf("%v, %s, %d threads", precision, set.Name, threads), m, 24, seqs, want)
 			}
 		}
@@ -115,9 +115,9 @@ func TestAdapterInvariance(t *testing.T) {
 // float32: 1e-6 of what is added up, as its sums of at most 384 terms are short.
 func TestAdapterIsTheProduct(t *testing.T) {
 	shape := shapes["untied, head_dim 128"]
-	m := testModel(t, shape, Options{Precision: Exact})
-	a := adapterOf(t, m, 1)
-	adapt(t, m, a)
+	w, m := testBench(t, shape, Options{Precision: Exact})
+	a := adapterOf(t, w, 1)
+	adapt(t, w, a)
 	slopes, _ := gradientOf(t, m, slopedQuestions(rand.New(rand.NewPCG(24, 24)), 1, shape.Vocab))
 	for _, f := range a.Factors() {
 		p, w := slopes[f.Tensor], m.matrices[f.Tensor]
@@ -148,7 +148,7 @@ func TestAdapterIsTheProduct(t *testing.T) {
 func TestAdapterAndOverlay(t *testing.T) {
 	shape := shapes["tied, head_dim 64"]
 	for _, precision := range []Precision{Fast, Exact} {
-		m := testModel(t, shape, Options{Precision: precision})
+		w, m := testBench(t, shape, Options{Precision: precision})
 		ids := randomIDs(rand.New(rand.NewPCG(25, 25)), 20, shape.Vocab)
 		for what, p := range testPatches(m) {
 			o, err := m.Overlay(p)
@@ -156,7 +156,7 @@ func TestAdapterAndOverlay(t *testing.T) {
 				t.Fatal(err)
 			}
 			patched := logitsOf(t, m, o, ids)
-			adapt(t, m, adapterOf(t, m, 2)) // the overlay, made before, may go on
+			adapt(t, w, adapterOf(t, w, 2)) // the overlay, made before, may go on
 			b := m.NewBatch(0)
 			both, err := b.Step(context.Background(), []Input{{b.NewSeq(nil), ids, len(ids)}, {b.NewSeq(o), ids, len(ids)}})
 			if err != nil {
@@ -165,14 +165,14 @@ func TestAdapterAndOverlay(t *testing.T) {
 			if slices.Equal(both[1], both[0]) || slices.Equal(both[1], patched) {
 				t.Errorf("%v, %s: the patch or the adapter changes nothing", precision, what)
 			}
-			if err := m.Apply(p); err != nil {
+			if err := w.Apply(p); err != nil {
 				t.Fatal(err)
 			}
 			sameBits(t, what+": in place against overlay", logitsOf(t, m, nil, ids), both[1])
-			if err := m.Apply(p); err != nil {
+			if err := w.Apply(p); err != nil {
 				t.Fatal(err)
 			}
-			adapt(t, m, nil)
+			adapt(t, w, nil)
 		}
 	}
 }
@@ -208,9 +208,9 @@ func TestAdapterSlopesAreTheDerivative(t *testing.T) {
 	c := []float32{1, -0.5, 0}
 	shape := shapes["tied, head_dim 64"]
 	rng := rand.New(rand.NewPCG(26, 26))
-	m := testModel(t, shape, Options{Precision: Exact})
-	a := adapterOf(t, m, 2)
-	adapt(t, m, a)
+	w, m := testBench(t, shape, Options{Precision: Exact})
+	a := adapterOf(t, w, 2)
+	adapt(t, w, a)
 	qs := slopedQuestions(rng, 3, shape.Vocab)
 	got := factorSlopes(t, m, qs, c, gradientTokens)
 	ref := &reference{m: m, weights: map[string][]float32{}, adapter: a}
@@ -244,15 +244,15 @@ func TestAdapterSlopesAreTheDerivative(t *testing.T) {
 func TestAdapterSlopesInvariance(t *testing.T) {
 	shape := shapes["3 query heads a kv head"]
 	for _, precision := range []Precision{Fast, Exact} {
-		base := testModel(t, shape, Options{Precision: precision, Kernel: "generic", Threads: 1})
+		bench, base := testBench(t, shape, Options{Precision: precision, Kernel: "generic", Threads: 1})
 		qs := slopedQuestions(rand.New(rand.NewPCG(27, 27)), 6, shape.Vocab)
 		c := []float32{1, 0, -2, 0.3, 0, 1.7}
-		adapt(t, base, adapterOf(t, base, 2))
+		adapt(t, bench, adapterOf(t, bench, 2))
 		want := factorSlopes(t, base, qs, c, gradientTokens)
 		for _, set := range kernel.Available() {
 			for _, tokens := range []int{1, 30} {
-				m := testModel(t, shape, Options{Precision: precision, Kernel: set.Name, Threads: 2})
-				adapt(t, m, adapterOf(t, m, 2))
+				w, m := testBench(t, shape, Options{Precision: precision, Kernel: set.Name, Threads: 2})
+				adapt(t, w, adapterOf(t, w, 2))
 				for i, f := range factorSlopes(t, m, qs, c, tokens) {
 					what := fmt.Sprintf("%v, %s, waves of %d: %s", precision, set.Name, tokens, f.Tensor)
 					sameBits(t, what+".A", f.A, want[i].A)
@@ -287,9 +287,9 @@ func TestSlopesKnowTheAnswers(t *testing.T) {
 }
 
 func TestAdapterSizes(t *testing.T) {
-	m := testModel(t, testmodel.Tiny, Options{})
+	w, m := testBench(t, testmodel.Tiny, Options{})
 	c := m.Config()
-	a, err := m.NewAdapter(4, []string{"blk.1.ffn_down.weight", "blk.1.ffn_up.weight"})
+	a, err := w.NewAdapter(4, []string{"blk.1.ffn_down.weight", "blk.1.ffn_up.weight"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,8 @@ func TestAdapterSizes(t *testing.T) {
 }
 
 func TestAdapterRefuses(t *testing.T) {
-	m, other := testModel(t, testmodel.Tiny, Options{}), testModel(t, testmodel.Tiny, Options{})
+	w, m := testBench(t, testmodel.Tiny, Options{})
+	other := testModel(t, testmodel.Tiny, Options{}).Workbench()
 	up := "blk.0.ffn_up.weight"
 	for what, c := range map[string]struct {
 		rank    int
@@ -321,27 +322,27 @@ func TestAdapterRefuses(t *testing.T) {
 		"no tensor":      {1, []string{"blk.99.ffn_up.weight"}},
 		"a tensor twice": {1, []string{up, up}},
 	} {
-		if _, err := m.NewAdapter(c.rank, c.tensors); err == nil {
+		if _, err := w.NewAdapter(c.rank, c.tensors); err == nil {
 			t.Errorf("%s: no error", what)
 		}
 	}
-	if err := m.Adapt(adapterOf(t, other, 1)); err == nil {
+	if err := w.Adapt(adapterOf(t, other, 1)); err == nil {
 		t.Error("another model's adapter was put on")
 	}
-	if got := logitsOf(t, m, nil, []int32{1}); !slices.Equal(got, logitsOf(t, other, nil, []int32{1})) {
+	if got := logitsOf(t, m, nil, []int32{1}); !slices.Equal(got, logitsOf(t, other.Model, nil, []int32{1})) {
 		t.Error("a refused adapter changed the model")
 	}
 }
 
 func BenchmarkAdapter(b *testing.B) {
-	m := load(b, testmodel.Bytes(testmodel.Shape{Layers: 4, Hidden: 512, FFN: 1536, Heads: 8, KVHeads: 4, HeadDim: 64, Vocab: 1024, Tied: true}, 1), Options{})
+	w := load(b, testmodel.Bytes(testmodel.Shape{Layers: 4, Hidden: 512, FFN: 1536, Heads: 8, KVHeads: 4, HeadDim: 64, Vocab: 1024, Tied: true}, 1), Options{}).Workbench()
 	for _, rank := range []int{0, 1, 4} {
 		for _, tokens := range []int{1, 128} {
 			b.Run(fmt.Sprintf("rank %d, %d tokens", rank, tokens), func(b *testing.B) {
-				if adapt(b, m, nil); rank > 0 {
-					adapt(b, m, adapterOf(b, m, rank))
+				if adapt(b, w, nil); rank > 0 {
+					adapt(b, w, adapterOf(b, w, rank))
 				}
-				batch, ids := m.NewBatch(0), randomIDs(rand.New(rand.NewPCG(29, 29)), tokens, 1024)
+				batch, ids := w.NewBatch(0), randomIDs(rand.New(rand.NewPCG(29, 29)), tokens, 1024)
 				for b.Loop() {
 					s := batch.NewSeq(nil)
 					if _, err := batch.Step(context.Background(), []Input{{s, ids, 1}}); err != nil {

@@ -45,7 +45,7 @@ func scored(t *testing.T, m *Model, qs ...Question) [][]Answer {
 func TestDivergence(t *testing.T) {
 	for name, shape := range shapes {
 		for _, precision := range []Precision{Fast, Exact} {
-			m := testModel(t, shape, Options{Precision: precision})
+			w, m := testBench(t, shape, Options{Precision: precision})
 			qs := referred(t, m, rand.New(rand.NewPCG(1, 1)), 9)
 			patch := testPatches(m)["mixed"]
 			var was [][]float32
@@ -55,7 +55,7 @@ func TestDivergence(t *testing.T) {
 				}
 				was = append(was, logitsOf(t, m, nil, slices.Concat(qs[i].Prompt, qs[i].Answers[0])))
 			}
-			if err := m.Apply(patch); err != nil {
+			if err := w.Apply(patch); err != nil {
 				t.Fatal(err)
 			}
 			for i, answers := range scored(t, m, qs...) {
@@ -95,10 +95,10 @@ func plainKL(was, now []float32) (kl float64) {
 func TestDivergenceInvariance(t *testing.T) {
 	ctx := context.Background()
 	for name, shape := range shapes {
-		m := testModel(t, shape, Options{Kernel: "generic", Threads: 1})
+		w, m := testBench(t, shape, Options{Kernel: "generic", Threads: 1})
 		qs := referred(t, m, rand.New(rand.NewPCG(2, 2)), 4)
 		patch := testPatches(m)["rows"]
-		if err := m.Apply(patch); err != nil {
+		if err := w.Apply(patch); err != nil {
 			t.Fatal(err)
 		}
 		want := scored(t, m, qs...)

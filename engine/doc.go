@@ -4,5 +4,6 @@
 //
 // A sequence's logits have the same bits alone or in any batch, with any number
 // of threads and on every kernel set; and a patch gives the same bits applied in
-// place, as an [Overlay], or baked into the file.
+// place, as an [Overlay], or baked into the file. A loaded [Model] never changes; what is
+// done in place is done in a [Workbench].
 package engine

@@ -175,7 +175,7 @@ func bakedModel(t *testing.T, m *Model, p *bankai.Patch, precision Precision) *M
 func TestThreeExecutions(t *testing.T) {
 	for name, shape := range shapes {
 		for _, precision := range []Precision{Fast, Exact} {
-			m := testModel(t, shape, Options{Precision: precision})
+			w, m := testBench(t, shape, Options{Precision: precision})
 			ids := append([]int32{5, 6, 9, 300}, randomIDs(rand.New(rand.NewPCG(3, 4)), 20, shape.Vocab)...)
 			base := logitsOf(t, m, nil, ids)
 			for what, p := range testPatches(m) {
@@ -192,11 +192,11 @@ func TestThreeExecutions(t *testing.T) {
 				baked := bakedModel(t, m, p, precision)
 				sameBits(t, what+": baked against overlay", logitsOf(t, baked, nil, ids), overlaid)
 
-				if err := m.Apply(p); err != nil {
+				if err := w.Apply(p); err != nil {
 					t.Fatal(err)
 				}
 				sameBits(t, what+": in place against overlay", logitsOf(t, m, nil, ids), overlaid)
-				if err := m.Apply(p); err != nil {
+				if err := w.Apply(p); err != nil {
 					t.Fatal(err)
 				}
 				sameBits(t, what+": applied twice", logitsOf(t, m, nil, ids), base)
@@ -264,7 +264,7 @@ func TestFork(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	m := testModel(t, testmodel.Tiny, Options{})
+	w, m := testBench(t, testmodel.Tiny, Options{})
 	other := testModel(t, testmodel.Tiny, Options{})
 	b := m.NewBatch(0)
 	stale, err := m.Overlay(testPatches(m)["one row"])
@@ -275,7 +275,7 @@ func TestRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Apply(testPatches(m)["one row"]); err != nil {
+	if err := w.Apply(testPatches(m)["one row"]); err != nil {
 		t.Fatal(err)
 	}
 	s := b.NewSeq(nil)
@@ -300,7 +300,7 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("a cancelled step returned %v", err)
 	}
 	bad := bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "blk.9.ffn_up.weight", N: 1})
-	if err := m.Apply(bad); err == nil {
+	if err := w.Apply(bad); err == nil {
 		t.Error("a patch for a layer that does not exist was applied")
 	}
 	if _, err := Open(filepath.Join(t.TempDir(), "none.gguf"), Options{}); err == nil {

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -73,7 +72,7 @@ func (m *Model) Generate(ctx context.Context, reqs []Request, emit func(i int, i
 // checkRequest reports why a request cannot be run, if it cannot.
 func (m *Model) checkRequest(q Request) error {
 	if len(q.Prompt) == 0 {
-		return errors.New("the prompt has no tokens")
+		return ErrEmptyPrompt
 	}
 	if err := q.Sampling.Check(); err != nil {
 		return err

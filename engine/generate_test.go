@@ -157,14 +157,15 @@ func TestGenerateRefusesAlone(t *testing.T) {
 		}
 	}
 
-	stale, err := m.Overlay(testPatches(m)["mixed"])
+	w := m.Workbench()
+	stale, err := w.Overlay(testPatches(m)["mixed"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Apply(testPatches(m)["mixed"]); err != nil {
+	if err := w.Apply(testPatches(m)["mixed"]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Generate(context.Background(), []Request{{Prompt: []int32{1}, Max: 1, Overlay: stale}}, nil); !errors.Is(err, errStaleOverlay) {
+	if _, err := w.Generate(context.Background(), []Request{{Prompt: []int32{1}, Max: 1, Overlay: stale}}, nil); !errors.Is(err, ErrStaleOverlay) {
 		t.Errorf("a stale overlay: %v", err)
 	}
 }

@@ -199,11 +199,11 @@ func TestGradientOfAPatchedModel(t *testing.T) {
 	for name, shape := range shapes {
 		for _, precision := range []Precision{Fast, Exact} {
 			qs := slopedQuestions(rand.New(rand.NewPCG(9, 9)), 3, shape.Vocab)
-			m := testModel(t, shape, Options{Precision: precision})
+			w, m := testBench(t, shape, Options{Precision: precision})
 			questions, ws := split(qs)
 			for what, p := range testPatches(m) {
 				trunk := newTrunk(t, m, questions, []Cut{1, 4})
-				if err := m.Apply(p); err != nil {
+				if err := w.Apply(p); err != nil {
 					t.Fatal(err)
 				}
 				got, moved := slopesOf{}, slopesOf{}
@@ -220,7 +220,7 @@ func TestGradientOfAPatchedModel(t *testing.T) {
 				want, _ := gradientOf(t, baked, qs)
 				sameSlopes(t, fmt.Sprint(name, precision, what), got, want)
 				sameSlopes(t, fmt.Sprint(name, precision, what, ", moved"), moved, want)
-				if err := m.Apply(p); err != nil {
+				if err := w.Apply(p); err != nil {
 					t.Fatal(err)
 				}
 			}

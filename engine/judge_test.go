@@ -148,7 +148,7 @@ func TestGradientOfMarginAndDivergence(t *testing.T) {
 	for _, name := range []string{"tied, head_dim 64", "3 query heads a kv head"} {
 		shape := shapes[name]
 		rng := rand.New(rand.NewPCG(3, 3))
-		m := testModel(t, shape, Options{Precision: Exact})
+		w, m := testBench(t, shape, Options{Precision: Exact})
 		margins := slopedQuestions(rng, 3, shape.Vocab)
 		var divergences []Sloped
 		for i := range margins {
@@ -161,7 +161,7 @@ func TestGradientOfMarginAndDivergence(t *testing.T) {
 		divergences[1].Margins = []float64{0.1}
 		divergences[2].LogProbs = []float64{-0.1}
 		refer(t, m, divergences)
-		if err := m.Apply(testPatches(m)["mixed"]); err != nil {
+		if err := w.Apply(testPatches(m)["mixed"]); err != nil {
 			t.Fatal(err)
 		}
 		checkDerivatives(t, name+", margins", m, margins, rng)

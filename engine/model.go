@@ -47,8 +47,9 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-// Model is a loaded model. Batches of one model may run at the same time; Apply
-// waits until none does.
+// Model is a loaded model. It never changes, so that any number of batches may run at
+// the same time; bits are flipped in place in a [Workbench]. Only the Model in a
+// workbench changes, with what its owner does there.
 type Model struct {
 	file    *weights.File
 	config  weights.Config
@@ -60,10 +61,14 @@ type Model struct {
 	// queryScale is the 1/√HeadDim that queries carry into the scores.
 	queryScale float32
 
-	mu       sync.RWMutex // held for reading by a running batch, for writing by Apply and Adapt
-	version  int          // counts Apply
 	matrices map[string]*kernel.Matrix
-	adapter  *Adapter // nil: none
+
+	// What only a Workbench changes, in its own Model.
+	mu      sync.RWMutex    // held for reading by a running batch, for writing by the workbench
+	version int             // counts the changes of bits
+	applied []*bankai.Patch // that are in the bits; equal ones may be there twice, and cancel out
+	adapter *Adapter        // nil: none
+	loaded  *Model          // that the workbench was made of; nil: this one is no workbench's
 
 	gradients sync.Pool // of *gradient: their memory is large
 
@@ -184,10 +189,10 @@ func (m *Model) Context() int { return m.config.Context }
 // Tokenizer is the model's own.
 func (m *Model) Tokenizer() *bpe.Tokenizer { return m.tok }
 
-// Weights is the file the model was loaded from. In-place patches do not change it.
+// Weights is the file the model was loaded from. A workbench does not change it.
 func (m *Model) Weights() *weights.File { return m.file }
 
-// Digest identifies the model as loaded, without in-place patches. The first
+// Digest identifies the model as loaded, whatever a workbench did. The first
 // call reads the whole file.
 func (m *Model) Digest() bankai.Digest { return m.file.Digest() }
 
@@ -205,26 +210,6 @@ func (m *Model) Precision() Precision {
 // Threads is the number of threads a pass uses.
 func (m *Model) Threads() int { return int(m.workers) }
 
-// Close releases the file. The model must not be used afterwards.
+// Close releases the file. Neither the model nor a workbench of it may be used
+// afterwards.
 func (m *Model) Close() error { return m.file.Close() }
-
-// Apply flips p's bits in place: no cost per token, and a second Apply undoes
-// it. Nothing is changed if p does not fit the model. Overlays made before must
-// not be used afterwards.
-func (m *Model) Apply(p *bankai.Patch) error {
-	flips, err := m.file.Check(p)
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.version++
-	var w *kernel.Matrix
-	for i, f := range flips {
-		if i == 0 || f.Tensor != flips[i-1].Tensor {
-			w = m.matrices[f.Tensor]
-		}
-		w.Flip(int(f.Row), int(f.Col), int(f.N))
-	}
-	return nil
-}

@@ -1,8 +1,8 @@
 package engine
 
 import (
-	"errors"
 	"slices"
+	"sync"
 
 	"bankai"
 	"bankai/internal/kernel"
@@ -14,6 +14,7 @@ import (
 type Overlay struct {
 	model   *Model
 	version int // of the model's weights
+	digest  func() bankai.Digest
 	tensors map[*kernel.Matrix]*patchedRows
 }
 
@@ -27,23 +28,18 @@ type patchedRows struct {
 	weights *kernel.Matrix
 }
 
-var (
-	errStaleOverlay   = errors.New("the overlay was made before the model was patched in place: make it anew")
-	errForeignOverlay = errors.New("the overlay belongs to another model")
-)
-
 // checkOverlay refuses an overlay that is not of the model as it is now.
 func (m *Model) checkOverlay(o *Overlay) error {
 	if o == nil {
 		return nil
 	}
 	if o.model != m {
-		return errForeignOverlay
+		return &OtherModelError{"overlay"}
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if o.version != m.version {
-		return errStaleOverlay
+		return ErrStaleOverlay
 	}
 	return nil
 }
@@ -57,10 +53,42 @@ func (m *Model) Overlay(p *bankai.Patch) (*Overlay, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	o := &Overlay{model: m, version: m.version, tensors: map[*kernel.Matrix]*patchedRows{}}
+	applied := m.applied
+	o.digest = sync.OnceValue(func() bankai.Digest { return m.digestOf(append(slices.Clip(applied), p)) })
 	for w, flips := range byMatrix(m, flips) {
 		o.tensors[w] = newPatchedRows(w, flips)
 	}
 	return o, nil
+}
+
+// Digest identifies what keys, values and logits under o are made with: it is the
+// [bankai.Patch.ContentDigest] of the patch, fitted to the model's shapes and bound to
+// [Model.Digest], whose bytes FORMAT.md defines. So overlays of equal patches have equal
+// digests, whether or not the patches name their model, and those of other flips or
+// other models do not. In a workbench the flips are those of the patch and of what is
+// applied there, together; its adapter does not count. A nil *Overlay knows no model and
+// has the zero Digest: the base alone is identified by Model.Digest. The first call may
+// read the model's whole file.
+func (o *Overlay) Digest() bankai.Digest {
+	if o == nil {
+		return bankai.Digest{}
+	}
+	return o.digest()
+}
+
+// digestOf is the content digest of patches together, which were found to fit.
+func (m *Model) digestOf(patches []*bankai.Patch) bankai.Digest {
+	sum := bankai.New(m.Digest(), bankai.Meta{})
+	for _, p := range patches {
+		fitted, err := p.Fit(m.file.Shape)
+		if err == nil {
+			sum, err = sum.Xor(fitted)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	return sum.ContentDigest()
 }
 
 func byMatrix(m *Model, flips []bankai.Flip) map[*kernel.Matrix][]bankai.Flip {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"bankai"
 	"bankai/internal/kernel"
 	"bankai/internal/testmodel"
 )
@@ -39,6 +40,79 @@ func TestCorrectionsDoNotAllocate(t *testing.T) {
 		if n > 0 {
 			t.Errorf("%v: %v allocations", precision, n)
 		}
+	}
+}
+
+// An overlay's digest is the content digest of its patch bound to the model: one for
+// equal flips, however they are written or read, and another for every other patch,
+// model, or patch in place.
+func TestOverlayDigest(t *testing.T) {
+	shape := testmodel.Tiny
+	m, again, other := testModel(t, shape, Options{}), testModel(t, shape, Options{}), load(t, testmodel.Bytes(shape, 2), Options{})
+	digest := func(m *Model, p *bankai.Patch) bankai.Digest {
+		t.Helper()
+		o, err := m.Overlay(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Digest() != o.Digest() {
+			t.Error("a digest changes")
+		}
+		return o.Digest()
+	}
+	row := bankai.Flip{Tensor: "blk.0.ffn_gate.weight", Row: 3, N: bankai.ToEnd}
+	bit := bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: 5, Col: 7, N: 1}
+	p, q := bankai.New(m.Digest(), bankai.Meta{}, row), bankai.New(m.Digest(), bankai.Meta{}, bit)
+	both := bankai.New(m.Digest(), bankai.Meta{}, row, bit)
+	fitted, err := p.Fit(m.Weights().Shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fitted.ContentDigest()
+
+	whole := row
+	whole.N = uint32(shape.Hidden)
+	w := m.Workbench()
+	apply(t, w, q)
+	off, restored := m.Workbench(), m.Workbench()
+	apply(t, off, q)
+	apply(t, off, both)
+	apply(t, off, q)
+	apply(t, off, bankai.New(bankai.Digest{}, bankai.Meta{}, row, bit))
+	apply(t, restored, q)
+	restored.Restore()
+	for what, got := range map[string]bankai.Digest{
+		"the patch":                      digest(m, p),
+		"loaded twice":                   digest(again, p),
+		"unbound":                        digest(m, p.WithBase(bankai.Digest{})),
+		"with other words":               digest(m, p.WithMeta(bankai.Meta{Name: "x"})),
+		"the row's length written out":   digest(m, bankai.New(bankai.Digest{}, bankai.Meta{}, whole)),
+		"the rest of what is in place":   digest(w.Model, both),
+		"what was in place is off again": digest(off.Model, p),
+		"restored":                       digest(restored.Model, p),
+		"in a workbench with no patches": digest(m.Workbench().Model, p),
+	} {
+		if got != want {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	seen := map[bankai.Digest]string{want: "the patch", m.Digest(): "the model", {}: "no digest"}
+	for what, got := range map[string]bankai.Digest{
+		"another patch":   digest(m, q),
+		"both patches":    digest(w.Model, p),
+		"another model":   digest(other, p.WithBase(other.Digest())),
+		"nothing is left": digest(w.Model, q),
+	} {
+		if was, ok := seen[got]; ok {
+			t.Errorf("%s has the digest of %s", what, was)
+		}
+		seen[got] = what
+	}
+	if digest(m, both) != digest(w.Model, p) {
+		t.Error("a patch in place and an overlay on it are not the one overlay of both")
+	}
+	if got := (*Overlay)(nil).Digest(); !got.IsZero() {
+		t.Errorf("no overlay: %v", got)
 	}
 }
 

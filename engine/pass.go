@@ -71,7 +71,7 @@ func (b *Batch) feed(ctx context.Context, j job, spans []span) error {
 	defer m.mu.RUnlock()
 	for _, s := range spans {
 		if o := s.seq.overlay; o != nil && o.version != m.version {
-			return errStaleOverlay
+			return ErrStaleOverlay
 		}
 	}
 	b.team = m.workers.start()
@@ -105,7 +105,7 @@ func (b *Batch) check(spans []span) error {
 		case s.seq == nil || s.seq.batch != b:
 			return fmt.Errorf("input %d: the sequence belongs to another batch", s.tag)
 		case s.seq.overlay != nil && s.seq.overlay.model != b.model:
-			return fmt.Errorf("input %d: %w", s.tag, errForeignOverlay)
+			return fmt.Errorf("input %d: %w", s.tag, &OtherModelError{"overlay"})
 		case seen[s.seq]:
 			return fmt.Errorf("input %d: the sequence is in this step twice", s.tag)
 		case s.want < 0 || s.want > n:
@@ -124,11 +124,11 @@ func (b *Batch) check(spans []span) error {
 func (m *Model) checkTokens(ids []int32, n int) error {
 	c := m.config
 	if n += len(ids); c.Context > 0 && n > c.Context {
-		return fmt.Errorf("%d tokens exceed the model's context of %d", n, c.Context)
+		return &TooLongError{n, c.Context}
 	}
 	for _, id := range ids {
 		if id < 0 || int(id) >= c.Vocab {
-			return fmt.Errorf("token id %d is outside the vocabulary of %d", id, c.Vocab)
+			return &TokenError{id, c.Vocab}
 		}
 	}
 	return nil

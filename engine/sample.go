@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -26,17 +25,17 @@ type Sampling struct {
 	Seed        uint64  // of the random numbers: same seed, same text
 }
 
-// Check refuses values outside their ranges.
+// Check refuses values outside their ranges with a *SamplingError.
 func (s Sampling) Check() error {
 	switch {
 	case !(s.Temperature >= 0) || math.IsInf(s.Temperature, 1):
-		return fmt.Errorf("temperature %v: must be 0 (greedy) or a finite number above", s.Temperature)
+		return &SamplingError{"temperature", s.Temperature, "0 (greedy) or a finite number above"}
 	case s.TopK < 0:
-		return fmt.Errorf("top-k %d: must be 0 (all) or more", s.TopK)
+		return &SamplingError{"top-k", s.TopK, "0 (all) or more"}
 	case !(s.TopP >= 0 && s.TopP <= 1):
-		return fmt.Errorf("top-p %v: must be between 0 and 1", s.TopP)
+		return &SamplingError{"top-p", s.TopP, "between 0 and 1"}
 	case !(s.MinP >= 0 && s.MinP <= 1):
-		return fmt.Errorf("min-p %v: must be between 0 and 1", s.MinP)
+		return &SamplingError{"min-p", s.MinP, "between 0 and 1"}
 	}
 	return nil
 }

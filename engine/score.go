@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -70,7 +69,7 @@ func (m *Model) scoreAll(ctx context.Context, j job, qs []Question) ([][]Answer,
 // cannot.
 func (q Question) check(vocab int) error {
 	if len(q.Prompt) == 0 {
-		return errors.New("the prompt has no tokens")
+		return ErrEmptyPrompt
 	}
 	for i, a := range q.Answers {
 		if len(a) == 0 {
@@ -78,7 +77,7 @@ func (q Question) check(vocab int) error {
 		}
 		for _, id := range a { // the last one is only looked up, not passed through the model
 			if id < 0 || int(id) >= vocab {
-				return fmt.Errorf("answer %d: token id %d is outside the vocabulary of %d", i, id, vocab)
+				return fmt.Errorf("answer %d: %w", i, &TokenError{id, vocab})
 			}
 		}
 	}

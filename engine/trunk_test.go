@@ -88,9 +88,9 @@ func TestTrunkEqualsScore(t *testing.T) {
 	ctx := context.Background()
 	for name, shape := range shapes {
 		for _, precision := range []Precision{Fast, Exact} {
-			m := testModel(t, shape, Options{Precision: precision})
+			w, m := testBench(t, shape, Options{Precision: precision})
 			qs := randomQuestions(rand.New(rand.NewPCG(5, 5)), 40, shape.Vocab)
-			if err := m.Apply(patchOf(m, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: 3, N: bankai.ToEnd})); err != nil {
+			if err := w.Apply(patchOf(m, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: 3, N: bankai.ToEnd})); err != nil {
 				t.Fatal(err)
 			}
 			all := make([]Cut, m.lastCut())
@@ -134,13 +134,13 @@ func TestTrunkEqualsScore(t *testing.T) {
 func TestTrunkMove(t *testing.T) {
 	ctx := context.Background()
 	shape := shapes["untied, head_dim 128"]
-	m := testModel(t, shape, Options{})
+	w, m := testBench(t, shape, Options{})
 	qs := randomQuestions(rand.New(rand.NewPCG(6, 6)), 10, shape.Vocab)
 	for _, tensor := range []string{"token_embd.weight", "blk.0.attn_v.weight", "blk.1.ffn_down.weight", "blk.2.ffn_gate.weight", "output.weight"} {
 		cuts := []Cut{1, 3, 4, 6, 7}
 		p := patchOf(m, bankai.Flip{Tensor: tensor, Row: 7, N: bankai.ToEnd})
 		moved := newTrunk(t, m, qs, cuts)
-		if err := m.Apply(p); err != nil {
+		if err := w.Apply(p); err != nil {
 			t.Fatal(err)
 		}
 		made := newTrunk(t, m, qs, cuts)
@@ -196,7 +196,7 @@ func TestWork(t *testing.T) {
 
 // What was tried and is adopted is as if the trunk had been moved there.
 func TestAdopt(t *testing.T) {
-	m := testModel(t, testmodel.Tiny, Options{})
+	w, m := testBench(t, testmodel.Tiny, Options{})
 	rng := rand.New(rand.NewPCG(23, 23))
 	var qs []Question
 	for range 9 {
@@ -221,7 +221,7 @@ func TestAdopt(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := m.Apply(p); err != nil {
+		if err := w.Apply(p); err != nil {
 			t.Fatal(err)
 		}
 		if err := moved.Move(ctx, m.CutBelow(tensor)); err != nil {

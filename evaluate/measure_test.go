@@ -121,13 +121,14 @@ func manyProbes() probe.Set {
 // base comes back when the patch is applied again.
 func TestMeasureOverlayIsPatchInPlace(t *testing.T) {
 	m := tinyModel(t)
+	w := m.Workbench()
 	set := manyProbes()
 	patch := bankai.New(m.Digest(), bankai.Meta{}, bankai.Flip{Tensor: "blk.0.ffn_gate.weight", Row: 3, N: bankai.ToEnd}, bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: 5, N: bankai.ToEnd})
 	overlay, err := m.Overlay(patch)
 	if err != nil {
 		t.Fatal(err)
 	}
-	measure := func(o *engine.Overlay) *Measurement {
+	measure := func(m *engine.Model, o *engine.Overlay) *Measurement {
 		var calls []int
 		got, err := Measure(context.Background(), m, o, set, func(done int) { calls = append(calls, done) })
 		if err != nil {
@@ -138,15 +139,15 @@ func TestMeasureOverlayIsPatchInPlace(t *testing.T) {
 		}
 		return got
 	}
-	base, patched := measure(nil), measure(overlay)
+	base, patched := measure(m, nil), measure(m, overlay)
 	if reflect.DeepEqual(base, patched) {
 		t.Error("the overlay changes nothing")
 	}
 	for _, want := range []*Measurement{patched, base} {
-		if err := m.Apply(patch); err != nil {
+		if err := w.Apply(patch); err != nil {
 			t.Fatal(err)
 		}
-		if got := measure(nil); !reflect.DeepEqual(got, want) {
+		if got := measure(w.Model, nil); !reflect.DeepEqual(got, want) {
 			t.Error("in place and overlay differ")
 		}
 	}

@@ -110,23 +110,19 @@ func searchByHand(t *testing.T, m *engine.Model, own, controls probe.Set, greedy
 // answersInPlace counts the answers without the patch, and with it in the weights.
 func answersInPlace(t *testing.T, m *engine.Model, p *bankai.Patch, set probe.Set) (c evaluate.Counts) {
 	t.Helper()
-	answers := func(q probe.Probe) bool {
+	w := m.Workbench()
+	answers := func(m *engine.Model, q probe.Probe) bool {
 		one, err := evaluate.Measure(context.Background(), m, nil, probe.Set{q}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return one.Right[0]
 	}
-	apply := func() {
-		if err := m.Apply(p); err != nil {
-			t.Fatal(err)
-		}
+	if err := w.Apply(p); err != nil {
+		t.Fatal(err)
 	}
 	for _, q := range set {
-		before := answers(q)
-		apply()
-		after := answers(q)
-		apply() // XOR takes it off again
+		before, after := answers(m, q), answers(w.Model, q)
 		c.Total++
 		switch {
 		case before && after:

@@ -35,19 +35,18 @@ func threePatches() []NamedPatch {
 	}
 }
 
-// plainly answers probes one at a time with the patches in place, and takes them
-// off again.
+// plainly answers probes one at a time with the patches in place.
 func plainly(t *testing.T, m *engine.Model, set probe.Set, patches ...*bankai.Patch) *evaluate.Measurement {
 	t.Helper()
-	apply := func() {
+	if len(patches) > 0 {
+		w := m.Workbench()
 		for _, p := range patches {
-			if err := m.Apply(p); err != nil {
+			if err := w.Apply(p); err != nil {
 				t.Fatal(err)
 			}
 		}
+		m = w.Model
 	}
-	apply()
-	defer apply()
 	tok, out := m.Tokenizer(), &evaluate.Measurement{}
 	for _, p := range set {
 		over := func(ids []int32) bool { return strings.Contains(tok.Decode(ids), "\n") }

@@ -79,13 +79,12 @@ func TestChoiceOfPlainLogits(t *testing.T) {
 			near(c.Asked[i].Base, scores, q.Line)
 			right += one(slices.Index(scores, slices.Max(scores)) == q.Answer)
 		}
-		patched(t, m, harmful(), func() {
-			for i, q := range o.Questions {
-				scores := plainScores(t, m, first(write(q)), second(write(q)))
-				near(c.Asked[i].Patched, scores, q.Line)
-				rightAfter += one(slices.Index(scores, slices.Max(scores)) == q.Answer)
-			}
-		})
+		harmed := patched(t, m, harmful())
+		for i, q := range o.Questions {
+			scores := plainScores(t, harmed, first(write(q)), second(write(q)))
+			near(c.Asked[i].Patched, scores, q.Line)
+			rightAfter += one(slices.Index(scores, slices.Max(scores)) == q.Answer)
+		}
 		if c.Base.Right != right || c.Patched.Right != rightAfter || c.Change.Before != right || c.Change.After != rightAfter {
 			t.Errorf("by %s: %d and %d right, by plain loops %d and %d", by, c.Base.Right, c.Patched.Right, right, rightAfter)
 		}

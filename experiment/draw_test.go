@@ -196,16 +196,16 @@ func TestScalesOfAPool(t *testing.T) {
 
 // Whatever happens to the work, the model is afterwards as it was.
 func TestFlipsAreTakenOff(t *testing.T) {
-	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
+	w := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1}).Workbench()
 	lines := []string{"the king sleeps", "an apple a day"}
 	perplexity := func() float64 {
-		p, err := evaluate.Perplexity(context.Background(), m, nil, lines)
+		p, err := evaluate.Perplexity(context.Background(), w.Model, nil, lines)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
-	p, err := newPool(m.Weights(), "all", nil, search.Bit, "any")
+	p, err := newPool(w.Weights(), "all", nil, search.Bit, "any")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestFlipsAreTakenOff(t *testing.T) {
 	failed := errors.New("no luck")
 	for _, want := range []error{nil, failed, context.Canceled} {
 		during := 0.0
-		n, err := p.flipped(m, draw(drawing(1, "x"), 5000, p.pieces()), func() error {
+		n, err := p.flipped(w, draw(drawing(1, "x"), 5000, p.pieces()), func() error {
 			during = perplexity()
 			return want
 		})

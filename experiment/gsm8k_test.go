@@ -81,7 +81,7 @@ func TestGSM8KOfPlainDecoding(t *testing.T) {
 		t.Errorf("%d of 24 right, fixed %d, broke %d: the test says too little", g.Right, g.Change.Fixed, g.Change.Broke)
 	}
 	var before, after []bool
-	check := func(s Solution, p Problem) bool {
+	check := func(m *engine.Model, s Solution, p Problem) bool {
 		text := greedy(t, m, p.Question)
 		right := strings.TrimSpace(text) == p.Want
 		if s.Text != text || s.Right != right || s.Finish != "stop" || s.Rule != "last" {
@@ -90,13 +90,12 @@ func TestGSM8KOfPlainDecoding(t *testing.T) {
 		return right
 	}
 	for i, p := range o.Problems {
-		before = append(before, check(g.Solved[i].Base, p))
+		before = append(before, check(m, g.Solved[i].Base, p))
 	}
-	patched(t, m, harmful(), func() {
-		for i, p := range o.Problems {
-			after = append(after, check(*g.Solved[i].Patched, p))
-		}
-	})
+	harmed := patched(t, m, harmful())
+	for i, p := range o.Problems {
+		after = append(after, check(harmed, *g.Solved[i].Patched, p))
+	}
 	if want := pairedOf(before, after); !reflect.DeepEqual(*g.Change, want) {
 		t.Errorf("got %+v, want %+v", *g.Change, want)
 	}

@@ -189,7 +189,8 @@ func (o LoRAOptions) patched(ctx context.Context, m *engine.Model, p NamedPatch)
 }
 
 func (o LoRAOptions) adapted(ctx context.Context, r *Run, ev *search.ModelEvaluator, rank int, seed uint64) (loraPiece, error) {
-	a, err := r.Model.NewAdapter(rank, o.Tensors)
+	w := ev.Workbench()
+	a, err := w.NewAdapter(rank, o.Tensors)
 	if err != nil {
 		return loraPiece{}, err
 	}
@@ -203,12 +204,11 @@ func (o LoRAOptions) adapted(ctx context.Context, r *Run, ev *search.ModelEvalua
 	if a.Half(); !finite(a) {
 		return loraPiece{}, errors.New("it grew beyond what a float16 holds: give a lower rate")
 	}
-	m := r.Model
-	if err := m.Adapt(a); err != nil {
+	if err := w.Adapt(a); err != nil {
 		return loraPiece{}, err
 	}
-	defer m.Adapt(nil)
-	return o.measure(ctx, m, nil, Rival{
+	defer w.Adapt(nil)
+	return o.measure(ctx, w.Model, nil, Rival{
 		Name: name, Rank: rank, Seed: seed,
 		Params: a.Params(), Bytes: 2 * int64(a.Params()), Cost: trained.Cost, Seconds: trained.Seconds,
 	})

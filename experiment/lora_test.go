@@ -47,7 +47,8 @@ func TestLoRAFigures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := m.NewAdapter(2, o.Tensors)
+	w := ev.Workbench()
+	a, err := w.NewAdapter(2, o.Tensors)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,14 +61,11 @@ func TestLoRAFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.Half()
-	if err := m.Adapt(a); err != nil {
+	if err := w.Adapt(a); err != nil {
 		t.Fatal(err)
 	}
-	after, err := evaluate.Measure(t.Context(), m, nil, o.HeldOut, nil)
+	after, err := evaluate.Measure(t.Context(), w.Model, nil, o.HeldOut, nil)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Adapt(nil); err != nil {
 		t.Fatal(err)
 	}
 	want := evaluate.Compare(o.HeldOut, base, after)

@@ -37,14 +37,15 @@ type contestant struct {
 // time takes all ways in turns, so that what else the machine does falls on all
 // alike.
 func (o LoRAOptions) time(ctx context.Context, m *engine.Model) ([]Timing, error) {
-	all, err := o.contestants(m)
+	w := m.Workbench()
+	all, err := o.contestants(w)
 	if err != nil {
 		return nil, err
 	}
 	prompts, tokens, switches := make([][]float64, len(all)), make([][]float64, len(all)), make([][]float64, len(all))
 	for round := range o.Rounds + 1 {
 		for i, c := range all {
-			p, g, s, err := c.run(ctx, m)
+			p, g, s, err := c.run(ctx, w.Model)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -73,26 +74,26 @@ func ratios(times, base []float64) Estimate {
 	return meanOf(out)
 }
 
-func (o LoRAOptions) contestants(m *engine.Model) ([]contestant, error) {
+func (o LoRAOptions) contestants(w *engine.Workbench) ([]contestant, error) {
 	all := []contestant{{name: "as it is"}}
 	for _, p := range o.Patches[:min(1, len(o.Patches))] {
 		size, err := p.Patch.ContentSize()
 		if err != nil {
 			return nil, err
 		}
-		apply := func() error { return m.Apply(p.Patch) }
+		apply := func() error { return w.Apply(p.Patch) }
 		all = append(all,
 			contestant{name: p.Name + ", in place", on: func() (*engine.Overlay, error) { return nil, apply() }, off: apply},
-			contestant{name: p.Name + ", as an overlay", on: func() (*engine.Overlay, error) { return m.Overlay(p.Patch) }, memory: size})
+			contestant{name: p.Name + ", as an overlay", on: func() (*engine.Overlay, error) { return w.Overlay(p.Patch) }, memory: size})
 	}
 	for _, rank := range o.Ranks {
-		a, err := m.NewAdapter(rank, o.Tensors)
+		a, err := w.NewAdapter(rank, o.Tensors)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, contestant{
 			name: fmt.Sprintf("LoRA of rank %d", rank), memory: 4 * int64(a.Params()),
-			on: func() (*engine.Overlay, error) { return nil, m.Adapt(a) }, off: func() error { return m.Adapt(nil) },
+			on: func() (*engine.Overlay, error) { return nil, w.Adapt(a) }, off: func() error { return w.Adapt(nil) },
 		})
 	}
 	return all, nil

@@ -103,19 +103,19 @@ func coveredBits(m *engine.Model, least int, patches ...*bankai.Patch) (bits uin
 	return bits, nil
 }
 
-// inPlace applies patches to the model in an order of their indices, calls work,
+// inPlace applies patches to the workbench in an order of their indices, calls work,
 // and takes them off again in the same order; also after an error.
-func inPlace(m *engine.Model, patches []*bankai.Patch, order []int, work func() error) (err error) {
+func inPlace(w *engine.Workbench, patches []*bankai.Patch, order []int, work func() error) (err error) {
 	applied := make([]bool, len(patches))
 	defer func() {
 		for _, i := range order {
 			if applied[i] {
-				err = errors.Join(err, m.Apply(patches[i]))
+				err = errors.Join(err, w.Apply(patches[i]))
 			}
 		}
 	}()
 	for _, i := range order {
-		if err := m.Apply(patches[i]); err != nil {
+		if err := w.Apply(patches[i]); err != nil {
 			return err
 		}
 		applied[i] = true

@@ -200,23 +200,21 @@ func (p *pool) flip(piece uint64) bankai.Flip {
 // flipChunk is how many pieces are turned into flips at once.
 const flipChunk = 1 << 20
 
-// flipped does work on the model with the pieces flipped in place, and takes them
+// flipped does work on the workbench with the pieces flipped in place, and takes them
 // off again. It returns the number of bits that were.
-func (p *pool) flipped(m *engine.Model, pieces []uint64, work func() error) (bits uint64, err error) {
-	done := 0
-	defer func() { // what was flipped fitted, so it does once more
-		for chunk := range slices.Chunk(pieces[:done], flipChunk) {
-			if undone := m.Apply(p.patch(chunk)); err == nil {
-				err = undone
-			}
+func (p *pool) flipped(w *engine.Workbench, pieces []uint64, work func() error) (bits uint64, err error) {
+	var on []*bankai.Patch
+	defer func() {
+		for _, patch := range on {
+			err = errors.Join(err, w.Apply(patch))
 		}
 	}()
 	for chunk := range slices.Chunk(pieces, flipChunk) {
 		patch := p.patch(chunk)
-		if err := m.Apply(patch); err != nil {
+		if err := w.Apply(patch); err != nil {
 			return 0, err
 		}
-		done += len(chunk)
+		on = append(on, patch)
 		for _, f := range patch.Flips() {
 			bits += uint64(f.N)
 		}

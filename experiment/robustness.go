@@ -215,8 +215,9 @@ func MeasureRobustness(ctx context.Context, r *Run, o RobustnessOptions) (*Robus
 	for i, run := range runs {
 		keys[i] = run.key()
 	}
+	w := r.Model.Workbench()
 	found, err := Each(ctx, r, keys, func(ctx context.Context, i int) (flipMeasure, error) {
-		return runs[i].measure(ctx, r, o.Lines)
+		return runs[i].measure(ctx, w, r.Seed, o.Lines)
 	})
 	if err != nil {
 		return nil, err
@@ -224,9 +225,9 @@ func MeasureRobustness(ctx context.Context, r *Run, o RobustnessOptions) (*Robus
 	return o.result(curves, found), nil
 }
 
-func (run flipRun) measure(ctx context.Context, r *Run, lines []string) (f flipMeasure, err error) {
+func (run flipRun) measure(ctx context.Context, w *engine.Workbench, seed uint64, lines []string) (f flipMeasure, err error) {
 	perplexity := func() error {
-		p, err := evaluate.Perplexity(ctx, r.Model, nil, lines)
+		p, err := evaluate.Perplexity(ctx, w.Model, nil, lines)
 		f.Perplexity = Number(p)
 		return err
 	}
@@ -235,7 +236,7 @@ func (run flipRun) measure(ctx context.Context, r *Run, lines []string) (f flipM
 		return f, err
 	}
 	p := run.curve.pool
-	f.Bits, err = p.flipped(r.Model, draw(drawing(r.Seed, run.key()), run.amount, p.pieces()), perplexity)
+	f.Bits, err = p.flipped(w, draw(drawing(seed, run.key()), run.amount, p.pieces()), perplexity)
 	return f, err
 }
 

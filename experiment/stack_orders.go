@@ -43,9 +43,9 @@ const (
 	orderProbes = 8  // that are asked, evenly spread over the sets
 )
 
-// ordering checks orders on a model.
+// ordering checks orders on a workbench.
 type ordering struct {
-	model   *engine.Model
+	model   *engine.Workbench
 	patches []*bankai.Patch
 	orders  [][]int
 	probes  probe.Set
@@ -56,7 +56,7 @@ func newOrdering(r *Run, patches []*bankai.Patch, sets []evaluate.Named) *orderi
 	for _, s := range sets {
 		all = append(all, s.Set...)
 	}
-	o := &ordering{model: r.Model, patches: patches, orders: orders(len(patches), r.Seed)}
+	o := &ordering{model: r.Model.Workbench(), patches: patches, orders: orders(len(patches), r.Seed)}
 	n := min(orderProbes, len(all))
 	for i := range n {
 		o.probes = append(o.probes, all[i*len(all)/n])
@@ -132,7 +132,7 @@ func (o *ordering) key(order []int) string {
 
 // overlay asks the model as it is, and with all patches as one overlay.
 func (o *ordering) overlay(ctx context.Context) (*orderBits, error) {
-	sum, err := xorOf(o.model, o.patches...)
+	sum, err := xorOf(o.model.Model, o.patches...)
 	if err != nil {
 		return nil, err
 	}

@@ -172,19 +172,19 @@ func TestOrderCheckSeesDifferences(t *testing.T) {
 
 // Whatever fails, the patches come off.
 func TestInPlaceTakesOff(t *testing.T) {
-	m := demoModel(t, 1)
+	w := demoModel(t, 1).Workbench()
 	probes := someProbes(t, "control_few", 2).Set
-	before := plainly(t, m, probes)
+	before := plainly(t, w.Model, probes)
 	good, bad := threePatches()[0].Patch, rowsPatch("x", "blk.0.ffn_up.weight", 5000).Patch
 	failed := errors.New("failed")
-	if err := inPlace(m, []*bankai.Patch{good}, []int{0}, func() error { return failed }); !errors.Is(err, failed) {
+	if err := inPlace(w, []*bankai.Patch{good}, []int{0}, func() error { return failed }); !errors.Is(err, failed) {
 		t.Errorf("work fails: %v", err)
 	}
-	err := inPlace(m, []*bankai.Patch{good, bad}, []int{0, 1}, func() error { t.Error("worked"); return nil })
+	err := inPlace(w, []*bankai.Patch{good, bad}, []int{0, 1}, func() error { t.Error("worked"); return nil })
 	if fault := new(bankai.RangeError); !errors.As(err, &fault) {
 		t.Errorf("a patch that does not fit: %v", err)
 	}
-	if got := plainly(t, m, probes); !reflect.DeepEqual(got, before) {
-		t.Error("the model is not what it was")
+	if got := plainly(t, w.Model, probes); !reflect.DeepEqual(got, before) {
+		t.Error("the workbench is not what it was")
 	}
 }

@@ -8,11 +8,12 @@ import (
 	"bankai/engine"
 )
 
-// Model is the one that patches are measured on.
-func (e *ModelEvaluator) Model() *engine.Model { return e.model }
+// Workbench is the one that patches are measured on. What is done there between calls
+// counts in Measure and Ascend.
+func (e *ModelEvaluator) Workbench() *engine.Workbench { return e.model }
 
-// Measure scores the model as it is, whatever was done to it in place: under an
-// adapter, say. The unpatched model that it is compared with is the one that the
+// Measure scores the workbench as it is, whatever was done in it: under an adapter,
+// say. The unpatched model that it is compared with is the one that the
 // evaluator met first, so call Baseline before changing anything.
 func (e *ModelEvaluator) Measure(ctx context.Context) (Score, error) {
 	e.mu.Lock()

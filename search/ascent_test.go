@@ -24,9 +24,9 @@ func climbable() search.EvaluatorOptions {
 }
 
 // adapter is one with random factors on parts of two layers.
-func adapter(t testing.TB, m *engine.Model) *engine.Adapter {
+func adapter(t testing.TB, w *engine.Workbench) *engine.Adapter {
 	t.Helper()
-	a, err := m.NewAdapter(1, []string{"blk.1.ffn_gate.weight", "blk.0.ffn_down.weight"})
+	a, err := w.NewAdapter(1, []string{"blk.1.ffn_gate.weight", "blk.0.ffn_down.weight"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func adapter(t testing.TB, m *engine.Model) *engine.Adapter {
 	return a
 }
 
-// gradient is that of the fitness by the factors of a, which the model has on.
+// gradient is that of the fitness by the factors of a, which the workbench has on.
 func gradient(t testing.TB, e *search.ModelEvaluator, a *engine.Adapter) (search.Score, []engine.Factors) {
 	t.Helper()
 	slopes := a.Zeros()
@@ -65,14 +65,15 @@ func measure(t testing.TB, e *search.ModelEvaluator) search.Score {
 	return s
 }
 
-// What is measured of the model as it is are the bits that Score gives for the patch
-// that was applied to it, and an ascent sees the same.
+// What is measured of the workbench as it is are the bits that Score gives for the patch
+// that was applied to it, and an ascent sees the same. Nobody else does: another
+// evaluator of the model measures the model.
 func TestMeasureIsScore(t *testing.T) {
 	m := tiny(t)
 	e := evaluator(t, m, climbable())
 	cur := bankai.New(m.Digest(), bankai.Meta{}, row(1, 2).Flips...)
 	want := withoutCost(score(t, e, cur, search.Move{})[0])
-	if err := m.Apply(cur); err != nil {
+	if err := e.Workbench().Apply(cur); err != nil {
 		t.Fatal(err)
 	}
 	got := measure(t, e)
@@ -82,6 +83,9 @@ func TestMeasureIsScore(t *testing.T) {
 	}
 	if !reflect.DeepEqual(withoutCost(got), want) || !reflect.DeepEqual(withoutCost(climbed), want) {
 		t.Errorf("measured %v, on the way up %v\nwant %v", got, climbed, want)
+	}
+	if other := measure(t, evaluator(t, m, climbable())); other.Fitness != 0 || got.Fitness == 0 {
+		t.Errorf("the fitness is %v beside the patch, %v under it", other.Fitness, got.Fitness)
 	}
 	if climbed.Cost != 3*got.Cost || got.Cost == 0 {
 		t.Errorf("a gradient costs %v, a pass %v", climbed.Cost, got.Cost)
@@ -101,8 +105,8 @@ func TestAscendIsTheDerivative(t *testing.T) {
 	if _, err := e.Baseline(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	a := adapter(t, m)
-	if err := m.Adapt(a); err != nil {
+	a := adapter(t, e.Workbench())
+	if err := e.Workbench().Adapt(a); err != nil {
 		t.Fatal(err)
 	}
 	at, slopes := gradient(t, e, a)

@@ -46,17 +46,17 @@ const (
 	TextMemory    = 512 << 20 // the bound of what is kept of the text, in bytes
 )
 
-// ModelEvaluator measures patches on a model. During a call the current patch is
-// in place and moves are overlays on it; afterwards the model is as it was. Calls
-// from several goroutines wait for one another, and nobody else may use the model
-// meanwhile.
+// ModelEvaluator measures patches on a workbench of its own, so that others may use
+// the model meanwhile. During a call the current patch is in place there and moves are
+// overlays on it; afterwards the workbench is as it was. Calls from several goroutines
+// wait for one another.
 //
 // The residual streams of all probes under the current patch are kept, so that a
 // move costs only what lies above the lowest tensor it changes; the score has
 // the same bits as one from the beginning. They are renewed, above the change,
 // when the current patch changes.
 type ModelEvaluator struct {
-	model     *engine.Model
+	model     *engine.Workbench
 	opts      EvaluatorOptions
 	questions []question // targets, then controls, then lines of the text
 	targets   int        // how many of them are targets
@@ -89,7 +89,7 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptio
 	if err := o.check(len(targets)); err != nil {
 		return nil, fmt.Errorf("search: %w", err)
 	}
-	e := &ModelEvaluator{model: m, opts: o, targets: len(targets), controls: len(controls)}
+	e := &ModelEvaluator{model: m.Workbench(), opts: o, targets: len(targets), controls: len(controls)}
 	tokens := 0
 	for i, p := range slices.Concat(targets, controls) {
 		t, err := p.Tokens(m.Tokenizer())
@@ -204,10 +204,12 @@ func (e *ModelEvaluator) Baseline(ctx context.Context) (Score, error) {
 	return e.scoreOf(*e.base, e.cost(e.all, 0)), nil
 }
 
-// Release frees what is kept between calls. Another call makes it anew.
+// Release frees what is kept between calls, and restores the workbench. Another call
+// makes it anew.
 func (e *ModelEvaluator) Release() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.model.Restore()
 	e.trunk, e.at, e.tried = nil, nil, bankai.Digest{}
 	for i := range e.questions {
 		e.questions[i].Reference = nil

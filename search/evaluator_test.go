@@ -83,7 +83,7 @@ func row(rows ...uint32) search.Move {
 // place, one probe at a time, and the fitness is the objective of them.
 func TestEvaluatorAgreesWithAPatchedModel(t *testing.T) {
 	for _, metric := range []probe.Metric{probe.AnswerLogprob, probe.AnswerMargin, probe.SeqLogprob, probe.TokenGap} {
-		m, plain := tiny(t), tiny(t)
+		m, plain := tiny(t), tiny(t).Workbench()
 		o := published(metric)
 		o.Screen = 0
 		cur := bankai.New(m.Digest(), bankai.Meta{}, row(1, 2).Flips...)

@@ -50,9 +50,9 @@ func (e *ModelEvaluator) addText() []string {
 	if e.opts.Divergence == 0 {
 		return nil
 	}
-	lines := HeldLines(e.model, e.opts.Text)
+	lines := HeldLines(e.model.Model, e.opts.Text)
 	for _, line := range lines {
-		for _, q := range continuations(e.model, line) {
+		for _, q := range continuations(e.model.Model, line) {
 			e.questions = append(e.questions, question{Question: q, text: true})
 			e.tokens += len(q.Answers[0])
 		}

@@ -42,8 +42,8 @@ func (e *ModelEvaluator) valued(answers [][]engine.Answer) []float64 {
 	return values
 }
 
-// on runs f with the model patched in place by cur, and the trunk moved there.
-// The model is as it was afterwards.
+// on runs f with the workbench patched by cur, and the trunk moved there. The
+// workbench is as it was afterwards.
 func (e *ModelEvaluator) on(ctx context.Context, cur *bankai.Patch, f func() error) (err error) {
 	if err := e.prepare(ctx); err != nil {
 		return err

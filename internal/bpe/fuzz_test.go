@@ -2,6 +2,7 @@ package bpe
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,7 @@ func FuzzEncode(f *testing.F) {
 			t.Skip("the oracle is cubic")
 		}
 		checkEncode(t, tok, c, text)
+		checkOrdinary(t, tok, c, text)
 	})
 }
 
@@ -43,6 +45,7 @@ func FuzzDecoder(f *testing.F) {
 // FuzzNew takes apart its input at zero bytes: merges, then further tokens.
 func FuzzNew(f *testing.F) {
 	f.Add([]byte("h e\x00l l"), []byte("he\x00ll"), byte(1), int32(-1))
+	f.Add([]byte("h e\x00he l"), []byte("he\x00hel"), byte(3), int32(-1)) // merges make control tokens
 	f.Add([]byte("a"), []byte("\xff"), byte(3), int32(7))
 	f.Add([]byte(" \x00  "), []byte("\x00 \x00<|im_end|>"), byte(4), int32(256))
 	f.Fuzz(func(t *testing.T, merges, tokens []byte, kind byte, eos int32) {
@@ -65,6 +68,12 @@ func FuzzNew(f *testing.F) {
 			}
 			return
 		}
-		tok.Decode(tok.Encode(string(merges) + string(tokens)))
+		text := string(merges) + string(tokens)
+		tok.Decode(tok.Encode(text))
+		for _, id := range tok.EncodeOrdinary(text) {
+			if tok.isSpecial(id) && !slices.Contains(tok.merges.bytes[:], id) {
+				t.Errorf("the special token %q comes out of %q", tok.Token(id), text)
+			}
+		}
 	})
 }

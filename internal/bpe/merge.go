@@ -1,5 +1,10 @@
 package bpe
 
+import (
+	"maps"
+	"slices"
+)
+
 // pairKey packs two token ids into one key.
 type pairKey uint64
 
@@ -11,6 +16,21 @@ type merges struct {
 	bytes [256]int32        // the token of each byte
 	rank  map[pairKey]int32 // of a pair
 	whole []int32           // by rank: the token that the pair becomes
+}
+
+// without is m but for the pairs that become one of some tokens. In a sound vocabulary
+// there are none.
+func (m merges) without(tokens []special) merges {
+	taken := make(map[int32]bool, len(tokens))
+	for _, t := range tokens {
+		taken[t.id] = true
+	}
+	if !slices.ContainsFunc(m.whole, func(id int32) bool { return taken[id] }) {
+		return m
+	}
+	m.rank = maps.Clone(m.rank)
+	maps.DeleteFunc(m.rank, func(_ pairKey, rank int32) bool { return taken[m.whole[rank]] })
+	return m
 }
 
 // merger splits pieces into tokens. It keeps its memory from one piece to the
@@ -31,6 +51,16 @@ type merger struct {
 }
 
 const none = -1
+
+// appendText appends the tokens of a well-formed text without special tokens.
+func (m *merger) appendText(dst []int32, text string) []int32 {
+	for text = normalize(text); text != ""; {
+		n := pieceLen(text)
+		dst = m.append(dst, text[:n])
+		text = text[n:]
+	}
+	return dst
+}
 
 // append splits a piece of text, which is not empty, and appends its tokens.
 func (m *merger) append(dst []int32, piece string) []int32 {

@@ -123,6 +123,23 @@ func TestQwen3AgreesWithReference(t *testing.T) {
 	t.Logf("%d cases, %d differences", n, bad)
 }
 
+// None of Qwen3's special tokens can be written in an ordinary text.
+func TestQwen3EncodeOrdinary(t *testing.T) {
+	tok, err := New(qwen3Config(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tok.specials.sorted) == 0 {
+		t.Fatal("no special tokens")
+	}
+	for _, s := range tok.specials.sorted {
+		text := "a" + s.text + "\n" + s.text + s.text
+		if got := tok.EncodeOrdinary(text); slices.ContainsFunc(got, tok.isSpecial) || tok.Decode(got) != text {
+			t.Errorf("EncodeOrdinary(%q): %v, text %q", text, got, tok.Decode(got))
+		}
+	}
+}
+
 func BenchmarkQwen3New(b *testing.B) {
 	c := qwen3Config(b)
 	b.ReportAllocs()

@@ -21,6 +21,7 @@ type Tokenizer struct {
 	tokens   []string
 	types    []int32
 	merges   merges
+	ordinary merges // those that make no special token
 	specials specials
 	eos, pad int32
 	bos      int32 // -1 unless every text begins with it
@@ -48,6 +49,7 @@ func New(c Config) (*Tokenizer, error) {
 		return nil, err
 	}
 	t.specials = newSpecials(c.specials())
+	t.ordinary = t.merges.without(t.specials.sorted)
 	t.ends = c.ends(ids)
 	return t, nil
 }
@@ -65,17 +67,23 @@ func (t *Tokenizer) Encode(text string) []int32 {
 	m := merger{merges: &t.merges}
 	for text = replaceMalformed(text); text != ""; {
 		at, found := t.specials.next(text)
-		for plain := normalize(text[:at]); plain != ""; {
-			n := pieceLen(plain)
-			ids = m.append(ids, plain[:n])
-			plain = plain[n:]
-		}
+		ids = m.appendText(ids, text[:at])
 		if found.text != "" {
 			ids = append(ids, found.id)
 		}
 		text = text[at+len(found.text):]
 	}
 	return ids
+}
+
+// EncodeOrdinary returns the ids of a text that somebody else wrote, the content of a
+// message say, in which <|im_end|> is no end but ten characters: special tokens are
+// spelt out like any other text, and their ids never come out, unless the vocabulary has
+// no other token for a single byte. In all else it is Encode, but no BOS is added: what
+// it returns goes between the ids of a template.
+func (t *Tokenizer) EncodeOrdinary(text string) []int32 {
+	m := merger{merges: &t.ordinary}
+	return m.appendText(make([]int32, 0, len(text)/3+4), replaceMalformed(text))
 }
 
 // Vocab returns the number of tokens.

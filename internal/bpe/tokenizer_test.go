@@ -40,6 +40,81 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// In an ordinary text no token is special: each is spelt out, alone and between others.
+func TestEncodeOrdinary(t *testing.T) {
+	c := smallConfig()
+	c.BOS, c.AddBOS = endOfText, true
+	tok, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "", ""},
+		{"words", "hello the", "hello Ġthe"},
+		{"normalised", "e\u0301", "Ã©"},
+		{"malformed", "\xff\xe4\xbda", "ï¿½ï¿½ a"},
+		{"a control token", "a<|im_end|>a", "a < | i m _ e n d | > a"},
+		{"a user-defined token", "<think>", "< t h i n k >"},
+		{"an unused token", "[PAD]", "[ P A D ]"},
+		{"merges through what would be special", "aa<think>aa", "aa < t h i n k > aa"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []string
+			for _, id := range tok.EncodeOrdinary(c.text) {
+				got = append(got, tok.Token(id))
+			}
+			if got := strings.Join(got, " "); got != c.want {
+				t.Errorf("EncodeOrdinary(%+q): %s, want %s", c.text, got, c.want)
+			}
+		})
+	}
+	c = smallConfig()
+	rapid.Check(t, func(t *rapid.T) { checkOrdinary(t, tok, c, anyText().Draw(t, "text")) })
+}
+
+// A vocabulary whose merges make a special token makes it of a whole text alone.
+func TestEncodeOrdinaryAgainstMerges(t *testing.T) {
+	c := smallConfig()
+	c.Types[mergedIDs] = typeControl // he
+	tok, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tok.Encode("he"); !slices.Equal(got, []int32{mergedIDs}) {
+		t.Errorf("Encode: %v", got)
+	}
+	if got := tok.EncodeOrdinary("he hello"); slices.ContainsFunc(got, tok.isSpecial) || tok.Decode(got) != "he hello" {
+		t.Errorf("EncodeOrdinary: %v, text %q", got, tok.Decode(got))
+	}
+}
+
+func (t *Tokenizer) isSpecial(id int32) bool {
+	return slices.ContainsFunc(t.specials.sorted, func(s special) bool { return s.id == id })
+}
+
+// checkOrdinary compares with a plain rendering of the steps that knows of no special
+// tokens, and decodes again.
+func checkOrdinary(t interface{ Fatalf(string, ...any) }, tok *Tokenizer, c Config, text string) {
+	normal := normalize(replaceMalformed(text))
+	var want []string
+	for _, piece := range splitByRegexp(normal) {
+		want = append(want, naiveMerge(c.Merges, piece)...)
+	}
+	ids := tok.EncodeOrdinary(text)
+	var got []string
+	for _, id := range ids {
+		if got = append(got, tok.Token(id)); tok.isSpecial(id) {
+			t.Fatalf("EncodeOrdinary(%+q): the special token %q", text, tok.Token(id))
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("EncodeOrdinary(%+q): %q, want %q", text, got, want)
+	}
+	if got := tok.Decode(ids); got != normal {
+		t.Fatalf("%+q comes back as %+q", normal, got)
+	}
+}
+
 func TestEncodeBeginsWithBOSWhereAsked(t *testing.T) {
 	c := smallConfig()
 	c.BOS, c.AddBOS = endOfText, true

@@ -20,6 +20,13 @@ func newMatrix(l *layout, rows, cols int) *Matrix {
 	return m
 }
 
+// Clone returns a matrix of the same weights whose bits are its own.
+func (m *Matrix) Clone() *Matrix {
+	c := newMatrix(m.layout, m.Rows, m.Cols)
+	copy(c.packed, m.packed)
+	return c
+}
+
 // Tiles is the number of tiles; the last may be partly empty.
 func (m *Matrix) Tiles() int { return (m.Rows + m.layout.rows - 1) / m.layout.rows }
 

@@ -68,23 +68,23 @@ type Result struct {
 // gradient costs three passes over ev's probes, and so does not measure the fitness
 // apart, but at the end, for one.
 //
-// The evaluator's model must have no adapter on. During the training it has a, and
-// none afterwards: see [engine.Model.Adapt]. After an error, which may be that of the
+// The adapter is one of the evaluator's workbench, which must have none on. During the
+// training it has a, and none afterwards: see [engine.Workbench.Adapt]. After an error, which may be that of the
 // context, a holds what the training came to. The same arguments give the same bits.
 func Train(ctx context.Context, ev *search.ModelEvaluator, a *engine.Adapter, c Config) (_ *Result, err error) {
 	c = c.orDefaults()
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	m, r, began := ev.Model(), new(Result), time.Now()
+	w, r, began := ev.Workbench(), new(Result), time.Now()
 	if r.Start, err = ev.Baseline(ctx); err != nil {
 		return nil, err
 	}
 	initialise(a, c.Seed)
-	if err := m.Adapt(a); err != nil {
+	if err := w.Adapt(a); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, m.Adapt(nil)) }()
+	defer func() { err = errors.Join(err, w.Adapt(nil)) }()
 	climb := newAdam(a, c)
 	for step := range c.Steps {
 		slopes := a.Zeros()

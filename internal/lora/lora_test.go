@@ -60,15 +60,16 @@ func evaluator(t testing.TB, m *engine.Model, targets, controls int) *search.Mod
 }
 
 // mlps is a new adapter of rank 1 on every gate, up and down.
-func mlps(t testing.TB, m *engine.Model) *engine.Adapter {
+func mlps(t testing.TB, e *search.ModelEvaluator) *engine.Adapter {
 	t.Helper()
 	var names []string
-	for i := range m.Config().Layers {
+	w := e.Workbench()
+	for i := range w.Config().Layers {
 		for _, p := range []string{"gate", "up", "down"} {
 			names = append(names, fmt.Sprintf("blk.%d.ffn_%s.weight", i, p))
 		}
 	}
-	a, err := m.NewAdapter(1, names)
+	a, err := w.NewAdapter(1, names)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,8 @@ func factors(a *engine.Adapter) (all []float32) {
 // model is afterwards what it was.
 func TestTrain(t *testing.T) {
 	m := load(t, demo.Model(), engine.Options{})
-	e, a, ctx := evaluator(t, m, 8, 3), mlps(t, m), context.Background()
+	e := evaluator(t, m, 8, 3)
+	a, ctx := mlps(t, e), context.Background()
 	var seen []lora.Point
 	r, err := lora.Train(ctx, e, a, lora.Config{Steps: 8, Progress: func(p lora.Point) { seen = append(seen, p) }})
 	if err != nil {
@@ -104,7 +106,7 @@ func TestTrain(t *testing.T) {
 		t.Errorf("8 gradients of %v and a pass of %v are said to cost %v", first.Cost, r.Final.Cost, r.Cost)
 	}
 	measure := func(a *engine.Adapter) search.Score {
-		if err := m.Adapt(a); err != nil {
+		if err := e.Workbench().Adapt(a); err != nil {
 			t.Fatal(err)
 		}
 		s, err := e.Measure(ctx)
@@ -126,8 +128,9 @@ func TestTrain(t *testing.T) {
 func TestTrainRepeats(t *testing.T) {
 	train := func(seed uint64, threads int, kernel string) ([]float32, *lora.Result) {
 		m := load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{Threads: threads, Kernel: kernel})
-		a := mlps(t, m)
-		r, err := lora.Train(context.Background(), evaluator(t, m, 2, 1), a, lora.Config{Steps: 2, Seed: seed})
+		e := evaluator(t, m, 2, 1)
+		a := mlps(t, e)
+		r, err := lora.Train(context.Background(), e, a, lora.Config{Steps: 2, Seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +152,8 @@ func TestTrainRepeats(t *testing.T) {
 
 func TestTrainRefuses(t *testing.T) {
 	m := load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{})
-	e, a := evaluator(t, m, 2, 1), mlps(t, m)
+	e := evaluator(t, m, 2, 1)
+	a := mlps(t, e)
 	for what, c := range map[string]lora.Config{
 		"no steps":      {},
 		"negative rate": {Steps: 1, Rate: -1},
@@ -167,7 +171,8 @@ func TestTrainRefuses(t *testing.T) {
 // went astray.
 func TestTrainStops(t *testing.T) {
 	m := load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{})
-	e, a := evaluator(t, m, 2, 1), mlps(t, m)
+	e := evaluator(t, m, 2, 1)
+	a := mlps(t, e)
 	base, err := e.Baseline(context.Background())
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package demo_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,33 @@ func TestModel(t *testing.T) {
 	const fingerprint = "afdfdcf94ee7a7d99386f20f995257f5ec31c53d29e56360edcd4569ac6cd739"
 	if got := f.Arithmetic().Fingerprint().String(); got != fingerprint {
 		t.Errorf("the fingerprint of its arithmetic is %s, want %s", got, fingerprint)
+	}
+}
+
+// What somebody else wrote cannot end a turn or a text: none of the model's control
+// tokens comes out of an ordinary text.
+func TestControlTokensCannotBeWritten(t *testing.T) {
+	f, err := weights.FromBytes("demo", demo.Model())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	tok, seen := f.BPE(), 0
+	for id := range int32(tok.Vocab()) {
+		name := tok.Token(id)
+		if !strings.HasPrefix(name, "<|") {
+			continue
+		}
+		seen++
+		if got := tok.Encode(name); !slices.Equal(got, []int32{id}) {
+			t.Errorf("%s is %v, want %d alone", name, got, id)
+		}
+		if got := tok.EncodeOrdinary(name); slices.Contains(got, id) || tok.Decode(got) != name {
+			t.Errorf("an ordinary %s is %v, text %q", name, got, tok.Decode(got))
+		}
+	}
+	if seen < 2 {
+		t.Errorf("%d control tokens: where are the ends of a turn and of a text?", seen)
 	}
 }
 
