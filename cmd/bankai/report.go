@@ -19,7 +19,7 @@ import (
 // reportDoc is the result of `report`.
 type reportDoc struct {
 	Page    string   `json:"page"`
-	Results []string `json:"results"` // the experiments, in order
+	Results []string `json:"results"`  // the experiments, in order
 	LeftOut []string `json:"left_out"` // files of folders that hold no whole result
 	Bytes   int64    `json:"bytes"`
 }
