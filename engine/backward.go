@@ -1,42 +1,22 @@
 package engine
 
-import (
-	"context"
+import "context"
 
-	"bankai/internal/kernel"
-)
-
-// backMemory is what a backward pass computes on: [tokens, width] unless said.
+// backMemory is what going back through any block computes on: [tokens, width] unless
+// said.
 type backMemory struct {
-	x, dIn    []float32 // a normalised input of projections and ∂F/∂ it, Hidden
-	part      []float32 // a projection's part of dIn
-	y         []float32 // what a sublayer added to the stream, Hidden
-	q, dq     []float32 // queries as they enter the scores, Heads·HeadDim
-	out, dOut []float32 // the attention's output
-	k, dk     []float32 // keys as they enter the scores: [KVHeads, tokens, HeadDim]
-	v, dv     []float32
-	dqRow     []float32 // ∂F/∂ the projections' outputs, [tokens, rows]
-	dkRow     []float32
-	dvRow     []float32
-	h, dh     []float32 // hidden units, FFN
-	dGate     []float32
-	dUp       []float32
-	negSin    []float32   // for turning back: [positions, HeadDim/2]
-	effect    []float32   // see AddEffects
-	rows      [][]float32 // per worker
+	x, dIn []float32   // a normalised input of projections and ∂F/∂ it, Hidden
+	part   []float32   // a projection's part of dIn
+	y      []float32   // what a sublayer added to the stream, Hidden
+	effect []float32   // see AddEffects
+	rows   [][]float32 // per worker
 }
 
 func (m *backMemory) reset(model *Model, n int) {
 	c := model.config
-	size := func(width int, all ...*[]float32) {
-		for _, s := range all {
-			*s = resize(*s, n*width)
-		}
+	for _, s := range []*[]float32{&m.x, &m.dIn, &m.part, &m.y} {
+		*s = resize(*s, n*c.Hidden)
 	}
-	size(c.Hidden, &m.x, &m.dIn, &m.part, &m.y)
-	size(c.Heads*c.HeadDim, &m.q, &m.dq, &m.out, &m.dOut, &m.dqRow)
-	size(c.KVHeads*c.HeadDim, &m.k, &m.dk, &m.v, &m.dv, &m.dkRow, &m.dvRow)
-	size(c.FFN, &m.h, &m.dh, &m.dGate, &m.dUp)
 	if m.rows == nil {
 		m.rows = make([][]float32, model.workers)
 	}
@@ -60,86 +40,14 @@ func (g *gradient) head(tokens []int) {
 // cut that counts.
 func (g *gradient) back(ctx context.Context, p *pass) error {
 	g.settle()
-	g.setNegSin(p.sin)
 	for c := g.tape.segment.to - 1; c >= max(g.tape.segment.from, g.lowest); c-- {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var err error
-		if layer, mlp := c.layer(); mlp {
-			err = g.mlp(layer)
-		} else {
-			err = g.attention(p, layer)
-		}
-		if err != nil {
+		if err := g.m.above(c).back(g, p); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// projection is a product with a matrix of layer i.
-func projection(i int, name string, x, y, dy []float32) Projection {
-	return Projection{Tensor: layerTensor(i, name), X: x, Y: y, DY: dy}
-}
-
-// mlp derives by what the MLP of layer i computes, and adds its part to dx.
-func (g *gradient) mlp(i int) error {
-	m, l, t := g.m, &g.m.layers[i], g.tape.layer(i)
-	width, below := m.config.FFN, beforeMLP(i)
-	g.added(below)
-	g.input(below, l.ffnNorm)
-	g.matMulT(g.dh, l.down, g.dx, len(g.questions))
-	g.b.each(len(g.questions), func(_, r int) {
-		gate, up := head(t.gate, r, width), head(t.up, r, width)
-		m.kernel.SwiGLU(head(g.h, r, width), gate, up)
-		m.kernel.SwiGLUGrad(head(g.dGate, r, width), head(g.dUp, r, width), head(g.dh, r, width), gate, up)
-	})
-	err := g.visit(&Slopes{
-		g: g, Layer: i, Last: g.last, Questions: g.questions, Hidden: g.h, DHidden: g.dh,
-		Projections: []Projection{
-			projection(i, "ffn_gate", g.x, t.gate, g.dGate),
-			projection(i, "ffn_up", g.x, t.up, g.dUp),
-			projection(i, "ffn_down", g.h, g.y, g.dx),
-		},
-	})
-	if err != nil {
-		return err
-	}
-	g.through(below, l.ffnNorm, []*kernel.Matrix{l.gate, l.up}, [][]float32{g.dGate, g.dUp})
-	return nil
-}
-
-// attention derives by what the attention of layer i computes, and adds its part
-// to dx.
-func (g *gradient) attention(p *pass, i int) error {
-	l, t, below := &g.m.layers[i], g.tape.layer(i), beforeAttention(i)
-	g.added(below)
-	g.input(below, l.attnNorm)
-	g.matMulT(g.dOut, l.o, g.dx, len(g.questions))
-	g.b.each(len(g.questions), func(_, r int) { g.turn(p, l, t, r) })
-	clear(g.dk)
-	clear(g.dv)
-	kvHeads := g.m.config.KVHeads
-	g.b.team.run(len(g.trees)*kvHeads, 1, func(worker, lo, hi int) {
-		for j := lo; j < hi; j++ {
-			g.attend(worker, g.trees[j/kvHeads], j%kvHeads)
-		}
-	})
-	g.b.each(len(g.questions), func(worker, r int) { g.turnBack(worker, p, l, t, r) })
-	err := g.visit(&Slopes{
-		g: g, Layer: i, Last: g.last, Questions: g.questions,
-		Projections: []Projection{
-			projection(i, "attn_q", g.x, t.q, g.dqRow),
-			projection(i, "attn_k", g.x, t.k, g.dkRow),
-			projection(i, "attn_v", g.x, t.v, g.dvRow),
-			projection(i, "attn_output", g.out, g.y, g.dx),
-		},
-	})
-	if err != nil {
-		return err
-	}
-	g.through(below, l.attnNorm, []*kernel.Matrix{l.q, l.k, l.v}, [][]float32{g.dqRow, g.dkRow, g.dvRow})
 	return nil
 }
 
@@ -165,17 +73,17 @@ func (g *gradient) input(below Cut, norm []float32) {
 
 // through carries ∂F/∂y of projections y = W·norm(stream) to dx, which nobody asks
 // for below the lowest cut.
-func (g *gradient) through(below Cut, norm []float32, ws []*kernel.Matrix, dys [][]float32) {
+func (g *gradient) through(below Cut, norm []float32, ws []projection, dys [][]float32) {
 	if below == g.lowest {
 		return
 	}
 	n, width := len(g.questions), g.m.config.Hidden
 	for i, w := range ws {
 		if i == 0 {
-			g.matMulT(g.dIn, w, dys[i], n)
+			g.matMulT(g.dIn, w.Matrix, dys[i], n)
 			continue
 		}
-		g.matMulT(g.part, w, dys[i], n)
+		g.matMulT(g.part, w.Matrix, dys[i], n)
 		g.b.each(n, func(_, r int) { g.m.kernel.Add(head(g.dIn, r, width), head(g.part, r, width)) })
 	}
 	stream := g.tape.stream(below)

@@ -111,7 +111,7 @@ func (t *Trunk) segments(lowest Cut) []segment {
 		if i >= 0 {
 			s.from = t.cuts[i]
 		}
-		if s.from <= beforeAttention(len(t.model.layers)-1) {
+		if s.from <= t.model.mixing {
 			all, to = append(all, s), s.from
 		}
 	}
@@ -137,6 +137,8 @@ type gradient struct {
 	trees     []tree
 	dx        []float32 // its part of slopes
 	backMemory
+	attentionBack
+	mlpBack
 	outer outer
 }
 
@@ -160,9 +162,9 @@ func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting
 		g.trees = append(g.trees, all[i].rows())
 	}
 	g.dx = g.slopes[row*width : (row+tokens)*width]
-	j := job{from: s.from, keep: g.tape.begin(g.m, s, tokens), grad: g}
+	j := job{sink: sink{keep: g.tape.begin(g.m, s, tokens), grad: g}}
 	if s.from > 0 {
-		j.stream = t.streams[s.from][row*width:]
+		j.source = source{s.from, t.streams[s.from][row*width:]}
 	}
 	out := g.answers[first : first+len(all)]
 	if s.to < g.m.lastCut() {

@@ -52,7 +52,7 @@ func (m *Model) ScoreTokens(ctx context.Context, qs []Question) ([][]Answer, err
 			return nil, fmt.Errorf("question %d: the tokens of %d answers: there must be one", i, len(q.Answers))
 		}
 	}
-	return m.scoreAll(ctx, job{byToken: true}, qs)
+	return m.scoreAll(ctx, job{scoring: scoring{byToken: true}}, qs)
 }
 
 func (m *Model) scoreAll(ctx context.Context, j job, qs []Question) ([][]Answer, error) {
@@ -169,8 +169,7 @@ func (b *Batch) score(ctx context.Context, j job, qs []asked) ([][]Answer, error
 
 // spans lays out a question: the prompt, then all answers as branches of it.
 func (b *Batch) spans(q asked, c *cache) []span {
-	prompt := &Seq{batch: b, cache: c, overlay: q.Overlay}
-	prompt.extend(len(q.Prompt))
+	prompt := b.newSeq(c, q.Overlay)
 	t := q.rows()
 	all := []span{{seq: prompt, tokens: q.Prompt, want: len(q.Prompt) - 1, row: t.prompt.lo}}
 	for i, a := range q.Answers {

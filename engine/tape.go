@@ -8,12 +8,12 @@ type segment struct{ from, to Cut }
 // projections, of which those that end in the stream are differences of it.
 type tape struct {
 	segment segment
-	streams [][]float32 // at the cuts from segment.from on, both ends included: [tokens, Hidden]
-	layers  []tapeLayer // from that of segment.from on
+	streams [][]float32               // at the cuts from segment.from on, both ends included: [tokens, Hidden]
+	outputs [][tapedOutputs][]float32 // of projections of the block above each cut, as they come out of their matrices: [tokens, rows]
 }
 
-// tapeLayer holds projections as they come out of their matrices: [tokens, rows].
-type tapeLayer struct{ q, k, v, gate, up []float32 }
+// tapedOutputs is the most outputs that a block keeps.
+const tapedOutputs = 3
 
 // begin makes room for n tokens, and returns where a pass leaves their streams.
 func (t *tape) begin(m *Model, s segment, n int) map[Cut][]float32 {
@@ -23,13 +23,10 @@ func (t *tape) begin(m *Model, s segment, n int) map[Cut][]float32 {
 	for c := s.from; c <= s.to; c++ {
 		i := int(c - s.from)
 		if i == len(t.streams) {
-			t.streams = append(t.streams, nil)
+			t.streams, t.outputs = append(t.streams, nil), append(t.outputs, [tapedOutputs][]float32{})
 		}
 		t.streams[i] = resize(t.streams[i], n*m.config.Hidden)
 		keep[c] = t.streams[i]
-	}
-	for len(t.layers) <= len(t.streams)/2 {
-		t.layers = append(t.layers, tapeLayer{})
 	}
 	return keep
 }
@@ -37,38 +34,23 @@ func (t *tape) begin(m *Model, s segment, n int) map[Cut][]float32 {
 // stream is the residual stream at a cut.
 func (t *tape) stream(c Cut) []float32 { return t.streams[c-t.segment.from] }
 
-func (t *tape) layer(i int) *tapeLayer {
-	first, _ := t.segment.from.layer()
-	return &t.layers[i-first]
-}
+// room is where output i of the block above a cut is kept.
+func (t *tape) room(c Cut, i int) *[]float32 { return &t.outputs[c-t.segment.from][i] }
 
-// units is room for the so many outputs of gate and up of a layer.
-func (t *tape) units(i, n int) (gate, up []float32) {
-	l := t.layer(i)
-	l.gate, l.up = resize(l.gate, n), resize(l.up, n)
-	return l.gate, l.up
-}
+// output is what was kept there.
+func (t *tape) output(c Cut, i int) []float32 { return *t.room(c, i) }
 
-func (t *tape) keepKV(i int, b *Batch) {
-	l := t.layer(i)
-	l.k, l.v = append(l.k[:0], b.k...), append(l.v[:0], b.v...)
-}
-
-func (t *tape) keepQ(i int, b *Batch) {
-	l := t.layer(i)
-	l.q = append(l.q[:0], b.q...)
+// keep copies an output.
+func (t *tape) keep(c Cut, i int, y []float32) {
+	to := t.room(c, i)
+	*to = append((*to)[:0], y...)
 }
 
 // tokenBytes is the size of a segment's tape for one token.
 func (s segment) tokenBytes(m *Model) int {
-	c, floats := m.config, 0
-	for cut := max(s.from, 1); cut < s.to; cut++ {
-		floats += c.Hidden
-		if _, mlp := cut.layer(); mlp {
-			floats += 2 * c.FFN
-		} else {
-			floats += (c.Heads + 2*c.KVHeads) * c.HeadDim
-		}
+	floats := m.config.Hidden // at the upper end
+	for c := max(s.from, 1); c < s.to; c++ {
+		floats += m.config.Hidden + m.above(c).taped()
 	}
-	return 4 * (floats + c.Hidden)
+	return 4 * floats
 }
