@@ -20,6 +20,9 @@ type attention struct {
 // attention adds the one of a layer to the model.
 func (w *wiring) attention(layer int) {
 	const part = weights.Attention
+	if w.kvLayers == 0 {
+		w.kvState = w.state(newKeyValues)
+	}
 	w.add(&attention{
 		sublayer: w.sublayer(part, layer), kvLayer: w.kvLayers,
 		qNorm: w.vector(part, layer, "q_norm"), kNorm: w.vector(part, layer, "k_norm"),

@@ -100,6 +100,16 @@ type keyValues struct {
 	own    int // the first block that is not shared with the sequence that this one parted from
 }
 
+func newKeyValues(b *Batch, once bool) state {
+	if once {
+		return &keyValues{cache: &b.once}
+	}
+	return &keyValues{cache: &b.cache}
+}
+
+// kv are the keys and values of a sequence.
+func (s *Seq) kv() *keyValues { return s.states[s.batch.model.kvState].(*keyValues) }
+
 // branch shares the full blocks of s, also those that are not processed yet. A pass
 // that holds the tokens of the last, partly filled block writes its keys and values to
 // the branch too.

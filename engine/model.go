@@ -73,7 +73,12 @@ type Model struct {
 	blocks          []block        // from the lowest: blocks[c-1] is above cut c
 	cuts            map[string]Cut // below each tensor
 	mixing          Cut            // below the last block that mixes tokens
-	kvLayers        int            // blocks with keys and values
+
+	// What sequences carry from token to token: the state of no tokens, for every kind of
+	// block that has one. once: the sequence lives for one pass.
+	states   []func(b *Batch, once bool) state
+	kvState  int // the number of the keys and values among them
+	kvLayers int // blocks that have keys and values
 }
 
 // Open loads a model file; see [weights.Open] for what it refuses.

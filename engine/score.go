@@ -168,8 +168,8 @@ func (b *Batch) score(ctx context.Context, j job, qs []asked) ([][]Answer, error
 }
 
 // spans lays out a question: the prompt, then all answers as branches of it.
-func (b *Batch) spans(q asked, c *cache) []span {
-	prompt := b.newSeq(c, q.Overlay)
+func (b *Batch) spans(q asked, once bool) []span {
+	prompt := b.newSeq(q.Overlay, once)
 	t := q.rows()
 	all := []span{{seq: prompt, tokens: q.Prompt, want: len(q.Prompt) - 1, row: t.prompt.lo}}
 	for i, a := range q.Answers {
@@ -191,14 +191,11 @@ func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, tokens int, ou
 			s.seq.Release()
 		}
 	}()
-	c := &b.once
-	if tokens > b.max { // more than a pass
-		c = &b.cache
-	}
+	once := tokens <= b.max // a pass holds all
 	scores := judgement{job: j, m: b.model, qs: qs}
 	for i, q := range qs {
 		scores.expect(q)
-		for k, s := range b.spans(q, c) {
+		for k, s := range b.spans(q, once) {
 			if s.seq != nil {
 				s.tag = len(scores.of)
 				spans, scores.of = append(spans, s), append(scores.of, continuation{i, k - 1})

@@ -18,30 +18,26 @@ type state interface {
 	random(b *Batch, p *pass)
 }
 
-// The states of a sequence.
-const (
-	attentionState = iota
-	states
-)
-
 // Seq is one sequence of tokens: its patch, and what its tokens leave to those to come,
 // such as keys and values. It belongs to the Batch that made it.
 type Seq struct {
 	batch   *Batch
 	overlay *Overlay
-	states  [states]state
+	states  []state // as in Model.states
 	n       int
 }
 
 // NewSeq starts an empty sequence under an overlay; nil is the model as it is.
-func (b *Batch) NewSeq(o *Overlay) *Seq { return b.newSeq(&b.cache, o) }
+func (b *Batch) NewSeq(o *Overlay) *Seq { return b.newSeq(o, false) }
 
-func (b *Batch) newSeq(c *cache, o *Overlay) *Seq {
-	return &Seq{batch: b, overlay: o, states: [states]state{attentionState: &keyValues{cache: c}}}
+// newSeq starts one that lives for one pass only, if once is true.
+func (b *Batch) newSeq(o *Overlay, once bool) *Seq {
+	s := &Seq{batch: b, overlay: o}
+	for _, start := range b.model.states {
+		s.states = append(s.states, start(b, once))
+	}
+	return s
 }
-
-// kv is the state of the attention blocks.
-func (s *Seq) kv() *keyValues { return s.states[attentionState].(*keyValues) }
 
 // Len is the number of tokens processed so far.
 func (s *Seq) Len() int { return s.n }
@@ -49,8 +45,8 @@ func (s *Seq) Len() int { return s.n }
 // Fork returns a copy of s that shares the cache of its tokens.
 func (s *Seq) Fork() *Seq {
 	f := &Seq{batch: s.batch, overlay: s.overlay, n: s.n}
-	for i, st := range s.states {
-		f.states[i] = st.fork(s.n)
+	for _, st := range s.states {
+		f.states = append(f.states, st.fork(s.n))
 	}
 	return f
 }
@@ -59,8 +55,8 @@ func (s *Seq) Fork() *Seq {
 // processed yet.
 func (s *Seq) branch(n int) *Seq {
 	f := &Seq{batch: s.batch, overlay: s.overlay, n: n}
-	for i, st := range s.states {
-		f.states[i] = st.branch(n)
+	for _, st := range s.states {
+		f.states = append(f.states, st.branch(n))
 	}
 	return f
 }

@@ -10,20 +10,25 @@ import (
 // its blocks, from the lowest.
 var architectures = map[string]func(w *wiring){"qwen3": qwen3}
 
-// wire lays out the forward pass: it finds the tensors of every block in the table of
-// the model's architecture.
+// wire lays out the forward pass of the model's architecture.
 func (m *Model) wire() error {
 	build, ok := architectures[m.config.Architecture]
 	if !ok {
 		return fmt.Errorf("the engine does not run architecture %q", m.config.Architecture)
 	}
+	return m.lay(build)
+}
+
+// lay lays out blocks between the embedding and the head. It finds the tensors in the
+// table of the model's architecture.
+func (m *Model) lay(build func(w *wiring)) error {
 	w := wiring{Model: m}
 	m.embedding = w.matrix(weights.Embedding, 0, "embedding").Matrix
 	m.head, m.outputNorm = m.embedding, w.vector(weights.Head, 0, "norm")
 	if !m.config.Tied {
 		m.head = w.matrix(weights.Head, 0, "head").Matrix
 	}
-	m.blocks, m.cuts, m.kvLayers = nil, map[string]Cut{}, 0
+	m.blocks, m.cuts, m.states, m.kvLayers = nil, map[string]Cut{}, nil, 0
 	build(&w)
 	for _, s := range m.config.Tensors() {
 		if s.Part == weights.Head {
@@ -49,6 +54,13 @@ func (w *wiring) add(b block) {
 	if b.mixes() {
 		w.mixing = at
 	}
+}
+
+// state has every sequence carry one more state, which begins as start says, and
+// returns its number.
+func (w *wiring) state(start func(b *Batch, once bool) state) int {
+	w.states = append(w.states, start)
+	return len(w.states) - 1
 }
 
 // sublayer is that of the next block.
