@@ -15,9 +15,9 @@ import (
 
 // projections are the names of all 1-bit tensors of the layers.
 func projections(m *Model) (all []string) {
-	for i := range m.layers {
-		for _, name := range []string{"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"} {
-			all = append(all, layerTensor(i, name))
+	for _, b := range m.blocks {
+		for _, p := range b.projections() {
+			all = append(all, p.tensor)
 		}
 	}
 	return all

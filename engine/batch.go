@@ -16,17 +16,14 @@ type Batch struct {
 	team  *team // while a step runs
 
 	// One pass: n tokens, [n, width] each.
-	x       []float32 // residual stream, Hidden
-	q, k, v []float32 // projections of a layer, and the attention's output in q
-	gate    []float32 // FFN
-	up      []float32 // FFN
-	y       []float32 // Hidden: a projection's output on its way to x
-	acts    kernel.Acts
-	floats  []float32        // what acts was set to, if the model has an adapter
-	rows    [][]float32      // per worker: Hidden or FFN, for a row on its way to acts
-	scores  [][]float32      // per worker: attention scores of the heads that share keys, and their sums
-	queries []kernel.Queries // per worker: those heads' queries as int8
-	logits  []float32
+	x      []float32 // residual stream, Hidden
+	y      []float32 // Hidden: a projection's output on its way to x
+	acts   kernel.Acts
+	floats []float32   // what acts was set to, if the model has an adapter
+	rows   [][]float32 // per worker: for a row on its way to acts
+	logits []float32
+	attentionMemory
+	mlpMemory
 
 	// What overlays change in a product, computed apart.
 	fixes []correction
@@ -50,12 +47,14 @@ func (m *Model) NewBatch(maxTokens int) *Batch {
 	}
 	return &Batch{
 		model: m, max: maxTokens,
-		cache:   newCache(m, false),
-		once:    newCache(m, true),
-		rows:    make([][]float32, m.workers),
-		scores:  make([][]float32, m.workers),
-		queries: make([]kernel.Queries, m.workers),
-		parts:   make([]kernel.Part, m.workers),
+		cache: newCache(m, false),
+		once:  newCache(m, true),
+		rows:  make([][]float32, m.workers),
+		parts: make([]kernel.Part, m.workers),
+		attentionMemory: attentionMemory{
+			scores:  make([][]float32, m.workers),
+			queries: make([]kernel.Queries, m.workers),
+		},
 	}
 }
 
@@ -77,7 +76,7 @@ func (b *Batch) Each(ctx context.Context, in []Input, f func(i, pos int, logits 
 			f(r.tag, r.index, logits[n*vocab:(n+1)*vocab])
 		}
 	}
-	return b.feed(ctx, job{emit: emit}, spansOf(in))
+	return b.feed(ctx, job{sink: sink{emit: emit}}, spansOf(in))
 }
 
 // spansOf lays out inputs. The tag of a span is the input's index.
@@ -88,6 +87,27 @@ func spansOf(in []Input) []span {
 	}
 	return spans
 }
+
+// tokenGrain is the number of tokens a worker takes at a time.
+const tokenGrain = 8
+
+// each calls f for every row of a pass, in parallel.
+func (b *Batch) each(n int, f func(worker, t int)) {
+	b.team.run(n, tokenGrain, func(worker, lo, hi int) {
+		for t := lo; t < hi; t++ {
+			f(worker, t)
+		}
+	})
+}
+
+// row is a worker's memory for a row on its way to acts.
+func (b *Batch) row(worker, width int) []float32 {
+	b.rows[worker] = resize(b.rows[worker], width)
+	return b.rows[worker]
+}
+
+// head is the i-th slice of d floats.
+func head(x []float32, i, d int) []float32 { return x[i*d : (i+1)*d] }
 
 // logitGrain is how many logits a worker takes at a time, unless a row has more.
 const logitGrain = 4096

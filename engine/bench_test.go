@@ -116,6 +116,7 @@ func BenchmarkAttention(b *testing.B) {
 			s := batch.NewSeq(nil)
 			s.FillRandom(n)
 			p := batch.newPass(job{}, []span{{seq: s, tokens: []int32{1}}}, 1)
+			batch.attentionMemory.resize(m.blocks[0].(*attention), 1)
 			batch.team = m.workers.start()
 			defer batch.team.stop()
 			for b.Loop() {
@@ -123,7 +124,7 @@ func BenchmarkAttention(b *testing.B) {
 					for i := range batch.q {
 						batch.q[i] = float32(i%7) / 16
 					}
-					batch.attend(p, layer)
+					m.blocks[2*layer].(*attention).attend(batch, p)
 				}
 			}
 			b.ReportMetric(float64(batch.Memory().Used)/float64(n), "bytes/token")

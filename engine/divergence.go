@@ -19,13 +19,13 @@ type Reference struct {
 // each, under their overlays. What it says of one does not depend on the others,
 // nor on references that the questions have already.
 func (m *Model) References(ctx context.Context, qs []Question) ([]*Reference, error) {
-	_, refs, err := m.record(ctx, qs, job{record: true})
+	_, refs, err := m.record(ctx, qs, job{scoring: scoring{record: true}})
 	return refs, err
 }
 
 // ScoreReferences is ScoreTokens and References by one pass.
 func (m *Model) ScoreReferences(ctx context.Context, qs []Question) ([][]Answer, []*Reference, error) {
-	return m.record(ctx, qs, job{record: true, byToken: true})
+	return m.record(ctx, qs, job{scoring: scoring{record: true, byToken: true}})
 }
 
 func (m *Model) record(ctx context.Context, qs []Question, j job) ([][]Answer, []*Reference, error) {

@@ -111,7 +111,7 @@ func (t *Trunk) segments(lowest Cut) []segment {
 		if i >= 0 {
 			s.from = t.cuts[i]
 		}
-		if s.from <= beforeAttention(len(t.model.layers)-1) {
+		if s.from <= t.model.mixing {
 			all, to = append(all, s), s.from
 		}
 	}
@@ -137,6 +137,8 @@ type gradient struct {
 	trees     []tree
 	dx        []float32 // its part of slopes
 	backMemory
+	attentionBack
+	mlpBack
 	outer outer
 }
 
@@ -160,9 +162,9 @@ func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting
 		g.trees = append(g.trees, all[i].rows())
 	}
 	g.dx = g.slopes[row*width : (row+tokens)*width]
-	j := job{from: s.from, keep: g.tape.begin(g.m, s, tokens), grad: g}
+	j := job{sink: sink{keep: g.tape.begin(g.m, s, tokens), grad: g}}
 	if s.from > 0 {
-		j.stream = t.streams[s.from][row*width:]
+		j.source = source{s.from, t.streams[s.from][row*width:]}
 	}
 	out := g.answers[first : first+len(all)]
 	if s.to < g.m.lastCut() {
@@ -180,4 +182,161 @@ func (g *gradient) matMulT(dx []float32, w *kernel.Matrix, dy []float32, tokens 
 	if f := g.m.adapted(w); f != nil {
 		g.b.adapt(dx, f.A, dy, f.B, tokens)
 	}
+}
+
+// segment is a stretch of the forward pass between two cuts.
+type segment struct{ from, to Cut }
+
+// tape keeps what a backward pass needs of a forward pass of one wave of tokens
+// through a segment: the residual stream at every cut and the outputs of the
+// projections, of which those that end in the stream are differences of it.
+type tape struct {
+	segment segment
+	streams [][]float32               // at the cuts from segment.from on, both ends included: [tokens, Hidden]
+	outputs [][tapedOutputs][]float32 // of projections of the block above each cut, as they come out of their matrices: [tokens, rows]
+}
+
+// tapedOutputs is the most outputs that a block keeps.
+const tapedOutputs = 3
+
+// begin makes room for n tokens, and returns where a pass leaves their streams.
+func (t *tape) begin(m *Model, s segment, n int) map[Cut][]float32 {
+	s.from = max(s.from, 1) // cut 0 has no stream
+	t.segment = s
+	keep := map[Cut][]float32{}
+	for c := s.from; c <= s.to; c++ {
+		i := int(c - s.from)
+		if i == len(t.streams) {
+			t.streams, t.outputs = append(t.streams, nil), append(t.outputs, [tapedOutputs][]float32{})
+		}
+		t.streams[i] = resize(t.streams[i], n*m.config.Hidden)
+		keep[c] = t.streams[i]
+	}
+	return keep
+}
+
+// stream is the residual stream at a cut.
+func (t *tape) stream(c Cut) []float32 { return t.streams[c-t.segment.from] }
+
+// room is where output i of the block above a cut is kept.
+func (t *tape) room(c Cut, i int) *[]float32 { return &t.outputs[c-t.segment.from][i] }
+
+// output is what was kept there.
+func (t *tape) output(c Cut, i int) []float32 { return *t.room(c, i) }
+
+// keep copies an output.
+func (t *tape) keep(c Cut, i int, y []float32) {
+	to := t.room(c, i)
+	*to = append((*to)[:0], y...)
+}
+
+// tokenBytes is the size of a segment's tape for one token.
+func (s segment) tokenBytes(m *Model) int {
+	floats := m.config.Hidden // at the upper end
+	for c := max(s.from, 1); c < s.to; c++ {
+		floats += m.config.Hidden + m.above(c).taped()
+	}
+	return 4 * floats
+}
+
+// backMemory is what going back through any block computes on: [tokens, width] unless
+// said.
+type backMemory struct {
+	x, dIn []float32   // a normalised input of projections and ∂F/∂ it, Hidden
+	part   []float32   // a projection's part of dIn
+	y      []float32   // what a sublayer added to the stream, Hidden
+	effect []float32   // see AddEffects
+	rows   [][]float32 // per worker
+}
+
+func (m *backMemory) reset(model *Model, n int) {
+	c := model.config
+	for _, s := range []*[]float32{&m.x, &m.dIn, &m.part, &m.y} {
+		*s = resize(*s, n*c.Hidden)
+	}
+	if m.rows == nil {
+		m.rows = make([][]float32, model.workers)
+	}
+	for w := range m.rows {
+		m.rows[w] = resize(m.rows[w], 2*max(n, c.Hidden, c.HeadDim)+2)
+	}
+}
+
+// head begins the backward pass at some tokens, whose ∂F/∂logits the batch holds.
+func (g *gradient) head(tokens []int) {
+	width := g.m.config.Hidden
+	g.matMulT(g.dIn, g.m.head, g.b.logits, len(tokens))
+	top := g.tape.stream(g.m.lastCut())
+	g.b.each(len(tokens), func(worker, i int) {
+		t := tokens[i]
+		g.normBack(worker, head(g.dx, t, width), head(top, t, width), g.m.outputNorm, head(g.dIn, i, width))
+	})
+}
+
+// back goes from the upper end of the segment to its lower end, or to the lowest
+// cut that counts.
+func (g *gradient) back(ctx context.Context, p *pass) error {
+	g.settle()
+	for c := g.tape.segment.to - 1; c >= max(g.tape.segment.from, g.lowest); c-- {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := g.m.above(c).back(g, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// added sets y to what the sublayer above a cut added to the residual stream.
+func (g *gradient) added(below Cut) {
+	from, to := g.tape.stream(below), g.tape.stream(below+1)
+	width := g.m.config.Hidden
+	g.b.each(len(g.questions), func(_, r int) {
+		y, a, b := head(g.y, r, width), head(from, r, width), head(to, r, width)
+		for j := range y {
+			y[j] = b[j] - a[j]
+		}
+	})
+}
+
+// input sets x to the normalised residual stream at a cut.
+func (g *gradient) input(below Cut, norm []float32) {
+	stream, width := g.tape.stream(below), g.m.config.Hidden
+	g.b.each(len(g.questions), func(_, r int) {
+		g.m.rmsNorm(head(g.x, r, width), head(stream, r, width), norm)
+	})
+}
+
+// through carries ∂F/∂y of projections y = W·norm(stream) to dx, which nobody asks
+// for below the lowest cut.
+func (g *gradient) through(below Cut, norm []float32, ws []projection, dys [][]float32) {
+	if below == g.lowest {
+		return
+	}
+	n, width := len(g.questions), g.m.config.Hidden
+	for i, w := range ws {
+		if i == 0 {
+			g.matMulT(g.dIn, w.Matrix, dys[i], n)
+			continue
+		}
+		g.matMulT(g.part, w.Matrix, dys[i], n)
+		g.b.each(n, func(_, r int) { g.m.kernel.Add(head(g.dIn, r, width), head(g.part, r, width)) })
+	}
+	stream := g.tape.stream(below)
+	g.b.each(n, func(worker, r int) {
+		g.normBack(worker, head(g.dx, r, width), head(stream, r, width), norm, head(g.dIn, r, width))
+	})
+}
+
+// normBack adds to dx the derivative by x of F through out = w·x·r, where
+// r = (mean(x²)+ε)^−½: dx += r·w·dout − x·r³/n·Σ(w·dout·x).
+func (g *gradient) normBack(worker int, dx, x, w, dout []float32) {
+	k, n := g.m.kernel, len(x)
+	two, factors := g.rows[worker][:2*n], g.rows[worker][2*n:2*n+2]
+	k.Scaled(two[:n], dout, w, 1)
+	copy(two[n:], x)
+	r := g.m.rmsFactor(k.Dot(x, x) / float32(n))
+	factors[0], factors[1] = r, -(r * r * r / float32(n) * k.Dot(two[:n], x))
+	k.WeightedSum(dx, factors, two)
 }

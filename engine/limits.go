@@ -26,9 +26,9 @@ func (l Limits) Generation() float64 { return l.Bandwidth / float64(l.TokenBytes
 // Limits measures the machine, for about a tenth of a second.
 func (m *Model) Limits() Limits {
 	l := Limits{HeadMACs: weightsOf(m.head), TokenBytes: int64(m.head.Bytes())}
-	for _, layer := range m.layers {
-		for _, w := range []*kernel.Matrix{layer.q, layer.k, layer.v, layer.o, layer.gate, layer.up, layer.down} {
-			l.TokenMACs += weightsOf(w)
+	for _, b := range m.blocks {
+		for _, w := range b.projections() {
+			l.TokenMACs += weightsOf(w.Matrix)
 			l.TokenBytes += int64(w.Bytes())
 		}
 	}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math/rand/v2"
 	"slices"
 
 	"bankai/internal/kernel"
@@ -56,20 +55,9 @@ func (s *Seq) FillRandom(n int) {
 	for part := range slices.Chunk(make([]int32, n), b.max) {
 		s.reserve(len(part))
 		p := &pass{spans: []span{{seq: s, tokens: part}}}
-		for layer := range b.model.config.Layers {
-			b.each(len(part), func(_, t int) { s.putRandom(layer, s.n+t) })
-			b.fillFar(p, layer)
+		for _, st := range s.states {
+			st.random(b, p)
 		}
 		b.finish(p)
 	}
-}
-
-// putRandom stores keys and values between -1 and 1.
-func (s *Seq) putRandom(layer, pos int) {
-	rng := rand.New(rand.NewPCG(uint64(layer), uint64(pos)))
-	kv := make([]float32, 2*s.cache.kvHeads*s.cache.headDim)
-	for i := range kv {
-		kv[i] = 2*rng.Float32() - 1
-	}
-	s.put(layer, pos, kv[:len(kv)/2], kv[len(kv)/2:])
 }

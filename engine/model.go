@@ -72,20 +72,18 @@ type Model struct {
 
 	gradients sync.Pool // of *gradient: their memory is large
 
+	// The forward pass; a matrix is [outputs, inputs].
 	embedding, head *kernel.Matrix // the same matrix if tied
 	outputNorm      []float32      // [Hidden]
-	layers          []layer
-}
+	blocks          []block        // from the lowest: blocks[c-1] is above cut c
+	cuts            map[string]Cut // below each tensor
+	mixing          Cut            // below the last block that mixes tokens
 
-// layer holds the weights of one transformer layer. A matrix is [outputs, inputs].
-type layer struct {
-	attnNorm, ffnNorm []float32      // [Hidden]
-	qNorm, kNorm      []float32      // [HeadDim]
-	q                 *kernel.Matrix // [Heads·HeadDim, Hidden]
-	k, v              *kernel.Matrix // [KVHeads·HeadDim, Hidden]
-	o                 *kernel.Matrix // [Hidden, Heads·HeadDim]
-	gate, up          *kernel.Matrix // [FFN, Hidden]
-	down              *kernel.Matrix // [Hidden, FFN]
+	// What sequences carry from token to token: the state of no tokens, for every kind of
+	// block that has one. once: the sequence lives for one pass.
+	states   []func(b *Batch, once bool) state
+	kvState  int // the number of the keys and values among them
+	kvLayers int // blocks that have keys and values
 }
 
 // Open loads a model file; see [weights.Open] for what it refuses.
@@ -139,46 +137,6 @@ func (m *Model) pack(progress func(done, total int64)) {
 		}
 	}
 }
-
-// wire finds the tensors of each layer by their GGUF names.
-func (m *Model) wire() error {
-	var missing error
-	matrix := func(name string) *kernel.Matrix {
-		w, ok := m.matrices[name]
-		if !ok {
-			missing = errors.Join(missing, fmt.Errorf("1-bit tensor %s is missing", name))
-		}
-		return w
-	}
-	vector := func(name string) []float32 {
-		t, ok := m.file.Tensor(name)
-		if !ok || t.Kind != weights.Float {
-			missing = errors.Join(missing, fmt.Errorf("float tensor %s is missing", name))
-			return nil
-		}
-		return t.Floats()
-	}
-	m.embedding, m.outputNorm = matrix("token_embd.weight"), vector("output_norm.weight")
-	m.head = m.embedding
-	if !m.config.Tied {
-		m.head = matrix("output.weight")
-	}
-	m.layers = make([]layer, m.config.Layers)
-	for i := range m.layers {
-		name := func(s string) string { return layerTensor(i, s) }
-		m.layers[i] = layer{
-			attnNorm: vector(name("attn_norm")), ffnNorm: vector(name("ffn_norm")),
-			qNorm: vector(name("attn_q_norm")), kNorm: vector(name("attn_k_norm")),
-			q: matrix(name("attn_q")), k: matrix(name("attn_k")), v: matrix(name("attn_v")),
-			o: matrix(name("attn_output")), gate: matrix(name("ffn_gate")),
-			up: matrix(name("ffn_up")), down: matrix(name("ffn_down")),
-		}
-	}
-	return missing
-}
-
-// layerTensor is the GGUF name of a layer's tensor.
-func layerTensor(layer int, name string) string { return fmt.Sprintf("blk.%d.%s.weight", layer, name) }
 
 // Config is the model's shape.
 func (m *Model) Config() weights.Config { return m.config }

@@ -22,7 +22,7 @@ func TestCorrectionsDoNotAllocate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, x := m.layers[0].gate, make([]float32, m.config.Hidden)
+		w, x := m.above(2).(*mlp).gate.Matrix, make([]float32, m.config.Hidden)
 		b := m.NewBatch(0)
 		b.team = m.workers.start()
 		defer b.team.stop()

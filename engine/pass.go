@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+
+	"bankai/internal/kernel"
 )
 
 // span is a run of tokens of one sequence, to be processed together.
@@ -26,14 +28,31 @@ func (s *span) cut(n int) span {
 
 // job is what the passes of one call have in common.
 type job struct {
-	from    Cut               // where the passes begin
-	to      Cut               // where they end, without logits; 0: with them
-	stream  []float32         // the residual stream there, [rows, Hidden]; unused at cut 0
-	keep    map[Cut][]float32 // residual streams to fill, [rows, Hidden]
-	emit    func(rows []logitRow, logits []float32)
-	grad    *gradient // what comes back, if anything does
-	record  bool      // the questions' references are yet to be made
-	byToken bool      // the scores of an answer are those of its tokens
+	source
+	sink
+	scoring
+}
+
+// source is where the residual stream of passes comes from: from the embedding of
+// their tokens, or, above cut 0, from where it was kept.
+type source struct {
+	from   Cut
+	stream []float32 // [rows, Hidden]; unused at cut 0
+}
+
+// sink is where passes lead: to logits, or to a cut below, and whatever is kept of
+// them on the way.
+type sink struct {
+	to   Cut // where they end, without logits; 0: with them
+	emit func(rows []logitRow, logits []float32)
+	keep map[Cut][]float32 // residual streams to fill, [rows, Hidden]
+	grad *gradient         // goes back from there, nil if nothing does
+}
+
+// scoring says what is made of the logits of questions.
+type scoring struct {
+	record  bool // the questions' references are yet to be made
+	byToken bool // the scores of an answer are those of its tokens
 }
 
 // logitRow says whose logits a row holds: of the span tag, for its token index.
@@ -52,6 +71,7 @@ type pass struct {
 	spans    []span
 	tokens   []token
 	overlaid []region // where outputs need correcting
+	longest  int      // tokens of a sequence, after the pass
 	cos, sin []float32
 }
 
@@ -136,26 +156,18 @@ func (m *Model) checkTokens(ids []int32, n int) error {
 
 // newPass prepares memory for the n tokens of spans.
 func (b *Batch) newPass(j job, spans []span, n int) *pass {
-	c := b.model.config
+	width := b.model.config.Hidden
 	p := &pass{job: j, spans: spans, tokens: make([]token, 0, n)}
-	longest := 0
 	for i, s := range spans {
 		s.seq.reserve(len(s.tokens))
-		longest = max(longest, s.seq.n+len(s.tokens))
+		p.longest = max(p.longest, s.seq.n+len(s.tokens))
 		for k, id := range s.tokens {
 			p.tokens = append(p.tokens, token{int(id), i, s.seq.n + k, s.index + k, s.row + k, k >= s.want})
 		}
 	}
-	p.overlaid = p.regions()
-	p.cos, p.sin = b.model.rope.upTo(longest)
-	for w := range b.rows {
-		b.rows[w] = resize(b.rows[w], max(c.Hidden, c.FFN))
-		b.scores[w] = resize(b.scores[w], c.Heads/c.KVHeads*(longest+1))
-	}
-	b.x, b.y = resize(b.x, n*c.Hidden), resize(b.y, n*c.Hidden)
-	b.q = resize(b.q, n*c.Heads*c.HeadDim)
-	b.k, b.v = resize(b.k, n*c.KVHeads*c.HeadDim), resize(b.v, n*c.KVHeads*c.HeadDim)
-	b.gate, b.up = resize(b.gate, n*c.FFN), resize(b.up, n*c.FFN)
+	p.overlaid = p.regions(p.tokens)
+	p.cos, p.sin = b.model.rope.upTo(p.longest)
+	b.x, b.y = resize(b.x, n*width), resize(b.y, n*width)
 	return p
 }
 
@@ -166,13 +178,13 @@ func resize(s []float32, n int) []float32 {
 	return s[:n]
 }
 
-// overlay is that of token t.
-func (p *pass) overlay(t int) *Overlay { return p.spans[p.tokens[t].span].seq.overlay }
+// overlay is that of a token.
+func (p *pass) overlay(k token) *Overlay { return p.spans[k.span].seq.overlay }
 
 // regions lists the runs of tokens under one overlay each.
-func (p *pass) regions() (all []region) {
-	for t := range p.tokens {
-		o := p.overlay(t)
+func (p *pass) regions(tokens []token) (all []region) {
+	for t, k := range tokens {
+		o := p.overlay(k)
 		if o == nil {
 			continue
 		}
@@ -185,8 +197,8 @@ func (p *pass) regions() (all []region) {
 	return all
 }
 
-// narrow keeps only the tokens whose logits are wanted: above the last layer's
-// keys and values, nothing depends on the others. x is the residual stream.
+// narrow keeps only the tokens whose logits are wanted: above the last block that
+// mixes tokens, nothing depends on the others. x is the residual stream.
 func (p *pass) narrow(x []float32, width int) {
 	n := 0
 	for t, k := range p.tokens {
@@ -201,6 +213,95 @@ func (p *pass) narrow(x []float32, width int) {
 	}
 	if n < len(p.tokens) {
 		p.tokens = p.tokens[:n]
-		p.overlaid = p.regions()
+		p.overlaid = p.regions(p.tokens)
+	}
+}
+
+// forward runs one pass through the model.
+func (b *Batch) forward(ctx context.Context, p *pass) error {
+	m := b.model
+	end := m.lastCut()
+	if p.to > 0 {
+		end = p.to
+	}
+	if p.from > m.mixing {
+		p.narrow(b.x, 0)
+	}
+	b.enter(p)
+	for c := max(p.from, 1); c < end; c++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b.leave(p, c)
+		m.above(c).forward(b, p)
+	}
+	b.leave(p, end)
+	b.finish(p)
+	if p.to == 0 {
+		b.emitLogits(p)
+	}
+	if p.grad != nil {
+		return p.grad.back(ctx, p)
+	}
+	return nil
+}
+
+// finish counts the tokens of a pass as processed.
+func (b *Batch) finish(p *pass) {
+	for _, s := range p.spans {
+		s.seq.advance(len(s.tokens))
+	}
+	b.cache.settle()
+	b.once.settle()
+}
+
+// enter begins the residual stream: with the embeddings, or as it was kept.
+func (b *Batch) enter(p *pass) {
+	m, width := b.model, b.model.config.Hidden
+	b.each(len(p.tokens), func(_, t int) {
+		x, k := b.x[t*width:(t+1)*width], p.tokens[t]
+		if p.from > 0 {
+			copy(x, p.stream[k.row*width:])
+			return
+		}
+		p.overlay(k).of(m.embedding).embed(x, m.embedding, k.id)
+	})
+}
+
+// leave keeps the residual stream at a cut where it is wanted.
+func (b *Batch) leave(p *pass, c Cut) {
+	kept, width := p.keep[c], b.model.config.Hidden
+	if kept == nil {
+		return
+	}
+	for t, k := range p.tokens {
+		copy(kept[k.row*width:][:width], b.x[t*width:])
+	}
+}
+
+// logitFloats bounds the memory of the logits of one emission (16 MiB).
+const logitFloats = 4 << 20
+
+// emitLogits computes the wanted logits, a few rows at a time.
+func (b *Batch) emitLogits(p *pass) {
+	m, vocab := b.model, b.model.config.Vocab
+	var rows []logitRow
+	var at []int // their places in the pass
+	var tokens []token
+	for t, k := range p.tokens {
+		if k.wanted {
+			rows, at, tokens = append(rows, logitRow{p.spans[k.span].tag, k.index}), append(at, t), append(tokens, k)
+		}
+	}
+	step := max(kernel.MaxBlock, logitFloats/vocab/kernel.MaxBlock*kernel.MaxBlock)
+	for lo := 0; lo < len(rows); lo += step {
+		hi := min(lo+step, len(rows))
+		b.normed(hi-lo, func(i int) int { return at[lo+i] }, m.outputNorm)
+		b.logits = resize(b.logits, (hi-lo)*vocab)
+		b.project(b.logits, m.head, p.regions(tokens[lo:hi]))
+		p.emit(rows[lo:hi], b.logits)
+		if p.grad != nil {
+			p.grad.head(at[lo:hi])
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package engine
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // reference is Qwen3 in float64, one sequence at a time, written to be compared
 // with: no batches, no caches, no kernels.
@@ -110,7 +113,7 @@ func (f *reference) sequence(ids []int32, from int) [][]float64 {
 			x[t] = append(x[t], float64(v))
 		}
 	}
-	for i := range f.m.layers {
+	for i := range c.Layers {
 		f.layer(i, x)
 	}
 	head := "output.weight"
@@ -136,9 +139,9 @@ func (f *reference) sequence(ids []int32, from int) [][]float64 {
 }
 
 func (f *reference) layer(i int, x [][]float64) {
-	c, l := f.m.config, f.m.layers[i]
+	c, a, l := f.m.config, f.m.blocks[2*i].(*attention), f.m.blocks[2*i+1].(*mlp)
 	project := func(name string, pos int, x []float64) []float64 {
-		tensor := projection(i, name, nil, nil, nil).Tensor
+		tensor := fmt.Sprintf("blk.%d.%s.weight", i, name)
 		y := f.matrix(tensor, x)
 		if f.nudge != nil {
 			f.nudge(i, tensor, pos, y)
@@ -148,16 +151,16 @@ func (f *reference) layer(i int, x [][]float64) {
 	d := c.HeadDim
 	var ks, vs [][]float64
 	for t := range x {
-		in := f.norm(x[t], l.attnNorm)
+		in := f.norm(x[t], a.norm)
 		q, k := project("attn_q", t, in), project("attn_k", t, in)
 		ks, vs = append(ks, k), append(vs, project("attn_v", t, in))
 		for h := range c.KVHeads {
-			copy(k[h*d:], f.norm(k[h*d:(h+1)*d], l.kNorm))
+			copy(k[h*d:], f.norm(k[h*d:(h+1)*d], a.kNorm))
 			f.rotate(k[h*d:(h+1)*d], t)
 		}
 		out := make([]float64, len(q))
 		for h := range c.Heads {
-			query := f.norm(q[h*d:(h+1)*d], l.qNorm)
+			query := f.norm(q[h*d:(h+1)*d], a.qNorm)
 			f.rotate(query, t)
 			at := h / (c.Heads / c.KVHeads) * d
 			f.attend(out[h*d:(h+1)*d], query, ks, vs, at)
@@ -167,7 +170,7 @@ func (f *reference) layer(i int, x [][]float64) {
 		}
 	}
 	for t := range x {
-		in := f.norm(x[t], l.ffnNorm)
+		in := f.norm(x[t], l.norm)
 		gate, up := project("ffn_gate", t, in), project("ffn_up", t, in)
 		for j, g := range gate {
 			up[j] *= g / (1 + math.Exp(-g))

@@ -51,7 +51,7 @@ func (m *Model) ScoreTokens(ctx context.Context, qs []Question) ([][]Answer, err
 			return nil, fmt.Errorf("question %d: the tokens of %d answers: there must be one", i, len(q.Answers))
 		}
 	}
-	return m.scoreAll(ctx, job{byToken: true}, qs)
+	return m.scoreAll(ctx, job{scoring: scoring{byToken: true}}, qs)
 }
 
 func (m *Model) scoreAll(ctx context.Context, j job, qs []Question) ([][]Answer, error) {
@@ -167,9 +167,8 @@ func (b *Batch) score(ctx context.Context, j job, qs []asked) ([][]Answer, error
 }
 
 // spans lays out a question: the prompt, then all answers as branches of it.
-func (b *Batch) spans(q asked, c *cache) []span {
-	prompt := &Seq{batch: b, cache: c, overlay: q.Overlay}
-	prompt.extend(len(q.Prompt))
+func (b *Batch) spans(q asked, once bool) []span {
+	prompt := b.newSeq(q.Overlay, once)
 	t := q.rows()
 	all := []span{{seq: prompt, tokens: q.Prompt, want: len(q.Prompt) - 1, row: t.prompt.lo}}
 	for i, a := range q.Answers {
@@ -191,14 +190,11 @@ func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, tokens int, ou
 			s.seq.Release()
 		}
 	}()
-	c := &b.once
-	if tokens > b.max { // more than a pass
-		c = &b.cache
-	}
+	once := tokens <= b.max // a pass holds all
 	scores := judgement{job: j, m: b.model, qs: qs}
 	for i, q := range qs {
 		scores.expect(q)
-		for k, s := range b.spans(q, c) {
+		for k, s := range b.spans(q, once) {
 			if s.seq != nil {
 				s.tag = len(scores.of)
 				spans, scores.of = append(spans, s), append(scores.of, continuation{i, k - 1})

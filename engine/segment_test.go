@@ -90,7 +90,7 @@ func TestSegmentsOfALongPrompt(t *testing.T) {
 func cutOf(m *Model, what string) Cut {
 	var layer int
 	if n, _ := fmt.Sscanf(what, "hidden %d", &layer); n == 1 {
-		return beforeMLP(layer)
+		return Cut(2*layer + 2)
 	}
 	return m.CutBelow(what)
 }

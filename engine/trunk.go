@@ -79,16 +79,19 @@ func (t *Trunk) from(ctx context.Context, c Cut) (err error) {
 
 // run scores qs from a kept cut, and fills streams at the cuts above.
 func (t *Trunk) run(ctx context.Context, qs []asked, c Cut, streams map[Cut][]float32) ([][]Answer, error) {
-	j := job{from: c, stream: t.streams[c], keep: map[Cut][]float32{}}
+	keep := map[Cut][]float32{}
 	for _, above := range t.cuts {
 		if above > c {
-			j.keep[above] = streams[above]
+			keep[above] = streams[above]
 		}
 	}
 	b := t.batches.Get().(*Batch)
 	defer t.batches.Put(b)
-	return b.score(ctx, j, qs)
+	return b.score(ctx, job{source: t.source(c), sink: sink{keep: keep}}, qs)
 }
+
+// source is the questions' stream at a cut that is kept, or their tokens at 0.
+func (t *Trunk) source(c Cut) source { return source{c, t.streams[c]} }
 
 // Try scores all questions under an overlay that changes nothing below the cut
 // above, with the bits of Score, and keeps their streams for Adopt: as much memory
@@ -168,7 +171,7 @@ func (t *Trunk) Score(ctx context.Context, branches []Branch) ([][]Answer, error
 	defer t.batches.Put(b)
 	out := make([][]Answer, len(branches))
 	for c, g := range groups {
-		answers, err := b.score(ctx, job{from: c, stream: t.streams[c]}, g.qs)
+		answers, err := b.score(ctx, job{source: t.source(c)}, g.qs)
 		if err != nil {
 			return nil, err
 		}
@@ -184,17 +187,15 @@ func (t *Trunk) Score(ctx context.Context, branches []Branch) ([][]Answer, error
 func (m *Model) Work(q Question, from Cut) float64 {
 	tokens, logits := int64(q.Tokens()), int64(q.logits())
 	work := logits * weightsOf(m.head)
-	for i, l := range m.layers {
-		n := tokens
-		if i == len(m.layers)-1 {
-			n = logits // see pass.narrow
+	for c := max(from, 1); c < m.lastCut(); c++ {
+		in, out := tokens, tokens
+		if c > m.mixing { // see pass.narrow
+			in = logits
 		}
-		if from <= beforeAttention(i) {
-			work += tokens*(weightsOf(l.k)+weightsOf(l.v)) + 2*n*weightsOf(l.q)
+		if c >= m.mixing {
+			out = logits
 		}
-		if from <= beforeMLP(i) {
-			work += 3 * n * weightsOf(l.gate)
-		}
+		work += m.above(c).work(in, out)
 	}
 	return float64(work)
 }

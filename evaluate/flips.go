@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/internal/weights"
 )
 
 // FlipCell counts what a patch inverts in one tensor.
@@ -77,16 +78,13 @@ func newFlipCell(flips []bankai.Flip, width uint32) FlipCell {
 	return c
 }
 
-// projectionOrder is that of the forward pass.
-var projectionOrder = []string{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
-
-// Projections returns those of the seven projections that occur in the cells'
+// Projections returns those of the layers' projections that occur in the cells'
 // layers or among the further names, in the order of the forward pass. Names
 // are as in "gate_proj", or short as in "gate".
 func Projections(cells []FlipCell, further ...string) (projs []string) {
-	for _, proj := range projectionOrder {
-		short := strings.TrimSuffix(proj, "_proj")
-		if slices.Contains(further, proj) || slices.Contains(further, short) ||
+	for _, p := range weights.Projections() {
+		proj := p.Short + "_proj"
+		if slices.Contains(further, proj) || slices.Contains(further, p.Short) ||
 			slices.ContainsFunc(cells, func(c FlipCell) bool { return c.Layer >= 0 && c.Projection == proj }) {
 			projs = append(projs, proj)
 		}

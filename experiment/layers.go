@@ -10,6 +10,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/stats"
+	"bankai/internal/weights"
 	"bankai/probe"
 	"bankai/search"
 )
@@ -50,10 +51,15 @@ type SiteTop struct {
 	Share float64 `json:"share"` // of bootstrap draws with the same layer on top
 }
 
-// siteProjections are the projections of a site.
-var siteProjections = map[string][]string{
-	"mlp": {"gate", "up", "down"}, "attention": {"q", "k", "v", "o"},
-	"gate": {"gate"}, "up": {"up"}, "down": {"down"}, "q": {"q"}, "k": {"k"}, "v": {"v"}, "o": {"o"},
+// siteProjections are the projections of a site, which is a part of a layer or one of
+// its projections.
+func siteProjections(site string) (names []string) {
+	for _, p := range weights.Projections() {
+		if site == p.Part.String() || site == p.Short {
+			names = append(names, p.Short)
+		}
+	}
+	return names
 }
 
 // sameAs names, of two sites whose flips are one and the same function, the one
@@ -63,7 +69,7 @@ var sameAs = map[string]string{"gate": "mlp", "down": "up", "k": "q", "o": "v"}
 
 // LayerSites are the sites there are, in the order in which they are shown.
 func LayerSites() []string {
-	return append([]string{"mlp", "attention"}, search.Projections()...)
+	return append([]string{weights.MLP.String(), weights.Attention.String()}, search.Projections()...)
 }
 
 // LayersOptions choose the probes and the sites.
@@ -132,7 +138,7 @@ func (o LayersOptions) sites(m *engine.Model) (sites []layerSite, err error) {
 		if len(o.Sites) > 0 && !slices.Contains(o.Sites, site) {
 			continue
 		}
-		projections := siteProjections[site]
+		projections := siteProjections(site)
 		ms, err := search.Matrices(m.Weights(), o.Layers, projections)
 		if err != nil {
 			return nil, err

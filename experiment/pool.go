@@ -50,27 +50,30 @@ func newPool(f *weights.File, where string, layers []int, size search.Granularit
 // all, choose among those of the layers.
 func tensorsOf(f *weights.File, where string, layers []int) ([]search.Matrix, error) {
 	switch where {
-	case "mlp":
-		return search.Matrices(f, layers, []string{"gate", "up", "down"})
-	case "attention":
-		return search.Matrices(f, layers, []string{"q", "k", "v", "o"})
+	case "mlp", "attention":
+		return search.Matrices(f, layers, siteProjections(where))
 	case "embedding":
-		t, _ := f.Tensor("token_embd.weight")
-		return []search.Matrix{search.MatrixOf(t)}, nil
+		return outside(f, weights.Embedding), nil
 	case "head":
-		t, ok := f.Tensor("output.weight")
-		if !ok {
+		head := outside(f, weights.Head)
+		if len(head) == 0 {
 			return nil, errors.New("the model has no head of its own: its embedding is the head, so ask for embedding")
 		}
-		return []search.Matrix{search.MatrixOf(t)}, nil
+		return head, nil
 	}
 	all, err := search.Matrices(f, layers, search.Projections())
-	for _, name := range []string{"token_embd.weight", "output.weight"} {
-		if t, ok := f.Tensor(name); ok {
-			all = append(all, search.MatrixOf(t))
+	return append(append(all, outside(f, weights.Embedding)...), outside(f, weights.Head)...), err
+}
+
+// outside is the 1-bit matrices of a part of the model that is in no layer.
+func outside(f *weights.File, part weights.Part) (ms []search.Matrix) {
+	for _, s := range f.Config().Tensors() {
+		if s.Part == part && s.Kind == weights.OneBit {
+			t, _ := f.Tensor(s.Name)
+			ms = append(ms, search.MatrixOf(t))
 		}
 	}
-	return all, err
+	return ms
 }
 
 func (p *pool) unitsOfRow(t search.Matrix) uint64 {

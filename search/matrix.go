@@ -23,23 +23,28 @@ type Matrix struct {
 // MaxScale is more than the largest finite float16 in units of 2^-24.
 const MaxScale = 1 << 40
 
-// projections are the names a projection goes by, the shortest first: ours, the
-// original tool's, GGUF's.
-var projections = [...][3]string{
-	{"gate", "gate_proj", "ffn_gate"},
-	{"up", "up_proj", "ffn_up"},
-	{"down", "down_proj", "ffn_down"},
-	{"q", "q_proj", "attn_q"},
-	{"k", "k_proj", "attn_k"},
-	{"v", "v_proj", "attn_v"},
-	{"o", "o_proj", "attn_output"},
+// projections are what a search may flip: the matrices of an MLP, with which searches
+// began, before all others.
+func projections() []weights.TensorSpec {
+	all := weights.Projections()
+	later := func(s weights.TensorSpec) int {
+		if s.Part == weights.MLP {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(all, func(a, b weights.TensorSpec) int { return later(a) - later(b) })
+	return all
 }
 
+// namesOf are the names that a projection goes by, the shortest first: ours, the
+// original tool's, GGUF's.
+func namesOf(s weights.TensorSpec) []string { return []string{s.Short, s.Short + "_proj", s.Base()} }
+
 // Projections lists the short names that Matrices takes, in its order.
-func Projections() []string {
-	names := make([]string, len(projections))
-	for i, p := range projections {
-		names[i] = p[0]
+func Projections() (names []string) {
+	for _, p := range projections() {
+		names = append(names, p.Short)
 	}
 	return names
 }
@@ -48,22 +53,19 @@ func Projections() []string {
 // projections (none: gate and up, as published) from a model. Every projection
 // may be named in three ways, for instance gate, gate_proj or ffn_gate. The
 // order of the result does not depend on that of the arguments.
-func Matrices(f *weights.File, layers []int, projs []string) ([]Matrix, error) {
+func Matrices(f *weights.File, layers []int, names []string) ([]Matrix, error) {
 	layers, err := pickLayers(f.Config().Layers, layers)
 	if err != nil {
 		return nil, err
 	}
-	projs, err = pickProjections(projs)
+	projs, err := pickProjections(names)
 	if err != nil {
 		return nil, err
 	}
 	var ms []Matrix
 	for _, l := range layers {
 		for _, p := range projs {
-			name, err := bankai.TensorName(l, p)
-			if err != nil {
-				return nil, err
-			}
+			name := p.In(l)
 			t, ok := f.Tensor(name)
 			if !ok || t.Kind != weights.OneBit {
 				return nil, fmt.Errorf("%s: the model has no 1-bit tensor of this name to search", name)
@@ -92,26 +94,27 @@ func pickLayers(n int, chosen []int) ([]int, error) {
 	return slices.Compact(sorted), nil
 }
 
-// pickProjections returns the original tool's names, in the order of projections.
-func pickProjections(chosen []string) ([]string, error) {
+// pickProjections returns the projections of the given names in their own order.
+func pickProjections(chosen []string) ([]weights.TensorSpec, error) {
 	if len(chosen) == 0 {
 		chosen = []string{"gate", "up"}
 	}
-	var wanted [len(projections)]bool
+	all := projections()
+	wanted := make([]bool, len(all))
 	for _, c := range chosen {
-		i := slices.IndexFunc(projections[:], func(p [3]string) bool { return slices.Contains(p[:], c) })
+		i := slices.IndexFunc(all, func(p weights.TensorSpec) bool { return slices.Contains(namesOf(p), c) })
 		if i < 0 {
 			return nil, fmt.Errorf("unknown projection %q: use %s", c, strings.Join(Projections(), ", "))
 		}
 		wanted[i] = true
 	}
-	var names []string
-	for i, p := range projections {
+	var picked []weights.TensorSpec
+	for i, p := range all {
 		if wanted[i] {
-			names = append(names, p[1])
+			picked = append(picked, p)
 		}
 	}
-	return names, nil
+	return picked, nil
 }
 
 const blockSize = 18 // bytes of a Q1_0 block: a float16 scale, then 128 sign bits

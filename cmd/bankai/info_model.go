@@ -39,6 +39,8 @@ type modelInfo struct {
 	Base         *bankai.Digest    `json:"base"`        // of the model without the patches in it; null if it is not a copy
 	ConvertedAs  string            `json:"converted_from"`
 	Patches      []bakedInfo       `json:"patches"` // in the file, as it says
+
+	tensors []weights.TensorSpec
 }
 
 // bakedInfo is a patch that is in a patched copy.
@@ -69,7 +71,7 @@ func newModelInfo(path string, f *weights.File) modelInfo {
 		Layers: c.Layers, Hidden: c.Hidden, FFN: c.FFN, Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim,
 		Vocab: c.Vocab, Context: c.Context, Tied: c.Tied, RopeTheta: c.RopeTheta,
 		Bytes: f.Size(), Shapes: map[string][2]int{}, Digest: f.Digest(),
-		Fingerprint: f.Arithmetic().Fingerprint(), Patches: []bakedInfo{},
+		Fingerprint: f.Arithmetic().Fingerprint(), Patches: []bakedInfo{}, tensors: c.Tensors(),
 	}
 	if c.Yarn != nil {
 		m.Yarn = &yarnInfo{c.Yarn.Factor, c.Yarn.Original}
@@ -88,7 +90,11 @@ func newModelInfo(path string, f *weights.File) modelInfo {
 		m.Parameters += n
 		if t.Kind == weights.OneBit {
 			m.OneBit += n
-			m.Shapes[tensorKind(t.Name)] = [2]int{t.Rows, t.Cols}
+		}
+	}
+	for _, t := range m.tensors {
+		if t.Kind == weights.OneBit {
+			m.Shapes[t.Base()] = [2]int{t.Rows, t.Cols}
 		}
 	}
 	m.Coverage = float64(m.OneBit) / float64(m.Parameters)
@@ -98,15 +104,6 @@ func newModelInfo(path string, f *weights.File) modelInfo {
 	}
 	return m
 }
-
-// tensorKind is a tensor's name without its layer: ffn_gate, token_embd.
-func tensorKind(name string) string {
-	name = strings.TrimSuffix(name, ".weight")
-	return name[strings.LastIndexByte(name, '.')+1:]
-}
-
-// matrixKinds are the 1-bit matrices in the order of the forward pass.
-var matrixKinds = []string{"token_embd", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down", "output"}
 
 func (m modelInfo) write(w io.Writer) {
 	writeFacts(w,
@@ -125,13 +122,13 @@ func (m modelInfo) write(w io.Writer) {
 	fmt.Fprintln(w)
 	t := table(w, true)
 	fmt.Fprintln(t, "rows\tcolumns\tcopies\t  1-bit matrix")
-	for _, kind := range matrixKinds {
-		if s, ok := m.Shapes[kind]; ok {
-			copies := m.Layers
-			if kind == "token_embd" || kind == "output" {
-				copies = 1
-			}
-			fmt.Fprintf(t, "%d\t%d\t%d\t  %s\n", s[0], s[1], copies, kind)
+	for _, s := range m.tensors {
+		copies := 1
+		if s.Layered() {
+			copies = m.Layers
+		}
+		if s.Kind == weights.OneBit {
+			fmt.Fprintf(t, "%d\t%d\t%d\t  %s\n", s.Rows, s.Cols, copies, s.Base())
 		}
 	}
 	t.Flush()

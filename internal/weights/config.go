@@ -60,19 +60,20 @@ func readConfig(file *gguf.File) (Config, error) {
 	if err := refuseArchitecture(c.Architecture); err != nil {
 		return c, err
 	}
-	c.Layers = k.size("qwen3.block_count")
-	c.Context = k.size("qwen3.context_length")
-	c.Hidden = k.size("qwen3.embedding_length")
-	c.FFN = k.size("qwen3.feed_forward_length")
-	c.Heads = k.size("qwen3.attention.head_count")
-	c.KVHeads = k.sizeOr("qwen3.attention.head_count_kv", c.Heads)
-	c.HeadDim = k.sizeOr("qwen3.attention.key_length", c.Hidden/max(1, c.Heads))
-	c.RMSEps = float32(k.positive("qwen3.attention.layer_norm_rms_epsilon"))
-	c.RopeTheta = k.positiveOr("qwen3.rope.freq_base", 10000) // the default of GGUF
-	c.Yarn = readYarn(k, c.Context)
-	for _, key := range []string{"qwen3.attention.value_length", "qwen3.rope.dimension_count"} {
-		if n := k.sizeOr(key, c.HeadDim); n != c.HeadDim {
-			k.fail("%s is %d, want the width of a head, %d", key, n, c.HeadDim)
+	prefix := c.Architecture + "."
+	c.Layers = k.size(prefix + "block_count")
+	c.Context = k.size(prefix + "context_length")
+	c.Hidden = k.size(prefix + "embedding_length")
+	c.FFN = k.size(prefix + "feed_forward_length")
+	c.Heads = k.size(prefix + "attention.head_count")
+	c.KVHeads = k.sizeOr(prefix+"attention.head_count_kv", c.Heads)
+	c.HeadDim = k.sizeOr(prefix+"attention.key_length", c.Hidden/max(1, c.Heads))
+	c.RMSEps = float32(k.positive(prefix + "attention.layer_norm_rms_epsilon"))
+	c.RopeTheta = k.positiveOr(prefix+"rope.freq_base", 10000) // the default of GGUF
+	c.Yarn = readYarn(k, prefix, c.Context)
+	for _, key := range []string{"attention.value_length", "rope.dimension_count"} {
+		if n := k.sizeOr(prefix+key, c.HeadDim); n != c.HeadDim {
+			k.fail("%s is %d, want the width of a head, %d", prefix+key, n, c.HeadDim)
 		}
 	}
 	if k.err != nil {
@@ -105,11 +106,11 @@ func (c Config) check() error {
 }
 
 // readYarn reads the rope scaling, nil where positions are not scaled. Where the
-// type is not given, llama.cpp takes it for linear.
-func readYarn(k *keys, context int) *Yarn {
-	const scaling = "qwen3.rope.scaling."
+// type is not given, llama.cpp takes it for linear. Keys begin with prefix.
+func readYarn(k *keys, prefix string, context int) *Yarn {
+	scaling := prefix + "rope.scaling."
 	typ := k.text(scaling + "type")
-	factor := k.positiveOr(scaling+"factor", k.positiveOr("qwen3.rope.scale_linear", 1))
+	factor := k.positiveOr(scaling+"factor", k.positiveOr(prefix+"rope.scale_linear", 1))
 	y := &Yarn{
 		Factor:     factor,
 		Original:   k.sizeOr(scaling+"original_context_length", context),

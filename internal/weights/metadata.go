@@ -45,7 +45,7 @@ func numberOf(v gguf.Value) (float64, bool) {
 	return v.Float()
 }
 
-// archKeys are the keys under the prefix of the architecture, "qwen3.".
+// archKeys are the keys under the prefix of the architecture.
 var archKeys = map[string]harmless{
 	// readConfig and readYarn read these.
 	"block_count": always, "context_length": always, "embedding_length": always, "feed_forward_length": always,

@@ -28,23 +28,24 @@ func mlxConfig(o *object, name string) ([]gguf.KV, error) {
 		o.fail("hidden_act is %q, want \"silu\"", act)
 	}
 	o.checkFields()
+	prefix := kind + "."
 	u32 := func(key string) gguf.Value { return gguf.Uint32(uint32(o.size(key))) }
 	kvs := []gguf.KV{
-		{Key: "general.architecture", Value: gguf.String("qwen3")},
+		{Key: "general.architecture", Value: gguf.String(kind)},
 		{Key: "general.name", Value: gguf.String(name)},
 		{Key: "general.file_type", Value: gguf.Uint32(40)}, // mostly Q1_0
 		{Key: "general.quantization_version", Value: gguf.Uint32(2)},
-		{Key: "qwen3.block_count", Value: u32("num_hidden_layers")},
-		{Key: "qwen3.context_length", Value: u32("max_position_embeddings")},
-		{Key: "qwen3.embedding_length", Value: u32("hidden_size")},
-		{Key: "qwen3.feed_forward_length", Value: u32("intermediate_size")},
-		{Key: "qwen3.attention.head_count", Value: u32("num_attention_heads")},
-		{Key: "qwen3.attention.head_count_kv", Value: u32("num_key_value_heads")},
-		{Key: "qwen3.attention.key_length", Value: u32("head_dim")},
-		{Key: "qwen3.attention.value_length", Value: u32("head_dim")},
-		{Key: "qwen3.attention.layer_norm_rms_epsilon", Value: gguf.Float32(float32(o.positive("rms_norm_eps")))},
+		{Key: prefix + "block_count", Value: u32("num_hidden_layers")},
+		{Key: prefix + "context_length", Value: u32("max_position_embeddings")},
+		{Key: prefix + "embedding_length", Value: u32("hidden_size")},
+		{Key: prefix + "feed_forward_length", Value: u32("intermediate_size")},
+		{Key: prefix + "attention.head_count", Value: u32("num_attention_heads")},
+		{Key: prefix + "attention.head_count_kv", Value: u32("num_key_value_heads")},
+		{Key: prefix + "attention.key_length", Value: u32("head_dim")},
+		{Key: prefix + "attention.value_length", Value: u32("head_dim")},
+		{Key: prefix + "attention.layer_norm_rms_epsilon", Value: gguf.Float32(float32(o.positive("rms_norm_eps")))},
 	}
-	kvs = append(kvs, mlxRope(o)...)
+	kvs = append(kvs, mlxRope(o, prefix)...)
 	return kvs, *o.err
 }
 
@@ -78,15 +79,15 @@ func refuseQuantization(o *object) error {
 }
 
 // mlxRope translates the rotary positions. They are in rope_scaling with
-// rope_theta beside it, or together in rope_parameters.
-func mlxRope(o *object) []gguf.KV {
-	const scaling = "qwen3.rope.scaling."
+// rope_theta beside it, or together in rope_parameters. Keys get the prefix.
+func mlxRope(o *object, prefix string) []gguf.KV {
+	scaling := prefix + "rope.scaling."
 	base, r := o, o.object("rope_scaling")
 	if o.has("rope_parameters") {
 		r = o.object("rope_parameters")
 		base = r
 	}
-	kvs := []gguf.KV{{Key: "qwen3.rope.freq_base", Value: gguf.Float32(float32(base.positive("rope_theta")))}}
+	kvs := []gguf.KV{{Key: prefix + "rope.freq_base", Value: gguf.Float32(float32(base.positive("rope_theta")))}}
 	add := func(key string, v gguf.Value) { kvs = append(kvs, gguf.KV{Key: scaling + key, Value: v}) }
 	kind := r.text("rope_type")
 	if kind == "" {

@@ -12,35 +12,6 @@ import (
 	"bankai/internal/safetensors"
 )
 
-// mlxNames are the names of the tensors in an MLX model by those in GGUF, without
-// layer and ending.
-var mlxNames = map[string]string{
-	"token_embd":  "model.embed_tokens",
-	"output_norm": "model.norm",
-	"output":      "lm_head",
-	"attn_norm":   "input_layernorm",
-	"attn_q":      "self_attn.q_proj",
-	"attn_k":      "self_attn.k_proj",
-	"attn_v":      "self_attn.v_proj",
-	"attn_q_norm": "self_attn.q_norm",
-	"attn_k_norm": "self_attn.k_norm",
-	"attn_output": "self_attn.o_proj",
-	"ffn_norm":    "post_attention_layernorm",
-	"ffn_gate":    "mlp.gate_proj",
-	"ffn_up":      "mlp.up_proj",
-	"ffn_down":    "mlp.down_proj",
-}
-
-// mlxName returns the MLX name of a tensor, without its ending.
-func mlxName(name string) string {
-	name = strings.TrimSuffix(name, ".weight")
-	if in, ok := strings.CutPrefix(name, "blk."); ok {
-		layer, part, _ := strings.Cut(in, ".")
-		return "model.layers." + layer + "." + mlxNames[part]
-	}
-	return mlxNames[name]
-}
-
 // checkVocab checks that the embedding has a row for every token, so that the file
 // is as large as the vocabulary that it claims.
 func (s *mlxSource) checkVocab(vocab int) error {
@@ -67,7 +38,7 @@ type mlxPart struct {
 // word j/32 is the sign of weight j, and a set bit stands for scale + bias, a
 // clear one for bias. In a folder of floats, a matrix is one tensor like a vector.
 func (s *mlxSource) parts(want shape) []mlxPart {
-	name, rows, cols := mlxName(want.name), uint64(want.rows), uint64(want.cols)
+	name, rows, cols := want.mlx, uint64(want.rows), uint64(want.cols)
 	if want.kind == Float {
 		return []mlxPart{{name + ".weight", false, []uint64{cols}}}
 	}
@@ -86,31 +57,19 @@ func (s *mlxSource) parts(want shape) []mlxPart {
 // after checking that none is missing, misshapen or too many.
 func (s *mlxSource) tensors(c Config) ([]gguf.Tensor, error) {
 	known := map[string]bool{}
-	check := func(shapes []shape) error {
-		for _, want := range shapes {
-			for _, part := range s.parts(want) {
-				if err := s.check(part); err != nil {
-					return err
-				}
-				known[part.name] = true
+	var shapes []shape
+	for want := range c.shapes() {
+		for _, part := range s.parts(want) {
+			if err := s.check(part); err != nil {
+				return nil, err
 			}
+			known[part.name] = true
 		}
-		return nil
-	}
-	shapes := c.outerShapes()
-	if err := check(shapes); err != nil {
-		return nil, err
-	}
-	for l := range c.Layers {
-		layer := c.layerShapes(l)
-		if err := check(layer); err != nil {
-			return nil, err
-		}
-		shapes = append(shapes, layer...)
+		shapes = append(shapes, want)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.index)) {
 		if !known[name] {
-			return nil, fmt.Errorf("tensor %q is not part of a dense Qwen3 model of %d layers%s", name, c.Layers, tiedHint(c, name))
+			return nil, fmt.Errorf("%w%s", c.notPart(name), tiedHint(c, name))
 		}
 	}
 	if s.floats {
@@ -121,7 +80,9 @@ func (s *mlxSource) tensors(c Config) ([]gguf.Tensor, error) {
 
 // tiedHint explains a head that is too many.
 func tiedHint(c Config, name string) string {
-	if c.Tied && strings.HasPrefix(name, mlxNames["output"]) {
+	untied := c
+	untied.Tied = false
+	if c.Tied && strings.HasPrefix(name, untied.Find(Head, "head").MLX) {
 		return " whose head is the embedding (tie_word_embeddings in config.json)"
 	}
 	return ""
@@ -150,15 +111,17 @@ func (s *mlxSource) check(want mlxPart) error {
 func (s *mlxSource) pack(shapes []shape) ([]gguf.Tensor, error) {
 	types := map[safetensors.DType]gguf.Type{safetensors.F16: gguf.F16, safetensors.BF16: gguf.BF16, safetensors.F32: gguf.F32}
 	list := make([]gguf.Tensor, len(shapes))
+	names := make(map[string]string, len(shapes))
 	for i, want := range shapes {
-		t := s.index[mlxName(want.name)+".weight"]
+		names[want.name] = want.mlx + ".weight"
+		t := s.index[names[want.name]]
 		if want.kind == Float {
 			list[i] = vector(want, t)
 			continue
 		}
 		list[i] = gguf.Tensor{Name: want.name, Dims: []uint64{uint64(want.cols), uint64(want.rows)}, Type: types[t.DType], Data: t.Data}
 	}
-	from, packed, err := packMatrices(list, func(name string) string { return mlxName(name) + ".weight" }, s.evict)
+	from, packed, err := packMatrices(list, func(name string) string { return names[name] }, s.evict)
 	if packed {
 		s.packed = from
 	}
@@ -180,7 +143,7 @@ func (s *mlxSource) convert(shapes []shape) ([]gguf.Tensor, error) {
 	errs := make([]error, len(shapes))
 	inParallel(sizes, func(i int) {
 		want := shapes[i]
-		name := mlxName(want.name)
+		name := want.mlx
 		if want.kind == Float {
 			list[i] = vector(want, s.index[name+".weight"])
 			return

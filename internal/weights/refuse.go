@@ -37,12 +37,13 @@ func refusal(t gguf.Type) string {
 	return "this is not a 1-bit model, whose matrices all have type Q1_0 (41)"
 }
 
-// refuseArchitecture refuses every architecture but dense Qwen3, by its name in
-// GGUF or in config.json.
+// refuseArchitecture refuses every architecture that is not understood, by its name
+// in GGUF or in config.json.
 func refuseArchitecture(arch string) error {
-	switch arch {
-	case "qwen3":
+	if _, ok := architectures[arch]; ok {
 		return nil
+	}
+	switch arch {
 	case "qwen35", "qwen35moe", "qwen3next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_next":
 		return fmt.Errorf("architecture %q (hybrid of attention and gated delta-net, as Bonsai 27B has) is not supported yet: only dense Qwen3 is (Bonsai 1.7B, 4B, 8B)", arch)
 	case "bitnet", "bitnet-b1.58", "bitnet-25":

@@ -60,7 +60,7 @@ func TestStepsDoNotChangeTheCache(t *testing.T) {
 // On the 8B's shape a sequence grows by 5 MB for 16 tokens of floats and 11 MB for
 // 128 of int8; in all, by 87 KB a token.
 func TestSeqBytes(t *testing.T) {
-	m := &Model{config: weights.Config{Layers: 36, KVHeads: 8, HeadDim: 128}}
+	m := &Model{config: weights.Config{KVHeads: 8, HeadDim: 128}, kvLayers: 36}
 	for n := 1; n <= 8192; n++ {
 		if grown := m.SeqBytes(n) - m.SeqBytes(n-1); grown > 16e6 {
 			t.Errorf("token %d takes %d bytes", n, grown)

@@ -1,0 +1,53 @@
+package weights
+
+import (
+	"slices"
+	"testing"
+
+	"bankai"
+)
+
+// The projections of a dense Qwen3 are those that a patch's file numbers: under the
+// same names and in the same order.
+func TestProjectionsAreNumbered(t *testing.T) {
+	const layer = 7
+	var flips []bankai.Flip
+	var want []string
+	for _, s := range Projections() {
+		name := s.In(layer)
+		if got, err := bankai.TensorName(layer, s.Short+"_proj"); err != nil || got != name {
+			t.Errorf("%s of the %v is %s, but a patch's is %q (%v)", s.Short, s.Part, name, got, err)
+		}
+		want = append(want, name)
+		flips = append(flips, bankai.Flip{Tensor: name, N: bankai.ToEnd})
+	}
+	if len(want) != 7 {
+		t.Errorf("%d projections, but a patch numbers 7", len(want))
+	}
+	slices.Reverse(flips)
+	var got []string
+	for _, f := range bankai.New(bankai.Digest{}, bankai.Meta{}, flips...).Flips() {
+		got = append(got, f.Tensor)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("a patch has the order %v, the forward pass %v", got, want)
+	}
+}
+
+// What a table says can be told apart: by either name, and by part and short name.
+func TestTensorsAreDistinct(t *testing.T) {
+	for name := range architectures {
+		seen := map[string]bool{}
+		for _, s := range (Config{Architecture: name}).Tensors() {
+			for _, id := range []string{"GGUF " + s.In(0), "MLX " + inLayer(s.MLX, 0), s.Part.String() + " " + s.Short} {
+				if seen[id] {
+					t.Errorf("%s: two tensors are %s", name, id)
+				}
+				seen[id] = true
+			}
+			if layered := s.Part != Embedding && s.Part != Head; s.Layered() != layered || (inLayer(s.MLX, 0) != s.MLX) != layered {
+				t.Errorf("%s: %s and %s of the %v: of every layer?", name, s.Name, s.MLX, s.Part)
+			}
+		}
+	}
+}

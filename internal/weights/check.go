@@ -1,0 +1,72 @@
+package weights
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"bankai/internal/gguf"
+)
+
+// checkTensors compares the tensors of a file with those of a model of its
+// architecture and configuration: none missing, none of another shape or kind, none
+// more (a bias that is ignored would be a wrong model).
+func (f *File) checkTensors() error {
+	known := make(map[string]bool, len(f.tensors))
+	for want := range f.config.shapes() {
+		if err := f.checkTensor(want); err != nil {
+			return err
+		}
+		known[want.name] = true
+	}
+	for _, t := range f.tensors {
+		if !known[t.Name] {
+			return f.config.notPart(t.Name)
+		}
+	}
+	return nil
+}
+
+func (f *File) checkTensor(want shape) error {
+	t, ok := f.Tensor(want.name)
+	switch {
+	case !ok:
+		return fmt.Errorf("tensor %q is missing", want.name)
+	case t.Rows != want.rows || t.Cols != want.cols:
+		return fmt.Errorf("tensor %q is %d × %d, want %d × %d", t.Name, t.Rows, t.Cols, want.rows, want.cols)
+	case t.Kind != want.kind && want.kind == OneBit:
+		return fmt.Errorf("tensor %q has type %v, want 1-bit (Q1_0): every matrix of a true 1-bit model is", t.Name, t.typ)
+	case t.Kind != want.kind:
+		return fmt.Errorf("tensor %q has type %v, want a float type", t.Name, t.typ)
+	}
+	return nil
+}
+
+// checkFinite refuses a model with a scale or float weight that is infinite or
+// not a number: every result that it touches would be none.
+func (f *File) checkFinite() error {
+	errs := make([]error, len(f.tensors))
+	f.each("check", func(i int, t Tensor) { errs[i] = t.checkFinite() })
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t Tensor) checkFinite() error {
+	const halfExponent = 0x7c00
+	blocks := t.Blocks()
+	for i := 0; i < len(blocks); i += gguf.BlockBytes {
+		if binary.LittleEndian.Uint16(blocks[i:])&halfExponent == halfExponent {
+			group, perRow := i/gguf.BlockBytes, t.Cols/gguf.BlockWeights
+			return fmt.Errorf("tensor %q: the scale of row %d, group %d is not a finite number", t.Name, group/perRow, group%perRow)
+		}
+	}
+	for i, x := range t.Floats() {
+		if x-x != 0 {
+			return fmt.Errorf("tensor %q: weight %d is not a finite number", t.Name, i)
+		}
+	}
+	return nil
+}
