@@ -226,9 +226,9 @@ func (l *Loop) endAll() {
 	all := slices.Concat(l.running, l.admitted, l.queue)
 	l.running, l.admitted, l.queue, l.draining = nil, nil, nil, true
 	l.mu.Unlock()
-	for _, s := range all {
+	for _, s := range slices.Backward(all) {
 		s.fail(ErrLoopClosed)
-		s.end()
+		defer s.end() // even if the Emit of another does not return
 	}
 }
 

@@ -199,12 +199,16 @@ func (s *Stream) fail(err error) {
 
 // safely lets a panic of f end the request, and nothing else.
 func (s *Stream) safely(f func()) {
+	returned := false
 	defer func() {
 		if v := recover(); v != nil {
 			s.over, s.failed = true, &PanicError{v, debug.Stack()}
+		} else if !returned { // by runtime.Goexit, which ends the loop
+			s.over, s.failed = true, &PanicError{"it ended the loop's goroutine", debug.Stack()}
 		}
 	}()
 	f()
+	returned = true
 }
 
 // emit tells an event, to whom the request says.
@@ -224,17 +228,20 @@ func (s *Stream) emit(e Event) {
 
 // end gives back what the request holds and makes its result whole.
 func (s *Stream) end() {
-	s.unwatch()
-	if s.seq != nil {
-		s.seq.Release()
-		_, panicked := s.failed.(*PanicError)
-		if tail := s.text.flush(); tail != "" && !panicked {
-			s.emit(Event{ID: NoToken, Text: tail})
+	defer func() { // also if Emit does not return
+		if s.failed != nil {
+			s.result.Finish, s.result.Err = "", s.failed
 		}
-		s.result.Text, s.result.StopText = s.text.shown.String(), s.text.stop
+		close(s.done)
+	}()
+	s.unwatch()
+	if s.seq == nil {
+		return
 	}
-	if s.failed != nil {
-		s.result.Finish, s.result.Err = "", s.failed
+	s.seq.Release()
+	tail := s.text.flush()
+	s.result.Text, s.result.StopText = s.text.shown.String(), s.text.stop
+	if _, panicked := s.failed.(*PanicError); tail != "" && !panicked {
+		s.emit(Event{ID: NoToken, Text: tail})
 	}
-	close(s.done)
 }
