@@ -13,6 +13,7 @@ import (
 	"bankai/internal/gguf"
 	"bankai/internal/kernel"
 	"bankai/internal/testmodel"
+	"bankai/models/demo"
 )
 
 // demoShape is the shape of the embedded demo model.
@@ -43,6 +44,25 @@ func BenchmarkPrompt(b *testing.B) {
 				s.Release()
 			}
 			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
+
+// BenchmarkGenerate continues prompts of the demo model, alone and together.
+func BenchmarkGenerate(b *testing.B) {
+	m := load(b, demo.Model(), Options{})
+	for _, n := range []int{1, 32} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(1, 1))
+			reqs := make([]Request, n)
+			for i := range reqs {
+				reqs[i] = Request{Prompt: randomIDs(rng, 30, 256), Max: 40}
+			}
+			for b.Loop() {
+				if _, err := m.Generate(context.Background(), reqs, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

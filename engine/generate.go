@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
+	"math"
 )
 
 // Request is a prompt to be continued.
@@ -15,13 +15,33 @@ type Request struct {
 	Sampling Sampling // zero: greedy
 	// Stop, if set, ends the generation when it returns true for the tokens so far.
 	Stop func(ids []int32) bool
+	// StopTexts end the generation as soon as its text has one of them.
+	StopTexts []string
+
+	LogProbs    bool // events have the log-probability of their token
+	TopLogProbs int  // and those of so many of the likeliest tokens
+
+	// Emit, if set, is told the events, which Stream.Next then does not return. All
+	// sequences of the loop wait for it, so it must be quick. It must not close the loop
+	// or wait for a request.
+	Emit func(Event)
 }
 
 // Result is a finished generation.
 type Result struct {
 	IDs    []int32
-	Finish string // "stop": the model or Stop ended it; "length": Max or the context did
-	Err    error  // why there is nothing: a *RequestError, if the request was refused
+	Text   string // of IDs, up to the stop text if one ended it
+	Finish string // "stop": the model, a stop text or Stop ended it; "length": Max or the context did; "": see Err
+	// StopText is the one that ended the generation, "" if none did.
+	StopText string
+
+	Prompted  int // tokens of the prompt that were processed
+	Generated int // tokens that were generated, among them the model's end token
+
+	// Err is why the generation did not come to its end: ctx's error if it was
+	// cancelled, a *PanicError if a function of the request panicked. What was generated
+	// before is there. Generate makes a *RequestError of it.
+	Err error
 }
 
 // RequestError says which request of a call is refused, and why.
@@ -46,27 +66,59 @@ const generateSeqs = 64
 // what Generate returns. After any other error (of ctx, say) the results hold what
 // was generated before it.
 func (m *Model) Generate(ctx context.Context, reqs []Request, emit func(i int, id int32)) ([]Result, error) {
+	l := m.Loop(LoopOptions{MaxSequences: generateSeqs, Chunk: math.MaxInt})
+	defer l.Close()
 	out := make([]Result, len(reqs))
 	var refused error
-	var good []int
+	refuse := func(i int, err error) {
+		out[i].Err = &RequestError{i, err}
+		refused = cmp.Or(refused, out[i].Err)
+	}
+	var index []int
+	var streams []*Stream
 	for i, q := range reqs {
-		if err := m.checkRequest(q); err != nil {
-			out[i].Err = &RequestError{i, err}
-			refused = cmp.Or(refused, out[i].Err)
-			continue
-		}
-		out[i].Finish = "length"
-		if q.Max > 0 {
-			good = append(good, i)
+		s, err := l.stream(ctx, tellAlso(q, i, emit))
+		if err != nil {
+			refuse(i, err)
+		} else if out[i].Finish = "length"; q.Max > 0 {
+			index, streams = append(index, i), append(streams, s)
 		}
 	}
-	b := m.NewBatch(0)
-	for wave := range slices.Chunk(good, generateSeqs) {
-		if err := b.generate(ctx, wave, reqs, out, emit); err != nil {
+	for len(streams) > 0 {
+		n := min(len(streams), generateSeqs)
+		if err := l.enqueue(streams[:n]...); err != nil {
 			return out, err
 		}
+		var interrupted error
+		for k, s := range streams[:n] {
+			i := index[k]
+			out[i] = s.Result()
+			if err := out[i].Err; err != nil && ctx.Err() != nil {
+				interrupted = ctx.Err()
+			} else if err != nil {
+				refuse(i, err)
+			}
+		}
+		if interrupted != nil {
+			return out, interrupted
+		}
+		index, streams = index[n:], streams[n:]
 	}
 	return out, refused
+}
+
+// tellAlso lets a request tell its tokens to emit, too, by its index.
+func tellAlso(q Request, i int, emit func(i int, id int32)) Request {
+	tell := q.Emit
+	q.Emit = func(e Event) {
+		if tell != nil {
+			tell(e)
+		}
+		if emit != nil && e.ID != NoToken {
+			emit(i, e.ID)
+		}
+	}
+	return q
 }
 
 // checkRequest reports why a request cannot be run, if it cannot.
@@ -80,72 +132,11 @@ func (m *Model) checkRequest(q Request) error {
 	if err := m.checkOverlay(q.Overlay); err != nil {
 		return err
 	}
+	if err := checkStopTexts(q.StopTexts); err != nil {
+		return err
+	}
+	if vocab := m.config.Vocab; q.TopLogProbs < 0 || q.TopLogProbs > vocab {
+		return fmt.Errorf("log-probabilities of %d tokens wanted: must be between 0 and the vocabulary's %d", q.TopLogProbs, vocab)
+	}
 	return m.checkTokens(q.Prompt, 0)
-}
-
-// running is a request in progress.
-type running struct {
-	i       int // its index
-	in      Input
-	sampler *Sampler
-}
-
-// generate continues the requests with the given indices together.
-func (b *Batch) generate(ctx context.Context, wave []int, reqs []Request, out []Result, emit func(i int, id int32)) error {
-	var active []*running
-	defer func() {
-		for _, r := range active {
-			r.in.Seq.Release()
-		}
-	}()
-	for _, i := range wave {
-		q := reqs[i]
-		active = append(active, &running{
-			i: i, in: Input{Seq: b.NewSeq(q.Overlay), Tokens: q.Prompt, Logits: 1}, sampler: q.Sampling.Sampler(),
-		})
-	}
-	for len(active) > 0 {
-		in := make([]Input, len(active))
-		for n, r := range active {
-			in[n] = r.in
-		}
-		next := make([]int32, len(active))
-		err := b.eachRow(ctx, job{}, spansOf(in), func(r logitRow, logits []float32) {
-			next[r.tag] = active[r.tag].sampler.Next(logits)
-		})
-		if err != nil {
-			return err
-		}
-		going := active[:0]
-		for n, r := range active {
-			if b.accept(r, &reqs[r.i], &out[r.i], next[n], emit) {
-				going = append(going, r)
-			} else {
-				r.in.Seq.Release()
-			}
-		}
-		active = going
-	}
-	return nil
-}
-
-// accept adds a token to a result and says whether to go on.
-func (b *Batch) accept(r *running, q *Request, out *Result, id int32, emit func(int, int32)) bool {
-	if b.model.tok.IsEnd(id) {
-		out.Finish = "stop"
-		return false
-	}
-	out.IDs = append(out.IDs, id)
-	if emit != nil {
-		emit(r.i, id)
-	}
-	if q.Stop != nil && q.Stop(out.IDs) {
-		out.Finish = "stop"
-		return false
-	}
-	if limit := b.model.config.Context; limit > 0 && r.in.Seq.n >= limit {
-		return false
-	}
-	r.in.Tokens = []int32{id}
-	return len(out.IDs) < q.Max
 }

@@ -32,6 +32,26 @@ func (m *Model) SeqBytes(tokens int) int64 {
 	return c.bytes(blocksOf(tokens)-far, (far+farRun-1)/farRun)
 }
 
+// mostSeqBytes is the most that a sequence takes until it has so many tokens, in
+// passes of one token.
+func (m *Model) mostSeqBytes(tokens int) int64 {
+	c := newCache(m, false)
+	blocks, far := blocksOf(tokens), c.farBlocks(tokens)
+	if c.int8 {
+		blocks = min(blocks, nearBlocks)
+	}
+	return c.bytes(blocks, (far+farRun-1)/farRun)
+}
+
+// passBytes is what so many tokens of prompts take beyond that while a pass runs:
+// blocks stay floats until it ends.
+func (b *Batch) passBytes(tokens int) int64 {
+	if !b.cache.int8 {
+		return 0
+	}
+	return b.cache.bytes(min(tokens, b.max)/kvBlockLen+1, 0)
+}
+
 func (c *cache) memory() Memory {
 	return Memory{Used: c.bytes(c.floats.used, c.far.used), Free: c.bytes(len(c.floats.free), len(c.far.free))}
 }

@@ -138,19 +138,10 @@ func (o ProblemOptions) digest(part []Problem) [sha256.Size]byte {
 
 // solve generates the texts of some problems.
 func (o ProblemOptions) solve(ctx context.Context, m *engine.Model, overlay *engine.Overlay, part []Problem) ([]generation, error) {
-	tok := m.Tokenizer()
-	longest := 0
-	for _, s := range o.Stop {
-		longest = max(longest, len(s))
-	}
 	reqs := make([]engine.Request, len(part))
 	for i, p := range part {
 		reqs[i] = engine.Request{
-			Prompt: tok.Encode(o.prompt(p)), Overlay: overlay, Max: o.MaxTokens,
-			Stop: func(ids []int32) bool { // a token has a byte or more, so the last ones hold it
-				_, stopped := o.cut(tok.Decode(ids[max(0, len(ids)-longest):]))
-				return stopped
-			},
+			Prompt: m.Tokenizer().Encode(o.prompt(p)), Overlay: overlay, Max: o.MaxTokens, StopTexts: o.Stop,
 		}
 	}
 	results, err := m.Generate(ctx, reqs, nil)
@@ -159,21 +150,9 @@ func (o ProblemOptions) solve(ctx context.Context, m *engine.Model, overlay *eng
 	}
 	texts := make([]generation, len(part))
 	for i, r := range results {
-		text, _ := o.cut(tok.Decode(r.IDs))
-		texts[i] = generation{strings.ToValidUTF8(text, "\uFFFD"), r.Finish}
+		texts[i] = generation{r.Text, r.Finish}
 	}
 	return texts, nil
-}
-
-// cut ends a text at the first stop text.
-func (o ProblemOptions) cut(text string) (short string, stopped bool) {
-	at := len(text)
-	for _, s := range o.Stop {
-		if i := strings.Index(text, s); i >= 0 && i <= at {
-			at, stopped = i, true
-		}
-	}
-	return text[:at], stopped
 }
 
 // result puts the pieces together and marks the answers.

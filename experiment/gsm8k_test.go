@@ -248,23 +248,6 @@ func TestProblemPrompt(t *testing.T) {
 	}
 }
 
-func TestCut(t *testing.T) {
-	o := ProblemOptions{Stop: []string{"\nQ:", "END"}}
-	for _, c := range []struct {
-		text, want string
-		stopped    bool
-	}{
-		{"4\nQ: more END", "4", true},
-		{"END", "", true},
-		{"4\nQ", "4\nQ", false},
-		{"", "", false},
-	} {
-		if got, stopped := o.cut(c.text); got != c.want || stopped != c.stopped {
-			t.Errorf("%q: got %q, %v", c.text, got, stopped)
-		}
-	}
-}
-
 func TestProblemOptionsRefuse(t *testing.T) {
 	m := demoModel(t, 0)
 	for _, c := range []struct {

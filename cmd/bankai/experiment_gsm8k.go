@@ -75,10 +75,8 @@ func (f *gsm8kFlags) check() error {
 		return usagef("--examples needs --shots: say how many of them to show")
 	}
 	f.usualPrompt("Question: {question}\nAnswer:")
-	for i, s := range f.stop {
-		if f.stop[i] = escapes.Replace(s); s == "" {
-			return usagef("--stop is empty: give it some text")
-		}
+	if err := readStops(f.stop); err != nil {
+		return err
 	}
 	if len(f.stop) == 0 {
 		f.stop = []string{experiment.StopFor(f.prompt)}

@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"io"
-	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"bankai/engine"
-	"bankai/internal/bpe"
 )
 
 // generateFlags are the flags of `generate`.
@@ -73,14 +72,24 @@ func (f *generateFlags) check(a *app) error {
 	if f.compare && len(f.model.patches) == 0 {
 		return usagef("--compare needs a --patch to compare with")
 	}
-	for i, s := range f.stop {
-		f.stop[i] = escapes.Replace(s)
-		if f.stop[i] == "" {
-			return usagef("--stop is empty: give it some text")
-		}
+	if err := readStops(f.stop); err != nil {
+		return err
 	}
 	if s := f.sampling; s.Temperature == 0 && (s.TopK != 0 || s.TopP != 0 || s.MinP != 0) {
 		a.warn("--top-k, --top-p and --min-p change nothing at temperature 0, which is greedy")
+	}
+	return nil
+}
+
+// readStops reads the texts of --stop, in place.
+func readStops(stops []string) error {
+	for i, s := range stops {
+		if stops[i] = escapes.Replace(s); s == "" {
+			return usagef("--stop is empty: give it some text")
+		}
+		if !utf8.ValidString(s) {
+			return usagef("--stop %q is not UTF-8, so no text can hold it: give it as UTF-8", s)
+		}
 	}
 	return nil
 }
@@ -112,74 +121,27 @@ func (a *app) generate(ctx context.Context, f *generateFlags) error {
 	}
 	requests := make([]engine.Request, len(overlays))
 	for i, o := range overlays {
-		requests[i] = engine.Request{Prompt: prompt, Overlay: o, Max: int(f.n), Sampling: f.sampling, Stop: f.stopper(m.Tokenizer())}
+		requests[i] = engine.Request{Prompt: prompt, Overlay: o, Max: int(f.n), Sampling: f.sampling, StopTexts: f.stop}
 	}
-	stream := a.newStream(m.Tokenizer(), f)
-	results, err := m.Generate(ctx, requests, stream.token)
+	streams := !a.json && !f.compare
+	if streams {
+		requests[0].Emit = a.printEvent
+	}
+	results, err := m.Generate(ctx, requests, nil)
 	if err != nil && ctx.Err() == nil {
 		return err
 	}
-	stream.end()
+	if streams {
+		a.stdout.WriteByte('\n')
+	}
 	texts := make([]generated, len(results))
 	for i, r := range results {
-		if texts[i] = f.finish(m.Tokenizer(), r); err != nil {
+		texts[i] = generated{Text: r.Text, IDs: append([]int32{}, r.IDs...), Finish: r.Finish}
+		if err != nil {
 			texts[i].Finish = "interrupted"
 		}
 	}
 	return a.printGenerated(f, modelOf(f.model.path, m.Weights()), texts)
-}
-
-// stopper returns a function that ends a generation at one of the stop texts. It
-// is for one generation, of which it decodes every token once.
-func (f *generateFlags) stopper(tok *bpe.Tokenizer) func([]int32) bool {
-	if len(f.stop) == 0 {
-		return nil
-	}
-	dec, pending, decoded := tok.Decoder(), "", 0
-	return func(ids []int32) bool {
-		for _, id := range ids[decoded:] {
-			pending += dec.Push(id)
-		}
-		decoded = len(ids)
-		stopped := f.cut(pending) >= 0
-		pending = pending[len(pending)-f.held(pending):]
-		return stopped
-	}
-}
-
-// cut returns where the first stop text in s begins, -1 if there is none.
-func (f *generateFlags) cut(s string) int {
-	first := -1
-	for _, stop := range f.stop {
-		if i := strings.Index(s, stop); i >= 0 && (first < 0 || i < first) {
-			first = i
-		}
-	}
-	return first
-}
-
-// held is the length of the longest end of text that begins a stop text.
-func (f *generateFlags) held(text string) int {
-	longest := 0
-	for _, stop := range f.stop {
-		for n := min(len(stop), len(text)); n > longest; n-- {
-			if strings.HasSuffix(text, stop[:n]) {
-				longest = n
-			}
-		}
-	}
-	return longest
-}
-
-func (f *generateFlags) finish(tok *bpe.Tokenizer, r engine.Result) generated {
-	g := generated{Text: tok.Decode(r.IDs), IDs: r.IDs, Finish: r.Finish}
-	if g.IDs == nil {
-		g.IDs = []int32{}
-	}
-	if i := f.cut(g.Text); i >= 0 {
-		g.Text = g.Text[:i]
-	}
-	return g
 }
 
 func (a *app) printGenerated(f *generateFlags, model modelRef, texts []generated) error {
