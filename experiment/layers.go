@@ -11,6 +11,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/stats"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -63,7 +64,7 @@ var sameAs = map[string]string{"gate": "mlp", "down": "up", "k": "q", "o": "v"}
 
 // LayerSites are the sites there are, in the order in which they are shown.
 func LayerSites() []string {
-	return append([]string{"mlp", "attention"}, search.Projections()...)
+	return append([]string{"mlp", "attention"}, score.Projections()...)
 }
 
 // LayersOptions choose the probes and the sites.
@@ -133,7 +134,7 @@ func (o LayersOptions) sites(m *engine.Model) (sites []layerSite, err error) {
 			continue
 		}
 		projections := siteProjections[site]
-		ms, err := search.Matrices(m.Weights(), o.Layers, projections)
+		ms, err := score.Matrices(m.Weights(), o.Layers, projections)
 		if err != nil {
 			return nil, err
 		}

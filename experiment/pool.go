@@ -9,6 +9,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/weights"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -51,23 +52,23 @@ func newPool(f *weights.File, where string, layers []int, size search.Granularit
 func tensorsOf(f *weights.File, where string, layers []int) ([]search.Matrix, error) {
 	switch where {
 	case "mlp":
-		return search.Matrices(f, layers, []string{"gate", "up", "down"})
+		return score.Matrices(f, layers, []string{"gate", "up", "down"})
 	case "attention":
-		return search.Matrices(f, layers, []string{"q", "k", "v", "o"})
+		return score.Matrices(f, layers, []string{"q", "k", "v", "o"})
 	case "embedding":
 		t, _ := f.Tensor("token_embd.weight")
-		return []search.Matrix{search.MatrixOf(t)}, nil
+		return []search.Matrix{score.MatrixOf(t)}, nil
 	case "head":
 		t, ok := f.Tensor("output.weight")
 		if !ok {
 			return nil, errors.New("the model has no head of its own: its embedding is the head, so ask for embedding")
 		}
-		return []search.Matrix{search.MatrixOf(t)}, nil
+		return []search.Matrix{score.MatrixOf(t)}, nil
 	}
-	all, err := search.Matrices(f, layers, search.Projections())
+	all, err := score.Matrices(f, layers, score.Projections())
 	for _, name := range []string{"token_embd.weight", "output.weight"} {
 		if t, ok := f.Tensor(name); ok {
-			all = append(all, search.MatrixOf(t))
+			all = append(all, score.MatrixOf(t))
 		}
 	}
 	return all, err

@@ -65,10 +65,6 @@ type knownFuture struct {
 	cost float64
 }
 
-func moveDigest(m Move) bankai.Digest {
-	return bankai.New(bankai.Digest{}, bankai.Meta{}, m.Flips...).ContentDigest()
-}
-
 // MismatchError says that a journal was written by another run.
 type MismatchError struct {
 	Path    string
@@ -139,7 +135,7 @@ func (j *Journal) take(line []byte) error {
 func (j *Journal) know(r record) {
 	if r.Trial != nil {
 		t := r.Trial.trial()
-		j.trials[trialKey{r.On, moveDigest(t.Move)}] = knownScore{t.Score, float64(r.Seconds)}
+		j.trials[trialKey{r.On, t.Move.Digest()}] = knownScore{t.Score, float64(r.Seconds)}
 	}
 	if f := r.Forecast; f != nil {
 		j.futures[futureKey{r.On, f.Want}] = knownFuture{f.forecasts(), float64(f.Cost)}
@@ -207,7 +203,7 @@ func (j *Journal) Close() error {
 // Journal has none.
 func (j *Journal) lookup(on *bankai.Patch, m Move) (s knownScore, ok bool) {
 	if j != nil {
-		s, ok = j.trials[trialKey{on.ContentDigest(), moveDigest(m)}]
+		s, ok = j.trials[trialKey{on.ContentDigest(), m.Digest()}]
 	}
 	return s, ok
 }

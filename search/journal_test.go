@@ -270,7 +270,7 @@ func TestAJournalOfAnotherRunIsRefused(t *testing.T) {
 	before, _ := os.ReadFile(path)
 
 	ev, st := newLandscape(), greedy(t, search.Group, 12)
-	ev.objective.Penalty = 3
+	ev.penalty = 3
 	_, err := search.OpenJournal(path, search.Identity(empty(), ev, st), true)
 	var mismatch *search.MismatchError
 	if !errors.As(err, &mismatch) || len(mismatch.Differs) != 2 || mismatch.Differs[1] != "seed was 11 and is 12" ||

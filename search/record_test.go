@@ -44,7 +44,7 @@ func TestRecordsAreExact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.Trial.trial(); exact(got) != exact(want) || moveDigest(got.Move) != moveDigest(want.Move) {
+		if got := r.Trial.trial(); exact(got) != exact(want) || got.Move.Digest() != want.Move.Digest() {
 			t.Fatalf("got %v\nwant %v\nby %s", got, want, line)
 		}
 	})

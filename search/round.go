@@ -71,7 +71,7 @@ func (r *run) outcome(t tried) int {
 		return -1
 	}
 	r.res.Outcomes = append(r.res.Outcomes, Outcome{
-		Granularity: granularityOf(t.Flips[0]), Predicted: t.Predicted - r.res.Fitness, True: t.Fitness - r.res.Fitness,
+		Granularity: GranularityOf(t.Flips[0]), Predicted: t.Predicted - r.res.Fitness, True: t.Fitness - r.res.Fitness,
 	})
 	return len(r.res.Outcomes) - 1
 }
@@ -142,7 +142,7 @@ func (r *run) score(ctx context.Context, moves []Move) ([]tried, error) {
 	var unknown []Move
 	for i, m := range moves {
 		t := &all[i]
-		t.Move, t.digest = m, moveDigest(m)
+		t.Move, t.digest = m, m.Digest()
 		large, err := r.tooLarge(m)
 		if err != nil {
 			return nil, err

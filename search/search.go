@@ -6,11 +6,11 @@
 // may run on this machine or on many. [Run] carries moves and scores between the
 // two until a limit is reached, keeps the best patch, and writes a [Journal]
 // from which an interrupted run continues to the result it would have had.
-// [NewSetup] puts them together for a model, by a [Plan].
+// Package score has the Evaluator that measures on a model, and puts the parts
+// together by a plan.
 //
-// The published search is [NewGreedy] on [NewEvaluator]: rows drawn with
-// probability proportional to their scale, screened on the two worst probes,
-// kept if the fitness rises.
+// The published search is [NewGreedy]: rows drawn with probability proportional
+// to their scale, screened on the two worst probes, kept if the fitness rises.
 package search
 
 import (
@@ -31,6 +31,11 @@ type Move struct {
 	Flips     []bankai.Flip
 	Foreseen  bool
 	Predicted float64
+}
+
+// Digest identifies the flips, in whatever order they are listed.
+func (m Move) Digest() bankai.Digest {
+	return bankai.New(bankai.Digest{}, bankai.Meta{}, m.Flips...).ContentDigest()
 }
 
 // Score is the worth of a patch as measured on the probes.

@@ -1,4 +1,4 @@
-package search
+package score
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bankai/probe"
+	"bankai/search"
 )
 
 // Method is the name of a strategy.
@@ -13,11 +14,11 @@ type Method string
 
 // The methods there are.
 const (
-	MethodGuided Method = "guided" // [NewGuided]
-	MethodGreedy Method = "greedy" // [NewGreedy], the published one
-	MethodEvolve Method = "evolve" // [NewEvolve]
-	MethodVote   Method = "vote"   // [Vote] of several guided searches
-	MethodRandom Method = "random" // [NewRandom]
+	MethodGuided Method = "guided" // [search.NewGuided]
+	MethodGreedy Method = "greedy" // [search.NewGreedy], the published one
+	MethodEvolve Method = "evolve" // [search.NewEvolve]
+	MethodVote   Method = "vote"   // [search.Vote] of several guided searches
+	MethodRandom Method = "random" // [search.NewRandom]
 )
 
 var methods = []Method{MethodGuided, MethodGreedy, MethodEvolve, MethodVote, MethodRandom}
@@ -44,16 +45,16 @@ func (m Method) Guided() bool { return m == MethodGuided || m == MethodVote || m
 // Plan says how to search a model for a patch.
 type Plan struct {
 	Method      Method
-	Sizes       []Granularity // one; guided searches and votes take several, used in turn
-	Layers      []int         // none: all
-	Projections []string      // as [Matrices] takes them
+	Sizes       []search.Granularity // one; guided searches and votes take several, used in turn
+	Layers      []int                // none: all
+	Projections []string             // as [Matrices] takes them
 	Objective   Objective
 	Screen      int      // targets to screen candidates on; 0 for no screening
-	Text        []string // lines to hold on to, see [EvaluatorOptions]
+	Text        []string // lines to hold on to, see [Options]
 	Seed        uint64
-	Limits      Config // Steps, MaxFlips, MaxBytes, MaxCost and Prune
-	Draws       int    // of a vote
-	Votes       int    // that a flip needs
+	Limits      search.Config // Steps, MaxFlips, MaxBytes, MaxCost and Prune
+	Draws       int           // of a vote
+	Votes       int           // that a flip needs
 }
 
 // NewPlan is the usual plan of a method, by rows of all layers, without limits:
@@ -61,7 +62,7 @@ type Plan struct {
 // what has helped them.
 func NewPlan(m Method) Plan {
 	p := Plan{
-		Method: m, Sizes: []Granularity{Row}, Projections: []string{"gate", "up"}, Screen: DefaultScreen, Draws: 3, Votes: 2,
+		Method: m, Sizes: []search.Granularity{search.Row}, Projections: []string{"gate", "up"}, Screen: DefaultScreen, Draws: 3, Votes: 2,
 		Objective: Objective{Metric: probe.AnswerLogprob, Reduce: Mean, Penalty: DefaultPenalty},
 	}
 	if m.Guided() {
@@ -73,29 +74,29 @@ func NewPlan(m Method) Plan {
 
 // planned is a strategy that a journal can tell from others.
 type planned interface {
-	Strategy
-	Describer
+	search.Strategy
+	search.Describer
 }
 
 // strategy makes the strategy of a plan.
-func (p Plan) strategy(ms []Matrix) (planned, error) {
+func (p Plan) strategy(ms []search.Matrix) (planned, error) {
 	if p.Method == MethodGuided || p.Method == MethodVote {
-		return NewGuided(ms, p.Seed, p.Sizes...)
+		return search.NewGuided(ms, p.Seed, p.Sizes...)
 	}
 	switch {
 	case len(p.Sizes) != 1:
-		return nil, fmt.Errorf("search: %s searches by one granularity, not %d", p.Method, len(p.Sizes))
-	case p.Sizes[0] == Bit && !p.Method.Guided():
-		return nil, fmt.Errorf("search: %s draws rows or groups: use guided for bits", p.Method)
+		return nil, fmt.Errorf("score: %s searches by one granularity, not %d", p.Method, len(p.Sizes))
+	case p.Sizes[0] == search.Bit && !p.Method.Guided():
+		return nil, fmt.Errorf("score: %s draws rows or groups: use guided for bits", p.Method)
 	}
 	switch p.Method {
 	case MethodEvolve:
-		return NewEvolve(ms, p.Sizes[0], p.Seed)
+		return search.NewEvolve(ms, p.Sizes[0], p.Seed)
 	case MethodGreedy:
-		return NewGreedy(ms, p.Sizes[0], p.Seed)
+		return search.NewGreedy(ms, p.Sizes[0], p.Seed)
 	case MethodRandom:
-		return NewRandom(ms, p.Sizes[0], p.Seed)
+		return search.NewRandom(ms, p.Sizes[0], p.Seed)
 	}
 	_, err := ParseMethod(string(p.Method))
-	return nil, fmt.Errorf("search: %w", err)
+	return nil, fmt.Errorf("score: %w", err)
 }
