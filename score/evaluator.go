@@ -62,10 +62,10 @@ type Evaluator struct {
 	questions []question // targets, then controls, then lines of the text
 	targets   int        // how many of them are targets
 	controls  int
-	tokens    int   // that are predicted in the text
-	all       []int // 0, 1, … len(questions)-1
-	cuts      []engine.Cut
-	full      float64 // products of a forward-pass equivalent
+	tokens    int          // that are predicted in the text
+	all       []int        // 0, 1, … len(questions)-1
+	cuts      []engine.Cut // where streams are kept
+	full      float64      // products of a forward-pass equivalent
 	facts     []search.Fact
 
 	mu    sync.Mutex
@@ -119,7 +119,6 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o Options) (*Eva
 		{Name: "fitness", Value: o.Reduce.String()},
 		{Name: "penalty", Value: fmt.Sprint(o.Penalty)},
 		{Name: "screen", Value: fmt.Sprint(o.Screen)},
-		{Name: "streams", Value: fmt.Sprint(e.cuts)},
 	}
 	if f := o.fact(); f != "" {
 		e.facts = append(e.facts, search.Fact{Name: "objective", Value: f})
@@ -265,17 +264,14 @@ func (e *Evaluator) score(ctx context.Context, moves []search.Move) ([]search.Sc
 	}
 	scores := make([]search.Score, len(moves))
 	for i, row := range g.rows {
-		start := e.trunk.Start(row.above)
-		screening := e.cost(e.worst, start)
+		screening, full := e.cost(e.worst, row.above), e.cost(e.all, row.above)
 		switch {
 		case row.screened:
 			scores[i] = search.Score{Screened: true, Fitness: math.Inf(-1), Cost: screening}
 		case len(moves[i].Flips) == 0:
-			scores[i] = e.scoreOf(e.split(row.values), e.cost(e.all, start))
+			scores[i] = e.scoreOf(e.split(row.values), full)
 		default:
-			full := e.cost(e.all, start)
 			scores[i] = e.scoreOf(e.split(row.values), screening+full)
-			scores[i].KeepCost = full // the streams are renewed over the same stretch
 		}
 	}
 	return scores, nil
@@ -310,7 +306,9 @@ func (e *Evaluator) scoreOf(patched Values, cost float64) search.Score {
 }
 
 // cost is the work of scoring some questions from a cut, in forward-pass
-// equivalents.
+// equivalents. The cut is the one below what a move changes, also where memory was
+// too small to keep streams there and the work began further below: a cost is part
+// of a score, which is the same on every machine.
 func (e *Evaluator) cost(questions []int, from engine.Cut) float64 {
 	var work float64
 	for _, q := range questions {

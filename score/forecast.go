@@ -25,7 +25,7 @@ func (e *Evaluator) Forecast(ctx context.Context, cur *bankai.Patch, w search.Wa
 	defer e.mu.Unlock()
 	err = e.on(ctx, cur, func() error {
 		p := newPredictor(e, w, cur.Flips())
-		cost = float64(forecastCost * e.cost(e.all, e.trunk.Start(p.lowest)))
+		cost = float64(forecastCost * e.cost(e.all, p.lowest))
 		if err := e.trunk.Gradient(ctx, e.weightings(), p.lowest, p.visit); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bankai"
@@ -113,6 +114,9 @@ func (j *Journal) checkHeader(line []byte) error {
 	}
 	if h.Version < journalOldest || h.Version > journalVersion {
 		return fmt.Errorf("has journal version %d, this program writes %d: start anew without resuming", h.Version, journalVersion)
+	}
+	if h.Version < journalNoStreams {
+		h.Run = slices.DeleteFunc(h.Run, func(f Fact) bool { return f.Name == "streams" })
 	}
 	if d := differences(h.Run, j.run); len(d) > 0 {
 		return &MismatchError{Path: j.path, Differs: d}
@@ -251,7 +255,6 @@ func (j *Journal) append(records ...record) error {
 // askedBy names the settings that a fact follows from, where its name does not.
 var askedBy = map[string]string{
 	"matrices": "matrices to flip (by layers and proj)",
-	"streams":  "kept streams (by memory, layers and proj)",
 	"targets":  "targets (from probes)",
 	"controls": "controls (from probes)",
 }

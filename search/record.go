@@ -14,11 +14,14 @@ import (
 const (
 	// journalVersion changes whenever old journals would be misread, or old programs
 	// would misread new ones.
-	journalVersion = 5
+	journalVersion = 6
 	// journalOldest is the oldest version that can be read: it lacks what was written.
 	journalOldest = 3
 	// journalSealed is the first version whose records have checksums.
 	journalSealed = 5
+	// journalNoStreams is the first version whose facts do not tell how much memory
+	// the run had. The costs of older ones may follow from that.
+	journalNoStreams = 6
 	// headerBegin is how the first line begins, of any version.
 	headerBegin = `{"bankai_search_journal":`
 )
@@ -50,7 +53,6 @@ type trialRecord struct {
 	Controls []number `json:"controls,omitempty"`
 	Screened bool     `json:"screened,omitempty"`
 	Cost     number   `json:"cost"`
-	KeepCost number   `json:"keep_cost,omitempty"`
 	Kept     bool     `json:"kept,omitempty"`
 }
 
@@ -148,7 +150,7 @@ func newRecord(on *bankai.Patch, seconds float64) record {
 func newTrialRecord(step int, on *bankai.Patch, t tried, kept bool) record {
 	r := newRecord(on, t.seconds)
 	r.Trial = &trialRecord{
-		Step: step, Kept: kept, Fitness: number(t.Fitness), Screened: t.Screened, Cost: number(t.Cost), KeepCost: number(t.KeepCost),
+		Step: step, Kept: kept, Fitness: number(t.Fitness), Screened: t.Screened, Cost: number(t.Cost),
 		Targets: convert[number](t.Targets), Controls: convert[number](t.Controls),
 	}
 	for _, f := range t.Flips {
@@ -218,7 +220,7 @@ func (r *record) check() error {
 	}
 	amounts := []number{r.Seconds}
 	if t := r.Trial; t != nil {
-		amounts = append(amounts, t.Cost, t.KeepCost)
+		amounts = append(amounts, t.Cost)
 	}
 	if f := r.Forecast; f != nil {
 		amounts = append(amounts, f.Cost)
@@ -237,7 +239,7 @@ func (r *record) check() error {
 // trial returns the move and its score.
 func (r *trialRecord) trial() Trial {
 	t := Trial{Score: Score{
-		Fitness: float64(r.Fitness), Screened: r.Screened, Cost: float64(r.Cost), KeepCost: float64(r.KeepCost),
+		Fitness: float64(r.Fitness), Screened: r.Screened, Cost: float64(r.Cost),
 		Targets: convert[float64](r.Targets), Controls: convert[float64](r.Controls),
 	}}
 	for _, f := range r.Flips {

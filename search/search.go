@@ -44,14 +44,13 @@ type Score struct {
 	Targets  []float64 // the metric of each target probe; nil if Screened
 	Controls []float64 // the control metric of each control probe; nil if Screened
 	Screened bool      // given up after the worst targets: none of them gained
-	Cost     float64   // work done for this score, in forward-pass equivalents
-	KeepCost float64   // more work if the move is kept, unless it was the last one measured, alone: what an evaluator caches must follow
+	Cost     float64   // what measuring the move takes, in forward-pass equivalents: a function of the move, whatever a machine remembers
 }
 
 // equal reports whether two scores have the same bits.
 func (s Score) equal(o Score) bool {
 	same := func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
-	return same(s.Fitness, o.Fitness) && same(s.Cost, o.Cost) && same(s.KeepCost, o.KeepCost) && s.Screened == o.Screened &&
+	return same(s.Fitness, o.Fitness) && same(s.Cost, o.Cost) && s.Screened == o.Screened &&
 		slices.EqualFunc(s.Targets, o.Targets, same) && slices.EqualFunc(s.Controls, o.Controls, same)
 }
 
