@@ -3,12 +3,10 @@ package score
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 
 	"bankai"
@@ -66,7 +64,7 @@ type Evaluator struct {
 	all       []int        // 0, 1, … len(questions)-1
 	cuts      []engine.Cut // where streams are kept
 	full      float64      // products of a forward-pass equivalent
-	facts     []search.Fact
+	spec      Spec
 
 	mu    sync.Mutex
 	trunk *engine.Trunk // nil if it has to be made anew
@@ -110,22 +108,8 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o Options) (*Eva
 		tokens += q.Tokens()
 	}
 	e.cuts = o.cuts(m, tokens)
-	e.facts = []search.Fact{
-		{Name: "model", Value: m.Digest().String()},
-		{Name: "settings", Value: m.Weights().Arithmetic().Fingerprint().String()},
-		{Name: "targets", Value: setDigest(targets)},
-		{Name: "controls", Value: setDigest(controls)},
-		{Name: "metric", Value: o.Metric.String()},
-		{Name: "fitness", Value: o.Reduce.String()},
-		{Name: "penalty", Value: fmt.Sprint(o.Penalty)},
-		{Name: "screen", Value: fmt.Sprint(o.Screen)},
-	}
-	if f := o.fact(); f != "" {
-		e.facts = append(e.facts, search.Fact{Name: "objective", Value: f})
-	}
-	if len(lines) > 0 {
-		e.facts = append(e.facts, search.Fact{Name: "text", Value: fmt.Sprintf("%d lines (%x)", len(lines), sha256.Sum256([]byte(strings.Join(lines, "\n"))))})
-	}
+	e.spec = newSpec(m, targets, controls, o)
+	e.spec.Text = contentOfText(lines)
 	return e, nil
 }
 
@@ -181,17 +165,11 @@ func (e *Evaluator) matrix(name string) (search.Matrix, bool) {
 	return MatrixOf(t), true
 }
 
-// setDigest identifies what a search reads of probes: not their names.
-func setDigest(s probe.Set) string {
-	h := sha256.New()
-	for _, p := range s {
-		fmt.Fprintf(h, "%q %q %q\n", p.Prompt, p.Correct, p.Wrong)
-	}
-	return fmt.Sprintf("%d probes (%x)", len(s), h.Sum(nil)[:8])
-}
+// Spec says what is measured, for an evaluator elsewhere.
+func (e *Evaluator) Spec() Spec { return e.spec }
 
-// Facts implements Describer.
-func (e *Evaluator) Facts() []search.Fact { return slices.Clone(e.facts) }
+// Facts implements [search.Describer].
+func (e *Evaluator) Facts() []search.Fact { return e.spec.Facts() }
 
 // Baseline returns the score of the unpatched model, whose fitness is 0. It is
 // computed once.

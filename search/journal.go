@@ -182,7 +182,7 @@ func (j *Journal) Part(name string, run []Fact) (*Journal, error) {
 // Wrote records that the patch was written to a file.
 func (j *Journal) Wrote(p *bankai.Patch, fitness float64) error {
 	r := newRecord(p, j.seconds)
-	r.Written = (*number)(&fitness)
+	r.Written = (*Number)(&fitness)
 	return j.append(r)
 }
 
