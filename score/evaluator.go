@@ -115,9 +115,10 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o Options) (*Eva
 
 // check reports options that have no meaning.
 func (o Options) check(targets int) error {
-	switch err := o.Objective.check(targets); {
-	case err != nil:
+	if err := cmp.Or(o.Objective.Check(), o.Objective.divides(targets)); err != nil {
 		return err
+	}
+	switch {
 	case o.Screen < 0:
 		return fmt.Errorf("screening on %d targets: must be 0 or more", o.Screen)
 	case o.Divergence > 0 && len(o.Text) == 0:

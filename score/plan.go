@@ -72,31 +72,40 @@ func NewPlan(m Method) Plan {
 	return p
 }
 
+// Check reports what a strategy cannot do, and numbers that have no meaning, as a
+// *search.OptionError. It does not ask how many probes there are.
+func (p Plan) Check() error {
+	if _, err := ParseMethod(string(p.Method)); err != nil {
+		return err
+	}
+	several := p.Method == MethodGuided || p.Method == MethodVote
+	switch {
+	case len(p.Sizes) == 0, len(p.Sizes) > 1 && !several:
+		return &search.OptionError{Field: "Sizes", Value: p.Sizes, Rule: fmt.Sprintf("%s searches by one granularity, not %d", p.Method, len(p.Sizes))}
+	case slices.Contains(p.Sizes, search.Bit) && !p.Method.Guided():
+		return &search.OptionError{Field: "Sizes", Value: p.Sizes, Rule: fmt.Sprintf("%s draws rows or groups: use guided for bits", p.Method)}
+	case p.Method == MethodVote && (p.Votes < 1 || p.Votes > p.Draws):
+		return &search.OptionError{Field: "Votes", Value: p.Votes, Rule: "a flip can have from 1 vote to as many as there are draws"}
+	}
+	return p.Objective.Check()
+}
+
 // planned is a strategy that a journal can tell from others.
 type planned interface {
 	search.Strategy
 	search.Describer
 }
 
-// strategy makes the strategy of a plan.
+// strategy makes the strategy of a plan that was checked: of a vote, that of a draw.
 func (p Plan) strategy(ms []search.Matrix) (planned, error) {
-	if p.Method == MethodGuided || p.Method == MethodVote {
-		return search.NewGuided(ms, p.Seed, p.Sizes...)
-	}
-	switch {
-	case len(p.Sizes) != 1:
-		return nil, fmt.Errorf("score: %s searches by one granularity, not %d", p.Method, len(p.Sizes))
-	case p.Sizes[0] == search.Bit && !p.Method.Guided():
-		return nil, fmt.Errorf("score: %s draws rows or groups: use guided for bits", p.Method)
-	}
 	switch p.Method {
-	case MethodEvolve:
-		return search.NewEvolve(ms, p.Sizes[0], p.Seed)
 	case MethodGreedy:
 		return search.NewGreedy(ms, p.Sizes[0], p.Seed)
 	case MethodRandom:
 		return search.NewRandom(ms, p.Sizes[0], p.Seed)
+	case MethodEvolve:
+		return search.NewEvolve(ms, p.Sizes[0], p.Seed)
+	default:
+		return search.NewGuided(ms, p.Seed, p.Sizes...)
 	}
-	_, err := ParseMethod(string(p.Method))
-	return nil, fmt.Errorf("score: %w", err)
 }

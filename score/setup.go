@@ -28,6 +28,9 @@ type Setup struct {
 // NewSetup prepares the search that a plan asks for. It goes once: its strategy
 // remembers what it tried.
 func NewSetup(m *engine.Model, targets, controls probe.Set, p Plan) (*Setup, error) {
+	if err := p.Check(); err != nil {
+		return nil, fmt.Errorf("score: %w", err)
+	}
 	s := &Setup{Plan: p, Model: m, Targets: targets, Controls: controls, Start: bankai.New(m.Digest(), bankai.Meta{})}
 	var err error
 	if s.Matrices, err = Matrices(m.Weights(), p.Layers, p.Projections); err != nil {
