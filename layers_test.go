@@ -26,7 +26,8 @@ var layers = map[string]int{
 	"models/demo":          0,  // the embedded model
 	"internal/weights":     1,  // a model file as named tensors: check, bake, diff
 	"engine":               2,  // forward passes, scoring, generation
-	"search":               3,  // finds patches
+	"search":               2,  // finds patches: strategies, runs, journals
+	"score":                3,  // measures patches on a model
 	"evaluate":             3,  // audits, measures, reports
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"experiment":           5,  // repeats the published experiments

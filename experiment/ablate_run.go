@@ -5,14 +5,15 @@ import (
 
 	"bankai/evaluate"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
 // search is the plan of a search. The fitness is that of the base but for the
 // metric: what a strategy brings along is how it screens and prunes.
-func (o AblateOptions) search(s Setting, seed uint64) search.Plan {
-	p := search.NewPlan(s.Strategy)
-	p.Objective = search.NewPlan(o.Base.Strategy).Objective
+func (o AblateOptions) search(s Setting, seed uint64) score.Plan {
+	p := score.NewPlan(s.Strategy)
+	p.Objective = score.NewPlan(o.Base.Strategy).Objective
 	p.Objective.Metric, _ = probe.ParseMetric(s.Metric)
 	p.Objective.Divergence, p.Text = o.Divergence, o.Text
 	p.Sizes, _ = sizesOf(s.Granularity)
@@ -21,8 +22,8 @@ func (o AblateOptions) search(s Setting, seed uint64) search.Plan {
 	return p
 }
 
-func (o AblateOptions) setup(r *Run, s Setting, seed uint64) (*search.Setup, error) {
-	return search.NewSetup(r.Model, o.Pool.Set.Draw(s.Probes, seed), o.Controls.Set, o.search(s, seed))
+func (o AblateOptions) setup(r *Run, s Setting, seed uint64) (*score.Setup, error) {
+	return score.NewSetup(r.Model, o.Pool.Set.Draw(s.Probes, seed), o.Controls.Set, o.search(s, seed))
 }
 
 // run searches once and measures the patch.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bankai/evaluate"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -22,7 +23,7 @@ func madeUp(fixed, broke [4][3]int) *Ablate {
 		s := Ablated{Name: name, Setting: aSetting()}
 		s.Probes = []int{60, 15, 6, 60}[i]
 		if i == 3 {
-			s.Strategy = search.MethodGreedy
+			s.Strategy = score.MethodGreedy
 		}
 		for k := range 3 {
 			f, b := fixed[i][k], broke[i][k]

@@ -18,6 +18,7 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -26,7 +27,7 @@ func smallAblation(t *testing.T) AblateOptions {
 	return AblateOptions{
 		Pool: drawn(t, "search", 30), HeldOut: drawn(t, "heldout", 12), Controls: drawn(t, "control", 3),
 		Base: Setting{
-			Probes: 6, Strategy: search.MethodGuided, Granularity: "row",
+			Probes: 6, Strategy: score.MethodGuided, Granularity: "row",
 			Projections: []string{"gate", "up"}, Layers: []int{4, 5}, Metric: "answer_logprob",
 		},
 		Vary:  []Variation{{"probes", []string{"3", "6"}}, {"strategy", []string{"guided", "greedy"}}},
@@ -77,11 +78,11 @@ func TestAblateRuns(t *testing.T) {
 // searchByHand puts a search together from its parts.
 func searchByHand(t *testing.T, m *engine.Model, own, controls probe.Set, greedy bool, seed uint64) *bankai.Patch {
 	t.Helper()
-	ms, err := search.Matrices(m.Weights(), []int{4, 5}, []string{"gate", "up"})
+	ms, err := score.Matrices(m.Weights(), []int{4, 5}, []string{"gate", "up"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := search.EvaluatorOptions{Objective: search.Objective{Metric: probe.AnswerLogprob, Penalty: 2, Slack: search.DefaultSlack}}
+	o := score.Options{Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: 2, Slack: score.DefaultSlack}}
 	var st search.Strategy
 	if greedy {
 		o.Screen = 2
@@ -92,7 +93,7 @@ func searchByHand(t *testing.T, m *engine.Model, own, controls probe.Set, greedy
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := search.NewEvaluator(m, own, controls, o)
+	e, err := score.NewEvaluator(m, own, controls, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,12 +10,13 @@ import (
 	"bankai/engine"
 	"bankai/internal/stats"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
 // effects measures what flips of whole rows change of every probe's metric.
 type effects struct {
-	evaluator *search.ModelEvaluator
+	evaluator *score.Evaluator
 	base      *bankai.Patch // nothing
 }
 
@@ -25,11 +26,11 @@ func newEffects(m *engine.Model, targets, controls probe.Set, metric probe.Metri
 	if len(targets) == 0 {
 		return nil, errors.New("there are no probes to measure")
 	}
-	o := search.EvaluatorOptions{Objective: search.Objective{Metric: metric, Penalty: penalty}}
+	o := score.Options{Objective: score.Objective{Metric: metric, Penalty: penalty}}
 	for _, t := range tensors {
 		o.Tensors = append(o.Tensors, t.Name)
 	}
-	e, err := search.NewEvaluator(m, targets, controls, o)
+	e, err := score.NewEvaluator(m, targets, controls, o)
 	if err != nil {
 		return nil, err
 	}

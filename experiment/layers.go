@@ -12,6 +12,7 @@ import (
 	"bankai/internal/stats"
 	"bankai/internal/weights"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -69,7 +70,7 @@ var sameAs = map[string]string{"gate": "mlp", "down": "up", "k": "q", "o": "v"}
 
 // LayerSites are the sites there are, in the order in which they are shown.
 func LayerSites() []string {
-	return append([]string{weights.MLP.String(), weights.Attention.String()}, search.Projections()...)
+	return append([]string{weights.MLP.String(), weights.Attention.String()}, score.Projections()...)
 }
 
 // LayersOptions choose the probes and the sites.
@@ -139,7 +140,7 @@ func (o LayersOptions) sites(m *engine.Model) (sites []layerSite, err error) {
 			continue
 		}
 		projections := siteProjections(site)
-		ms, err := search.Matrices(m.Weights(), o.Layers, projections)
+		ms, err := score.Matrices(m.Weights(), o.Layers, projections)
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,7 @@ import (
 	"bankai/evaluate"
 	"bankai/internal/lora"
 	"bankai/probe"
-	"bankai/search"
+	"bankai/score"
 )
 
 // LoRA sets patches beside low-rank adapters on the same frozen 1-bit model.
@@ -98,7 +98,7 @@ func CompareLoRA(ctx context.Context, r *Run, o LoRAOptions) (*LoRA, error) {
 		keys, work = append(keys, key), append(work, do)
 	}
 	if !o.OnlyTiming {
-		ev, err := search.NewEvaluator(r.Model, o.Search, o.Controls, search.EvaluatorOptions{
+		ev, err := score.NewEvaluator(r.Model, o.Search, o.Controls, score.Options{
 			Objective: o.objective(), Text: o.lines(), Memory: 1, // no streams: an adapter is measured from the beginning
 		})
 		if err != nil {
@@ -119,10 +119,10 @@ func CompareLoRA(ctx context.Context, r *Run, o LoRAOptions) (*LoRA, error) {
 	return o.result(done), nil
 }
 
-func (o LoRAOptions) objective() search.Objective {
-	return search.Objective{
-		Metric: probe.AnswerLogprob, Reduce: search.Mean,
-		Penalty: search.DefaultPenalty, Slack: search.DefaultSlack, Divergence: o.KL,
+func (o LoRAOptions) objective() score.Objective {
+	return score.Objective{
+		Metric: probe.AnswerLogprob, Reduce: score.Mean,
+		Penalty: score.DefaultPenalty, Slack: score.DefaultSlack, Divergence: o.KL,
 	}
 }
 
@@ -136,7 +136,7 @@ func (o LoRAOptions) lines() []string {
 
 // addAnswers adds the pieces that ask: of the base first, then of the patches and
 // the adapters.
-func (o LoRAOptions) addAnswers(r *Run, ev *search.ModelEvaluator, add func(key string, do func(context.Context) (loraPiece, error))) {
+func (o LoRAOptions) addAnswers(r *Run, ev *score.Evaluator, add func(key string, do func(context.Context) (loraPiece, error))) {
 	add("the model as it is", func(ctx context.Context) (loraPiece, error) {
 		return o.measure(ctx, r.Model, nil, Rival{Name: "as it is"})
 	})
@@ -188,7 +188,7 @@ func (o LoRAOptions) patched(ctx context.Context, m *engine.Model, p NamedPatch)
 	return o.measure(ctx, m, overlay, Rival{Name: p.Name, Params: int(bits), Bytes: size, Origin: p.Patch.Meta().Description})
 }
 
-func (o LoRAOptions) adapted(ctx context.Context, r *Run, ev *search.ModelEvaluator, rank int, seed uint64) (loraPiece, error) {
+func (o LoRAOptions) adapted(ctx context.Context, r *Run, ev *score.Evaluator, rank int, seed uint64) (loraPiece, error) {
 	w := ev.Workbench()
 	a, err := w.NewAdapter(rank, o.Tensors)
 	if err != nil {

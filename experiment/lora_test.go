@@ -11,7 +11,7 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/internal/lora"
-	"bankai/search"
+	"bankai/score"
 )
 
 // smallLoRA is a comparison that takes a second.
@@ -43,7 +43,7 @@ func TestLoRAFigures(t *testing.T) {
 	if len(got.Rivals) != 3 || got.Rivals[0].Name != "harm" || got.Rivals[1].Seed != 5 || got.Rivals[2].Seed != 6 || got.Timing != nil {
 		t.Fatalf("got %+v", got.Rivals)
 	}
-	ev, err := search.NewEvaluator(m, o.Search, o.Controls, search.EvaluatorOptions{Objective: o.objective(), Text: o.Text})
+	ev, err := score.NewEvaluator(m, o.Search, o.Controls, score.Options{Objective: o.objective(), Text: o.Text})
 	if err != nil {
 		t.Fatal(err)
 	}

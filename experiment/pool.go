@@ -9,6 +9,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/weights"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -51,7 +52,7 @@ func newPool(f *weights.File, where string, layers []int, size search.Granularit
 func tensorsOf(f *weights.File, where string, layers []int) ([]search.Matrix, error) {
 	switch where {
 	case "mlp", "attention":
-		return search.Matrices(f, layers, siteProjections(where))
+		return score.Matrices(f, layers, siteProjections(where))
 	case "embedding":
 		return outside(f, weights.Embedding), nil
 	case "head":
@@ -61,7 +62,7 @@ func tensorsOf(f *weights.File, where string, layers []int) ([]search.Matrix, er
 		}
 		return head, nil
 	}
-	all, err := search.Matrices(f, layers, search.Projections())
+	all, err := score.Matrices(f, layers, score.Projections())
 	return append(append(all, outside(f, weights.Embedding)...), outside(f, weights.Head)...), err
 }
 
@@ -70,7 +71,7 @@ func outside(f *weights.File, part weights.Part) (ms []search.Matrix) {
 	for _, s := range f.Config().Tensors() {
 		if s.Part == part && s.Kind == weights.OneBit {
 			t, _ := f.Tensor(s.Name)
-			ms = append(ms, search.MatrixOf(t))
+			ms = append(ms, score.MatrixOf(t))
 		}
 	}
 	return ms

@@ -9,6 +9,7 @@ import (
 
 	"bankai"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -43,7 +44,7 @@ type ScaleOptions struct {
 	Probes      probe.Set
 	Metric      probe.Metric
 	Layers      []int    // none: all
-	Projections []string // as search.Matrices takes them
+	Projections []string // as score.Matrices takes them
 	Rows        []int    // flipped together
 	Draws       int      // of random rows
 	Sample      int      // single rows whose effect is compared with scale and gradient; 0: none
@@ -82,7 +83,7 @@ func MeasureScale(ctx context.Context, r *Run, o ScaleOptions) (*Scales, error) 
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	ms, err := search.Matrices(r.Model.Weights(), o.Layers, o.Projections)
+	ms, err := score.Matrices(r.Model.Weights(), o.Layers, o.Projections)
 	if err != nil {
 		return nil, err
 	}

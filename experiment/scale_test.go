@@ -16,6 +16,7 @@ import (
 	"bankai/internal/stats"
 	"bankai/internal/testmodel"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -118,7 +119,7 @@ func TestSingleRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ev, err := search.NewEvaluator(m, o.Probes, o.Controls, search.EvaluatorOptions{Objective: search.Objective{Metric: probe.AnswerLogprob, Penalty: 2}})
+	ev, err := score.NewEvaluator(m, o.Probes, o.Controls, score.Options{Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,10 +157,10 @@ func TestSingleRows(t *testing.T) {
 }
 
 // forecastOf asks for all rows of one matrix.
-func forecastOf(t *testing.T, m *engine.Model, ev *search.ModelEvaluator, flip bankai.Flip) float64 {
+func forecastOf(t *testing.T, m *engine.Model, ev *score.Evaluator, flip bankai.Flip) float64 {
 	t.Helper()
 	layer, projection, _ := bankai.SplitTensor(flip.Tensor)
-	ms, err := search.Matrices(m.Weights(), []int{layer}, []string{projection})
+	ms, err := score.Matrices(m.Weights(), []int{layer}, []string{projection})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +197,7 @@ func TestScaleRatio(t *testing.T) {
 // A larger sample begins with the smaller one, so that a journal's rows count.
 func TestSampleGrows(t *testing.T) {
 	m, o := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1}), someScales()
-	ms, err := search.Matrices(m.Weights(), nil, []string{"gate", "up", "down"})
+	ms, err := score.Matrices(m.Weights(), nil, []string{"gate", "up", "down"})
 	if err != nil {
 		t.Fatal(err)
 	}

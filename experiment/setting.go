@@ -8,17 +8,18 @@ import (
 	"strings"
 
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
 // Setting is one way to search, as far as [MeasureAblate] varies it.
 type Setting struct {
-	Probes      int           `json:"probes"` // drawn from the pool
-	Strategy    search.Method `json:"strategy"`
-	Granularity string        `json:"granularity"` // of flips; several used in turn as "row+bit"
-	Projections []string      `json:"projections"`
-	Layers      []int         `json:"layers"` // null for all
-	Metric      string        `json:"metric"`
+	Probes      int          `json:"probes"` // drawn from the pool
+	Strategy    score.Method `json:"strategy"`
+	Granularity string       `json:"granularity"` // of flips; several used in turn as "row+bit"
+	Projections []string     `json:"projections"`
+	Layers      []int        `json:"layers"` // null for all
+	Metric      string       `json:"metric"`
 }
 
 // The factors that a Setting has, in the order in which they are shown.
@@ -38,13 +39,13 @@ func (s Setting) With(factor, value string) (Setting, error) {
 			return s, fmt.Errorf("%q is not a number of probes", value)
 		}
 	case "strategy":
-		s.Strategy, err = search.ParseMethod(value)
+		s.Strategy, err = score.ParseMethod(value)
 	case "granularity":
 		_, err = sizesOf(value)
 		s.Granularity = value
 	case "proj":
 		s.Projections = strings.Split(value, "+")
-		known := search.Projections()
+		known := score.Projections()
 		slices.SortStableFunc(s.Projections, func(a, b string) int {
 			return cmp.Compare(slices.Index(known, a), slices.Index(known, b))
 		})

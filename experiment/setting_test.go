@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"bankai/search"
+	"bankai/score"
 )
 
 func aSetting() Setting {
-	return Setting{Probes: 60, Strategy: search.MethodGuided, Granularity: "row", Projections: []string{"gate", "up"}, Metric: "answer_logprob"}
+	return Setting{Probes: 60, Strategy: score.MethodGuided, Granularity: "row", Projections: []string{"gate", "up"}, Metric: "answer_logprob"}
 }
 
 // With changes one thing, and spells what is equal alike.

@@ -11,6 +11,7 @@ import (
 	"bankai"
 	"bankai/internal/stats"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -81,7 +82,7 @@ func (o ScaleOptions) singles(r *Run, ms []search.Matrix) (*singles, error) {
 		s.flips, s.scales = append(s.flips, f), append(s.scales, rowScale(m, int(f.Row))*halfUnit)
 	}
 	var err error
-	s.effects, err = newEffects(r.Model, o.Probes, o.Controls, probe.AnswerLogprob, search.DefaultPenalty, ms)
+	s.effects, err = newEffects(r.Model, o.Probes, o.Controls, probe.AnswerLogprob, score.DefaultPenalty, ms)
 	return s, err
 }
 

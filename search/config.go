@@ -25,20 +25,30 @@ type Config struct {
 	Journal  *Journal       // written as the run goes, and answers what it already holds; may be nil
 }
 
-func (c Config) check() error {
+// Check reports a limit that has no meaning, as an *OptionError.
+func (c Config) Check() error {
 	switch {
 	case c.Steps <= 0:
-		return fmt.Errorf("search: steps %d: must be at least 1", c.Steps)
+		return &OptionError{"Steps", c.Steps, "must be at least 1"}
 	case c.MaxFlips < 0:
-		return fmt.Errorf("search: max flips %d: must be at least 1, or 0 for no limit", c.MaxFlips)
+		return &OptionError{"MaxFlips", c.MaxFlips, "must be at least 1, or 0 for no limit"}
 	case c.MaxBytes < 0:
-		return fmt.Errorf("search: max bytes %d: must be at least 1, or 0 for no limit", c.MaxBytes)
-	case c.MaxBytes > 0 && c.Shape == nil:
-		return errors.New("search: max bytes: the shape of the model is needed")
+		return &OptionError{"MaxBytes", c.MaxBytes, "must be at least 1, or 0 for no limit"}
 	case c.Batch < 0:
-		return fmt.Errorf("search: batch %d: must be at least 1, or 0 for the default", c.Batch)
+		return &OptionError{"Batch", c.Batch, "must be at least 1, or 0 for the default"}
 	case !(c.MaxCost >= 0):
-		return fmt.Errorf("search: max cost %v: must be above 0, or 0 for no limit", c.MaxCost)
+		return &OptionError{"MaxCost", c.MaxCost, "must be above 0, or 0 for no limit"}
+	}
+	return nil
+}
+
+// check reports what a run cannot go by.
+func (c Config) check() error {
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("search: %w", err)
+	}
+	if c.MaxBytes > 0 && c.Shape == nil {
+		return errors.New("search: max bytes: the shape of the model is needed")
 	}
 	return nil
 }

@@ -1,9 +1,7 @@
 package search
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"bankai"
 )
@@ -18,16 +16,16 @@ type Forecast struct {
 // Want says of what a strategy needs forecasts.
 type Want struct {
 	Matrices []Matrix
-	Best     [len(granularityNames)]int // of so many of the best, by granularity
-	Held     bool                       // of every flip the patch holds, to be taken out
+	Best     [Granularities]int // of so many of the best, by granularity
+	Held     bool               // of every flip the patch holds, to be taken out
 }
 
 // Empty reports whether nothing is wanted.
-func (w Want) Empty() bool { return w.Best == [len(granularityNames)]int{} && !w.Held }
+func (w Want) Empty() bool { return w.Best == [Granularities]int{} && !w.Held }
 
 // Forecasts are what was wanted, each list with the highest fitness first.
 type Forecasts struct {
-	Best [len(granularityNames)][]Forecast
+	Best [Granularities][]Forecast
 	Held []Forecast
 }
 
@@ -57,30 +55,4 @@ func foreseen(fs []Forecast, from, now float64) Move {
 		m.Predicted += f.Fitness - from
 	}
 	return m
-}
-
-// top keeps the n highest forecasts; of equal ones, the first.
-type top struct {
-	n     int
-	list  []Forecast
-	worst float64 // of a full list: what does not exceed it is not kept
-	full  bool
-}
-
-// add takes a forecast in. It keeps a list of up to twice n, so that a sort pays
-// for n of them.
-func (t *top) add(flip bankai.Flip, fitness float64) {
-	if t.n == 0 || fitness != fitness || t.full && fitness <= t.worst {
-		return
-	}
-	if t.list = append(t.list, Forecast{flip, fitness}); len(t.list) >= 2*t.n {
-		t.list = t.sorted()
-		t.worst, t.full = t.list[t.n-1].Fitness, true
-	}
-}
-
-// sorted are the n highest, the highest first.
-func (t *top) sorted() []Forecast {
-	slices.SortStableFunc(t.list, func(a, b Forecast) int { return cmp.Compare(b.Fitness, a.Fitness) })
-	return t.list[:min(t.n, len(t.list))]
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bankai"
@@ -65,10 +66,6 @@ type knownFuture struct {
 	cost float64
 }
 
-func moveDigest(m Move) bankai.Digest {
-	return bankai.New(bankai.Digest{}, bankai.Meta{}, m.Flips...).ContentDigest()
-}
-
 // MismatchError says that a journal was written by another run.
 type MismatchError struct {
 	Path    string
@@ -118,6 +115,9 @@ func (j *Journal) checkHeader(line []byte) error {
 	if h.Version < journalOldest || h.Version > journalVersion {
 		return fmt.Errorf("has journal version %d, this program writes %d: start anew without resuming", h.Version, journalVersion)
 	}
+	if h.Version < journalNoStreams {
+		h.Run = slices.DeleteFunc(h.Run, func(f Fact) bool { return f.Name == "streams" })
+	}
 	if d := differences(h.Run, j.run); len(d) > 0 {
 		return &MismatchError{Path: j.path, Differs: d}
 	}
@@ -139,7 +139,7 @@ func (j *Journal) take(line []byte) error {
 func (j *Journal) know(r record) {
 	if r.Trial != nil {
 		t := r.Trial.trial()
-		j.trials[trialKey{r.On, moveDigest(t.Move)}] = knownScore{t.Score, float64(r.Seconds)}
+		j.trials[trialKey{r.On, t.Move.Digest()}] = knownScore{t.Score, float64(r.Seconds)}
 	}
 	if f := r.Forecast; f != nil {
 		j.futures[futureKey{r.On, f.Want}] = knownFuture{f.forecasts(), float64(f.Cost)}
@@ -182,7 +182,7 @@ func (j *Journal) Part(name string, run []Fact) (*Journal, error) {
 // Wrote records that the patch was written to a file.
 func (j *Journal) Wrote(p *bankai.Patch, fitness float64) error {
 	r := newRecord(p, j.seconds)
-	r.Written = (*number)(&fitness)
+	r.Written = (*Number)(&fitness)
 	return j.append(r)
 }
 
@@ -207,7 +207,7 @@ func (j *Journal) Close() error {
 // Journal has none.
 func (j *Journal) lookup(on *bankai.Patch, m Move) (s knownScore, ok bool) {
 	if j != nil {
-		s, ok = j.trials[trialKey{on.ContentDigest(), moveDigest(m)}]
+		s, ok = j.trials[trialKey{on.ContentDigest(), m.Digest()}]
 	}
 	return s, ok
 }
@@ -255,7 +255,6 @@ func (j *Journal) append(records ...record) error {
 // askedBy names the settings that a fact follows from, where its name does not.
 var askedBy = map[string]string{
 	"matrices": "matrices to flip (by layers and proj)",
-	"streams":  "kept streams (by memory, layers and proj)",
 	"targets":  "targets (from probes)",
 	"controls": "controls (from probes)",
 }

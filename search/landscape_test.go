@@ -19,7 +19,7 @@ import (
 type landscape struct {
 	targets, controls int
 	screen            int
-	objective         search.Objective
+	penalty           float64 // of the controls' mean loss
 
 	bias     float64 // added to every value
 	scored   int     // moves scored so far, for tests that count work
@@ -27,7 +27,7 @@ type landscape struct {
 }
 
 func newLandscape() *landscape {
-	return &landscape{targets: 6, controls: 4, screen: 2, objective: search.Objective{Penalty: search.DefaultPenalty}}
+	return &landscape{targets: 6, controls: 4, screen: 2, penalty: 2}
 }
 
 // unit is a number in [-1, 1) made from a name.
@@ -63,8 +63,23 @@ func pieces(p *bankai.Patch) (all []bankai.Flip) {
 	return all
 }
 
-func (l *landscape) all(p *bankai.Patch) search.Values {
-	return search.Values{Targets: l.values(p, "target", l.targets, 0.3), Controls: l.values(p, "control", l.controls, 0.05)}
+// probeValues are the values of all probes under a patch.
+type probeValues struct{ Targets, Controls []float64 }
+
+func (l *landscape) all(p *bankai.Patch) probeValues {
+	return probeValues{Targets: l.values(p, "target", l.targets, 0.3), Controls: l.values(p, "control", l.controls, 0.05)}
+}
+
+// fitness is the mean gain of the targets, less what the controls lose.
+func (l *landscape) fitness(base, v probeValues) float64 {
+	var gain, loss float64
+	for i, t := range v.Targets {
+		gain += t - base.Targets[i]
+	}
+	for i, c := range v.Controls {
+		loss += max(0, base.Controls[i]-c)
+	}
+	return gain/float64(l.targets) - float64(l.penalty*(loss/float64(l.controls)))
 }
 
 func (l *landscape) Score(ctx context.Context, cur *bankai.Patch, moves []search.Move) ([]search.Score, error) {
@@ -86,7 +101,7 @@ func (l *landscape) Score(ctx context.Context, cur *bankai.Patch, moves []search
 		for t, b := range base.Targets {
 			gains = gains || b < worst[l.screen] && v.Targets[t] > b
 		}
-		scores[i] = search.Score{Fitness: l.objective.Fitness(base, v), Targets: v.Targets, Controls: v.Controls, Cost: 1}
+		scores[i] = search.Score{Fitness: l.fitness(base, v), Targets: v.Targets, Controls: v.Controls, Cost: 1}
 		if !gains {
 			scores[i] = search.Score{Fitness: math.Inf(-1), Screened: true, Cost: float64(l.screen) / full}
 		}
@@ -101,7 +116,7 @@ func (l *landscape) Forecast(ctx context.Context, cur *bankai.Patch, w search.Wa
 		for i, f := range flips {
 			p, _ := cur.Xor(bankai.New(bankai.Digest{}, bankai.Meta{}, f))
 			base := l.all(bankai.New(bankai.Digest{}, bankai.Meta{}))
-			out[i] = search.Forecast{Flip: f, Fitness: l.objective.Fitness(base, l.all(p)) + 0.02*unit("fog %v", f)}
+			out[i] = search.Forecast{Flip: f, Fitness: l.fitness(base, l.all(p)) + 0.02*unit("fog %v", f)}
 		}
 		slices.SortStableFunc(out, func(a, b search.Forecast) int { return cmp.Compare(b.Fitness, a.Fitness) })
 		return out[:min(n, len(out))]
@@ -137,7 +152,7 @@ func (l *landscape) Forecast(ctx context.Context, cur *bankai.Patch, w search.Wa
 }
 
 func (l *landscape) Facts() []search.Fact {
-	return []search.Fact{{Name: "landscape", Value: fmt.Sprint(l.targets, l.controls, l.screen, l.objective)}}
+	return []search.Fact{{Name: "landscape", Value: fmt.Sprint(l.targets, l.controls, l.screen, l.penalty)}}
 }
 
 // hills are matrices whose scales differ, some of them zero.

@@ -14,11 +14,14 @@ import (
 const (
 	// journalVersion changes whenever old journals would be misread, or old programs
 	// would misread new ones.
-	journalVersion = 5
+	journalVersion = 6
 	// journalOldest is the oldest version that can be read: it lacks what was written.
 	journalOldest = 3
 	// journalSealed is the first version whose records have checksums.
 	journalSealed = 5
+	// journalNoStreams is the first version whose facts do not tell how much memory
+	// the run had. The costs of older ones may follow from that.
+	journalNoStreams = 6
 	// headerBegin is how the first line begins, of any version.
 	headerBegin = `{"bankai_search_journal":`
 )
@@ -32,34 +35,47 @@ type header struct {
 // record is any other line: what was found out about a patch, a trial, a forecast
 // or a look, or that it was written to a file.
 type record struct {
-	On       bankai.Digest   `json:"-"` // content of the patch
-	OnHex    string          `json:"on"`
-	Seconds  number          `json:"seconds"` // since the run began, over all its parts
+	On       bankai.Digest   `json:"on"`      // content of the patch
+	Seconds  Number          `json:"seconds"` // since the run began, over all its parts
 	Trial    *trialRecord    `json:"trial,omitempty"`
 	Forecast *forecastRecord `json:"forecast,omitempty"`
 	Look     *lookRecord     `json:"look,omitempty"`
-	Written  *number         `json:"written,omitempty"` // the fitness of the patch, which was written
+	Written  *Number         `json:"written,omitempty"` // the fitness of the patch, which was written
 }
 
 // trialRecord is a move on the patch, and its score.
 type trialRecord struct {
-	Step     int      `json:"step"` // the candidate's number, from 1; the start is 0
-	Flips    []flip   `json:"flips,omitempty"`
-	Fitness  number   `json:"fitness"`
-	Targets  []number `json:"targets,omitempty"`
-	Controls []number `json:"controls,omitempty"`
+	Step int `json:"step"` // the candidate's number, from 1; the start is 0
+	moveRecord
+	scoreRecord
+	Kept bool `json:"kept,omitempty"`
+}
+
+// moveRecord is the flips of a move.
+type moveRecord struct {
+	Flips []flip `json:"flips,omitempty"`
+}
+
+// scoreRecord is a Score.
+type scoreRecord struct {
+	Fitness  Number   `json:"fitness"`
+	Targets  []Number `json:"targets,omitempty"`
+	Controls []Number `json:"controls,omitempty"`
 	Screened bool     `json:"screened,omitempty"`
-	Cost     number   `json:"cost"`
-	KeepCost number   `json:"keep_cost,omitempty"`
-	Kept     bool     `json:"kept,omitempty"`
+	Cost     Number   `json:"cost"`
 }
 
 // forecastRecord is what was wanted of the patch, and the answer.
 type forecastRecord struct {
-	Want string               `json:"want"` // see wantKey
-	Best [][]predictionRecord `json:"best,omitempty"`
+	Want string `json:"want"` // see wantKey
+	forecastsRecord
+	Cost Number `json:"cost"`
+}
+
+// forecastsRecord is a Forecasts.
+type forecastsRecord struct {
+	Best [][]predictionRecord `json:"best,omitempty"` // by granularity
 	Held []predictionRecord   `json:"held,omitempty"`
-	Cost number               `json:"cost"`
 }
 
 // lookRecord is what was watched, and a 1 for every right answer, a 0 for a wrong one.
@@ -75,13 +91,13 @@ type predictionRecord Forecast
 // MarshalJSON implements json.Marshaler.
 func (p predictionRecord) MarshalJSON() ([]byte, error) {
 	f := newFlip(p.Flip)
-	return json.Marshal([]any{f.Tensor, f.Row, f.Col, f.N, number(p.Fitness)})
+	return json.Marshal([]any{f.Tensor, f.Row, f.Col, f.N, Number(p.Fitness)})
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (p *predictionRecord) UnmarshalJSON(b []byte) error {
 	var f flip
-	var fitness number
+	var fitness Number
 	fields := []any{&f.Tensor, &f.Row, &f.Col, &f.N, &fitness}
 	if err := json.Unmarshal(b, &fields); err != nil {
 		return err
@@ -101,12 +117,12 @@ type flip struct {
 	N      uint32 `json:"n,omitempty"`
 }
 
-// number is a float64 that JSON keeps exactly: the shortest decimal that reads
+// Number is a float64 that JSON keeps exactly: the shortest decimal that reads
 // back as the same bits, or a string for what JSON has no number for.
-type number float64
+type Number float64
 
 // MarshalJSON implements json.Marshaler.
-func (x number) MarshalJSON() ([]byte, error) {
+func (x Number) MarshalJSON() ([]byte, error) {
 	s := strconv.FormatFloat(float64(x), 'g', -1, 64)
 	if f := float64(x); math.IsNaN(f) || math.IsInf(f, 0) {
 		s = strconv.Quote(s)
@@ -115,12 +131,12 @@ func (x number) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (x *number) UnmarshalJSON(b []byte) error {
+func (x *Number) UnmarshalJSON(b []byte) error {
 	f, err := strconv.ParseFloat(string(bytes.Trim(b, `"`)), 64)
 	if err != nil {
 		return fmt.Errorf("%.40s is not a number", b)
 	}
-	*x = number(f)
+	*x = Number(f)
 	return nil
 }
 
@@ -141,27 +157,39 @@ func (f flip) flip() bankai.Flip {
 
 // newRecord is a line about a patch.
 func newRecord(on *bankai.Patch, seconds float64) record {
-	d := on.ContentDigest()
-	return record{On: d, OnHex: d.String(), Seconds: number(seconds)}
+	return record{On: on.ContentDigest(), Seconds: Number(seconds)}
 }
 
 func newTrialRecord(step int, on *bankai.Patch, t tried, kept bool) record {
 	r := newRecord(on, t.seconds)
-	r.Trial = &trialRecord{
-		Step: step, Kept: kept, Fitness: number(t.Fitness), Screened: t.Screened, Cost: number(t.Cost), KeepCost: number(t.KeepCost),
-		Targets: convert[number](t.Targets), Controls: convert[number](t.Controls),
-	}
-	for _, f := range t.Flips {
-		r.Trial.Flips = append(r.Trial.Flips, newFlip(f))
+	r.Trial = &trialRecord{Step: step, moveRecord: newMoveRecord(t.Move), scoreRecord: newScoreRecord(t.Score), Kept: kept}
+	return r
+}
+
+func newMoveRecord(m Move) (r moveRecord) {
+	for _, f := range m.Flips {
+		r.Flips = append(r.Flips, newFlip(f))
 	}
 	return r
 }
 
+func newScoreRecord(s Score) scoreRecord {
+	return scoreRecord{
+		Fitness: Number(s.Fitness), Screened: s.Screened, Cost: Number(s.Cost),
+		Targets: convert[Number](s.Targets), Controls: convert[Number](s.Controls),
+	}
+}
+
 func newForecastRecord(on *bankai.Patch, w Want, f Forecasts, cost, seconds float64) record {
 	r := newRecord(on, seconds)
-	r.Forecast = &forecastRecord{Want: wantKey(w), Held: predictions(f.Held), Cost: number(cost)}
+	r.Forecast = &forecastRecord{Want: wantKey(w), forecastsRecord: newForecastsRecord(f), Cost: Number(cost)}
+	return r
+}
+
+func newForecastsRecord(f Forecasts) forecastsRecord {
+	r := forecastsRecord{Held: predictions(f.Held)}
 	for _, list := range f.Best {
-		r.Forecast.Best = append(r.Forecast.Best, predictions(list))
+		r.Best = append(r.Best, predictions(list))
 	}
 	return r
 }
@@ -183,8 +211,8 @@ func wantKey(w Want) string {
 	return key
 }
 
-// forecasts is the inverse of newForecastRecord.
-func (r *forecastRecord) forecasts() Forecasts {
+// forecasts is the inverse of newForecastsRecord.
+func (r *forecastsRecord) forecasts() Forecasts {
 	var f Forecasts
 	for size, list := range r.Best {
 		for _, p := range list {
@@ -203,12 +231,7 @@ func parseRecord(line []byte) (record, error) {
 	if err := json.Unmarshal(line, &r); err != nil {
 		return r, err
 	}
-	on, err := bankai.ParseDigest(r.OnHex)
-	r.On = on
-	if err == nil {
-		err = r.check()
-	}
-	return r, err
+	return r, r.check()
 }
 
 // check reports numbers that no run writes.
@@ -216,14 +239,14 @@ func (r *record) check() error {
 	if r.Trial == nil && r.Forecast == nil && r.Look == nil && r.Written == nil {
 		return errors.New("it says nothing")
 	}
-	amounts := []number{r.Seconds}
+	amounts := []Number{r.Seconds}
 	if t := r.Trial; t != nil {
-		amounts = append(amounts, t.Cost, t.KeepCost)
+		amounts = append(amounts, t.Cost)
 	}
 	if f := r.Forecast; f != nil {
 		amounts = append(amounts, f.Cost)
-		if len(f.Best) > len(Forecasts{}.Best) {
-			return errors.New("it has forecasts of unknown granularity")
+		if err := f.check(); err != nil {
+			return err
 		}
 	}
 	for _, x := range amounts {
@@ -234,16 +257,69 @@ func (r *record) check() error {
 	return nil
 }
 
-// trial returns the move and its score.
-func (r *trialRecord) trial() Trial {
-	t := Trial{Score: Score{
-		Fitness: float64(r.Fitness), Screened: r.Screened, Cost: float64(r.Cost), KeepCost: float64(r.KeepCost),
-		Targets: convert[float64](r.Targets), Controls: convert[float64](r.Controls),
-	}}
-	for _, f := range r.Flips {
-		t.Flips = append(t.Flips, f.flip())
+// check reports lists that have no place in Forecasts.
+func (r *forecastsRecord) check() error {
+	if len(r.Best) > Granularities {
+		return errors.New("it has forecasts of unknown granularity")
 	}
-	return t
+	return nil
+}
+
+// trial returns the move and its score.
+func (r *trialRecord) trial() Trial { return Trial{r.move(), r.score()} }
+
+func (r *moveRecord) move() (m Move) {
+	for _, f := range r.Flips {
+		m.Flips = append(m.Flips, f.flip())
+	}
+	return m
+}
+
+func (r *scoreRecord) score() Score {
+	return Score{
+		Fitness: float64(r.Fitness), Screened: r.Screened, Cost: float64(r.Cost),
+		Targets: convert[float64](r.Targets), Controls: convert[float64](r.Controls),
+	}
+}
+
+// MarshalJSON gives a move as a journal holds it: what it flips, not what was
+// predicted of it.
+func (m Move) MarshalJSON() ([]byte, error) { return json.Marshal(newMoveRecord(m)) }
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (m *Move) UnmarshalJSON(b []byte) error {
+	var r moveRecord
+	err := json.Unmarshal(b, &r)
+	*m = r.move()
+	return err
+}
+
+// MarshalJSON gives a score as a journal holds it, to the bit.
+func (s Score) MarshalJSON() ([]byte, error) { return json.Marshal(newScoreRecord(s)) }
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (s *Score) UnmarshalJSON(b []byte) error {
+	var r scoreRecord
+	err := json.Unmarshal(b, &r)
+	*s = r.score()
+	return err
+}
+
+// MarshalJSON gives predictions as a journal holds them, to the bit.
+func (f Forecasts) MarshalJSON() ([]byte, error) { return json.Marshal(newForecastsRecord(f)) }
+
+// UnmarshalJSON is the inverse of MarshalJSON. It refuses more lists than there are
+// granularities.
+func (f *Forecasts) UnmarshalJSON(b []byte) error {
+	var r forecastsRecord
+	if err := json.Unmarshal(b, &r); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return fmt.Errorf("predictions: %w", err)
+	}
+	*f = r.forecasts()
+	return nil
 }
 
 // convert changes the element type, and keeps nil.

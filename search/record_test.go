@@ -44,7 +44,7 @@ func TestRecordsAreExact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.Trial.trial(); exact(got) != exact(want) || moveDigest(got.Move) != moveDigest(want.Move) {
+		if got := r.Trial.trial(); exact(got) != exact(want) || got.Move.Digest() != want.Move.Digest() {
 			t.Fatalf("got %v\nwant %v\nby %s", got, want, line)
 		}
 	})
@@ -100,8 +100,8 @@ func TestForecastsAndLooksAreExact(t *testing.T) {
 }
 
 func TestNaNIsKept(t *testing.T) {
-	b, err := json.Marshal(number(math.NaN()))
-	var x number
+	b, err := json.Marshal(Number(math.NaN()))
+	var x Number
 	if err != nil || json.Unmarshal(b, &x) != nil || !math.IsNaN(float64(x)) {
 		t.Errorf("%s became %v, %v", b, x, err)
 	}

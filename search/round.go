@@ -71,7 +71,7 @@ func (r *run) outcome(t tried) int {
 		return -1
 	}
 	r.res.Outcomes = append(r.res.Outcomes, Outcome{
-		Granularity: granularityOf(t.Flips[0]), Predicted: t.Predicted - r.res.Fitness, True: t.Fitness - r.res.Fitness,
+		Granularity: GranularityOf(t.Flips[0]), Predicted: t.Predicted - r.res.Fitness, True: t.Fitness - r.res.Fitness,
 	})
 	return len(r.res.Outcomes) - 1
 }
@@ -85,7 +85,9 @@ func (r *run) patched(m Move) (*bankai.Patch, error) {
 	return p, nil
 }
 
-// apply makes a trial's patch the current one.
+// apply makes a trial's patch the current one. A candidate that is kept later than
+// it was measured costs its measurement once more: others were measured meanwhile,
+// so what the search goes on from has to be computed anew.
 func (r *run) apply(t tried) error {
 	cur, err := r.patched(t.Move)
 	if err != nil {
@@ -95,8 +97,8 @@ func (r *run) apply(t tried) error {
 	if !r.pruning {
 		r.res.Accepted++
 	}
-	if t.digest != r.last {
-		r.res.Cost += t.KeepCost
+	if t.again {
+		r.res.Cost += r.memo[t.digest].Cost
 	}
 	r.at = t.seconds
 	clear(r.memo)
@@ -142,7 +144,7 @@ func (r *run) score(ctx context.Context, moves []Move) ([]tried, error) {
 	var unknown []Move
 	for i, m := range moves {
 		t := &all[i]
-		t.Move, t.digest = m, moveDigest(m)
+		t.Move, t.digest = m, m.Digest()
 		large, err := r.tooLarge(m)
 		if err != nil {
 			return nil, err
@@ -172,12 +174,6 @@ func (r *run) score(ctx context.Context, moves []Move) ([]tried, error) {
 		}
 	}
 	r.fresh += len(unknown)
-	if !all[0].again {
-		r.last = bankai.Digest{}
-		if len(all) == 1 {
-			r.last = all[0].digest
-		}
-	}
 	for _, t := range all {
 		r.res.Cost += t.Cost
 		r.at = max(r.at, t.seconds)

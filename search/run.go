@@ -49,7 +49,6 @@ type run struct {
 
 	at   float64                 // seconds when the last trial was measured
 	memo map[bankai.Digest]known // by move, on the current patch
-	last bankai.Digest           // the last move measured, if it was measured alone
 	seen watching
 }
 

@@ -220,3 +220,53 @@ func TestProgress(t *testing.T) {
 		t.Errorf("the last report is %+v", last)
 	}
 }
+
+// scripted proposes the moves of a script, and keeps one of them.
+type scripted struct {
+	script []search.Move
+	keep   int // the place in the script of the move that is kept
+	at     int
+}
+
+func (s *scripted) Next(int) []search.Move {
+	if s.at >= len(s.script) {
+		return nil
+	}
+	return s.script[s.at : s.at+1]
+}
+
+func (s *scripted) Learn(trials []search.Trial) int {
+	if len(trials[0].Flips) == 0 {
+		return -1
+	}
+	if s.at++; s.at-1 == s.keep {
+		return 0
+	}
+	return -1
+}
+
+// A candidate costs its measurement. If it is kept at once that is all; if others
+// were measured before it is kept, the way on from it has to be computed anew.
+func TestCostOfKeeping(t *testing.T) {
+	flip := func(row uint32) search.Move {
+		return search.Move{Flips: []bankai.Flip{{Tensor: "blk.0.ffn_up.weight", Row: row, N: bankai.ToEnd}}}
+	}
+	for _, c := range []struct {
+		name   string
+		script []search.Move
+		keep   int
+		want   float64 // the start costs 1, too
+	}{
+		{"nothing is kept", []search.Move{flip(7), flip(8)}, -1, 3},
+		{"kept at once", []search.Move{flip(7), flip(8)}, 1, 3},
+		{"kept after another", []search.Move{flip(7), flip(8), flip(7)}, 2, 4},
+		{"remembered and not kept", []search.Move{flip(7), flip(8), flip(7)}, -1, 3},
+	} {
+		ev := newLandscape()
+		ev.screen = ev.targets - 1 // then rows 7 and 8 are measured in full
+		r := run(t, ev, &scripted{script: c.script, keep: c.keep}, search.Config{Steps: 9})
+		if r.Screened > 0 || r.Cost != c.want {
+			t.Errorf("%s: cost %v, want %v; %d screened", c.name, r.Cost, c.want, r.Screened)
+		}
+	}
+}

@@ -6,11 +6,11 @@
 // may run on this machine or on many. [Run] carries moves and scores between the
 // two until a limit is reached, keeps the best patch, and writes a [Journal]
 // from which an interrupted run continues to the result it would have had.
-// [NewSetup] puts them together for a model, by a [Plan].
+// Package score has the Evaluator that measures on a model, and puts the parts
+// together by a plan.
 //
-// The published search is [NewGreedy] on [NewEvaluator]: rows drawn with
-// probability proportional to their scale, screened on the two worst probes,
-// kept if the fitness rises.
+// The published search is [NewGreedy]: rows drawn with probability proportional
+// to their scale, screened on the two worst probes, kept if the fitness rises.
 package search
 
 import (
@@ -33,20 +33,24 @@ type Move struct {
 	Predicted float64
 }
 
+// Digest identifies the flips, in whatever order they are listed.
+func (m Move) Digest() bankai.Digest {
+	return bankai.New(bankai.Digest{}, bankai.Meta{}, m.Flips...).ContentDigest()
+}
+
 // Score is the worth of a patch as measured on the probes.
 type Score struct {
 	Fitness  float64   // what a search climbs, in the metric's unit (nats); -Inf if Screened
 	Targets  []float64 // the metric of each target probe; nil if Screened
 	Controls []float64 // the control metric of each control probe; nil if Screened
 	Screened bool      // given up after the worst targets: none of them gained
-	Cost     float64   // work done for this score, in forward-pass equivalents
-	KeepCost float64   // more work if the move is kept, unless it was the last one measured, alone: what an evaluator caches must follow
+	Cost     float64   // what measuring the move takes, in forward-pass equivalents: a function of the move, whatever a machine remembers
 }
 
 // equal reports whether two scores have the same bits.
 func (s Score) equal(o Score) bool {
 	same := func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
-	return same(s.Fitness, o.Fitness) && same(s.Cost, o.Cost) && same(s.KeepCost, o.KeepCost) && s.Screened == o.Screened &&
+	return same(s.Fitness, o.Fitness) && same(s.Cost, o.Cost) && s.Screened == o.Screened &&
 		slices.EqualFunc(s.Targets, o.Targets, same) && slices.EqualFunc(s.Controls, o.Controls, same)
 }
 

@@ -15,18 +15,20 @@ import (
 // Voter is one of several searches whose patches are put to the vote. Each
 // has drawn its own probes, so that a flip which only suits one draw is outvoted.
 type Voter struct {
-	Evaluator *ModelEvaluator
+	Evaluator Evaluator
 	Strategy  Strategy
 	Journal   *Journal // may be nil
+	Unit      float64  // what a cost of 1 by Evaluator is by that of the vote
+	Release   func()   // frees what Evaluator keeps, once its search is over; may be nil
 }
 
 // Vote runs every voter from the patch cur, and returns the patch of what at least
 // least of them chose, measured by ev on all probes; of more of them if that would
 // be beyond the limits or floors. The steps and the cost of c are those of all
-// voters together. Costs are in the forward-pass equivalents of ev.
+// voters together. Costs are in the unit of ev.
 //
 // When ctx ends there is no vote: the result is the fittest patch of a voter.
-func Vote(ctx context.Context, ev *ModelEvaluator, voters []Voter, least int, cur *bankai.Patch, c Config) (*Result, error) {
+func Vote(ctx context.Context, ev Evaluator, voters []Voter, least int, cur *bankai.Patch, c Config) (*Result, error) {
 	if len(voters) == 0 || least < 1 || least > len(voters) {
 		return nil, fmt.Errorf("search: %d votes of %d: must be from 1 to the number of draws", least, len(voters))
 	}
@@ -36,12 +38,12 @@ func Vote(ctx context.Context, ev *ModelEvaluator, voters []Voter, least int, cu
 	sum := &Result{Patch: cur}
 	var found []*Result
 	for i, v := range voters {
-		r, err := v.run(ctx, ev, cur, c, len(voters), i, sum)
+		r, err := v.run(ctx, cur, c, len(voters), i, sum)
 		if r == nil {
 			return sum, err
 		}
 		found = append(found, r)
-		sum.add(r, v.Evaluator.full/ev.full)
+		sum.add(r, v.Unit)
 		if err != nil || r.Stopped == StopInterrupted {
 			sum.settle(found)
 			return sum, err
@@ -63,7 +65,7 @@ func (r *Result) settle(found []*Result) {
 
 // count counts the votes. If what was chosen exceeds the limits, or breaks a floor,
 // it takes more votes.
-func (r *Result) count(ctx context.Context, ev *ModelEvaluator, found []*Result, least int, cur *bankai.Patch, c Config) error {
+func (r *Result) count(ctx context.Context, ev Evaluator, found []*Result, least int, cur *bankai.Patch, c Config) error {
 	patches := make([]*bankai.Patch, len(found))
 	for i, f := range found {
 		patches[i] = f.Patch
@@ -112,14 +114,16 @@ func (r *Result) voted(ctx context.Context, first *Result, c Config) error {
 }
 
 // run is the search of the i-th voter of n.
-func (v Voter) run(ctx context.Context, ev *ModelEvaluator, cur *bankai.Patch, c Config, n, i int, before *Result) (*Result, error) {
-	defer v.Evaluator.Release() // the memory of one evaluator has to do for all draws
+func (v Voter) run(ctx context.Context, cur *bankai.Patch, c Config, n, i int, before *Result) (*Result, error) {
+	if v.Release != nil { // the memory of one evaluator has to do for all draws
+		defer v.Release()
+	}
 	c.Journal = v.Journal
 	c.Steps = max(1, c.Steps/n)
-	c.MaxCost /= float64(n) * v.Evaluator.full / ev.full
+	c.MaxCost /= float64(n) * v.Unit
 	if report := c.Progress; report != nil {
 		c.Progress = func(p Progress) {
-			p.Step, p.Cost, p.Steps = p.Step+before.Steps, float64(p.Cost*v.Evaluator.full/ev.full)+before.Cost, p.Steps*n
+			p.Step, p.Cost, p.Steps = p.Step+before.Steps, float64(p.Cost*v.Unit)+before.Cost, p.Steps*n
 			p.ETA *= time.Duration(n - i) // the others take about as long
 			report(p)
 		}

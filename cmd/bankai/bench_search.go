@@ -10,6 +10,7 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -95,7 +96,7 @@ func (a *app) benchSearch(ctx context.Context, m *engine.Model, s benchSets) (*m
 	defer progress.stop()
 	out := new(measuredSearch)
 	var moves []search.Move
-	o := search.EvaluatorOptions{Objective: search.Objective{Metric: probe.SeqLogprob, Penalty: search.DefaultPenalty}}
+	o := score.Options{Objective: score.Objective{Metric: probe.SeqLogprob, Penalty: score.DefaultPenalty}}
 	for _, l := range layers {
 		name, err := bankai.TensorName(l, "gate_proj")
 		if err != nil {
@@ -104,7 +105,7 @@ func (a *app) benchSearch(ctx context.Context, m *engine.Model, s benchSets) (*m
 		o.Tensors = append(o.Tensors, name)
 		moves = append(moves, search.Move{Flips: []bankai.Flip{{Tensor: name, Row: 1, N: bankai.ToEnd}}})
 	}
-	e, err := search.NewEvaluator(m, s.targets, s.controls, o)
+	e, err := score.NewEvaluator(m, s.targets, s.controls, o)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -71,8 +72,8 @@ const (
 )
 
 // demoPlan is how the demo searches.
-func demoPlan(seed uint64, steps int, text []string) search.Plan {
-	p := search.NewPlan(search.MethodGuided)
+func demoPlan(seed uint64, steps int, text []string) score.Plan {
+	p := score.NewPlan(score.MethodGuided)
 	p.Objective.Divergence, p.Text = demoDivergence, text
 	p.Seed, p.Limits.Steps, p.Limits.MaxCost = seed, steps, demoCost
 	return p

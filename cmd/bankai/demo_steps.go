@@ -9,7 +9,7 @@ import (
 	"bankai/evaluate"
 	"bankai/internal/durable"
 	"bankai/probe"
-	"bankai/search"
+	"bankai/score"
 )
 
 // load reads the model and the sets.
@@ -62,7 +62,7 @@ func (d *demoRun) audit(ctx context.Context) error {
 }
 
 // seek searches for the patch.
-func (d *demoRun) seek(ctx context.Context, p search.Plan) (err error) {
+func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 	if d.hunt, err = newHunt(d.model, d.search, d.controls, p); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 
 	"bankai/experiment"
 	"bankai/probe"
-	"bankai/search"
+	"bankai/score"
 )
 
 // ablateFlags are the flags of `experiment ablate`.
@@ -18,7 +18,7 @@ type ablateFlags struct {
 	held, seeds, steps, baseCount   count
 	maxCost, kl                     float64
 
-	strategy    choice[search.Method] // of the base, as the next four
+	strategy    choice[score.Method] // of the base, as the next four
 	metric      *choice[probe.Metric]
 	granularity string
 	projections string // empty: as is usual for the strategy
@@ -45,7 +45,7 @@ var levelFlags = []struct {
 func (a *app) ablateCommand() *cobra.Command {
 	f := &ablateFlags{
 		held: 300, seeds: 3, steps: 1000, baseCount: 60, levels: map[string]*[]string{},
-		strategy: choice[search.Method]{search.MethodGuided, "NAME", search.ParseMethod},
+		strategy: choice[score.Method]{score.MethodGuided, "NAME", score.ParseMethod},
 	}
 	cmd := &cobra.Command{
 		Use:   "ablate",

@@ -11,7 +11,7 @@ import (
 	"bankai"
 	"bankai/evaluate"
 	"bankai/experiment"
-	"bankai/search"
+	"bankai/score"
 )
 
 // checkAll refuses what cannot be right whatever the files hold.
@@ -51,7 +51,7 @@ func (f *ablateFlags) checkAll() error {
 func (f *ablateFlags) base() (s experiment.Setting, err error) {
 	projections := f.projections
 	if projections == "" {
-		projections = strings.Join(search.NewPlan(f.strategy.value).Projections, "+")
+		projections = strings.Join(score.NewPlan(f.strategy.value).Projections, "+")
 	}
 	for _, part := range []struct{ factor, flag, value string }{
 		{"probes", "base-count", f.baseCount.String()},
@@ -131,7 +131,7 @@ func (f *ablateFlags) read() (o experiment.AblateOptions, facts []experiment.Fac
 		{Name: "number of held-out probes", Value: fmt.Sprint(f.held)},
 		{Name: "steps", Value: fmt.Sprint(o.Steps)},
 		{Name: "cost", Value: fmt.Sprint(o.MaxCost)},
-		{Name: "slack", Value: fmt.Sprint(search.NewPlan(o.Base.Strategy).Objective.Slack)},
+		{Name: "slack", Value: fmt.Sprint(score.NewPlan(o.Base.Strategy).Objective.Slack)},
 		{Name: "weight of the divergence", Value: fmt.Sprint(o.Divergence)},
 	}
 	for _, s := range []struct {

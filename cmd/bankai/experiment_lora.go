@@ -14,7 +14,7 @@ import (
 	"bankai/experiment"
 	"bankai/internal/lora"
 	"bankai/probe"
-	"bankai/search"
+	"bankai/score"
 )
 
 // loraFlags are the flags of `experiment lora`.
@@ -181,7 +181,7 @@ func (a *app) rivals(f *loraFlags, m *engine.Model, o *experiment.LoRAOptions) e
 	if o.Patches, err = a.namedPatches(m, f.model.patches); err != nil {
 		return err
 	}
-	matrices, err := search.Matrices(m.Weights(), f.layers.ints(), f.projections)
+	matrices, err := score.Matrices(m.Weights(), f.layers.ints(), f.projections)
 	if err != nil {
 		return err
 	}

@@ -10,28 +10,29 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
 // checkPlan refuses what the strategy cannot do.
-func checkPlan(p search.Plan) error {
+func checkPlan(p score.Plan) error {
 	switch {
-	case len(p.Sizes) > 1 && p.Method != search.MethodGuided && p.Method != search.MethodVote:
+	case len(p.Sizes) > 1 && p.Method != score.MethodGuided && p.Method != score.MethodVote:
 		return usagef("--strategy %s searches by one granularity: give one of row, group and bit", p.Method)
 	case !p.Method.Guided() && slices.Contains(p.Sizes, search.Bit):
 		return usagef("--strategy %s draws rows or groups: use --strategy guided for bits", p.Method)
-	case p.Method == search.MethodVote && (p.Draws < 1 || p.Votes < 1 || p.Votes > p.Draws):
+	case p.Method == score.MethodVote && (p.Draws < 1 || p.Votes < 1 || p.Votes > p.Draws):
 		return usagef("--votes %d of --draws %d: a flip can have from 1 vote to as many as there are draws", p.Votes, p.Draws)
 	}
 	return nil
 }
 
 // hunt is a search that is set up.
-type hunt struct{ *search.Setup }
+type hunt struct{ *score.Setup }
 
 // newHunt sets up a search by a plan that was checked.
-func newHunt(m *engine.Model, targets, controls set, p search.Plan) (*hunt, error) {
-	s, err := search.NewSetup(m, targets.Set, controls.Set, p)
+func newHunt(m *engine.Model, targets, controls set, p score.Plan) (*hunt, error) {
+	s, err := score.NewSetup(m, targets.Set, controls.Set, p)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"bankai/evaluate"
 	"bankai/internal/weights"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -23,12 +24,12 @@ type searchFlags struct {
 	controlText string
 	out         string
 
-	strategy    choice[search.Method]
+	strategy    choice[score.Method]
 	granularity sizeList
 	layers      intList
 	projections []string
 	metric      *choice[probe.Metric]
-	fitness     choice[search.Reduce]
+	fitness     choice[score.Reduce]
 	penalty     float64
 	slack       optional
 	cap         float64
@@ -50,11 +51,11 @@ type searchFlags struct {
 
 func (a *app) searchCommand() *cobra.Command {
 	f := &searchFlags{
-		strategy:    choice[search.Method]{search.MethodGuided, "NAME", search.ParseMethod},
+		strategy:    choice[score.Method]{score.MethodGuided, "NAME", score.ParseMethod},
 		granularity: sizeList{search.Row},
 		layers:      intList{ranges: true},
-		fitness:     choice[search.Reduce]{search.Mean, "mean|min", search.ParseReduce},
-		screen:      search.DefaultScreen,
+		fitness:     choice[score.Reduce]{score.Mean, "mean|min", score.ParseReduce},
+		screen:      score.DefaultScreen,
 		steps:       300,
 		draws:       3,
 		votes:       2,
@@ -138,7 +139,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.projections, "proj", nil, "`PROJECTIONS` to search: gate, up, down, q, k, v, o (default gate,up,v,o; greedy and random: gate,up)")
 	f.metric = metricFlag(cmd, probe.AnswerLogprob)
 	flags.Var(&f.fitness, "fitness", "mean gain over the probes, or the min")
-	flags.Float64Var(&f.penalty, "penalty", search.DefaultPenalty, "`WEIGHT` of the controls' loss")
+	flags.Float64Var(&f.penalty, "penalty", score.DefaultPenalty, "`WEIGHT` of the controls' loss")
 	flags.Var(&f.slack, "slack", "what a control may lose for nothing, in nats (default 1; greedy and random: 0)")
 	flags.Float64Var(&f.cap, "cap", 0, "`VALUE` of the metric beyond which a probe's gain hardly counts; 0 for none")
 	flags.Float64Var(&f.harm, "harm", 0, "`WEIGHT` of a probe's own loss beyond --slack, besides that it gains nothing")
@@ -157,8 +158,8 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 }
 
 // plan is what the flags ask for.
-func (f *searchFlags) plan(sets searchSets, seed uint64) search.Plan {
-	p := search.NewPlan(f.strategy.value)
+func (f *searchFlags) plan(sets searchSets, seed uint64) score.Plan {
+	p := score.NewPlan(f.strategy.value)
 	p.Sizes, p.Text, p.Seed = f.granularity, sets.text, seed
 	if len(f.projections) > 0 {
 		p.Projections = f.projections
@@ -166,7 +167,7 @@ func (f *searchFlags) plan(sets searchSets, seed uint64) search.Plan {
 	if f.changed("screen") {
 		p.Screen = int(f.screen)
 	}
-	p.Objective = search.Objective{
+	p.Objective = score.Objective{
 		Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
 		Slack: f.slack.or(p.Objective.Slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
 	}
@@ -182,13 +183,13 @@ func (f *searchFlags) plan(sets searchSets, seed uint64) search.Plan {
 }
 
 // shares are those of several probe files.
-func (f *searchFlags) shares(sets []set) []search.Share {
+func (f *searchFlags) shares(sets []set) []score.Share {
 	if len(sets) < 2 {
 		return nil
 	}
-	var shares []search.Share
+	var shares []score.Share
 	for i, s := range sets {
-		share := search.Share{Probes: len(s.Set), Weight: 1}
+		share := score.Share{Probes: len(s.Set), Weight: 1}
 		if len(f.weights) > 0 {
 			share.Weight = f.weights[i]
 		}
@@ -253,7 +254,7 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	}
 	plan := f.plan(sets, a.seed)
 	m, err := a.openChecked(&f.model, func(w *weights.File) error {
-		_, err := search.Matrices(w, plan.Layers, plan.Projections)
+		_, err := score.Matrices(w, plan.Layers, plan.Projections)
 		return err
 	})
 	if err != nil {

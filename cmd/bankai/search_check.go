@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"bankai"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -44,8 +45,8 @@ func (f *searchFlags) checkUsed() error {
 		used  bool
 		users string
 	}{
-		{"draws", method == search.MethodVote, "--strategy vote"},
-		{"votes", method == search.MethodVote, "--strategy vote"},
+		{"draws", method == score.MethodVote, "--strategy vote"},
+		{"votes", method == score.MethodVote, "--strategy vote"},
 		{"no-prune", method.Guided(), "--strategy guided, evolve and vote"},
 		{"tie", method.Guided() && slices.Contains(f.granularity, search.Bit), "--granularity bit, of which it weighs predictions"},
 	} {

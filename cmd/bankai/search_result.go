@@ -9,6 +9,7 @@ import (
 	"bankai"
 	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -68,7 +69,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 	}
 	meta = spent(meta, result.Cost)
 	doc := newSearchDoc(result, audits)
-	doc.drawn, doc.voted = h.Plan.Method != search.MethodGuided, h.Plan.Method == search.MethodVote
+	doc.drawn, doc.voted = h.Plan.Method != score.MethodGuided, h.Plan.Method == score.MethodVote
 	doc.ended, doc.Model = h.endedBy(result.Stopped), modelOf(f.model.path, h.Model.Weights())
 	if runErr != nil || doc.Stopped == search.StopInterrupted {
 		return a.leavePartial(doc, result.Patch.WithMeta(meta), runErr, journal, out)
@@ -114,7 +115,7 @@ func (a *app) begin(f *searchFlags, h *hunt) (bankai.Meta, *search.Journal, erro
 // hasDrawn reports whether a vote began: its trials are in the journals of the
 // draws, not in its own.
 func (h *hunt) hasDrawn(out string) bool {
-	return h.Plan.Method == search.MethodVote && isThere(out+".journal.draw1")
+	return h.Plan.Method == score.MethodVote && isThere(out+".journal.draw1")
 }
 
 // save writes the patch that doc is about, and records that this run wrote it: only

@@ -15,7 +15,7 @@ import (
 	"bankai/evaluate"
 	"bankai/models/demo"
 	"bankai/probe"
-	"bankai/search"
+	"bankai/score"
 )
 
 // demoPrefix begins the names of the embedded sets, as in demo:heldout.
@@ -152,9 +152,9 @@ func readSource(source string) ([]byte, error) {
 
 // warnCut says which lines of a text a search does not hold on to, if any.
 func (a *app) warnCut(m *engine.Model, source string, lines []string) {
-	if held := len(search.HeldLines(m, lines)); held < len(lines) {
+	if held := len(score.HeldLines(m, lines)); held < len(lines) {
 		a.warn("%s: only the first %d of its %s are held on to: what the model says of them fills %d MiB, which is the limit",
-			source, held, many(len(lines), "line"), search.TextMemory>>20)
+			source, held, many(len(lines), "line"), score.TextMemory>>20)
 	}
 }
 

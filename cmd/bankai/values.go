@@ -10,7 +10,7 @@ import (
 
 	"bankai/experiment"
 	"bankai/models/demo"
-	"bankai/search"
+	"bankai/score"
 )
 
 // Endings of the files that commands read and write.
@@ -33,7 +33,7 @@ func closedValues() map[string][]string {
 	return map[string][]string{
 		"precision": {"fast", "exact"}, "color": colorModes,
 		"metric": metrics, "strategy": strategies, "fitness": {"mean", "min"}, "granularity": sizes,
-		"proj": search.Projections(), "sites": experiment.LayerSites(), "rules": ruleNames(),
+		"proj": score.Projections(), "sites": experiment.LayerSites(), "rules": ruleNames(),
 		"by": {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bankai/engine"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -71,7 +72,7 @@ type Result struct {
 // The adapter is one of the evaluator's workbench, which must have none on. During the
 // training it has a, and none afterwards: see [engine.Workbench.Adapt]. After an error, which may be that of the
 // context, a holds what the training came to. The same arguments give the same bits.
-func Train(ctx context.Context, ev *search.ModelEvaluator, a *engine.Adapter, c Config) (_ *Result, err error) {
+func Train(ctx context.Context, ev *score.Evaluator, a *engine.Adapter, c Config) (_ *Result, err error) {
 	c = c.orDefaults()
 	if err := c.check(); err != nil {
 		return nil, err

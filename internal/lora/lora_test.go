@@ -15,6 +15,7 @@ import (
 	"bankai/internal/weights"
 	"bankai/models/demo"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -48,10 +49,10 @@ func few(t testing.TB, name string, n int) probe.Set {
 }
 
 // evaluator has the fitness of the guided search.
-func evaluator(t testing.TB, m *engine.Model, targets, controls int) *search.ModelEvaluator {
+func evaluator(t testing.TB, m *engine.Model, targets, controls int) *score.Evaluator {
 	t.Helper()
-	e, err := search.NewEvaluator(m, few(t, "search", targets), few(t, "control", controls), search.EvaluatorOptions{
-		Objective: search.Objective{Metric: probe.AnswerLogprob, Penalty: search.DefaultPenalty, Slack: search.DefaultSlack},
+	e, err := score.NewEvaluator(m, few(t, "search", targets), few(t, "control", controls), score.Options{
+		Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: score.DefaultPenalty, Slack: score.DefaultSlack},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package search_test
+package score_test
 
 import (
 	"context"
@@ -11,14 +11,15 @@ import (
 	"bankai/engine"
 	"bankai/internal/testmodel"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
 // climbable is a fitness with all the parts that a gradient must know of: losses of
 // targets count more than gains, those of controls too, and a text is held on to.
-func climbable() search.EvaluatorOptions {
-	return search.EvaluatorOptions{
-		Objective: search.Objective{Metric: probe.AnswerLogprob, Penalty: 2, Harm: 1, Tie: 0.5, Divergence: 1},
+func climbable() score.Options {
+	return score.Options{
+		Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: 2, Harm: 1, Tie: 0.5, Divergence: 1},
 		Text:      []string{"the sun is in the sky", "a dog can bark"},
 	}
 }
@@ -43,7 +44,7 @@ func adapter(t testing.TB, w *engine.Workbench) *engine.Adapter {
 }
 
 // gradient is that of the fitness by the factors of a, which the workbench has on.
-func gradient(t testing.TB, e *search.ModelEvaluator, a *engine.Adapter) (search.Score, []engine.Factors) {
+func gradient(t testing.TB, e *score.Evaluator, a *engine.Adapter) (search.Score, []engine.Factors) {
 	t.Helper()
 	slopes := a.Zeros()
 	s, err := e.Ascend(context.Background(), func(s *engine.Slopes, weight []float32) error {
@@ -56,7 +57,7 @@ func gradient(t testing.TB, e *search.ModelEvaluator, a *engine.Adapter) (search
 	return s, slopes
 }
 
-func measure(t testing.TB, e *search.ModelEvaluator) search.Score {
+func measure(t testing.TB, e *score.Evaluator) search.Score {
 	t.Helper()
 	s, err := e.Measure(context.Background())
 	if err != nil {
@@ -72,7 +73,7 @@ func TestMeasureIsScore(t *testing.T) {
 	m := tiny(t)
 	e := evaluator(t, m, climbable())
 	cur := bankai.New(m.Digest(), bankai.Meta{}, row(1, 2).Flips...)
-	want := withoutCost(score(t, e, cur, search.Move{})[0])
+	want := withoutCost(scores(t, e, cur, search.Move{})[0])
 	if err := e.Workbench().Apply(cur); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +142,7 @@ func TestAscendIsTheDerivative(t *testing.T) {
 
 func TestAscendRefuses(t *testing.T) {
 	o := climbable()
-	o.Reduce = search.Min
+	o.Reduce = score.Min
 	_, err := evaluator(t, tiny(t), o).Ascend(context.Background(), func(*engine.Slopes, []float32) error { return nil })
 	if err == nil {
 		t.Error("the worst gain was climbed")

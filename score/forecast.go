@@ -1,4 +1,4 @@
-package search
+package score
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/search"
 )
 
 // forecastCost is the cost of a gradient in passes over all questions: one
@@ -19,12 +20,12 @@ const forecastCost = 3
 // predicts the change of every probe's metric by every row and group, then applies
 // the fitness to the predicted values: so a control costs only what it loses. Of
 // bits, which are many and change little, the fitness itself is derived.
-func (e *ModelEvaluator) Forecast(ctx context.Context, cur *bankai.Patch, w Want) (f Forecasts, cost float64, err error) {
+func (e *Evaluator) Forecast(ctx context.Context, cur *bankai.Patch, w search.Want) (f search.Forecasts, cost float64, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	err = e.on(ctx, cur, func() error {
 		p := newPredictor(e, w, cur.Flips())
-		cost = float64(forecastCost * e.cost(e.all, e.trunk.Start(p.lowest)))
+		cost = float64(forecastCost * e.cost(e.all, p.lowest))
 		if err := e.trunk.Gradient(ctx, e.weightings(), p.lowest, p.visit); err != nil {
 			return err
 		}
@@ -35,7 +36,7 @@ func (e *ModelEvaluator) Forecast(ctx context.Context, cur *bankai.Patch, w Want
 }
 
 // weightings are the values of the questions as functions of their answers.
-func (e *ModelEvaluator) weightings() []engine.Weighting {
+func (e *Evaluator) weightings() []engine.Weighting {
 	out := make([]engine.Weighting, len(e.questions))
 	for i, q := range e.questions {
 		out[i] = q.weighting()
@@ -45,13 +46,13 @@ func (e *ModelEvaluator) weightings() []engine.Weighting {
 
 // predictor adds up, layer by layer, what flips change, and ranks them.
 type predictor struct {
-	e       *ModelEvaluator
+	e       *Evaluator
 	outlook outlook
 	lowest  engine.Cut
 
 	tensors map[string]*site
-	best    [len(granularityNames)]top
-	held    []Forecast
+	best    [search.Granularities]top
+	held    []search.Forecast
 	slots   []int     // of every token of some questions
 	weights []float32 // of every token of some questions, for bits
 	slopes  []float64 // ∂fitness/∂value of every question
@@ -60,15 +61,15 @@ type predictor struct {
 
 // site is a matrix while its flips are summed up.
 type site struct {
-	Matrix
-	wanted [len(granularityNames)]bool
+	search.Matrix
+	wanted [search.Granularities]bool
 	held   []bankai.Flip
 	rows   []float32 // [slot][row]
 	groups []float32 // [slot][group][row]
 	bits   []float32 // [row][column]: ∂fitness/∂ the weight
 }
 
-func newPredictor(e *ModelEvaluator, w Want, flips []bankai.Flip) *predictor {
+func newPredictor(e *Evaluator, w search.Want, flips []bankai.Flip) *predictor {
 	now := e.answered()
 	p := &predictor{e: e, outlook: newOutlook(e, e.split(now)), tensors: map[string]*site{}, slopes: e.slopes(now)}
 	for size, n := range w.Best {
@@ -87,7 +88,7 @@ func newPredictor(e *ModelEvaluator, w Want, flips []bankai.Flip) *predictor {
 			}
 			s := p.site(m)
 			s.held = append(s.held, f)
-			s.wanted[granularityOf(f)] = true
+			s.wanted[search.GranularityOf(f)] = true
 		}
 	}
 	p.lowest = math.MaxInt
@@ -97,7 +98,7 @@ func newPredictor(e *ModelEvaluator, w Want, flips []bankai.Flip) *predictor {
 	return p
 }
 
-func (p *predictor) site(m Matrix) *site {
+func (p *predictor) site(m search.Matrix) *site {
 	if p.tensors[m.Name] == nil {
 		p.tensors[m.Name] = &site{Matrix: m}
 	}
@@ -117,17 +118,17 @@ func (p *predictor) visit(l *engine.Slopes) error {
 			continue
 		}
 		n := p.outlook.slots * s.Rows
-		if s.wanted[Row] {
+		if s.wanted[search.Row] {
 			s.rows = sized(s.rows, n)
 			l.AddEffects(k, engine.WholeRow, p.slots, s.rows)
 		}
-		if s.wanted[Group] {
+		if s.wanted[search.Group] {
 			s.groups = sized(s.groups, n*s.Groups)
 			for g := range s.Groups {
 				l.AddEffects(k, g, p.slots, s.groups[g*n:][:n])
 			}
 		}
-		if s.wanted[Bit] {
+		if s.wanted[search.Bit] {
 			s.bits = sized(s.bits, s.Rows*s.Groups*bankai.GroupSize)
 			l.AddOuter(k, 0, s.Rows, p.weights, s.bits)
 		}
@@ -153,25 +154,25 @@ func sized(s []float32, n int) []float32 {
 // finish ranks the flips of a matrix and lets go of its sums. weights gives the
 // weights of a row.
 func (p *predictor) finish(s *site, weights func(r int) []float32) {
-	if s.wanted[Row] && p.best[Row].n > 0 {
+	if s.wanted[search.Row] && p.best[search.Row].n > 0 {
 		for r := range s.Rows {
 			f := bankai.Flip{Tensor: s.Name, Row: uint32(r), N: bankai.ToEnd}
-			p.best[Row].add(f, p.outlook.fitness(s.rows[r:], s.Rows))
+			p.best[search.Row].add(f, p.outlook.fitness(s.rows[r:], s.Rows))
 		}
 	}
-	if s.wanted[Group] && p.best[Group].n > 0 {
+	if s.wanted[search.Group] && p.best[search.Group].n > 0 {
 		for r := range s.Rows {
 			for g := range s.Groups {
 				f := bankai.Flip{Tensor: s.Name, Row: uint32(r), Col: uint32(g) * bankai.GroupSize, N: bankai.GroupSize}
-				p.best[Group].add(f, p.ofGroup(s, r, g))
+				p.best[search.Group].add(f, p.ofGroup(s, r, g))
 			}
 		}
 	}
-	if s.wanted[Bit] && p.best[Bit].n > 0 {
+	if s.wanted[search.Bit] && p.best[search.Bit].n > 0 {
 		p.rankBits(s, weights)
 	}
 	for _, f := range s.held {
-		p.held = append(p.held, Forecast{f, p.without(s, f, weights)})
+		p.held = append(p.held, search.Forecast{Flip: f, Fitness: p.without(s, f, weights)})
 	}
 	s.rows, s.groups, s.bits = nil, nil, nil
 }
@@ -183,7 +184,7 @@ func (p *predictor) ofGroup(s *site, r, g int) float64 {
 // rankBits takes in every weight of a matrix: flipping w changes the fitness by
 // −2·w·∂fitness/∂w.
 func (p *predictor) rankBits(s *site, weights func(r int) []float32) {
-	t, from := &p.best[Bit], p.outlook.now
+	t, from := &p.best[search.Bit], p.outlook.now
 	for r := range s.Rows {
 		w := weights(r)
 		for c, slope := range s.bits[r*len(w):][:len(w)] {
@@ -197,10 +198,10 @@ func (p *predictor) rankBits(s *site, weights func(r int) []float32) {
 // without is the fitness predicted for a patch that loses one of its flips.
 func (p *predictor) without(s *site, f bankai.Flip, weights func(r int) []float32) float64 {
 	row := int(f.Row)
-	switch granularityOf(f) {
-	case Row:
+	switch search.GranularityOf(f) {
+	case search.Row:
 		return p.outlook.fitness(s.rows[row:], s.Rows)
-	case Group:
+	case search.Group:
 		return p.ofGroup(s, row, int(f.Col)/bankai.GroupSize)
 	}
 	w, sum := weights(row), p.outlook.now
@@ -212,8 +213,8 @@ func (p *predictor) without(s *site, f bankai.Flip, weights func(r int) []float3
 }
 
 // forecasts are the results, once all layers were visited.
-func (p *predictor) forecasts() Forecasts {
-	var f Forecasts
+func (p *predictor) forecasts() search.Forecasts {
+	var f search.Forecasts
 	for size := range p.best {
 		f.Best[size] = slices.Clip(p.best[size].sorted())
 	}

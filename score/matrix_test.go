@@ -1,4 +1,4 @@
-package search_test
+package score_test
 
 import (
 	"encoding/binary"
@@ -7,6 +7,7 @@ import (
 
 	"bankai/internal/testmodel"
 	"bankai/internal/weights"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -32,7 +33,7 @@ func TestMatrices(t *testing.T) {
 		{"names of all kinds", []int{1}, []string{"attn_q", "k_proj", "v", "o", "ffn_down"}, "blk.1.ffn_down blk.1.attn_q blk.1.attn_k blk.1.attn_v blk.1.attn_output"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ms, err := search.Matrices(f, c.layers, c.projs)
+			ms, err := score.Matrices(f, c.layers, c.projs)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +59,7 @@ func TestMatricesRefuse(t *testing.T) {
 		{[]int{-1}, nil, "layer -1: the model has layers 0 to 1"},
 		{nil, []string{"gate", "gates"}, `unknown projection "gates": use gate, up, down, q, k, v, o`},
 	} {
-		if _, err := search.Matrices(f, c.layers, c.projs); err == nil || err.Error() != c.want {
+		if _, err := score.Matrices(f, c.layers, c.projs); err == nil || err.Error() != c.want {
 			t.Errorf("error %v, want %s", err, c.want)
 		}
 	}
@@ -79,7 +80,7 @@ func TestScalesOfAModel(t *testing.T) {
 	} {
 		binary.LittleEndian.PutUint16(up[row*18:], half)
 	}
-	ms, err := search.Matrices(open(t, m), []int{1}, []string{"up"})
+	ms, err := score.Matrices(open(t, m), []int{1}, []string{"up"})
 	if err != nil {
 		t.Fatal(err)
 	}

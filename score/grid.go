@@ -1,4 +1,4 @@
-package search
+package score
 
 import (
 	"context"
@@ -6,12 +6,13 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/search"
 )
 
 // grid is a table of values in the making: one row a move, one column a
 // question. What is wanted is collected first, so that it can share batches.
 type grid struct {
-	e      *ModelEvaluator
+	e      *Evaluator
 	rows   []gridRow
 	wanted []place
 }
@@ -28,7 +29,7 @@ type place struct{ row, question int }
 
 // newGrid has a row for each move, on the patch that is in place: what no move
 // changes is known already.
-func (e *ModelEvaluator) newGrid(moves []Move) (*grid, error) {
+func (e *Evaluator) newGrid(moves []search.Move) (*grid, error) {
 	g := &grid{e: e, rows: make([]gridRow, len(moves))}
 	for i, m := range moves {
 		if len(m.Flips) == 0 {

@@ -1,4 +1,4 @@
-package search
+package score
 
 import (
 	"context"
@@ -46,7 +46,7 @@ const linePart = 256
 
 // addText makes questions of the lines of the text that are held on to, and
 // returns those lines.
-func (e *ModelEvaluator) addText() []string {
+func (e *Evaluator) addText() []string {
 	if e.opts.Divergence == 0 {
 		return nil
 	}
@@ -82,7 +82,7 @@ func continuations(m *engine.Model, line string) []engine.Question {
 }
 
 // refer keeps what the unpatched model says of the text.
-func (e *ModelEvaluator) refer(ctx context.Context) error {
+func (e *Evaluator) refer(ctx context.Context) error {
 	var qs []engine.Question
 	for _, q := range e.questions[e.targets+e.controls:] {
 		qs = append(qs, q.Question)
@@ -102,7 +102,7 @@ func (e *ModelEvaluator) refer(ctx context.Context) error {
 
 // slopes are the derivatives of the fitness by the values of all questions, where
 // those are as given.
-func (e *ModelEvaluator) slopes(values []float64) []float64 {
+func (e *Evaluator) slopes(values []float64) []float64 {
 	out := e.opts.slopes(*e.base, e.split(values))
 	for range e.questions[len(out):] {
 		out = append(out, -e.opts.Divergence/float64(e.tokens))

@@ -1,4 +1,4 @@
-package search
+package score
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/probe"
+	"bankai/search"
 )
 
 // Setup is a search that is ready to go.
@@ -16,9 +17,9 @@ type Setup struct {
 	Model     *engine.Model
 	Targets   probe.Set
 	Controls  probe.Set
-	Matrices  []Matrix
-	Evaluator *ModelEvaluator
-	Facts     []Fact        // all that decides how it goes, for [OpenJournal]
+	Matrices  []search.Matrix
+	Evaluator *Evaluator
+	Facts     []search.Fact // all that decides how it goes, for [OpenJournal]
 	Start     *bankai.Patch // empty; its metadata is that of the result
 
 	strategy planned
@@ -27,6 +28,9 @@ type Setup struct {
 // NewSetup prepares the search that a plan asks for. It goes once: its strategy
 // remembers what it tried.
 func NewSetup(m *engine.Model, targets, controls probe.Set, p Plan) (*Setup, error) {
+	if err := p.Check(); err != nil {
+		return nil, fmt.Errorf("score: %w", err)
+	}
 	s := &Setup{Plan: p, Model: m, Targets: targets, Controls: controls, Start: bankai.New(m.Digest(), bankai.Meta{})}
 	var err error
 	if s.Matrices, err = Matrices(m.Weights(), p.Layers, p.Projections); err != nil {
@@ -38,35 +42,35 @@ func NewSetup(m *engine.Model, targets, controls probe.Set, p Plan) (*Setup, err
 	if s.strategy, err = p.strategy(s.Matrices); err != nil {
 		return nil, err
 	}
-	s.Facts = Identity(s.Start, s.Evaluator, s.strategy)
+	s.Facts = search.Identity(s.Start, s.Evaluator, s.strategy)
 	if p.Method == MethodVote {
-		s.Facts = append(s.Facts, Fact{Name: "vote", Value: fmt.Sprint(p.Votes, " of ", p.Draws)})
+		s.Facts = append(s.Facts, search.Fact{Name: "vote", Value: fmt.Sprint(p.Votes, " of ", p.Draws)})
 	}
 	return s, nil
 }
 
 // evaluator measures patches on some of the targets.
-func (s *Setup) evaluator(targets probe.Set, o Objective) (*ModelEvaluator, error) {
+func (s *Setup) evaluator(targets probe.Set, o Objective) (*Evaluator, error) {
 	var tensors []string
 	for _, w := range s.Matrices {
 		tensors = append(tensors, w.Name)
 	}
-	return NewEvaluator(s.Model, targets, s.Controls, EvaluatorOptions{
+	return NewEvaluator(s.Model, targets, s.Controls, Options{
 		Objective: o, Screen: s.Plan.Screen, Tensors: tensors, Text: s.Plan.Text,
 	})
 }
 
 // Run searches with limits, usually the plan's with a journal and what watches
-// the run. The result's patch knows the model's shapes. As [Run], it may return a
+// the run. The result's patch knows the model's shapes. As [search.Run], it may return a
 // result beside an error.
-func (s *Setup) Run(ctx context.Context, limits Config) (*Result, error) {
+func (s *Setup) Run(ctx context.Context, limits search.Config) (*search.Result, error) {
 	limits.Shape = s.Model.Weights().Shape
-	var result *Result
+	var result *search.Result
 	var err error
 	if s.Plan.Method == MethodVote {
 		result, err = s.vote(ctx, limits)
 	} else {
-		result, err = Run(ctx, s.Evaluator, s.strategy, s.Start, limits)
+		result, err = search.Run(ctx, s.Evaluator, s.strategy, s.Start, limits)
 	}
 	if result == nil {
 		return nil, err
@@ -81,8 +85,8 @@ func (s *Setup) Run(ctx context.Context, limits Config) (*Result, error) {
 
 // vote lets several draws of the targets search, and keeps what enough of them
 // chose.
-func (s *Setup) vote(ctx context.Context, limits Config) (*Result, error) {
-	var voters []Voter
+func (s *Setup) vote(ctx context.Context, limits search.Config) (*search.Result, error) {
+	var voters []search.Voter
 	for i := range s.Plan.Draws {
 		p := s.Plan
 		p.Seed += uint64(i)
@@ -95,15 +99,15 @@ func (s *Setup) vote(ctx context.Context, limits Config) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		v := Voter{Evaluator: eval, Strategy: strat}
+		v := search.Voter{Evaluator: eval, Strategy: strat, Unit: eval.full / s.Evaluator.full, Release: eval.Release}
 		if j := limits.Journal; j != nil {
-			if v.Journal, err = j.Part(fmt.Sprint("draw", i+1), Identity(s.Start, eval, strat)); err != nil {
+			if v.Journal, err = j.Part(fmt.Sprint("draw", i+1), search.Identity(s.Start, eval, strat)); err != nil {
 				return nil, err
 			}
 		}
 		voters = append(voters, v)
 	}
-	return Vote(ctx, s.Evaluator, voters, s.Plan.Votes, s.Start, limits)
+	return search.Vote(ctx, s.Evaluator, voters, s.Plan.Votes, s.Start, limits)
 }
 
 // half draws half of each target set.

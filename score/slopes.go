@@ -1,4 +1,4 @@
-package search
+package score
 
 import "math"
 

@@ -1,4 +1,4 @@
-package search
+package score
 
 import (
 	"math"
@@ -98,7 +98,7 @@ func TestTie(t *testing.T) {
 func TestOutlook(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, base, now := objectives(t)
-		e := &ModelEvaluator{opts: EvaluatorOptions{Objective: o}, targets: len(base.Targets), controls: len(base.Controls), base: &base, tokens: 5}
+		e := &Evaluator{opts: Options{Objective: o}, targets: len(base.Targets), controls: len(base.Controls), base: &base, tokens: 5}
 		e.questions = make([]question, e.targets+e.controls+3)
 		look := newOutlook(e, now)
 		change := rapid.SliceOfN(rapid.Float64Range(-2, 2), len(e.questions), len(e.questions)).Draw(t, "changes")

@@ -1,4 +1,4 @@
-package search_test
+package score_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"bankai/internal/weights"
 	"bankai/models/demo"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -49,9 +50,9 @@ func demoProbes(t testing.TB, name string, n int) probe.Set {
 	return set[:n]
 }
 
-func demoEvaluator(t testing.TB, m *engine.Model, o search.Objective) *search.ModelEvaluator {
+func demoEvaluator(t testing.TB, m *engine.Model, o score.Objective) *score.Evaluator {
 	t.Helper()
-	e, err := search.NewEvaluator(m, demoProbes(t, "search_few", 18), demoProbes(t, "control", 8), search.EvaluatorOptions{Objective: o, Text: demoText(t, 4)})
+	e, err := score.NewEvaluator(m, demoProbes(t, "search_few", 18), demoProbes(t, "control", 8), score.Options{Objective: o, Text: demoText(t, 4)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func demoEvaluator(t testing.TB, m *engine.Model, o search.Objective) *search.Mo
 }
 
 // forecastAll maps every flip of a size in a matrix to its predicted fitness.
-func forecastAll(t testing.TB, e *search.ModelEvaluator, cur *bankai.Patch, m search.Matrix, size search.Granularity) map[bankai.Flip]float64 {
+func forecastAll(t testing.TB, e *score.Evaluator, cur *bankai.Patch, m search.Matrix, size search.Granularity) map[bankai.Flip]float64 {
 	t.Helper()
 	n := m.Rows * map[search.Granularity]int{search.Row: 1, search.Group: m.Groups, search.Bit: m.Groups * bankai.GroupSize}[size]
 	w := search.Want{Matrices: []search.Matrix{m}}
@@ -122,30 +123,30 @@ func TestForecastRanksAsTheTruth(t *testing.T) {
 		size   search.Granularity
 		proj   string
 		metric probe.Metric
-		reduce search.Reduce
+		reduce score.Reduce
 		slack  float64
 		cur    *bankai.Patch
 		least  float64
 	}{
-		{search.Row, "gate", probe.AnswerLogprob, search.Mean, 0, base, 0.95},
-		{search.Row, "up", probe.AnswerLogprob, search.Mean, 0, base, 0.95},
-		{search.Row, "down", probe.AnswerLogprob, search.Mean, 0, base, 0.9},
-		{search.Row, "q", probe.AnswerLogprob, search.Mean, 0, base, 0.8},
-		{search.Row, "k", probe.AnswerLogprob, search.Mean, 0, base, 0.5},
-		{search.Row, "v", probe.AnswerLogprob, search.Mean, 0, base, 0.95},
-		{search.Row, "o", probe.AnswerLogprob, search.Mean, 0, base, 0.9},
-		{search.Row, "gate", probe.SeqLogprob, search.Mean, 0, patched, 0.95},
-		{search.Row, "up", probe.SeqLogprob, search.Min, 0, patched, 0.95},
-		{search.Group, "gate", probe.AnswerLogprob, search.Mean, 0, base, 0.95},
-		{search.Group, "up", probe.SeqLogprob, search.Mean, 1, patched, 0.97},
-		{search.Group, "down", probe.AnswerLogprob, search.Mean, 0, base, 0.95},
-		{search.Bit, "gate", probe.AnswerLogprob, search.Mean, 1, base, 0.95},
-		{search.Bit, "up", probe.AnswerLogprob, search.Mean, 1, base, 0.95},
-		{search.Bit, "down", probe.SeqLogprob, search.Min, 1, patched, 0.9},
-		{search.Bit, "v", probe.AnswerLogprob, search.Mean, 1, base, 0.9},
+		{search.Row, "gate", probe.AnswerLogprob, score.Mean, 0, base, 0.95},
+		{search.Row, "up", probe.AnswerLogprob, score.Mean, 0, base, 0.95},
+		{search.Row, "down", probe.AnswerLogprob, score.Mean, 0, base, 0.9},
+		{search.Row, "q", probe.AnswerLogprob, score.Mean, 0, base, 0.8},
+		{search.Row, "k", probe.AnswerLogprob, score.Mean, 0, base, 0.5},
+		{search.Row, "v", probe.AnswerLogprob, score.Mean, 0, base, 0.95},
+		{search.Row, "o", probe.AnswerLogprob, score.Mean, 0, base, 0.9},
+		{search.Row, "gate", probe.SeqLogprob, score.Mean, 0, patched, 0.95},
+		{search.Row, "up", probe.SeqLogprob, score.Min, 0, patched, 0.95},
+		{search.Group, "gate", probe.AnswerLogprob, score.Mean, 0, base, 0.95},
+		{search.Group, "up", probe.SeqLogprob, score.Mean, 1, patched, 0.97},
+		{search.Group, "down", probe.AnswerLogprob, score.Mean, 0, base, 0.95},
+		{search.Bit, "gate", probe.AnswerLogprob, score.Mean, 1, base, 0.95},
+		{search.Bit, "up", probe.AnswerLogprob, score.Mean, 1, base, 0.95},
+		{search.Bit, "down", probe.SeqLogprob, score.Min, 1, patched, 0.9},
+		{search.Bit, "v", probe.AnswerLogprob, score.Mean, 1, base, 0.9},
 	} {
-		e := demoEvaluator(t, m, search.Objective{Metric: c.metric, Reduce: c.reduce, Penalty: search.DefaultPenalty, Slack: c.slack})
-		ms, err := search.Matrices(m.Weights(), []int{0, 3, 5}, []string{c.proj})
+		e := demoEvaluator(t, m, score.Objective{Metric: c.metric, Reduce: c.reduce, Penalty: score.DefaultPenalty, Slack: c.slack})
+		ms, err := score.Matrices(m.Weights(), []int{0, 3, 5}, []string{c.proj})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +158,7 @@ func TestForecastRanksAsTheTruth(t *testing.T) {
 			for range (*candidates + len(ms) - 1) / len(ms) {
 				moves = append(moves, search.Move{Flips: []bankai.Flip{piece(rng, w, c.size)}})
 			}
-			for i, s := range score(t, e, c.cur, moves...) {
+			for i, s := range scores(t, e, c.cur, moves...) {
 				want, got = append(want, s.Fitness), append(got, predicted[moves[i].Flips[0]])
 			}
 		}
@@ -174,8 +175,8 @@ func TestForecastRanksAsTheTruth(t *testing.T) {
 // predicted to do what its groups do together, and a group what its bits do.
 func TestForecastsAddUp(t *testing.T) {
 	m := demoModel(t, engine.Options{Precision: engine.Exact})
-	e := demoEvaluator(t, m, search.Objective{})
-	ms, err := search.Matrices(m.Weights(), []int{2}, []string{"v"})
+	e := demoEvaluator(t, m, score.Objective{})
+	ms, err := score.Matrices(m.Weights(), []int{2}, []string{"v"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +208,7 @@ func TestForecastsAddUp(t *testing.T) {
 // is the sum of them.
 func TestForecastOfWhatIsHeld(t *testing.T) {
 	m := demoModel(t, engine.Options{})
-	e := demoEvaluator(t, m, search.Objective{Metric: probe.SeqLogprob, Penalty: 2, Slack: 1})
+	e := demoEvaluator(t, m, score.Objective{Metric: probe.SeqLogprob, Penalty: 2, Slack: 1})
 	name := "blk.4.ffn_down.weight"
 	flips := []bankai.Flip{
 		{Tensor: name, Row: 1, N: bankai.ToEnd},
@@ -217,7 +218,7 @@ func TestForecastOfWhatIsHeld(t *testing.T) {
 		{Tensor: "token_embd.weight", Row: 2, N: bankai.ToEnd},
 	}
 	cur := bankai.New(m.Digest(), bankai.Meta{}, flips...)
-	ms, err := search.Matrices(m.Weights(), []int{4}, []string{"down"})
+	ms, err := score.Matrices(m.Weights(), []int{4}, []string{"down"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +226,7 @@ func TestForecastOfWhatIsHeld(t *testing.T) {
 	if err != nil || len(f.Held) != 4 {
 		t.Fatalf("forecasts %v, %v; the embedding's cannot be told", f.Held, err)
 	}
-	now := score(t, e, cur, search.Move{})[0].Fitness
+	now := scores(t, e, cur, search.Move{})[0].Fitness
 	bits := forecastAll(t, e, cur, ms[0], search.Bit)
 	for i, x := range f.Held {
 		if i > 0 && x.Fitness > f.Held[i-1].Fitness {
@@ -253,12 +254,12 @@ func TestForecastOfWhatIsHeld(t *testing.T) {
 // off, where those of answer_logprob are 62 %).
 func TestForecastOfMargins(t *testing.T) {
 	m := demoModel(t, engine.Options{Precision: engine.Exact})
-	o := search.EvaluatorOptions{Objective: search.Objective{Metric: probe.AnswerMargin, Reduce: search.Mean}}
-	e, err := search.NewEvaluator(m, demoProbes(t, "search_few", 18), nil, o)
+	o := score.Options{Objective: score.Objective{Metric: probe.AnswerMargin, Reduce: score.Mean}}
+	e, err := score.NewEvaluator(m, demoProbes(t, "search_few", 18), nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ms, err := search.Matrices(m.Weights(), []int{5}, []string{"gate"})
+	ms, err := score.Matrices(m.Weights(), []int{5}, []string{"gate"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +270,7 @@ func TestForecastOfMargins(t *testing.T) {
 		moves = append(moves, search.Move{Flips: []bankai.Flip{{Tensor: ms[0].Name, Row: r, N: bankai.ToEnd}}})
 	}
 	var off, size float64
-	for i, s := range score(t, e, base, moves...) {
+	for i, s := range scores(t, e, base, moves...) {
 		off += math.Abs(predicted[moves[i].Flips[0]] - s.Fitness)
 		size += math.Abs(s.Fitness)
 	}
@@ -282,8 +283,8 @@ func TestForecastOfMargins(t *testing.T) {
 // one by prediction does harm, and its return is predicted to help.
 func TestForecastOfFlippingBack(t *testing.T) {
 	m := demoModel(t, engine.Options{})
-	e := demoEvaluator(t, m, search.Objective{Penalty: search.DefaultPenalty})
-	ms, err := search.Matrices(m.Weights(), []int{5}, []string{"up"})
+	e := demoEvaluator(t, m, score.Objective{Penalty: score.DefaultPenalty})
+	ms, err := score.Matrices(m.Weights(), []int{5}, []string{"up"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,11 +297,11 @@ func TestForecastOfFlippingBack(t *testing.T) {
 		}
 	}
 	cur := bankai.New(m.Digest(), bankai.Meta{}, worst)
-	truth := score(t, e, cur, search.Move{})[0].Fitness
+	truth := scores(t, e, cur, search.Move{})[0].Fitness
 	if back := forecastAll(t, e, cur, ms[0], search.Row)[worst]; truth >= 0 || back <= truth {
 		t.Errorf("%v is predicted to give %v and gives %v; flipping it back is predicted to give %v", worst, there[worst], truth, back)
 	}
-	if left := score(t, e, base, search.Move{})[0].Fitness; left != 0 {
+	if left := scores(t, e, base, search.Move{})[0].Fitness; left != 0 {
 		t.Errorf("a forecast left the model patched: fitness %v", left)
 	}
 }
@@ -311,7 +312,7 @@ func TestForecastOfFlippingBack(t *testing.T) {
 func TestGuidedSearch(t *testing.T) {
 	find := func(o engine.Options, steps int, journal string, resume bool) *search.Result {
 		m := demoModel(t, o)
-		ms, err := search.Matrices(m.Weights(), []int{4, 5}, nil)
+		ms, err := score.Matrices(m.Weights(), []int{4, 5}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -319,7 +320,7 @@ func TestGuidedSearch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := demoEvaluator(t, m, search.Objective{Penalty: search.DefaultPenalty, Slack: search.DefaultSlack, Divergence: 1})
+		e := demoEvaluator(t, m, score.Objective{Penalty: score.DefaultPenalty, Slack: score.DefaultSlack, Divergence: 1})
 		cur := bankai.New(m.Digest(), bankai.Meta{})
 		j, err := search.OpenJournal(journal, search.Identity(cur, e, st), resume)
 		if err != nil {

@@ -1,27 +1,26 @@
-package search
+package score
 
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/weights"
 	"bankai/probe"
+	"bankai/search"
 )
 
 // DefaultScreen is the published number of targets that a candidate is screened on.
 const DefaultScreen = 2
 
-// EvaluatorOptions says what patches are measured by.
-type EvaluatorOptions struct {
+// Options says what patches are measured by.
+type Options struct {
 	Objective
 	// Screen is the number of targets to score first, those with the worst
 	// values on the unpatched model. If none of them gains over the unpatched
@@ -46,7 +45,7 @@ const (
 	TextMemory    = 512 << 20 // the bound of what is kept of the text, in bytes
 )
 
-// ModelEvaluator measures patches on a workbench of its own, so that others may use
+// Evaluator measures patches on a workbench of its own, so that others may use
 // the model meanwhile. During a call the current patch is in place there and moves are
 // overlays on it; afterwards the workbench is as it was. Calls from several goroutines
 // wait for one another.
@@ -55,17 +54,17 @@ const (
 // move costs only what lies above the lowest tensor it changes; the score has
 // the same bits as one from the beginning. They are renewed, above the change,
 // when the current patch changes.
-type ModelEvaluator struct {
+type Evaluator struct {
 	model     *engine.Workbench
-	opts      EvaluatorOptions
+	opts      Options
 	questions []question // targets, then controls, then lines of the text
 	targets   int        // how many of them are targets
 	controls  int
-	tokens    int   // that are predicted in the text
-	all       []int // 0, 1, … len(questions)-1
-	cuts      []engine.Cut
-	full      float64 // products of a forward-pass equivalent
-	facts     []Fact
+	tokens    int          // that are predicted in the text
+	all       []int        // 0, 1, … len(questions)-1
+	cuts      []engine.Cut // where streams are kept
+	full      float64      // products of a forward-pass equivalent
+	spec      Spec
 
 	mu    sync.Mutex
 	trunk *engine.Trunk // nil if it has to be made anew
@@ -82,19 +81,19 @@ type ModelEvaluator struct {
 // The cost of scores is counted in products of a weight and an activation. One
 // forward-pass equivalent is what seq_logprob takes from the beginning: both
 // answers of every target and control, each prompt once.
-func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptions) (*ModelEvaluator, error) {
+func NewEvaluator(m *engine.Model, targets, controls probe.Set, o Options) (*Evaluator, error) {
 	if len(targets) == 0 {
-		return nil, errors.New("search: there are no target probes")
+		return nil, errors.New("score: there are no target probes")
 	}
 	if err := o.check(len(targets)); err != nil {
-		return nil, fmt.Errorf("search: %w", err)
+		return nil, fmt.Errorf("score: %w", err)
 	}
-	e := &ModelEvaluator{model: m.Workbench(), opts: o, targets: len(targets), controls: len(controls)}
+	e := &Evaluator{model: m.Workbench(), opts: o, targets: len(targets), controls: len(controls)}
 	tokens := 0
 	for i, p := range slices.Concat(targets, controls) {
 		t, err := p.Tokens(m.Tokenizer())
 		if err != nil {
-			return nil, fmt.Errorf("search: %w", err)
+			return nil, fmt.Errorf("score: %w", err)
 		}
 		metric := o.Metric
 		if i >= len(targets) {
@@ -109,31 +108,17 @@ func NewEvaluator(m *engine.Model, targets, controls probe.Set, o EvaluatorOptio
 		tokens += q.Tokens()
 	}
 	e.cuts = o.cuts(m, tokens)
-	e.facts = []Fact{
-		{"model", m.Digest().String()},
-		{"settings", m.Weights().Arithmetic().Fingerprint().String()},
-		{"targets", setDigest(targets)},
-		{"controls", setDigest(controls)},
-		{"metric", o.Metric.String()},
-		{"fitness", o.Reduce.String()},
-		{"penalty", fmt.Sprint(o.Penalty)},
-		{"screen", fmt.Sprint(o.Screen)},
-		{"streams", fmt.Sprint(e.cuts)},
-	}
-	if f := o.fact(); f != "" {
-		e.facts = append(e.facts, Fact{"objective", f})
-	}
-	if len(lines) > 0 {
-		e.facts = append(e.facts, Fact{"text", fmt.Sprintf("%d lines (%x)", len(lines), sha256.Sum256([]byte(strings.Join(lines, "\n"))))})
-	}
+	e.spec = newSpec(m, targets, controls, o)
+	e.spec.Text = contentOfText(lines)
 	return e, nil
 }
 
 // check reports options that have no meaning.
-func (o EvaluatorOptions) check(targets int) error {
-	switch err := o.Objective.check(targets); {
-	case err != nil:
+func (o Options) check(targets int) error {
+	if err := cmp.Or(o.Objective.Check(), o.Objective.divides(targets)); err != nil {
 		return err
+	}
+	switch {
 	case o.Screen < 0:
 		return fmt.Errorf("screening on %d targets: must be 0 or more", o.Screen)
 	case o.Divergence > 0 && len(o.Text) == 0:
@@ -146,7 +131,7 @@ func (o EvaluatorOptions) check(targets int) error {
 
 // cuts are where the streams of so many tokens are kept: below every tensor, or
 // below every one of equal parts of them if that is too much.
-func (o EvaluatorOptions) cuts(m *engine.Model, tokens int) []engine.Cut {
+func (o Options) cuts(m *engine.Model, tokens int) []engine.Cut {
 	tensors := o.Tensors
 	if len(tensors) == 0 {
 		for _, t := range m.Weights().Tensors() {
@@ -172,41 +157,35 @@ func (o EvaluatorOptions) cuts(m *engine.Model, tokens int) []engine.Cut {
 }
 
 // matrix is a projection of the model that can be searched.
-func (e *ModelEvaluator) matrix(name string) (Matrix, bool) {
+func (e *Evaluator) matrix(name string) (search.Matrix, bool) {
 	t, ok := e.model.Weights().Tensor(name)
 	_, _, projection := bankai.SplitTensor(name)
 	if !ok || !projection || t.Kind != weights.OneBit {
-		return Matrix{}, false
+		return search.Matrix{}, false
 	}
 	return MatrixOf(t), true
 }
 
-// setDigest identifies what a search reads of probes: not their names.
-func setDigest(s probe.Set) string {
-	h := sha256.New()
-	for _, p := range s {
-		fmt.Fprintf(h, "%q %q %q\n", p.Prompt, p.Correct, p.Wrong)
-	}
-	return fmt.Sprintf("%d probes (%x)", len(s), h.Sum(nil)[:8])
-}
+// Spec says what is measured, for an evaluator elsewhere.
+func (e *Evaluator) Spec() Spec { return e.spec }
 
-// Facts implements Describer.
-func (e *ModelEvaluator) Facts() []Fact { return slices.Clone(e.facts) }
+// Facts implements [search.Describer].
+func (e *Evaluator) Facts() []search.Fact { return e.spec.Facts() }
 
 // Baseline returns the score of the unpatched model, whose fitness is 0. It is
 // computed once.
-func (e *ModelEvaluator) Baseline(ctx context.Context) (Score, error) {
+func (e *Evaluator) Baseline(ctx context.Context) (search.Score, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.prepare(ctx); err != nil {
-		return Score{}, err
+		return search.Score{}, err
 	}
 	return e.scoreOf(*e.base, e.cost(e.all, 0)), nil
 }
 
 // Release frees what is kept between calls, and restores the workbench. Another call
 // makes it anew.
-func (e *ModelEvaluator) Release() {
+func (e *Evaluator) Release() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.model.Restore()
@@ -229,7 +208,7 @@ func worstOf(values []float64, n int) []int {
 
 // Score implements Evaluator. All moves of a call share the engine's batches:
 // first those of the screening, then those of what is left to score.
-func (e *ModelEvaluator) Score(ctx context.Context, cur *bankai.Patch, moves []Move) (scores []Score, err error) {
+func (e *Evaluator) Score(ctx context.Context, cur *bankai.Patch, moves []search.Move) (scores []search.Score, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	err = e.on(ctx, cur, func() (err error) {
@@ -240,7 +219,7 @@ func (e *ModelEvaluator) Score(ctx context.Context, cur *bankai.Patch, moves []M
 }
 
 // score does so with the current patch in place.
-func (e *ModelEvaluator) score(ctx context.Context, moves []Move) ([]Score, error) {
+func (e *Evaluator) score(ctx context.Context, moves []search.Move) ([]search.Score, error) {
 	g, err := e.newGrid(moves)
 	if err != nil {
 		return nil, err
@@ -264,19 +243,16 @@ func (e *ModelEvaluator) score(ctx context.Context, moves []Move) ([]Score, erro
 	if err != nil {
 		return nil, err
 	}
-	scores := make([]Score, len(moves))
+	scores := make([]search.Score, len(moves))
 	for i, row := range g.rows {
-		start := e.trunk.Start(row.above)
-		screening := e.cost(e.worst, start)
+		screening, full := e.cost(e.worst, row.above), e.cost(e.all, row.above)
 		switch {
 		case row.screened:
-			scores[i] = Score{Screened: true, Fitness: math.Inf(-1), Cost: screening}
+			scores[i] = search.Score{Screened: true, Fitness: math.Inf(-1), Cost: screening}
 		case len(moves[i].Flips) == 0:
-			scores[i] = e.scoreOf(e.split(row.values), e.cost(e.all, start))
+			scores[i] = e.scoreOf(e.split(row.values), full)
 		default:
-			full := e.cost(e.all, start)
 			scores[i] = e.scoreOf(e.split(row.values), screening+full)
-			scores[i].KeepCost = full // the streams are renewed over the same stretch
 		}
 	}
 	return scores, nil
@@ -284,7 +260,7 @@ func (e *ModelEvaluator) score(ctx context.Context, moves []Move) ([]Score, erro
 
 // try scores a move on all questions and keeps the streams that it leads to, in
 // case it is kept.
-func (e *ModelEvaluator) try(ctx context.Context, m Move, row *gridRow) error {
+func (e *Evaluator) try(ctx context.Context, m search.Move, row *gridRow) error {
 	if len(m.Flips) == 0 || row.screened {
 		return nil
 	}
@@ -296,13 +272,13 @@ func (e *ModelEvaluator) try(ctx context.Context, m Move, row *gridRow) error {
 	for q, a := range answers {
 		row.values[q] = e.questions[q].value(a)
 	}
-	e.tried = moveDigest(m)
+	e.tried = m.Digest()
 	return nil
 }
 
 // scoreOf is the score of a patch, all of whose values are known.
-func (e *ModelEvaluator) scoreOf(patched Values, cost float64) Score {
-	return Score{
+func (e *Evaluator) scoreOf(patched Values, cost float64) search.Score {
+	return search.Score{
 		Fitness:  e.opts.Fitness(*e.base, patched),
 		Targets:  slices.Clone(patched.Targets),
 		Controls: slices.Clone(patched.Controls),
@@ -311,8 +287,10 @@ func (e *ModelEvaluator) scoreOf(patched Values, cost float64) Score {
 }
 
 // cost is the work of scoring some questions from a cut, in forward-pass
-// equivalents.
-func (e *ModelEvaluator) cost(questions []int, from engine.Cut) float64 {
+// equivalents. The cut is the one below what a move changes, also where memory was
+// too small to keep streams there and the work began further below: a cost is part
+// of a score, which is the same on every machine.
+func (e *Evaluator) cost(questions []int, from engine.Cut) float64 {
 	var work float64
 	for _, q := range questions {
 		work += e.model.Work(e.questions[q].Question, from)
@@ -321,7 +299,7 @@ func (e *ModelEvaluator) cost(questions []int, from engine.Cut) float64 {
 }
 
 // split takes the values of all questions apart.
-func (e *ModelEvaluator) split(values []float64) Values {
+func (e *Evaluator) split(values []float64) Values {
 	text := e.targets + e.controls
 	v := Values{Targets: values[:e.targets:e.targets], Controls: values[e.targets:text:text]}
 	for _, kl := range values[text:] {

@@ -1,4 +1,4 @@
-package search
+package score
 
 import (
 	"encoding/binary"
@@ -8,20 +8,8 @@ import (
 
 	"bankai"
 	"bankai/internal/weights"
+	"bankai/search"
 )
-
-// Matrix is a 1-bit tensor whose rows and groups a search may flip.
-type Matrix struct {
-	Name   string // the tensor's name, such as blk.3.ffn_gate.weight
-	Rows   int
-	Groups int // groups of bankai.GroupSize columns in a row
-	// Scale is |d| of a group, whose weights are ±d, in units of 2^-24: the
-	// smallest float16, so that every scale is a whole number, at most MaxScale.
-	Scale func(row, group int) uint64
-}
-
-// MaxScale is more than the largest finite float16 in units of 2^-24.
-const MaxScale = 1 << 40
 
 // projections are what a search may flip: the matrices of an MLP, with which searches
 // began, before all others.
@@ -53,7 +41,7 @@ func Projections() (names []string) {
 // projections (none: gate and up, as published) from a model. Every projection
 // may be named in three ways, for instance gate, gate_proj or ffn_gate. The
 // order of the result does not depend on that of the arguments.
-func Matrices(f *weights.File, layers []int, names []string) ([]Matrix, error) {
+func Matrices(f *weights.File, layers []int, names []string) ([]search.Matrix, error) {
 	layers, err := pickLayers(f.Config().Layers, layers)
 	if err != nil {
 		return nil, err
@@ -62,7 +50,7 @@ func Matrices(f *weights.File, layers []int, names []string) ([]Matrix, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ms []Matrix
+	var ms []search.Matrix
 	for _, l := range layers {
 		for _, p := range projs {
 			name := p.In(l)
@@ -120,9 +108,9 @@ func pickProjections(chosen []string) ([]weights.TensorSpec, error) {
 const blockSize = 18 // bytes of a Q1_0 block: a float16 scale, then 128 sign bits
 
 // MatrixOf is a 1-bit tensor as a matrix to search.
-func MatrixOf(t weights.Tensor) Matrix {
+func MatrixOf(t weights.Tensor) search.Matrix {
 	blocks, groups := t.Blocks(), t.Cols/bankai.GroupSize
-	return Matrix{
+	return search.Matrix{
 		Name: t.Name, Rows: t.Rows, Groups: groups,
 		Scale: func(row, group int) uint64 {
 			return halfUnits(binary.LittleEndian.Uint16(blocks[(row*groups+group)*blockSize:]))
@@ -131,14 +119,14 @@ func MatrixOf(t weights.Tensor) Matrix {
 }
 
 // halfUnits is the magnitude of a float16 in units of 2^-24; of an infinity or a
-// NaN, it is above MaxScale.
+// NaN, it is above search.MaxScale.
 func halfUnits(h uint16) uint64 {
 	exp, frac := h>>10&31, uint64(h&1023)
 	switch exp {
 	case 0:
 		return frac
 	case 31:
-		return MaxScale + 1
+		return search.MaxScale + 1
 	}
 	return (1024 | frac) << (exp - 1)
 }

@@ -1,4 +1,4 @@
-package search
+package score
 
 import (
 	"context"
@@ -6,10 +6,11 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/search"
 )
 
 // prepare makes the trunk if there is none, and the base's values with it.
-func (e *ModelEvaluator) prepare(ctx context.Context) error {
+func (e *Evaluator) prepare(ctx context.Context) error {
 	if e.trunk != nil {
 		return nil
 	}
@@ -31,10 +32,10 @@ func (e *ModelEvaluator) prepare(ctx context.Context) error {
 }
 
 // answered is the value of every question under the trunk's patch.
-func (e *ModelEvaluator) answered() []float64 { return e.valued(e.trunk.Answers()) }
+func (e *Evaluator) answered() []float64 { return e.valued(e.trunk.Answers()) }
 
 // valued is the value of every question, given its answers.
-func (e *ModelEvaluator) valued(answers [][]engine.Answer) []float64 {
+func (e *Evaluator) valued(answers [][]engine.Answer) []float64 {
 	values := make([]float64, len(e.questions))
 	for i, a := range answers {
 		values[i] = e.questions[i].value(a)
@@ -44,7 +45,7 @@ func (e *ModelEvaluator) valued(answers [][]engine.Answer) []float64 {
 
 // on runs f with the workbench patched by cur, and the trunk moved there. The
 // workbench is as it was afterwards.
-func (e *ModelEvaluator) on(ctx context.Context, cur *bankai.Patch, f func() error) (err error) {
+func (e *Evaluator) on(ctx context.Context, cur *bankai.Patch, f func() error) (err error) {
 	if err := e.prepare(ctx); err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (e *ModelEvaluator) on(ctx context.Context, cur *bankai.Patch, f func() err
 	}
 	defer func() { err = errors.Join(err, e.model.Apply(cur)) }()
 	if change.Len() > 0 {
-		if moveDigest(Move{Flips: change.Flips()}) != e.tried || !e.trunk.Adopt() {
+		if moved := (search.Move{Flips: change.Flips()}); moved.Digest() != e.tried || !e.trunk.Adopt() {
 			if err := e.trunk.Move(ctx, e.below(change.Flips())); err != nil {
 				e.trunk = nil
 				return err
@@ -69,7 +70,7 @@ func (e *ModelEvaluator) on(ctx context.Context, cur *bankai.Patch, f func() err
 }
 
 // below is the highest cut below all flips.
-func (e *ModelEvaluator) below(flips []bankai.Flip) engine.Cut {
+func (e *Evaluator) below(flips []bankai.Flip) engine.Cut {
 	lowest := e.model.CutBelow(flips[0].Tensor)
 	for _, f := range flips[1:] {
 		lowest = min(lowest, e.model.CutBelow(f.Tensor))

@@ -1,4 +1,4 @@
-package search_test
+package score_test
 
 import (
 	"context"
@@ -8,45 +8,46 @@ import (
 
 	"bankai"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
 func TestMethods(t *testing.T) {
-	for _, m := range []search.Method{search.MethodGuided, search.MethodGreedy, search.MethodEvolve, search.MethodVote, search.MethodRandom} {
-		if got, err := search.ParseMethod(m.String()); got != m || err != nil {
+	for _, m := range []score.Method{score.MethodGuided, score.MethodGreedy, score.MethodEvolve, score.MethodVote, score.MethodRandom} {
+		if got, err := score.ParseMethod(m.String()); got != m || err != nil {
 			t.Errorf("%s: %q, %v", m, got, err)
 		}
 	}
 	const want = `unknown strategy "hope": use guided, greedy, evolve, vote or random`
-	if _, err := search.ParseMethod("hope"); err == nil || err.Error() != want {
+	if _, err := score.ParseMethod("hope"); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
 
 // Greedy and random searches are planned as published, but for the metric.
 func TestNewPlan(t *testing.T) {
-	for _, m := range []search.Method{search.MethodGreedy, search.MethodRandom} {
-		want := search.Plan{
+	for _, m := range []score.Method{score.MethodGreedy, score.MethodRandom} {
+		want := score.Plan{
 			Method: m, Sizes: []search.Granularity{search.Row}, Projections: []string{"gate", "up"}, Screen: 2, Draws: 3, Votes: 2,
-			Objective: search.Objective{Metric: probe.AnswerLogprob, Penalty: 2},
+			Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: 2},
 		}
-		if got := search.NewPlan(m); !reflect.DeepEqual(got, want) {
+		if got := score.NewPlan(m); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v", m, got)
 		}
 	}
-	p := search.NewPlan(search.MethodEvolve)
-	if p.Screen != 0 || p.Objective.Slack != search.DefaultSlack || !p.Limits.Prune || strings.Join(p.Projections, " ") != "gate up v o" {
+	p := score.NewPlan(score.MethodEvolve)
+	if p.Screen != 0 || p.Objective.Slack != score.DefaultSlack || !p.Limits.Prune || strings.Join(p.Projections, " ") != "gate up v o" {
 		t.Errorf("evolve: %+v", p)
 	}
 }
 
 // A set-up search finds what its parts find when they are put together by hand.
 func TestSetupRun(t *testing.T) {
-	for _, m := range []search.Method{search.MethodGuided, search.MethodGreedy, search.MethodEvolve, search.MethodRandom} {
+	for _, m := range []score.Method{score.MethodGuided, score.MethodGreedy, score.MethodEvolve, score.MethodRandom} {
 		model := tiny(t)
-		p := search.NewPlan(m)
+		p := score.NewPlan(m)
 		p.Layers, p.Seed, p.Limits.Steps = []int{1}, 3, 25
-		s, err := search.NewSetup(model, targets, controls, p)
+		s, err := score.NewSetup(model, targets, controls, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,20 +65,20 @@ func TestSetupRun(t *testing.T) {
 	}
 }
 
-func byHand(t *testing.T, p search.Plan) *search.Result {
+func byHand(t *testing.T, p score.Plan) *search.Result {
 	t.Helper()
 	model := tiny(t)
-	ms, err := search.Matrices(model.Weights(), p.Layers, p.Projections)
+	ms, err := score.Matrices(model.Weights(), p.Layers, p.Projections)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var st search.Strategy
 	switch p.Method {
-	case search.MethodGuided:
+	case score.MethodGuided:
 		st, err = search.NewGuided(ms, p.Seed, search.Row)
-	case search.MethodGreedy:
+	case score.MethodGreedy:
 		st, err = search.NewGreedy(ms, search.Row, p.Seed)
-	case search.MethodEvolve:
+	case score.MethodEvolve:
 		st, err = search.NewEvolve(ms, search.Row, p.Seed)
 	default:
 		st, err = search.NewRandom(ms, search.Row, p.Seed)
@@ -85,7 +86,7 @@ func byHand(t *testing.T, p search.Plan) *search.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := search.EvaluatorOptions{Objective: p.Objective, Screen: p.Screen}
+	o := score.Options{Objective: p.Objective, Screen: p.Screen}
 	for _, m := range ms {
 		o.Tensors = append(o.Tensors, m.Name) // costs are counted from where streams are kept
 	}
@@ -102,20 +103,20 @@ func byHand(t *testing.T, p search.Plan) *search.Result {
 func TestSetupFaults(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		plan func(p *search.Plan)
+		plan func(p *score.Plan)
 		want string
 	}{
-		{"method", func(p *search.Plan) { p.Method = "hope" }, `unknown strategy "hope"`},
-		{"sizes", func(p *search.Plan) { p.Sizes = append(p.Sizes, search.Bit) }, "greedy searches by one granularity, not 2"},
-		{"no size", func(p *search.Plan) { p.Sizes = nil }, "greedy searches by one granularity, not 0"},
-		{"bits", func(p *search.Plan) { p.Sizes[0] = search.Bit }, "greedy draws rows or groups: use guided for bits"},
-		{"layer", func(p *search.Plan) { p.Layers = []int{9} }, "layer 9"},
-		{"projection", func(p *search.Plan) { p.Projections = []string{"w"} }, `unknown projection "w"`},
-		{"slack", func(p *search.Plan) { p.Objective.Slack = -1 }, "slack"},
+		{"method", func(p *score.Plan) { p.Method = "hope" }, `unknown strategy "hope"`},
+		{"sizes", func(p *score.Plan) { p.Sizes = append(p.Sizes, search.Bit) }, "greedy searches by one granularity, not 2"},
+		{"no size", func(p *score.Plan) { p.Sizes = nil }, "greedy searches by one granularity, not 0"},
+		{"bits", func(p *score.Plan) { p.Sizes[0] = search.Bit }, "greedy draws rows or groups: use guided for bits"},
+		{"layer", func(p *score.Plan) { p.Layers = []int{9} }, "layer 9"},
+		{"projection", func(p *score.Plan) { p.Projections = []string{"w"} }, `unknown projection "w"`},
+		{"slack", func(p *score.Plan) { p.Objective.Slack = -1 }, "slack"},
 	} {
-		p := search.NewPlan(search.MethodGreedy)
+		p := score.NewPlan(score.MethodGreedy)
 		c.plan(&p)
-		if _, err := search.NewSetup(tiny(t), targets, controls, p); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := score.NewSetup(tiny(t), targets, controls, p); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}

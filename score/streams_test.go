@@ -1,8 +1,9 @@
-package search
+package score
 
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"bankai/internal/testmodel"
 	"bankai/internal/weights"
 	"bankai/probe"
+	"bankai/search"
 )
 
 func tinyModel(t *testing.T) *engine.Model {
@@ -33,16 +35,16 @@ func tinyModel(t *testing.T) *engine.Model {
 func TestWhatWasTriedIsAdopted(t *testing.T) {
 	m := tinyModel(t)
 	targets := probe.Set{{Name: "sum", Prompt: "1+1 =", Correct: " 2", Wrong: " 3"}}
-	e, err := NewEvaluator(m, targets, nil, EvaluatorOptions{Objective: Objective{Penalty: 2}})
+	e, err := NewEvaluator(m, targets, nil, Options{Objective: Objective{Penalty: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := func(r uint32) Move {
-		return Move{Flips: []bankai.Flip{{Tensor: "blk.0.ffn_up.weight", Row: r, N: bankai.ToEnd}}}
+	row := func(r uint32) search.Move {
+		return search.Move{Flips: []bankai.Flip{{Tensor: "blk.0.ffn_up.weight", Row: r, N: bankai.ToEnd}}}
 	}
 	base := bankai.New(m.Digest(), bankai.Meta{})
 	for _, r := range []uint32{1, 2} {
-		if _, err := e.Score(context.Background(), base, []Move{row(r)}); err != nil {
+		if _, err := e.Score(context.Background(), base, []search.Move{row(r)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,23 +70,23 @@ func TestWhatWasTriedIsAdopted(t *testing.T) {
 func TestRelease(t *testing.T) {
 	m := tinyModel(t)
 	targets := probe.Set{{Name: "sum", Prompt: "1+1 =", Correct: " 2", Wrong: " 3"}, {Name: "sky", Prompt: "the sky is", Correct: " blue", Wrong: " a fish"}}
-	o := EvaluatorOptions{Objective: Objective{Penalty: 2, Divergence: 1}, Text: []string{"in the end", "it will rain"}}
-	made := func(set probe.Set) *ModelEvaluator {
+	o := Options{Objective: Objective{Penalty: 2, Divergence: 1}, Text: []string{"in the end", "it will rain"}}
+	made := func(set probe.Set) *Evaluator {
 		e, err := NewEvaluator(m, set, nil, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return e
 	}
-	keeps := func(e *ModelEvaluator) bool {
+	keeps := func(e *Evaluator) bool {
 		references := slices.ContainsFunc(e.questions, func(q question) bool { return q.Reference != nil })
 		return e.trunk != nil || references
 	}
 	e, base := made(targets), bankai.New(m.Digest(), bankai.Meta{})
-	move := Move{Flips: []bankai.Flip{{Tensor: "blk.0.ffn_up.weight", Row: 1, N: bankai.ToEnd}}}
-	var scores [2]Score
+	move := search.Move{Flips: []bankai.Flip{{Tensor: "blk.0.ffn_up.weight", Row: 1, N: bankai.ToEnd}}}
+	var scores [2]search.Score
 	for i := range scores {
-		all, err := e.Score(context.Background(), base, []Move{move})
+		all, err := e.Score(context.Background(), base, []search.Move{move})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +97,7 @@ func TestRelease(t *testing.T) {
 			t.Error("something is kept after Release")
 		}
 	}
-	if !scores[0].equal(scores[1]) {
+	if !reflect.DeepEqual(scores[0], scores[1]) {
 		t.Errorf("%v, and after Release %v", scores[0], scores[1])
 	}
 
@@ -103,19 +105,20 @@ func TestRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var voters []Voter
+	var voters []search.Voter
 	for i := range 3 {
-		st, err := NewGreedy(ms, Row, uint64(i))
+		st, err := search.NewGreedy(ms, search.Row, uint64(i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		voters = append(voters, Voter{Evaluator: made(targets[:1]), Strategy: st})
+		draw := made(targets[:1])
+		voters = append(voters, search.Voter{Evaluator: draw, Strategy: st, Unit: 1, Release: draw.Release})
 	}
-	if _, err := Vote(context.Background(), e, voters, 1, base, Config{Steps: 9, Shape: m.Weights().Shape}); err != nil {
+	if _, err := search.Vote(context.Background(), e, voters, 1, base, search.Config{Steps: 9, Shape: m.Weights().Shape}); err != nil {
 		t.Fatal(err)
 	}
 	for i, v := range voters {
-		if keeps(v.Evaluator) {
+		if keeps(v.Evaluator.(*Evaluator)) {
 			t.Errorf("draw %d keeps its streams", i+1)
 		}
 	}

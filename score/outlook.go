@@ -1,10 +1,10 @@
-package search
+package score
 
 // outlook predicts the fitness from predicted changes of the questions' values.
 // The changes are summed in slots: one for the mean of a set of targets, if only
 // that counts, or one for each target; one for each control; and one for the text.
 type outlook struct {
-	e     *ModelEvaluator
+	e     *Evaluator
 	slot  []int // of every question
 	slots int
 	now   float64 // the fitness as it is
@@ -18,7 +18,7 @@ type outlook struct {
 }
 
 // newOutlook is on a patch with the given values.
-func newOutlook(e *ModelEvaluator, values Values) outlook {
+func newOutlook(e *Evaluator, values Values) outlook {
 	o := outlook{e: e, values: values}
 	o.now = e.opts.Fitness(*e.base, o.values)
 	o.gains = e.opts.gains(nil, e.base.Targets, o.values.Targets)

@@ -1,4 +1,4 @@
-package search
+package score
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bankai/probe"
+	"bankai/search"
 )
 
 const (
@@ -179,35 +180,52 @@ func (o Objective) meanLoss(base, patched []float64) float64 {
 // loss is what a control has lost beyond the slack.
 func (o Objective) loss(base, now float64) float64 { return max(0, base-o.Slack-now) }
 
-// check reports settings that have no meaning; targets is the number of targets.
-func (o Objective) check(targets int) error {
+// Check reports settings that have no meaning: numbers as a *search.OptionError. It
+// does not ask how many probes the sets have.
+func (o Objective) Check() error {
 	if _, err := probe.ParseMetric(o.Metric.String()); err != nil {
 		return err
 	}
-	switch {
-	case int(o.Reduce) >= len(reduceNames):
+	if int(o.Reduce) >= len(reduceNames) {
 		return fmt.Errorf("unknown fitness %v", o.Reduce)
-	case !(o.Penalty >= 0) || math.IsInf(o.Penalty, 1):
-		return fmt.Errorf("penalty %v: must be a finite number, 0 or more", o.Penalty)
-	case !(o.Slack >= 0) || math.IsInf(o.Slack, 1):
-		return fmt.Errorf("slack %v: must be a finite number, 0 or more", o.Slack)
-	case !(o.Divergence >= 0) || math.IsInf(o.Divergence, 1):
-		return fmt.Errorf("weight %v of the divergence: must be a finite number, 0 or more", o.Divergence)
-	case !(o.Harm >= 0) || math.IsInf(o.Harm, 1):
-		return fmt.Errorf("harm %v: must be a finite number, 0 or more", o.Harm)
+	}
+	for _, x := range []struct {
+		field string
+		value float64
+	}{{"Penalty", o.Penalty}, {"Slack", o.Slack}, {"Harm", o.Harm}, {"Divergence", o.Divergence}} {
+		if !(x.value >= 0) || math.IsInf(x.value, 1) {
+			return &search.OptionError{Field: x.field, Value: x.value, Rule: "must be a finite number, 0 or more"}
+		}
+	}
+	switch {
 	case math.IsNaN(o.Cap) || math.IsInf(o.Cap, 0):
-		return fmt.Errorf("cap %v: must be a finite number", o.Cap)
+		return &search.OptionError{Field: "Cap", Value: o.Cap, Rule: "must be a finite number"}
 	case !(o.Tie >= 0 && o.Tie <= 1):
-		return fmt.Errorf("tie %v: must be from 0 to 1", o.Tie)
+		return &search.OptionError{Field: "Tie", Value: o.Tie, Rule: "must be from 0 to 1"}
 	}
 	for i, s := range o.Sets {
-		switch targets -= s.Probes; {
-		case s.Probes <= 0 || targets < 0:
+		if err := s.check(); err != nil {
+			return fmt.Errorf("set %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+func (s Share) check() error {
+	switch {
+	case !(s.Weight > 0) || math.IsInf(s.Weight, 1):
+		return &search.OptionError{Field: "Weight", Value: s.Weight, Rule: "must be a finite number above 0"}
+	case !(s.Floor <= 0):
+		return &search.OptionError{Field: "Floor", Value: s.Floor, Rule: "must be 0 or less, since the unpatched model gains 0"}
+	}
+	return nil
+}
+
+// divides reports sets that do not take in each of the given number of targets.
+func (o Objective) divides(targets int) error {
+	for i, s := range o.Sets {
+		if targets -= s.Probes; s.Probes <= 0 || targets < 0 {
 			return fmt.Errorf("set %d: %d probes do not divide the targets", i+1, s.Probes)
-		case !(s.Weight > 0) || math.IsInf(s.Weight, 1):
-			return fmt.Errorf("set %d: weight %v: must be a finite number above 0", i+1, s.Weight)
-		case !(s.Floor <= 0):
-			return fmt.Errorf("set %d: floor %v: must be 0 or less, since the unpatched model gains 0", i+1, s.Floor)
 		}
 	}
 	if len(o.Sets) > 0 && targets != 0 {

@@ -1,4 +1,4 @@
-package search
+package score
 
 import (
 	"context"
@@ -6,20 +6,21 @@ import (
 	"slices"
 
 	"bankai/engine"
+	"bankai/search"
 )
 
 // Workbench is the one that patches are measured on. What is done there between calls
 // counts in Measure and Ascend.
-func (e *ModelEvaluator) Workbench() *engine.Workbench { return e.model }
+func (e *Evaluator) Workbench() *engine.Workbench { return e.model }
 
 // Measure scores the workbench as it is, whatever was done in it: under an adapter,
 // say. The unpatched model that it is compared with is the one that the
 // evaluator met first, so call Baseline before changing anything.
-func (e *ModelEvaluator) Measure(ctx context.Context) (Score, error) {
+func (e *Evaluator) Measure(ctx context.Context) (search.Score, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.prepare(ctx); err != nil {
-		return Score{}, err
+		return search.Score{}, err
 	}
 	qs := make([]engine.Question, len(e.questions))
 	for i, q := range e.questions {
@@ -27,7 +28,7 @@ func (e *ModelEvaluator) Measure(ctx context.Context) (Score, error) {
 	}
 	answers, err := e.model.Score(ctx, qs)
 	if err != nil {
-		return Score{}, err
+		return search.Score{}, err
 	}
 	return e.scoreOf(e.split(e.valued(answers)), e.cost(e.all, 0)), nil
 }
@@ -39,14 +40,14 @@ func (e *ModelEvaluator) Measure(ctx context.Context) (Score, error) {
 //
 // The fitness must be a mean: the derivative by one question is then known once
 // that question is answered. Floors of sets do not count in it.
-func (e *ModelEvaluator) Ascend(ctx context.Context, visit func(s *engine.Slopes, weight []float32) error) (Score, error) {
+func (e *Evaluator) Ascend(ctx context.Context, visit func(s *engine.Slopes, weight []float32) error) (search.Score, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.opts.Reduce != Mean {
-		return Score{}, errors.New("search: only a mean fitness can be climbed by its gradient: choose fitness mean")
+		return search.Score{}, errors.New("score: only a mean fitness can be climbed by its gradient: choose fitness mean")
 	}
 	if err := e.prepare(ctx); err != nil {
-		return Score{}, err
+		return search.Score{}, err
 	}
 	qs := make([]engine.Sloped, len(e.questions))
 	for i, w := range e.weightings() {
@@ -66,7 +67,7 @@ func (e *ModelEvaluator) Ascend(ctx context.Context, visit func(s *engine.Slopes
 		return visit(s, weight)
 	})
 	if err != nil {
-		return Score{}, err
+		return search.Score{}, err
 	}
 	return e.scoreOf(e.split(e.valued(answers)), float64(forecastCost*e.cost(e.all, 0))), nil
 }

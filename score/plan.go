@@ -1,0 +1,111 @@
+package score
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"bankai/probe"
+	"bankai/search"
+)
+
+// Method is the name of a strategy.
+type Method string
+
+// The methods there are.
+const (
+	MethodGuided Method = "guided" // [search.NewGuided]
+	MethodGreedy Method = "greedy" // [search.NewGreedy], the published one
+	MethodEvolve Method = "evolve" // [search.NewEvolve]
+	MethodVote   Method = "vote"   // [search.Vote] of several guided searches
+	MethodRandom Method = "random" // [search.NewRandom]
+)
+
+var methods = []Method{MethodGuided, MethodGreedy, MethodEvolve, MethodVote, MethodRandom}
+
+// String returns the name.
+func (m Method) String() string { return string(m) }
+
+// ParseMethod is the inverse of String.
+func ParseMethod(s string) (Method, error) {
+	if slices.Contains(methods, Method(s)) {
+		return Method(s), nil
+	}
+	names := make([]string, len(methods))
+	for i, m := range methods {
+		names[i] = string(m)
+	}
+	last := len(names) - 1
+	return "", fmt.Errorf("unknown strategy %q: use %s or %s", s, strings.Join(names[:last], ", "), names[last])
+}
+
+// Guided reports whether a strategy goes by forecasts.
+func (m Method) Guided() bool { return m == MethodGuided || m == MethodVote || m == MethodEvolve }
+
+// Plan says how to search a model for a patch.
+type Plan struct {
+	Method      Method
+	Sizes       []search.Granularity // one; guided searches and votes take several, used in turn
+	Layers      []int                // none: all
+	Projections []string             // as [Matrices] takes them
+	Objective   Objective
+	Screen      int      // targets to screen candidates on; 0 for no screening
+	Text        []string // lines to hold on to, see [Options]
+	Seed        uint64
+	Limits      search.Config // Steps, MaxFlips, MaxBytes, MaxCost and Prune
+	Draws       int           // of a vote
+	Votes       int           // that a flip needs
+}
+
+// NewPlan is the usual plan of a method, by rows of all layers, without limits:
+// greedy and random searches as published, but for the metric; guided ones with
+// what has helped them.
+func NewPlan(m Method) Plan {
+	p := Plan{
+		Method: m, Sizes: []search.Granularity{search.Row}, Projections: []string{"gate", "up"}, Screen: DefaultScreen, Draws: 3, Votes: 2,
+		Objective: Objective{Metric: probe.AnswerLogprob, Reduce: Mean, Penalty: DefaultPenalty},
+	}
+	if m.Guided() {
+		p.Projections = append(p.Projections, "v", "o")
+		p.Objective.Slack, p.Screen, p.Limits.Prune = DefaultSlack, 0, true
+	}
+	return p
+}
+
+// Check reports what a strategy cannot do, and numbers that have no meaning, as a
+// *search.OptionError. It does not ask how many probes there are.
+func (p Plan) Check() error {
+	if _, err := ParseMethod(string(p.Method)); err != nil {
+		return err
+	}
+	several := p.Method == MethodGuided || p.Method == MethodVote
+	switch {
+	case len(p.Sizes) == 0, len(p.Sizes) > 1 && !several:
+		return &search.OptionError{Field: "Sizes", Value: p.Sizes, Rule: fmt.Sprintf("%s searches by one granularity, not %d", p.Method, len(p.Sizes))}
+	case slices.Contains(p.Sizes, search.Bit) && !p.Method.Guided():
+		return &search.OptionError{Field: "Sizes", Value: p.Sizes, Rule: fmt.Sprintf("%s draws rows or groups: use guided for bits", p.Method)}
+	case p.Method == MethodVote && (p.Votes < 1 || p.Votes > p.Draws):
+		return &search.OptionError{Field: "Votes", Value: p.Votes, Rule: "a flip can have from 1 vote to as many as there are draws"}
+	}
+	return p.Objective.Check()
+}
+
+// planned is a strategy that a journal can tell from others.
+type planned interface {
+	search.Strategy
+	search.Describer
+}
+
+// strategy makes the strategy of a plan that was checked: of a vote, that of a draw.
+func (p Plan) strategy(ms []search.Matrix) (planned, error) {
+	switch p.Method {
+	case MethodGreedy:
+		return search.NewGreedy(ms, p.Sizes[0], p.Seed)
+	case MethodRandom:
+		return search.NewRandom(ms, p.Sizes[0], p.Seed)
+	case MethodEvolve:
+		return search.NewEvolve(ms, p.Sizes[0], p.Seed)
+	default:
+		return search.NewGuided(ms, p.Seed, p.Sizes...)
+	}
+}
