@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"html/template"
 	"math"
-	"strings"
 
 	"bankai/internal/chart"
+	"bankai/internal/stats"
+	"bankai/internal/text"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-
-	"bankai/internal/stats"
 )
 
 // Outcome is a move that a search tried after it had predicted its effect.
@@ -103,10 +102,7 @@ func correlationText(r float64) string {
 	case math.IsNaN(r):
 		return "not defined"
 	case math.Abs(r) >= 0.995 && math.Abs(r) < 1:
-		return minus(fmt.Sprintf("%.3f", math.Trunc(1000*r)/1000))
+		return text.Minus(fmt.Sprintf("%.3f", math.Trunc(1000*r)/1000))
 	}
-	return minus(fmt.Sprintf("%.2f", r))
+	return text.Minus(fmt.Sprintf("%.2f", r))
 }
-
-// minus writes a number with the sign that is as wide as a digit.
-func minus(number string) string { return strings.Replace(number, "-", "−", 1) }

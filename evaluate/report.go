@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"bankai/internal/text"
 )
 
 // Report is all that a page about a patch says. Equal reports give equal bytes.
@@ -76,9 +78,9 @@ var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
 	"outcomes":    newOutcomeViews,
 	"flipmap":     newFlipMap,
 	"thousands":   thousandsOf,
-	"share":       func(part, whole uint64) string { return percent(float64(part), float64(whole)) },
-	"percent":     func(part, whole int) string { return percent(float64(part), float64(whole)) },
-	"probability": Probability,
+	"share":       func(part, whole uint64) string { return text.Percent(float64(part), float64(whole)) },
+	"percent":     func(part, whole int) string { return text.Percent(float64(part), float64(whole)) },
+	"probability": text.Probability,
 	"chance":      Chance,
 	"answer":      answerText,
 	"interval":    newInterval,

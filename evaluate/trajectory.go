@@ -6,10 +6,11 @@ import (
 	"math"
 
 	"bankai/internal/chart"
+	"bankai/internal/text"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
+	plottext "gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 )
 
@@ -41,9 +42,9 @@ func newTrajectoryView(points []Point, validation int) (v trajectoryView, err er
 		return v, nil
 	}
 	end := points[len(points)-1]
-	v.Cost = Thousands(int64(math.Round(end.Cost)))
+	v.Cost = text.Thousands(int64(math.Round(end.Cost)))
 	if end.Seconds > 0 {
-		v.Time = Elapsed(end.Seconds)
+		v.Time = text.Elapsed(end.Seconds)
 	}
 	label := "Fitness against cost."
 	shares := validationShares(points, validation)
@@ -140,24 +141,10 @@ func markKept(p *plot.Plot, cost float64, named bool) {
 		return
 	}
 	style := p.X.Tick.Label
-	style.XAlign, style.YAlign = text.XLeft, text.YTop
+	style.XAlign, style.YAlign = plottext.XLeft, plottext.YTop
 	offset := vg.Points(5)
 	if cost > 0.9*p.X.Max { // no room to the right; the page's font may be wider
-		style.XAlign, offset = text.XRight, vg.Points(-9)
+		style.XAlign, offset = plottext.XRight, vg.Points(-9)
 	}
-	p.Add(&plotter.Labels{XYs: at[1:], Labels: []string{"kept"}, TextStyle: []text.Style{style}, Offset: vg.Point{X: offset}})
-}
-
-// Elapsed says how long something took: 3.2 s, 41 s, 2 min 5 s, 1 h 3 min.
-func Elapsed(seconds float64) string {
-	s := int64(seconds)
-	switch {
-	case seconds < 10:
-		return fmt.Sprintf("%.2g s", seconds)
-	case seconds < 100:
-		return fmt.Sprintf("%.0f s", seconds)
-	case s < 3600:
-		return fmt.Sprintf("%d min %d s", s/60, s%60)
-	}
-	return fmt.Sprintf("%d h %d min", s/3600, s/60%60)
+	p.Add(&plotter.Labels{XYs: at[1:], Labels: []string{"kept"}, TextStyle: []plottext.Style{style}, Offset: vg.Point{X: offset}})
 }

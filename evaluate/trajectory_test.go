@@ -102,14 +102,3 @@ func TestValidationPanel(t *testing.T) {
 		}
 	}
 }
-
-func TestElapsed(t *testing.T) {
-	for _, c := range []struct {
-		seconds float64
-		want    string
-	}{{3.21, "3.2 s"}, {41.4, "41 s"}, {125.9, "2 min 5 s"}, {3785, "1 h 3 min"}} {
-		if got := Elapsed(c.seconds); got != c.want {
-			t.Errorf("Elapsed(%v) = %q, want %q", c.seconds, got, c.want)
-		}
-	}
-}

@@ -10,11 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"bankai/engine"
 	"bankai/experiment"
 	"bankai/internal/durable"
+	"bankai/internal/text"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *app) experimentCommand() *cobra.Command {
@@ -179,7 +180,7 @@ func keptWork(err error, j *experiment.Journal, out string) error {
 	if j.Len() == 1 {
 		are = "is"
 	}
-	return &interrupted{fmt.Sprintf("%s of the work %s kept in %s: the same command with --resume goes on", many(j.Len(), "piece"), are, out), true}
+	return &interrupted{fmt.Sprintf("%s of the work %s kept in %s: the same command with --resume goes on", text.Count(j.Len(), "piece"), are, out), true}
 }
 
 // publish writes a result into a folder, if there is one, and prints it.

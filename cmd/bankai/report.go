@@ -9,9 +9,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/cobra"
-
 	"bankai/experiment"
+	"bankai/internal/text"
+
+	"github.com/spf13/cobra"
 )
 
 // reportDoc is the result of `report`.
@@ -75,7 +76,7 @@ func (a *app) report(ctx context.Context, paths []string, out string) error {
 	}
 	doc.Bytes = info.Size()
 	return a.print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: %s, %s\n", out, sizeText(doc.Bytes), many(len(doc.Results), "result"))
+		fmt.Fprintf(w, "%s: %s, %s\n", out, text.Size(doc.Bytes), text.Count(len(doc.Results), "result"))
 	})
 }
 
