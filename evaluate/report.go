@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"bankai/internal/chart"
 	"bankai/internal/text"
 )
 
@@ -73,7 +74,7 @@ var reportHTML string
 var Style string
 
 var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
-	"style":       func() template.CSS { return template.CSS(Style) },
+	"style":       func() template.CSS { return template.CSS(Style + chart.Style) },
 	"trajectory":  newTrajectoryView,
 	"outcomes":    newOutcomeViews,
 	"flipmap":     newFlipMap,

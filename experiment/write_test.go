@@ -151,7 +151,7 @@ func TestResultsGoThroughFiles(t *testing.T) {
 	for _, f := range files {
 		names = append(names, filepath.Base(f))
 	}
-	if want := []string{"perplexity.json", "perplexity.csv", "perplexity-windows.csv", "perplexity.svg", "perplexity.png", "perplexity.html"}; !slices.Equal(names, want) {
+	if want := []string{"perplexity.json", "perplexity.csv", "perplexity-windows.csv", "perplexity.svg", "perplexity.html"}; !slices.Equal(names, want) {
 		t.Errorf("wrote %v, want %v", names, want)
 	}
 	f, err := os.Open(files[0])
