@@ -120,14 +120,3 @@ Stayed wrong:
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want[1:])
 	}
 }
-
-func TestCellFitsATable(t *testing.T) {
-	for in, want := range map[string]string{
-		" 7x^6 ": "7x^6", "": "(nothing)", "a\tb\x1b": "a·b·",
-		strings.Repeat("é", 45): strings.Repeat("é", 43) + "…",
-	} {
-		if got := cell(in); got != want {
-			t.Errorf("cell(%q) = %q, want %q", in, got, want)
-		}
-	}
-}

@@ -4,14 +4,11 @@ import (
 	"fmt"
 	"html/template"
 	"math"
-	"strings"
 
 	"bankai/internal/chart"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-
 	"bankai/internal/stats"
+	"bankai/internal/text"
+
 )
 
 // Outcome is a move that a search tried after it had predicted its effect.
@@ -57,7 +54,7 @@ func newOutcomeViews(outcomes []Outcome) ([]outcomeView, error) {
 func newOutcomeView(granularity string, outcomes []Outcome) (v outcomeView, err error) {
 	v = outcomeView{Granularity: granularity, Tried: len(outcomes)}
 	var predicted, measured []float64
-	var kept, refused plotter.XYs
+	var kept, refused []chart.Point
 	for _, o := range outcomes {
 		if o.Kept {
 			v.Kept++
@@ -66,34 +63,27 @@ func newOutcomeView(granularity string, outcomes []Outcome) (v outcomeView, err 
 			continue
 		}
 		predicted, measured = append(predicted, o.Predicted), append(measured, o.True)
-		if xy := (plotter.XY{X: o.Predicted, Y: o.True}); o.Kept {
-			kept = append(kept, xy)
+		if at := bare(o.Predicted, o.True); o.Kept {
+			kept = append(kept, at)
 		} else {
-			refused = append(refused, xy)
+			refused = append(refused, at)
 		}
 	}
 	v.Compared = len(predicted)
 	v.Rho = correlationText(stats.Spearman(predicted, measured))
 	label := fmt.Sprintf("True against predicted change of fitness, %s: Spearman's ρ %s.", plural(v.Compared, granularity+" move"), v.Rho)
-	v.SVG, err = chart.Stack(340, 290, label, outcomePanel(kept, refused))
+	c := chart.Chart{Name: "outcomes", Width: 340, Alt: label, Panels: []chart.Panel{outcomePanel(kept, refused)}}
+	v.SVG, err = c.Inline()
 	return v, err
 }
 
 // outcomePanel draws the outcomes around the line on which they would lie if
 // every prediction were true.
-func outcomePanel(kept, refused plotter.XYs) *plot.Plot {
-	p := chart.NewPlot("predicted change", "true change")
-	chart.AddGlyphs(p, refused, chart.Ring)
-	chart.AddGlyphs(p, kept, chart.Dot)
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Min, a.Max = min(a.Min, 0), max(a.Max, 0)
-		chart.Open(a)
+func outcomePanel(kept, refused []chart.Point) *chart.Scatter {
+	return &chart.Scatter{
+		X: "predicted change", Y: "true change", Diagonal: true, Zero: true, Height: 270,
+		Series: []chart.Series{{Points: kept}, {Points: refused, Faint: true}},
 	}
-	// Both ranges hold 0, where nothing changes: so the line crosses the panel.
-	chart.AddLine(p, plotter.XYs{{X: p.X.Min}, {X: p.X.Max}}, chart.Thin, plotter.NoStep)
-	low, high := max(p.X.Min, p.Y.Min), min(p.X.Max, p.Y.Max)
-	chart.AddLine(p, plotter.XYs{{X: low, Y: low}, {X: high, Y: high}}, chart.Dashed, plotter.NoStep)
-	return p
 }
 
 // correlationText gives a coefficient to two digits, or to three where two would
@@ -103,10 +93,7 @@ func correlationText(r float64) string {
 	case math.IsNaN(r):
 		return "not defined"
 	case math.Abs(r) >= 0.995 && math.Abs(r) < 1:
-		return minus(fmt.Sprintf("%.3f", math.Trunc(1000*r)/1000))
+		return text.Minus(fmt.Sprintf("%.3f", math.Trunc(1000*r)/1000))
 	}
-	return minus(fmt.Sprintf("%.2f", r))
+	return text.Minus(fmt.Sprintf("%.2f", r))
 }
-
-// minus writes a number with the sign that is as wide as a digit.
-func minus(number string) string { return strings.Replace(number, "-", "−", 1) }

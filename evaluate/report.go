@@ -6,6 +6,9 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"bankai/internal/chart"
+	"bankai/internal/text"
 )
 
 // Report is all that a page about a patch says. Equal reports give equal bytes.
@@ -71,14 +74,14 @@ var reportHTML string
 var Style string
 
 var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
-	"style":       func() template.CSS { return template.CSS(Style) },
+	"style":       func() template.CSS { return template.CSS(Style + chart.Style) },
 	"trajectory":  newTrajectoryView,
 	"outcomes":    newOutcomeViews,
 	"flipmap":     newFlipMap,
 	"thousands":   thousandsOf,
-	"share":       func(part, whole uint64) string { return percent(float64(part), float64(whole)) },
-	"percent":     func(part, whole int) string { return percent(float64(part), float64(whole)) },
-	"probability": Probability,
+	"share":       func(part, whole uint64) string { return text.Percent(float64(part), float64(whole)) },
+	"percent":     func(part, whole int) string { return text.Percent(float64(part), float64(whole)) },
+	"probability": text.Probability,
 	"chance":      Chance,
 	"answer":      answerText,
 	"interval":    newInterval,

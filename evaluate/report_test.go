@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bankai/internal/text"
 )
 
 // sampleReport has something in every part of the page, and text that would
@@ -190,8 +192,8 @@ func TestPercent(t *testing.T) {
 		part, whole float64
 		want        string
 	}{{1, 2, "50 %"}, {512, 4849664, "0.011 %"}, {97, 100, "97 %"}, {31, 1000, "3.1 %"}, {0, 0, "0 %"}, {0, 5, "0 %"}, {1.3, 1e10, "0.000000013 %"}} {
-		if got := percent(c.part, c.whole); got != c.want {
-			t.Errorf("percent(%v, %v) = %q, want %q", c.part, c.whole, got, c.want)
+		if got := text.Percent(c.part, c.whole); got != c.want {
+			t.Errorf("text.Percent(%v, %v) = %q, want %q", c.part, c.whole, got, c.want)
 		}
 	}
 }

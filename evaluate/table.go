@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
-	"unicode/utf8"
+
+	"bankai/internal/text"
 )
 
 // WriteText writes the result for a person to read: the counts of each category
@@ -13,16 +13,12 @@ import (
 // broken ones first. All answers are listed when all is set.
 func (r *Result) WriteText(w io.Writer, all bool) error {
 	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "probes\tbefore\tafter\tfixed\tbroke\t  category")
-	row := func(name string, c Counts) {
-		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%d\t  %s\n", c.Total, c.Before, c.After, c.Fixed, c.Broke, name)
-	}
+	t := text.Table{Indent: text.Gap, Right: text.RightAligned(5)}
+	t.Add("probes", "before", "after", "fixed", "broke", "category")
 	for _, c := range categoryRows(r) {
-		row(c.Name, c.Counts)
+		t.Add(c.Total, c.Before, c.After, c.Fixed, c.Broke, c.Name)
 	}
-	t.Flush()
-	fmt.Fprintf(&b, "\n%s\n", r.Verdict())
+	fmt.Fprintf(&b, "%s\n%s\n", &t, r.Verdict())
 	fmt.Fprintf(&b, "Mean seq_logprob %+.3f before, %+.3f after (nats).\n", r.SeqLogprob.Before, r.SeqLogprob.After)
 	r.list(&b, "Broke", Output.Broke)
 	r.list(&b, "Fixed", Output.Fixed)
@@ -39,13 +35,12 @@ func (r *Result) WriteText(w io.Writer, all bool) error {
 // set, the right ones too.
 func (r *Result) WriteAlone(w io.Writer, all bool) error {
 	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "probes\tright\t  category")
+	t := text.Table{Indent: text.Gap, Right: text.RightAligned(2)}
+	t.Add("probes", "right", "category")
 	for _, c := range categoryRows(r) {
-		fmt.Fprintf(t, "%d\t%d\t  %s\n", c.Total, c.Before, c.Name)
+		t.Add(c.Total, c.Before, c.Name)
 	}
-	t.Flush()
-	fmt.Fprintf(&b, "\n%d of %d right.\nMean seq_logprob %+.3f (nats).\n", r.Before, r.Total, r.SeqLogprob.Before)
+	fmt.Fprintf(&b, "%s\n%d of %d right.\nMean seq_logprob %+.3f (nats).\n", &t, r.Before, r.Total, r.SeqLogprob.Before)
 	r.listAlone(&b, "Wrong", func(o Output) bool { return !o.RightBefore })
 	if all {
 		r.listAlone(&b, "Right", func(o Output) bool { return o.RightBefore })
@@ -85,60 +80,13 @@ func writeRows(b *strings.Builder, heading string, rows [][]string) {
 	if len(rows) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n%s:\n", heading)
-	const gap = 2
-	widths := make([]int, len(rows[0]))
-	total := gap * (len(widths) - 1)
-	for i := range widths {
-		for _, row := range rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
-		}
-		total += widths[i]
-	}
-	for ; total > lineWidth; total-- {
-		widest := 0
-		for i := range widths {
-			if widths[i] > widths[widest] {
-				widest = i
-			}
-		}
-		widths[widest]--
-	}
-	for _, row := range rows {
-		line := ""
-		for i, text := range row {
-			text = cut(text, widths[i])
-			line += text + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+gap)
-		}
-		fmt.Fprintln(b, strings.TrimRight(line, " "))
-	}
+	t := text.Table{Rows: rows}
+	t.Narrow(lineWidth)
+	fmt.Fprintf(b, "\n%s:\n%s", heading, &t)
 }
 
-// cut shortens a text to so many characters.
-func cut(s string, width int) string {
-	if r := []rune(s); len(r) > width {
-		return string(r[:width-1]) + "…"
-	}
-	return s
-}
-
-// cell makes a text fit a table: on one line, without control characters, at
-// most 44 characters.
-func cell(s string) string { return cut(printable(s), 44) }
-
-// printable is a text on one line, without control characters.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '·'
-		}
-		return r
-	}, strings.TrimSpace(s))
-	if s == "" {
-		return "(nothing)"
-	}
-	return s
-}
+// printable is an answer or a prompt on one line, without control characters.
+func printable(s string) string { return text.Printable(answerText(s)) }
 
 func categoryName(name string) string {
 	if name == "" {

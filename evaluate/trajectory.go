@@ -6,11 +6,7 @@ import (
 	"math"
 
 	"bankai/internal/chart"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
-	"gonum.org/v1/plot/vg"
+	"bankai/internal/text"
 )
 
 // Point is the state of a search after a step. The first of a trajectory is the
@@ -41,76 +37,79 @@ func newTrajectoryView(points []Point, validation int) (v trajectoryView, err er
 		return v, nil
 	}
 	end := points[len(points)-1]
-	v.Cost = Thousands(int64(math.Round(end.Cost)))
+	v.Cost = text.Thousands(int64(math.Round(end.Cost)))
 	if end.Seconds > 0 {
-		v.Time = Elapsed(end.Seconds)
+		v.Time = text.Elapsed(end.Seconds)
 	}
-	label := "Fitness against cost."
+	c := chart.Chart{Name: "trajectory", Width: 680, Alt: "Fitness against cost.", Panels: []chart.Panel{fitnessPanel(points)}}
 	shares := validationShares(points, validation)
-	panels := []*plot.Plot{fitnessPanel(points)}
 	if len(shares) > 1 { // the start alone tells nothing
 		v.Total = validation
 		v.Start = rightOf(shares[0], validation)
 		v.Last = rightOf(shares[len(shares)-1], validation)
-		label = fmt.Sprintf("Above, fitness against cost; below, the share of validation prompts answered right, %d of %d at first and %d at last.", v.Start, v.Total, v.Last)
-		panels[0].X.Label.Text, panels[0].X.Tick.Marker = "", plot.ConstantTicks(nil)
-		panels = append(panels, validationPanel(shares))
+		c.Alt = fmt.Sprintf("Above, fitness against cost; below, the share of validation prompts answered right, %d of %d at first and %d at last.", v.Start, v.Total, v.Last)
+		c.Panels = append(c.Panels, validationPanel(shares))
 	}
 	for i := range points {
 		if points[i].Kept {
 			v.Kept = &points[i]
 		}
 	}
-	for i, p := range panels {
-		p.X.Min, p.X.Max = 0, max(end.Cost, 1)
+	for i, p := range c.Panels {
+		panel := p.(*chart.Lines)
+		panel.Height = 180
+		panel.HoldX = []float64{0, max(end.Cost, 1)}
+		if i == len(c.Panels)-1 {
+			panel.X = "cost, forward-pass equivalents"
+		}
 		if v.Kept != nil {
-			markKept(p, v.Kept.Cost, i == 0)
+			panel.At = &v.Kept.Cost
 		}
 	}
-	v.SVG, err = chart.Stack(680, float64(90+170*len(panels)), label, panels...)
+	if v.Kept != nil {
+		c.Panels[0].(*chart.Lines).AtName = "kept"
+	}
+	v.SVG, err = c.Inline()
 	return v, err
 }
 
-func fitnessPanel(points []Point) *plot.Plot {
-	p := chart.NewPlot(costLabel, "fitness")
-	line, dots := trajectory(points)
-	chart.AddLine(p, line, chart.Solid, plotter.PostStep)
-	chart.AddGlyphs(p, dots, chart.Dot)
-	chart.Open(&p.Y)
-	return p
+func fitnessPanel(points []Point) *chart.Lines {
+	line, changed := trajectory(points)
+	return &chart.Lines{Y: "fitness", Series: []chart.Series{{Points: line, Marked: changed, Steps: true}}}
 }
 
-const costLabel = "cost, forward-pass equivalents"
-
-// trajectory is the line of the fitness over the cost, and the points of it that
-// changed the patch.
-func trajectory(points []Point) (line, changed plotter.XYs) {
+// trajectory is the line of the fitness over the cost, and the indices of the points
+// of it that changed the patch: none, but not nil, if there are none.
+func trajectory(points []Point) (line []chart.Point, changed []int) {
+	changed = []int{}
 	for i, p := range points {
 		if !chart.Finite(p.Fitness) {
 			continue
 		}
-		xy := plotter.XY{X: p.Cost, Y: p.Fitness}
-		line = append(line, xy)
 		if i > 0 && p.Flips != points[i-1].Flips {
-			changed = append(changed, xy)
+			changed = append(changed, len(line))
 		}
+		line = append(line, bare(p.Cost, p.Fitness))
 	}
 	return line, changed
 }
 
+// bare is a point without an interval.
+func bare(x, y float64) chart.Point { return chart.Point{X: x, Y: y, Low: math.NaN(), High: math.NaN()} }
+
 // validationShares is the percentage of right answers over the cost, wherever it
 // was measured.
-func validationShares(points []Point, total int) (shares plotter.XYs) {
+func validationShares(points []Point, total int) (shares []chart.Point) {
 	for _, p := range points {
 		if p.Right != nil && total > 0 {
-			shares = append(shares, plotter.XY{X: p.Cost, Y: 100 * float64(*p.Right) / float64(total)})
+			shares = append(shares, bare(p.Cost, 100*float64(*p.Right)/float64(total)))
 		}
 	}
 	return shares
 }
 
 // rightOf is the count that a share was made of.
-func rightOf(share plotter.XY, total int) int {
+func rightOf(share chart.Point, total int) int {
 	return int(math.Round(share.Y * float64(total) / 100))
 }
 
@@ -119,45 +118,25 @@ func rightOf(share plotter.XY, total int) int {
 const validationSpan = 10
 
 // validationPanel draws the shares, and dashed the level of the first.
-func validationPanel(shares plotter.XYs) *plot.Plot {
-	p := chart.NewPlot(costLabel, "validation, % right")
-	first, last := shares[0], shares[len(shares)-1]
-	chart.AddLine(p, plotter.XYs{{X: 0, Y: first.Y}, {X: max(last.X, 1), Y: first.Y}}, chart.Dashed, plotter.NoStep)
-	chart.AddLine(p, shares, chart.Solid, plotter.NoStep)
-	chart.AddGlyphs(p, shares, chart.Dot)
-	if short := validationSpan - (p.Y.Max - p.Y.Min); short > 0 {
-		p.Y.Min = max(0, min(p.Y.Min-short/2, 100-validationSpan))
-		p.Y.Max = p.Y.Min + validationSpan
+func validationPanel(shares []chart.Point) *chart.Lines {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, s := range shares {
+		low, high = min(low, s.Y), max(high, s.Y)
 	}
-	return p
+	if short := validationSpan - (high - low); short > 0 {
+		low = max(0, min(low-short/2, 100-validationSpan))
+		high = low + validationSpan
+	}
+	return &chart.Lines{
+		Y: "validation, % right", HoldY: []float64{low, high}, Level: &shares[0].Y,
+		Series: []chart.Series{{Points: shares, Marked: every(len(shares))}},
+	}
 }
 
-// markKept draws a line across the panel, and says what it is if named.
-func markKept(p *plot.Plot, cost float64, named bool) {
-	at := plotter.XYs{{X: cost, Y: p.Y.Min}, {X: cost, Y: p.Y.Max}}
-	chart.AddLine(p, at, chart.Dashed, plotter.NoStep)
-	if !named {
-		return
+// every is the indices below n.
+func every(n int) (all []int) {
+	for i := range n {
+		all = append(all, i)
 	}
-	style := p.X.Tick.Label
-	style.XAlign, style.YAlign = text.XLeft, text.YTop
-	offset := vg.Points(5)
-	if cost > 0.9*p.X.Max { // no room to the right; the page's font may be wider
-		style.XAlign, offset = text.XRight, vg.Points(-9)
-	}
-	p.Add(&plotter.Labels{XYs: at[1:], Labels: []string{"kept"}, TextStyle: []text.Style{style}, Offset: vg.Point{X: offset}})
-}
-
-// Elapsed says how long something took: 3.2 s, 41 s, 2 min 5 s, 1 h 3 min.
-func Elapsed(seconds float64) string {
-	s := int64(seconds)
-	switch {
-	case seconds < 10:
-		return fmt.Sprintf("%.2g s", seconds)
-	case seconds < 100:
-		return fmt.Sprintf("%.0f s", seconds)
-	case s < 3600:
-		return fmt.Sprintf("%d min %d s", s/60, s%60)
-	}
-	return fmt.Sprintf("%d h %d min", s/3600, s/60%60)
+	return all
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"bankai/internal/stats"
+	"bankai/internal/text"
 )
 
 // group is answers that fared alike, for one section of the page.
@@ -113,11 +113,11 @@ func answerText(s string) string {
 func thousandsOf(n any) string {
 	switch n := n.(type) {
 	case int:
-		return Thousands(int64(n))
+		return text.Thousands(int64(n))
 	case int64:
-		return Thousands(n)
+		return text.Thousands(n)
 	case uint64:
-		return Thousands(int64(n))
+		return text.Thousands(int64(n))
 	}
 	return fmt.Sprint(n)
 }
@@ -129,16 +129,6 @@ func plural(n any, noun string) string {
 		noun += "s"
 	}
 	return s + " " + noun
-}
-
-// percent is a share to two significant digits.
-func percent(part, whole float64) string {
-	if part == 0 || whole == 0 {
-		return "0 %"
-	}
-	share := 100 * part / whole
-	decimals := max(0, 1-Decade(share))
-	return strconv.FormatFloat(share, 'f', min(decimals, 12), 64) + " %"
 }
 
 // namedCounts is a row of the table of categories.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"bankai/evaluate"
+	"bankai/internal/text"
 )
 
 // Present implements Result.
@@ -29,7 +29,7 @@ func (x *Ablate) Present() *Presentation {
 func (x *Ablate) findings() []string {
 	base := &x.Settings[0]
 	out := []string{fmt.Sprintf("The base, %s: %s of %s held-out answers fixed, %s broken: %s.",
-		base.Setting, text(base.Fixed), evaluate.Thousands(int64(x.Held)), text(base.Broke), netVerdict(base.Net))}
+		base.Setting, cellText(base.Fixed), text.Thousands(int64(x.Held)), cellText(base.Broke), netVerdict(base.Net))}
 	for _, f := range x.Factors {
 		if f.Name == "probes" {
 			out = append(out, x.enough(f), x.memory(f))
@@ -90,7 +90,7 @@ func since(settings []*Ablated, holds func(*Ablated) bool) (first *Ablated) {
 func (x *Ablate) memory(f AblatedFactor) string {
 	var parts []string
 	for _, s := range x.byProbes(f) {
-		parts = append(parts, fmt.Sprintf("%d probes %s and %s %%", s.Probes, Digits(100*s.OwnGain.Value), Digits(100*s.HeldGain.Value)))
+		parts = append(parts, fmt.Sprintf("%d probes %s and %s %%", s.Probes, text.Digits(100*s.OwnGain.Value), text.Digits(100*s.HeldGain.Value)))
 	}
 	return "Right answers gained among the search's own probes, and among the held-out ones: " + strings.Join(parts, "; ") + "."
 }
@@ -109,7 +109,7 @@ func (x *Ablate) differing() (out []string) {
 				continue
 			}
 			others++
-			said := fmt.Sprintf("%s (net %s from the base)", s.Name, text(s.FromBase))
+			said := fmt.Sprintf("%s (net %s from the base)", s.Name, cellText(s.FromBase))
 			switch {
 			case s.FromHolm < 0.05:
 				sure = append(sure, said)
@@ -139,7 +139,7 @@ var factorWords = map[string]string{
 }
 
 func (x *Ablate) notes() []string {
-	budget := fmt.Sprintf("at most %s candidates", evaluate.Thousands(int64(x.Steps)))
+	budget := fmt.Sprintf("at most %s candidates", text.Thousands(int64(x.Steps)))
 	if x.MaxCost > 0 {
 		budget += fmt.Sprintf(" and the work of %g forward passes over its own probes and the controls", x.MaxCost)
 	}
@@ -153,10 +153,10 @@ func (x *Ablate) notes() []string {
 	}
 	out := []string{
 		fmt.Sprintf("%s from %d on; each draws its probes from the %s of %s, has %s, and may take %s. A pass over few probes is less work than one over many.",
-			searches, x.Settings[0].Runs[0].Seed, evaluate.Thousands(int64(x.PoolSize)), x.Pool, controls, budget),
+			searches, x.Settings[0].Runs[0].Seed, text.Thousands(int64(x.PoolSize)), x.Pool, controls, budget),
 		fmt.Sprintf("Held out: %s probes of %s, of which the unpatched model answers %s right. They are the same for all seeds, so answers are not pooled over seeds: the intervals, "+
 			"95 %% by Student's t, and the p-values, of t tests, are over seeds, and say what another draw of search probes would do on these held-out probes. The draws come from one pool and overlap.",
-			evaluate.Thousands(int64(x.Held)), x.HeldOut, evaluate.Thousands(int64(x.HeldBase))),
+			text.Thousands(int64(x.Held)), x.HeldOut, text.Thousands(int64(x.HeldBase))),
 	}
 	if x.Seeds < 2 {
 		return append(out, "One search of each setting tests nothing: what another draw of search probes would do needs at least 2 seeds, better 5.")

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"bankai/internal/chart"
+	"bankai/internal/text"
 )
 
 // Present implements Result.
@@ -21,7 +22,7 @@ func (c *Choice) Present() *Presentation {
 	}
 	if c.Change != nil {
 		p.Findings = append(p.Findings, c.Patched.finding("Patched", n), c.Change.finding("questions"), c.Change.limits(),
-			fmt.Sprintf("ln p of the right answer changed by %s nats on average.", text(*c.Gain)))
+			fmt.Sprintf("ln p of the right answer changed by %s nats on average.", cellText(*c.Gain)))
 		p.Tables = append(p.Tables, Table{
 			Name: "choice-change", Caption: "What the patch changed", Columns: []string{"figure", "value"},
 			Rows: append(c.Change.rows(), []any{"change of ln p of the right answer", *c.Gain}),
@@ -53,7 +54,7 @@ func (s Score) finding(who string, n int) string {
 		verdict = "better than chance"
 	}
 	return fmt.Sprintf("%s %d of %d questions are right, %s; guessing gives %s: %s (p = %s).",
-		who, s.Right, n, text(s.Accuracy), Digits(s.Chance), verdict, text(P(s.PValue)))
+		who, s.Right, n, cellText(s.Accuracy), text.Digits(s.Chance), verdict, cellText(P(s.PValue)))
 }
 
 func (c *Choice) figureTable() Table {

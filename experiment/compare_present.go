@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/text"
 )
 
 // Present implements Result.
@@ -19,7 +19,7 @@ func (c *Comparison) Present() *Presentation {
 		Charts:   c.charts(),
 		Notes: []string{fmt.Sprintf("%d probes, greedy generations. p is McNemar's exact test, two-sided; p (Holm) is adjusted for the %s against the base, and for the %s. "+
 			"Shares have Wilson's interval, the gain of seq_logprob Student's. Bytes are those of a .bankai file without provenance.",
-			c.Base.N, plural(len(c.Patches), "test", "tests"), plural(len(c.Pairs), "pair", "pairs"))},
+			c.Base.N, text.Plural(len(c.Patches), "test", "tests"), text.Plural(len(c.Pairs), "pair", "pairs"))},
 	}
 }
 
@@ -35,7 +35,7 @@ func (c *Comparison) findings() (found []string) {
 			best = append(best, p.Name)
 		}
 		found = append(found, fmt.Sprintf("%s: %d of %d right, base %d: %d fixed, %d broke, p (Holm) = %s: %s.",
-			p.Name, p.After, p.Total, p.Before, p.Fixed, p.Broke, evaluate.Probability(p.Holm), p.verdict()))
+			p.Name, p.After, p.Total, p.Before, p.Fixed, p.Broke, text.Probability(p.Holm), p.verdict()))
 	}
 	for _, d := range c.Pairs {
 		if d.Holm < significance {
@@ -118,5 +118,5 @@ func (c *Comparison) charts() []chart.Chart {
 
 // cell is the text of a cell of the matrix.
 func (d Duel) cell(lead int) string {
-	return strings.ReplaceAll(fmt.Sprintf("%+d, p %s", lead, evaluate.Probability(d.Holm)), "-", "−")
+	return strings.ReplaceAll(fmt.Sprintf("%+d, p %s", lead, text.Probability(d.Holm)), "-", "−")
 }

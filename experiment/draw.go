@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"bankai/evaluate"
+	"bankai/internal/text"
 )
 
 // drawStream tells the random numbers of draws from those of other uses.
@@ -61,4 +61,4 @@ func oneOf(what, value string, list []string) error {
 }
 
 // thousands is a large number for people.
-func thousands(n uint64) string { return evaluate.Thousands(int64(n)) }
+func thousands(n uint64) string { return text.Thousands(int64(n)) }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"bankai/evaluate"
+	"bankai/internal/text"
 )
 
 // Evaluated is what `eval` measured, as a result that a page can show beside those of
@@ -22,7 +23,7 @@ func (e *Evaluated) Present() *Presentation {
 	p := &Presentation{
 		Title: "Answers to " + e.Probes,
 		Notes: []string{fmt.Sprintf("%d probes, greedy generations. Mean seq_logprob %s before, %s after, in nats. Shares have Wilson's interval.",
-			r.Total, Digits(r.SeqLogprob.Before), Digits(r.SeqLogprob.After))},
+			r.Total, text.Digits(r.SeqLogprob.Before), text.Digits(r.SeqLogprob.After))},
 	}
 	patched := len(e.Patches) > 0
 	t := Table{Name: "eval", Caption: "Right answers by category", Columns: []string{"category", "probes", "right", "share"}}

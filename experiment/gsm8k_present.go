@@ -14,7 +14,7 @@ func (g *GSM8K) Present() *Presentation {
 		Title: "Word problems of " + g.File,
 		Purpose: "The published experiment 8 let a model solve 50 problems of GSM8K with a patch and without (11 right, then 14), and saw no degradation. " +
 			"Here the same is asked of any problems in that form. What counts is which answers changed, fixed against broken; and how large a loss so few problems could have missed.",
-		Findings: []string{fmt.Sprintf("Without a patch %d of %d problems are right: %s.", g.Right, n, text(g.Accuracy))},
+		Findings: []string{fmt.Sprintf("Without a patch %d of %d problems are right: %s.", g.Right, n, cellText(g.Accuracy))},
 		Tables:   []Table{g.figureTable(), g.ruleTable()},
 		Notes: []string{fmt.Sprintf("%d problems, greedy generation of at most %d tokens, %d worked examples in front. Answers were found by the first of the rules %s that finds a number, and must equal the right one. "+
 			"Intervals are 95 %%: Wilson's for shares, Newcombe's (1998, method 10) for the difference; p is McNemar's exact one, of a single test.", n, g.MaxTokens, g.Shots, strings.Join(g.Rules, ", "))},

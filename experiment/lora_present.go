@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/text"
 )
 
 // Present implements Result.
@@ -53,7 +53,7 @@ func (l *LoRA) findings() (out []string) {
 	for _, g := range l.grouped() {
 		first := g[0]
 		mean := held(g)
-		text := fmt.Sprintf("%s (%s bytes): %s right", first.Name, evaluate.Thousands(first.Bytes), count(mean.Value))
+		text := fmt.Sprintf("%s (%s bytes): %s right", first.Name, text.Thousands(first.Bytes), count(mean.Value))
 		if len(g) > 1 {
 			text += fmt.Sprintf(", the mean of %d seeds [%s, %s]", len(g), count(mean.Low), count(mean.High))
 		}
@@ -147,7 +147,7 @@ func (l *LoRA) where() string {
 // count is a number of answers, or the mean of several.
 func count(x float64) string {
 	if x == math.Trunc(x) || x >= 1000 {
-		return evaluate.Thousands(int64(math.Round(x)))
+		return text.Thousands(int64(math.Round(x)))
 	}
 	return strconv.FormatFloat(x, 'f', 1, 64)
 }

@@ -9,6 +9,7 @@ import (
 
 	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/text"
 )
 
 //go:embed page.html
@@ -17,9 +18,9 @@ var pageHTML string
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"style":   func() template.CSS { return template.CSS(evaluate.Style + chart.Style) },
 	"svg":     func(c chart.Chart) (template.HTML, error) { return c.Inline() },
-	"text":    text,
+	"text":    cellText,
 	"words":   func(t Table, column int) bool { return t.isText(column) },
-	"elapsed": evaluate.Elapsed,
+	"elapsed": text.Elapsed,
 	"of":      func(t Table, row []any) tableRow { return tableRow{t, row} },
 	"head":    func(rows [][]any) [][]any { return rows[:min(len(rows), pageRows)] },
 	"rest":    func(rows [][]any) [][]any { return rows[min(len(rows), pageRows):] },

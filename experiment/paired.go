@@ -6,6 +6,7 @@ import (
 
 	"bankai/evaluate"
 	"bankai/internal/stats"
+	"bankai/internal/text"
 )
 
 // Paired is the right answers to the same questions before and after a patch.
@@ -74,7 +75,7 @@ func neededLoss(changed, total int) int {
 // finding says what the comparison shows and what it cannot.
 func (p Paired) finding(what string) string {
 	return fmt.Sprintf("Patched, %d of %d %s are right, where %d were: fixed %d, broke %d, p = %s: %s.",
-		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, text(P(p.PValue)), verdict(p.Fixed, p.Broke, p.PValue))
+		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, cellText(P(p.PValue)), verdict(p.Fixed, p.Broke, p.PValue))
 }
 
 // limits says how large the change is, and where there is no evidence of one, how
@@ -86,13 +87,13 @@ func (p Paired) limits() string {
 		return s + "."
 	}
 	if p.Difference.Low < 0 {
-		s += fmt.Sprintf(": a loss of more than %s points is excluded, a smaller one is not", Digits(-100*p.Difference.Low))
+		s += fmt.Sprintf(": a loss of more than %s points is excluded, a smaller one is not", text.Digits(-100*p.Difference.Low))
 	}
 	if p.Needed == 0 {
 		return s + fmt.Sprintf(". So few as %d questions cannot show a loss: it takes at least 6 answers broken and none fixed.", p.Total)
 	}
 	return s + fmt.Sprintf(". The least net loss that the test could have shown here is %d of %d answers, %s points.",
-		p.Needed, p.Total, Digits(100*float64(p.Needed)/float64(p.Total)))
+		p.Needed, p.Total, text.Digits(100*float64(p.Needed)/float64(p.Total)))
 }
 
 // rows are the figures of a table of estimates.
@@ -109,7 +110,7 @@ func (p Paired) rows() [][]any {
 // points is a difference of shares in percentage points, with its sign.
 func points(x float64) string {
 	if x > 0 {
-		return "+" + Digits(100*x)
+		return "+" + text.Digits(100*x)
 	}
-	return Digits(100 * x)
+	return text.Digits(100 * x)
 }

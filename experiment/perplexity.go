@@ -7,10 +7,10 @@ import (
 	"slices"
 
 	"bankai/engine"
-	"bankai/evaluate"
 	"bankai/internal/chart"
 	"bankai/internal/kernel"
 	"bankai/internal/stats"
+	"bankai/internal/text"
 )
 
 // Perplexity is how well a model foresees a text, as llama.cpp's perplexity tool
@@ -80,7 +80,7 @@ func MeasurePerplexity(ctx context.Context, r *Run, o TextOptions) (*Perplexity,
 	}
 	if scored := o.Window - o.given(); o.Patch.Overlay != nil && scored > maxReference/4/r.Model.Config().Vocab {
 		return nil, fmt.Errorf("a divergence over %s tokens at a time takes more than %d GiB: give a smaller window, or a stride below half of it",
-			evaluate.Thousands(int64(scored)), maxReference>>30)
+			text.Thousands(int64(scored)), maxReference>>30)
 	}
 	keys := make([]string, len(starts))
 	for i, s := range starts {
@@ -212,7 +212,7 @@ func (p *Perplexity) Present() *Presentation {
 		Title: "Perplexity of " + p.Text,
 		Purpose: "How well the model foresees a text: exp of the mean of −ln p over the predicted tokens, counted as llama.cpp's perplexity tool does, " +
 			"so the figures of one model file compare. Lower is better. The divergence says how far a patch moves the model's predictions: it is 0 only if nothing changed.",
-		Findings: []string{fmt.Sprintf("Perplexity %s over %s tokens.", text(p.Before), evaluate.Thousands(int64(p.Tokens)))},
+		Findings: []string{fmt.Sprintf("Perplexity %s over %s tokens.", cellText(p.Before), text.Thousands(int64(p.Tokens)))},
 		Notes: []string{fmt.Sprintf("%d windows of %d tokens, a stride of %d. Intervals are 95 %%, over tokens as if they were independent, which they are not quite.",
 			len(p.Windows), p.Window, p.Stride)},
 	}
@@ -257,7 +257,7 @@ func (s *Shift) finding(patch string) string {
 	case s.Ratio.High < 1:
 		verdict = "the patch makes the text easier to foresee"
 	}
-	return fmt.Sprintf("With %s %s: %s times as much, %s. KL divergence %s nats a token.", patch, text(s.After), text(s.Ratio), verdict, text(s.KL))
+	return fmt.Sprintf("With %s %s: %s times as much, %s. KL divergence %s nats a token.", patch, cellText(s.After), cellText(s.Ratio), verdict, cellText(s.KL))
 }
 
 func (p *Perplexity) windowTable() Table {

@@ -2,11 +2,9 @@ package experiment
 
 import (
 	"math"
-	"strconv"
-	"strings"
 
-	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/text"
 )
 
 // Presentation is how a result is shown, on a terminal, in files and on a page.
@@ -32,52 +30,24 @@ type Table struct {
 // P is a p-value.
 type P float64
 
-// text is a cell for people.
-func text(cell any) string {
+// cellText is a cell for people.
+func cellText(cell any) string {
 	switch c := cell.(type) {
 	case nil:
 		return ""
 	case string:
-		return strings.Map(printable, c)
+		return text.Printable(c)
 	case int:
-		return evaluate.Thousands(int64(c))
+		return text.Thousands(int64(c))
 	case float64:
-		return Digits(c)
+		return text.Digits(c)
 	case P:
-		return evaluate.Probability(float64(c))
+		return text.Probability(float64(c))
 	case Estimate:
 		if math.IsNaN(c.Low) || math.IsNaN(c.High) {
-			return Digits(c.Value)
+			return text.Digits(c.Value)
 		}
-		return Digits(c.Value) + " [" + Digits(c.Low) + ", " + Digits(c.High) + "]"
+		return text.Digits(c.Value) + " [" + text.Digits(c.Low) + ", " + text.Digits(c.High) + "]"
 	}
 	panic("a table's cell of no kind")
-}
-
-// printable replaces what would end a line or steer a terminal: cells may hold
-// what a model generated, and a result file whatever was written to it.
-func printable(r rune) rune {
-	if r < ' ' || 0x7f <= r && r < 0xa0 {
-		return '·'
-	}
-	return r
-}
-
-// Digits writes a figure with four significant digits: 2.406, 0.01235, 15,330.
-func Digits(x float64) string {
-	switch size := math.Abs(x); {
-	case math.IsNaN(x):
-		return "–"
-	case math.IsInf(x, 0):
-		return strconv.FormatFloat(x, 'f', 0, 64)
-	case size >= 1e7 || size < 1e-4 && size > 0:
-		return strconv.FormatFloat(x, 'e', 2, 64)
-	case size >= 1000:
-		return evaluate.Thousands(int64(math.Round(x)))
-	case size == 0:
-		return "0"
-	default:
-		whole := 1 + evaluate.Decade(size) // digits before the point
-		return strconv.FormatFloat(x, 'f', max(0, 4-whole), 64)
-	}
 }

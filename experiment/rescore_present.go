@@ -3,8 +3,8 @@ package experiment
 import (
 	"fmt"
 
-	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/text"
 )
 
 // Present implements Result.
@@ -33,10 +33,10 @@ func (r *Rescored) findings() []string {
 		right += one(c.Right)
 	}
 	found := []string{fmt.Sprintf("Of %s texts %d are marked otherwise: %d are right now, %d wrong.",
-		evaluate.Thousands(int64(texts)), len(r.Changed), right, len(r.Changed)-right)}
+		text.Thousands(int64(texts)), len(r.Changed), right, len(r.Changed)-right)}
 	if r.ByName > 0 {
 		found = append(found, fmt.Sprintf("%s found by name only: the prompt in %s is another. Make sure that it asks the same.",
-			plural(r.ByName, "question was", "questions were"), r.Probes))
+			text.Plural(r.ByName, "question was", "questions were"), r.Probes))
 	}
 	for _, row := range r.Rows {
 		if row.AgainstNow == nil {
@@ -44,7 +44,7 @@ func (r *Rescored) findings() []string {
 		}
 		was, now := row.AgainstWas, row.AgainstNow
 		found = append(found, fmt.Sprintf("%s on %s: %d fixed, %d broke, p = %s; they were %d and %d, p = %s.",
-			row.By, row.Set, now.Fixed, now.Broke, evaluate.Probability(now.PValue), was.Fixed, was.Broke, evaluate.Probability(was.PValue)))
+			row.By, row.Set, now.Fixed, now.Broke, text.Probability(now.PValue), was.Fixed, was.Broke, text.Probability(was.PValue)))
 	}
 	return found
 }

@@ -5,8 +5,8 @@ import (
 	"math"
 	"strings"
 
-	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/text"
 )
 
 // littleChange is the published bound: a ratio of perplexities within 1 %.
@@ -49,7 +49,7 @@ func (c *FlipCurve) harmless() (last *FlipPoint) {
 	return last
 }
 
-func percent(share float64) string { return Digits(100*share) + " %" }
+func percent(share float64) string { return text.Digits(100*share) + " %" }
 
 // findings tells how far the first curve stays flat, and the others beside it.
 func (x *Robustness) findings() []string {
@@ -57,7 +57,7 @@ func (x *Robustness) findings() []string {
 	said := "even the fewest change the perplexity by 1 % or more, or may"
 	if p := first.harmless(); p != nil {
 		said = fmt.Sprintf("up to %s bits, %s of them, change the perplexity by less than 1 %%: %s times as much",
-			thousands(uint64(math.Round(p.Bits))), percent(first.share(*p)), text(p.Ratio))
+			thousands(uint64(math.Round(p.Bits))), percent(first.share(*p)), cellText(p.Ratio))
 	}
 	out := []string{fmt.Sprintf("%s: %s. Published of the 8B's MLP, by bits: 500,000 of them, 0.009 %%.", first.name(), said)}
 	var rest []string
@@ -93,10 +93,10 @@ func (x *Robustness) worst() string {
 		}
 	}
 	if len(x.Curves) == 1 {
-		return fmt.Sprintf("With %s of the bits the perplexity is %s times as much.", percent(most.share(at)), text(at.Ratio))
+		return fmt.Sprintf("With %s of the bits the perplexity is %s times as much.", percent(most.share(at)), cellText(at.Ratio))
 	}
 	return fmt.Sprintf("At the largest amounts, %s is hurt most: with %s of the bits the perplexity is %s times as much.",
-		most.name(), percent(most.share(at)), text(at.Ratio))
+		most.name(), percent(most.share(at)), cellText(at.Ratio))
 }
 
 func (x *Robustness) table() Table {
@@ -185,7 +185,7 @@ func (x *Robustness) notes() []string {
 		layers = "layers " + strings.Trim(fmt.Sprint(x.Layers), "[]")
 	}
 	notes := []string{fmt.Sprintf("%s: %s lines, perplexity %s without flips. MLP and attention: of %s.",
-		x.Text, evaluate.Thousands(int64(x.Lines)), Digits(x.Base), layers)}
+		x.Text, text.Thousands(int64(x.Lines)), text.Digits(x.Base), layers)}
 	notes = append(notes, fmt.Sprintf("Draws of every amount, without replacement: %d. Figures are their geometric means; intervals are 95 %%, Student's t of ln ratio over the draws, the text being the same.", x.Draws))
 	notes = append(notes, "Shares are of all bits of the tensors. Groups and rows are as many as make up the bits asked for; the bits shown are those really flipped, mean over the draws. "+
 		"Medium scale: groups (or rows, by their mean) whose scale lies from the 40 % to the 60 % quantile; high: from the 80 % quantile on.")

@@ -6,8 +6,8 @@ import (
 )
 
 // Save writes a result into a folder: as JSON, as a page, each of its tables as
-// CSV and each of its charts as SVG and PNG, each by a call of put. It returns the
-// files' names.
+// CSV and each of its charts as SVG, each by a call of put. It returns the files'
+// names.
 func Save(dir string, r Result, put func(path string, write func(io.Writer) error) error) ([]string, error) {
 	p := r.Present()
 	name := r.Head().Experiment
@@ -30,9 +30,6 @@ func Save(dir string, r Result, put func(path string, write func(io.Writer) erro
 	}
 	for _, c := range p.Charts {
 		if err := write(c.Name+".svg", c.SVG); err != nil {
-			return files, err
-		}
-		if err := write(c.Name+".png", c.PNG); err != nil {
 			return files, err
 		}
 	}

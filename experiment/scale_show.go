@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"bankai/evaluate"
 	"bankai/internal/chart"
 	"bankai/internal/kernel"
+	"bankai/internal/text"
 )
 
 // Present implements Result.
@@ -49,16 +49,16 @@ func (x *Scales) findings() (out []string) {
 			verdict = "rows of high scale matter less"
 		}
 		out = append(out, fmt.Sprintf("%d high-scale rows change the metric by %s, as many random ones by %s: a ratio of %s, %s. Published: 3.88 with 64 rows of one layer.",
-			s.Rows, text(s.High), text(s.Random), text(s.Ratio), verdict))
+			s.Rows, cellText(s.High), cellText(s.Random), cellText(s.Ratio), verdict))
 	}
 	if more, less, n := x.layersThatDiffer(); n > 1 {
 		out = append(out, fmt.Sprintf("Of %d ratios of single layers, %d are above 1 with their whole interval, and %d below (not corrected for their number).", n, more, less))
 	}
 	if s := x.Singles; s != nil {
 		out = append(out, fmt.Sprintf("Single rows: scale and size of the effect, ρ = %s (p %s); scale and change of fitness, ρ = %s (p %s).",
-			text(s.ScaleEffect.Rho), text(P(s.ScaleEffect.P)), text(s.ScaleFitness.Rho), text(P(s.ScaleFitness.P))),
+			cellText(s.ScaleEffect.Rho), cellText(P(s.ScaleEffect.P)), cellText(s.ScaleFitness.Rho), cellText(P(s.ScaleFitness.P))),
 			fmt.Sprintf("The first-order forecast and the change of fitness: ρ = %s (p %s); %d of %d rows raise the fitness.",
-				text(s.Forecast.Rho), text(P(s.Forecast.P)), s.helpful(), len(s.Rows)))
+				cellText(s.Forecast.Rho), cellText(P(s.Forecast.P)), s.helpful(), len(s.Rows)))
 	}
 	return out
 }
@@ -116,7 +116,7 @@ func (x *Scales) ratios() chart.Chart {
 		if s.Layer < 0 {
 			line.Points = append(line.Points, chart.Point{X: float64(s.Rows), Y: s.Ratio.Value, Low: s.Ratio.Low, High: s.Ratio.High})
 			rows = append(rows, s.Rows)
-			heat.Cols = append(heat.Cols, evaluate.Thousands(int64(s.Rows)))
+			heat.Cols = append(heat.Cols, text.Thousands(int64(s.Rows)))
 			continue
 		}
 		cells[[2]int{s.Layer, s.Rows}] = s.Ratio.Value

@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"fmt"
 	"math"
 
 	"bankai/internal/chart"
@@ -12,14 +11,6 @@ func pointOf(e Estimate) chart.Point { return chart.Point{Y: e.Value, Low: e.Low
 
 // plainEstimate is a figure without an interval, for a column that has some.
 func plainEstimate(value float64, n int) Estimate { return Estimate{value, math.NaN(), math.NaN(), n} }
-
-// plural is a number and its noun.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
 
 // matrix is n by n figures, NaN where there is none.
 func matrix(n int) [][]float64 {

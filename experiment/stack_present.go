@@ -3,8 +3,8 @@ package experiment
 import (
 	"fmt"
 
-	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/text"
 )
 
 // Present implements Result.
@@ -21,10 +21,10 @@ func (s *Stack) Present() *Presentation {
 	}
 	for _, c := range s.Combinations {
 		out.Findings = append(out.Findings, fmt.Sprintf("%s: %d of %d right, base %d: %d fixed, %d broke, p (Holm) = %s: %s.",
-			c.Name, c.After, c.Total, c.Before, c.Fixed, c.Broke, evaluate.Probability(c.Holm), c.verdict()))
+			c.Name, c.After, c.Total, c.Before, c.Fixed, c.Broke, text.Probability(c.Holm), c.verdict()))
 	}
 	if o := s.Overlaps[len(s.Overlaps)-1]; o.Shared > 0 {
-		out.Findings = append(out.Findings, fmt.Sprintf("%s bits are inverted by more than one patch; two of them cancel there.", evaluate.Thousands(int64(o.Shared))))
+		out.Findings = append(out.Findings, fmt.Sprintf("%s bits are inverted by more than one patch; two of them cancel there.", text.Thousands(int64(o.Shared))))
 	}
 	all := s.Interference[len(s.Interference)-1]
 	out.Findings = append(out.Findings, all.sentence(s.name(all.Members)))
@@ -45,7 +45,7 @@ func (c OrderCheck) sentence() string {
 	if c.AllOrders {
 		orders = fmt.Sprintf("all %d orders", c.Orders)
 	}
-	text := fmt.Sprintf("Applied in place in %s, the patches gave the same bits of %s logits on %d probes", orders, evaluate.Thousands(int64(c.Logits)), c.Probes)
+	text := fmt.Sprintf("Applied in place in %s, the patches gave the same bits of %s logits on %d probes", orders, text.Thousands(int64(c.Logits)), c.Probes)
 	if c.Differ > 0 {
 		text = fmt.Sprintf("Applied in place in %s, the patches gave other bits than the first order in %d", orders, c.Differ)
 	}
@@ -69,7 +69,7 @@ func (i Interference) sentence(name string) string {
 		verdict = "together they gain more than the sum of what they gain alone"
 	}
 	return fmt.Sprintf("%s: mean interference %s nats: %s. Of %s fixed alone, %d are lost together; %d are fixed and %d broken only together.",
-		name, text(i.Mean), verdict, plural(i.FixedAlone, "answer", "answers"), i.Lost, i.FixedJoint, i.BrokeJoint)
+		name, cellText(i.Mean), verdict, text.Plural(i.FixedAlone, "answer", "answers"), i.Lost, i.FixedJoint, i.BrokeJoint)
 }
 
 func (s *Stack) combinationTable() Table {
@@ -144,7 +144,7 @@ func (s *Stack) charts() []chart.Chart {
 	for _, c := range s.Combinations[:n+n*(n-1)/2] {
 		set(right.Values, c.Members, float64(c.After))
 		a, b := c.Members[0], c.Members[len(c.Members)-1]
-		right.Text[a][b] = evaluate.Thousands(int64(c.After))
+		right.Text[a][b] = text.Thousands(int64(c.After))
 		right.Text[b][a] = right.Text[a][b]
 	}
 	for _, i := range s.Interference[:n*(n-1)/2] {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/text"
 )
 
 // Present implements Result.
@@ -18,9 +18,9 @@ func (v *Variations) Present() *Presentation {
 		Findings: []string{v.finding(), v.Unseen.sentence("Unseen")},
 		Tables:   []Table{v.Unseen.table("variations", "Unseen questions: "+v.Unseen.Set)},
 		Notes: []string{
-			fmt.Sprintf("%s: %d flips, %s bits, %s bytes without provenance.", v.Patch.Name, v.Patch.Flips, evaluate.Thousands(int64(v.Patch.Bits)), evaluate.Thousands(v.Patch.Bytes)),
+			fmt.Sprintf("%s: %d flips, %s bits, %s bytes without provenance.", v.Patch.Name, v.Patch.Flips, text.Thousands(int64(v.Patch.Bits)), text.Thousands(v.Patch.Bytes)),
 			fmt.Sprintf("Answers are greedy generations. p is McNemar's exact test, two-sided; p (Holm) is adjusted for the %s. Shares have Wilson's interval, the gain of seq_logprob Student's.",
-				plural(len(v.Unseen.Categories), "category", "categories")),
+				text.Plural(len(v.Unseen.Categories), "category", "categories")),
 		},
 	}
 	panels := []chart.Panel{v.Unseen.bars("unseen")}
@@ -35,7 +35,7 @@ func (v *Variations) Present() *Presentation {
 			out.Findings = append(out.Findings, fmt.Sprintf("By category, the patch does more for what the search saw in %s. The intervals are not corrected for the number of categories, %d.",
 				strings.Join(wide, ", "), len(v.Gap.ByCategory)))
 		}
-		out.Notes = append(out.Notes, fmt.Sprintf("The memorisation gap has a bootstrap's interval of %s draws over the probes of both sets. Where few answers changed, or nearly all, it is too narrow.", evaluate.Thousands(resamples)))
+		out.Notes = append(out.Notes, fmt.Sprintf("The memorisation gap has a bootstrap's interval of %s draws over the probes of both sets. Where few answers changed, or nearly all, it is too narrow.", text.Thousands(resamples)))
 		panels = append(panels, v.Seen.bars("seen by the search"))
 		alt += ", and of those that the search saw"
 	}
@@ -67,7 +67,7 @@ func (v *Variations) finding() string {
 func (c SetChange) sentence(what string) string {
 	a := c.All
 	return fmt.Sprintf("%s (%s): %d of %d right before, %d after: %d fixed, %d broke, p = %s: %s. Mean gain of seq_logprob %s nats.",
-		what, c.Set, a.Before, a.Total, a.After, a.Fixed, a.Broke, evaluate.Probability(a.PValue), a.verdict(), text(a.Gain))
+		what, c.Set, a.Before, a.Total, a.After, a.Fixed, a.Broke, text.Probability(a.PValue), a.verdict(), cellText(a.Gain))
 }
 
 func (g *MemoryGap) sentence() string {
@@ -75,7 +75,7 @@ func (g *MemoryGap) sentence() string {
 	if g.Right.Low > 0 {
 		verdict = "it does more for what the search saw"
 	}
-	return fmt.Sprintf("Memorisation gap, the gain of the share of right answers on seen less that on unseen questions: %s: %s.", text(g.Right), verdict)
+	return fmt.Sprintf("Memorisation gap, the gain of the share of right answers on seen less that on unseen questions: %s: %s.", cellText(g.Right), verdict)
 }
 
 // table is the gap by category.

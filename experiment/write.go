@@ -9,19 +9,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"bankai/internal/text"
 )
 
 // WriteText writes a presentation for a person to read.
 func (p *Presentation) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintln(&b, text(p.Title))
+	fmt.Fprintln(&b, cellText(p.Title))
 	for _, t := range p.Tables {
-		fmt.Fprintf(&b, "\n%s\n", text(t.Caption))
+		fmt.Fprintf(&b, "\n%s\n", cellText(t.Caption))
 		t.write(&b)
 	}
 	fmt.Fprintln(&b)
 	for _, line := range slices.Concat(p.Findings, p.Notes) {
-		fmt.Fprintln(&b, text(line))
+		fmt.Fprintln(&b, cellText(line))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -29,59 +31,51 @@ func (p *Presentation) WriteText(w io.Writer) error {
 
 // write writes the table with aligned columns, numbers to the right.
 func (t *Table) write(b *strings.Builder) {
-	widths := make([]int, len(t.Columns))
 	rows := t.Rows
 	if t.Brief > 0 {
 		rows = rows[:min(t.Brief, len(rows))]
 	}
-	lines := [][]string{make([]string, len(t.Columns))}
+	all := text.Table{Rows: [][]string{nil}}
+	right := make([]bool, len(t.Columns))
 	for i, name := range t.Columns {
-		lines[0][i] = text(name)
+		all.Rows[0] = append(all.Rows[0], cellText(name))
+		right[i] = !t.isText(i)
 	}
 	for _, row := range rows {
 		line := make([]string, len(row))
 		for i, cell := range row {
-			line[i] = brief(text(cell))
+			line[i] = text.Clip(cellText(cell), mostCell)
 		}
-		lines = append(lines, line)
+		all.Rows = append(all.Rows, line)
 	}
-	for _, line := range lines {
-		for i, s := range line {
-			widths[i] = max(widths[i], len([]rune(s)))
-		}
-	}
-	for n, columns := range t.parts(widths) {
+	for n, columns := range t.parts(all.Widths()) {
 		if n > 0 {
 			b.WriteByte('\n')
 		}
-		for _, line := range lines {
-			b.WriteString(t.line(line, columns, widths))
+		part := text.Table{Indent: text.Gap, Right: chosen(right, columns)}
+		for _, line := range all.Rows {
+			part.Rows = append(part.Rows, chosen(line, columns))
 		}
+		b.WriteString(part.String())
 	}
 	if left := len(t.Rows) - len(rows); left > 0 {
 		fmt.Fprintf(b, "  … and %d more\n", left)
 	}
 }
 
-// line is some columns of a row.
-func (t *Table) line(cells []string, columns, widths []int) string {
-	var out strings.Builder
-	for _, i := range columns {
-		s := cells[i]
-		pad := strings.Repeat(" ", widths[i]-len([]rune(s)))
-		if t.isText(i) {
-			s += pad
-		} else {
-			s = pad + s
-		}
-		out.WriteString(columnGap + s)
+// chosen is the items at some places.
+func chosen[T any](items []T, at []int) []T {
+	some := make([]T, len(at))
+	for i, j := range at {
+		some[i] = items[j]
 	}
-	return strings.TrimRight(out.String(), " ") + "\n"
+	return some
 }
 
+// The widths of a table on a terminal, in characters.
 const (
-	columnGap = "  "
-	lineWidth = 100 // of a table on a terminal, in columns
+	lineWidth = 100
+	mostCell  = 48 // the end of a longer text is left out
 )
 
 // parts divides the columns of a table that is too wide among several, of which each
@@ -91,12 +85,12 @@ func (t *Table) parts(widths []int) (parts [][]int) {
 	room := lineWidth
 	for i := 0; i < min(2, len(widths)) && t.isText(i); i++ {
 		names = append(names, i)
-		room -= len(columnGap) + widths[i]
+		room -= len(text.Gap) + widths[i]
 	}
 	left := room
 	var columns []int
 	for i := len(names); i < len(widths); i++ {
-		need := len(columnGap) + widths[i]
+		need := len(text.Gap) + widths[i]
 		if len(columns) > 0 && need > left {
 			parts = append(parts, slices.Concat(names, columns))
 			columns, left = nil, room
@@ -104,15 +98,6 @@ func (t *Table) parts(widths []int) (parts [][]int) {
 		columns, left = append(columns, i), left-need
 	}
 	return append(parts, slices.Concat(names, columns))
-}
-
-// brief is a cell on a terminal: of a text, the beginning.
-func brief(cell string) string {
-	const most = 48
-	if line := []rune(cell); len(line) > most {
-		return string(line[:most-1]) + "…"
-	}
-	return cell
 }
 
 // isText reports whether a column holds words.

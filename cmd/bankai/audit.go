@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/spf13/cobra"
-
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/probe"
+
+	"github.com/spf13/cobra"
 )
 
 // metricFlag declares --metric.
@@ -100,7 +101,7 @@ func (a *app) printAudit(s set, model modelRef, found evaluate.Findings, all boo
 	}
 	var writeErr error
 	err := a.print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.source, many(len(s.Set), "probe"), model)
+		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.source, text.Count(len(s.Set), "probe"), model)
 		writeErr = found.WriteText(w, all)
 	})
 	if err == nil {

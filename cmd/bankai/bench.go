@@ -7,11 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"bankai"
 	"bankai/engine"
-	"bankai/evaluate"
+	"bankai/internal/text"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *app) benchCommand() *cobra.Command {
@@ -239,24 +239,24 @@ func median(values []float64) float64 {
 func (d benchDoc) write(w io.Writer) {
 	memory := ""
 	if d.RSS != nil {
-		memory = sizeText(*d.RSS) + " at most, mapped files included"
+		memory = text.Size(*d.RSS) + " at most, mapped files included"
 	}
 	promptLimit := ""
 	if l := d.Limits; l.PP != nil && d.Precision == engine.Fast.String() {
-		promptLimit = fmt.Sprintf(", %.0f %% of what %s GMAC/s allow", 100*d.PP / *l.PP, threeDigits(*l.GMACs))
+		promptLimit = fmt.Sprintf(", %.0f %% of what %s GMAC/s allow", 100*d.PP / *l.PP, text.ThreeDigits(*l.GMACs))
 	}
 	facts := []fact{
 		{"model", d.Model.String()},
-		{"prompt", fmt.Sprintf("%s tokens/s (%d tokens)%s", threeDigits(d.PP), d.Prompt, promptLimit)},
-		{"generation", fmt.Sprintf("%s tokens/s (%d tokens), %.0f %% of what %s GB/s allow", threeDigits(d.TG), d.Tokens, 100*d.TG/d.Limits.TG, threeDigits(d.Limits.Bandwidth))},
+		{"prompt", fmt.Sprintf("%s tokens/s (%d tokens)%s", text.ThreeDigits(d.PP), d.Prompt, promptLimit)},
+		{"generation", fmt.Sprintf("%s tokens/s (%d tokens), %.0f %% of what %s GB/s allow", text.ThreeDigits(d.TG), d.Tokens, 100*d.TG/d.Limits.TG, text.ThreeDigits(d.Limits.Bandwidth))},
 	}
 	for _, c := range d.Contexts {
 		facts = append(facts, c.fact())
 	}
 	facts = append(facts, d.Search.facts()...)
 	writeFacts(w, append(facts,
-		fact{"patch", fmt.Sprintf("%s µs to apply or take off %d rows", threeDigits(d.Apply), benchRows)},
-		fact{"load", evaluate.Elapsed(d.Load)},
+		fact{"patch", fmt.Sprintf("%s µs to apply or take off %d rows", text.ThreeDigits(d.Apply), benchRows)},
+		fact{"load", text.Elapsed(d.Load)},
 		fact{"memory", memory},
-		fact{"computed", fmt.Sprintf("%s, kernel %s, %s precision", many(d.Threads, "thread"), d.Kernel, d.Precision)})...)
+		fact{"computed", fmt.Sprintf("%s, kernel %s, %s precision", text.Count(d.Threads, "thread"), d.Kernel, d.Precision)})...)
 }

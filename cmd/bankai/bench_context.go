@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"bankai/engine"
+	"bankai/internal/text"
 )
 
 // benchContext is generation behind a context that was filled with random keys and
@@ -57,6 +58,6 @@ func benchBehind(ctx context.Context, m *engine.Model, n, tokens, repeat int) (b
 func (c benchContext) fact() fact {
 	return fact{
 		fmt.Sprintf("behind %d tokens", c.Tokens),
-		fmt.Sprintf("%s tokens/s, key-value cache of %s (random, not computed)", threeDigits(c.TG), sizeText(c.KV)),
+		fmt.Sprintf("%s tokens/s, key-value cache of %s (random, not computed)", text.ThreeDigits(c.TG), text.Size(c.KV)),
 	}
 }

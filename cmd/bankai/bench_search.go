@@ -8,7 +8,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
@@ -161,15 +161,15 @@ func timed(f func() error) (float64, error) {
 func (c searchCost) facts() []fact {
 	what := fmt.Sprintf("%d probes, %d controls: %d tokens", c.Probes, c.Controls, c.Tokens)
 	if c.Measured == nil {
-		return []fact{{"search", fmt.Sprintf("about %s a pass (%s)", evaluate.Elapsed(c.Seconds), what)}}
+		return []fact{{"search", fmt.Sprintf("about %s a pass (%s)", text.Elapsed(c.Seconds), what)}}
 	}
 	m := c.Measured
-	facts := []fact{{"whole pass", fmt.Sprintf("%s (%s)", evaluate.Elapsed(m.Pass), what)}}
+	facts := []fact{{"whole pass", fmt.Sprintf("%s (%s)", text.Elapsed(m.Pass), what)}}
 	for _, s := range m.Steps {
 		facts = append(facts, fact{
 			fmt.Sprintf("candidate in layer %d", s.Layer),
-			fmt.Sprintf("%s, %.0f %% of a pass; %.3f forward-pass equivalents", evaluate.Elapsed(s.Seconds), 100*s.Seconds/m.Pass, s.Cost),
+			fmt.Sprintf("%s, %.0f %% of a pass; %.3f forward-pass equivalents", text.Elapsed(s.Seconds), 100*s.Seconds/m.Pass, s.Cost),
 		})
 	}
-	return append(facts, fact{"gradient", fmt.Sprintf("%s, %.2f passes", evaluate.Elapsed(m.Gradient), m.Gradient/m.Pass)})
+	return append(facts, fact{"gradient", fmt.Sprintf("%s, %.2f passes", text.Elapsed(m.Gradient), m.Gradient/m.Pass)})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/search"
 )
 
@@ -59,24 +60,24 @@ const shownAnswers = 4
 func (d *demoRun) tell() {
 	r := d.results[atHeldOut].Result
 	fmt.Fprintf(d.say, "\n3. Held out: %d questions that no search saw, answered greedily\n", r.Total)
-	fmt.Fprintf(d.say, "   before %3d right\n   after  %3d right: %d fixed, %d broke, p = %s\n", r.Before, r.After, len(r.Fixed), len(r.Broke), evaluate.Probability(r.PValue))
+	fmt.Fprintf(d.say, "   before %3d right\n   after  %3d right: %d fixed, %d broke, p = %s\n", r.Before, r.After, len(r.Fixed), len(r.Broke), text.Probability(r.PValue))
 	fmt.Fprintf(d.say, "   %s\n", r.Meaning())
 	for _, o := range d.results[atValidation:] {
 		fmt.Fprintf(d.say, "   %s: %d of %d right before, %d after\n", strings.ToLower(o.Name), o.Before, o.Total, o.After)
 	}
 	fmt.Fprintf(d.say, "   perplexity of plain sentences: %.3f before, %.3f after\n", d.perplexity.Before, d.perplexity.After)
 	fmt.Fprintln(d.say, "\n4. Before and after, for instance")
-	t := table(d.say, false)
-	answers(t, "fixed", r, evaluate.Output.Fixed)
-	answers(t, "broke", r, evaluate.Output.Broke)
-	t.Flush()
+	t := text.Table{Indent: "   "}
+	addAnswers(&t, "fixed", r, evaluate.Output.Fixed)
+	addAnswers(&t, "broke", r, evaluate.Output.Broke)
+	io.WriteString(d.say, t.String())
 	if len(r.Fixed)+len(r.Broke) == 0 {
 		fmt.Fprintln(d.say, "   no answer changed from right to wrong or back")
 	}
 }
 
-// answers lists the first few answers of a kind.
-func answers(w io.Writer, kind string, r *evaluate.Result, is func(evaluate.Output) bool) {
+// addAnswers adds the first few answers of a kind to a table.
+func addAnswers(t *text.Table, kind string, r *evaluate.Result, is func(evaluate.Output) bool) {
 	n := 0
 	for _, o := range r.Outputs {
 		if !is(o) {
@@ -85,7 +86,7 @@ func answers(w io.Writer, kind string, r *evaluate.Result, is func(evaluate.Outp
 		if n++; n > shownAnswers {
 			return
 		}
-		fmt.Fprintf(w, "   %s\t%s\t%s\t→ %s\n", kind, oneLine(o.Prompt), oneLine(o.Before), oneLine(o.After))
+		t.Add(kind, text.Line(o.Prompt), text.Line(o.Before), "→ "+text.Line(o.After))
 	}
 }
 
@@ -95,7 +96,7 @@ func (d *demoRun) last(w io.Writer) {
 		fmt.Fprintf(w, "\nInterrupted: the best patch so far, not measured, is %s\n", d.files)
 		return
 	}
-	fmt.Fprintf(w, "\nWritten, after %s in all:\n", evaluate.Elapsed(time.Since(d.began).Seconds()))
+	fmt.Fprintf(w, "\nWritten, after %s in all:\n", text.Elapsed(time.Since(d.began).Seconds()))
 	fmt.Fprintf(w, "   %s\n   %s\n   %s\n", d.files, filepath.Join(d.out, "patch.json"), filepath.Join(d.out, "report.html"))
 	fmt.Fprintln(w, "\nGo on with:")
 	for _, f := range d.next() {

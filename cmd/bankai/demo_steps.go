@@ -8,6 +8,7 @@ import (
 
 	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
 )
@@ -38,8 +39,8 @@ func (d *demoRun) load() (err error) {
 
 func (d *demoRun) audit(ctx context.Context) error {
 	info := newModelInfo(demoName, d.model.Weights())
-	fmt.Fprintf(d.say, "The model: %s 1-bit weights in %d layers, %s.\n\n", amount(info.OneBit), info.Layers, sizeText(info.Bytes))
-	fmt.Fprintf(d.say, "1. Audit of the %s to search with\n", many(len(d.search.Set), "probe"))
+	fmt.Fprintf(d.say, "The model: %s 1-bit weights in %d layers, %s.\n\n", text.Amount(info.OneBit), info.Layers, text.Size(info.Bytes))
+	fmt.Fprintf(d.say, "1. Audit of the %s to search with\n", text.Count(len(d.search.Set), "probe"))
 	others := []set{d.validate, d.heldOut, d.controls, d.unseen}
 	found, err := d.app.checked(ctx, d.model, d.search, probe.AnswerLogprob, others, false)
 	if err != nil {
@@ -47,7 +48,7 @@ func (d *demoRun) audit(ctx context.Context) error {
 	}
 	d.audits = append(d.audits, evaluate.SetAudit{Role: "Search", Source: d.search.source, Probes: len(d.search.Set), Findings: found})
 	for _, k := range found.Grave().Summary() {
-		fmt.Fprintf(d.say, "   %s, %s: %s\n", k.Severity, many(k.Count, "probe"), k.Meaning)
+		fmt.Fprintf(d.say, "   %s, %s: %s\n", k.Severity, text.Count(k.Count, "probe"), k.Meaning)
 	}
 	for _, s := range found.Overviews() {
 		fmt.Fprintf(d.say, "   %s\n", s)
@@ -80,9 +81,9 @@ func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 		fmt.Fprintf(d.say, "   warning: %s\n", r.Warning)
 	}
 	fmt.Fprintf(d.say, "   %s in %s: %d kept; fitness %+.3f nats; the work of %s over all probes\n",
-		many(r.Steps, "candidate"), evaluate.Elapsed(r.Seconds), r.Accepted, r.Fitness, passes(r.Cost, "pass"))
+		text.Count(r.Steps, "candidate"), text.Elapsed(r.Seconds), r.Accepted, r.Fitness, text.Measure(r.Cost, "pass"))
 	fmt.Fprintf(d.say, "   the patch: %s, %s of %s sign bits\n",
-		many(r.Patch.Len(), "flip"), evaluate.Thousands(int64(bits)), evaluate.Thousands(newModelInfo(demoName, d.model.Weights()).OneBit))
+		text.Count(r.Patch.Len(), "flip"), text.Thousands(int64(bits)), text.Thousands(newModelInfo(demoName, d.model.Weights()).OneBit))
 	return nil
 }
 

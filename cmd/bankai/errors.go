@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"strings"
 
+	"bankai/internal/text"
+
 	"github.com/spf13/cobra"
 )
 
@@ -57,18 +59,18 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 
 // explain turns an error into one line: what is wrong, where, and what to do.
 func explain(err error) string {
-	text := err.Error()
+	said := err.Error()
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		// "open FILE: no such file" becomes "FILE: no such file".
-		text = strings.Replace(text, path.Error(), path.Path+": "+path.Err.Error(), 1)
+		said = strings.Replace(said, path.Error(), path.Path+": "+path.Err.Error(), 1)
 		twice := path.Path + ": " + path.Path + ": "
-		text = strings.Replace(text, twice, path.Path+": ", 1) // where the error was given its path again
+		said = strings.Replace(said, twice, path.Path+": ", 1) // where the error was given its path again
 		if errors.Is(path, fs.ErrNotExist) {
-			text += ": check the path"
+			said += ": check the path"
 		}
 	}
-	return oneLine(text)
+	return text.Line(said)
 }
 
 // cause takes the system call and the path off an error about a file.
@@ -78,20 +80,4 @@ func cause(err error) error {
 		return path.Err
 	}
 	return err
-}
-
-// oneLine joins lines and drops control characters, which may come from files.
-func oneLine(s string) string {
-	var lines []string
-	for line := range strings.Lines(s) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.Join(lines, "; "))
 }

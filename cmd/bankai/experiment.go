@@ -11,11 +11,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"bankai/engine"
 	"bankai/experiment"
 	"bankai/internal/durable"
+	"bankai/internal/text"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *app) experimentCommand() *cobra.Command {
@@ -27,7 +28,7 @@ came out: with the number of cases behind every figure, its 95 % interval or its
 p-value, and corrected where many are tested at once.
 
 With -o FOLDER every experiment leaves its figures there as JSON and CSV, its
-pictures as SVG and PNG, and all of it as a page. What is done is kept in
+pictures as SVG, and all of it as a page. What is done is kept in
 FOLDER/NAME.journal as it goes: after Ctrl-C, a crash, or to add to what was
 measured (more seeds, say), the same command with --resume does what is missing.
 Without --resume it begins anew, and the older journal is kept under a number.
@@ -124,7 +125,7 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		switch base, ext := fileTitle(e.Name()), filepath.Ext(e.Name()); {
-		case ext != ".csv" && ext != ".svg" && ext != ".png":
+		case ext != ".csv" && ext != ".svg":
 		case base == name || strings.HasPrefix(base, name+"-"):
 			others = append(others, e.Name())
 		}
@@ -213,7 +214,7 @@ func keptWork(err error, j *experiment.Journal, out string) error {
 	if j.Len() == 1 {
 		are = "is"
 	}
-	return &interrupted{fmt.Sprintf("%s of the work %s kept in %s: the same command with --resume goes on", many(j.Len(), "piece"), are, out), true}
+	return &interrupted{fmt.Sprintf("%s of the work %s kept in %s: the same command with --resume goes on", text.Count(j.Len(), "piece"), are, out), true}
 }
 
 // publish writes a result into a folder, if there is one, and prints it.

@@ -11,6 +11,7 @@ import (
 	"bankai"
 	"bankai/evaluate"
 	"bankai/experiment"
+	"bankai/internal/text"
 	"bankai/score"
 )
 
@@ -72,7 +73,7 @@ func (f *ablateFlags) base() (s experiment.Setting, err error) {
 func (f *ablateFlags) variations(base experiment.Setting) (all []experiment.Variation, err error) {
 	for _, name := range f.vary {
 		if !slices.Contains(experiment.Factors(), name) {
-			return nil, usagef("--vary: nothing called %q can be varied: use %s", name, listed(experiment.Factors()))
+			return nil, usagef("--vary: nothing called %q can be varied: use %s", name, text.Listed(experiment.Factors()))
 		}
 	}
 	for _, l := range levelFlags {

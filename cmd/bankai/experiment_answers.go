@@ -6,11 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/experiment"
+	"bankai/internal/text"
+
+	"github.com/spf13/cobra"
 )
 
 // answerFlags are those of the experiments that let a model answer probes with
@@ -44,7 +45,7 @@ func (f *answerFlags) check(least, most int) error {
 	case len(f.patches) == 0:
 		return usagef("give the patch with --patch")
 	case len(f.patches) < least:
-		return usagef("%s: give at least %d, each with --patch", many(len(f.patches), "patch file"), least)
+		return usagef("%s: give at least %d, each with --patch", text.Count(len(f.patches), "patch file"), least)
 	case len(f.probes) == 0:
 		return usagef("give the probe file with --probes: demo:heldout goes with the built-in model only")
 	case len(f.probes) > most:

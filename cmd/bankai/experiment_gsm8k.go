@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/spf13/cobra"
-
 	"bankai/experiment"
+	"bankai/internal/text"
+
+	"github.com/spf13/cobra"
 )
 
 // gsm8kFlags are the flags of `experiment gsm8k`.
@@ -126,7 +127,7 @@ func (f *gsm8kFlags) read() (problems, examples []experiment.Problem, err error)
 		return slices.ContainsFunc(problems, func(p experiment.Problem) bool { return p.Question == e.Question })
 	})
 	if len(examples) < shots || len(problems) == 0 {
-		return nil, nil, fmt.Errorf("%s: has not %s beside a problem to score: give fewer --shots, or --examples from another file", from, many(shots, "example"))
+		return nil, nil, fmt.Errorf("%s: has not %s beside a problem to score: give fewer --shots, or --examples from another file", from, text.Count(shots, "example"))
 	}
 	return problems, examples[:shots], nil
 }

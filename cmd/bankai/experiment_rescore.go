@@ -7,9 +7,10 @@ import (
 	"os"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"bankai/experiment"
+	"bankai/internal/text"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *app) rescoreCommand() *cobra.Command {
@@ -72,7 +73,7 @@ func (a *app) rescore(ctx context.Context, path, probes string, rules []string, 
 		return err
 	}
 	if result.ByName > 0 {
-		a.warn("%s: %s found by name only: make sure that they ask the same", probes, many(result.ByName, "question"))
+		a.warn("%s: %s found by name only: make sure that they ask the same", probes, text.Count(result.ByName, "question"))
 	}
 	result.About = *head
 	result.Experiment, result.Command, result.Tool = "rescore", a.commandLine(), toolName()

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"bankai/engine"
 	"bankai/experiment"
+	"bankai/internal/text"
 	"bankai/probe"
+
+	"github.com/spf13/cobra"
 )
 
 // usualFile is a file that a flag names, and the embedded one that is meant with
@@ -79,7 +80,7 @@ func (a *app) openPatching(f *modelFlags) (*engine.Model, experiment.Patching, e
 		with.Overlay, err = m.Overlay(p)
 	}
 	if err == nil && len(f.patches) > 0 && with.Overlay == nil {
-		err = fmt.Errorf("%s: together they flip nothing: give each patch once", listed(f.patches))
+		err = fmt.Errorf("%s: together they flip nothing: give each patch once", text.Listed(f.patches))
 	}
 	if err != nil {
 		return nil, with, errors.Join(err, m.Close())

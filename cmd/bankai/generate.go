@@ -5,9 +5,9 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"github.com/spf13/cobra"
-
 	"bankai/engine"
+	"bankai/internal/text"
+	"github.com/spf13/cobra"
 )
 
 // generateFlags are the flags of `generate`.
@@ -158,7 +158,7 @@ func (a *app) printGenerated(f *generateFlags, model modelRef, texts []generated
 			writeFacts(w, fact{"base", a.shown(doc.Base.Text)}, fact{"patched", a.shown(doc.Text)})
 		}
 		if texts[0].Finish == "interrupted" {
-			a.note("interrupted after %s", many(len(texts[0].IDs), "token"))
+			a.note("interrupted after %s", text.Count(len(texts[0].IDs), "token"))
 		}
 	})
 }

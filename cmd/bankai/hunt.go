@@ -9,6 +9,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
@@ -74,11 +75,11 @@ func searchDone(p search.Progress, limits search.Config) int64 {
 }
 
 func progressText(p search.Progress) string {
-	text := fmt.Sprintf("fitness %+.3f, %s, candidate %d", p.Fitness, many(p.Flips, "flip"), p.Step)
+	said := fmt.Sprintf("fitness %+.3f, %s, candidate %d", p.Fitness, text.Count(p.Flips, "flip"), p.Step)
 	if p.Rate > 0 {
-		text += fmt.Sprintf(", %.1f/s", p.Rate)
+		said += fmt.Sprintf(", %.1f/s", p.Rate)
 	}
-	return text
+	return said
 }
 
 // endedBy says why a search ended, and which flag would let it go on.
@@ -121,8 +122,8 @@ func (h *hunt) String() string {
 		layers = fmt.Sprintf("%d of the layers", len(p.Layers))
 	}
 	return fmt.Sprintf("%s search by %s in %s of %s, climbing the %s %s of %s, with %s",
-		p.Method, strings.Join(sizes, ", "), listed(p.Projections), layers,
-		p.Objective.Reduce, p.Objective.Metric, many(len(h.Targets), "probe"), many(len(h.Controls), "control"))
+		p.Method, strings.Join(sizes, ", "), text.Listed(p.Projections), layers,
+		p.Objective.Reduce, p.Objective.Metric, text.Count(len(h.Targets), "probe"), text.Count(len(h.Controls), "control"))
 }
 
 // cost is what a search took.
@@ -147,5 +148,5 @@ func (a *app) checked(ctx context.Context, m *engine.Model, targets set, metric 
 		}
 	}
 	return found, fmt.Errorf("%s: %s, the first: %s: %s; repair the probes (see bankai audit), or search all the same with --force",
-		targets.source, many(n, "fatal finding"), first.Subject(), first.Detail)
+		targets.source, text.Count(n, "fatal finding"), first.Subject(), first.Detail)
 }

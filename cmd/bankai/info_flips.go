@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"bankai"
 	"bankai/evaluate"
+	"bankai/internal/text"
 )
 
 // tensorFlips is what a patch does to one tensor.
@@ -44,25 +44,22 @@ func writeFlipTable(w io.Writer, tensors []tensorFlips) {
 	}
 	fmt.Fprintln(w)
 	projs := usedProjections(tensors)
-	t := table(w, true)
+	t := text.Table{Indent: text.Gap, Right: text.RightAligned(1 + len(projs))}
 	if len(projs) > 0 {
-		fmt.Fprintf(t, "layer\t%s\t\n", strings.Join(projs, "\t"))
+		t.Rows = append(t.Rows, append([]string{"layer"}, projs...))
 	}
 	for len(tensors) > 0 && tensors[0].Layer != nil {
 		layer := *tensors[0].Layer
-		counts := make([]string, len(projs))
-		for i := range counts {
-			counts[i] = "·"
-		}
+		counts := slices.Repeat([]string{"·"}, len(projs))
 		for len(tensors) > 0 && tensors[0].Layer != nil && *tensors[0].Layer == layer {
 			counts[slices.Index(projs, tensors[0].Proj)] = fmt.Sprint(tensors[0].Flips)
 			tensors = tensors[1:]
 		}
-		fmt.Fprintf(t, "%d\t%s\t\n", layer, strings.Join(counts, "\t"))
+		t.Rows = append(t.Rows, append([]string{fmt.Sprint(layer)}, counts...))
 	}
-	t.Flush()
+	io.WriteString(w, t.String())
 	for _, other := range tensors {
-		fmt.Fprintf(w, "  %s: %s\n", other.Tensor, many(other.Flips, "flip"))
+		fmt.Fprintf(w, "  %s: %s\n", other.Tensor, text.Count(other.Flips, "flip"))
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"bankai"
-	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/internal/weights"
 )
 
@@ -110,28 +110,28 @@ func (m modelInfo) write(w io.Writer) {
 		fact{"model", titled(m.File, m.Name)},
 		fact{"architecture", fmt.Sprintf("%s, dense; %d layers, hidden %d, ffn %d", m.Architecture, m.Layers, m.Hidden, m.FFN)},
 		fact{"attention", fmt.Sprintf("%d query heads, %d key and value heads, of %d each", m.Heads, m.KVHeads, m.HeadDim)},
-		fact{"vocabulary", fmt.Sprintf("%s tokens, %s", evaluate.Thousands(int64(m.Vocab)), m.headText())},
-		fact{"context", fmt.Sprintf("%s tokens%s", evaluate.Thousands(int64(m.Context)), m.yarnText())},
-		fact{"parameters", amount(m.Parameters)},
+		fact{"vocabulary", fmt.Sprintf("%s tokens, %s", text.Thousands(int64(m.Vocab)), m.headText())},
+		fact{"context", fmt.Sprintf("%s tokens%s", text.Thousands(int64(m.Context)), m.yarnText())},
+		fact{"parameters", text.Amount(m.Parameters)},
 		fact{"1-bit", fmt.Sprintf("%.2f %% of them; %.3f bits a parameter in all", 100*m.Coverage, m.BitsPer)},
 		fact{"packed", m.packedText()},
-		fact{"size", fmt.Sprintf("%s (%s bytes)", sizeText(m.Bytes), evaluate.Thousands(m.Bytes))},
+		fact{"size", fmt.Sprintf("%s (%s bytes)", text.Size(m.Bytes), text.Thousands(m.Bytes))},
 		fact{"digest", m.Digest.String()},
 		fact{"fingerprint", m.Fingerprint.String()},
 		fact{"patches in it", m.patchesText()}, fact{"base", m.baseText()})
 	fmt.Fprintln(w)
-	t := table(w, true)
-	fmt.Fprintln(t, "rows\tcolumns\tcopies\t  1-bit matrix")
+	t := text.Table{Indent: text.Gap, Right: text.RightAligned(3)}
+	t.Add("rows", "columns", "copies", "1-bit matrix")
 	for _, s := range m.tensors {
 		copies := 1
 		if s.Layered() {
 			copies = m.Layers
 		}
 		if s.Kind == weights.OneBit {
-			fmt.Fprintf(t, "%d\t%d\t%d\t  %s\n", s.Rows, s.Cols, copies, s.Base())
+			t.Add(s.Rows, s.Cols, copies, s.Base())
 		}
 	}
-	t.Flush()
+	io.WriteString(w, t.String())
 }
 
 // packedText says that the file holds floats.
@@ -147,7 +147,7 @@ func (m modelInfo) packedText() string {
 func (m modelInfo) patchesText() string {
 	var list []string
 	for _, p := range m.Patches {
-		list = append(list, fmt.Sprintf("%s (%s)", oneLine(p.Name), short(p.Digest)))
+		list = append(list, fmt.Sprintf("%s (%s)", text.Line(p.Name), short(p.Digest)))
 	}
 	return strings.Join(list, ", ")
 }
@@ -158,14 +158,14 @@ func (m modelInfo) baseText() string {
 	case m.Base == nil:
 		return ""
 	case m.ConvertedAs != "":
-		return fmt.Sprintf("%s (%s)", m.Base, oneLine(m.ConvertedAs))
+		return fmt.Sprintf("%s (%s)", m.Base, text.Line(m.ConvertedAs))
 	}
 	return m.Base.String()
 }
 
 // titled is a file with the name it holds.
 func titled(path, name string) string {
-	if name = oneLine(name); name == "" || name == path {
+	if name = text.Line(name); name == "" || name == path {
 		return path
 	}
 	return name + ", " + path
@@ -182,5 +182,5 @@ func (m modelInfo) yarnText() string {
 	if m.Yarn == nil {
 		return ""
 	}
-	return fmt.Sprintf(", stretched %g times from %s (rope scaling)", m.Yarn.Factor, evaluate.Thousands(int64(m.Yarn.Original)))
+	return fmt.Sprintf(", stretched %g times from %s (rope scaling)", m.Yarn.Factor, text.Thousands(int64(m.Yarn.Original)))
 }

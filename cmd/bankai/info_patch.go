@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"bankai"
-	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/probe"
 )
@@ -132,13 +132,13 @@ func (p patchInfo) write(w io.Writer) {
 		fact{"patch", titled(p.File, p.Name)},
 		fact{"flips", fmt.Sprint(p.Flips) + p.rowsText()},
 		fact{"bits", bitsText(p.Bits)},
-		fact{"bytes", fmt.Sprintf("%s, content %s", evaluate.Thousands(p.Bytes), evaluate.Thousands(p.Content))},
+		fact{"bytes", fmt.Sprintf("%s, content %s", text.Thousands(p.Bytes), text.Thousands(p.Content))},
 		fact{"base", base},
 		fact{"model", p.BaseModel},
 		fact{"settings", settings},
-		fact{"about", oneLine(p.Description)},
+		fact{"about", text.Line(p.Description)},
 		fact{"made by", p.Tool}, fact{"made on", created}, fact{"metric", p.Metric},
-		fact{"command", oneLine(p.Command)},
+		fact{"command", text.Line(p.Command)},
 		fact{"digest", p.Digest.String()})
 	writeFlipTable(w, p.Tensors)
 	for i, c := range p.Claims {
@@ -146,7 +146,7 @@ func (p patchInfo) write(w io.Writer) {
 			fmt.Fprintln(w, "\nMeasured, by greedy generation:")
 		}
 		fmt.Fprintf(w, "  %s: %d of %d right before, %d after; %d fixed, %d broke, p = %s\n",
-			c.Name, c.Before, c.Total, c.After, c.Fixed, c.Broke, evaluate.Probability(c.PValue))
+			c.Name, c.Before, c.Total, c.After, c.Fixed, c.Broke, text.Probability(c.PValue))
 	}
 }
 

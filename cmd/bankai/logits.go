@@ -10,10 +10,11 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/spf13/cobra"
-
 	"bankai/engine"
 	"bankai/internal/kernel"
+	"bankai/internal/text"
+
+	"github.com/spf13/cobra"
 )
 
 // logitsFlags are the flags of `logits`.
@@ -148,23 +149,22 @@ func topLogits(logits []float32, n int) []idLogit {
 }
 
 func (d *logitsDoc) write(w io.Writer, m *engine.Model, at []int32) {
-	t := table(w, true)
-	fmt.Fprintln(t, "id\tlogit\tprobability\t  token")
+	t := text.Table{Indent: text.Gap, Right: text.RightAligned(3)}
+	t.Add("id", "logit", "probability", "token")
 	row := func(id int32, logit float32) {
 		p := kernel.Exp64(float64(logit) - d.LSE)
-		fmt.Fprintf(t, "%d\t%.4f\t%.3g %%\t  %s\n", id, logit, 100*p, oneLine(m.Tokenizer().Token(id)))
+		t.Add(id, fmt.Sprintf("%.4f", logit), fmt.Sprintf("%.3g %%", 100*p), text.Line(m.Tokenizer().Token(id)))
 	}
 	for _, x := range d.Top {
 		row(x.id, x.logit)
 	}
 	if len(at) > 0 && len(d.Top) > 0 {
-		fmt.Fprintln(t, "\t\t\t")
+		t.Add()
 	}
 	for _, id := range at {
 		row(id, d.At[strconv.Itoa(int(id))])
 	}
-	t.Flush()
-	fmt.Fprintf(w, "\nlog-sum-exp %.4f nats; %s in the prompt; model %s\n", d.LSE, many(len(d.IDs), "token"), d.Model)
+	fmt.Fprintf(w, "%s\nlog-sum-exp %.4f nats; %s in the prompt; model %s\n", &t, d.LSE, text.Count(len(d.IDs), "token"), d.Model)
 	if d.Out != "" {
 		fmt.Fprintf(w, "all logits: %s\n", d.Out)
 	}

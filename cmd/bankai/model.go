@@ -7,12 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/models/demo"
+
+	"github.com/spf13/cobra"
 )
 
 // demoName is what the embedded model is called where a file is asked for.
@@ -185,7 +186,7 @@ type modelRef struct {
 }
 
 func modelOf(path string, f *weights.File) modelRef {
-	return modelRef{oneLine(modelName(path, f.Config())), path, f.Digest()}
+	return modelRef{text.Line(modelName(path, f.Config())), path, f.Digest()}
 }
 
 // String is the name, and the file if that is called otherwise.
@@ -240,7 +241,7 @@ func (a *app) combine(f *weights.File, paths []string) (all []*bankai.Patch, sum
 	case len(paths) == 1:
 		a.warn("%s flips nothing: the model stays as it is", paths[0])
 	default:
-		a.warn("%s cancel to nothing: the model stays as it is", listed(paths))
+		a.warn("%s cancel to nothing: the model stays as it is", text.Listed(paths))
 	}
 	return all, sum, nil
 }

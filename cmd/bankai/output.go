@@ -14,11 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"bankai"
-	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/internal/text"
+
+	"github.com/spf13/pflag"
 )
 
 // version of the program. It is written into patches.
@@ -191,7 +191,7 @@ func bitsText(bits *uint64) string {
 	if bits == nil {
 		return "unknown: the file does not say how wide a row is; give --model"
 	}
-	return evaluate.Thousands(int64(*bits))
+	return text.Thousands(int64(*bits))
 }
 
 // revision is the commit the program was built from, if it is known.

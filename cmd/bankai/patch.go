@@ -7,12 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/spf13/cobra"
-
 	"bankai"
-	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/internal/text"
 	"bankai/internal/weights"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *app) patchCommand() *cobra.Command {
@@ -57,10 +57,10 @@ func (a *app) writeResult(ctx context.Context, p *bankai.Patch, o *durable.Outpu
 func (o written) String() string {
 	bits := ""
 	if o.bits != nil {
-		bits = fmt.Sprintf(", %s bits", evaluate.Thousands(int64(*o.bits)))
+		bits = fmt.Sprintf(", %s bits", text.Thousands(int64(*o.bits)))
 	}
 	return fmt.Sprintf("%s: %s%s, content %s bytes, file %s bytes",
-		o.path, many(o.flips, "flip"), bits, evaluate.Thousands(o.content), evaluate.Thousands(o.bytes))
+		o.path, text.Count(o.flips, "flip"), bits, text.Thousands(o.content), text.Thousands(o.bytes))
 }
 
 // checkModelName refuses names that would later be taken for something else.
@@ -117,7 +117,7 @@ func (a *app) compose(ctx context.Context, paths []string, out, model string) er
 		if err != nil {
 			return err
 		}
-		meta := bankai.Meta{Description: "the XOR of " + many(len(paths), "patch file")}
+		meta := bankai.Meta{Description: "the XOR of " + text.Count(len(paths), "patch file")}
 		for i, p := range all {
 			if base := p.Meta().BaseModel; i == 0 || base == meta.BaseModel {
 				meta.BaseModel = base

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/spf13/cobra"
-
 	"bankai"
+	"bankai/internal/text"
 	"bankai/internal/weights"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *app) convertCommand() *cobra.Command {
@@ -172,8 +173,8 @@ func (a *app) apply(ctx context.Context, model, out string, patches []string) er
 	}{out, p.Len(), knownBits(p), baked.Size(), f.Digest(), baked.Digest()}
 	return a.print(doc, func(w io.Writer) {
 		writeFacts(w,
-			fact{"written", fmt.Sprintf("%s, %s", out, sizeText(doc.Bytes))},
-			fact{"inverted", fmt.Sprintf("%s, %s bits", many(doc.Flips, "flip"), bitsText(doc.Bits))},
+			fact{"written", fmt.Sprintf("%s, %s", out, text.Size(doc.Bytes))},
+			fact{"inverted", fmt.Sprintf("%s, %s bits", text.Count(doc.Flips, "flip"), bitsText(doc.Bits))},
 			fact{"digest", doc.Digest.String()}, fact{"was", doc.Base.String()})
 	})
 }
@@ -231,7 +232,7 @@ func (a *app) verify(path, model string) error {
 		return failed
 	}
 	err = a.print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: ok, %s, %s bits, for %s (%s)\n", path, many(doc.Flips, "flip"), bitsText(doc.Bits), model, short(doc.Model.Digest))
+		fmt.Fprintf(w, "%s: ok, %s, %s bits, for %s (%s)\n", path, text.Count(doc.Flips, "flip"), bitsText(doc.Bits), model, short(doc.Model.Digest))
 	})
 	if err == nil {
 		err = failed

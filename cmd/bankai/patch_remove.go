@@ -7,10 +7,11 @@ import (
 	"io"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"bankai"
+	"bankai/internal/text"
 	"bankai/internal/weights"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *app) removeCommand() *cobra.Command {
@@ -91,7 +92,7 @@ func (a *app) remove(ctx context.Context, model, out string, paths []string) err
 	}{out, copied.Size(), f.Digest(), copied.Digest(), newModelInfo(out, copied).Patches}
 	return a.print(doc, func(w io.Writer) {
 		writeFacts(w,
-			fact{"written", fmt.Sprintf("%s, %s", out, sizeText(doc.Bytes))},
+			fact{"written", fmt.Sprintf("%s, %s", out, text.Size(doc.Bytes))},
 			fact{"still in it", newModelInfo(out, copied).patchesText()},
 			fact{"original", originalText(c.Made, copied)},
 			fact{"digest", doc.Digest.String()}, fact{"was", doc.Base.String()})
@@ -104,7 +105,7 @@ func originalText(made weights.Baked, copied *weights.File) string {
 	case len(made.Patches) > 0 || made.Base.IsZero():
 		return ""
 	case made.From != "":
-		return fmt.Sprintf("was no single GGUF file of 1-bit matrices (%s): this is the one made of it", oneLine(made.From))
+		return fmt.Sprintf("was no single GGUF file of 1-bit matrices (%s): this is the one made of it", text.Line(made.From))
 	case made.File.IsZero():
 		return "the weights that were patched; the model does not say what file they were in"
 	case made.File != copied.Sum():

@@ -10,9 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
-
+	"bankai/internal/text"
 	"bankai/probe"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *app) expandCommand() *cobra.Command {
@@ -73,7 +74,7 @@ func (a *app) expand(ctx context.Context, source, out string, n int) error {
 		return err
 	}
 	if len(x.Set) < n {
-		a.warn("%s: makes %s, not %d", source, many(len(x.Set), "probe"), n)
+		a.warn("%s: makes %s, not %d", source, text.Count(len(x.Set), "probe"), n)
 	}
 	doc := &expandDoc{
 		Probes: len(x.Set), Templates: len(templates), Unfit: x.Unfit, NotWhole: x.NotWhole, Duplicates: x.Duplicates,
@@ -112,7 +113,7 @@ func (a *app) expandAll(ctx context.Context, templates []probe.Template, n int, 
 }
 
 func (d *expandDoc) writeText(w io.Writer) {
-	fmt.Fprintf(w, "%s: %s from %s\n", d.Files[0].Path, many(d.Probes, "probe"), many(d.Templates, "template"))
+	fmt.Fprintf(w, "%s: %s from %s\n", d.Files[0].Path, text.Count(d.Probes, "probe"), text.Count(d.Templates, "template"))
 	for _, left := range []struct {
 		n   int
 		why string
@@ -122,7 +123,7 @@ func (d *expandDoc) writeText(w io.Writer) {
 		{d.Duplicates, "that ask what another asks"},
 	} {
 		if left.n > 0 {
-			fmt.Fprintf(w, "left out: %s %s\n", many(left.n, "combination"), left.why)
+			fmt.Fprintf(w, "left out: %s %s\n", text.Count(left.n, "combination"), left.why)
 		}
 	}
 	if d.Incomplete > 0 {

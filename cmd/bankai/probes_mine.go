@@ -6,11 +6,12 @@ import (
 	"io"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/probe"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *app) mineCommand() *cobra.Command {
@@ -91,7 +92,7 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 	}
 	complete, doc := takeMined(s.Set, mined, keep)
 	if len(doc.LeftOut) > 0 {
-		a.warn("%s: left out, the model knows no wrong answer to %s: %s", prompts, many(len(doc.LeftOut), "prompt"), strings.Join(doc.LeftOut, ", "))
+		a.warn("%s: left out, the model knows no wrong answer to %s: %s", prompts, text.Count(len(doc.LeftOut), "prompt"), strings.Join(doc.LeftOut, ", "))
 	}
 	if len(complete) == 0 {
 		return fmt.Errorf("%s: no probe is left to write", prompts)
@@ -151,7 +152,7 @@ func takeMined(set probe.Set, mined []evaluate.Mined, keep bool) (probe.Set, *mi
 }
 
 func (d *mineDoc) writeText(w io.Writer) {
-	fmt.Fprintf(w, "%s: %s, mined from %s\n\n", d.Files[0].Path, many(d.Probes, "probe"), d.Model)
+	fmt.Fprintf(w, "%s: %s, mined from %s\n\n", d.Files[0].Path, text.Count(d.Probes, "probe"), d.Model)
 	fmt.Fprintf(w, "%5d of %d prompts the model answers right now\n", d.Right, d.Prompts)
 	fmt.Fprintf(w, "%5d wrong answers are what it generates\n", d.Own)
 	fmt.Fprintf(w, "%5d are what it would say instead of the right answer\n", d.Instead)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/probe"
 )
 
@@ -136,7 +137,7 @@ func proportion(n, a, b int) int {
 // warnFew says how the controls that were found are shared among the two sets.
 func (s *splitting) warnFew(found, of, unseen int) {
 	if found == 0 {
-		s.app.warn("the model answers none of the %s right that controls may be taken from: there are no controls", many(of, "probe"))
+		s.app.warn("the model answers none of the %s right that controls may be taken from: there are no controls", text.Count(of, "probe"))
 		return
 	}
 	var shares []string
@@ -152,7 +153,7 @@ func (s *splitting) warnFew(found, of, unseen int) {
 		}
 		shares = append(shares, text)
 	}
-	s.app.warn("there are too few controls, since the model answers %d right of the %s they may be taken from: %s", found, many(of, "probe"), listed(shares))
+	s.app.warn("there are too few controls, since the model answers %d right of the %s they may be taken from: %s", found, text.Count(of, "probe"), text.Listed(shares))
 }
 
 // rightNow returns the indices of up to n probes, spread over the categories, that
@@ -240,18 +241,18 @@ func (d *splitDoc) writeText(w io.Writer) {
 		width = max(width, len(f.Path))
 	}
 	for _, f := range d.Files {
-		noun := strings.TrimPrefix(many(f.Probes, "probe"), fmt.Sprint(f.Probes))
+		noun := strings.TrimPrefix(text.Count(f.Probes, "probe"), fmt.Sprint(f.Probes))
 		fmt.Fprintf(w, "%-*s %5d%s\n", width, f.Path, f.Probes, noun)
 	}
 	fmt.Fprintln(w)
 	if d.Repeats > 0 {
-		fmt.Fprintf(w, "%s left out: their prompts are there already\n", many(d.Repeats, "probe"))
+		fmt.Fprintf(w, "%s left out: their prompts are there already\n", text.Count(d.Repeats, "probe"))
 	}
 	if d.Alike > 0 {
-		fmt.Fprintf(w, "%s left out: their prompts differ from others only in what an audit does not see\n", many(d.Alike, "probe"))
+		fmt.Fprintf(w, "%s left out: their prompts differ from others only in what an audit does not see\n", text.Count(d.Alike, "probe"))
 	}
 	if d.Unused > 0 {
-		fmt.Fprintf(w, "%s in no set: the sizes ask for no more\n", many(d.Unused, "probe"))
+		fmt.Fprintf(w, "%s in no set: the sizes ask for no more\n", text.Count(d.Unused, "probe"))
 	}
 	fmt.Fprintln(w, "Audited: no prompt is in two sets.")
 }

@@ -8,11 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/internal/text"
 	"bankai/probe"
+
+	"github.com/spf13/cobra"
 )
 
 // The sets of a split, and the names of their files.
@@ -244,7 +245,7 @@ func (s *splitting) warnThin(roles []string) {
 			}
 		}
 		if len(without) > 0 {
-			s.app.warn("category %q has only %s: none in %s", name, many(counts[name], "probe"), strings.Join(without, " and "))
+			s.app.warn("category %q has only %s: none in %s", name, text.Count(counts[name], "probe"), strings.Join(without, " and "))
 		}
 	}
 }

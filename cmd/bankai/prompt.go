@@ -9,9 +9,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/spf13/cobra"
-
 	"bankai/engine"
+	"bankai/internal/text"
+
+	"github.com/spf13/cobra"
 )
 
 // promptFlags say what the model is given: text or token ids.
@@ -54,7 +55,7 @@ func (f *promptFlags) read(a *app, args []string) error {
 	}
 	switch {
 	case len(ways) > 1:
-		return usagef("give the prompt once: there are %s", listed(ways))
+		return usagef("give the prompt once: there are %s", text.Listed(ways))
 	case len(ways) == 0:
 		return usagef("give the model something: a text in quotes, --prompt, --file or --ids")
 	case ways[0] == "--ids":

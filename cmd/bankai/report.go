@@ -11,9 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"bankai/experiment"
+	"bankai/internal/text"
+
+	"github.com/spf13/cobra"
 )
 
 // reportDoc is the result of `report`.
@@ -80,7 +81,7 @@ func (a *app) report(ctx context.Context, paths []string, out string) error {
 	}
 	doc.Bytes = info.Size()
 	return a.print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: %s, %s\n", out, sizeText(doc.Bytes), many(len(doc.Results), "result"))
+		fmt.Fprintf(w, "%s: %s, %s\n", out, text.Size(doc.Bytes), text.Count(len(doc.Results), "result"))
 	})
 }
 

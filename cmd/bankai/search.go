@@ -4,13 +4,14 @@ import (
 	"context"
 	"slices"
 
-	"github.com/spf13/cobra"
-
 	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
+
+	"github.com/spf13/cobra"
 )
 
 // searchFlags are the flags of `search`.
@@ -285,7 +286,7 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 		a.warnCut(m, f.controlText, sets.text)
 	}
 	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
-		a.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, many(n, "probe"), search.StopAnswers)
+		a.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, text.Count(n, "probe"), search.StopAnswers)
 	}
 	return a.searchAndWrite(ctx, f, h, sets, audits, meta, journal, out)
 }

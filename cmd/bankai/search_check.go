@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"bankai"
+	"bankai/internal/text"
 	"bankai/score"
 	"bankai/search"
 )
@@ -86,7 +87,7 @@ func (f *searchFlags) checkShares() error {
 	}{{"weights", f.weights}, {"floors", f.floors}} {
 		if n := len(list.numbers); n > 0 && (n != len(f.probes) || n == 1) {
 			return usagef("--%s has %s for %s: give several files, and one number for each",
-				list.flag, many(n, "number"), many(len(f.probes), "probe file"))
+				list.flag, text.Count(n, "number"), text.Count(len(f.probes), "probe file"))
 		}
 	}
 	for _, w := range f.weights {

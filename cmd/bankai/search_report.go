@@ -6,6 +6,7 @@ import (
 
 	"bankai"
 	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/search"
 )
 
@@ -24,11 +25,11 @@ func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai
 		Model: facts(
 			fact{"model", name},
 			fact{"architecture", fmt.Sprintf("%s: %d layers, hidden %d, ffn %d", info.Architecture, info.Layers, info.Hidden, info.FFN)},
-			fact{"1-bit weights", evaluate.Thousands(info.OneBit)}, fact{"digest", info.Digest.String()}),
+			fact{"1-bit weights", text.Thousands(info.OneBit)}, fact{"digest", info.Digest.String()}),
 		Search: facts(
 			fact{"method", h.String()}, fact{"seed", fmt.Sprint(h.Plan.Seed)},
 			fact{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
-			fact{"cost", passes(r.Cost, "forward-pass equivalent") + ", " + evaluate.Elapsed(r.Seconds)},
+			fact{"cost", text.Measure(r.Cost, "forward-pass equivalent") + ", " + text.Elapsed(r.Seconds)},
 			fact{"ended by", h.endedBy(r.Stopped)}),
 		Flips: evaluate.Cells(patch), Searched: h.Plan.Projections, Layers: info.Layers,
 		Patch: evaluate.PatchFacts{

@@ -9,6 +9,7 @@ import (
 	"bankai"
 	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/internal/text"
 	"bankai/score"
 	"bankai/search"
 )
@@ -179,8 +180,8 @@ func (d *searchDoc) write(w io.Writer) {
 	}
 	writeFacts(w,
 		fact{"model", d.Model.String()},
-		fact{"ended by", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.ended, many(d.Steps, "candidate"), d.Accepted, d.Screened)},
-		fact{"cost", evaluate.Elapsed(d.Cost.Seconds) + ", " + passes(d.Cost.ForwardEquivalents, "forward-pass equivalent")},
+		fact{"ended by", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.ended, text.Count(d.Steps, "candidate"), d.Accepted, d.Screened)},
+		fact{"cost", text.Elapsed(d.Cost.Seconds) + ", " + text.Measure(d.Cost.ForwardEquivalents, "forward-pass equivalent")},
 		fact{"fitness", fmt.Sprintf("%+.4f nats", d.Fitness)},
 		fact{"validation", validation},
 		fact{"controls", controls},

@@ -13,6 +13,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/text"
 	"bankai/models/demo"
 	"bankai/probe"
 	"bankai/score"
@@ -97,7 +98,7 @@ func (s *set) choose(file string, categories []string) error {
 	categories = joined(categories, there)
 	for _, c := range categories {
 		if !slices.Contains(there, c) {
-			return fmt.Errorf("%s: has no category %q: it has %s", file, c, listed(there))
+			return fmt.Errorf("%s: has no category %q: it has %s", file, c, text.Listed(there))
 		}
 	}
 	s.Set = slices.DeleteFunc(s.Set, func(p probe.Probe) bool { return !slices.Contains(categories, p.Category) })
@@ -154,7 +155,7 @@ func readSource(source string) ([]byte, error) {
 func (a *app) warnCut(m *engine.Model, source string, lines []string) {
 	if held := len(score.HeldLines(m, lines)); held < len(lines) {
 		a.warn("%s: only the first %d of its %s are held on to: what the model says of them fills %d MiB, which is the limit",
-			source, held, many(len(lines), "line"), score.TextMemory>>20)
+			source, held, text.Count(len(lines), "line"), score.TextMemory>>20)
 	}
 }
 

@@ -11,11 +11,12 @@ import (
 	"strconv"
 	"strings"
 
+	"bankai/engine"
+	"bankai/internal/text"
+
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"bankai/engine"
 )
 
 // setting is the default of the flags of one name, which a user may choose: by an
@@ -63,7 +64,7 @@ func settingNamed(name string) (setting, error) {
 		}
 		names = append(names, s.name)
 	}
-	return setting{}, fmt.Errorf("there is no setting %q: choose from %s", name, listed(names))
+	return setting{}, fmt.Errorf("there is no setting %q: choose from %s", name, text.Listed(names))
 }
 
 // variable is the environment variable of a setting.

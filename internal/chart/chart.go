@@ -1,10 +1,10 @@
-// Package chart draws measured figures: as an SVG document, as a PNG file, and as
-// an <svg> element for a page that is read in light or dark. Equal charts give
-// equal bytes.
+// Package chart draws measured figures: as an SVG document, and as an <svg> element
+// for a page that is read in light or dark. Equal charts give equal bytes.
 package chart
 
 import (
 	"fmt"
+	"html"
 	"html/template"
 	"io"
 	"math"
@@ -37,30 +37,28 @@ type Series struct {
 	Name   string
 	Points []Point
 	Dashed bool
+	Steps  bool  // a line that stays level up to the next point
+	Marked []int // the points of a line that have a mark; nil for all, unless they are many
+	Faint  bool  // of a scatter: in the background, hollow and without a colour
 }
 
-// SVG writes the chart as a document with a white background.
+// fonts are the font that charts are laid out in, then others of the same widths: in
+// a font of a page's own, labels could run into each other.
+const fonts = "Liberation Sans,Arimo,Arial,Helvetica,sans-serif"
+
+// SVG writes the chart as a document with a white background. Its size is in points.
 func (c *Chart) SVG(w io.Writer) error {
 	d, err := c.layout(&printed)
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(w, svgDocument(d.svg(), c.heading(), c.description()))
+	_, err = fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" role="img" width="%spt" height="%spt" viewBox="0 0 %[1]s %[2]s" style="font-family:%[3]s">
+<title>%[4]s</title>
+<desc>%[5]s</desc>
+%[6]s</svg>
+`, number(d.width), number(d.height), fonts, html.EscapeString(c.heading()), html.EscapeString(c.description()), d.svg())
 	return err
 }
-
-// PNG writes the chart as an image of 2 pixels a point.
-func (c *Chart) PNG(w io.Writer) error {
-	d, err := c.layout(&printed)
-	if err != nil {
-		return err
-	}
-	return d.png(w)
-}
-
-// inlineFont is the font that a chart is laid out in, then others of the same
-// widths: in a font of the page's own, labels could run into each other.
-const inlineFont = "Liberation Sans,Arimo,Arial,Helvetica,sans-serif"
 
 // Inline returns the chart as an <svg> element. Its colours are custom
 // properties: Style gives them their values.
@@ -69,7 +67,8 @@ func (c *Chart) Inline() (template.HTML, error) {
 	if err != nil {
 		return "", err
 	}
-	return template.HTML(inlineSVG(d.svg(), c.description(), inlineFont)), nil
+	return template.HTML(fmt.Sprintf(`<svg role="img" aria-label="%s" viewBox="0 0 %s %s" style="font-family:%s">
+%s</svg>`, template.HTMLEscapeString(c.description()), number(d.width), number(d.height), fonts, d.svg())), nil
 }
 
 // heading and description name the chart, whatever of it was left empty.
@@ -113,3 +112,6 @@ func (c *Chart) frames(width float64) ([]*frame, error) {
 	}
 	return frames, nil
 }
+
+// Finite reports whether x can be drawn.
+func Finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

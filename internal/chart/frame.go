@@ -23,8 +23,8 @@ type area struct {
 
 func (a *area) at(x, y float64) spot { return spot{a.across(x), a.up(y)} }
 
-func (a *area) across(x float64) float64 { return a.left + a.width*a.x.norm(x) }
-func (a *area) up(y float64) float64     { return a.top + a.height*(1-a.y.norm(y)) }
+func (a *area) across(x float64) float64 { return a.left + float64(a.width*a.x.norm(x)) }
+func (a *area) up(y float64) float64     { return a.top + float64(a.height*(1-a.y.norm(y))) }
 
 // The distances of the parts of a panel, in points.
 const (
@@ -80,7 +80,7 @@ func (f *frame) drawAxes(a *area) {
 		if f.y.grid {
 			a.line(grid, spot{a.left, y}, spot{a.left + a.width, y})
 		}
-		a.text(t.label, spot{a.left - labelGap, y}, 1, tickFont, a.soft)
+		a.text(t.label, spot{a.left - labelGap, y}, end, tickFont, a.soft)
 	}
 	for _, t := range f.x.ticks {
 		x := a.across(t.at)
@@ -88,9 +88,9 @@ func (f *frame) drawAxes(a *area) {
 			a.line(grid, spot{x, a.top}, spot{x, bottom})
 		}
 		if f.x.turned {
-			a.turned(t.label, spot{x, bottom + labelGap}, 1, tickFont, a.soft)
+			a.turned(t.label, spot{x, bottom + labelGap}, end, tickFont, a.soft)
 		} else {
-			a.text(t.label, spot{x, bottom + labelGap + lineOf(tickFont)/2}, 0.5, tickFont, a.soft)
+			a.text(t.label, spot{x, bottom + labelGap + lineOf(tickFont)/2}, middle, tickFont, a.soft)
 		}
 	}
 	f.drawLabels(a)
@@ -101,10 +101,10 @@ func (f *frame) drawLabels(a *area) {
 	under := fold(f.x.label, labelFont, a.width)
 	for i, line := range under {
 		up := (float64(len(under)-i) - 0.5) * lineOf(labelFont)
-		a.text(line, spot{a.left + a.width/2, y - up}, 0.5, labelFont, a.soft)
+		a.text(line, spot{a.left + a.width/2, y - up}, middle, labelFont, a.soft)
 	}
 	for i, line := range f.yLabel() {
 		x := a.left - f.before() + (float64(i)+0.5)*lineOf(labelFont)
-		a.turned(line, spot{x, a.top + a.height/2}, 0.5, labelFont, a.soft)
+		a.turned(line, spot{x, a.top + a.height/2}, middle, labelFont, a.soft)
 	}
 }

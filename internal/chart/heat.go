@@ -46,7 +46,7 @@ func (h *Heat) draw(a *area) {
 			size = min(size, (w-5)/most)
 		}
 	}
-	font := regular(max(6, size*tickFont.Size.Points()))
+	font := font{size: max(6, size*tickFont.size)}
 	gap := min(1, w/10, tall/10)
 	for i, row := range h.Values {
 		for j, v := range row {
@@ -57,7 +57,7 @@ func (h *Heat) draw(a *area) {
 			t := level(v)
 			a.box(a.heat(t), spot{at.x - w/2 + gap/2, at.y - tall/2 + gap/2}, spot{at.x + w/2 - gap/2, at.y + tall/2 - gap/2})
 			if s := text[i][j]; widthOf(s, font) <= w && tall >= 6 {
-				a.text(s, at, 0.5, font, a.on(t))
+				a.text(s, at, middle, font, a.on(t))
 			}
 		}
 	}

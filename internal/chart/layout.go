@@ -1,17 +1,6 @@
 package chart
 
-import (
-	"bytes"
-	"fmt"
-	"image/png"
-	"io"
-	"math"
-
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
-)
+import "math"
 
 // drawing is a chart laid out: parts with their places on a canvas of whole
 // points.
@@ -141,55 +130,32 @@ func (d *drawing) head() float64 {
 	return height
 }
 
-// draw draws all of it.
-func (d *drawing) draw(c vg.CanvasSizer) {
-	p := &pen{canvas: draw.New(c), height: d.height, theme: d.theme}
-	if d.theme.paper != nil {
-		p.canvas.SetColor(d.theme.paper)
-		p.canvas.Fill(p.canvas.Path())
+// svg is the elements of the drawing.
+func (d *drawing) svg() string {
+	p := &pen{theme: d.theme}
+	if d.theme.paper != "" {
+		p.box(ink{d.theme.paper, 1}, spot{0, 0}, spot{d.width, d.height})
 	}
 	y := float64(margin)
 	for _, line := range d.title {
-		p.text(line, spot{margin, y + lineOf(titleFont)/2}, 0, titleFont, p.theme.text)
+		p.text(line, spot{margin, y + lineOf(titleFont)/2}, start, titleFont, p.theme.text)
 		y += lineOf(titleFont)
 	}
 	p.legend(d.keys, spot{margin, y + 4})
 	for _, k := range d.tiles {
 		k.draw(p)
 	}
+	return p.String()
 }
 
 func (k *tile) draw(p *pen) {
 	y := k.y
 	for _, line := range k.title {
-		p.text(line, spot{k.x, y + lineOf(headFont)/2}, 0, headFont, p.theme.text)
+		p.text(line, spot{k.x, y + lineOf(headFont)/2}, start, headFont, p.theme.text)
 		y += lineOf(headFont)
 	}
 	p.legend(k.legend, spot{k.x, y + 2})
 	a := &area{pen: p, left: k.x + k.before, top: k.y + k.above, width: k.width, height: k.height, x: &k.frame.x, y: &k.frame.y}
 	k.drawAxes(a)
 	k.frame.draw(a)
-}
-
-// svg is the drawing as the SVG writer has it.
-func (d *drawing) svg() string {
-	c := vgsvg.New(vg.Points(d.width), vg.Points(d.height))
-	d.draw(c)
-	var b bytes.Buffer
-	if _, err := c.WriteTo(&b); err != nil {
-		panic(err) // a buffer takes all
-	}
-	return b.String()
-}
-
-// pixels is the resolution of an image, per inch of 72 points.
-const pixels = 2 * 72
-
-func (d *drawing) png(w io.Writer) error {
-	c := vgimg.NewWith(vgimg.UseWH(vg.Points(d.width), vg.Points(d.height)), vgimg.UseDPI(pixels))
-	d.draw(c)
-	if err := png.Encode(w, c.Image()); err != nil {
-		return fmt.Errorf("writing a picture: %w", err)
-	}
-	return nil
 }

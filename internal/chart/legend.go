@@ -8,6 +8,7 @@ type key struct {
 	series int
 	kind   keyKind
 	dashed bool
+	faint  bool
 }
 
 type keyKind int
@@ -56,7 +57,7 @@ func (p *pen) legend(rows [][]key, at spot) {
 		s := spot{at.x, at.y + (float64(i)+0.5)*legendRow}
 		for _, k := range row {
 			p.sign(k, s)
-			p.text(k.name, spot{s.x + k.sign() + signGap, s.y}, 0, labelFont, p.theme.text)
+			p.text(k.name, spot{s.x + k.sign() + signGap, s.y}, start, labelFont, p.theme.text)
 			s.x += k.width() + keyGap
 		}
 	}
@@ -72,6 +73,10 @@ func (p *pen) sign(k key, s spot) {
 		p.line(stroke{p.color(k.series), 1.8, k.dashed}, s, spot{s.x + k.sign(), s.y})
 		p.mark(k.series, spot{s.x + k.sign()/2, s.y}, markRadius)
 	case markKey:
+		if k.faint {
+			p.faint(spot{s.x + k.sign()/2, s.y}, markRadius)
+			return
+		}
 		p.mark(k.series, spot{s.x + k.sign()/2, s.y}, markRadius)
 	}
 }

@@ -14,6 +14,10 @@ type Lines struct {
 	Series      []Series
 	Level       *float64 // a dashed horizontal line, for reference
 	LevelName   string
+	At          *float64 // a dashed upright line, from a value of X
+	AtName      string
+	HoldX       []float64 // values that the axes reach, besides those of the points
+	HoldY       []float64
 	Height      float64 // of the panel in all, in points; 0 is chosen to suit
 }
 
@@ -26,7 +30,7 @@ const (
 func levelStroke(t *theme) stroke { return stroke{t.soft, 1, true} }
 
 func (l *Lines) frame(width float64) *frame {
-	var xs, ys []float64
+	xs, ys := slices.Clone(l.HoldX), slices.Clone(l.HoldY)
 	for _, s := range l.Series {
 		for _, p := range s.Points {
 			if drawable(p.X, l.LogX) && drawable(p.Y, l.LogY) {
@@ -43,7 +47,9 @@ func (l *Lines) frame(width float64) *frame {
 	}
 	f := &frame{title: l.Title, keys: keys, x: continuous(l.X, l.LogX, xs), y: continuous(l.Y, l.LogY, ys), draw: l.draw}
 	f.y.vertical, f.y.grid = true, true
-	f.x.prefer = few(xs)
+	if len(l.HoldX) == 0 {
+		f.x.prefer = few(xs)
+	}
 	f.size(l.Height, width)
 	return f
 }
@@ -77,7 +83,7 @@ func seriesKeys(series []Series, kind keyKind) []key {
 func named(series []Series, kind keyKind) (keys []key) {
 	for i, s := range series {
 		if s.Name != "" {
-			keys = append(keys, key{s.Name, i, kind, s.Dashed})
+			keys = append(keys, key{s.Name, i, kind, s.Dashed, s.Faint})
 		}
 	}
 	return keys
@@ -88,6 +94,7 @@ func (l *Lines) draw(a *area) {
 		y := a.up(*l.Level)
 		a.line(levelStroke(a.theme), spot{a.left, y}, spot{a.left + a.width, y})
 	}
+	l.drawAt(a)
 	for i, s := range l.Series {
 		for _, run := range l.runs(s.Points) {
 			if len(s.Points) > fewPoints {
@@ -106,14 +113,48 @@ func (l *Lines) draw(a *area) {
 					a.whisker(spot{path[j].x, a.end(p.Low, path[j].y)}, spot{path[j].x, a.end(p.High, path[j].y)}, a.color(i))
 				}
 			}
-			a.line(stroke{a.color(i), 1.8, s.Dashed}, path...)
-			if len(s.Points) <= manyPoints || len(run) == 1 {
+			line := path
+			if s.Steps {
+				line = stepped(path)
+			}
+			a.line(stroke{a.color(i), 1.8, s.Dashed}, line...)
+			if s.Marked == nil && (len(s.Points) <= manyPoints || len(run) == 1) {
 				for _, at := range path {
 					a.mark(i, at, markRadius)
 				}
 			}
 		}
+		for _, j := range s.Marked {
+			if p := s.Points[j]; drawable(p.X, l.LogX) && drawable(p.Y, l.LogY) {
+				a.mark(i, spot{a.across(p.X) + shift, a.up(p.Y)}, markRadius)
+			}
+		}
 	}
+}
+
+// drawAt draws the upright line, and its name on the side that has more room.
+func (l *Lines) drawAt(a *area) {
+	if l.At == nil || !drawable(*l.At, l.LogX) {
+		return
+	}
+	x := a.across(*l.At)
+	a.line(levelStroke(a.theme), spot{x, a.top}, spot{x, a.top + a.height})
+	side, gap := start, 5.0
+	if x > a.left+float64(0.9*a.width) {
+		side, gap = end, -5
+	}
+	a.text(clean(l.AtName), spot{x + gap, a.top + lineOf(tickFont)/2}, side, tickFont, a.soft)
+}
+
+// stepped goes level to the place of the next spot, and then up or down to it.
+func stepped(path []spot) (steps []spot) {
+	for i, s := range path {
+		if i > 0 {
+			steps = append(steps, spot{s.x, path[i-1].y})
+		}
+		steps = append(steps, s)
+	}
+	return steps
 }
 
 // runs is the points without those that are left out, cut there.

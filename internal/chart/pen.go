@@ -1,53 +1,67 @@
 package chart
 
 import (
-	"math"
-
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
+	"fmt"
+	"html"
+	"strconv"
+	"strings"
 )
 
-// pen draws on a canvas. Points are counted from the left and from above.
+// pen writes the elements of an SVG document. Points are counted from the left and
+// from above.
 type pen struct {
-	canvas draw.Canvas
-	height float64
+	strings.Builder
 	*theme
 }
 
 // spot is a place on the canvas.
 type spot struct{ x, y float64 }
 
-func (p *pen) at(s spot) vg.Point { return vg.Point{X: vg.Points(s.x), Y: vg.Points(p.height - s.y)} }
+// String is a place as attributes write it, to a hundredth of a point: what is less
+// cannot be seen, and would depend on how a processor rounds.
+func (s spot) String() string { return number(s.x) + "," + number(s.y) }
 
-// align says which part of a text is at its place: 0 its beginning, 0.5 its
-// middle, 1 its end.
-type align float64
+func number(v float64) string {
+	s := strings.TrimRight(strings.TrimRight(strconv.FormatFloat(v, 'f', 2, 64), "0"), ".")
+	if s == "-0" {
+		return "0"
+	}
+	return s
+}
+
+// align says which part of a text is at its place.
+type align string
+
+const (
+	start  align = "start"
+	middle align = "middle"
+	end    align = "end"
+)
 
 // text writes a line at the place s, on which its capitals are centred vertically.
-func (p *pen) text(text string, s spot, a align, f font.Font, color ink) {
-	s.x -= float64(a) * widthOf(text, f)
-	s.y += capital / 2 * f.Size.Points()
-	p.write(text, p.at(s), f, color)
+func (p *pen) text(text string, s spot, a align, f font, color ink) {
+	s.y += capital / 2 * f.size
+	p.write(text, fmt.Sprintf(`x="%s" y="%s"`, number(s.x), number(s.y)), a, f, color)
 }
 
 // turned writes a line from below to above; its capitals are centred horizontally.
-func (p *pen) turned(text string, s spot, a align, f font.Font, color ink) {
-	s.y += float64(a) * widthOf(text, f)
-	s.x += capital / 2 * f.Size.Points()
-	p.canvas.Push()
-	p.canvas.Translate(p.at(s))
-	p.canvas.Rotate(math.Pi / 2)
-	p.write(text, vg.Point{}, f, color)
-	p.canvas.Pop()
+func (p *pen) turned(text string, s spot, a align, f font, color ink) {
+	s.x += capital / 2 * f.size
+	p.write(text, fmt.Sprintf(`transform="translate(%v) rotate(-90)"`, s), a, f, color)
 }
 
-func (p *pen) write(text string, at vg.Point, f font.Font, color ink) {
+func (p *pen) write(text, place string, a align, f font, color ink) {
 	if text == "" {
 		return
 	}
-	p.canvas.SetColor(color)
-	p.canvas.FillString(face(f), at, text)
+	style := color.fill() + ";font-size:" + number(f.size) + "px"
+	if f.bold {
+		style += ";font-weight:bold"
+	}
+	if a != start {
+		style += ";text-anchor:" + string(a)
+	}
+	fmt.Fprintf(p, "<text %s style=\"%s\">%s</text>\n", place, style, html.EscapeString(text))
 }
 
 // stroke is how a line looks.
@@ -57,35 +71,30 @@ type stroke struct {
 	dashed bool
 }
 
+func (s stroke) style() string {
+	style := "fill:none;" + s.color.stroke() + ";stroke-width:" + number(s.width)
+	if s.dashed {
+		style += ";stroke-dasharray:5,3.5"
+	}
+	return style
+}
+
 func (p *pen) line(look stroke, spots ...spot) {
-	if len(spots) < 2 {
-		return
+	if len(spots) > 1 {
+		p.path(look.style(), spots, "")
 	}
-	style := draw.LineStyle{Color: look.color, Width: vg.Points(look.width)}
-	if look.dashed {
-		style.Dashes = []vg.Length{vg.Points(5), vg.Points(3.5)}
-	}
-	p.canvas.SetLineStyle(style)
-	p.canvas.Stroke(p.path(spots, false))
 }
 
-func (p *pen) fill(color ink, spots ...spot) {
-	p.canvas.SetColor(color)
-	p.canvas.Fill(p.path(spots, true))
-}
+func (p *pen) fill(color ink, spots ...spot) { p.path(color.fill(), spots, "Z") }
 
-func (p *pen) path(spots []spot, closed bool) (path vg.Path) {
-	for i, s := range spots {
-		if i == 0 {
-			path.Move(p.at(s))
-		} else {
-			path.Line(p.at(s))
-		}
+func (p *pen) path(style string, spots []spot, end string) {
+	p.WriteString(`<path d="`)
+	step := "M"
+	for _, s := range spots {
+		p.WriteString(step + s.String())
+		step = "L"
 	}
-	if closed {
-		path.Close()
-	}
-	return path
+	fmt.Fprintf(p, "%s\" style=\"%s\"/>\n", end, style)
 }
 
 // box fills the rectangle between two corners.
@@ -106,27 +115,29 @@ var shapes = [4][]spot{
 // colours begin again after eight series, and then with other marks.
 func (p *pen) mark(i int, s spot, radius float64) {
 	kind := (i + i/len(p.series)) % (2 * len(shapes))
-	shape := shapes[kind%len(shapes)]
-	var path vg.Path
-	if shape == nil {
-		at := p.at(s)
-		path.Move(vg.Point{X: at.X + vg.Points(radius), Y: at.Y})
-		path.Arc(at, vg.Points(radius), 0, 2*math.Pi)
-		path.Close()
-	} else {
-		corners := make([]spot, len(shape))
-		for j, c := range shape {
-			corners[j] = spot{s.x + radius*c.x, s.y + radius*c.y}
-		}
-		path = p.path(corners, true)
+	style := p.color(i).fill()
+	if kind >= len(shapes) {
+		style = stroke{color: p.color(i), width: 1.2}.style()
 	}
-	if kind < len(shapes) {
-		p.canvas.SetColor(p.color(i))
-		p.canvas.Fill(path)
+	shape := shapes[kind%len(shapes)]
+	if shape == nil {
+		p.circle(s, radius, style)
 		return
 	}
-	p.canvas.SetLineStyle(draw.LineStyle{Color: p.color(i), Width: vg.Points(1.2)})
-	p.canvas.Stroke(path)
+	corners := make([]spot, len(shape))
+	for j, c := range shape {
+		corners[j] = spot{s.x + radius*c.x, s.y + radius*c.y}
+	}
+	p.path(style, corners, "Z")
+}
+
+func (p *pen) circle(s spot, radius float64, style string) {
+	fmt.Fprintf(p, "<circle cx=\"%s\" cy=\"%s\" r=\"%s\" style=\"%s\"/>\n", number(s.x), number(s.y), number(radius), style)
+}
+
+// faint is the mark of a series in the background.
+func (p *pen) faint(s spot, radius float64) {
+	p.circle(s, radius, stroke{color: p.soft, width: 1}.style())
 }
 
 // color is that of series i.

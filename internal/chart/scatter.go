@@ -8,6 +8,7 @@ type Scatter struct {
 	LogX, LogY  bool
 	Series      []Series
 	Diagonal    bool
+	Zero        bool    // the axes hold 0, and a thin line is where Y is
 	Height      float64 // of the panel in all, in points; 0 is chosen to suit
 }
 
@@ -20,9 +21,13 @@ func (s *Scatter) frame(width float64) *frame {
 			}
 		}
 	}
+	var zero []float64
+	if s.Zero {
+		zero = []float64{0}
+	}
 	f := &frame{
 		title: s.Title, keys: seriesKeys(s.Series, markKey),
-		x: continuous(s.X, s.LogX, xs), y: continuous(s.Y, s.LogY, ys),
+		x: continuous(s.X, s.LogX, xs, zero...), y: continuous(s.Y, s.LogY, ys, zero...),
 		draw: s.draw,
 	}
 	f.y.vertical, f.x.grid, f.y.grid = true, true, true
@@ -31,21 +36,37 @@ func (s *Scatter) frame(width float64) *frame {
 }
 
 func (s *Scatter) draw(a *area) {
+	if s.Zero && !s.LogY {
+		a.line(stroke{color: a.soft, width: 0.6}, spot{a.left, a.up(0)}, spot{a.left + a.width, a.up(0)})
+	}
 	low, high := max(a.x.low, a.y.low), min(a.x.high, a.y.high)
 	if s.Diagonal && s.LogX == s.LogY && low < high {
 		a.line(levelStroke(a.theme), a.at(low, low), a.at(high, high))
 	}
-	for i, series := range s.Series {
-		radius := float64(markRadius)
-		if len(series.Points) > manyPoints {
-			radius = 2
-		}
-		for _, p := range series.Points {
-			if !drawable(p.X, s.LogX) || !drawable(p.Y, s.LogY) {
-				continue
+	for _, background := range []bool{true, false} {
+		for i, series := range s.Series {
+			if series.Faint == background {
+				s.drawSeries(a, i)
 			}
-			at := a.at(p.X, p.Y)
-			a.whisker(spot{at.x, a.end(p.Low, at.y)}, spot{at.x, a.end(p.High, at.y)}, a.color(i))
+		}
+	}
+}
+
+func (s *Scatter) drawSeries(a *area, i int) {
+	series := s.Series[i]
+	radius := float64(markRadius)
+	if len(series.Points) > manyPoints {
+		radius = 2
+	}
+	for _, p := range series.Points {
+		if !drawable(p.X, s.LogX) || !drawable(p.Y, s.LogY) {
+			continue
+		}
+		at := a.at(p.X, p.Y)
+		a.whisker(spot{at.x, a.end(p.Low, at.y)}, spot{at.x, a.end(p.High, at.y)}, a.color(i))
+		if series.Faint {
+			a.faint(at, radius)
+		} else {
 			a.mark(i, at, radius)
 		}
 	}

@@ -1,48 +1,38 @@
 package chart
 
-import (
-	"strings"
+import "strings"
 
-	xfont "golang.org/x/image/font"
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/vg"
-)
-
-// regular and bold measure the texts; the page's own font may write them.
-func regular(size float64) font.Font {
-	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(size)}
-}
-
-func bold(size float64) font.Font {
-	f := regular(size)
-	f.Weight = xfont.WeightBold
-	return f
+// font is the one that texts are set in: sans-serif, in one size and weight.
+type font struct {
+	size float64 // in points
+	bold bool
 }
 
 var (
-	titleFont = bold(14)
-	headFont  = bold(12)
-	labelFont = regular(11)
-	tickFont  = regular(10.5)
+	titleFont = font{14, true}
+	headFont  = font{12, true}
+	labelFont = font{11, false}
+	tickFont  = font{10.5, false}
 )
 
-func face(f font.Font) font.Face { return plot.DefaultTextHandler.Cache().Lookup(f, f.Size) }
-
-// widthOf is the width of a text in points, and lineOf the height of a line.
-func widthOf(s string, f font.Font) float64 {
-	face := face(f)
-	return face.Width(s).Points()
+// widthOf is the width of a text in points.
+func widthOf(s string, f font) float64 {
+	units := 0
+	for _, r := range s {
+		units += unitsOf(r, f.bold)
+	}
+	return float64(units) * f.size / unitsPerEm
 }
 
-func lineOf(f font.Font) float64 { return 1.25 * f.Size.Points() }
+// lineOf is the height of a line in points.
+func lineOf(f font) float64 { return 1.25 * f.size }
 
 // capital is the height of a capital letter as a share of the font's size.
 const capital = 0.72
 
 // fold breaks a text between words into lines of at most width points. A word
 // that is wider is cut.
-func fold(s string, f font.Font, width float64) (lines []string) {
+func fold(s string, f font, width float64) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(clean(s)) {
 		longer := strings.TrimPrefix(line+" "+word, " ")
@@ -59,12 +49,12 @@ func fold(s string, f font.Font, width float64) (lines []string) {
 }
 
 // cut is a text that is at most width points wide, if need be without its end.
-func cut(s string, f font.Font, width float64) string {
+func cut(s string, f font, width float64) string {
 	if widthOf(s, f) <= width {
 		return s
 	}
 	runes := []rune(s)
-	low, high := 0, len(runes)-1 // so many are kept
+	low, high := 0, len(runes)-1 // characters that are kept, at least and at most
 	for low < high {
 		mid := (low + high + 1) / 2
 		if widthOf(string(runes[:mid])+"…", f) <= width {
@@ -77,9 +67,22 @@ func cut(s string, f font.Font, width float64) string {
 }
 
 // widest is the width of the widest of some texts.
-func widest(texts []string, f font.Font) (width float64) {
+func widest(texts []string, f font) (width float64) {
 	for _, s := range texts {
 		width = max(width, widthOf(s, f))
 	}
 	return width
+}
+
+// clean makes a text one line of characters that XML can hold.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case r < ' ' || r == 0xfffe || r == 0xffff:
+			return '\ufffd'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
 }

@@ -2,24 +2,13 @@ package chart
 
 import (
 	"fmt"
-	"image/color"
 	"math"
-	"strings"
 )
 
-// ink is a colour that the SVG writer states exactly, whatever its opacity. (It
-// divides by the opacity and cuts off what is behind the point: so each channel
-// is given as half a step more.)
+// ink is a colour as CSS has it, more or less opaque.
 type ink struct {
-	r, g, b uint8
-	opacity float64
-}
-
-// RGBA implements color.Color.
-func (k ink) RGBA() (r, g, b, a uint32) {
-	a = uint32(math.Round(k.opacity * 0xffff))
-	channel := func(v uint8) uint32 { return min((2*uint32(v)+1)*a/510, a) }
-	return channel(k.r), channel(k.g), channel(k.b), a
+	color   string
+	opacity float64 // 0 to 1
 }
 
 func (k ink) faded(opacity float64) ink {
@@ -27,12 +16,24 @@ func (k ink) faded(opacity float64) ink {
 	return k
 }
 
+func (k ink) fill() string   { return k.property("fill") }
+func (k ink) stroke() string { return k.property("stroke") }
+
+// property gives a property of a style the colour.
+func (k ink) property(name string) string {
+	style := name + ":" + k.color
+	if k.opacity < 1 {
+		style += ";" + name + "-opacity:" + number(k.opacity)
+	}
+	return style
+}
+
 // theme is the colours of a picture.
 type theme struct {
-	paper  color.Color // nil: what the page has
-	text   ink         // titles, values
-	soft   ink         // labels
-	rule   ink         // grid
+	paper  string // "": what the page has
+	text   ink    // titles, values
+	soft   ink    // labels
+	rule   ink    // grid
 	series [8]ink
 	low    ink // the heat of the least value
 	high   ink // and of the greatest
@@ -43,7 +44,7 @@ type theme struct {
 // "Color Universal Design" (2008), which those with any colour vision can tell
 // apart; the yellow, hard to see on white, is darkened.
 var printed = theme{
-	paper: color.White,
+	paper: "#ffffff",
 	text:  hex(0x1d1c1a), soft: hex(0x57534c), rule: hex(0xe0dcd3),
 	series: [8]ink{
 		hex(0x0072b2), hex(0xd55e00), hex(0x009e73), hex(0xcc79a7),
@@ -52,49 +53,30 @@ var printed = theme{
 	low: hex(0x1f5c99), high: hex(0xa63808), over: hex(0xfefefe),
 }
 
-func hex(rgb uint32) ink { return ink{uint8(rgb >> 16), uint8(rgb >> 8), uint8(rgb), 1} }
+func hex(rgb uint32) ink { return ink{fmt.Sprintf("#%06x", rgb), 1} }
 
-// properties are the custom properties of a page, in the order of their
-// placeholders.
-var properties = []string{
-	"--soft", "--rule", "--accent", "--ink",
-	"--c1", "--c2", "--c3", "--c4", "--c5", "--c6", "--c7", "--c8",
-	"--heat-low", "--heat-high", "--heat-text",
-}
-
-// placeholder is a colour that stands for a custom property in a picture.
-func placeholder(i int) ink { return ink{1, 2, uint8(3 + i), 1} }
-
-// paged is for a page: each colour stands for a custom property.
+// paged is for a page, whose custom properties are the colours.
 var paged = theme{
-	soft: placeholder(0), rule: placeholder(1), text: placeholder(3),
+	text: custom("ink"), soft: custom("soft"), rule: custom("rule"),
 	series: [8]ink{
-		placeholder(4), placeholder(5), placeholder(6), placeholder(7),
-		placeholder(8), placeholder(9), placeholder(10), placeholder(11),
+		custom("c1"), custom("c2"), custom("c3"), custom("c4"),
+		custom("c5"), custom("c6"), custom("c7"), custom("c8"),
 	},
-	low: placeholder(12), high: placeholder(13), over: placeholder(14),
+	low: custom("heat-low"), high: custom("heat-high"), over: custom("heat-text"),
 }
 
-// inks puts the custom properties in the place of their placeholders.
-var inks = func() *strings.Replacer {
-	var pairs []string
-	for i, name := range properties {
-		k := placeholder(i)
-		pairs = append(pairs, fmt.Sprintf("#%02X%02X%02X", k.r, k.g, k.b), "var("+name+")")
-	}
-	return strings.NewReplacer(pairs...)
-}()
+func custom(name string) ink { return ink{"var(--" + name + ")", 1} }
 
 // Style is the custom properties that pictures on a page use, as CSS for light
 // and dark.
 const Style = `:root {
-  --ink: #1d1c1a; --soft: #68645c; --rule: #e4e0d7; --accent: #2d5f8b;
+  --ink: #1d1c1a; --soft: #68645c; --rule: #e4e0d7;
   --c1: #0072b2; --c2: #d55e00; --c3: #009e73; --c4: #cc79a7; --c5: #e69f00; --c6: #56b4e9; --c7: #7d6b00; --c8: #4d4d4d;
   --heat-low: #1f5c99; --heat-high: #a63808; --heat-text: #fefefe;
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --ink: #ebe8e1; --soft: #a19c92; --rule: #35332f; --accent: #7fb2df;
+    --ink: #ebe8e1; --soft: #a19c92; --rule: #35332f;
     --c1: #4a9fe0; --c2: #f2813e; --c3: #2fc297; --c4: #e39cc5; --c5: #f0b53a; --c6: #93d2f8; --c7: #e3d85c; --c8: #b8b4ab;
     --heat-low: #3576b8; --heat-high: #b9512a; --heat-text: #fefefe;
   }

@@ -7,9 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // property is the colour of a custom property in a part of the style sheet.
@@ -29,39 +26,31 @@ func property(t *testing.T, css, name string) ink {
 // Every property that a picture uses has a value in light and in dark.
 func TestStyle(t *testing.T) {
 	light, dark, _ := strings.Cut(Style, "@media (prefers-color-scheme: dark)")
-	for _, name := range properties {
-		property(t, light, name)
-		property(t, dark, name)
-	}
+	used := map[string]bool{}
 	for _, c := range samples() {
-		inline, err := c.Inline()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`var\((--[\w-]+)\)`).FindAllStringSubmatch(string(inline), -1) {
+		_, inline := drawn(t, c)
+		for _, m := range regexp.MustCompile(`var\((--[\w-]+)\)`).FindAllStringSubmatch(inline, -1) {
+			used[m[1]] = true
 			property(t, light, m[1])
+			property(t, dark, m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`(--[\w-]+):`).FindAllStringSubmatch(light, -1) {
+		if name := m[1]; !used[name] && !strings.HasPrefix(name, "--c") {
+			t.Errorf("no sample uses %s", name)
 		}
 	}
 }
 
-// The SVG writer states a colour exactly, whatever its opacity.
+// A colour says how opaque it is where it is not wholly.
 func TestInk(t *testing.T) {
-	colors := append([]ink{printed.text, printed.soft, printed.rule, printed.low, printed.high, printed.over}, printed.series[:]...)
-	for i := range properties {
-		colors = append(colors, placeholder(i))
-	}
-	for _, k := range colors {
-		for _, opacity := range []float64{1, 0.97, 0.5, 0.2, 1.0 / 3, 0.04} {
-			c := vgsvg.New(10, 10)
-			c.SetColor(k.faded(opacity))
-			c.Fill(vg.Rectangle{Max: vg.Point{X: 1, Y: 1}}.Path())
-			var b strings.Builder
-			if _, err := c.WriteTo(&b); err != nil {
-				t.Fatal(err)
-			}
-			if want := fmt.Sprintf("fill:#%02X%02X%02X", k.r, k.g, k.b); !strings.Contains(b.String(), want) {
-				t.Errorf("%+v at %v: no %s in %s", k, opacity, want, b.String())
-			}
+	for _, c := range []struct{ got, want string }{
+		{hex(0x0a0b0c).fill(), "fill:#0a0b0c"},
+		{hex(0x0a0b0c).faded(0.2).stroke(), "stroke:#0a0b0c;stroke-opacity:0.2"},
+		{custom("c1").faded(1.0 / 3).fill(), "fill:var(--c1);fill-opacity:0.33"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
 		}
 	}
 }
@@ -87,7 +76,11 @@ func contrast(over, under [3]float64) float64 {
 }
 
 func blend(k ink, under [3]float64) (c [3]float64) {
-	for i, v := range []uint8{k.r, k.g, k.b} {
+	var rgb [3]uint8
+	if _, err := fmt.Sscanf(k.color, "#%02x%02x%02x", &rgb[0], &rgb[1], &rgb[2]); err != nil {
+		panic(err)
+	}
+	for i, v := range rgb {
 		c[i] = k.opacity*float64(v) + (1-k.opacity)*under[i]
 	}
 	return c

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"bankai/internal/text"
 )
 
 // tick is a marked place on an axis.
@@ -140,7 +142,7 @@ func exponent(v float64, digits int) string {
 	if power[0] == '-' {
 		sign = "−"
 	}
-	return minus(trimmed(mantissa, true)) + "e" + sign + strings.TrimLeft(power[1:], "0")
+	return text.Minus(trimmed(mantissa, true)) + "e" + sign + strings.TrimLeft(power[1:], "0")
 }
 
 // trimmed is a number with a proper sign, without zeros at its end if asked.
@@ -148,11 +150,8 @@ func trimmed(number string, zeros bool) string {
 	if zeros && strings.Contains(number, ".") {
 		number = strings.TrimRight(strings.TrimRight(number, "0"), ".")
 	}
-	return minus(number)
+	return text.Minus(number)
 }
-
-// minus writes a number with the sign that is as wide as a digit.
-func minus(number string) string { return strings.Replace(number, "-", "−", 1) }
 
 // short writes a value with three significant digits, and large ones as 12.3k.
 func short(v float64) string {
@@ -161,7 +160,7 @@ func short(v float64) string {
 	case math.IsNaN(v):
 		return ""
 	case math.IsInf(v, 0):
-		return minus(strings.TrimPrefix(strings.Replace(strconv.FormatFloat(v, 'f', 0, 64), "Inf", "∞", 1), "+"))
+		return text.Minus(strings.TrimPrefix(strings.Replace(strconv.FormatFloat(v, 'f', 0, 64), "Inf", "∞", 1), "+"))
 	case v == 0:
 		return "0"
 	case size < 9.995e-4 || size >= 9.995e14:

@@ -61,7 +61,7 @@ func evaluator(t testing.TB, m *engine.Model, targets, controls int) *score.Eval
 }
 
 // mlps is a new adapter of rank 1 on every gate, up and down.
-func mlps(t testing.TB, e *search.ModelEvaluator) *engine.Adapter {
+func mlps(t testing.TB, e *score.Evaluator) *engine.Adapter {
 	t.Helper()
 	var names []string
 	w := e.Workbench()

@@ -1,0 +1,80 @@
+package text
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Count is a number and a noun that takes an s: "1 flip", "12 flips".
+func Count(n int, noun string) string { return Plural(n, noun, noun+"s") }
+
+// Plural is a number with one of two words for what is counted: "1 category", "12
+// categories".
+func Plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Measure is an amount, with one digit behind the point where it is a small one, and
+// its unit: "1 pass", "12 passes", "0.4 passes".
+func Measure(amount float64, unit string) string {
+	plural := unit + "s"
+	if strings.HasSuffix(unit, "s") {
+		plural = unit + "es"
+	}
+	digits := 0
+	if amount < 10 && amount != math.Round(amount) {
+		digits = 1
+	}
+	if text := strconv.FormatFloat(amount, 'f', digits, 64); text != "1" {
+		return text + " " + plural
+	}
+	return "1 " + unit
+}
+
+// Listed is "a", "a and b" or "a, b and c".
+func Listed(items []string) string {
+	if n := len(items); n > 1 {
+		return strings.Join(items[:n-1], ", ") + " and " + items[n-1]
+	}
+	return strings.Join(items, "")
+}
+
+// Line joins the lines of a text by semicolons and leaves out control characters,
+// which may come from files.
+func Line(s string) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return replaced(strings.Join(lines, "; "), ' ')
+}
+
+// Printable is a text with a dot for each control character: on one line, and such
+// that it cannot steer a terminal.
+func Printable(s string) string { return replaced(s, '·') }
+
+// replaced has a character in the place of each that would end a line or steer a
+// terminal.
+func replaced(s string, by rune) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || 0x7f <= r && r < 0xa0 {
+			return by
+		}
+		return r
+	}, s)
+}
+
+// Clip shortens a text to a number of characters, of which the last is then "…".
+func Clip(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
