@@ -67,6 +67,26 @@ func BenchmarkGenerate(b *testing.B) {
 	}
 }
 
+// BenchmarkChunk reads a prompt in chunks of several lengths.
+func BenchmarkChunk(b *testing.B) {
+	m := benchModel(b, Fast)
+	prompt := randomIDs(rand.New(rand.NewPCG(1, 1)), 256, fewLayers.Vocab)
+	for _, chunk := range []int{8, 16, 32, 64, 128, 256} {
+		b.Run(fmt.Sprint(chunk), func(b *testing.B) {
+			l := m.Loop(LoopOptions{Chunk: chunk})
+			defer l.Close()
+			for b.Loop() {
+				s, err := l.Submit(context.Background(), Request{Prompt: prompt, Max: 1})
+				if err != nil {
+					b.Fatal(err)
+				}
+				s.Result()
+			}
+			b.ReportMetric(float64(len(prompt)*b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
+
 // BenchmarkGeneration generates behind contexts of several lengths.
 func BenchmarkGeneration(b *testing.B) {
 	m := benchModel(b, Fast)

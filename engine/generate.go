@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Request is a prompt to be continued.
@@ -69,42 +70,54 @@ func (m *Model) Generate(ctx context.Context, reqs []Request, emit func(i int, i
 	l := m.Loop(LoopOptions{MaxSequences: generateSeqs, Chunk: math.MaxInt})
 	defer l.Close()
 	out := make([]Result, len(reqs))
-	var refused error
-	refuse := func(i int, err error) {
-		out[i].Err = &RequestError{i, err}
-		refused = cmp.Or(refused, out[i].Err)
-	}
-	var index []int
-	var streams []*Stream
+	var good []numbered
 	for i, q := range reqs {
 		s, err := l.stream(ctx, tellAlso(q, i, emit))
 		if err != nil {
-			refuse(i, err)
+			out[i].Err = &RequestError{i, err}
 		} else if out[i].Finish = "length"; q.Max > 0 {
-			index, streams = append(index, i), append(streams, s)
+			good = append(good, numbered{i, s})
 		}
 	}
-	for len(streams) > 0 {
-		n := min(len(streams), generateSeqs)
-		if err := l.enqueue(streams[:n]...); err != nil {
+	for wave := range slices.Chunk(good, generateSeqs) {
+		if err := l.generate(wave, out); err != nil {
 			return out, err
 		}
-		var interrupted error
-		for k, s := range streams[:n] {
-			i := index[k]
-			out[i] = s.Result()
-			if err := out[i].Err; err != nil && ctx.Err() != nil {
-				interrupted = ctx.Err()
-			} else if err != nil {
-				refuse(i, err)
-			}
-		}
-		if interrupted != nil {
-			return out, interrupted
-		}
-		index, streams = index[n:], streams[n:]
 	}
-	return out, refused
+	for _, r := range out {
+		if r.Err != nil {
+			return out, r.Err
+		}
+	}
+	return out, nil
+}
+
+// numbered is a request with its index.
+type numbered struct {
+	i int
+	*Stream
+}
+
+// generate lets requests begin in the same step and waits for them. Its error is that
+// of a ctx that has ended.
+func (l *Loop) generate(wave []numbered, out []Result) error {
+	all := make([]*Stream, len(wave))
+	for n, a := range wave {
+		all[n] = a.Stream
+	}
+	if err := l.enqueue(all...); err != nil {
+		return err
+	}
+	var ended error
+	for _, a := range wave {
+		r := a.Result()
+		if r.Err != nil {
+			ended = cmp.Or(ended, a.ctx.Err())
+			r.Err = &RequestError{a.i, r.Err}
+		}
+		out[a.i] = r
+	}
+	return ended
 }
 
 // tellAlso lets a request tell its tokens to emit, too, by its index.

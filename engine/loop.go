@@ -42,8 +42,9 @@ type Loop struct {
 	promised int64     // bytes that those admitted and running may need
 	draining bool      // no more requests
 	closed   bool      // and those that there are end
-	step     context.Context
-	abandon  context.CancelCauseFunc // ends a step early
+
+	step    context.Context // of the steps; a new one when it was cancelled
+	abandon context.CancelCauseFunc
 
 	wake chan struct{} // tells the goroutine that something above has changed
 	done chan struct{} // closed when it has ended

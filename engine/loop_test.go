@@ -104,7 +104,7 @@ func someRequests(t testing.TB, m *Model, n int, rng *rand.Rand) []Request {
 		}
 		switch i % 5 {
 		case 1:
-			q.StopTexts = []string{"e", "n\n"}
+			q.StopTexts = []string{"nan", "U", "3"}
 		case 2:
 			most := rng.IntN(20)
 			q.Stop = func(ids []int32) bool { return len(ids) > most }
@@ -233,10 +233,17 @@ func TestGenerateInWaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ends := map[string]int{}
 	for i, w := range inWaves(t, m, reqs, func(i int, id int32) { want = append(want, token{i, id}) }) {
+		if ends[w.Finish]++; w.StopText != "" {
+			ends["stop text"]++
+		}
 		if !reflect.DeepEqual(results[i], w) {
 			t.Errorf("request %d gives %+v, want %+v", i, results[i], w)
 		}
+	}
+	if ends["length"] < 5 || ends["stop"] < 5 || ends["stop text"] < 3 {
+		t.Errorf("the requests end too much alike: %v", ends)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("tokens come as %v, want %v", got, want)
@@ -336,7 +343,7 @@ func TestLongPromptHoldsNobodyUp(t *testing.T) {
 		}
 	}})
 	if r := short.Result(); len(r.IDs) < 30 {
-		t.Skipf("the model ended after %d tokens", len(r.IDs))
+		t.Fatalf("the model ended after %d tokens: take another seed", len(r.IDs))
 	}
 	long.Result()
 	if n := slices.Index(order, "long"); n != 1+320/16 { // the last chunk's step has a token of each, the older one's first

@@ -170,7 +170,10 @@ func (s *Stream) accept(m *Model) {
 	s.emit(s.chosen)
 	switch {
 	case s.failed != nil: // by a panic
-	case s.text.stop != "" || s.stops():
+	case s.text.stop != "":
+		r.StopText = s.text.stop
+		s.finish("stop")
+	case s.stops():
 		s.finish("stop")
 	case m.config.Context > 0 && s.seq.n >= m.config.Context, len(r.IDs) >= s.req.Max:
 		s.finish("length")
@@ -240,7 +243,7 @@ func (s *Stream) end() {
 	}
 	s.seq.Release()
 	tail := s.text.flush()
-	s.result.Text, s.result.StopText = s.text.shown.String(), s.text.stop
+	s.result.Text = s.text.shown.String()
 	if _, panicked := s.failed.(*PanicError); tail != "" && !panicked {
 		s.emit(Event{ID: NoToken, Text: tail})
 	}
