@@ -34,7 +34,6 @@ func newDecayState(layers, hidden int) decayState {
 func (decayState) reserve(_, _ int)         {}
 func (decayState) advance(_, _ int)         {}
 func (decayState) random(_ *Batch, _ *pass) {}
-func (d decayState) branch(_ int) state     { return newDecayState(len(d), len(d[0])) }
 func (*decay) projections() []projection    { return nil }
 func (*decay) mixes() bool                  { return true }
 func (*decay) work(_, _ int64) int64        { return 0 }
@@ -42,8 +41,8 @@ func (*decay) taped() int                   { return 0 }
 func (*decay) back(*gradient, *pass) error  { return errors.New("there is no way back") }
 func (d *decay) of(s *Seq) []float32        { return s.states[d.state].(decayState)[d.layer] }
 
-func (d decayState) fork(n int) state {
-	f := d.branch(n).(decayState)
+func (d decayState) fork(int) state {
+	f := newDecayState(len(d), len(d[0]))
 	for i, s := range d {
 		copy(f[i], s)
 	}

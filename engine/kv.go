@@ -110,10 +110,10 @@ func newKeyValues(b *Batch, once bool) state {
 // kv are the keys and values of a sequence.
 func (s *Seq) kv() *keyValues { return s.states[s.batch.model.kvState].(*keyValues) }
 
-// branch shares the full blocks of s, also those that are not processed yet. A pass
-// that holds the tokens of the last, partly filled block writes its keys and values to
-// the branch too.
-func (s *keyValues) branch(n int) state {
+// fork shares the full blocks of s, also those that are not processed yet, and copies
+// the last, partly filled one. A pass that holds tokens of that writes its keys and
+// values to the fork too.
+func (s *keyValues) fork(n int) state {
 	s.extend(n)
 	f := &keyValues{cache: s.cache, own: n / kvBlockLen}
 	f.blocks = slices.Clone(s.blocks[:f.own])
@@ -124,12 +124,6 @@ func (s *keyValues) branch(n int) state {
 		}
 	}
 	f.reserve(n, 0)
-	return f
-}
-
-// fork is a branch whose last block is filled already.
-func (s *keyValues) fork(n int) state {
-	f := s.branch(n).(*keyValues)
 	if n%kvBlockLen > 0 {
 		from, to := s.blocks[f.own].floats, f.blocks[f.own].floats
 		copy(to.k, from.k)

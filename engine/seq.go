@@ -1,18 +1,17 @@
 package engine
 
 // state is what a sequence carries from its tokens to those to come, for all blocks of
-// one kind. n is the number of tokens of the sequence that are processed.
+// one kind.
 type state interface {
-	// reserve makes room for so many more tokens, which a pass is about to process.
+	// reserve makes room for more tokens behind n, which a pass is about to process.
 	reserve(n, more int)
-	// advance is told that they are processed.
+	// advance is told that these are processed.
 	advance(n, more int)
-	// fork is the state of a copy of the sequence, whether it shares memory or has its own.
+	// fork is the state of a continuation behind n tokens, which shares memory or has a
+	// copy. Not all of the tokens need be processed: a pass that processes the others
+	// brings the forks of its spans up to date, too.
 	fork(n int) state
-	// branch is the state of a continuation behind n tokens which need not be processed
-	// yet: a pass that processes them brings the span's forks up to date, too.
-	branch(n int) state
-	// release gives the memory back, and leaves the state of no tokens.
+	// release gives the memory of n tokens back, and leaves the state of none.
 	release(n int)
 	// random makes up the state behind the tokens of the pass, for measuring.
 	random(b *Batch, p *pass)
@@ -43,20 +42,14 @@ func (b *Batch) newSeq(o *Overlay, once bool) *Seq {
 func (s *Seq) Len() int { return s.n }
 
 // Fork returns a copy of s that shares the cache of its tokens.
-func (s *Seq) Fork() *Seq {
-	f := &Seq{batch: s.batch, overlay: s.overlay, n: s.n}
-	for _, st := range s.states {
-		f.states = append(f.states, st.fork(s.n))
-	}
-	return f
-}
+func (s *Seq) Fork() *Seq { return s.branch(s.n) }
 
 // branch returns a continuation of s behind its first n tokens, which need not be
 // processed yet.
 func (s *Seq) branch(n int) *Seq {
 	f := &Seq{batch: s.batch, overlay: s.overlay, n: n}
 	for _, st := range s.states {
-		f.states = append(f.states, st.branch(n))
+		f.states = append(f.states, st.fork(n))
 	}
 	return f
 }
