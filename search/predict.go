@@ -6,14 +6,14 @@ import (
 	"bankai"
 )
 
-// Forecast is a flip and the fitness that a patch is predicted to have once it is
+// Prediction is a flip and the fitness that a patch is predicted to have once it is
 // XORed in.
-type Forecast struct {
+type Prediction struct {
 	Flip    bankai.Flip
 	Fitness float64
 }
 
-// Want says of what a strategy needs forecasts.
+// Want says of what a strategy needs predictions.
 type Want struct {
 	Matrices []Matrix
 	Best     [Granularities]int // of so many of the best, by granularity
@@ -23,33 +23,33 @@ type Want struct {
 // Empty reports whether nothing is wanted.
 func (w Want) Empty() bool { return w.Best == [Granularities]int{} && !w.Held }
 
-// Forecasts are what was wanted, each list with the highest fitness first.
-type Forecasts struct {
-	Best [Granularities][]Forecast
-	Held []Forecast
+// Predictions are what was wanted, each list with the highest fitness first.
+type Predictions struct {
+	Best [Granularities][]Prediction
+	Held []Prediction
 }
 
-// Foreseer is a Strategy that chooses from forecasts. [Run] asks it before every
+// Informed is a Strategy that chooses from predictions. [Run] asks it before every
 // Next, and gives it what it wants.
-type Foreseer interface {
+type Informed interface {
 	Strategy
 	// Wants says what Next needs to know about the current patch.
 	Wants() Want
 	// Inform takes it.
-	Inform(f Forecasts)
+	Inform(f Predictions)
 }
 
-// Forecaster predicts the fitness of every single flip of a pool at once.
-type Forecaster interface {
-	// Forecast returns what is wanted of the patch cur, and what that cost in
+// Predictor predicts the fitness of every single flip of a pool at once.
+type Predictor interface {
+	// Predict returns what is wanted of the patch cur, and what that cost in
 	// forward-pass equivalents. It is as pure as Score.
-	Forecast(ctx context.Context, cur *bankai.Patch, w Want) (Forecasts, float64, error)
+	Predict(ctx context.Context, cur *bankai.Patch, w Want) (Predictions, float64, error)
 }
 
-// foreseen is the move of some flips together on a patch of fitness now: what their
-// forecasts on one of fitness from promise, added up.
-func foreseen(fs []Forecast, from, now float64) Move {
-	m := Move{Foreseen: true, Predicted: now}
+// predictedMove is the move of some flips together on a patch of fitness now: what their
+// predictions on one of fitness from promise, added up.
+func predictedMove(fs []Prediction, from, now float64) Move {
+	m := Move{IsPredicted: true, Predicted: now}
 	for _, f := range fs {
 		m.Flips = append(m.Flips, f.Flip)
 		m.Predicted += f.Fitness - from

@@ -20,7 +20,7 @@ func (a *app) run(ctx context.Context, s *score.Setup, validation set, journal *
 	limits := s.Plan.Limits
 	limits.Journal = journal
 	if len(validation.Set) > 0 {
-		limits.Watch = &search.Watch{Of: validation.identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
+		limits.Validation = &search.Validation{Of: validation.identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
 			overlay, err := s.Model.Overlay(p)
 			if err != nil {
 				return nil, err
@@ -66,7 +66,7 @@ func endedBy(stop search.Stop, l search.Config) string {
 		return fmt.Sprintf("--max-cost %g", l.MaxCost)
 	case search.StopExhausted:
 		return "having nothing left to try (--proj, --layers and --granularity say what there is)"
-	case search.StopFooled:
+	case search.StopOverfit:
 		return "--validate, whose answers got worse while the fitness rose"
 	}
 	return string(stop)
