@@ -166,7 +166,7 @@ func forecastOf(t *testing.T, m *engine.Model, ev *score.Evaluator, flip bankai.
 	}
 	want := search.Want{Matrices: ms}
 	want.Best[search.Row] = ms[0].Rows
-	all, _, err := ev.Forecast(context.Background(), bankai.New(m.Digest(), bankai.Meta{}), want)
+	all, _, err := ev.Predict(context.Background(), bankai.New(m.Digest(), bankai.Meta{}), want)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,7 +115,7 @@ func (s *singles) forecast(ctx context.Context) (scaleMeasure, error) {
 	for _, m := range s.ms {
 		want.Best[search.Row] += m.Rows
 	}
-	all, _, err := s.effects.evaluator.Forecast(ctx, s.effects.base, want)
+	all, _, err := s.effects.evaluator.Predict(ctx, s.effects.base, want)
 	if err != nil {
 		return scaleMeasure{}, err
 	}

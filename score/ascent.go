@@ -33,7 +33,7 @@ func (e *Evaluator) Measure(ctx context.Context) (search.Score, error) {
 	return e.scoreOf(e.split(e.valued(answers)), e.cost(e.all, 0)), nil
 }
 
-// Ascend does so too, and derives the fitness: visit sees the slopes of all
+// Ascend scores the model as it is, as Measure does, and derives the fitness: visit sees the derivatives of all
 // questions, layer by layer from the top, with the derivative of the fitness by
 // the value of each row's question as its weight. So the sum over the rows of
 // weight times ∂F is that of the fitness. It costs a forward and a backward pass.
@@ -59,15 +59,15 @@ func (e *Evaluator) Ascend(ctx context.Context, visit func(s *engine.Slopes, wei
 		for _, q := range slices.Compact(slices.Clone(s.Questions)) {
 			values[q] = e.questions[q].value(s.Answers(q))
 		}
-		slopes := e.slopes(values)
+		gradient := e.gradient(values)
 		weight = weight[:0]
 		for _, q := range s.Questions {
-			weight = append(weight, float32(slopes[q]))
+			weight = append(weight, float32(gradient[q]))
 		}
 		return visit(s, weight)
 	})
 	if err != nil {
 		return search.Score{}, err
 	}
-	return e.scoreOf(e.split(e.valued(answers)), float64(forecastCost*e.cost(e.all, 0))), nil
+	return e.scoreOf(e.split(e.valued(answers)), float64(predictionCost*e.cost(e.all, 0))), nil
 }

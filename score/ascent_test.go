@@ -46,15 +46,15 @@ func adapter(t testing.TB, w *engine.Workbench) *engine.Adapter {
 // gradient is that of the fitness by the factors of a, which the workbench has on.
 func gradient(t testing.TB, e *score.Evaluator, a *engine.Adapter) (search.Score, []engine.Factors) {
 	t.Helper()
-	slopes := a.Zeros()
+	gradient := a.Zeros()
 	s, err := e.Ascend(context.Background(), func(s *engine.Slopes, weight []float32) error {
-		a.AddSlopes(s, weight, slopes)
+		a.AddSlopes(s, weight, gradient)
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, slopes
+	return s, gradient
 }
 
 func measure(t testing.TB, e *score.Evaluator) search.Score {
@@ -110,12 +110,12 @@ func TestAscendIsTheDerivative(t *testing.T) {
 	if err := e.Workbench().Adapt(a); err != nil {
 		t.Fatal(err)
 	}
-	at, slopes := gradient(t, e, a)
+	at, gradient := gradient(t, e, a)
 	if got := measure(t, e); !reflect.DeepEqual(withoutCost(got), withoutCost(at)) || at.Fitness == 0 {
 		t.Errorf("the fitness is %v on the way up, measured %v", at.Fitness, got.Fitness)
 	}
 	var size float64
-	for _, f := range slopes {
+	for _, f := range gradient {
 		for _, v := range append(append([]float32{}, f.A...), f.B...) {
 			size += float64(v) * float64(v)
 		}
@@ -124,10 +124,10 @@ func TestAscendIsTheDerivative(t *testing.T) {
 	move := func(by float64) {
 		for i, f := range a.Factors() {
 			for j := range f.A {
-				f.A[j] += float32(by) * slopes[i].A[j]
+				f.A[j] += float32(by) * gradient[i].A[j]
 			}
 			for j := range f.B {
-				f.B[j] += float32(by) * slopes[i].B[j]
+				f.B[j] += float32(by) * gradient[i].B[j]
 			}
 		}
 	}

@@ -429,7 +429,7 @@ func same(t *testing.T, what string, got, want *search.Result) {
 		t.Errorf("%s: patch %v, want %v", what, a.Patch.Flips(), b.Patch.Flips())
 	}
 	a.Patch, b.Patch, a.Seconds, b.Seconds = nil, nil, 0, 0
-	a.Trajectory, b.Trajectory, a.Looks, b.Looks = timeless(a.Trajectory), timeless(b.Trajectory), nil, nil
+	a.Trajectory, b.Trajectory, a.Checkpoints, b.Checkpoints = timeless(a.Trajectory), timeless(b.Trajectory), nil, nil
 	if !reflect.DeepEqual(a, b) {
 		t.Errorf("%s:\ngot  %+v\nwant %+v", what, a, b)
 	}

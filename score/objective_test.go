@@ -54,12 +54,12 @@ func objectives(t *rapid.T) (o Objective, base, now Values) {
 }
 
 // The derivatives are those of the fitness, where it has any.
-func TestSlopesOfTheFitness(t *testing.T) {
+func TestGradientOfTheFitness(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, base, now := objectives(t)
 		const h = 1e-5
-		slopes := o.slopes(base, now)
-		for i, got := range slopes {
+		gradient := o.gradient(base, now)
+		for i, got := range gradient {
 			v := now.Targets
 			at := i
 			if i >= len(v) {
@@ -86,7 +86,7 @@ func TestSlopesOfTheFitness(t *testing.T) {
 func TestTie(t *testing.T) {
 	v := Values{Targets: []float64{0}, Controls: []float64{1, 2, 3, 4}}
 	now := Values{Targets: []float64{0}, Controls: []float64{1, 1, 9, 4}}
-	got := Objective{Penalty: 4, Tie: 0.25}.slopes(v, now)
+	got := Objective{Penalty: 4, Tie: 0.25}.gradient(v, now)
 	for i, want := range []float64{1, 0.25, 1, 0, 0.25} {
 		if got[i] != want {
 			t.Errorf("slope %d is %v, want %v", i, got[i], want)
@@ -94,13 +94,13 @@ func TestTie(t *testing.T) {
 	}
 }
 
-// If the changes of the values are known, the outlook is the fitness.
-func TestOutlook(t *testing.T) {
+// If the changes of the values are known, the estimator is the fitness.
+func TestEstimator(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, base, now := objectives(t)
 		e := &Evaluator{opts: Options{Objective: o}, targets: len(base.Targets), controls: len(base.Controls), base: &base, tokens: 5}
 		e.questions = make([]question, e.targets+e.controls+3)
-		look := newOutlook(e, now)
+		look := newEstimator(e, now)
 		change := rapid.SliceOfN(rapid.Float64Range(-2, 2), len(e.questions), len(e.questions)).Draw(t, "changes")
 		stride := rapid.IntRange(1, 3).Draw(t, "stride")
 		sums := make([]float32, look.slots*stride)

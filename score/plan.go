@@ -39,7 +39,7 @@ func ParseMethod(s string) (Method, error) {
 	return "", fmt.Errorf("unknown strategy %q: use %s or %s", s, strings.Join(names[:last], ", "), names[last])
 }
 
-// Guided reports whether a strategy goes by forecasts.
+// Guided reports whether a strategy goes by predictions.
 func (m Method) Guided() bool { return m == MethodGuided || m == MethodVote || m == MethodEvolve }
 
 // Plan says how to search a model for a patch.

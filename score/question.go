@@ -100,10 +100,10 @@ func (e *Evaluator) refer(ctx context.Context) error {
 	return nil
 }
 
-// slopes are the derivatives of the fitness by the values of all questions, where
+// gradient is the derivatives of the fitness by the values of all questions, where
 // those are as given.
-func (e *Evaluator) slopes(values []float64) []float64 {
-	out := e.opts.slopes(*e.base, e.split(values))
+func (e *Evaluator) gradient(values []float64) []float64 {
+	out := e.opts.gradient(*e.base, e.split(values))
 	for range e.questions[len(out):] {
 		out = append(out, -e.opts.Divergence/float64(e.tokens))
 	}

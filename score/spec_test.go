@@ -68,11 +68,11 @@ func TestSpec(t *testing.T) {
 		}
 		w := search.Want{Matrices: ms, Held: true}
 		w.Best[search.Row], w.Best[search.Bit] = 20, 20
-		first, cost, err := here.Forecast(context.Background(), cur, w)
+		first, cost, err := here.Predict(context.Background(), cur, w)
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, same, err := worker.Forecast(context.Background(), cur, w)
+		second, same, err := worker.Predict(context.Background(), cur, w)
 		if err != nil || same != cost || !reflect.DeepEqual(resent(t, second), first) {
 			t.Errorf("%s: predictions %v at %v, want %v at %v (%v)", name, second, same, first, cost, err)
 		}

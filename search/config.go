@@ -20,9 +20,9 @@ type Config struct {
 	Shape bankai.Shape // of the model; needed for MaxBytes only
 	Batch int          // candidates to score at once; 0 means 1
 
-	Progress func(Progress) // called after the start and after each round, may be nil
-	Watch    *Watch         // what the search must not lose sight of; may be nil
-	Journal  *Journal       // written as the run goes, and answers what it already holds; may be nil
+	Progress   func(Progress) // called after the start and after each round, may be nil
+	Validation *Validation    // what the search must not lose sight of; may be nil
+	Journal    *Journal       // written as the run goes, and answers what it already holds; may be nil
 }
 
 // Check reports a limit that has no meaning, as an *OptionError.
@@ -60,7 +60,7 @@ type Stop string
 const (
 	StopSteps       Stop = "steps"       // Config.Steps candidates were decided
 	StopFlips       Stop = "max flips"   // the patch has Config.MaxFlips flips
-	StopFooled      Stop = "validation"  // the watched answers got worse while the fitness rose
+	StopOverfit     Stop = "validation"  // the watched answers got worse while the fitness rose
 	StopCost        Stop = "max cost"    // Config.MaxCost was spent
 	StopExhausted   Stop = "exhausted"   // the strategy has no more moves
 	StopInterrupted Stop = "interrupted" // the context ended
@@ -77,7 +77,7 @@ type Point struct {
 	Right   *int    `json:"right,omitempty"` // watched answers that are right, where it was looked
 }
 
-// Outcome is what a foreseen move was predicted to change and what it changed.
+// Outcome is what a predicted move was predicted to change and what it changed.
 type Outcome struct {
 	Granularity Granularity // of its first flip
 	Predicted   float64     // change of the fitness
@@ -97,19 +97,19 @@ type Progress struct {
 
 // Result is what a run found.
 type Result struct {
-	Patch      *bankai.Patch // the fittest patch, or the one that [Watch] tells, with the metadata of the patch the run started from
-	Fitness    float64       // of Patch
-	Start      Score         // of the patch the run started from
-	Final      Score         // of Patch; its Fitness is the one above
-	Trajectory []Point
-	Outcomes   []Outcome
-	Looks      []Look  // what Config.Watch saw
-	WentBack   string  // to which look for Patch, and why, if it is not the last of them
-	Warning    string  // what the watch has to say, if anything
-	Cost       float64 // forward-pass equivalents, those of resumed steps included
-	Seconds    float64 // time spent, that of the resumed run included
-	Steps      int     // candidates decided
-	Accepted   int
-	Screened   int
-	Stopped    Stop // empty if Run returned an error
+	Patch       *bankai.Patch // the fittest patch, or the one that [Validation] tells, with the metadata of the patch the run started from
+	Fitness     float64       // of Patch
+	Start       Score         // of the patch the run started from
+	Final       Score         // of Patch; its Fitness is the one above
+	Trajectory  []Point
+	Outcomes    []Outcome
+	Checkpoints []Checkpoint // what Config.Validation saw
+	WentBack    string       // to which checkpoint for Patch, and why, if it is not the last of them
+	Warning     string       // what the validation has to say, if anything
+	Cost        float64      // forward-pass equivalents, those of resumed steps included
+	Seconds     float64      // time spent, that of the resumed run included
+	Steps       int          // candidates decided
+	Accepted    int
+	Screened    int
+	Stopped     Stop // empty if Run returned an error
 }

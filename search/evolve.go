@@ -13,14 +13,14 @@ import (
 // The defaults of evolution.
 const (
 	evolvePopulation = 8   // patches that live together
-	evolveForecast   = 256 // flips that mutations are drawn from
-	evolveRound      = 16  // children between forecasts
+	evolvePool       = 256 // flips that mutations are drawn from
+	evolveRound      = 16  // children between predictions
 	evolvePatience   = 96  // children in a row none of which is the fittest so far: the end
 	evolveTries      = 64  // draws of a child that is not there yet
 )
 
 // Evolve keeps a population of patches. A child is a patch with flips XORed in
-// that forecasts recommend, or two patches crossed: of the flips in which they
+// that predictions recommend, or two patches crossed: of the flips in which they
 // differ, each comes from either. A child takes the place of the patch it
 // resembles most, by Hamming distance, if it is fitter, or else that of the least
 // fit if it resembles none: so the population stays diverse.
@@ -30,13 +30,13 @@ type Evolve struct {
 	seed     uint64
 	rng      *rand.Rand
 
-	population []genome // the first is the start
-	best       int      // index of the fittest, which is the current patch
-	forecast   []Forecast
-	wanting    bool
-	children   int // since the last forecast
-	idle       int // children since the fittest was found
-	child      genome
+	population  []genome // the first is the start
+	best        int      // index of the fittest, which is the current patch
+	predictions []Prediction
+	wanting     bool
+	children    int // since the last prediction
+	idle        int // children since the fittest was found
+	child       genome
 }
 
 // genome is a patch, as the flips in which it differs from the start, in the
@@ -63,25 +63,25 @@ func NewEvolve(ms []Matrix, size Granularity, seed uint64) (*Evolve, error) {
 	}, nil
 }
 
-// Wants implements Foreseer.
+// Wants implements Informed.
 func (e *Evolve) Wants() Want {
 	if !e.wanting {
 		return Want{}
 	}
 	w := Want{Matrices: e.matrices}
-	w.Best[e.size] = evolveForecast
+	w.Best[e.size] = evolvePool
 	return w
 }
 
-// Inform implements Foreseer. Only flips that promise something are drawn.
-func (e *Evolve) Inform(f Forecasts) {
+// Inform implements Informed. Only flips that promise something are drawn.
+func (e *Evolve) Inform(f Predictions) {
 	e.wanting, e.children = false, 0
-	e.forecast = f.Best[e.size]
-	e.forecast = e.forecast[:min(len(e.forecast), max(evolveRound, promising(e.forecast, e.population[e.best].fitness)))]
+	e.predictions = f.Best[e.size]
+	e.predictions = e.predictions[:min(len(e.predictions), max(evolveRound, countAbove(e.predictions, e.population[e.best].fitness)))]
 }
 
-// promising is the number of forecasts above a fitness.
-func promising(fs []Forecast, fitness float64) int {
+// countAbove is the number of predictions above a fitness.
+func countAbove(fs []Prediction, fitness float64) int {
 	n := 0
 	for n < len(fs) && fs[n].Fitness > fitness {
 		n++
@@ -91,7 +91,7 @@ func promising(fs []Forecast, fitness float64) int {
 
 // Next implements Strategy: one child, as a move from the fittest to it.
 func (e *Evolve) Next(int) []Move {
-	if e.idle >= evolvePatience || len(e.forecast) == 0 {
+	if e.idle >= evolvePatience || len(e.predictions) == 0 {
 		return nil
 	}
 	for range evolveTries {
@@ -119,7 +119,7 @@ func (e *Evolve) breed() []bankai.Flip {
 	var mutation []bankai.Flip
 	for range 1 + e.rng.IntN(4) {
 		u := e.rng.Float64() // the better ones more often
-		mutation = xorFlips(mutation, []bankai.Flip{e.forecast[int(u*u*float64(len(e.forecast)))].Flip})
+		mutation = xorFlips(mutation, []bankai.Flip{e.predictions[int(u*u*float64(len(e.predictions)))].Flip})
 	}
 	return xorFlips(a, mutation)
 }
@@ -188,7 +188,7 @@ func (e *Evolve) Facts() []Fact {
 		{"strategy", "evolve"},
 		{"granularity", e.size.String()},
 		matricesFact(e.matrices),
-		{"population", fmt.Sprint(evolvePopulation, evolveForecast, evolveRound, evolvePatience)},
+		{"population", fmt.Sprint(evolvePopulation, evolvePool, evolveRound, evolvePatience)},
 		{"seed", fmt.Sprint(e.seed)},
 	}
 }

@@ -11,27 +11,27 @@ import (
 // Guided predicts what every flip would do, tries the most promising ones on the
 // true fitness, keeps those that raise it, and predicts anew: in rounds. Rows and
 // groups are tried one at a time, bits many at a time; with several granularities,
-// each has its turn in every round, on one forecast.
+// each has its turn in every round, on one prediction.
 type Guided struct {
 	matrices []Matrix
 	sizes    []Granularity
 	seed     uint64
 	best     float64 // fitness of the current patch
 
-	turns    []turn // of every round
-	at       int    // the turn that it is; len(turns) before the first round
-	forecast Forecasts
-	from     float64 // the fitness that the forecast is on
-	fresh    bool    // it is of the current patch, or was at the beginning of this round
-	kept     bool    // a flip was kept in this round
+	turns       []turn // of every round
+	at          int    // the turn that it is; len(turns) before the first round
+	predictions Predictions
+	from        float64 // the fitness that the prediction is on
+	fresh       bool    // it is of the current patch, or was at the beginning of this round
+	kept        bool    // a flip was kept in this round
 }
 
 // turn is the part of a round with one granularity.
 type turn interface {
 	want(w *Want)
-	begin(f Forecasts, from, best float64) // f is relative to from; the current patch has best
-	idle() bool                            // nothing is left to try in this round
-	over() bool                            // no more rounds
+	begin(f Predictions, from, best float64) // f is relative to from; the current patch has best
+	idle() bool                              // nothing is left to try in this round
+	over() bool                              // no more rounds
 	next(n int) []Move
 	learn(trials []Trial, best float64) (keep int)
 }
@@ -57,8 +57,8 @@ func NewGuided(ms []Matrix, seed uint64, sizes ...Granularity) (*Guided, error) 
 	return g, nil
 }
 
-// Wants implements Foreseer. A round that kept nothing is followed by one from the
-// same forecast.
+// Wants implements Informed. A round that kept nothing is followed by one from the
+// same prediction.
 func (g *Guided) Wants() Want {
 	for len(g.turns) > 0 && (g.at == len(g.turns) || g.turns[g.at].idle()) {
 		if g.at++; g.at >= len(g.turns) {
@@ -75,15 +75,15 @@ func (g *Guided) Wants() Want {
 			g.at = 0
 		}
 		if len(g.turns) > 0 {
-			g.turns[g.at].begin(g.forecast, g.from, g.best)
+			g.turns[g.at].begin(g.predictions, g.from, g.best)
 		}
 	}
 	return Want{}
 }
 
-// Inform implements Foreseer: a round begins.
-func (g *Guided) Inform(f Forecasts) {
-	g.forecast, g.from, g.fresh, g.kept = f, g.best, true, false
+// Inform implements Informed: a round begins.
+func (g *Guided) Inform(f Predictions) {
+	g.predictions, g.from, g.fresh, g.kept = f, g.best, true, false
 	g.at = 0
 	g.turns[0].begin(f, g.from, g.best)
 }

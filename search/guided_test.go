@@ -11,7 +11,7 @@ import (
 )
 
 // Whatever a strategy wants to know, an evaluator that cannot tell is an error.
-func TestGuidedNeedsForecasts(t *testing.T) {
+func TestGuidedNeedsPredictions(t *testing.T) {
 	st, err := search.NewGuided([]search.Matrix{{Name: "blk.0.ffn_gate.weight", Rows: 4, Groups: 1}}, 1, search.Row)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func (blind) Score(_ context.Context, _ *bankai.Patch, moves []search.Move) ([]s
 	return make([]search.Score, len(moves)), nil
 }
 
-// The strategy alone, on forecasts that are given: it tries the promising ones,
+// The strategy alone, on predictions that are given: it tries the promising ones,
 // best first, a few in a round, lets those rest that failed, and gives up.
 func TestGuidedStrategy(t *testing.T) {
 	ms := []search.Matrix{{Name: "blk.0.ffn_gate.weight", Rows: 100, Groups: 1}}
@@ -40,16 +40,16 @@ func TestGuidedStrategy(t *testing.T) {
 	flip := func(row int) bankai.Flip {
 		return bankai.Flip{Tensor: ms[0].Name, Row: uint32(row), N: bankai.ToEnd}
 	}
-	var forecast search.Forecasts
+	var prediction search.Predictions
 	for row := range 80 {
-		forecast.Best[search.Row] = append(forecast.Best[search.Row], search.Forecast{Flip: flip(row), Fitness: 1 - float64(row)/50}) // 50 of them above 0
+		prediction.Best[search.Row] = append(prediction.Best[search.Row], search.Prediction{Flip: flip(row), Fitness: 1 - float64(row)/50}) // 50 of them above 0
 	}
 	st.Learn([]search.Trial{{}}) // the start: fitness 0
 	var log []string
 	for {
 		for w := st.Wants(); !w.Empty(); w = st.Wants() {
 			log = append(log, fmt.Sprintf("forecast of %d", w.Best[search.Row]))
-			st.Inform(forecast)
+			st.Inform(prediction)
 		}
 		moves := st.Next(1)
 		if len(moves) == 0 {
@@ -155,10 +155,10 @@ func lenient() *landscape {
 func TestBitsAreALineSearch(t *testing.T) {
 	ms := []search.Matrix{{Name: "blk.0.ffn_up.weight", Rows: 8, Groups: 4}}
 	st := guided(t, ms, search.Bit)
-	var forecast search.Forecasts
+	var prediction search.Predictions
 	for i := range 4096 {
 		f := bankai.Flip{Tensor: ms[0].Name, Row: uint32(i / 512), Col: uint32(i % 512), N: 1}
-		forecast.Best[search.Bit] = append(forecast.Best[search.Bit], search.Forecast{Flip: f, Fitness: 9 - float64(i)/1000})
+		prediction.Best[search.Bit] = append(prediction.Best[search.Bit], search.Prediction{Flip: f, Fitness: 9 - float64(i)/1000})
 	}
 	worth := func(k int) float64 { // of k flips: best at 300
 		return 1 - float64((k-300)*(k-300))/1e6
@@ -168,7 +168,7 @@ func TestBitsAreALineSearch(t *testing.T) {
 	for range 14 {
 		for w := st.Wants(); !w.Empty(); w = st.Wants() {
 			log += "| "
-			st.Inform(forecast)
+			st.Inform(prediction)
 		}
 		m := st.Next(1)
 		if len(m) == 0 {

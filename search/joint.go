@@ -21,15 +21,15 @@ var jointFirst = []int{16, 64, 256, 1024}
 // along the gradient.
 type joint struct {
 	rng    *rand.Rand
-	pool   []Forecast // of this round, the best first
-	from   float64    // the fitness that it is on
-	now    float64    // the fitness that the round began on
-	sizes  []int      // numbers of bits to try yet
-	best   Trial      // of this round; no flips: none yet
-	again  bool       // best is proposed once more, to be kept
-	large  bool       // all of this round were too large for the patch
-	last   int        // the number of bits that helped last, 0 before the first round
-	failed int        // rounds in a row
+	pool   []Prediction // of this round, the best first
+	from   float64      // the fitness that it is on
+	now    float64      // the fitness that the round began on
+	sizes  []int        // numbers of bits to try yet
+	best   Trial        // of this round; no flips: none yet
+	again  bool         // best is proposed once more, to be kept
+	large  bool         // all of this round were too large for the patch
+	last   int          // the number of bits that helped last, 0 before the first round
+	failed int          // rounds in a row
 }
 
 // jointStream separates its random numbers from those of others with one seed.
@@ -43,7 +43,7 @@ func (j *joint) idle() bool { return len(j.sizes) == 0 && !j.again }
 
 func (j *joint) over() bool { return j.failed >= jointPatience }
 
-func (j *joint) begin(f Forecasts, from, best float64) {
+func (j *joint) begin(f Predictions, from, best float64) {
 	j.best, j.large = Trial{}, true
 	if j.pool = j.draw(f.Best[Bit], from); len(j.pool) == 0 {
 		j.failed++
@@ -62,7 +62,7 @@ func (j *joint) begin(f Forecasts, from, best float64) {
 
 // draw returns the bits that are predicted to help; after a failure, half of the
 // best.
-func (j *joint) draw(best []Forecast, from float64) []Forecast {
+func (j *joint) draw(best []Prediction, from float64) []Prediction {
 	n := 0
 	for n < len(best) && best[n].Fitness > from {
 		n++
@@ -70,7 +70,7 @@ func (j *joint) draw(best []Forecast, from float64) []Forecast {
 	if best = best[:n]; j.failed == 0 {
 		return best
 	}
-	var drawn []Forecast
+	var drawn []Prediction
 	for _, f := range best[:min(n, jointFew<<j.failed)] {
 		if j.rng.IntN(2) == 0 {
 			drawn = append(drawn, f)
@@ -85,7 +85,7 @@ func (j *joint) next(n int) []Move {
 	}
 	var moves []Move
 	for _, k := range j.sizes[:min(n, len(j.sizes))] {
-		moves = append(moves, foreseen(j.pool[:k], j.from, j.now))
+		moves = append(moves, predictedMove(j.pool[:k], j.from, j.now))
 	}
 	return moves
 }

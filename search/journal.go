@@ -14,7 +14,7 @@ import (
 
 // Journal is the record of a run: a text file of JSON lines, the first one
 // saying which run it is, then one line for each trial with its score to the
-// bit and the decision on it, for each forecast, for each look at the watched
+// bit and the decision on it, for each prediction, for each checkpoint of the watched
 // answers and for each time the patch was written. It is only ever appended to,
 // by one process at a time, and stays when the run is done.
 //
@@ -25,15 +25,15 @@ import (
 // Before a resumed run goes beyond its journal, it scores the start again, to be
 // sure that the evaluator still gives the same bits.
 type Journal struct {
-	path    string
-	file    *durable.Journal
-	version int // of the file that was read
-	run     []Fact
-	trials  map[trialKey]knownScore
-	futures map[futureKey]knownFuture
-	looks   map[lookKey][]bool
-	written map[bankai.Digest]float64 // fitness of the patches that the run wrote to files, by content
-	seconds float64                   // the time that what was read from the file took
+	path        string
+	file        *durable.Journal
+	version     int // of the file that was read
+	run         []Fact
+	trials      map[trialKey]knownScore
+	futures     map[futureKey]knownFuture
+	checkpoints map[checkpointKey][]bool
+	written     map[bankai.Digest]float64 // fitness of the patches that the run wrote to files, by content
+	seconds     float64                   // the time that what was read from the file took
 
 	resume bool
 	whole  *Journal // the journal that this one is of a part of, or nil
@@ -49,20 +49,20 @@ type knownScore struct {
 	seconds float64
 }
 
-// futureKey is what a forecast depends on.
+// futureKey is what a prediction depends on.
 type futureKey struct {
 	on   bankai.Digest
 	want string
 }
 
-// lookKey is what a look depends on.
-type lookKey struct {
+// checkpointKey is what a checkpoint depends on.
+type checkpointKey struct {
 	on bankai.Digest
 	of string
 }
 
 type knownFuture struct {
-	Forecasts
+	Predictions
 	cost float64
 }
 
@@ -91,7 +91,7 @@ func (e *MismatchError) Error() string {
 func OpenJournal(path string, run []Fact, resume bool) (*Journal, error) {
 	j := &Journal{
 		path: path, run: run, resume: resume, written: map[bankai.Digest]float64{},
-		trials: map[trialKey]knownScore{}, futures: map[futureKey]knownFuture{}, looks: map[lookKey][]bool{},
+		trials: map[trialKey]knownScore{}, futures: map[futureKey]knownFuture{}, checkpoints: map[checkpointKey][]bool{},
 	}
 	var err error
 	j.file, err = durable.OpenJournal(path, durable.Format{
@@ -141,15 +141,15 @@ func (j *Journal) know(r record) {
 		t := r.Trial.trial()
 		j.trials[trialKey{r.On, t.Move.Digest()}] = knownScore{t.Score, float64(r.Seconds)}
 	}
-	if f := r.Forecast; f != nil {
-		j.futures[futureKey{r.On, f.Want}] = knownFuture{f.forecasts(), float64(f.Cost)}
+	if f := r.Prediction; f != nil {
+		j.futures[futureKey{r.On, f.Want}] = knownFuture{f.predictions(), float64(f.Cost)}
 	}
-	if r.Look != nil {
-		right := make([]bool, len(r.Look.Right))
-		for i, c := range []byte(r.Look.Right) {
+	if r.Checkpoint != nil {
+		right := make([]bool, len(r.Checkpoint.Right))
+		for i, c := range []byte(r.Checkpoint.Right) {
 			right[i] = c == '1'
 		}
-		j.looks[lookKey{r.On, r.Look.Of}] = right
+		j.checkpoints[checkpointKey{r.On, r.Checkpoint.Of}] = right
 	}
 	if r.Written != nil {
 		j.written[r.On] = float64(*r.Written)
@@ -212,19 +212,19 @@ func (j *Journal) lookup(on *bankai.Patch, m Move) (s knownScore, ok bool) {
 	return s, ok
 }
 
-// forecast returns what the journal knows of a wish, and its cost.
-func (j *Journal) forecast(on *bankai.Patch, w Want) (f Forecasts, cost float64, ok bool) {
+// predictions returns what the journal knows of a wish, and its cost.
+func (j *Journal) predictions(on *bankai.Patch, w Want) (f Predictions, cost float64, ok bool) {
 	if j == nil {
 		return f, 0, false
 	}
 	known, ok := j.futures[futureKey{on.ContentDigest(), wantKey(w)}]
-	return known.Forecasts, known.cost, ok
+	return known.Predictions, known.cost, ok
 }
 
-// look returns the watched answers under a patch, if the journal has them.
-func (j *Journal) look(on *bankai.Patch, of string) (right []bool, ok bool) {
+// checkpoint returns the watched answers under a patch, if the journal has them.
+func (j *Journal) checkpoint(on *bankai.Patch, of string) (right []bool, ok bool) {
 	if j != nil {
-		right, ok = j.looks[lookKey{on.ContentDigest(), of}]
+		right, ok = j.checkpoints[checkpointKey{on.ContentDigest(), of}]
 	}
 	return right, ok
 }

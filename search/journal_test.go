@@ -49,7 +49,7 @@ func same(t *testing.T, what string, got, want *search.Result) {
 		t.Errorf("%s: patch %v, want %v", what, a.Patch.Flips(), b.Patch.Flips())
 	}
 	a.Patch, b.Patch, a.Seconds, b.Seconds = nil, nil, 0, 0
-	a.Trajectory, b.Trajectory, a.Looks, b.Looks = timeless(a.Trajectory), timeless(b.Trajectory), nil, nil
+	a.Trajectory, b.Trajectory, a.Checkpoints, b.Checkpoints = timeless(a.Trajectory), timeless(b.Trajectory), nil, nil
 	if !reflect.DeepEqual(a, b) {
 		t.Errorf("%s:\ngot  %+v\nwant %+v", what, a, b)
 	}
@@ -205,7 +205,7 @@ func TestARunWithoutRecordsChangesNothing(t *testing.T) {
 
 // A look whose answers are more or fewer than the others' is damage, not a panic
 // (review B20).
-func TestALookOfAnotherLength(t *testing.T) {
+func TestACheckpointOfAnotherLength(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
 	run := func(resume bool) (*search.Result, error) {
 		ev, st := newLandscape(), greedy(t, search.Group, 11)
@@ -214,12 +214,12 @@ func TestALookOfAnotherLength(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer j.Close()
-		watch := &search.Watch{Of: "x", Every: 1e-9, Answers: func(context.Context, *bankai.Patch) ([]bool, error) { return []bool{true, false, true}, nil }}
-		return search.Run(context.Background(), ev, st, empty(), search.Config{Steps: 30, Journal: j, Watch: watch})
+		validate := &search.Validation{Of: "x", Every: 1e-9, Answers: func(context.Context, *bankai.Patch) ([]bool, error) { return []bool{true, false, true}, nil }}
+		return search.Run(context.Background(), ev, st, empty(), search.Config{Steps: 30, Journal: j, Validation: validate})
 	}
 	r, err := run(false)
-	if err != nil || len(r.Looks) < 2 {
-		t.Fatalf("%d looks, %v", len(r.Looks), err)
+	if err != nil || len(r.Checkpoints) < 2 {
+		t.Fatalf("%d looks, %v", len(r.Checkpoints), err)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -21,9 +21,9 @@ type landscape struct {
 	screen            int
 	penalty           float64 // of the controls' mean loss
 
-	bias     float64 // added to every value
-	scored   int     // moves scored so far, for tests that count work
-	foreseen int     // forecasts made
+	bias      float64 // added to every value
+	scored    int     // moves scored so far, for tests that count work
+	predicted int     // predictions made
 }
 
 func newLandscape() *landscape {
@@ -109,20 +109,20 @@ func (l *landscape) Score(ctx context.Context, cur *bankai.Patch, moves []search
 	return scores, nil
 }
 
-// Forecast sees the truth, as through a fog.
-func (l *landscape) Forecast(ctx context.Context, cur *bankai.Patch, w search.Want) (search.Forecasts, float64, error) {
-	see := func(flips []bankai.Flip, n int) []search.Forecast {
-		out := make([]search.Forecast, len(flips))
+// Predict sees the truth, as through a fog.
+func (l *landscape) Predict(ctx context.Context, cur *bankai.Patch, w search.Want) (search.Predictions, float64, error) {
+	see := func(flips []bankai.Flip, n int) []search.Prediction {
+		out := make([]search.Prediction, len(flips))
 		for i, f := range flips {
 			p, _ := cur.Xor(bankai.New(bankai.Digest{}, bankai.Meta{}, f))
 			base := l.all(bankai.New(bankai.Digest{}, bankai.Meta{}))
-			out[i] = search.Forecast{Flip: f, Fitness: l.fitness(base, l.all(p)) + 0.02*unit("fog %v", f)}
+			out[i] = search.Prediction{Flip: f, Fitness: l.fitness(base, l.all(p)) + 0.02*unit("fog %v", f)}
 		}
-		slices.SortStableFunc(out, func(a, b search.Forecast) int { return cmp.Compare(b.Fitness, a.Fitness) })
+		slices.SortStableFunc(out, func(a, b search.Prediction) int { return cmp.Compare(b.Fitness, a.Fitness) })
 		return out[:min(n, len(out))]
 	}
-	l.foreseen++
-	var f search.Forecasts
+	l.predicted++
+	var f search.Predictions
 	for size, n := range w.Best {
 		var flips []bankai.Flip
 		for _, m := range w.Matrices {

@@ -15,7 +15,7 @@ const (
 // as go.
 type Pruner struct {
 	best  float64
-	held  []Forecast
+	held  []Prediction
 	fresh bool
 	many  int // flips to take out at once; 0 before the first try
 	alone int // the next of those tried alone, once many is 1
@@ -25,11 +25,11 @@ type Pruner struct {
 // NewPruner returns a strategy that only takes flips out.
 func NewPruner() *Pruner { return &Pruner{best: math.Inf(-1)} }
 
-// Wants implements Foreseer.
+// Wants implements Informed.
 func (p *Pruner) Wants() Want { return Want{Held: !p.done && !p.fresh} }
 
-// Inform implements Foreseer.
-func (p *Pruner) Inform(f Forecasts) {
+// Inform implements Informed.
+func (p *Pruner) Inform(f Predictions) {
 	p.held, p.fresh, p.alone = f.Held, true, 0
 	if p.many == 0 {
 		p.many = max(1, len(p.held)/pruneShare)
@@ -43,7 +43,7 @@ func (p *Pruner) Next(int) []Move {
 	if p.done {
 		return nil
 	}
-	return []Move{foreseen(p.held[p.alone:][:p.many], p.best, p.best)}
+	return []Move{predictedMove(p.held[p.alone:][:p.many], p.best, p.best)}
 }
 
 // Learn implements Strategy: what costs nothing is kept.

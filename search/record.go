@@ -32,15 +32,15 @@ type header struct {
 	Run     []Fact `json:"run"`
 }
 
-// record is any other line: what was found out about a patch, a trial, a forecast
-// or a look, or that it was written to a file.
+// record is any other line: what was found out about a patch, a trial, a prediction
+// or a checkpoint, or that it was written to a file.
 type record struct {
-	On       bankai.Digest   `json:"on"`      // content of the patch
-	Seconds  Number          `json:"seconds"` // since the run began, over all its parts
-	Trial    *trialRecord    `json:"trial,omitempty"`
-	Forecast *forecastRecord `json:"forecast,omitempty"`
-	Look     *lookRecord     `json:"look,omitempty"`
-	Written  *Number         `json:"written,omitempty"` // the fitness of the patch, which was written
+	On         bankai.Digest     `json:"on"`      // content of the patch
+	Seconds    Number            `json:"seconds"` // since the run began, over all its parts
+	Trial      *trialRecord      `json:"trial,omitempty"`
+	Prediction *predictedRecord  `json:"forecast,omitempty"`
+	Checkpoint *checkpointRecord `json:"look,omitempty"`
+	Written    *Number           `json:"written,omitempty"` // the fitness of the patch, which was written
 }
 
 // trialRecord is a move on the patch, and its score.
@@ -65,28 +65,28 @@ type scoreRecord struct {
 	Cost     Number   `json:"cost"`
 }
 
-// forecastRecord is what was wanted of the patch, and the answer.
-type forecastRecord struct {
+// predictedRecord is what was wanted of the patch, and the answer.
+type predictedRecord struct {
 	Want string `json:"want"` // see wantKey
-	forecastsRecord
+	predictionsRecord
 	Cost Number `json:"cost"`
 }
 
-// forecastsRecord is a Forecasts.
-type forecastsRecord struct {
+// predictionsRecord is a Predictions.
+type predictionsRecord struct {
 	Best [][]predictionRecord `json:"best,omitempty"` // by granularity
 	Held []predictionRecord   `json:"held,omitempty"`
 }
 
-// lookRecord is what was watched, and a 1 for every right answer, a 0 for a wrong one.
-type lookRecord struct {
-	Of    string `json:"of"` // see Watch.Of
+// checkpointRecord is what was watched, and a 1 for every right answer, a 0 for a wrong one.
+type checkpointRecord struct {
+	Of    string `json:"of"` // see Validation.Of
 	Right string `json:"right"`
 }
 
-// predictionRecord is a Forecast as [tensor, row, column, n, fitness], n being 0
+// predictionRecord is a Prediction as [tensor, row, column, n, fitness], n being 0
 // for a whole row: there are thousands.
-type predictionRecord Forecast
+type predictionRecord Prediction
 
 // MarshalJSON implements json.Marshaler.
 func (p predictionRecord) MarshalJSON() ([]byte, error) {
@@ -160,7 +160,7 @@ func newRecord(on *bankai.Patch, seconds float64) record {
 	return record{On: on.ContentDigest(), Seconds: Number(seconds)}
 }
 
-func newTrialRecord(step int, on *bankai.Patch, t tried, kept bool) record {
+func newTrialRecord(step int, on *bankai.Patch, t candidate, kept bool) record {
 	r := newRecord(on, t.seconds)
 	r.Trial = &trialRecord{Step: step, moveRecord: newMoveRecord(t.Move), scoreRecord: newScoreRecord(t.Score), Kept: kept}
 	return r
@@ -180,21 +180,21 @@ func newScoreRecord(s Score) scoreRecord {
 	}
 }
 
-func newForecastRecord(on *bankai.Patch, w Want, f Forecasts, cost, seconds float64) record {
+func newPredictedRecord(on *bankai.Patch, w Want, f Predictions, cost, seconds float64) record {
 	r := newRecord(on, seconds)
-	r.Forecast = &forecastRecord{Want: wantKey(w), forecastsRecord: newForecastsRecord(f), Cost: Number(cost)}
+	r.Prediction = &predictedRecord{Want: wantKey(w), predictionsRecord: newPredictionsRecord(f), Cost: Number(cost)}
 	return r
 }
 
-func newForecastsRecord(f Forecasts) forecastsRecord {
-	r := forecastsRecord{Held: predictions(f.Held)}
+func newPredictionsRecord(f Predictions) predictionsRecord {
+	r := predictionsRecord{Held: predictions(f.Held)}
 	for _, list := range f.Best {
 		r.Best = append(r.Best, predictions(list))
 	}
 	return r
 }
 
-func predictions(list []Forecast) []predictionRecord {
+func predictions(list []Prediction) []predictionRecord {
 	out := make([]predictionRecord, len(list))
 	for i, f := range list {
 		out[i] = predictionRecord(f)
@@ -211,16 +211,16 @@ func wantKey(w Want) string {
 	return key
 }
 
-// forecasts is the inverse of newForecastsRecord.
-func (r *forecastsRecord) forecasts() Forecasts {
-	var f Forecasts
+// predictions is the inverse of newPredictionsRecord.
+func (r *predictionsRecord) predictions() Predictions {
+	var f Predictions
 	for size, list := range r.Best {
 		for _, p := range list {
-			f.Best[size] = append(f.Best[size], Forecast(p))
+			f.Best[size] = append(f.Best[size], Prediction(p))
 		}
 	}
 	for _, p := range r.Held {
-		f.Held = append(f.Held, Forecast(p))
+		f.Held = append(f.Held, Prediction(p))
 	}
 	return f
 }
@@ -236,14 +236,14 @@ func parseRecord(line []byte) (record, error) {
 
 // check reports numbers that no run writes.
 func (r *record) check() error {
-	if r.Trial == nil && r.Forecast == nil && r.Look == nil && r.Written == nil {
+	if r.Trial == nil && r.Prediction == nil && r.Checkpoint == nil && r.Written == nil {
 		return errors.New("it says nothing")
 	}
 	amounts := []Number{r.Seconds}
 	if t := r.Trial; t != nil {
 		amounts = append(amounts, t.Cost)
 	}
-	if f := r.Forecast; f != nil {
+	if f := r.Prediction; f != nil {
 		amounts = append(amounts, f.Cost)
 		if err := f.check(); err != nil {
 			return err
@@ -257,8 +257,8 @@ func (r *record) check() error {
 	return nil
 }
 
-// check reports lists that have no place in Forecasts.
-func (r *forecastsRecord) check() error {
+// check reports lists that have no place in Predictions.
+func (r *predictionsRecord) check() error {
 	if len(r.Best) > Granularities {
 		return errors.New("it has forecasts of unknown granularity")
 	}
@@ -306,19 +306,19 @@ func (s *Score) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON gives predictions as a journal holds them, to the bit.
-func (f Forecasts) MarshalJSON() ([]byte, error) { return json.Marshal(newForecastsRecord(f)) }
+func (f Predictions) MarshalJSON() ([]byte, error) { return json.Marshal(newPredictionsRecord(f)) }
 
 // UnmarshalJSON is the inverse of MarshalJSON. It refuses more lists than there are
 // granularities.
-func (f *Forecasts) UnmarshalJSON(b []byte) error {
-	var r forecastsRecord
+func (f *Predictions) UnmarshalJSON(b []byte) error {
+	var r predictionsRecord
 	if err := json.Unmarshal(b, &r); err != nil {
 		return err
 	}
 	if err := r.check(); err != nil {
 		return fmt.Errorf("predictions: %w", err)
 	}
-	*f = r.forecasts()
+	*f = r.predictions()
 	return nil
 }
 

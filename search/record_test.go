@@ -36,7 +36,7 @@ func TestRecordsAreExact(t *testing.T) {
 				Targets: rapid.SliceOf(value).Draw(t, "targets"), Controls: rapid.SliceOf(value).Draw(t, "controls"),
 			},
 		}
-		line, err := json.Marshal(newTrialRecord(1, bankai.New(bankai.Digest{1}, bankai.Meta{}, want.Flips...), tried{Trial: want, seconds: 1.5}, true))
+		line, err := json.Marshal(newTrialRecord(1, bankai.New(bankai.Digest{1}, bankai.Meta{}, want.Flips...), candidate{Trial: want, seconds: 1.5}, true))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,18 +63,18 @@ func exact(t Trial) string {
 	return string(s)
 }
 
-// So is what it says of a forecast and of a look.
-func TestForecastsAndLooksAreExact(t *testing.T) {
+// So is what it says of a prediction and of a checkpoint.
+func TestPredictionsAndCheckpointsAreExact(t *testing.T) {
 	on := bankai.New(bankai.Digest{1}, bankai.Meta{}, bankai.Flip{Tensor: "a", Row: 1, N: 5})
 	w := Want{Matrices: []Matrix{{Name: "a", Rows: 3, Groups: 1}}, Held: true}
 	w.Best[Row], w.Best[Bit] = 2, 3
-	var f Forecasts
-	f.Best[Row] = []Forecast{{bankai.Flip{Tensor: "a", Row: 2, N: bankai.ToEnd}, 0.1}, {bankai.Flip{Tensor: "a", N: bankai.ToEnd}, -0.3}}
-	f.Best[Bit] = []Forecast{{bankai.Flip{Tensor: "a", Row: 1, Col: 77, N: 1}, math.Inf(-1)}}
-	f.Held = []Forecast{{bankai.Flip{Tensor: "a", Row: 1, N: 5}, 1.0 / 3}}
+	var f Predictions
+	f.Best[Row] = []Prediction{{bankai.Flip{Tensor: "a", Row: 2, N: bankai.ToEnd}, 0.1}, {bankai.Flip{Tensor: "a", N: bankai.ToEnd}, -0.3}}
+	f.Best[Bit] = []Prediction{{bankai.Flip{Tensor: "a", Row: 1, Col: 77, N: 1}, math.Inf(-1)}}
+	f.Held = []Prediction{{bankai.Flip{Tensor: "a", Row: 1, N: 5}, 1.0 / 3}}
 	right := []bool{true, false, false, true}
-	j := &Journal{futures: map[futureKey]knownFuture{}, looks: map[lookKey][]bool{}}
-	for _, r := range []record{newForecastRecord(on, w, f, 2.9, 1), newLookRecord(on, "these", right, 1)} {
+	j := &Journal{futures: map[futureKey]knownFuture{}, checkpoints: map[checkpointKey][]bool{}}
+	for _, r := range []record{newPredictedRecord(on, w, f, 2.9, 1), newCheckpointRecord(on, "these", right, 1)} {
 		line, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
@@ -84,17 +84,17 @@ func TestForecastsAndLooksAreExact(t *testing.T) {
 		}
 		j.know(r)
 	}
-	if got, cost, ok := j.forecast(on, w); !ok || cost != 2.9 || !reflect.DeepEqual(got, f) {
+	if got, cost, ok := j.predictions(on, w); !ok || cost != 2.9 || !reflect.DeepEqual(got, f) {
 		t.Errorf("forecast %v of cost %v, %v, want %v", got, cost, ok, f)
 	}
-	if got, ok := j.look(on, "these"); !ok || !reflect.DeepEqual(got, right) {
+	if got, ok := j.checkpoint(on, "these"); !ok || !reflect.DeepEqual(got, right) {
 		t.Errorf("look %v, %v", got, ok)
 	}
-	if _, ok := j.look(on, "others"); ok {
+	if _, ok := j.checkpoint(on, "others"); ok {
 		t.Error("a look at other prompts is the same")
 	}
 	w.Best[Bit]++
-	if _, _, ok := j.forecast(on, w); ok {
+	if _, _, ok := j.predictions(on, w); ok {
 		t.Error("another wish has the same answer")
 	}
 }
@@ -114,8 +114,8 @@ func FuzzJournal(f *testing.F) {
 	on := bankai.Digest{1}.String()
 	line := `{"on":"` + on + `","seconds":1,"trial":{"step":1,"flips":[{"tensor":"a","row":1}],"fitness":"-Inf","screened":true,"cost":0.25}}` + "\n"
 	future := `{"on":"` + on + `","seconds":1,"forecast":{"want":"[1 0 0] false","best":[[["a",1,0,0,0.5]]],"held":[["a",1,0,128,"NaN"]],"cost":3}}` + "\n"
-	look := `{"on":"` + on + `","seconds":1,"look":{"of":"x","right":"0110"}}` + "\n"
-	for _, s := range []string{"", "{", header, header + line, header + line + line[:30], header + "\x00\x00\n", "x\n", header + "1\n" + line, header + future + look, header + strings.Replace(future, `0.5]`, `0.5,6]`, 1), header + `{"on":"` + on + `","trial":{"targets":[1e999]}}` + "\n"} {
+	checkpoint := `{"on":"` + on + `","seconds":1,"look":{"of":"x","right":"0110"}}` + "\n"
+	for _, s := range []string{"", "{", header, header + line, header + line + line[:30], header + "\x00\x00\n", "x\n", header + "1\n" + line, header + future + checkpoint, header + strings.Replace(future, `0.5]`, `0.5,6]`, 1), header + `{"on":"` + on + `","trial":{"targets":[1e999]}}` + "\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -140,7 +140,7 @@ func FuzzJournal(f *testing.F) {
 			t.Fatalf("cannot be opened again: %v", err)
 		}
 		defer again.Close()
-		if fitness, ok := again.Written(p); !ok || fitness != 2.5 || again.Len() != j.Len() || len(again.looks) != len(j.looks) || len(again.futures) != len(j.futures) {
+		if fitness, ok := again.Written(p); !ok || fitness != 2.5 || again.Len() != j.Len() || len(again.checkpoints) != len(j.checkpoints) || len(again.futures) != len(j.futures) {
 			t.Fatalf("held %d trials, then %d", j.Len(), again.Len())
 		}
 	})

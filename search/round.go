@@ -8,8 +8,8 @@ import (
 	"bankai"
 )
 
-// tried is a trial with what a run notes about it.
-type tried struct {
+// candidate is a trial with what a run notes about it.
+type candidate struct {
 	Trial
 	fresh   bool    // it was measured just now
 	again   bool    // its score was remembered: it is no new candidate
@@ -66,8 +66,8 @@ func (r *run) round(ctx context.Context, st Strategy, moves []Move) error {
 }
 
 // outcome notes what became of a prediction, if there was one, and says where.
-func (r *run) outcome(t tried) int {
-	if !t.Foreseen || t.Screened || math.IsInf(t.Fitness, 0) {
+func (r *run) outcome(t candidate) int {
+	if !t.IsPredicted || t.Screened || math.IsInf(t.Fitness, 0) {
 		return -1
 	}
 	r.res.Outcomes = append(r.res.Outcomes, Outcome{
@@ -88,7 +88,7 @@ func (r *run) patched(m Move) (*bankai.Patch, error) {
 // apply makes a trial's patch the current one. A candidate that is kept later than
 // it was measured costs its measurement once more: others were measured meanwhile,
 // so what the search goes on from has to be computed anew.
-func (r *run) apply(t tried) error {
+func (r *run) apply(t candidate) error {
 	cur, err := r.patched(t.Move)
 	if err != nil {
 		return err
@@ -139,8 +139,8 @@ func (c Config) exceededBy(p *bankai.Patch) (bool, error) {
 
 // score measures moves on the current patch, unless the journal or this run knows
 // their scores. What would be too large has fitness −Inf and is not measured.
-func (r *run) score(ctx context.Context, moves []Move) ([]tried, error) {
-	all := make([]tried, len(moves))
+func (r *run) score(ctx context.Context, moves []Move) ([]candidate, error) {
+	all := make([]candidate, len(moves))
 	var unknown []Move
 	for i, m := range moves {
 		t := &all[i]

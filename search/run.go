@@ -44,18 +44,18 @@ type run struct {
 	fresh    int // trials that were not in the journal
 	replayed int // trials that were
 
-	pruning      bool    // what is taken out now is no candidate
-	forecastCost float64 // of the last forecast
+	pruning        bool    // what is taken out now is no candidate
+	predictionCost float64 // of the last prediction
 
-	at   float64                 // seconds when the last trial was measured
-	memo map[bankai.Digest]known // by move, on the current patch
-	seen watching
+	at         float64                 // seconds when the last trial was measured
+	memo       map[bankai.Digest]known // by move, on the current patch
+	validating validating
 }
 
 // pruneBudget is the share of Config.MaxCost that is left for pruning.
 const pruneBudget = 0.1
 
-// all goes through the stages of a run: the search, the pruning, a last look.
+// all goes through the stages of a run: the search, the pruning, a last checkpoint.
 func (r *run) all(ctx context.Context) (Stop, error) {
 	if err := r.start(ctx); err != nil {
 		return "", err
@@ -68,16 +68,16 @@ func (r *run) all(ctx context.Context) (Stop, error) {
 	if err != nil {
 		return "", err
 	}
-	if r.c.Prune && stopped != StopFooled && r.res.Patch.Len() > 0 {
+	if r.c.Prune && stopped != StopOverfit && r.res.Patch.Len() > 0 {
 		if err := r.prune(ctx); err != nil {
 			return "", err
 		}
 	}
-	if err := r.lastLook(ctx); err != nil {
+	if err := r.lastValidation(ctx); err != nil {
 		return "", err
 	}
-	if r.seen.fooled {
-		return StopFooled, nil
+	if r.validating.overfit {
+		return StopOverfit, nil
 	}
 	return stopped, nil
 }
@@ -92,7 +92,7 @@ func (r *run) prune(ctx context.Context) error {
 	p := NewPruner()
 	p.Learn([]Trial{{Score: r.res.Final}})
 	_, err := r.loop(ctx, p, func() Stop {
-		if next := r.res.Cost + r.forecastCost; r.res.Cost >= budget || next > budget && !p.Wants().Empty() {
+		if next := r.res.Cost + r.predictionCost; r.res.Cost >= budget || next > budget && !p.Wants().Empty() {
 			return StopCost
 		}
 		return ""
@@ -109,7 +109,7 @@ func (r *run) loop(ctx context.Context, st Strategy, limit func() Stop) (Stop, e
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
-		if err := r.foresee(ctx, st); err != nil {
+		if err := r.inform(ctx, st); err != nil {
 			return "", err
 		}
 		moves := st.Next(max(1, min(r.c.Batch, r.c.Steps-r.res.Steps)))
@@ -119,50 +119,50 @@ func (r *run) loop(ctx context.Context, st Strategy, limit func() Stop) (Stop, e
 		if err := r.round(ctx, st, moves); err != nil {
 			return "", err
 		}
-		if fooled, err := r.look(ctx, false); err != nil || fooled {
-			return StopFooled, err
+		if overfit, err := r.checkpoint(ctx, false); err != nil || overfit {
+			return StopOverfit, err
 		}
 	}
 }
 
-// foresee gives the strategy the forecasts it wants, if any.
-func (r *run) foresee(ctx context.Context, st Strategy) error {
-	f, ok := st.(Foreseer)
+// inform gives the strategy the predictions it wants, if any.
+func (r *run) inform(ctx context.Context, st Strategy) error {
+	f, ok := st.(Informed)
 	if !ok {
 		return nil
 	}
 	for w := f.Wants(); !w.Empty(); w = f.Wants() {
-		forecasts, err := r.forecast(ctx, w)
+		predictions, err := r.predictions(ctx, w)
 		if err != nil {
 			return err
 		}
-		f.Inform(forecasts)
+		f.Inform(predictions)
 	}
 	return nil
 }
 
-// forecast makes forecasts on the current patch, or takes them from the journal.
-func (r *run) forecast(ctx context.Context, w Want) (f Forecasts, err error) {
-	f, cost, known := r.c.Journal.forecast(r.res.Patch, w)
+// predictions makes predictions on the current patch, or takes them from the journal.
+func (r *run) predictions(ctx context.Context, w Want) (f Predictions, err error) {
+	f, cost, known := r.c.Journal.predictions(r.res.Patch, w)
 	if known {
 		r.replayed++
-	} else if f, cost, err = r.foretell(ctx, w); err != nil {
+	} else if f, cost, err = r.predict(ctx, w); err != nil {
 		return f, err
 	}
 	r.res.Cost += cost
-	r.forecastCost = cost
+	r.predictionCost = cost
 	return f, nil
 }
 
-// foretell makes forecasts, and writes them to the journal.
-func (r *run) foretell(ctx context.Context, w Want) (Forecasts, float64, error) {
-	ev, ok := r.ev.(Forecaster)
+// predict makes predictions, and writes them to the journal.
+func (r *run) predict(ctx context.Context, w Want) (Predictions, float64, error) {
+	ev, ok := r.ev.(Predictor)
 	if !ok {
-		return Forecasts{}, 0, errors.New("search: the strategy needs forecasts, which the evaluator does not make")
+		return Predictions{}, 0, errors.New("search: the strategy needs forecasts, which the evaluator does not make")
 	}
-	f, cost, err := ev.Forecast(ctx, r.res.Patch, w)
+	f, cost, err := ev.Predict(ctx, r.res.Patch, w)
 	if err == nil {
-		err = r.c.Journal.append(newForecastRecord(r.res.Patch, w, f, cost, r.seconds()))
+		err = r.c.Journal.append(newPredictedRecord(r.res.Patch, w, f, cost, r.seconds()))
 	}
 	if err != nil {
 		return f, 0, fmt.Errorf("search: %w", err)
@@ -198,13 +198,13 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.finish(all, 0, 0, r.res.Patch); err != nil {
 		return err
 	}
-	_, err = r.look(ctx, true)
+	_, err = r.checkpoint(ctx, true)
 	return err
 }
 
 // finish writes a round to the journal and reports it. first is the number of its
 // first candidate; on is the patch that the trials were measured on.
-func (r *run) finish(all []tried, first, keep int, on *bankai.Patch) error {
+func (r *run) finish(all []candidate, first, keep int, on *bankai.Patch) error {
 	var records []record
 	for i, t := range all {
 		if t.fresh {

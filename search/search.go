@@ -25,12 +25,12 @@ import (
 // the patch already holds is thereby taken out, so un-flipping is a move too. A
 // Move without flips stands for the current patch as it is.
 //
-// Foreseen says that the strategy proposes it for a prediction, Predicted being
+// IsPredicted says that the strategy proposes it for a prediction, Predicted being
 // the fitness that the patch would then have to first order.
 type Move struct {
-	Flips     []bankai.Flip
-	Foreseen  bool
-	Predicted float64
+	Flips       []bankai.Flip
+	IsPredicted bool
+	Predicted   float64
 }
 
 // Digest identifies the flips, in whatever order they are listed.

@@ -29,7 +29,7 @@ func (s *singles) idle() bool { return len(s.queue) == 0 }
 
 func (s *singles) over() bool { return s.failed >= singlePatience }
 
-func (s *singles) begin(f Forecasts, from, best float64) {
+func (s *singles) begin(f Predictions, from, best float64) {
 	s.round++
 	s.kept = 0
 	pool := f.Best[s.size]
@@ -38,7 +38,7 @@ func (s *singles) begin(f Forecasts, from, best float64) {
 		if tried && s.round-round <= singleRest || f.Fitness <= from {
 			continue
 		}
-		s.queue = append(s.queue, foreseen(pool[i:i+1], from, best))
+		s.queue = append(s.queue, predictedMove(pool[i:i+1], from, best))
 		if len(s.queue) == singleTries {
 			return
 		}

@@ -98,16 +98,16 @@ func (r *Result) count(ctx context.Context, ev Evaluator, found []*Result, least
 // exchanged for one of those, and what they were warned of does not hold for it.
 func (r *Result) voted(ctx context.Context, first *Result, c Config) error {
 	p := Point{Step: r.Steps, Cost: r.Cost, Fitness: r.Fitness, Flips: r.Patch.Len(), Seconds: r.Seconds}
-	if c.Watch != nil {
-		right, err := c.watch(ctx, r.Patch, func() float64 { return r.Seconds })
+	if c.Validation != nil {
+		right, err := c.validate(ctx, r.Patch, func() float64 { return r.Seconds })
 		if err != nil {
 			return err
 		}
 		n := count(right)
 		p.Right = &n
-		look := Look{p, right, r.Patch, r.Final}
-		r.Looks = append(r.Looks, look)
-		r.Warning = beside(first.Looks[0], look, r.Patch.Len() > 0)
+		checkpoint := Checkpoint{p, right, r.Patch, r.Final}
+		r.Checkpoints = append(r.Checkpoints, checkpoint)
+		r.Warning = beside(first.Checkpoints[0], checkpoint, r.Patch.Len() > 0)
 	}
 	r.Trajectory = append(r.Trajectory, p)
 	return nil
@@ -139,7 +139,7 @@ func (r *Result) add(o *Result, unit float64) {
 		r.Trajectory = append(r.Trajectory, p)
 	}
 	r.Outcomes = append(r.Outcomes, o.Outcomes...)
-	r.Looks = append(r.Looks, o.Looks...)
+	r.Checkpoints = append(r.Checkpoints, o.Checkpoints...)
 	r.Warning = cmp.Or(r.Warning, o.Warning)
 	r.Cost += float64(o.Cost * unit)
 	r.Seconds += o.Seconds

@@ -43,11 +43,11 @@ forms, and report.html, a page that holds all that was measured.`,
   bankai demo --seed 2 --out second --json`,
 		Args: arguments(0, 0, "none; the folder is named with --out"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
-			switch {
-			case f.out == "":
+			if f.out == "" {
 				return usagef("--out is empty: name a folder")
-			case f.steps < 1:
-				return usagef("--steps 0: try at least 1 candidate")
+			}
+			if err := demoPlan(a.seed, int(f.steps), nil).Limits.Check(); err != nil {
+				return flagError(err)
 			}
 			return a.demo(ctx, f)
 		}),
@@ -92,7 +92,7 @@ type demoRun struct {
 	text                      []string // sentences to hold on to
 
 	audits     []evaluate.SetAudit
-	hunt       *hunt
+	setup      *score.Setup
 	found      *search.Result
 	results    []measured // none if the run was interrupted
 	perplexity *evaluate.BeforeAfter

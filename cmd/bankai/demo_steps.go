@@ -64,12 +64,12 @@ func (d *demoRun) audit(ctx context.Context) error {
 
 // seek searches for the patch.
 func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
-	if d.hunt, err = newHunt(d.model, d.search, d.controls, p); err != nil {
+	if d.setup, err = score.NewSetup(d.model, d.search.Set, d.controls.Set, p); err != nil {
 		return err
 	}
 	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row would do, try the best, keep what helps (seed %d)\n", p.Seed)
 	d.app.stdout.Flush()
-	if d.found, err = d.app.run(ctx, d.hunt, d.validate, nil); err != nil {
+	if d.found, err = d.app.run(ctx, d.setup, d.validate, nil); err != nil {
 		return err
 	}
 	r := d.found
@@ -149,7 +149,7 @@ func (d *demoRun) checkOutputs() error {
 // write leaves the three files. What an earlier demo found is kept under a number.
 func (d *demoRun) write() error {
 	ctx := context.Background() // an interruption must not part what belongs together
-	meta := spent(d.hunt.meta(demoName), d.found.Cost)
+	meta := spent(foundBy(d.setup, demoName), d.found.Cost)
 	for _, i := range []int{atHeldOut, atUnseen} {
 		if i < len(d.results) {
 			meta.Claims = append(meta.Claims, claim(strings.ToLower(d.results[i].Name), d.results[i].set, d.results[i].Result))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"bankai/experiment"
 	"bankai/internal/text"
 	"bankai/score"
+	"bankai/search"
 )
 
 // checkAll refuses what cannot be right whatever the files hold.
@@ -23,15 +25,15 @@ func (f *ablateFlags) checkAll() error {
 	if f.probes == "" || f.heldOut == "" {
 		return usagef("--probes and --heldout cannot be empty: name a file each")
 	}
+	limits := search.Config{Steps: int(f.steps), MaxCost: f.maxCost}
+	if err := cmp.Or(limits.Check(), (score.Objective{Divergence: f.kl}).Check()); err != nil {
+		return flagError(err)
+	}
 	switch {
 	case f.seeds < 1:
 		return usagef("--seeds 0: search at least once; 3 or more give intervals")
-	case f.steps < 1:
-		return usagef("--steps 0: try at least 1 candidate")
-	case !(f.maxCost >= 0) || math.IsInf(f.maxCost, 0):
+	case math.IsInf(f.maxCost, 0): // results hold it as a JSON number
 		return usagef("--max-cost %v: must be 0 (no limit) or more", f.maxCost)
-	case !(f.kl >= 0) || math.IsInf(f.kl, 0):
-		return usagef("--kl %v: must be a finite number, 0 or more", f.kl)
 	case (f.kl > 0) != (f.text != ""):
 		return usagef("--kl and --control-text need each other: give the weight and the text")
 	}

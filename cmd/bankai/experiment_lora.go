@@ -93,10 +93,11 @@ func (f *loraFlags) check() error {
 		return usagef("--seeds and --steps must be 1 or more")
 	case !(f.rate > 0) || math.IsInf(f.rate, 1):
 		return usagef("--rate %v: must be above 0", f.rate)
-	case !(f.kl >= 0) || math.IsInf(f.kl, 1):
-		return usagef("--kl %v: must be a finite number, 0 or more", f.kl)
 	case f.onlyTiming && f.rounds == 0:
 		return usagef("--only-timing with --rounds 0 leaves nothing to do")
+	}
+	if err := (score.Objective{Divergence: f.kl}).Check(); err != nil {
+		return flagError(err)
 	}
 	if f.onlyTiming {
 		f.files = nil // are not read

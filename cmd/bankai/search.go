@@ -183,21 +183,24 @@ func (f *searchFlags) plan(sets searchSets, seed uint64) score.Plan {
 	return p
 }
 
-// shares are those of several probe files.
+// shares are those of several probe files. Before the files are read, nothing is in
+// them yet.
 func (f *searchFlags) shares(sets []set) []score.Share {
-	if len(sets) < 2 {
+	if len(f.probes) < 2 {
 		return nil
 	}
-	var shares []score.Share
-	for i, s := range sets {
-		share := score.Share{Probes: len(s.Set), Weight: 1}
+	shares := make([]score.Share, len(f.probes))
+	for i := range shares {
+		shares[i].Weight = 1
 		if len(f.weights) > 0 {
-			share.Weight = f.weights[i]
+			shares[i].Weight = f.weights[i]
 		}
 		if len(f.floors) > 0 {
-			share.Floor = f.floors[i]
+			shares[i].Floor = f.floors[i]
 		}
-		shares = append(shares, share)
+		if len(sets) > 0 {
+			shares[i].Probes = len(sets[i].Set)
+		}
 	}
 	return shares
 }
@@ -265,11 +268,11 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	if err := fit(m, sets.all().named(), sets.validation.named(), sets.controls.named()); err != nil {
 		return err
 	}
-	h, err := newHunt(m, sets.all(), sets.controls, plan)
+	setup, err := score.NewSetup(m, sets.all().Set, sets.controls.Set, plan)
 	if err != nil {
 		return err
 	}
-	meta, journal, err := a.begin(f, h)
+	meta, journal, err := a.begin(f, setup)
 	if err != nil {
 		return err
 	}
@@ -288,5 +291,5 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
 		a.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, text.Count(n, "probe"), search.StopAnswers)
 	}
-	return a.searchAndWrite(ctx, f, h, sets, audits, meta, journal, out)
+	return a.searchAndWrite(ctx, f, setup, sets, audits, meta, journal, out)
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"cmp"
-	"math"
+	"errors"
 	"path/filepath"
 	"slices"
 
@@ -20,10 +20,6 @@ func (f *searchFlags) check() error {
 		return err
 	case len(f.probes) == 0:
 		return usagef("give the probe file with --probes")
-	case f.steps < 1:
-		return usagef("--steps 0: try at least 1 candidate")
-	case !(f.maxCost >= 0):
-		return usagef("--max-cost %v: must be 0 (no limit) or more", f.maxCost)
 	case f.kl > 0 && f.controlText == "":
 		return usagef("--kl needs a text to hold on to: give it with --control-text")
 	case slices.Contains(f.granularity, search.Bit) && filepath.Ext(f.out) == ".json":
@@ -35,7 +31,10 @@ func (f *searchFlags) check() error {
 	case f.report != "" && filepath.Ext(f.report) != ".html":
 		return usagef("--report %s: must end in .html", f.report)
 	}
-	return cmp.Or(f.checkObjective(), f.checkShares(), f.checkUsed(), checkPlan(f.plan(searchSets{}, 0)), checkPatchName(f.out))
+	if err := f.checkShares(); err != nil {
+		return err
+	}
+	return cmp.Or(f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
 }
 
 // checkUsed refuses flags of which the search that is asked for makes no use.
@@ -59,23 +58,53 @@ func (f *searchFlags) checkUsed() error {
 	return nil
 }
 
-// checkObjective refuses numbers that are no part of a fitness.
-func (f *searchFlags) checkObjective() error {
-	for _, n := range []struct {
-		flag  string
-		value float64
-	}{{"penalty", f.penalty}, {"slack", f.slack.value}, {"harm", f.harm}, {"kl", f.kl}} {
-		if !(n.value >= 0) || math.IsInf(n.value, 1) {
-			return usagef("--%s %v: must be a finite number, 0 or more", n.flag, n.value)
+// checkPlan refuses what the strategy cannot do, and what is no part of a fitness.
+func (f *searchFlags) checkPlan() error {
+	p := f.plan(searchSets{}, 0)
+	err := cmp.Or(p.Check(), p.Limits.Check())
+	if wrong := (*search.OptionError)(nil); errors.As(err, &wrong) {
+		switch wrong.Field {
+		case "Votes":
+			return usagef("--votes %d of --draws %d: %s", p.Votes, p.Draws, wrong.Rule)
+		case "Sizes":
+			if len(p.Sizes) > 1 {
+				return usagef("--strategy %s searches by one granularity: give one of row, group and bit", p.Method)
+			}
+			return usagef("--strategy %s draws rows or groups: use --strategy guided for bits", p.Method)
 		}
 	}
-	switch {
-	case !(f.tie >= 0 && f.tie <= 1):
-		return usagef("--tie %v: must be from 0 to 1", f.tie)
-	case math.IsNaN(f.cap) || math.IsInf(f.cap, 0):
-		return usagef("--cap %v: must be a finite number", f.cap)
+	return flagError(err)
+}
+
+// optionFlags are the flags that set the options of a search, by the names of its
+// fields, and what is said of a wrong value where that is not the option's own rule.
+var optionFlags = map[string]struct{ flag, rule string }{
+	"Steps":      {"steps", "try at least 1 candidate"},
+	"MaxFlips":   {"max-flips", ""},
+	"MaxBytes":   {"max-bytes", ""},
+	"MaxCost":    {"max-cost", "must be 0 (no limit) or more"},
+	"Penalty":    {"penalty", ""},
+	"Slack":      {"slack", ""},
+	"Harm":       {"harm", ""},
+	"Divergence": {"kl", ""},
+	"Cap":        {"cap", ""},
+	"Tie":        {"tie", ""},
+	"Weight":     {"weights", ""},
+	"Floor":      {"floors", ""},
+}
+
+// flagError names the flag that a wrong option of a search was set by. Other errors
+// are as they were.
+func flagError(err error) error {
+	var wrong *search.OptionError
+	if !errors.As(err, &wrong) {
+		return err
 	}
-	return nil
+	f, ok := optionFlags[wrong.Field]
+	if !ok {
+		return err
+	}
+	return usagef("--%s %v: %s", f.flag, wrong.Value, cmp.Or(f.rule, wrong.Rule))
 }
 
 // checkShares refuses weights and floors that are not one for each of several
@@ -88,16 +117,6 @@ func (f *searchFlags) checkShares() error {
 		if n := len(list.numbers); n > 0 && (n != len(f.probes) || n == 1) {
 			return usagef("--%s has %s for %s: give several files, and one number for each",
 				list.flag, text.Count(n, "number"), text.Count(len(f.probes), "probe file"))
-		}
-	}
-	for _, w := range f.weights {
-		if !(w > 0) || math.IsInf(w, 1) {
-			return usagef("--weights %v: must be a finite number above 0", w)
-		}
-	}
-	for _, floor := range f.floors {
-		if !(floor <= 0) {
-			return usagef("--floors %v: must be 0 or less, since the unpatched model gains 0", floor)
 		}
 	}
 	return nil

@@ -81,7 +81,7 @@ func TestPublishedFitnessIsGamed(t *testing.T) {
 	}
 	t.Chdir(t.TempDir())
 	doc, looks := watchedSearch(t, "seq_logprob")
-	if doc.Stopped != search.StopFooled || !strings.HasSuffix(doc.Warning, "; the search ended") || !strings.Contains(doc.WentBack, "where the most answers were right") {
+	if doc.Stopped != search.StopOverfit || !strings.HasSuffix(doc.Warning, "; the search ended") || !strings.Contains(doc.WentBack, "where the most answers were right") {
 		t.Fatalf("ended by %s: %s; went back %s", doc.Stopped, doc.Warning, doc.WentBack)
 	}
 	seen := sightings(t, doc, looks)

@@ -7,13 +7,14 @@ import (
 	"bankai"
 	"bankai/evaluate"
 	"bankai/internal/text"
+	"bankai/score"
 	"bankai/search"
 )
 
 // searchReport is what a page says of a search in the model called name, and of
 // the patch it wrote: all but what was measured afterwards.
-func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai.Patch, files written) *evaluate.Report {
-	info := newModelInfo(name, h.Model.Weights())
+func (a *app) searchReport(s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files written) *evaluate.Report {
+	info := newModelInfo(name, s.Model.Weights())
 	var asJSON bytes.Buffer
 	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
 		asJSON.Reset()
@@ -27,11 +28,11 @@ func (a *app) searchReport(h *hunt, name string, r *search.Result, patch *bankai
 			fact{"architecture", fmt.Sprintf("%s: %d layers, hidden %d, ffn %d", info.Architecture, info.Layers, info.Hidden, info.FFN)},
 			fact{"1-bit weights", text.Thousands(info.OneBit)}, fact{"digest", info.Digest.String()}),
 		Search: facts(
-			fact{"method", h.String()}, fact{"seed", fmt.Sprint(h.Plan.Seed)},
+			fact{"method", methodOf(s)}, fact{"seed", fmt.Sprint(s.Plan.Seed)},
 			fact{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
 			fact{"cost", text.Measure(r.Cost, "forward-pass equivalent") + ", " + text.Elapsed(r.Seconds)},
-			fact{"ended by", h.endedBy(r.Stopped)}),
-		Flips: evaluate.Cells(patch), Searched: h.Plan.Projections, Layers: info.Layers,
+			fact{"ended by", endedBy(r.Stopped, s.Plan.Limits)}),
+		Flips: evaluate.Cells(patch), Searched: s.Plan.Projections, Layers: info.Layers,
 		Patch: evaluate.PatchFacts{
 			Flips: patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: files.bytes,
 			Facts: facts(
@@ -57,8 +58,8 @@ func perplexityFact(p *evaluate.BeforeAfter) evaluate.Fact {
 }
 
 // report is the page about a search.
-func (d *searchDoc) report(a *app, h *hunt, name string, r *search.Result, patch *bankai.Patch, sets searchSets) *evaluate.Report {
-	report := a.searchReport(h, name, r, patch, d.out)
+func (d *searchDoc) report(a *app, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, sets searchSets) *evaluate.Report {
+	report := a.searchReport(s, name, r, patch, d.out)
 	report.Audits, report.ValidationTotal = d.audits, len(sets.validation.Set)
 	for _, m := range []struct {
 		name, remark string

@@ -60,25 +60,25 @@ func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 
 // searchAndWrite writes the patch as soon as it is there, and again with what
 // was measured of it.
-func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets searchSets, audits []evaluate.SetAudit, meta bankai.Meta, journal *search.Journal, out *searchOutputs) error {
-	if f.resume && journal.Len() == 0 && !h.hasDrawn(f.out) {
+func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, s *score.Setup, sets searchSets, audits []evaluate.SetAudit, meta bankai.Meta, journal *search.Journal, out *searchOutputs) error {
+	if f.resume && journal.Len() == 0 && !hasDrawn(s.Plan, f.out) {
 		a.note("nothing to resume: %s.journal begins anew", f.out)
 	}
-	result, runErr := a.run(ctx, h, sets.validation, journal) // it may return a result beside an error
+	result, runErr := a.run(ctx, s, sets.validation, journal) // it may return a result beside an error
 	if result == nil {
 		return runErr
 	}
 	meta = spent(meta, result.Cost)
 	doc := newSearchDoc(result, audits)
-	doc.drawn, doc.voted = h.Plan.Method != score.MethodGuided, h.Plan.Method == score.MethodVote
-	doc.ended, doc.Model = h.endedBy(result.Stopped), modelOf(f.model.path, h.Model.Weights())
+	doc.drawn, doc.voted = s.Plan.Method != score.MethodGuided, s.Plan.Method == score.MethodVote
+	doc.ended, doc.Model = endedBy(result.Stopped, s.Plan.Limits), modelOf(f.model.path, s.Model.Weights())
 	if runErr != nil || doc.Stopped == search.StopInterrupted {
 		return a.leavePartial(doc, result.Patch.WithMeta(meta), runErr, journal, out)
 	}
 	if err := doc.save(a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
 		return err
 	}
-	if err := a.measureFound(ctx, h, result.Patch, sets, doc); errors.Is(err, context.Canceled) {
+	if err := a.measureFound(ctx, s, result.Patch, sets, doc); errors.Is(err, context.Canceled) {
 		return &interrupted{fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", f.out, a.goOn()), true}
 	} else if err != nil {
 		return err
@@ -90,7 +90,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 		}
 	}
 	if f.report != "" {
-		page := doc.report(a, h, f.model.path, result, result.Patch.WithMeta(meta), sets)
+		page := doc.report(a, s, f.model.path, result, result.Patch.WithMeta(meta), sets)
 		if err := a.put(ctx, out.report, page.WriteHTML); err != nil {
 			return err
 		}
@@ -100,12 +100,12 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, h *hunt, sets 
 
 // begin does what can fail at once, before the audit: it makes the provenance of what
 // will be found, and opens the journal beside the output.
-func (a *app) begin(f *searchFlags, h *hunt) (bankai.Meta, *search.Journal, error) {
-	meta, err := a.stamp(h.meta(modelName(f.model.path, h.Model.Config())), f.out)
+func (a *app) begin(f *searchFlags, s *score.Setup) (bankai.Meta, *search.Journal, error) {
+	meta, err := a.stamp(foundBy(s, modelName(f.model.path, s.Model.Config())), f.out)
 	if err != nil {
 		return meta, nil, err
 	}
-	journal, err := search.OpenJournal(f.out+".journal", h.Facts, f.resume)
+	journal, err := search.OpenJournal(f.out+".journal", s.Facts, f.resume)
 	if err != nil {
 		return meta, nil, err
 	}
@@ -115,8 +115,8 @@ func (a *app) begin(f *searchFlags, h *hunt) (bankai.Meta, *search.Journal, erro
 
 // hasDrawn reports whether a vote began: its trials are in the journals of the
 // draws, not in its own.
-func (h *hunt) hasDrawn(out string) bool {
-	return h.Plan.Method == score.MethodVote && isThere(out+".journal.draw1")
+func hasDrawn(p score.Plan, out string) bool {
+	return p.Method == score.MethodVote && isThere(out+".journal.draw1")
 }
 
 // save writes the patch that doc is about, and records that this run wrote it: only
@@ -141,13 +141,13 @@ func (d *searchDoc) save(a *app, p *bankai.Patch, journal *search.Journal, o *du
 }
 
 // measureFound measures the patch on what the search did not use.
-func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets searchSets, doc *searchDoc) error {
-	overlay, err := h.Model.Overlay(p)
+func (a *app) measureFound(ctx context.Context, s *score.Setup, p *bankai.Patch, sets searchSets, doc *searchDoc) error {
+	overlay, err := s.Model.Overlay(p)
 	if err != nil {
 		return err
 	}
 	if len(sets.validation.Set) > 0 {
-		r, err := a.compare(ctx, h.Model, overlay, sets.validation)
+		r, err := a.compare(ctx, s.Model, overlay, sets.validation)
 		if err != nil {
 			return err
 		}
@@ -155,14 +155,14 @@ func (a *app) measureFound(ctx context.Context, h *hunt, p *bankai.Patch, sets s
 		doc.Validate, doc.validation = &c, r
 	}
 	if len(sets.controls.Set) > 0 {
-		if doc.controls, err = a.compare(ctx, h.Model, overlay, sets.controls); err != nil {
+		if doc.controls, err = a.compare(ctx, s.Model, overlay, sets.controls); err != nil {
 			return err
 		}
 		c := countsOf(doc.controls)
 		doc.Controls = &c
 	}
 	if len(sets.text) > 0 {
-		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{h.Model, a, "perplexity"}, overlay, sets.text)
+		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{s.Model, a, "perplexity"}, overlay, sets.text)
 	}
 	return err
 }

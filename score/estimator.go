@@ -1,9 +1,9 @@
 package score
 
-// outlook predicts the fitness from predicted changes of the questions' values.
+// estimator predicts the fitness from predicted changes of the questions' values.
 // The changes are summed in slots: one for the mean of a set of targets, if only
 // that counts, or one for each target; one for each control; and one for the text.
-type outlook struct {
+type estimator struct {
 	e     *Evaluator
 	slot  []int // of every question
 	slots int
@@ -17,9 +17,9 @@ type outlook struct {
 	controls int       // the first control's slot
 }
 
-// newOutlook is on a patch with the given values.
-func newOutlook(e *Evaluator, values Values) outlook {
-	o := outlook{e: e, values: values}
+// newEstimator is on a patch with the given values.
+func newEstimator(e *Evaluator, values Values) estimator {
+	o := estimator{e: e, values: values}
 	o.now = e.opts.Fitness(*e.base, o.values)
 	o.gains = e.opts.gains(nil, e.base.Targets, o.values.Targets)
 	if e.opts.Reduce != Mean || e.opts.Cap != 0 || e.opts.Harm != 0 {
@@ -54,7 +54,7 @@ func newOutlook(e *Evaluator, values Values) outlook {
 
 // fitness is the predicted one, given the changes of all slots: that of slot i is
 // changes[i·stride].
-func (o *outlook) fitness(changes []float32, stride int) float64 {
+func (o *estimator) fitness(changes []float32, stride int) float64 {
 	opts, base := &o.e.opts, o.e.base
 	if o.targets == nil {
 		o.changed = o.changed[:0]

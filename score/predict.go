@@ -10,26 +10,26 @@ import (
 	"bankai/search"
 )
 
-// forecastCost is the cost of a gradient in passes over all questions: one
+// predictionCost is the cost of a gradient in passes over all questions: one
 // forward, two back.
-const forecastCost = 3
+const predictionCost = 3
 
-// Forecast implements Forecaster by one forward and one backward pass, layer by
+// Predict implements Predictor by one forward and one backward pass, layer by
 // layer from the top, so that only one layer's sums are held at a time. To first
 // order in what a flip changes at its own site, and exactly through SwiGLU, it
 // predicts the change of every probe's metric by every row and group, then applies
 // the fitness to the predicted values: so a control costs only what it loses. Of
 // bits, which are many and change little, the fitness itself is derived.
-func (e *Evaluator) Forecast(ctx context.Context, cur *bankai.Patch, w search.Want) (f search.Forecasts, cost float64, err error) {
+func (e *Evaluator) Predict(ctx context.Context, cur *bankai.Patch, w search.Want) (f search.Predictions, cost float64, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	err = e.on(ctx, cur, func() error {
 		p := newPredictor(e, w, cur.Flips())
-		cost = float64(forecastCost * e.cost(e.all, p.lowest))
+		cost = float64(predictionCost * e.cost(e.all, p.lowest))
 		if err := e.trunk.Gradient(ctx, e.weightings(), p.lowest, p.visit); err != nil {
 			return err
 		}
-		f = p.forecasts()
+		f = p.predictions()
 		return nil
 	})
 	return f, cost, err
@@ -46,17 +46,17 @@ func (e *Evaluator) weightings() []engine.Weighting {
 
 // predictor adds up, layer by layer, what flips change, and ranks them.
 type predictor struct {
-	e       *Evaluator
-	outlook outlook
-	lowest  engine.Cut
+	e         *Evaluator
+	estimator estimator
+	lowest    engine.Cut
 
-	tensors map[string]*site
-	best    [search.Granularities]top
-	held    []search.Forecast
-	slots   []int     // of every token of some questions
-	weights []float32 // of every token of some questions, for bits
-	slopes  []float64 // ∂fitness/∂value of every question
-	row     []float32
+	tensors  map[string]*site
+	best     [search.Granularities]top
+	held     []search.Prediction
+	slots    []int     // of every token of some questions
+	weights  []float32 // of every token of some questions, for bits
+	gradient []float64 // ∂fitness/∂value of every question
+	row      []float32
 }
 
 // site is a matrix while its flips are summed up.
@@ -71,7 +71,7 @@ type site struct {
 
 func newPredictor(e *Evaluator, w search.Want, flips []bankai.Flip) *predictor {
 	now := e.answered()
-	p := &predictor{e: e, outlook: newOutlook(e, e.split(now)), tensors: map[string]*site{}, slopes: e.slopes(now)}
+	p := &predictor{e: e, estimator: newEstimator(e, e.split(now)), tensors: map[string]*site{}, gradient: e.gradient(now)}
 	for size, n := range w.Best {
 		p.best[size].n = n
 		for _, m := range w.Matrices {
@@ -109,15 +109,15 @@ func (p *predictor) site(m search.Matrix) *site {
 func (p *predictor) visit(l *engine.Slopes) error {
 	p.slots, p.weights = p.slots[:0], p.weights[:0]
 	for _, q := range l.Questions {
-		p.slots = append(p.slots, p.outlook.slot[q])
-		p.weights = append(p.weights, float32(p.slopes[q]))
+		p.slots = append(p.slots, p.estimator.slot[q])
+		p.weights = append(p.weights, float32(p.gradient[q]))
 	}
 	for k, proj := range l.Projections {
 		s := p.tensors[proj.Tensor]
 		if s == nil {
 			continue
 		}
-		n := p.outlook.slots * s.Rows
+		n := p.estimator.slots * s.Rows
 		if s.wanted[search.Row] {
 			s.rows = sized(s.rows, n)
 			l.AddEffects(k, engine.WholeRow, p.slots, s.rows)
@@ -157,7 +157,7 @@ func (p *predictor) finish(s *site, weights func(r int) []float32) {
 	if s.wanted[search.Row] && p.best[search.Row].n > 0 {
 		for r := range s.Rows {
 			f := bankai.Flip{Tensor: s.Name, Row: uint32(r), N: bankai.ToEnd}
-			p.best[search.Row].add(f, p.outlook.fitness(s.rows[r:], s.Rows))
+			p.best[search.Row].add(f, p.estimator.fitness(s.rows[r:], s.Rows))
 		}
 	}
 	if s.wanted[search.Group] && p.best[search.Group].n > 0 {
@@ -172,19 +172,19 @@ func (p *predictor) finish(s *site, weights func(r int) []float32) {
 		p.rankBits(s, weights)
 	}
 	for _, f := range s.held {
-		p.held = append(p.held, search.Forecast{Flip: f, Fitness: p.without(s, f, weights)})
+		p.held = append(p.held, search.Prediction{Flip: f, Fitness: p.without(s, f, weights)})
 	}
 	s.rows, s.groups, s.bits = nil, nil, nil
 }
 
 func (p *predictor) ofGroup(s *site, r, g int) float64 {
-	return p.outlook.fitness(s.groups[g*p.outlook.slots*s.Rows+r:], s.Rows)
+	return p.estimator.fitness(s.groups[g*p.estimator.slots*s.Rows+r:], s.Rows)
 }
 
 // rankBits takes in every weight of a matrix: flipping w changes the fitness by
 // −2·w·∂fitness/∂w.
 func (p *predictor) rankBits(s *site, weights func(r int) []float32) {
-	t, from := &p.best[search.Bit], p.outlook.now
+	t, from := &p.best[search.Bit], p.estimator.now
 	for r := range s.Rows {
 		w := weights(r)
 		for c, slope := range s.bits[r*len(w):][:len(w)] {
@@ -200,11 +200,11 @@ func (p *predictor) without(s *site, f bankai.Flip, weights func(r int) []float3
 	row := int(f.Row)
 	switch search.GranularityOf(f) {
 	case search.Row:
-		return p.outlook.fitness(s.rows[row:], s.Rows)
+		return p.estimator.fitness(s.rows[row:], s.Rows)
 	case search.Group:
 		return p.ofGroup(s, row, int(f.Col)/bankai.GroupSize)
 	}
-	w, sum := weights(row), p.outlook.now
+	w, sum := weights(row), p.estimator.now
 	from, end := uint64(f.Col), min(uint64(f.Col)+uint64(f.N), uint64(len(w)))
 	for c := from; c < end; c++ {
 		sum -= 2 * float64(w[c]*s.bits[row*len(w)+int(c)])
@@ -212,9 +212,9 @@ func (p *predictor) without(s *site, f bankai.Flip, weights func(r int) []float3
 	return sum
 }
 
-// forecasts are the results, once all layers were visited.
-func (p *predictor) forecasts() search.Forecasts {
-	var f search.Forecasts
+// predictions are the results, once all layers were visited.
+func (p *predictor) predictions() search.Predictions {
+	var f search.Predictions
 	for size := range p.best {
 		f.Best[size] = slices.Clip(p.best[size].sorted())
 	}

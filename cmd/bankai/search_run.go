@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"bankai"
@@ -15,50 +14,25 @@ import (
 	"bankai/search"
 )
 
-// checkPlan refuses what the strategy cannot do.
-func checkPlan(p score.Plan) error {
-	switch {
-	case len(p.Sizes) > 1 && p.Method != score.MethodGuided && p.Method != score.MethodVote:
-		return usagef("--strategy %s searches by one granularity: give one of row, group and bit", p.Method)
-	case !p.Method.Guided() && slices.Contains(p.Sizes, search.Bit):
-		return usagef("--strategy %s draws rows or groups: use --strategy guided for bits", p.Method)
-	case p.Method == score.MethodVote && (p.Draws < 1 || p.Votes < 1 || p.Votes > p.Draws):
-		return usagef("--votes %d of --draws %d: a flip can have from 1 vote to as many as there are draws", p.Votes, p.Draws)
-	}
-	return nil
-}
-
-// hunt is a search that is set up.
-type hunt struct{ *score.Setup }
-
-// newHunt sets up a search by a plan that was checked.
-func newHunt(m *engine.Model, targets, controls set, p score.Plan) (*hunt, error) {
-	s, err := score.NewSetup(m, targets.Set, controls.Set, p)
-	if err != nil {
-		return nil, err
-	}
-	return &hunt{s}, nil
-}
-
 // run searches until a limit is reached or ctx ends, with a journal unless that
 // is nil, and watches the answers to the validation set unless that is empty. As
 // search.Run, it may return a result beside an error.
-func (a *app) run(ctx context.Context, h *hunt, validation set, journal *search.Journal) (*search.Result, error) {
-	limits := h.Plan.Limits
+func (a *app) run(ctx context.Context, s *score.Setup, validation set, journal *search.Journal) (*search.Result, error) {
+	limits := s.Plan.Limits
 	limits.Journal = journal
 	if len(validation.Set) > 0 {
-		limits.Watch = &search.Watch{Of: validation.identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
-			overlay, err := h.Model.Overlay(p)
+		limits.Validation = &search.Validation{Of: validation.identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
+			overlay, err := s.Model.Overlay(p)
 			if err != nil {
 				return nil, err
 			}
-			return evaluate.Right(ctx, h.Model, overlay, validation.Set)
+			return evaluate.Right(ctx, s.Model, overlay, validation.Set)
 		}}
 	}
 	progress := a.meter("search", searchUnits)
 	defer progress.stop()
 	limits.Progress = func(p search.Progress) { progress.set(searchDone(p, limits), progressText(p)) }
-	return h.Run(ctx, limits)
+	return s.Run(ctx, limits)
 }
 
 // searchUnits is the whole of a search, as its meter counts.
@@ -83,8 +57,8 @@ func progressText(p search.Progress) string {
 }
 
 // endedBy says why a search ended, and which flag would let it go on.
-func (h *hunt) endedBy(stop search.Stop) string {
-	switch l := h.Plan.Limits; stop {
+func endedBy(stop search.Stop, l search.Config) string {
+	switch stop {
 	case search.StopSteps:
 		return fmt.Sprintf("--steps %d", l.Steps)
 	case search.StopFlips:
@@ -93,15 +67,15 @@ func (h *hunt) endedBy(stop search.Stop) string {
 		return fmt.Sprintf("--max-cost %g", l.MaxCost)
 	case search.StopExhausted:
 		return "having nothing left to try (--proj, --layers and --granularity say what there is)"
-	case search.StopFooled:
+	case search.StopOverfit:
 		return "--validate, whose answers got worse while the fitness rose"
 	}
 	return string(stop)
 }
 
-// meta is the provenance of what the search finds in the model called name.
-func (h *hunt) meta(name string) bankai.Meta {
-	return bankai.Meta{BaseModel: name, Metric: h.Plan.Objective.Metric.String(), Description: h.String(), Arithmetic: h.Model.Weights().Arithmetic()}
+// foundBy is the provenance of what a search finds in the model called name.
+func foundBy(s *score.Setup, name string) bankai.Meta {
+	return bankai.Meta{BaseModel: name, Metric: s.Plan.Objective.Metric.String(), Description: methodOf(s), Arithmetic: s.Model.Weights().Arithmetic()}
 }
 
 // spent adds to a provenance what the search cost, in forward-pass equivalents.
@@ -110,9 +84,9 @@ func spent(m bankai.Meta, cost float64) bankai.Meta {
 	return m
 }
 
-// String says in a line how the search goes about it.
-func (h *hunt) String() string {
-	p := h.Plan
+// methodOf says in a line how a search goes about it.
+func methodOf(s *score.Setup) string {
+	p := s.Plan
 	var sizes []string
 	for _, size := range p.Sizes {
 		sizes = append(sizes, size.String())
@@ -123,7 +97,7 @@ func (h *hunt) String() string {
 	}
 	return fmt.Sprintf("%s search by %s in %s of %s, climbing the %s %s of %s, with %s",
 		p.Method, strings.Join(sizes, ", "), text.Listed(p.Projections), layers,
-		p.Objective.Reduce, p.Objective.Metric, text.Count(len(h.Targets), "probe"), text.Count(len(h.Controls), "control"))
+		p.Objective.Reduce, p.Objective.Metric, text.Count(len(s.Targets), "probe"), text.Count(len(s.Controls), "control"))
 }
 
 // cost is what a search took.

@@ -59,13 +59,13 @@ func demoEvaluator(t testing.TB, m *engine.Model, o score.Objective) *score.Eval
 	return e
 }
 
-// forecastAll maps every flip of a size in a matrix to its predicted fitness.
-func forecastAll(t testing.TB, e *score.Evaluator, cur *bankai.Patch, m search.Matrix, size search.Granularity) map[bankai.Flip]float64 {
+// predictAll maps every flip of a size in a matrix to its predicted fitness.
+func predictAll(t testing.TB, e *score.Evaluator, cur *bankai.Patch, m search.Matrix, size search.Granularity) map[bankai.Flip]float64 {
 	t.Helper()
 	n := m.Rows * map[search.Granularity]int{search.Row: 1, search.Group: m.Groups, search.Bit: m.Groups * bankai.GroupSize}[size]
 	w := search.Want{Matrices: []search.Matrix{m}}
 	w.Best[size] = n
-	f, _, err := e.Forecast(context.Background(), cur, w)
+	f, _, err := e.Predict(context.Background(), cur, w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ var candidates = flag.Int("candidates", 24, "flips of every kind to compare with
 // derived, which knows nothing of controls that have not lost yet: without slack
 // for these, the order is lost. The truth is told in exact precision: in fast, the
 // rounding of activations hides the effects of most rows and of all bits.
-func TestForecastRanksAsTheTruth(t *testing.T) {
+func TestPredictionRanksAsTheTruth(t *testing.T) {
 	m := demoModel(t, engine.Options{Precision: engine.Exact})
 	base := bankai.New(m.Digest(), bankai.Meta{})
 	patched := bankai.New(m.Digest(), bankai.Meta{},
@@ -153,7 +153,7 @@ func TestForecastRanksAsTheTruth(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 1))
 		var want, got []float64
 		for _, w := range ms {
-			predicted := forecastAll(t, e, c.cur, w, c.size)
+			predicted := predictAll(t, e, c.cur, w, c.size)
 			var moves []search.Move
 			for range (*candidates + len(ms) - 1) / len(ms) {
 				moves = append(moves, search.Move{Flips: []bankai.Flip{piece(rng, w, c.size)}})
@@ -173,7 +173,7 @@ func TestForecastRanksAsTheTruth(t *testing.T) {
 
 // Where the model is linear in a flip, and the fitness in the values, a row is
 // predicted to do what its groups do together, and a group what its bits do.
-func TestForecastsAddUp(t *testing.T) {
+func TestPredictionsAddUp(t *testing.T) {
 	m := demoModel(t, engine.Options{Precision: engine.Exact})
 	e := demoEvaluator(t, m, score.Objective{})
 	ms, err := score.Matrices(m.Weights(), []int{2}, []string{"v"})
@@ -184,7 +184,7 @@ func TestForecastsAddUp(t *testing.T) {
 	sums := map[search.Granularity]map[[2]uint32]float64{} // by row and group
 	for _, size := range []search.Granularity{search.Row, search.Group, search.Bit} {
 		sums[size] = map[[2]uint32]float64{}
-		for f, x := range forecastAll(t, e, base, ms[0], size) {
+		for f, x := range predictAll(t, e, base, ms[0], size) {
 			sums[size][[2]uint32{f.Row, f.Col / bankai.GroupSize}] += x
 		}
 	}
@@ -206,7 +206,7 @@ func TestForecastsAddUp(t *testing.T) {
 
 // What a patch holds is predicted as any flip is: to be taken out. A run of bits
 // is the sum of them.
-func TestForecastOfWhatIsHeld(t *testing.T) {
+func TestPredictionOfWhatIsHeld(t *testing.T) {
 	m := demoModel(t, engine.Options{})
 	e := demoEvaluator(t, m, score.Objective{Metric: probe.SeqLogprob, Penalty: 2, Slack: 1})
 	name := "blk.4.ffn_down.weight"
@@ -222,12 +222,12 @@ func TestForecastOfWhatIsHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, _, err := e.Forecast(context.Background(), cur, search.Want{Held: true})
+	f, _, err := e.Predict(context.Background(), cur, search.Want{Held: true})
 	if err != nil || len(f.Held) != 4 {
 		t.Fatalf("forecasts %v, %v; the embedding's cannot be told", f.Held, err)
 	}
 	now := scores(t, e, cur, search.Move{})[0].Fitness
-	bits := forecastAll(t, e, cur, ms[0], search.Bit)
+	bits := predictAll(t, e, cur, ms[0], search.Bit)
 	for i, x := range f.Held {
 		if i > 0 && x.Fitness > f.Held[i-1].Fitness {
 			t.Errorf("forecast %d is better than the one before", i)
@@ -235,9 +235,9 @@ func TestForecastOfWhatIsHeld(t *testing.T) {
 		var want float64
 		switch x.Flip {
 		case flips[0]:
-			want = forecastAll(t, e, cur, ms[0], search.Row)[x.Flip]
+			want = predictAll(t, e, cur, ms[0], search.Row)[x.Flip]
 		case flips[1]:
-			want = forecastAll(t, e, cur, ms[0], search.Group)[x.Flip]
+			want = predictAll(t, e, cur, ms[0], search.Group)[x.Flip]
 		case flips[2]:
 			want = bits[x.Flip]
 		case flips[3]:
@@ -250,9 +250,9 @@ func TestForecastOfWhatIsHeld(t *testing.T) {
 	}
 }
 
-// Margins are forecast as such: in size too, the forecasts are near the truth (25 %
+// Margins are predicted as such: in size too, the predictions are near the truth (25 %
 // off, where those of answer_logprob are 62 %).
-func TestForecastOfMargins(t *testing.T) {
+func TestPredictionOfMargins(t *testing.T) {
 	m := demoModel(t, engine.Options{Precision: engine.Exact})
 	o := score.Options{Objective: score.Objective{Metric: probe.AnswerMargin, Reduce: score.Mean}}
 	e, err := score.NewEvaluator(m, demoProbes(t, "search_few", 18), nil, o)
@@ -264,7 +264,7 @@ func TestForecastOfMargins(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := bankai.New(m.Digest(), bankai.Meta{})
-	predicted := forecastAll(t, e, base, ms[0], search.Row)
+	predicted := predictAll(t, e, base, ms[0], search.Row)
 	var moves []search.Move
 	for r := range uint32(16) {
 		moves = append(moves, search.Move{Flips: []bankai.Flip{{Tensor: ms[0].Name, Row: r, N: bankai.ToEnd}}})
@@ -281,7 +281,7 @@ func TestForecastOfMargins(t *testing.T) {
 
 // A row that is flipped already is predicted to be flipped back: the most harmful
 // one by prediction does harm, and its return is predicted to help.
-func TestForecastOfFlippingBack(t *testing.T) {
+func TestPredictionOfFlippingBack(t *testing.T) {
 	m := demoModel(t, engine.Options{})
 	e := demoEvaluator(t, m, score.Objective{Penalty: score.DefaultPenalty})
 	ms, err := score.Matrices(m.Weights(), []int{5}, []string{"up"})
@@ -289,7 +289,7 @@ func TestForecastOfFlippingBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := bankai.New(m.Digest(), bankai.Meta{})
-	there := forecastAll(t, e, base, ms[0], search.Row)
+	there := predictAll(t, e, base, ms[0], search.Row)
 	worst := bankai.Flip{Tensor: ms[0].Name, N: bankai.ToEnd}
 	for f, x := range there {
 		if x < there[worst] {
@@ -298,7 +298,7 @@ func TestForecastOfFlippingBack(t *testing.T) {
 	}
 	cur := bankai.New(m.Digest(), bankai.Meta{}, worst)
 	truth := scores(t, e, cur, search.Move{})[0].Fitness
-	if back := forecastAll(t, e, cur, ms[0], search.Row)[worst]; truth >= 0 || back <= truth {
+	if back := predictAll(t, e, cur, ms[0], search.Row)[worst]; truth >= 0 || back <= truth {
 		t.Errorf("%v is predicted to give %v and gives %v; flipping it back is predicted to give %v", worst, there[worst], truth, back)
 	}
 	if left := scores(t, e, base, search.Move{})[0].Fitness; left != 0 {

@@ -2,9 +2,9 @@ package score
 
 import "math"
 
-// slopes are the derivatives of the fitness by the values of the targets, then of
+// gradient is the derivatives of the fitness by the values of the targets, then of
 // the controls: one-sided where it has a kink. Floors are not among them.
-func (o Objective) slopes(base, now Values) []float64 {
+func (o Objective) gradient(base, now Values) []float64 {
 	out := make([]float64, 0, len(now.Targets)+len(now.Controls))
 	var weights float64
 	sets := o.sets(len(now.Targets))
@@ -21,7 +21,7 @@ func (o Objective) slopes(base, now Values) []float64 {
 			if gain := o.gainOf(base.Targets[at+i], t); gain < least {
 				worst, least = i, gain
 			}
-			part[i] = o.worthSlope(t) * s.Weight / weights
+			part[i] = o.worthGradient(t) * s.Weight / weights
 			if o.Harm > 0 && o.worth(t)-o.worth(base.Targets[at+i]) < -o.Slack {
 				part[i] *= 1 + o.Harm
 			}
@@ -51,7 +51,7 @@ func (o Objective) slopes(base, now Values) []float64 {
 	return out
 }
 
-func (o Objective) worthSlope(t float64) float64 {
+func (o Objective) worthGradient(t float64) float64 {
 	switch {
 	case o.Cap == 0:
 		return 1
