@@ -15,6 +15,7 @@ import (
 var layers = map[string]int{
 	"internal/durable":     -1, // files whole or not at all, journals
 	"internal/mapped":      -1, // files as memory
+	"internal/rng":         -1, // random numbers: streams by name
 	"internal/text":        -1, // numbers, words and tables for people
 	"bankai":               0,  // the vocabulary: digests, flips, patches
 	"probe":                0,  // what is asked, and when an answer is right

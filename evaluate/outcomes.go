@@ -8,7 +8,6 @@ import (
 	"bankai/internal/chart"
 	"bankai/internal/stats"
 	"bankai/internal/text"
-
 )
 
 // Outcome is a move that a search tried after it had predicted its effect.

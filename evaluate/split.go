@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"bankai/engine"
+	"bankai/internal/rng"
 	"bankai/probe"
 )
 
@@ -56,13 +56,13 @@ func Merge(sets []Named) (*Merged, error) {
 // holds the categories in proportion, as well as whole numbers can: the i-th of a
 // category's n probes stands at a random place in the i-th n-th of the order.
 func Spread(set probe.Set, seed uint64) []int {
-	r := rand.New(rand.NewPCG(seed, uint64(len(set))))
+	random := rng.Numbered(seed, uint64(len(set)))
 	at := make([]float64, len(set))
 	names, members := categories(set)
 	for _, name := range names {
 		list := slices.Clone(members[name])
-		r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-		shift := r.Float64()
+		random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		shift := random.Float64()
 		for i, k := range list {
 			at[k] = (float64(i) + shift) / float64(len(list))
 		}

@@ -95,7 +95,9 @@ func trajectory(points []Point) (line []chart.Point, changed []int) {
 }
 
 // bare is a point without an interval.
-func bare(x, y float64) chart.Point { return chart.Point{X: x, Y: y, Low: math.NaN(), High: math.NaN()} }
+func bare(x, y float64) chart.Point {
+	return chart.Point{X: x, Y: y, Low: math.NaN(), High: math.NaN()}
+}
 
 // validationShares is the percentage of right answers over the cost, wherever it
 // was measured.

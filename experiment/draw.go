@@ -4,34 +4,34 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
+	"bankai/internal/rng"
 	"bankai/internal/text"
 )
 
 // drawStream tells the random numbers of draws from those of other uses.
 const drawStream = 0xd4a37b15
 
-// drawing is the random numbers of one draw: a stream for each name.
-func drawing(seed uint64, name string) *rand.Rand {
+// drawing is the random numbers of one draw: a stream for each name, however long.
+func drawing(seed uint64, name string) *rng.Stream {
 	h := fnv.New64a()
 	io.WriteString(h, name)
-	return rand.New(rand.NewPCG(seed, h.Sum64()^drawStream))
+	return rng.Numbered(seed, h.Sum64()^drawStream)
 }
 
 // draw returns n different numbers below total, ascending, every such set being
 // equally likely: none of its steps treats one number unlike another. Its memory
 // goes with n.
-func draw(rng *rand.Rand, n, total uint64) []uint64 {
+func draw(random *rng.Stream, n, total uint64) []uint64 {
 	if n > total/2 {
-		return others(draw(rng, total-n, total), total)
+		return others(draw(random, total-n, total), total)
 	}
 	drawn := make([]uint64, 0, n)
 	for uint64(len(drawn)) < n {
 		for uint64(len(drawn)) < n {
-			drawn = append(drawn, rng.Uint64N(total))
+			drawn = append(drawn, random.Below(total))
 		}
 		slices.Sort(drawn)
 		drawn = slices.Compact(drawn)

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"math"
-	"math/rand/v2"
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/rng"
 	"bankai/internal/stats"
 	"bankai/probe"
 	"bankai/score"
@@ -95,11 +95,11 @@ const resamples = 2000
 
 // resample calls visit with so many draws of n out of n, with replacement.
 func resample(n int, seed uint64, rounds int, visit func(pick []int)) {
-	rng := rand.New(rand.NewPCG(seed, drawStream))
+	random := rng.Numbered(seed, drawStream)
 	pick := make([]int, n)
 	for range rounds {
 		for i := range pick {
-			pick[i] = rng.IntN(n)
+			pick[i] = random.Int(n)
 		}
 		visit(pick)
 	}

@@ -262,12 +262,12 @@ func stepOf(seed uint64, rows, layer int, parts []scalePart) ScaleStep {
 // ratioOf is the ratio of the means. Its interval is of a bootstrap over the
 // probes and, in every matrix, over the draws of random rows.
 func ratioOf(seed uint64, parts []scalePart, high, random []float64) Estimate {
-	rng := drawing(seed, "bootstrap of draws")
+	stream := drawing(seed, "bootstrap of draws")
 	return resampled(sum(high)/sum(random), len(high), seed, func(pick []int) float64 {
 		var above, below float64
 		for _, part := range parts {
 			for range part.random {
-				d := part.random[rng.IntN(len(part.random))]
+				d := part.random[stream.Int(len(part.random))]
 				for _, p := range pick {
 					below += d[p]
 				}

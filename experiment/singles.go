@@ -70,9 +70,9 @@ func (o ScaleOptions) singles(r *Run, ms []search.Matrix) (*singles, error) {
 		return nil, fmt.Errorf("a sample of %d rows: the matrices have %s: ask for fewer", o.Sample, thousands(p.pieces()))
 	}
 	s := &singles{o: o, ms: ms}
-	rng, drawn := drawing(r.Seed, "single rows"), map[uint64]bool{}
+	random, drawn := drawing(r.Seed, "single rows"), map[uint64]bool{}
 	for len(s.flips) < o.Sample {
-		row := rng.Uint64N(p.pieces())
+		row := random.Below(p.pieces())
 		if drawn[row] {
 			continue
 		}

@@ -7,12 +7,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/rng"
 	"bankai/probe"
 )
 
@@ -64,19 +64,16 @@ func newOrdering(r *Run, patches []*bankai.Patch, sets []evaluate.Named) *orderi
 	return o
 }
 
-// orderStream separates the random numbers of orders from others of the seed.
-const orderStream = 0x6f72646572730001
-
 // orders are all orders of n things, or of more than a few, different random ones
 // after the first.
 func orders(n int, seed uint64) [][]int {
 	if n <= allOrdersOf {
 		return permutations(allOf(n))
 	}
-	rng := rand.New(rand.NewPCG(seed, orderStream))
+	random := rng.New(seed, "orders\x00\x01")
 	all := [][]int{allOf(n)}
 	for len(all) < someOrders {
-		order := rng.Perm(n)
+		order := random.Perm(n)
 		if !slices.ContainsFunc(all, func(o []int) bool { return slices.Equal(o, order) }) {
 			all = append(all, order)
 		}

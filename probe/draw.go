@@ -3,8 +3,9 @@ package probe
 import (
 	"fmt"
 	"math/bits"
-	"math/rand/v2"
 	"slices"
+
+	"bankai/internal/rng"
 )
 
 // draw takes combinations of a template at random, without replacement and
@@ -25,7 +26,7 @@ const (
 )
 
 func newDraw(t *Template, seed uint64) *draw {
-	d := &draw{t: t, order: newPermutation(t.count, rand.New(rand.NewPCG(seed, uint64(t.number))))}
+	d := &draw{t: t, order: newPermutation(t.count, rng.Numbered(seed, uint64(t.number)))}
 	for range t.vars {
 		d.taken = append(d.taken, map[uint64]uint64{})
 	}
@@ -82,10 +83,10 @@ type permutation struct {
 	keys [6]uint64
 }
 
-func newPermutation(n uint64, r *rand.Rand) permutation {
+func newPermutation(n uint64, random *rng.Stream) permutation {
 	p := permutation{n: n, half: max(1, (bits.Len64(n-1)+1)/2)}
 	for i := range p.keys {
-		p.keys[i] = r.Uint64()
+		p.keys[i] = random.Uint64()
 	}
 	return p
 }

@@ -3,10 +3,11 @@ package probe
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
+
+	"bankai/internal/rng"
 )
 
 func templates(t *testing.T, text string) []Template {
@@ -139,7 +140,7 @@ func TestSample(t *testing.T) {
 
 func TestPermutation(t *testing.T) {
 	for _, n := range []uint64{1, 2, 3, 4, 5, 17, 64, 65, 1000} {
-		p := newPermutation(n, rand.New(rand.NewPCG(n, 0)))
+		p := newPermutation(n, rng.Numbered(n, 0))
 		seen := map[uint64]bool{}
 		for i := range n {
 			if v := p.at(i); v >= n || seen[v] {
@@ -149,7 +150,7 @@ func TestPermutation(t *testing.T) {
 			}
 		}
 	}
-	p := newPermutation(maxCombinations, rand.New(rand.NewPCG(1, 0)))
+	p := newPermutation(maxCombinations, rng.Numbered(1, 0))
 	if a, b := p.at(0), p.at(maxCombinations-1); a == b || a >= maxCombinations || b >= maxCombinations {
 		t.Errorf("of 2^62 numbers: %d and %d", a, b)
 	}

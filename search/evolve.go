@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"bankai"
+	"bankai/internal/rng"
 )
 
 // The defaults of evolution.
@@ -28,7 +28,7 @@ type Evolve struct {
 	matrices []Matrix
 	size     Granularity
 	seed     uint64
-	rng      *rand.Rand
+	random   *rng.Stream
 
 	population  []genome // the first is the start
 	best        int      // index of the fittest, which is the current patch
@@ -46,9 +46,6 @@ type genome struct {
 	fitness float64
 }
 
-// evolveStream separates its random numbers from those of others with one seed.
-const evolveStream = 0x65766f6c7665
-
 // NewEvolve returns the evolutionary strategy over rows, groups or bits of ms.
 func NewEvolve(ms []Matrix, size Granularity, seed uint64) (*Evolve, error) {
 	if err := checkMatrices(ms, true); err != nil {
@@ -59,7 +56,7 @@ func NewEvolve(ms []Matrix, size Granularity, seed uint64) (*Evolve, error) {
 	}
 	return &Evolve{
 		matrices: slices.Clone(ms), size: size, seed: seed,
-		rng: rand.New(rand.NewPCG(seed, evolveStream)), wanting: true,
+		random: rng.New(seed, "evolve"), wanting: true,
 	}, nil
 }
 
@@ -107,18 +104,18 @@ func (e *Evolve) Next(int) []Move {
 // breed makes a child of one parent or of two.
 func (e *Evolve) breed() []bankai.Flip {
 	a := e.parent()
-	if b := e.parent(); e.rng.IntN(2) == 0 && distance(a, b) > 1 {
+	if b := e.parent(); e.random.Int(2) == 0 && distance(a, b) > 1 {
 		var from []bankai.Flip
 		for _, f := range xorFlips(a, b) {
-			if e.rng.IntN(2) == 0 {
+			if e.random.Int(2) == 0 {
 				from = append(from, f)
 			}
 		}
 		return xorFlips(a, from)
 	}
 	var mutation []bankai.Flip
-	for range 1 + e.rng.IntN(4) {
-		u := e.rng.Float64() // the better ones more often
+	for range 1 + e.random.Int(4) {
+		u := e.random.Float64() // the better ones more often
 		mutation = xorFlips(mutation, []bankai.Flip{e.predictions[int(u*u*float64(len(e.predictions)))].Flip})
 	}
 	return xorFlips(a, mutation)
@@ -126,7 +123,7 @@ func (e *Evolve) breed() []bankai.Flip {
 
 // parent is the fitter of two.
 func (e *Evolve) parent() []bankai.Flip {
-	a, b := e.population[e.rng.IntN(len(e.population))], e.population[e.rng.IntN(len(e.population))]
+	a, b := e.population[e.random.Int(len(e.population))], e.population[e.random.Int(len(e.population))]
 	if b.fitness > a.fitness {
 		a = b
 	}

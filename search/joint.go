@@ -2,8 +2,9 @@ package search
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
+
+	"bankai/internal/rng"
 )
 
 // The defaults of flipping bits together.
@@ -20,7 +21,7 @@ var jointFirst = []int{16, 64, 256, 1024}
 // joint flips the k best bits together, the k that turns out best: a line search
 // along the gradient.
 type joint struct {
-	rng    *rand.Rand
+	random *rng.Stream
 	pool   []Prediction // of this round, the best first
 	from   float64      // the fitness that it is on
 	now    float64      // the fitness that the round began on
@@ -32,10 +33,7 @@ type joint struct {
 	failed int          // rounds in a row
 }
 
-// jointStream separates its random numbers from those of others with one seed.
-const jointStream = 0x6a6f696e74
-
-func newJoint(seed uint64) *joint { return &joint{rng: rand.New(rand.NewPCG(seed, jointStream))} }
+func newJoint(seed uint64) *joint { return &joint{random: rng.New(seed, "joint")} }
 
 func (j *joint) want(w *Want) { w.Best[Bit] = jointMost }
 
@@ -72,7 +70,7 @@ func (j *joint) draw(best []Prediction, from float64) []Prediction {
 	}
 	var drawn []Prediction
 	for _, f := range best[:min(n, jointFew<<j.failed)] {
-		if j.rng.IntN(2) == 0 {
+		if j.random.Int(2) == 0 {
 			drawn = append(drawn, f)
 		}
 	}

@@ -3,9 +3,9 @@ package search
 import (
 	"fmt"
 	"math/bits"
-	"math/rand/v2"
 
 	"bankai"
+	"bankai/internal/rng"
 )
 
 // sampler draws candidates without replacement, each with a probability in
@@ -23,19 +23,15 @@ type sampler struct {
 	tree     []uint64            // Fenwick tree over the rows' remaining weights
 	total    uint64              // what is left of all weights
 	drawn    map[uint64]struct{} // drawn groups, as row<<32|group
-	rng      *rand.PCG
+	random   *rng.Stream
 }
-
-// stream separates the random numbers of a sampler from those that other users
-// of the same seed may draw.
-const stream = 0x73616d706c6572
 
 func newSampler(ms []Matrix, gran Granularity, uniform bool, seed uint64) (*sampler, error) {
 	s := &sampler{
 		matrices: ms, gran: gran, uniform: uniform,
-		first: make([]int, len(ms)+1),
-		drawn: make(map[uint64]struct{}),
-		rng:   rand.NewPCG(seed, stream),
+		first:  make([]int, len(ms)+1),
+		drawn:  make(map[uint64]struct{}),
+		random: rng.New(seed, "sampler"),
 	}
 	for i, m := range ms {
 		s.first[i+1] = s.first[i] + m.Rows
@@ -94,7 +90,7 @@ func (s *sampler) next() (bankai.Flip, bool) {
 	if s.total == 0 {
 		return bankai.Flip{}, false
 	}
-	at, rest := s.find(s.below(s.total))
+	at, rest := s.find(s.random.Masked(s.total))
 	i := s.matrixOf(at)
 	m, row := s.matrices[i], at-s.first[i]
 	f := bankai.Flip{Tensor: m.Name, Row: uint32(row), N: bankai.ToEnd}
@@ -118,17 +114,6 @@ func (s *sampler) next() (bankai.Flip, bool) {
 		rest -= w
 	}
 	return f, true
-}
-
-// below returns a uniform number in [0, n), n > 0. It is spelt out because the
-// ways in which library functions reduce a random number may change.
-func (s *sampler) below(n uint64) uint64 {
-	mask := ^uint64(0) >> bits.LeadingZeros64(n-1)
-	for {
-		if v := s.rng.Uint64() & mask; v < n {
-			return v
-		}
-	}
 }
 
 // find returns the row in which the running sum of the weights passes v, and

@@ -3,10 +3,10 @@ package search
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"bankai"
+	"bankai/internal/rng"
 
 	"pgregory.net/rapid"
 )
@@ -153,10 +153,10 @@ func scanAll(ms []Matrix, gran Granularity, uniform bool, seed uint64) []bankai.
 			total += sum
 		}
 	}
-	random := &sampler{rng: rand.NewPCG(seed, stream)}
+	random := rng.New(seed, "sampler")
 	var drawn []bankai.Flip
 	for total > 0 {
-		v, i := random.below(total), 0
+		v, i := random.Masked(total), 0
 		for ; v >= left[i].weight; i++ {
 			v -= left[i].weight
 		}

@@ -132,7 +132,8 @@ func (l *Lines) draw(a *area) {
 	}
 }
 
-// drawAt draws the upright line, and its name on the side that has more room.
+// drawAt draws the upright line, and its name at the foot of it, on the side that has
+// more room: lines that matter rise, and leave the lower right free.
 func (l *Lines) drawAt(a *area) {
 	if l.At == nil || !drawable(*l.At, l.LogX) {
 		return
@@ -143,7 +144,7 @@ func (l *Lines) drawAt(a *area) {
 	if x > a.left+float64(0.9*a.width) {
 		side, gap = end, -5
 	}
-	a.text(clean(l.AtName), spot{x + gap, a.top + lineOf(tickFont)/2}, side, tickFont, a.soft)
+	a.text(clean(l.AtName), spot{x + gap, a.top + a.height - lineOf(tickFont)/2}, side, tickFont, a.soft)
 }
 
 // stepped goes level to the place of the next spot, and then up or down to it.

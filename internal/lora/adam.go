@@ -2,26 +2,23 @@ package lora
 
 import (
 	"math"
-	"math/rand/v2"
 
 	"bankai/engine"
+	"bankai/internal/rng"
 )
 
 // epsilon keeps Adam from dividing by 0, as published.
 const epsilon = 1e-8
 
-// initStream is the random stream of the first A ("lora").
-const initStream = 0x6C6F7261
-
 // initialise sets A to uniform numbers of variance 1/columns, so that A·x is of the
 // size of x's elements, and B to 0. Normal numbers would need functions that may
 // round differently on another CPU.
 func initialise(a *engine.Adapter, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, initStream))
+	random := rng.New(seed, "lora")
 	for _, f := range a.Factors() {
 		most := math.Sqrt(3 * float64(a.Rank()) / float64(len(f.A)))
 		for i := range f.A {
-			f.A[i] = float32(most * (2*rng.Float64() - 1))
+			f.A[i] = float32(most * (2*random.Float64() - 1))
 		}
 		clear(f.B)
 	}

@@ -2,14 +2,10 @@ package stats
 
 import (
 	"math"
-	"math/bits"
-	"math/rand/v2"
 	"slices"
-)
 
-// stream separates the random numbers of a bootstrap from those that other users
-// of the same seed may draw.
-const stream = 0x626f6f7473747261
+	"bankai/internal/rng"
+)
 
 // Bootstrap is the 95 % percentile interval of a statistic of n units (B. Efron,
 // The Annals of Statistics 7, 1979; the interval is in B. Efron and R. J.
@@ -30,11 +26,11 @@ func Bootstrap(n int, seed uint64, rounds int, stat func(pick []int) float64) *I
 	if n < 2 || rounds < 2 {
 		return nil
 	}
-	rng := rand.NewPCG(seed, stream)
+	random := rng.New(seed, "bootstra")
 	pick, low, high := make([]int, n), make([]float64, rounds), make([]float64, rounds)
 	for i := range rounds {
 		for j := range pick {
-			pick[j] = below(rng, n)
+			pick[j] = int(random.Masked(uint64(n)))
 		}
 		v := stat(pick)
 		low[i], high[i] = v, v
@@ -45,15 +41,4 @@ func Bootstrap(n int, seed uint64, rounds int, stat func(pick []int) float64) *I
 	slices.Sort(low)
 	slices.Sort(high)
 	return newInterval(Quantile(low, 0.025), Quantile(high, 0.975))
-}
-
-// below returns a uniform number in [0, n), n > 1. It is spelt out because the
-// ways in which library functions reduce a random number may change.
-func below(rng *rand.PCG, n int) int {
-	mask := ^uint64(0) >> bits.LeadingZeros64(uint64(n-1))
-	for {
-		if v := rng.Uint64() & mask; v < uint64(n) {
-			return int(v)
-		}
-	}
 }
