@@ -2,10 +2,7 @@ package evaluate
 
 import (
 	"regexp"
-	"slices"
 	"testing"
-
-	"bankai/internal/chart"
 )
 
 // checkSVG holds for every picture: it has a description, takes its colours from
@@ -30,21 +27,4 @@ func dots(svg string) (filled, hollow int) {
 		}
 	}
 	return filled, hollow
-}
-
-// The page and the pictures on it call the same colours by the same names.
-func TestColours(t *testing.T) {
-	of := func(css string) map[string][]string {
-		values := map[string][]string{} // light, dark
-		for _, m := range regexp.MustCompile(`(--[\w-]+): (#\w+)`).FindAllStringSubmatch(css, -1) {
-			values[m[1]] = append(values[m[1]], m[2])
-		}
-		return values
-	}
-	ours, theirs := of(Style), of(chart.Style)
-	for _, name := range []string{"--ink", "--soft", "--rule"} {
-		if len(ours[name]) != 2 || !slices.Equal(ours[name], theirs[name]) {
-			t.Errorf("%s is %v on the page and %v in pictures", name, ours[name], theirs[name])
-		}
-	}
 }

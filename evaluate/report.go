@@ -2,12 +2,10 @@ package evaluate
 
 import (
 	_ "embed"
-	"fmt"
 	"html/template"
 	"io"
-	"strings"
 
-	"bankai/internal/chart"
+	"bankai/internal/report"
 	"bankai/internal/text"
 )
 
@@ -68,13 +66,7 @@ type PatchFacts struct {
 //go:embed report.html
 var reportHTML string
 
-// Style is the style sheet of pages about patches.
-//
-//go:embed style.css
-var Style string
-
-var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
-	"style":       func() template.CSS { return template.CSS(Style + chart.Style) },
+var reportPage = report.New("report", reportHTML, template.FuncMap{
 	"trajectory":  newTrajectoryView,
 	"outcomes":    newOutcomeViews,
 	"flipmap":     newFlipMap,
@@ -90,15 +82,8 @@ var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
 	"broken":      brokenByCategory,
 	"bar":         newBar,
 	"categories":  categoryRows,
-}).Parse(reportHTML))
+})
 
 // WriteHTML writes the report as one self-contained page: no scripts, no fonts
 // or pictures from elsewhere.
-func (r *Report) WriteHTML(w io.Writer) error {
-	var b strings.Builder
-	if err := reportPage.Execute(&b, r); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
+func (r *Report) WriteHTML(w io.Writer) error { return reportPage.Write(w, r) }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"bankai/internal/report"
 	"bankai/internal/text"
 )
 
@@ -201,7 +202,7 @@ func TestPercent(t *testing.T) {
 // On narrow screens pictures keep the letters they were laid out for, and scroll: larger
 // ones would run into each other.
 func TestNarrowPagesKeepTheLetters(t *testing.T) {
-	if strings.Contains(Style, ".plot.wide text") || !strings.Contains(Style, ".plot.wide { overflow-x: auto }") {
+	if strings.Contains(report.Style, ".plot.wide text") || !strings.Contains(report.Style, ".plot.wide { overflow-x: auto }") {
 		t.Error("the style changes the text of pictures, or does not let them scroll")
 	}
 }

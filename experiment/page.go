@@ -2,21 +2,18 @@ package experiment
 
 import (
 	_ "embed"
-	"fmt"
 	"html/template"
 	"io"
-	"strings"
 
-	"bankai/evaluate"
 	"bankai/internal/chart"
+	"bankai/internal/report"
 	"bankai/internal/text"
 )
 
 //go:embed page.html
 var pageHTML string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"style":   func() template.CSS { return template.CSS(evaluate.Style + chart.Style) },
+var page = report.New("page", pageHTML, template.FuncMap{
 	"svg":     func(c chart.Chart) (template.HTML, error) { return c.Inline() },
 	"text":    cellText,
 	"words":   func(t Table, column int) bool { return t.isText(column) },
@@ -24,7 +21,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"of":      func(t Table, row []any) tableRow { return tableRow{t, row} },
 	"head":    func(rows [][]any) [][]any { return rows[:min(len(rows), pageRows)] },
 	"rest":    func(rows [][]any) [][]any { return rows[min(len(rows), pageRows):] },
-}).Parse(pageHTML))
+})
 
 // pageRows is how many rows of a table a page shows at once.
 const pageRows = 40
@@ -58,10 +55,5 @@ func WriteHTML(w io.Writer, by string, results ...Result) error {
 	for _, r := range results {
 		all.Results = append(all.Results, shown{r.Head(), r.Present()})
 	}
-	var b strings.Builder
-	if err := page.Execute(&b, all); err != nil {
-		return fmt.Errorf("writing the page: %w", err)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return page.Write(w, all)
 }
