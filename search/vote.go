@@ -120,7 +120,7 @@ func (v Voter) run(ctx context.Context, cur *bankai.Patch, c Config, n, i int, b
 	}
 	c.Journal = v.Journal
 	c.Steps = max(1, c.Steps/n)
-	c.MaxCost /= float64(n) * v.Unit
+	c.MaxCost /= float64(float64(n) * v.Unit)
 	if report := c.Progress; report != nil {
 		c.Progress = func(p Progress) {
 			p.Step, p.Cost, p.Steps = p.Step+before.Steps, float64(p.Cost*v.Unit)+before.Cost, p.Steps*n
