@@ -29,7 +29,7 @@ func (x *Ablate) Present() *Presentation {
 func (x *Ablate) findings() []string {
 	base := &x.Settings[0]
 	out := []string{fmt.Sprintf("The base, %s: %s of %s held-out answers fixed, %s broken: %s.",
-		base.Setting, cellText(base.Fixed), text.Thousands(int64(x.Held)), cellText(base.Broke), netVerdict(base.Net))}
+		base.Setting, CellText(base.Fixed), text.Thousands(int64(x.Held)), CellText(base.Broke), netVerdict(base.Net))}
 	for _, f := range x.Factors {
 		if f.Name == "probes" {
 			out = append(out, x.enough(f), x.memory(f))
@@ -109,7 +109,7 @@ func (x *Ablate) differing() (out []string) {
 				continue
 			}
 			others++
-			said := fmt.Sprintf("%s (net %s from the base)", s.Name, cellText(s.FromBase))
+			said := fmt.Sprintf("%s (net %s from the base)", s.Name, CellText(s.FromBase))
 			switch {
 			case s.FromHolm < 0.05:
 				sure = append(sure, said)

@@ -20,7 +20,7 @@ func (x *Ablate) sumUp() {
 		for k, run := range s.Runs {
 			differences[k] = float64(run.net() - base[k].net())
 		}
-		s.FromBase, s.FromBaseP, s.FromHolm = meanOf(differences), Number(math.NaN()), Number(math.NaN())
+		s.FromBase, s.FromBaseP, s.FromHolm = MeanOf(differences), Number(math.NaN()), Number(math.NaN())
 		if i > 0 {
 			s.FromBaseP = Number(stats.MeanTest(differences))
 			fromBase, fromHolm = append(fromBase, &s.FromBaseP), append(fromHolm, &s.FromHolm)
@@ -37,7 +37,7 @@ func (s *Ablated) sumUp() {
 		for i, r := range s.Runs {
 			values[i] = of(r)
 		}
-		return meanOf(values)
+		return MeanOf(values)
 	}
 	s.OwnGain = mean(func(r AblateRun) float64 { return gainShare(r.Own) })
 	s.HeldGain = mean(func(r AblateRun) float64 { return gainShare(r.HeldOut) })

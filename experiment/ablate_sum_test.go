@@ -158,7 +158,7 @@ func TestAblateGoesThroughJSON(t *testing.T) {
 		if err := WriteJSON(&file, x); err != nil {
 			t.Fatal(err)
 		}
-		read, err := Read(&file)
+		read, err := Read(&file, Own)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -177,7 +177,7 @@ func readBack(t *testing.T, r Result, experiment string) {
 		t.Fatal(err)
 	}
 	first := doc.String()
-	got, err := Read(&doc)
+	got, err := Read(&doc, Own)
 	if err != nil {
 		t.Fatal(err)
 	}

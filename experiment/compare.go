@@ -10,11 +10,11 @@ import (
 // Comparison is many patches on one yardstick, each alone.
 type Comparison struct {
 	About
-	Probes    string     `json:"probes"`
-	Base      Estimate   `json:"base"`    // share of right answers without a patch
-	Patches   []Compared `json:"patches"` // as given
-	Pairs     []Duel     `json:"pairs"`   // every two of them
-	Generated Generated  `json:"generated"`
+	Probes    string         `json:"probes"`
+	Base      Estimate       `json:"base"`    // share of right answers without a patch
+	Patches   []Compared     `json:"patches"` // as given
+	Pairs     []PairwiseTest `json:"pairs"`   // every two of them
+	Generated Generated      `json:"generated"`
 }
 
 // Compared is a patch against the model without one. Its p-value is adjusted for
@@ -24,14 +24,14 @@ type Compared struct {
 	AnswerChange
 }
 
-// Duel is two patches on the same questions. Answers that both give right, or
+// PairwiseTest is two patches on the same questions. Answers that both give right, or
 // both wrong, say nothing of which is better.
-type Duel struct {
-	A     string `json:"a"`
-	B     string `json:"b"`
-	OnlyA int    `json:"only_a"` // answers that A alone gives right
-	OnlyB int    `json:"only_b"` // that B alone does
-	Test         // adjusted for the number of pairs
+type PairwiseTest struct {
+	A       string `json:"a"`
+	B       string `json:"b"`
+	OnlyA   int    `json:"only_a"` // answers that A alone gives right
+	OnlyB   int    `json:"only_b"` // that B alone does
+	McNemar        // adjusted for the number of pairs
 }
 
 // CompareOptions choose the patches and the questions.
@@ -55,7 +55,7 @@ func MeasureComparison(ctx context.Context, r *Run, o CompareOptions) (*Comparis
 	if err != nil {
 		return nil, err
 	}
-	c := &Comparison{Probes: o.Probes.Name, Generated: Generated{By: []string{base}}}
+	c := &Comparison{Probes: o.Probes.Name, Generated: Generated{By: []string{Base}}}
 	var by []*evaluate.Measurement // base, then the patches
 	for _, sets := range a.collect(done) {
 		by = append(by, sets[0])
@@ -73,30 +73,30 @@ func (c *Comparison) compare(sizes []PatchSize, by []*evaluate.Measurement) {
 		c.Patches = append(c.Patches, Compared{s, changeOf(by[0], by[i+1], all)})
 		c.Generated.By = append(c.Generated.By, s.Name)
 	}
-	var tests []*Test
+	var tests []*McNemar
 	for i := range c.Patches {
-		tests = append(tests, &c.Patches[i].Test)
+		tests = append(tests, &c.Patches[i].McNemar)
 	}
-	adjust(tests)
+	AdjustHolm(tests)
 	c.Base = c.Patches[0].ShareBefore
 	for i, a := range sizes {
 		for j, b := range sizes[:i] {
-			d := duel(by[j+1], by[i+1])
+			d := pairwiseTest(by[j+1], by[i+1])
 			d.A, d.B = b.Name, a.Name
 			c.Pairs = append(c.Pairs, d)
 		}
 	}
 	tests = nil
 	for i := range c.Pairs {
-		tests = append(tests, &c.Pairs[i].Test)
+		tests = append(tests, &c.Pairs[i].McNemar)
 	}
-	adjust(tests)
+	AdjustHolm(tests)
 }
 
-// duel counts the answers on which two measurements differ.
-func duel(a, b *evaluate.Measurement) (d Duel) {
-	c := countsOf(a.Right, b.Right)
-	d.OnlyA, d.OnlyB, d.Test = c.Broke, c.Fixed, mcNemar(c.Fixed, c.Broke)
+// pairwiseTest counts the answers on which two measurements differ.
+func pairwiseTest(a, b *evaluate.Measurement) (d PairwiseTest) {
+	c := CountsOf(a.Right, b.Right)
+	d.OnlyA, d.OnlyB, d.McNemar = c.Broke, c.Fixed, NewMcNemar(c.Fixed, c.Broke)
 	return d
 }
 

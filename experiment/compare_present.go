@@ -38,7 +38,7 @@ func (c *Comparison) findings() (found []string) {
 			p.Name, p.After, p.Total, p.Before, p.Fixed, p.Broke, text.Probability(p.Holm), p.verdict()))
 	}
 	for _, d := range c.Pairs {
-		if d.Holm < significance {
+		if d.Holm < Significance {
 			apart = append(apart, d.A+" from "+d.B)
 		} else {
 			alike = append(alike, d.A+" and "+d.B)
@@ -65,7 +65,7 @@ func (c *Comparison) patchTable() Table {
 	t := Table{
 		Name: "compare", Caption: "Each patch against the base",
 		Columns: []string{"patch", "flips", "bits", "bytes", "right", "share", "fixed", "broke", "p", "p (Holm)", "gain, nats"},
-		Rows:    [][]any{{base, 0, 0, 0, c.Patches[0].Before, c.Base, nil, nil, nil, nil, nil}},
+		Rows:    [][]any{{Base, 0, 0, 0, c.Patches[0].Before, c.Base, nil, nil, nil, nil, nil}},
 	}
 	for _, p := range c.Patches {
 		t.Rows = append(t.Rows, []any{
@@ -84,11 +84,11 @@ func (c *Comparison) pairTable() Table {
 }
 
 func (c *Comparison) charts() []chart.Chart {
-	bars := &chart.Bars{Value: "share of right answers", Level: &c.Base.Value, Horizontal: len(c.Patches) > 7, Names: []string{base}}
-	right := chart.BarSeries{Name: "right", Values: []chart.Point{pointOf(c.Base)}}
+	bars := &chart.Bars{Value: "share of right answers", Level: &c.Base.Value, Horizontal: len(c.Patches) > 7, Names: []string{Base}}
+	right := chart.BarSeries{Name: "right", Values: []chart.Point{PointOf(c.Base)}}
 	at := map[string]int{}
 	for i, p := range c.Patches {
-		bars.Names, right.Values = append(bars.Names, p.Name), append(right.Values, pointOf(p.ShareAfter))
+		bars.Names, right.Values = append(bars.Names, p.Name), append(right.Values, PointOf(p.ShareAfter))
 		at[p.Name] = i
 	}
 	bars.Series = []chart.BarSeries{right}
@@ -117,6 +117,6 @@ func (c *Comparison) charts() []chart.Chart {
 }
 
 // cell is the text of a cell of the matrix.
-func (d Duel) cell(lead int) string {
+func (d PairwiseTest) cell(lead int) string {
 	return strings.ReplaceAll(fmt.Sprintf("%+d, p %s", lead, text.Probability(d.Holm)), "-", "−")
 }

@@ -67,8 +67,8 @@ func orNaN(p *float64) float64 {
 	return *p
 }
 
-// meanOf is the mean of values with its Student interval.
-func meanOf(values []float64) Estimate {
+// MeanOf is the mean of values with its Student interval.
+func MeanOf(values []float64) Estimate {
 	mean, iv := stats.MeanInterval(values)
 	return estimate(mean, iv, len(values))
 }
@@ -81,8 +81,8 @@ func estimate(value float64, iv *stats.Interval, n int) Estimate {
 	return Estimate{value, iv.Low, iv.High, n}
 }
 
-// shareOf is a share of so many, with Wilson's interval.
-func shareOf(yes, total int) Estimate {
+// ShareOf is the share yes / total, with Wilson's interval.
+func ShareOf(yes, total int) Estimate {
 	low, high := stats.Wilson(yes, total)
 	return Estimate{float64(yes) / float64(total), low, high, total}
 }

@@ -18,12 +18,11 @@ import (
 // golden is what an independent program in NumPy computed in float64, see
 // testdata/README.md, and what it was given.
 type golden struct {
-	Model     string         `json:"model"` // SHA-256 of the file
-	IDs       []int32        `json:"ids"`
-	Window    int            `json:"window"`
-	Flips     []goldenFlip   `json:"flips"`
-	Questions []goldenChoice `json:"questions"`
-	Want      goldenFigures  `json:"want"`
+	Model  string        `json:"model"` // SHA-256 of the file
+	IDs    []int32       `json:"ids"`
+	Window int           `json:"window"`
+	Flips  []goldenFlip  `json:"flips"`
+	Want   goldenFigures `json:"want"`
 }
 
 type goldenFlip struct {
@@ -33,35 +32,22 @@ type goldenFlip struct {
 	N      uint32 `json:"n"`
 }
 
-type goldenChoice struct {
-	Prompt  []int32   `json:"prompt"`
-	Answers [][]int32 `json:"answers"`
-}
-
 type goldenFigures struct {
-	LogProbs     []float64   `json:"log_probs"`
-	LogProbsNow  []float64   `json:"log_probs_after"`
-	KL           []float64   `json:"kl"`
-	Before       float64     `json:"perplexity"`
-	After        float64     `json:"perplexity_after"`
-	Mean         float64     `json:"kl_mean"`
-	Median       float64     `json:"kl_median"`
-	Most         float64     `json:"kl_max"`
-	Choices      [][]float64 `json:"choices"`
-	ChoicesAfter [][]float64 `json:"choices_after"`
+	LogProbs    []float64 `json:"log_probs"`
+	LogProbsNow []float64 `json:"log_probs_after"`
+	KL          []float64 `json:"kl"`
+	Before      float64   `json:"perplexity"`
+	After       float64   `json:"perplexity_after"`
+	Mean        float64   `json:"kl_mean"`
+	Median      float64   `json:"kl_median"`
+	Most        float64   `json:"kl_max"`
 }
 
 // goldenModel is the model that the figures are of.
 var goldenModel = testmodel.Bytes(testmodel.Shape{Layers: 2, Hidden: 128, FFN: 256, Heads: 4, KVHeads: 2, HeadDim: 32, Vocab: 320}, 6)
 
-// goldenQuestions are asked by text.
-var goldenQuestions = []ChoiceQuestion{
-	{Question: "Who sings?", Choices: []string{"a bird", "a stone", "the sea"}},
-	{Question: "2 + 3 =", Choices: []string{"5", "6", "23", "-1"}},
-}
-
 // given is the input of the other program.
-func given(t *testing.T, m *engine.Model) golden {
+func given() golden {
 	g := golden{
 		Model: fmt.Sprintf("%x", sha256.Sum256(goldenModel)), Window: 16,
 		Flips: []goldenFlip{
@@ -74,13 +60,6 @@ func given(t *testing.T, m *engine.Model) golden {
 	}
 	for i := range 70 {
 		g.IDs = append(g.IDs, int32(i*i*37+i)%300)
-	}
-	for _, q := range goldenQuestions {
-		asked, err := ByText.question(m.Tokenizer(), ByText.Template(), q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		g.Questions = append(g.Questions, goldenChoice{asked.Prompt, asked.Answers})
 	}
 	return g
 }
@@ -113,7 +92,7 @@ func readGolden(t *testing.T) golden {
 }
 
 func writeGoldenInput(t *testing.T, dir string) {
-	input, err := json.Marshal(given(t, loaded(t, goldenModel, engine.Options{})))
+	input, err := json.Marshal(given())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +108,7 @@ func TestGoldenIsCurrent(t *testing.T) {
 	if dir := os.Getenv("BANKAI_WRITE_GOLDEN"); dir != "" {
 		writeGoldenInput(t, dir)
 	}
-	got, want := readGolden(t), given(t, loaded(t, goldenModel, engine.Options{}))
+	got, want := readGolden(t), given()
 	got.Want = goldenFigures{}
 	if !reflect.DeepEqual(got, want) {
 		t.Error("testdata/golden.json is of another input: make it anew, see testdata/README.md")
@@ -189,30 +168,6 @@ func TestGoldenPerplexity(t *testing.T) {
 			t.Logf("%v: %s is %.1e nats from the golden one", precision, name, distance)
 			if !(distance <= bound) {
 				t.Errorf("%v: %s is %.1e nats from the golden one, may be %.0e", precision, name, distance, bound)
-			}
-		}
-	}
-}
-
-// The log-probabilities of choices, asked by text, agree too.
-func TestGoldenChoices(t *testing.T) {
-	g := readGolden(t)
-	for precision, bound := range goldenBounds {
-		m := loaded(t, goldenModel, engine.Options{Precision: precision})
-		c, err := MeasureChoice(t.Context(), &Run{Model: m}, ChoiceOptions{
-			File: "golden", Questions: goldenQuestions, By: ByText, Prompt: ByText.Template(), Patch: Patching{Overlay: g.overlay(t, m)},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, a := range c.Asked {
-			for k, ids := range g.Questions[i].Answers {
-				most := bound * float64(len(ids)) // of a sum over tokens
-				before, after := math.Abs(a.Base[k]-g.Want.Choices[i][k]), math.Abs(a.Patched[k]-g.Want.ChoicesAfter[i][k])
-				t.Logf("%v: choice %d of question %d: %.1e and %.1e nats", precision, k, i, before, after)
-				if !(before <= most && after <= most) {
-					t.Errorf("%v: choice %d of question %d is %.1e and, patched, %.1e nats from the golden one, may be %.0e", precision, k, i, before, after, most)
-				}
 			}
 		}
 	}

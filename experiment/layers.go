@@ -173,7 +173,7 @@ func (o LayersOptions) result(seed uint64, sites []layerSite, before []Number, a
 	for i, s := range sites {
 		moved := changes(before, after[i])
 		size := magnitudes(moved)
-		e := SiteEffect{Site: s.site, Layer: s.layer, Size: meanOf(size), Change: meanOf(moved)}
+		e := SiteEffect{Site: s.site, Layer: s.layer, Size: MeanOf(size), Change: MeanOf(moved)}
 		for _, m := range s.matrices {
 			e.Rows += m.Rows
 		}

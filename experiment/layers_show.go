@@ -41,7 +41,7 @@ func (x *LayerMap) findings() (out []string) {
 		order := strings.Fields(strings.Trim(fmt.Sprint(top.Order), "[]"))
 		first, last := x.effect(top.Site, top.Order[0]), x.effect(top.Site, top.Order[len(order)-1])
 		out = append(out, fmt.Sprintf("%s: the layers in order of their effect are %s. Layer %d changes the metric by %s, layer %d by %s. Layer %d is first in %s of bootstrap draws of the probes.",
-			top.Site, strings.Join(order[:min(len(order), 10)], ", "), first.Layer, cellText(first.Size), last.Layer, cellText(last.Size), first.Layer, percent(top.Share)))
+			top.Site, strings.Join(order[:min(len(order), 10)], ", "), first.Layer, CellText(first.Size), last.Layer, CellText(last.Size), first.Layer, percent(top.Share)))
 	}
 	sure, most, still := 0, &x.Effects[0], 0
 	for i := range x.Effects {
@@ -53,7 +53,7 @@ func (x *LayerMap) findings() (out []string) {
 		}
 	}
 	out = append(out, fmt.Sprintf("Of %d sites of layers, %s of layer %d has the largest effect: %s. At %d of them the sign of the metric changes more often one way than chance would have it (p below 0.05, corrected).",
-		len(x.Effects), most.Site, most.Layer, cellText(most.Size), sure))
+		len(x.Effects), most.Site, most.Layer, CellText(most.Size), sure))
 	if still > 0 {
 		out = append(out, fmt.Sprintf("%d of them change nothing at all.", still))
 	}

@@ -50,7 +50,7 @@ type Rival struct {
 // Changes are the answers of the model as it is and of the changed one.
 type Changes struct {
 	evaluate.Counts
-	Test // adjusted for the rivals, or for them and the further sets; on Seen it is not
+	McNemar // adjusted for the rivals, or for them and the further sets; on Seen it is not
 }
 
 // Beside is what happened to a further set.
@@ -265,21 +265,21 @@ func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 // adjust corrects the p-values of the held-out sets for the number of rivals, and
 // those of the further sets for the number of these and rivals.
 func (l *LoRA) adjust() {
-	var held, also []*Test
+	var held, also []*McNemar
 	for i := range l.Rivals {
-		held = append(held, &l.Rivals[i].HeldOut.Test)
+		held = append(held, &l.Rivals[i].HeldOut.McNemar)
 		for k := range l.Rivals[i].Also {
-			also = append(also, &l.Rivals[i].Also[k].Test)
+			also = append(also, &l.Rivals[i].Also[k].McNemar)
 		}
 	}
-	adjust(held)
-	adjust(also)
+	AdjustHolm(held)
+	AdjustHolm(also)
 }
 
 // changesOf counts what became of answers.
 func changesOf(before, after []bool) Changes {
-	c := countsOf(before, after)
-	return Changes{c, mcNemar(c.Fixed, c.Broke)}
+	c := CountsOf(before, after)
+	return Changes{c, NewMcNemar(c.Fixed, c.Broke)}
 }
 
 // grouped are the rivals by name, in order: one of each patch, several of each

@@ -44,7 +44,7 @@ func held(group []Rival) Estimate {
 	for _, v := range group {
 		values = append(values, float64(v.HeldOut.After))
 	}
-	return meanOf(values)
+	return MeanOf(values)
 }
 
 func (l *LoRA) findings() (out []string) {

@@ -71,7 +71,7 @@ func ratios(times, base []float64) Estimate {
 	for i := range times {
 		out[i] = times[i] / base[i]
 	}
-	return meanOf(out)
+	return MeanOf(out)
 }
 
 func (o LoRAOptions) contestants(w *engine.Workbench) ([]contestant, error) {

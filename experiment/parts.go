@@ -14,13 +14,13 @@ type Patching struct {
 	ID      string          // tells patches apart, in the keys of pieces
 }
 
-// inParts measures n questions in pieces of a few, as the model is and then
+// InParts measures n questions in pieces of a few, as the model is and then
 // patched, and returns a value for each question; nil for after without a patch.
 // The key holds all that decides the values of the questions from lo to hi.
-func inParts[T any](ctx context.Context, r *Run, p Patching, n, size int, key func(lo, hi int) string,
+func InParts[T any](ctx context.Context, r *Run, p Patching, n, size int, key func(lo, hi int) string,
 	do func(ctx context.Context, o *engine.Overlay, lo, hi int) ([]T, error),
 ) (before, after []T, err error) {
-	models := []Patching{{ID: base}}
+	models := []Patching{{ID: Base}}
 	if p.Overlay != nil {
 		models = append(models, Patching{Overlay: p.Overlay, ID: "patch " + p.ID})
 	}

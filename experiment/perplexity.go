@@ -190,19 +190,19 @@ func (w window) shift() *Shift {
 	for i := range lost {
 		lost[i] = w.Before[i] - w.After[i]
 	}
-	ratio := meanOf(lost)
+	ratio := MeanOf(lost)
 	sorted := slices.Sorted(slices.Values(w.KL))
 	return &Shift{
 		After: perplexityOf(w.After),
 		Ratio: Estimate{kernel.Exp64(ratio.Value), kernel.Exp64(ratio.Low), kernel.Exp64(ratio.High), ratio.N},
-		KL:    meanOf(w.KL), Median: stats.Quantile(sorted, 0.5), P99: stats.Quantile(sorted, 0.99), Most: sorted[len(sorted)-1],
-		RightBefore: shareOf(w.RightBefore, len(w.Before)), RightAfter: shareOf(w.RightAfter, len(w.After)),
+		KL:    MeanOf(w.KL), Median: stats.Quantile(sorted, 0.5), P99: stats.Quantile(sorted, 0.99), Most: sorted[len(sorted)-1],
+		RightBefore: ShareOf(w.RightBefore, len(w.Before)), RightAfter: ShareOf(w.RightAfter, len(w.After)),
 	}
 }
 
 // perplexityOf is exp of minus the mean of ln p, with the interval of that mean.
 func perplexityOf(logProbs []float64) Estimate {
-	e := meanOf(logProbs)
+	e := MeanOf(logProbs)
 	return Estimate{kernel.Exp64(-e.Value), kernel.Exp64(-e.High), kernel.Exp64(-e.Low), e.N}
 }
 
@@ -212,7 +212,7 @@ func (p *Perplexity) Present() *Presentation {
 		Title: "Perplexity of " + p.Text,
 		Purpose: "How well the model foresees a text: exp of the mean of −ln p over the predicted tokens, counted as llama.cpp's perplexity tool does, " +
 			"so the figures of one model file compare. Lower is better. The divergence says how far a patch moves the model's predictions: it is 0 only if nothing changed.",
-		Findings: []string{fmt.Sprintf("Perplexity %s over %s tokens.", cellText(p.Before), text.Thousands(int64(p.Tokens)))},
+		Findings: []string{fmt.Sprintf("Perplexity %s over %s tokens.", CellText(p.Before), text.Thousands(int64(p.Tokens)))},
 		Notes: []string{fmt.Sprintf("%d windows of %d tokens, a stride of %d. Intervals are 95 %%, over tokens as if they were independent, which they are not quite.",
 			len(p.Windows), p.Window, p.Stride)},
 	}
@@ -257,7 +257,7 @@ func (s *Shift) finding(patch string) string {
 	case s.Ratio.High < 1:
 		verdict = "the patch makes the text easier to foresee"
 	}
-	return fmt.Sprintf("With %s %s: %s times as much, %s. KL divergence %s nats a token.", patch, cellText(s.After), cellText(s.Ratio), verdict, cellText(s.KL))
+	return fmt.Sprintf("With %s %s: %s times as much, %s. KL divergence %s nats a token.", patch, CellText(s.After), CellText(s.Ratio), verdict, CellText(s.KL))
 }
 
 func (p *Perplexity) windowTable() Table {

@@ -69,7 +69,7 @@ func TestPerplexityFigures(t *testing.T) {
 func TestWindowTooLargeForADivergence(t *testing.T) {
 	m := demoModel(t, 1)
 	n := 2*(maxReference/4/m.Config().Vocab) + 100
-	o := TextOptions{Name: "text", IDs: make([]int32, n), Window: n, Stride: n, Patch: Patching{Overlay: overlayOf(t, m, harmful())}}
+	o := TextOptions{Name: "text", IDs: make([]int32, n), Window: n, Stride: n, Patch: Patching{Overlay: overlayOf(t, m, somePatch())}}
 	_, err := MeasurePerplexity(t.Context(), &Run{Model: m}, o)
 	if err == nil || !strings.Contains(err.Error(), "takes more than 4 GiB: give a smaller window") {
 		t.Error(err)

@@ -100,3 +100,12 @@ func TestPerplexityOfPlainLogits(t *testing.T) {
 		}
 	}
 }
+
+func overlayOf(t *testing.T, m *engine.Model, p *bankai.Patch) *engine.Overlay {
+	t.Helper()
+	o, err := m.Overlay(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}

@@ -30,8 +30,8 @@ type Table struct {
 // P is a p-value.
 type P float64
 
-// cellText is a cell for people.
-func cellText(cell any) string {
+// CellText is a cell for people.
+func CellText(cell any) string {
 	switch c := cell.(type) {
 	case nil:
 		return ""

@@ -271,7 +271,7 @@ func (x *Robustness) point(pieces uint64, draws []flipMeasure) FlipPoint {
 		p.Each = append(p.Each, d.Perplexity)
 	}
 	p.Bits = float64(bits) / float64(len(draws))
-	e := meanOf(logs)
+	e := MeanOf(logs)
 	p.Ratio = Estimate{kernel.Exp64(e.Value), kernel.Exp64(e.Low), kernel.Exp64(e.High), e.N}
 	p.Perplexity = Estimate{float64(x.Base * p.Ratio.Value), float64(x.Base * p.Ratio.Low), float64(x.Base * p.Ratio.High), e.N}
 	return p

@@ -57,7 +57,7 @@ func (x *Robustness) findings() []string {
 	said := "even the fewest change the perplexity by 1 % or more, or may"
 	if p := first.harmless(); p != nil {
 		said = fmt.Sprintf("up to %s bits, %s of them, change the perplexity by less than 1 %%: %s times as much",
-			thousands(uint64(math.Round(p.Bits))), percent(first.share(*p)), cellText(p.Ratio))
+			thousands(uint64(math.Round(p.Bits))), percent(first.share(*p)), CellText(p.Ratio))
 	}
 	out := []string{fmt.Sprintf("%s: %s. Published of the 8B's MLP, by bits: 500,000 of them, 0.009 %%.", first.name(), said)}
 	var rest []string
@@ -93,10 +93,10 @@ func (x *Robustness) worst() string {
 		}
 	}
 	if len(x.Curves) == 1 {
-		return fmt.Sprintf("With %s of the bits the perplexity is %s times as much.", percent(most.share(at)), cellText(at.Ratio))
+		return fmt.Sprintf("With %s of the bits the perplexity is %s times as much.", percent(most.share(at)), CellText(at.Ratio))
 	}
 	return fmt.Sprintf("At the largest amounts, %s is hurt most: with %s of the bits the perplexity is %s times as much.",
-		most.name(), percent(most.share(at)), cellText(at.Ratio))
+		most.name(), percent(most.share(at)), CellText(at.Ratio))
 }
 
 func (x *Robustness) table() Table {

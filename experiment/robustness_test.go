@@ -253,7 +253,7 @@ func measured[T Result](t *testing.T, name string, measure func(ctx context.Cont
 	if again, want := asJSON(once(2, true)), asJSON(x); again != want {
 		t.Errorf("resumed with two threads:\n%s\nwant\n%s", again, want)
 	}
-	read, err := Read(strings.NewReader(asJSON(x)))
+	read, err := Read(strings.NewReader(asJSON(x)), Own)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -255,7 +255,7 @@ func stepOf(seed uint64, rows, layer int, parts []scalePart) ScaleStep {
 	}
 	return ScaleStep{
 		Rows: rows, Layer: layer, Matrices: len(parts),
-		High: meanOf(high), Random: meanOf(random), Ratio: ratioOf(seed, parts, high, random),
+		High: MeanOf(high), Random: MeanOf(random), Ratio: ratioOf(seed, parts, high, random),
 	}
 }
 

@@ -49,16 +49,16 @@ func (x *Scales) findings() (out []string) {
 			verdict = "rows of high scale matter less"
 		}
 		out = append(out, fmt.Sprintf("%d high-scale rows change the metric by %s, as many random ones by %s: a ratio of %s, %s. Published: 3.88 with 64 rows of one layer.",
-			s.Rows, cellText(s.High), cellText(s.Random), cellText(s.Ratio), verdict))
+			s.Rows, CellText(s.High), CellText(s.Random), CellText(s.Ratio), verdict))
 	}
 	if more, less, n := x.layersThatDiffer(); n > 1 {
 		out = append(out, fmt.Sprintf("Of %d ratios of single layers, %d are above 1 with their whole interval, and %d below (not corrected for their number).", n, more, less))
 	}
 	if s := x.Singles; s != nil {
 		out = append(out, fmt.Sprintf("Single rows: scale and size of the effect, ρ = %s (p %s); scale and change of fitness, ρ = %s (p %s).",
-			cellText(s.ScaleEffect.Rho), cellText(P(s.ScaleEffect.P)), cellText(s.ScaleFitness.Rho), cellText(P(s.ScaleFitness.P))),
+			CellText(s.ScaleEffect.Rho), CellText(P(s.ScaleEffect.P)), CellText(s.ScaleFitness.Rho), CellText(P(s.ScaleFitness.P))),
 			fmt.Sprintf("The first-order forecast and the change of fitness: ρ = %s (p %s); %d of %d rows raise the fitness.",
-				cellText(s.Forecast.Rho), cellText(P(s.Forecast.P)), s.helpful(), len(s.Rows)))
+				CellText(s.Forecast.Rho), CellText(P(s.Forecast.P)), s.helpful(), len(s.Rows)))
 	}
 	return out
 }

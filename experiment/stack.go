@@ -64,7 +64,7 @@ func MeasureStack(ctx context.Context, r *Run, o StackOptions) (*Stack, error) {
 	if err := checkSets(ctx, r.Model, o.Probes); err != nil {
 		return nil, err
 	}
-	s := &Stack{Patches: sizes, Generated: Generated{By: []string{base}}}
+	s := &Stack{Patches: sizes, Generated: Generated{By: []string{Base}}}
 	a := answering{r.Model, []*bankai.Patch{noPatch(r.Model)}, o.Probes}
 	for _, members := range combinations(len(patches)) {
 		p, err := s.combine(r.Model, patches, members)
@@ -144,13 +144,13 @@ func (s *Stack) answer(sets []evaluate.Named, got [][]*evaluate.Measurement) {
 		}
 		s.Generated.keep(set, by)
 	}
-	var tests []*Test
+	var tests []*McNemar
 	for i := range s.Combinations {
 		c := &s.Combinations[i]
 		c.AnswerChange = changeOf(whole[0], whole[i+1], allOf(len(whole[0].Right)))
-		tests = append(tests, &c.Test)
+		tests = append(tests, &c.McNemar)
 	}
-	adjust(tests)
+	AdjustHolm(tests)
 	s.interfere(whole)
 }
 

@@ -81,7 +81,7 @@ func (s *Stack) interfere(by []*evaluate.Measurement) {
 			i.FixedJoint += one(!was && is && !fixed)
 			i.BrokeJoint += one(was && !is && !broke)
 		}
-		i.Mean = meanOf(values)
+		i.Mean = MeanOf(values)
 		s.Interference = append(s.Interference, i)
 	}
 	last := len(by) - 1 // all together

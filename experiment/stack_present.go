@@ -69,12 +69,12 @@ func (i Interference) sentence(name string) string {
 		verdict = "together they gain more than the sum of what they gain alone"
 	}
 	return fmt.Sprintf("%s: mean interference %s nats: %s. Of %s fixed alone, %d are lost together; %d are fixed and %d broken only together.",
-		name, cellText(i.Mean), verdict, text.Plural(i.FixedAlone, "answer", "answers"), i.Lost, i.FixedJoint, i.BrokeJoint)
+		name, CellText(i.Mean), verdict, text.Plural(i.FixedAlone, "answer", "answers"), i.Lost, i.FixedJoint, i.BrokeJoint)
 }
 
 func (s *Stack) combinationTable() Table {
 	t := Table{Name: "stack", Caption: "Alone and together", Columns: []string{"patches", "bits"}}
-	row := []any{base, 0}
+	row := []any{Base, 0}
 	for _, set := range s.Sets {
 		t.Columns = append(t.Columns, "right of "+set.Name)
 		row = append(row, set.Before)

@@ -93,7 +93,7 @@ func MeasureVariations(ctx context.Context, r *Run, o VariationOptions) (*Variat
 		return nil, err
 	}
 	got := a.collect(done) // by patch, by set
-	v := &Variations{Patch: sizes[0], Generated: Generated{By: []string{base, o.Patch.Name}}}
+	v := &Variations{Patch: sizes[0], Generated: Generated{By: []string{Base, o.Patch.Name}}}
 	for i, s := range a.sets {
 		v.Generated.keep(s, []*evaluate.Measurement{got[0][i], got[1][i]})
 	}
@@ -119,11 +119,11 @@ func setChange(s evaluate.Named, before, after *evaluate.Measurement) SetChange 
 	for _, name := range names {
 		c.Categories = append(c.Categories, CategoryChange{name, changeOf(before, after, members[name])})
 	}
-	var tests []*Test
+	var tests []*McNemar
 	for i := range c.Categories {
-		tests = append(tests, &c.Categories[i].Test)
+		tests = append(tests, &c.Categories[i].McNemar)
 	}
-	adjust(tests)
+	AdjustHolm(tests)
 	return c
 }
 
@@ -191,7 +191,7 @@ func picked[T any](values []T, at []int) []T {
 // judge applies the rules that the help page tells.
 func (v *Variations) judge() Verdict {
 	u := v.Unseen.All
-	if u.PValue < significance {
+	if u.PValue < Significance {
 		if u.Fixed > u.Broke {
 			return Generalises
 		}
@@ -208,7 +208,7 @@ func (v *Variations) judge() Verdict {
 
 // gainedOnSeen reports whether the gain on what the search saw is no chance.
 func (v *Variations) gainedOnSeen() bool {
-	return v.Seen != nil && v.Seen.All.PValue < significance && v.Seen.All.Fixed > v.Seen.All.Broke
+	return v.Seen != nil && v.Seen.All.PValue < Significance && v.Seen.All.Fixed > v.Seen.All.Broke
 }
 
 // Texts implements Rescorable.

@@ -53,7 +53,7 @@ func (v *Variations) finding() string {
 		}
 		return text
 	case Memorised:
-		if v.Unseen.All.PValue < significance {
+		if v.Unseen.All.PValue < Significance {
 			return "The patch memorised: it gains on the questions that its search saw, and not on unseen ones."
 		}
 		return "The patch memorised: it gains on the questions that its search saw, and no gain on unseen ones is shown."
@@ -67,7 +67,7 @@ func (v *Variations) finding() string {
 func (c SetChange) sentence(what string) string {
 	a := c.All
 	return fmt.Sprintf("%s (%s): %d of %d right before, %d after: %d fixed, %d broke, p = %s: %s. Mean gain of seq_logprob %s nats.",
-		what, c.Set, a.Before, a.Total, a.After, a.Fixed, a.Broke, text.Probability(a.PValue), a.verdict(), cellText(a.Gain))
+		what, c.Set, a.Before, a.Total, a.After, a.Fixed, a.Broke, text.Probability(a.PValue), a.verdict(), CellText(a.Gain))
 }
 
 func (g *MemoryGap) sentence() string {
@@ -75,14 +75,14 @@ func (g *MemoryGap) sentence() string {
 	if g.Right.Low > 0 {
 		verdict = "it does more for what the search saw"
 	}
-	return fmt.Sprintf("Memorisation gap, the gain of the share of right answers on seen less that on unseen questions: %s: %s.", cellText(g.Right), verdict)
+	return fmt.Sprintf("Memorisation gap, the gain of the share of right answers on seen less that on unseen questions: %s: %s.", CellText(g.Right), verdict)
 }
 
 // table is the gap by category.
 func (g *MemoryGap) table() Table {
 	t := Table{Name: "variations-gap-categories", Caption: "Memorisation gap by category", Columns: []string{"category", "seen probes", "unseen probes", "seen less unseen"}}
 	for _, c := range g.ByCategory {
-		t.Rows = append(t.Rows, []any{categoryLabel(c.Category), c.Seen, c.Unseen, c.Right})
+		t.Rows = append(t.Rows, []any{CategoryLabel(c.Category), c.Seen, c.Unseen, c.Right})
 	}
 	return t
 }
@@ -91,7 +91,7 @@ func (g *MemoryGap) table() Table {
 func (g *MemoryGap) wide() (names []string) {
 	for _, c := range g.ByCategory {
 		if c.Right.Low > 0 {
-			names = append(names, categoryLabel(c.Category))
+			names = append(names, CategoryLabel(c.Category))
 		}
 	}
 	return names
@@ -112,7 +112,7 @@ func changeRow(a AnswerChange, single bool) []any {
 func (c SetChange) table(name, caption string) Table {
 	t := Table{Name: name, Caption: caption, Columns: append([]string{"category"}, changeColumns...)}
 	for _, k := range c.Categories {
-		t.Rows = append(t.Rows, append([]any{categoryLabel(k.Category)}, changeRow(k.AnswerChange, false)...))
+		t.Rows = append(t.Rows, append([]any{CategoryLabel(k.Category)}, changeRow(k.AnswerChange, false)...))
 	}
 	t.Rows = append(t.Rows, append([]any{"all"}, changeRow(c.All, true)...))
 	return t
@@ -127,7 +127,7 @@ func (v *Variations) sideBySide() Table {
 	}{{"seen", v.Seen.All}, {"unseen", v.Unseen.All}} {
 		t.Rows = append(t.Rows, []any{
 			s.name, s.c.Total, s.c.ShareBefore, s.c.ShareAfter, s.c.Fixed, s.c.Broke, P(s.c.PValue),
-			plainEstimate(s.c.ShareAfter.Value-s.c.ShareBefore.Value, s.c.Total), s.c.Gain,
+			PlainEstimate(s.c.ShareAfter.Value-s.c.ShareBefore.Value, s.c.Total), s.c.Gain,
 		})
 	}
 	t.Rows = append(t.Rows, []any{"gap", nil, nil, nil, nil, nil, nil, v.Gap.Right, v.Gap.SeqLogprob})
@@ -140,10 +140,10 @@ func (c SetChange) bars(title string) *chart.Bars {
 	before, after := chart.BarSeries{Name: "before"}, chart.BarSeries{Name: "after"}
 	add := func(name string, a AnswerChange) {
 		b.Names = append(b.Names, name)
-		before.Values, after.Values = append(before.Values, pointOf(a.ShareBefore)), append(after.Values, pointOf(a.ShareAfter))
+		before.Values, after.Values = append(before.Values, PointOf(a.ShareBefore)), append(after.Values, PointOf(a.ShareAfter))
 	}
 	for _, k := range c.Categories {
-		add(categoryLabel(k.Category), k.AnswerChange)
+		add(CategoryLabel(k.Category), k.AnswerChange)
 	}
 	if len(c.Categories) > 1 {
 		add("all", c.All)

@@ -113,7 +113,7 @@ func TestReadRefuses(t *testing.T) {
 		{`{"experiment": "alchemy"}`, `is of an experiment "alchemy" that this program does not know`},
 		{`{"experiment": "perplexity", "window": "wide"}`, "is not a whole result of perplexity"},
 	} {
-		if _, err := Read(strings.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Read(strings.NewReader(c.file), Own); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want …%s…", c.file, err, c.want)
 		}
 	}
@@ -159,7 +159,7 @@ func TestResultsGoThroughFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	again, err := Read(f)
+	again, err := Read(f, Own)
 	if err != nil {
 		t.Fatal(err)
 	}
