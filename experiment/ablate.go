@@ -7,7 +7,9 @@ import (
 	"math"
 
 	"bankai/evaluate"
+	"bankai/internal/stats"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -226,4 +228,143 @@ func (o AblateOptions) check(ctx context.Context, r *Run, x *Ablate) error {
 		}
 	}
 	return nil
+}
+
+// search is the plan of a search. The fitness is that of the base but for the
+// metric: what a strategy brings along is how it screens and prunes.
+func (o AblateOptions) search(s Setting, seed uint64) score.Plan {
+	p := score.NewPlan(s.Strategy)
+	p.Objective = score.NewPlan(o.Base.Strategy).Objective
+	p.Objective.Metric, _ = probe.ParseMetric(s.Metric)
+	p.Objective.Divergence, p.Text = o.Divergence, o.Text
+	p.Sizes, _ = sizesOf(s.Granularity)
+	p.Layers, p.Projections, p.Seed = s.Layers, s.Projections, seed
+	p.Limits.Steps, p.Limits.MaxCost = o.Steps, o.MaxCost
+	return p
+}
+
+func (o AblateOptions) setup(r *Run, s Setting, seed uint64) (*score.Setup, error) {
+	return score.NewSetup(r.Model, o.Pool.Set.Draw(s.Probes, seed), o.Controls.Set, o.search(s, seed))
+}
+
+// run searches once and measures the patch.
+func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) (p ablatePiece, err error) {
+	set, err := o.setup(r, s, seed)
+	if err != nil {
+		return p, err
+	}
+	found, err := set.Run(ctx, set.Plan.Limits)
+	if err != nil {
+		return p, err
+	}
+	if found.Stopped == search.StopInterrupted {
+		return p, ctx.Err()
+	}
+	bits, _ := found.Patch.Bits()
+	size, err := found.Patch.ContentSize()
+	if err != nil {
+		return p, err
+	}
+	p.Run = AblateRun{
+		Seed: seed, Fitness: Number(found.Fitness), Flips: found.Patch.Len(), Bits: bits, Bytes: int(size),
+		Cost: found.Cost, Took: found.Seconds, Steps: found.Steps, Stopped: found.Stopped, Patch: found.Patch.ContentDigest().String(),
+	}
+	overlay, err := r.Model.Overlay(found.Patch)
+	if err != nil {
+		return p, err
+	}
+	before, err := evaluate.Right(ctx, r.Model, nil, set.Targets)
+	if err != nil {
+		return p, err
+	}
+	after, err := evaluate.Right(ctx, r.Model, overlay, set.Targets)
+	if err != nil {
+		return p, err
+	}
+	p.Run.Own = countOf(before, after)
+	p.HeldOut, err = evaluate.Right(ctx, r.Model, overlay, o.HeldOut.Set)
+	return p, err
+}
+
+// countOf counts answers that are right without a patch and with it.
+func countOf(before, after []bool) evaluate.Counts {
+	c := evaluate.Counts{Total: len(before)}
+	for i := range before {
+		c.Before += one(before[i])
+		c.After += one(after[i])
+		c.Fixed += one(!before[i] && after[i])
+		c.Broke += one(before[i] && !after[i])
+	}
+	return c
+}
+
+// sumUp works out the estimates from the runs.
+func (x *Ablate) sumUp() {
+	base := x.Settings[0].Runs
+	var net, fromBase []*Number // p-values, and below their corrections
+	var netHolm, fromHolm []*Number
+	for i := range x.Settings {
+		s := &x.Settings[i]
+		s.sumUp()
+		net, netHolm = append(net, &s.NetP), append(netHolm, &s.NetHolm)
+		differences := make([]float64, len(s.Runs))
+		for k, run := range s.Runs {
+			differences[k] = float64(run.net() - base[k].net())
+		}
+		s.FromBase, s.FromBaseP, s.FromHolm = MeanOf(differences), Number(math.NaN()), Number(math.NaN())
+		if i > 0 {
+			s.FromBaseP = Number(stats.MeanTest(differences))
+			fromBase, fromHolm = append(fromBase, &s.FromBaseP), append(fromHolm, &s.FromHolm)
+		}
+	}
+	correct(net, netHolm)
+	correct(fromBase, fromHolm)
+}
+
+// sumUp works out the means over the runs of a setting.
+func (s *Ablated) sumUp() {
+	mean := func(of func(r AblateRun) float64) Estimate {
+		values := make([]float64, len(s.Runs))
+		for i, r := range s.Runs {
+			values[i] = of(r)
+		}
+		return MeanOf(values)
+	}
+	s.OwnGain = mean(func(r AblateRun) float64 { return gainShare(r.Own) })
+	s.HeldGain = mean(func(r AblateRun) float64 { return gainShare(r.HeldOut) })
+	s.Memorised = mean(func(r AblateRun) float64 { return gainShare(r.Own) - gainShare(r.HeldOut) })
+	s.Fixed = mean(func(r AblateRun) float64 { return float64(r.HeldOut.Fixed) })
+	s.Broke = mean(func(r AblateRun) float64 { return float64(r.HeldOut.Broke) })
+	s.Net = mean(func(r AblateRun) float64 { return float64(r.net()) })
+	s.HeldRight = mean(func(r AblateRun) float64 { return float64(r.HeldOut.After) / float64(r.HeldOut.Total) })
+	s.Flips = mean(func(r AblateRun) float64 { return float64(r.Flips) })
+	s.Bytes = mean(func(r AblateRun) float64 { return float64(r.Bytes) })
+	s.Passes = mean(func(r AblateRun) float64 { return r.Cost })
+	s.Seconds = mean(func(r AblateRun) float64 { return r.Took })
+	values := make([]float64, len(s.Runs))
+	for i, r := range s.Runs {
+		values[i] = float64(r.net())
+	}
+	s.NetP, s.NetHolm = Number(stats.MeanTest(values)), Number(math.NaN())
+}
+
+// net is how many more held-out answers are right.
+func (r AblateRun) net() int { return r.HeldOut.Fixed - r.HeldOut.Broke }
+
+// gainShare is how many more answers are right, as a share of all.
+func gainShare(c evaluate.Counts) float64 { return float64(c.After-c.Before) / float64(c.Total) }
+
+// correct sets the p-values, corrected by Holm's method for how many of them are
+// defined.
+func correct(values, corrected []*Number) {
+	var p []float64
+	var to []*Number
+	for i, v := range values {
+		if !math.IsNaN(float64(*v)) {
+			p, to = append(p, float64(*v)), append(to, corrected[i])
+		}
+	}
+	for i, c := range stats.Holm(p) {
+		*to[i] = Number(c)
+	}
 }
