@@ -70,22 +70,22 @@ type Ablated struct {
 	Setting
 	Runs []AblateRun `json:"runs"`
 
-	OwnGain   Estimate `json:"own_gain"`  // right answers gained, as a share of the search's own probes
-	HeldGain  Estimate `json:"held_gain"` // of the held-out ones
-	Memorised Estimate `json:"memorised"` // the first less the second
-	Fixed     Estimate `json:"fixed"`     // held-out probes
-	Broke     Estimate `json:"broke"`
-	Net       Estimate `json:"net"`         // fixed less broke
-	NetP      Number   `json:"net_p"`       // of a net of 0
-	NetHolm   Number   `json:"net_p_holm"`  // corrected for the number of settings
-	HeldRight Estimate `json:"held_right"`  // share answered right
-	Flips     Estimate `json:"flips"`       // of the patch
-	Bytes     Estimate `json:"bytes"`       // of its file, without provenance
-	Passes    Estimate `json:"passes"`      // forward-pass equivalents
-	Seconds   Estimate `json:"seconds"`     // of a search
-	FromBase  Estimate `json:"from_base"`   // net less that of the base with the same seed
-	FromBaseP Number   `json:"from_base_p"` // of a difference of 0; null for the base
-	FromHolm  Number   `json:"from_base_p_holm"`
+	OwnGain   Estimate  `json:"own_gain"`  // right answers gained, as a share of the search's own probes
+	HeldGain  Estimate  `json:"held_gain"` // of the held-out ones
+	Memorised Estimate  `json:"memorised"` // the first less the second
+	Fixed     Estimate  `json:"fixed"`     // held-out probes
+	Broke     Estimate  `json:"broke"`
+	Net       Estimate  `json:"net"`         // fixed less broke
+	NetP      NullFloat `json:"net_p"`       // of a net of 0
+	NetHolm   NullFloat `json:"net_p_holm"`  // corrected for the number of settings
+	HeldRight Estimate  `json:"held_right"`  // share answered right
+	Flips     Estimate  `json:"flips"`       // of the patch
+	Bytes     Estimate  `json:"bytes"`       // of its file, without provenance
+	Passes    Estimate  `json:"passes"`      // forward-pass equivalents
+	Seconds   Estimate  `json:"seconds"`     // of a search
+	FromBase  Estimate  `json:"from_base"`   // net less that of the base with the same seed
+	FromBaseP NullFloat `json:"from_base_p"` // of a difference of 0; null for the base
+	FromHolm  NullFloat `json:"from_base_p_holm"`
 }
 
 // AblateRun is one search and what its patch does.
@@ -93,7 +93,7 @@ type AblateRun struct {
 	Seed    uint64          `json:"seed"`
 	Own     evaluate.Counts `json:"own"` // the probes it searched with
 	HeldOut evaluate.Counts `json:"held_out"`
-	Fitness Number          `json:"fitness"`
+	Fitness NullFloat       `json:"fitness"`
 	Flips   int             `json:"flips"`
 	Bits    uint64          `json:"bits"`
 	Bytes   int             `json:"bytes"`
@@ -266,7 +266,7 @@ func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) 
 		return p, err
 	}
 	p.Run = AblateRun{
-		Seed: seed, Fitness: Number(found.Fitness), Flips: found.Patch.Len(), Bits: bits, Bytes: int(size),
+		Seed: seed, Fitness: NullFloat(found.Fitness), Flips: found.Patch.Len(), Bits: bits, Bytes: int(size),
 		Cost: found.Cost, Took: found.Seconds, Steps: found.Steps, Stopped: found.Stopped, Patch: found.Patch.ContentDigest().String(),
 	}
 	overlay, err := r.Model.Overlay(found.Patch)
@@ -301,8 +301,8 @@ func countOf(before, after []bool) evaluate.Counts {
 // sumUp works out the estimates from the runs.
 func (x *Ablate) sumUp() {
 	base := x.Settings[0].Runs
-	var net, fromBase []*Number // p-values, and below their corrections
-	var netHolm, fromHolm []*Number
+	var net, fromBase []*NullFloat // p-values, and below their corrections
+	var netHolm, fromHolm []*NullFloat
 	for i := range x.Settings {
 		s := &x.Settings[i]
 		s.sumUp()
@@ -311,9 +311,9 @@ func (x *Ablate) sumUp() {
 		for k, run := range s.Runs {
 			differences[k] = float64(run.net() - base[k].net())
 		}
-		s.FromBase, s.FromBaseP, s.FromHolm = MeanOf(differences), Number(math.NaN()), Number(math.NaN())
+		s.FromBase, s.FromBaseP, s.FromHolm = MeanOf(differences), NullFloat(math.NaN()), NullFloat(math.NaN())
 		if i > 0 {
-			s.FromBaseP = Number(stats.MeanTest(differences))
+			s.FromBaseP = NullFloat(stats.MeanTest(differences))
 			fromBase, fromHolm = append(fromBase, &s.FromBaseP), append(fromHolm, &s.FromHolm)
 		}
 	}
@@ -345,7 +345,7 @@ func (s *Ablated) sumUp() {
 	for i, r := range s.Runs {
 		values[i] = float64(r.net())
 	}
-	s.NetP, s.NetHolm = Number(stats.MeanTest(values)), Number(math.NaN())
+	s.NetP, s.NetHolm = NullFloat(stats.MeanTest(values)), NullFloat(math.NaN())
 }
 
 // net is how many more held-out answers are right.
@@ -356,15 +356,15 @@ func gainShare(c evaluate.Counts) float64 { return float64(c.After-c.Before) / f
 
 // correct sets the p-values, corrected by Holm's method for how many of them are
 // defined.
-func correct(values, corrected []*Number) {
+func correct(values, corrected []*NullFloat) {
 	var p []float64
-	var to []*Number
+	var to []*NullFloat
 	for i, v := range values {
 		if !math.IsNaN(float64(*v)) {
 			p, to = append(p, float64(*v)), append(to, corrected[i])
 		}
 	}
 	for i, c := range stats.Holm(p) {
-		*to[i] = Number(c)
+		*to[i] = NullFloat(c)
 	}
 }

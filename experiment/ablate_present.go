@@ -163,16 +163,16 @@ func (x *Ablate) notes() []string {
 	if x.Seeds < 2 {
 		return append(out, "One search of each setting tests nothing: what another draw of search probes would do needs at least 2 seeds, better 5.")
 	}
-	out = append(out, fmt.Sprintf("P-values of a net of 0 are corrected by Holm's method for %d tests. Where all seeds give the same figure other than 0, there is no test.", defined(x.Settings, func(s Ablated) Number { return s.NetP })))
+	out = append(out, fmt.Sprintf("P-values of a net of 0 are corrected by Holm's method for %d tests. Where all seeds give the same figure other than 0, there is no test.", defined(x.Settings, func(s Ablated) NullFloat { return s.NetP })))
 	if len(x.Settings) > 1 {
 		out = append(out, fmt.Sprintf("Differences are from the base with the same seed; their p-values are corrected by Holm's method for %d tests.",
-			defined(x.Settings, func(s Ablated) Number { return s.FromBaseP })))
+			defined(x.Settings, func(s Ablated) NullFloat { return s.FromBaseP })))
 	}
 	return out
 }
 
 // defined counts the p-values that are.
-func defined(settings []Ablated, of func(Ablated) Number) (n int) {
+func defined(settings []Ablated, of func(Ablated) NullFloat) (n int) {
 	for _, s := range settings {
 		n += one(!math.IsNaN(float64(of(s))))
 	}
@@ -195,11 +195,11 @@ func (e Estimate) times(by float64) Estimate {
 }
 
 // pCell is a p-value's cell: blank where there is no test.
-func pCell(p Number) any {
+func pCell(p NullFloat) any {
 	if math.IsNaN(float64(p)) {
 		return nil
 	}
-	return P(p)
+	return PValue(p)
 }
 
 func (x *Ablate) tables() []Table {

@@ -322,8 +322,8 @@ func TestAblateSums(t *testing.T) {
 
 // Only p-values that are defined count for the correction.
 func TestAblateCorrects(t *testing.T) {
-	p, corrected := []Number{0.04, Number(math.NaN()), 0.01}, []Number{9, 9, 9}
-	correct([]*Number{&p[0], &p[1], &p[2]}, []*Number{&corrected[0], &corrected[1], &corrected[2]})
+	p, corrected := []NullFloat{0.04, NullFloat(math.NaN()), 0.01}, []NullFloat{9, 9, 9}
+	correct([]*NullFloat{&p[0], &p[1], &p[2]}, []*NullFloat{&corrected[0], &corrected[1], &corrected[2]})
 	if corrected[0] != 0.04 || corrected[1] != 9 || corrected[2] != 0.02 {
 		t.Errorf("got %v", corrected)
 	}

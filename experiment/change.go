@@ -37,7 +37,7 @@ func CountsOf(before, after []bool) evaluate.Counts {
 // have it.
 type McNemar struct {
 	PValue float64 `json:"p_value"` // exact and two-sided
-	Holm   float64 `json:"p_holm"`  // that, adjusted for the tests beside it
+	Holm   float64 `json:"p_holm"`  // adjusted by Holm's method for the tests looked at together
 }
 
 // NewMcNemar tests the numbers of answers that a change fixed and broke. It is not yet

@@ -168,7 +168,7 @@ func (c *Comparison) patchTable() Table {
 	}
 	for _, p := range c.Patches {
 		t.Rows = append(t.Rows, []any{
-			p.Name, p.Flips, int(p.Bits), int(p.Bytes), p.After, p.ShareAfter, p.Fixed, p.Broke, P(p.PValue), P(p.Holm), p.Gain,
+			p.Name, p.Flips, int(p.Bits), int(p.Bytes), p.After, p.ShareAfter, p.Fixed, p.Broke, PValue(p.PValue), PValue(p.Holm), p.Gain,
 		})
 	}
 	return t
@@ -177,7 +177,7 @@ func (c *Comparison) patchTable() Table {
 func (c *Comparison) pairTable() Table {
 	t := Table{Name: "compare-pairs", Caption: "Patches against each other", Columns: []string{"A", "B", "right only A", "right only B", "p", "p (Holm)"}, Brief: 20}
 	for _, d := range c.Pairs {
-		t.Rows = append(t.Rows, []any{d.A, d.B, d.OnlyA, d.OnlyB, P(d.PValue), P(d.Holm)})
+		t.Rows = append(t.Rows, []any{d.A, d.B, d.OnlyA, d.OnlyB, PValue(d.PValue), PValue(d.Holm)})
 	}
 	return t
 }

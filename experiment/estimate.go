@@ -37,19 +37,19 @@ func (e *Estimate) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Number is a figure that may be undefined: NaN and infinities are null in JSON.
-type Number float64
+// NullFloat is a figure that may be undefined: NaN and infinities are null in JSON.
+type NullFloat float64
 
 // MarshalJSON implements json.Marshaler.
-func (n Number) MarshalJSON() ([]byte, error) { return json.Marshal(orNull(float64(n))) }
+func (n NullFloat) MarshalJSON() ([]byte, error) { return json.Marshal(orNull(float64(n))) }
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (n *Number) UnmarshalJSON(data []byte) error {
+func (n *NullFloat) UnmarshalJSON(data []byte) error {
 	var p *float64
 	if err := json.Unmarshal(data, &p); err != nil {
 		return err
 	}
-	*n = Number(orNaN(p))
+	*n = NullFloat(orNaN(p))
 	return nil
 }
 

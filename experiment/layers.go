@@ -35,17 +35,17 @@ type LayerMap struct {
 // SiteEffect is one part of one layer, all of whose rows are flipped. Changes are
 // of the metric, in nats, over the probes.
 type SiteEffect struct {
-	Site     string   `json:"site"`
-	Layer    int      `json:"layer"`
-	Rows     int      `json:"rows"`
-	Size     Estimate `json:"size"`        // mean absolute change
-	Change   Estimate `json:"change"`      // mean change
-	Up       int      `json:"sign_up"`     // probes whose metric came to be above 0
-	Down     int      `json:"sign_down"`   // that was above 0 and is no more
-	P        Number   `json:"p_value"`     // McNemar's, of as many up as down
-	Adjusted Number   `json:"p_adjusted"`  // Holm's, over all sites and layers
-	Rank     Estimate `json:"rank"`        // of the layer at this site, 1 being the largest change
-	Top      float64  `json:"top_of_site"` // share of bootstrap draws in which it is 1
+	Site     string    `json:"site"`
+	Layer    int       `json:"layer"`
+	Rows     int       `json:"rows"`
+	Size     Estimate  `json:"size"`        // mean absolute change
+	Change   Estimate  `json:"change"`      // mean change
+	Up       int       `json:"sign_up"`     // probes whose metric came to be above 0
+	Down     int       `json:"sign_down"`   // that was above 0 and is no more
+	P        NullFloat `json:"p_value"`     // McNemar's, of as many up as down
+	Adjusted NullFloat `json:"p_adjusted"`  // Holm's, over all sites and layers
+	Rank     Estimate  `json:"rank"`        // of the layer at this site, 1 being the largest change
+	Top      float64   `json:"top_of_site"` // share of bootstrap draws in which it is 1
 }
 
 // SiteTop is the order of the layers at a site.
@@ -122,7 +122,7 @@ func MeasureLayers(ctx context.Context, r *Run, o LayersOptions) (*LayerMap, err
 	if err != nil {
 		return nil, err
 	}
-	values, err := Each(ctx, r, keys, func(ctx context.Context, i int) ([]Number, error) {
+	values, err := Each(ctx, r, keys, func(ctx context.Context, i int) ([]NullFloat, error) {
 		var flips []bankai.Flip
 		if i > 0 {
 			flips = sites[i-1].flips()
@@ -166,7 +166,7 @@ func (s layerSite) flips() (flips []bankai.Flip) {
 	return flips
 }
 
-func (o LayersOptions) result(seed uint64, sites []layerSite, before []Number, after [][]Number) *LayerMap {
+func (o LayersOptions) result(seed uint64, sites []layerSite, before []NullFloat, after [][]NullFloat) *LayerMap {
 	x := &LayerMap{Probes: o.Name, Count: len(before), Metric: o.Metric.String()}
 	for _, v := range before {
 		x.Ahead += one(v > 0)
@@ -184,12 +184,12 @@ func (o LayersOptions) result(seed uint64, sites []layerSite, before []Number, a
 			e.Up += one(!(before[p] > 0) && after[i][p] > 0)
 			e.Down += one(before[p] > 0 && !(after[i][p] > 0))
 		}
-		e.P = Number(stats.McNemar(e.Up, e.Down))
+		e.P = NullFloat(stats.McNemar(e.Up, e.Down))
 		ps, sizes = append(ps, float64(e.P)), append(sizes, size)
 		x.Effects = append(x.Effects, e)
 	}
 	for i, p := range stats.Holm(ps) {
-		x.Effects[i].Adjusted = Number(p)
+		x.Effects[i].Adjusted = NullFloat(p)
 	}
 	x.rank(seed, sizes)
 	return x
@@ -352,7 +352,7 @@ func (x *LayerMap) table() Table {
 		Brief:   24,
 	}
 	for _, e := range x.Effects {
-		t.Rows = append(t.Rows, []any{e.Site, strconv.Itoa(e.Layer), e.Rows, e.Size, e.Change, e.Up, e.Down, P(e.P), P(e.Adjusted), e.Rank, 100 * e.Top})
+		t.Rows = append(t.Rows, []any{e.Site, strconv.Itoa(e.Layer), e.Rows, e.Size, e.Change, e.Up, e.Down, PValue(e.P), PValue(e.Adjusted), e.Rank, 100 * e.Top})
 	}
 	return t
 }

@@ -33,35 +33,35 @@ type LoRA struct {
 	Rate        float64  `json:"rate"`
 	KL          float64  `json:"kl"`
 
-	Base   Rival    `json:"base"`
-	Rivals []Rival  `json:"rivals"` // patches, then adapters by rank and seed
-	Timing []Timing `json:"timing"` // what each costs when it runs
+	Base    Adaptation   `json:"base"`
+	Results []Adaptation `json:"rivals"` // patches, then adapters by rank and seed
+	Timing  []Timing     `json:"timing"` // what each costs when it runs
 }
 
-// Rival is what a way to change the model came to.
-type Rival struct {
-	Name       string   `json:"name"`
-	Rank       int      `json:"rank,omitempty"` // of an adapter; 0 for a patch
-	Seed       uint64   `json:"seed,omitempty"` // of an adapter
-	Params     int      `json:"params"`         // numbers of an adapter, bits of a patch
-	Bytes      int64    `json:"bytes"`          // of the patch without provenance, or of the adapter as float16
-	Cost       float64  `json:"cost"`           // forward-pass equivalents of the training; 0 where it is not known
-	Seconds    float64  `json:"seconds"`        // of the training
-	Origin     string   `json:"origin,omitempty"`
-	Seen       Changes  `json:"seen"` // on the probes it learnt from
-	HeldOut    Changes  `json:"heldout"`
-	Also       []Beside `json:"also,omitempty"`
-	Perplexity Number   `json:"perplexity"`
+// Adaptation is what a way to change the model, a patch or an adapter, came to.
+type Adaptation struct {
+	Name       string       `json:"name"`
+	Rank       int          `json:"rank,omitempty"` // of an adapter; 0 for a patch
+	Seed       uint64       `json:"seed,omitempty"` // of an adapter
+	Params     int          `json:"params"`         // numbers of an adapter, bits of a patch
+	Bytes      int64        `json:"bytes"`          // of the patch without provenance, or of the adapter as float16
+	Cost       float64      `json:"cost"`           // forward-pass equivalents of the training; 0 where it is not known
+	Seconds    float64      `json:"seconds"`        // of the training
+	Origin     string       `json:"origin,omitempty"`
+	Seen       Changes      `json:"seen"` // on the probes it learnt from
+	HeldOut    Changes      `json:"heldout"`
+	Also       []FurtherSet `json:"also,omitempty"`
+	Perplexity NullFloat    `json:"perplexity"`
 }
 
 // Changes are the answers of the model as it is and of the changed one.
 type Changes struct {
 	evaluate.Counts
-	McNemar // adjusted for the rivals, or for them and the further sets; on Seen it is not
+	McNemar // adjusted for the patches and adapters, or for those and the further sets; on Seen it is not
 }
 
-// Beside is what happened to a further set.
-type Beside struct {
+// FurtherSet is what became of the answers to a further set.
+type FurtherSet struct {
 	Set string `json:"set"`
 	Changes
 }
@@ -85,14 +85,15 @@ type LoRAOptions struct {
 	OnlyTiming                bool // neither train nor ask anything
 }
 
-// loraPiece is one piece of the work: a rival's answers, or the timings.
+// loraPiece is one piece of the work: the answers under a patch or an adapter, or the
+// timings.
 type loraPiece struct {
-	Rival      Rival    `json:"rival"`
-	Seen       []bool   `json:"seen,omitempty"`
-	HeldOut    []bool   `json:"heldout,omitempty"`
-	Also       [][]bool `json:"also,omitempty"`
-	Perplexity Number   `json:"perplexity"`
-	Timing     []Timing `json:"timing,omitempty"`
+	Result     Adaptation `json:"rival"`
+	Seen       []bool     `json:"seen,omitempty"`
+	HeldOut    []bool     `json:"heldout,omitempty"`
+	Also       [][]bool   `json:"also,omitempty"`
+	Perplexity NullFloat  `json:"perplexity"`
+	Timing     []Timing   `json:"timing,omitempty"`
 }
 
 // CompareLoRA trains adapters on the fitness that searches climb, and measures
@@ -145,7 +146,7 @@ func (o LoRAOptions) lines() []string {
 // the adapters.
 func (o LoRAOptions) addAnswers(r *Run, ev *score.Evaluator, add func(key string, do func(context.Context) (loraPiece, error))) {
 	add("the model as it is", func(ctx context.Context) (loraPiece, error) {
-		return o.measure(ctx, r.Model, nil, Rival{Name: "as it is"})
+		return o.measure(ctx, r.Model, nil, Adaptation{Name: "as it is"})
 	})
 	for _, p := range o.Patches {
 		add(fmt.Sprintf("patch %s (%.12s)", p.Name, p.Patch.ContentDigest()), func(ctx context.Context) (loraPiece, error) {
@@ -162,8 +163,8 @@ func (o LoRAOptions) addAnswers(r *Run, ev *score.Evaluator, add func(key string
 }
 
 // measure asks the model as it is now, through an overlay.
-func (o LoRAOptions) measure(ctx context.Context, m *engine.Model, overlay *engine.Overlay, v Rival) (p loraPiece, err error) {
-	p.Rival = v
+func (o LoRAOptions) measure(ctx context.Context, m *engine.Model, overlay *engine.Overlay, v Adaptation) (p loraPiece, err error) {
+	p.Result = v
 	if p.Seen, err = evaluate.Right(ctx, m, overlay, o.Search); err != nil {
 		return p, err
 	}
@@ -178,7 +179,7 @@ func (o LoRAOptions) measure(ctx context.Context, m *engine.Model, overlay *engi
 		p.Also = append(p.Also, right)
 	}
 	perplexity, err := evaluate.Perplexity(ctx, m, overlay, o.Text)
-	p.Perplexity = Number(perplexity)
+	p.Perplexity = NullFloat(perplexity)
 	return p, err
 }
 
@@ -192,7 +193,7 @@ func (o LoRAOptions) patched(ctx context.Context, m *engine.Model, p NamedPatch)
 	if err != nil {
 		return loraPiece{}, err
 	}
-	return o.measure(ctx, m, overlay, Rival{Name: p.Name, Params: int(bits), Bytes: size, Origin: p.Patch.Meta().Description})
+	return o.measure(ctx, m, overlay, Adaptation{Name: p.Name, Params: int(bits), Bytes: size, Origin: p.Patch.Meta().Description})
 }
 
 func (o LoRAOptions) adapted(ctx context.Context, r *Run, ev *score.Evaluator, rank int, seed uint64) (loraPiece, error) {
@@ -215,7 +216,7 @@ func (o LoRAOptions) adapted(ctx context.Context, r *Run, ev *score.Evaluator, r
 		return loraPiece{}, err
 	}
 	defer w.Adapt(nil)
-	return o.measure(ctx, w.Model, nil, Rival{
+	return o.measure(ctx, w.Model, nil, Adaptation{
 		Name: name, Rank: rank, Seed: seed,
 		Params: a.Params(), Bytes: 2 * int64(a.Params()), Cost: trained.Cost, Seconds: trained.Seconds,
 	})
@@ -254,29 +255,29 @@ func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 			l.Timing = p.Timing
 			continue
 		}
-		v := p.Rival
+		v := p.Result
 		v.Seen, v.HeldOut, v.Perplexity = changesOf(base.Seen, p.Seen), changesOf(base.HeldOut, p.HeldOut), p.Perplexity
 		for k, right := range p.Also {
-			v.Also = append(v.Also, Beside{o.Also[k].Name, changesOf(base.Also[k], right)})
+			v.Also = append(v.Also, FurtherSet{o.Also[k].Name, changesOf(base.Also[k], right)})
 		}
 		if i == 0 {
 			l.Base = v
 		} else {
-			l.Rivals = append(l.Rivals, v)
+			l.Results = append(l.Results, v)
 		}
 	}
 	l.adjust()
 	return l
 }
 
-// adjust corrects the p-values of the held-out sets for the number of rivals, and
-// those of the further sets for the number of these and rivals.
+// adjust corrects the p-values of the held-out set for the number of patches and
+// adapters, and those of the further sets for that number times the number of sets.
 func (l *LoRA) adjust() {
 	var held, also []*McNemar
-	for i := range l.Rivals {
-		held = append(held, &l.Rivals[i].HeldOut.McNemar)
-		for k := range l.Rivals[i].Also {
-			also = append(also, &l.Rivals[i].Also[k].McNemar)
+	for i := range l.Results {
+		held = append(held, &l.Results[i].HeldOut.McNemar)
+		for k := range l.Results[i].Also {
+			also = append(also, &l.Results[i].Also[k].McNemar)
 		}
 	}
 	AdjustHolm(held)
@@ -289,13 +290,13 @@ func changesOf(before, after []bool) Changes {
 	return Changes{c, NewMcNemar(c.Fixed, c.Broke)}
 }
 
-// grouped are the rivals by name, in order: one of each patch, several of each
+// grouped are the results by name, in order: one of each patch, several of each
 // rank.
-func (l *LoRA) grouped() (groups [][]Rival) {
-	for _, v := range l.Rivals {
-		at := slices.IndexFunc(groups, func(g []Rival) bool { return g[0].Name == v.Name })
+func (l *LoRA) grouped() (groups [][]Adaptation) {
+	for _, v := range l.Results {
+		at := slices.IndexFunc(groups, func(g []Adaptation) bool { return g[0].Name == v.Name })
 		if at < 0 {
-			groups = append(groups, []Rival{v})
+			groups = append(groups, []Adaptation{v})
 			continue
 		}
 		groups[at] = append(groups[at], v)
@@ -309,7 +310,7 @@ type Timing struct {
 	Name       string   `json:"name"`
 	Prompt     Estimate `json:"prompt"`     // time for a prompt token, times that of the model as it is
 	Generation Estimate `json:"generation"` // the same for a generated token
-	Switch     float64  `json:"switch_us"`  // to put it on, microseconds, median; 0 where there is nothing to do
+	Switch     float64  `json:"switch_us"`  // to switch it on, microseconds, median; 0 where there is nothing to do
 	Memory     int64    `json:"memory"`     // bytes beside the weights while it is on
 }
 
@@ -318,8 +319,8 @@ const (
 	timedTokens = 32 // generated, one after another
 )
 
-// contestant is a way to run the model.
-type contestant struct {
+// variant is a way to run the model.
+type variant struct {
 	name   string
 	on     func() (*engine.Overlay, error) // what sequences are to run under, if anything; nil: nothing to do
 	off    func() error                    // nil: nothing to do
@@ -330,7 +331,7 @@ type contestant struct {
 // alike.
 func (o LoRAOptions) time(ctx context.Context, m *engine.Model) ([]Timing, error) {
 	w := m.Workbench()
-	all, err := o.contestants(w)
+	all, err := o.variants(w)
 	if err != nil {
 		return nil, err
 	}
@@ -357,7 +358,7 @@ func (o LoRAOptions) time(ctx context.Context, m *engine.Model) ([]Timing, error
 	return out, nil
 }
 
-// ratios are those of each round; of them the mean and its interval.
+// ratios is the mean, with its interval, of the ratio of times to base in each round.
 func ratios(times, base []float64) Estimate {
 	out := make([]float64, len(times))
 	for i := range times {
@@ -366,8 +367,8 @@ func ratios(times, base []float64) Estimate {
 	return MeanOf(out)
 }
 
-func (o LoRAOptions) contestants(w *engine.Workbench) ([]contestant, error) {
-	all := []contestant{{name: "as it is"}}
+func (o LoRAOptions) variants(w *engine.Workbench) ([]variant, error) {
+	all := []variant{{name: "as it is"}}
 	for _, p := range o.Patches[:min(1, len(o.Patches))] {
 		size, err := p.Patch.ContentSize()
 		if err != nil {
@@ -375,15 +376,15 @@ func (o LoRAOptions) contestants(w *engine.Workbench) ([]contestant, error) {
 		}
 		apply := func() error { return w.Apply(p.Patch) }
 		all = append(all,
-			contestant{name: p.Name + ", in place", on: func() (*engine.Overlay, error) { return nil, apply() }, off: apply},
-			contestant{name: p.Name + ", as an overlay", on: func() (*engine.Overlay, error) { return w.Overlay(p.Patch) }, memory: size})
+			variant{name: p.Name + ", in place", on: func() (*engine.Overlay, error) { return nil, apply() }, off: apply},
+			variant{name: p.Name + ", as an overlay", on: func() (*engine.Overlay, error) { return w.Overlay(p.Patch) }, memory: size})
 	}
 	for _, rank := range o.Ranks {
 		a, err := w.NewAdapter(rank, o.Tensors)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, contestant{
+		all = append(all, variant{
 			name: fmt.Sprintf("LoRA of rank %d", rank), memory: 4 * int64(a.Params()),
 			on: func() (*engine.Overlay, error) { return nil, w.Adapt(a) }, off: func() error { return w.Adapt(nil) },
 		})
@@ -391,9 +392,9 @@ func (o LoRAOptions) contestants(w *engine.Workbench) ([]contestant, error) {
 	return all, nil
 }
 
-// run times a prompt token, a generated one, both in seconds, and putting it on,
-// in microseconds.
-func (c contestant) run(ctx context.Context, m *engine.Model) (prompt, token, on float64, err error) {
+// run measures the time of a prompt token and of a generated one, in seconds, and the
+// time of switching the variant on, in microseconds.
+func (c variant) run(ctx context.Context, m *engine.Model) (prompt, token, on float64, err error) {
 	var overlay *engine.Overlay
 	if c.on != nil {
 		began := time.Now()
@@ -437,7 +438,7 @@ func (l *LoRA) Present() *Presentation {
 	if l.Base.HeldOut.Total > 0 {
 		p.Tables = append(p.Tables, l.table())
 		if len(l.Base.Also) > 0 {
-			p.Tables = append(p.Tables, l.besideTable())
+			p.Tables = append(p.Tables, l.furtherTable())
 		}
 		p.Charts = append(p.Charts, l.picture())
 		p.Findings = l.findings()
@@ -455,7 +456,7 @@ func (l *LoRA) Present() *Presentation {
 }
 
 // held is the number of right answers over the seeds of a group.
-func held(group []Rival) Estimate {
+func held(group []Adaptation) Estimate {
 	var values []float64
 	for _, v := range group {
 		values = append(values, float64(v.HeldOut.After))
@@ -489,10 +490,10 @@ func (l *LoRA) table() Table {
 		Name: "lora", Caption: "What each came to",
 		Columns: []string{"", "seed", "bytes", "parameters", "passes", "seconds", "seen right", "held-out right", "of", "fixed", "broke", "p (Holm)", "perplexity"},
 	}
-	for _, v := range append([]Rival{l.Base}, l.Rivals...) {
+	for _, v := range append([]Adaptation{l.Base}, l.Results...) {
 		row := []any{v.Name, nil, nil, nil, nil, nil, v.Seen.After, v.HeldOut.After, v.HeldOut.Total, nil, nil, nil, float64(v.Perplexity)}
 		if v.Bytes > 0 {
-			row[2], row[3], row[9], row[10], row[11] = int(v.Bytes), v.Params, v.HeldOut.Fixed, v.HeldOut.Broke, P(v.HeldOut.Holm)
+			row[2], row[3], row[9], row[10], row[11] = int(v.Bytes), v.Params, v.HeldOut.Fixed, v.HeldOut.Broke, PValue(v.HeldOut.Holm)
 		}
 		if v.Rank > 0 {
 			row[1], row[4], row[5] = int(v.Seed), v.Cost, v.Seconds
@@ -502,15 +503,15 @@ func (l *LoRA) table() Table {
 	return t
 }
 
-// besideTable is of the further sets.
-func (l *LoRA) besideTable() Table {
+// furtherTable is of the further sets.
+func (l *LoRA) furtherTable() Table {
 	t := Table{
 		Name: "lora-also", Caption: "What became of other answers",
 		Columns: []string{"", "seed", "set", "probes", "before", "after", "fixed", "broke", "p (Holm)"},
 	}
-	for _, v := range l.Rivals {
+	for _, v := range l.Results {
 		for _, b := range v.Also {
-			row := []any{v.Name, nil, b.Set, b.Total, b.Before, b.After, b.Fixed, b.Broke, P(b.Holm)}
+			row := []any{v.Name, nil, b.Set, b.Total, b.Before, b.After, b.Fixed, b.Broke, PValue(b.Holm)}
 			if v.Rank > 0 {
 				row[1] = int(v.Seed)
 			}

@@ -13,15 +13,15 @@ import (
 	"bankai/internal/text"
 )
 
-// Perplexity is how well a model foresees a text, as llama.cpp's perplexity tool
+// Perplexity is how well a model predicts a text, as llama.cpp's perplexity tool
 // counts it, and how far a patch moves it away from what it was.
 type Perplexity struct {
 	About
-	Text    string  `json:"text"`    // where it is from
-	Window  int     `json:"window"`  // tokens of context, llama.cpp's --ctx-size
-	Stride  int     `json:"stride"`  // tokens from one window to the next
-	Windows []Slice `json:"windows"` // in order
-	Tokens  int     `json:"tokens"`  // that were predicted
+	Text    string       `json:"text"`    // where it is from
+	Window  int          `json:"window"`  // tokens of context, llama.cpp's --ctx-size
+	Stride  int          `json:"stride"`  // tokens from one window to the next
+	Windows []TextWindow `json:"windows"` // in order
+	Tokens  int          `json:"tokens"`  // that were predicted
 
 	Before  Estimate `json:"before"`          // perplexity of the model as it is
 	Patched *Shift   `json:"patched"`         // null without a patch
@@ -42,8 +42,8 @@ type Shift struct {
 	RightAfter  Estimate `json:"right_after"`
 }
 
-// Slice is the share of a window.
-type Slice struct {
+// TextWindow is the figures of one window of a text.
+type TextWindow struct {
 	First  int     `json:"first"` // the window's first token
 	Tokens int     `json:"tokens"`
 	Before float64 `json:"before"` // perplexity
@@ -60,7 +60,7 @@ type TextOptions struct {
 	Patch  Patching
 }
 
-// window is what one window's tokens say.
+// window is the figures of the tokens of one window.
 type window struct {
 	Before      []float64 `json:"before"` // ln p
 	After       []float64 `json:"after,omitempty"`
@@ -169,7 +169,7 @@ func (o TextOptions) result(starts []int, windows []window) *Perplexity {
 	p := &Perplexity{Text: o.Name, Window: o.Window, Stride: o.Stride, Patch: o.Patch.Name}
 	var all window
 	for i, w := range windows {
-		s := Slice{First: starts[i], Tokens: len(w.Before), Before: perplexityOf(w.Before).Value}
+		s := TextWindow{First: starts[i], Tokens: len(w.Before), Before: perplexityOf(w.Before).Value}
 		if o.Patch.Overlay != nil {
 			s.After, s.KL = perplexityOf(w.After).Value, stats.Mean(w.KL)
 		}
@@ -220,7 +220,7 @@ func (p *Perplexity) Present() *Presentation {
 		Name: "perplexity", Caption: "Over all windows", Columns: []string{"figure", "value"},
 		Rows: [][]any{{"perplexity", p.Before}},
 	}
-	panels := []chart.Panel{p.panel("perplexity", func(w Slice) float64 { return w.Before })}
+	panels := []chart.Panel{p.panel("perplexity", func(w TextWindow) float64 { return w.Before })}
 	if s := p.Patched; s != nil {
 		out.Findings = append(out.Findings, s.finding(p.Patch))
 		facts.Rows = append(facts.Rows, [][]any{
@@ -233,7 +233,7 @@ func (p *Perplexity) Present() *Presentation {
 			{"share of likeliest tokens", s.RightBefore},
 			{"share, patched", s.RightAfter},
 		}...)
-		panels = append(panels, p.panel("KL divergence, nats a token", func(w Slice) float64 { return w.KL }))
+		panels = append(panels, p.panel("KL divergence, nats a token", func(w TextWindow) float64 { return w.KL }))
 	}
 	out.Tables = []Table{facts, p.windowTable()}
 	out.Charts = []chart.Chart{{Name: "perplexity", Title: "Window by window", Alt: "The perplexity of each window of the text, and below, with a patch, the divergence.", Panels: panels}}
@@ -241,7 +241,7 @@ func (p *Perplexity) Present() *Presentation {
 }
 
 // panel draws a figure of each window.
-func (p *Perplexity) panel(name string, figure func(Slice) float64) *chart.Lines {
+func (p *Perplexity) panel(name string, figure func(TextWindow) float64) *chart.Lines {
 	var line chart.Series
 	for i, w := range p.Windows {
 		line.Points = append(line.Points, chart.Point{X: float64(i + 1), Y: figure(w), Low: math.NaN(), High: math.NaN()})

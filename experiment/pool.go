@@ -53,7 +53,7 @@ func newPool(f *weights.File, where string, layers []int, size search.Granularit
 	return p, nil
 }
 
-// tensorsOf is the 1-bit matrices of a part of the model. Layers, none meaning
+// tensorsOf are the 1-bit matrices of a part of the model. Layers, none meaning
 // all, choose among those of the layers.
 func tensorsOf(f *weights.File, where string, layers []int) ([]search.Matrix, error) {
 	switch where {
@@ -101,7 +101,7 @@ func (p *pool) restrict(scale string) {
 		n++
 	}
 	values := slices.Sorted(maps.Keys(count))
-	at := func(rank uint64) float64 { // the value of so many before it
+	at := func(rank uint64) float64 { // the scale with rank values below it
 		for _, v := range values {
 			if rank < count[v] {
 				return v

@@ -41,11 +41,11 @@ type FlipCurve struct {
 
 // FlipPoint is draws of one number of pieces.
 type FlipPoint struct {
-	Pieces     uint64   `json:"pieces"`
-	Bits       float64  `json:"bits"`       // flipped, mean over the draws
-	Perplexity Estimate `json:"perplexity"` // geometric mean over the draws
-	Ratio      Estimate `json:"ratio"`      // to the model as it is
-	Each       []Number `json:"each"`       // perplexity of each draw
+	Pieces     uint64      `json:"pieces"`
+	Bits       float64     `json:"bits"`       // flipped, mean over the draws
+	Perplexity Estimate    `json:"perplexity"` // geometric mean over the draws
+	Ratio      Estimate    `json:"ratio"`      // to the model as it is
+	Each       []NullFloat `json:"each"`       // perplexity of each draw
 }
 
 // RobustnessOptions choose the text and the flips.
@@ -156,8 +156,8 @@ func (o RobustnessOptions) curve(m *engine.Model, k flipKind) (*flipCurve, error
 	return c, nil
 }
 
-// amount is how many pieces make up so many bits, or such a share of all, as
-// nearly as whole pieces of mean size do: at least one.
+// amount is how many pieces make up a number of bits, or below 1 a share of all bits,
+// as nearly as whole pieces of mean size can: at least one piece.
 func (p *pool) amount(bits float64) uint64 {
 	all := float64(p.allBits())
 	if bits < 1 {
@@ -188,8 +188,8 @@ func (r flipRun) key() string {
 
 // flipMeasure is what came of it.
 type flipMeasure struct {
-	Perplexity Number `json:"perplexity"`
-	Bits       uint64 `json:"bits"`
+	Perplexity NullFloat `json:"perplexity"`
+	Bits       uint64    `json:"bits"`
 }
 
 // MeasureRobustness flips random pieces, drawn without replacement, and measures
@@ -231,7 +231,7 @@ func MeasureRobustness(ctx context.Context, r *Run, o RobustnessOptions) (*Robus
 func (run flipRun) measure(ctx context.Context, w *engine.Workbench, seed uint64, lines []string) (f flipMeasure, err error) {
 	perplexity := func() error {
 		p, err := evaluate.Perplexity(ctx, w.Model, nil, lines)
-		f.Perplexity = Number(p)
+		f.Perplexity = NullFloat(p)
 		return err
 	}
 	if run.curve == nil {
@@ -322,7 +322,7 @@ func (c *FlipCurve) harmless() (last *FlipPoint) {
 
 func percent(share float64) string { return text.Digits(100*share) + " %" }
 
-// findings tells how far the first curve stays flat, and the others beside it.
+// findings tells how far the first curve stays flat, and how far the others do.
 func (x *Robustness) findings() []string {
 	first := &x.Curves[0]
 	said := "even the fewest change the perplexity by 1 % or more, or may"

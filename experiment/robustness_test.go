@@ -52,8 +52,8 @@ func plainPerplexity(t *testing.T, m *engine.Model, lines []string) float64 {
 	return math.Exp(lost / float64(n))
 }
 
-// What is measured is the perplexity of a file in which the drawn bits, so many
-// and of that part, are inverted by hand.
+// What is measured is the perplexity of a file in which the drawn bits, as many as asked
+// for and of the part asked for, are inverted by hand.
 func TestRobustnessAgainstFlippedFiles(t *testing.T) {
 	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	o := someFlips()

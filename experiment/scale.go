@@ -22,7 +22,7 @@ import (
 )
 
 // Scales is whether rows of high scale matter more than others, and how well
-// scale and gradient foresee what flipping a row does.
+// scale and gradient predict what flipping a row does.
 type Scales struct {
 	About
 	Probes      string      `json:"probes"` // where they are from
@@ -34,8 +34,8 @@ type Scales struct {
 	Singles     *Singles    `json:"singles"`
 }
 
-// ScaleStep is so many rows flipped in one matrix at a time: those of the highest
-// mean scale, or random ones. Figures are means of the absolute change of the
+// ScaleStep is a number of rows flipped in one matrix at a time: the rows of the
+// highest mean scale, or random ones. Figures are means of the absolute change of the
 // metric over probes and matrices, in nats.
 type ScaleStep struct {
 	Rows     int      `json:"rows"`
@@ -85,8 +85,8 @@ type scaleRun struct {
 	draw   int // 0: the rows of the highest scale
 }
 
-// MeasureScale compares rows of high scale with random ones, and what is foreseen
-// of single rows with the truth.
+// MeasureScale compares rows of high scale with random ones, and what is predicted of
+// single rows with what is measured.
 func MeasureScale(ctx context.Context, r *Run, o ScaleOptions) (*Scales, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -128,18 +128,18 @@ type scaleJob struct {
 	do  func(ctx context.Context) (scaleMeasure, error)
 }
 
-// scaleMeasure is what came of it: the metric of every probe, or the forecast of
-// every single row.
+// scaleMeasure is what came of a scaleJob: the metric of every probe, or the predicted
+// fitness of every single row.
 type scaleMeasure struct {
-	Values  []Number `json:"values"`
-	Fitness Number   `json:"fitness"`
+	Values  []NullFloat `json:"values"`
+	Fitness NullFloat   `json:"fitness"`
 }
 
 // flipping is the job of flipping rows.
 func (e *effects) flipping(key string, rows func() []bankai.Flip) scaleJob {
 	return scaleJob{key, func(ctx context.Context) (scaleMeasure, error) {
 		s, err := e.score(ctx, rows())
-		return scaleMeasure{numbers(s.Targets), Number(s.Fitness)}, err
+		return scaleMeasure{numbers(s.Targets), NullFloat(s.Fitness)}, err
 	}}
 }
 
@@ -299,7 +299,7 @@ func projectionsOf(ms []search.Matrix) (names []string) {
 }
 
 // Singles are single rows, drawn at random from all matrices: what flipping each
-// does, and what was foreseen of it.
+// does, and what was predicted of it.
 type Singles struct {
 	Controls string      `json:"controls"` // where they are from
 	Count    int         `json:"count"`    // of them
@@ -307,7 +307,7 @@ type Singles struct {
 
 	ScaleEffect  Correlation `json:"scale_and_effect"`
 	ScaleFitness Correlation `json:"scale_and_fitness"`
-	Forecast     Correlation `json:"forecast_and_fitness"`
+	Prediction   Correlation `json:"forecast_and_fitness"`
 }
 
 // SingleRow is one row that is flipped alone.
@@ -323,7 +323,7 @@ type SingleRow struct {
 // halfUnit is 2^-24, the smallest float16, in which scales are counted.
 var halfUnit = math.Ldexp(1, -24)
 
-// singles prepares them.
+// singles is single rows that are prepared for measuring.
 type singles struct {
 	o       ScaleOptions
 	ms      []search.Matrix
@@ -369,7 +369,8 @@ func (o ScaleOptions) singles(r *Run, ms []search.Matrix) (*singles, error) {
 	return s, err
 }
 
-// jobs are the work on them: the model as it is, every row, and the forecast.
+// jobs are the work on the single rows: the model as it is, every row flipped, and the
+// prediction.
 func (s *singles) jobs() []scaleJob {
 	if s == nil {
 		return nil
@@ -379,11 +380,11 @@ func (s *singles) jobs() []scaleJob {
 		key := fmt.Sprintf("single rows: row %d of %s", f.Row, f.Tensor)
 		jobs = append(jobs, s.effects.flipping(key, func() []bankai.Flip { return s.flips[i : i+1] }))
 	}
-	return append(jobs, scaleJob{s.forecastKey(), s.forecast})
+	return append(jobs, scaleJob{s.predictionKey(), s.predict})
 }
 
-// forecastKey names the rows that are forecast, all of them.
-func (s *singles) forecastKey() string {
+// predictionKey names the piece of work that predicts the effect of all rows.
+func (s *singles) predictionKey() string {
 	h := fnv.New64a()
 	for _, f := range s.flips {
 		fmt.Fprintln(h, f.Tensor, f.Row)
@@ -391,9 +392,9 @@ func (s *singles) forecastKey() string {
 	return fmt.Sprintf("single rows: forecast of %d (%016x)", len(s.flips), h.Sum64())
 }
 
-// forecast is the fitness foreseen for every row of the sample, by one backward
-// pass over all rows of the matrices.
-func (s *singles) forecast(ctx context.Context) (scaleMeasure, error) {
+// predict is the fitness predicted for every row of the sample, by one backward pass
+// over all rows of the matrices.
+func (s *singles) predict(ctx context.Context) (scaleMeasure, error) {
 	want := search.Want{Matrices: s.ms}
 	for _, m := range s.ms {
 		want.Best[search.Row] += m.Rows
@@ -410,13 +411,13 @@ func (s *singles) forecast(ctx context.Context) (scaleMeasure, error) {
 	for _, f := range all.Best[search.Row] {
 		fitness[row{f.Flip.Tensor, f.Flip.Row}] = f.Fitness
 	}
-	out := make([]Number, len(s.flips))
+	out := make([]NullFloat, len(s.flips))
 	for i, f := range s.flips {
 		x, ok := fitness[row{f.Tensor, f.Row}]
 		if !ok {
 			return scaleMeasure{}, fmt.Errorf("row %d of %s has no forecast", f.Row, f.Tensor)
 		}
-		out[i] = Number(x)
+		out[i] = NullFloat(x)
 	}
 	return scaleMeasure{Values: out}, nil
 }
@@ -429,16 +430,16 @@ func (s *singles) result(found []scaleMeasure) *Singles {
 	before, predicted := found[0].Values, found[len(found)-1].Values
 	found = found[1:]
 	x := &Singles{Controls: s.o.ControlName, Count: len(s.o.Controls)}
-	var effect, fitness, foreseen []float64
+	var effect, fitness, predictions []float64
 	for i, f := range s.flips {
 		row := SingleRow{
 			Tensor: f.Tensor, Row: int(f.Row), Scale: s.scales[i], Effect: stats.Mean(magnitudes(changes(before, found[i].Values))),
 			Fitness: float64(found[i].Fitness), Predicted: float64(predicted[i]),
 		}
 		x.Rows = append(x.Rows, row)
-		effect, fitness, foreseen = append(effect, row.Effect), append(fitness, row.Fitness), append(foreseen, row.Predicted)
+		effect, fitness, predictions = append(effect, row.Effect), append(fitness, row.Fitness), append(predictions, row.Predicted)
 	}
-	x.ScaleEffect, x.ScaleFitness, x.Forecast = correlate(s.scales, effect), correlate(s.scales, fitness), correlate(foreseen, fitness)
+	x.ScaleEffect, x.ScaleFitness, x.Prediction = correlate(s.scales, effect), correlate(s.scales, fitness), correlate(predictions, fitness)
 	return x
 }
 
@@ -486,9 +487,9 @@ func (x *Scales) findings() (out []string) {
 	}
 	if s := x.Singles; s != nil {
 		out = append(out, fmt.Sprintf("Single rows: scale and size of the effect, ρ = %s (p %s); scale and change of fitness, ρ = %s (p %s).",
-			CellText(s.ScaleEffect.Rho), CellText(P(s.ScaleEffect.P)), CellText(s.ScaleFitness.Rho), CellText(P(s.ScaleFitness.P))),
+			CellText(s.ScaleEffect.Rho), CellText(PValue(s.ScaleEffect.P)), CellText(s.ScaleFitness.Rho), CellText(PValue(s.ScaleFitness.P))),
 			fmt.Sprintf("The first-order forecast and the change of fitness: ρ = %s (p %s); %d of %d rows raise the fitness.",
-				CellText(s.Forecast.Rho), CellText(P(s.Forecast.P)), s.helpful(), len(s.Rows)))
+				CellText(s.Prediction.Rho), CellText(PValue(s.Prediction.P)), s.helpful(), len(s.Rows)))
 	}
 	return out
 }
@@ -584,9 +585,9 @@ func (s *Singles) correlations() Table {
 		of, with string
 		Correlation
 	}{
-		{"scale", "size of the effect", s.ScaleEffect}, {"scale", "change of fitness", s.ScaleFitness}, {"forecast", "change of fitness", s.Forecast},
+		{"scale", "size of the effect", s.ScaleEffect}, {"scale", "change of fitness", s.ScaleFitness}, {"forecast", "change of fitness", s.Prediction},
 	} {
-		t.Rows = append(t.Rows, []any{c.of, c.with, c.Rho, P(c.P)})
+		t.Rows = append(t.Rows, []any{c.of, c.with, c.Rho, PValue(c.P)})
 	}
 	return t
 }

@@ -284,8 +284,8 @@ type OrderCheck struct {
 	Overlay   bool `json:"overlay"`    // the XOR as an overlay gives the bits of the patches in place
 }
 
-// orderBits identifies logits: on is with the patches, off without. Without an
-// order, on is that of an overlay.
+// orderBits identifies logits: On with the patches, Off without them. On is that of an
+// overlay where there is no order.
 type orderBits struct {
 	On     string `json:"on"`
 	Off    string `json:"off"`
@@ -294,9 +294,9 @@ type orderBits struct {
 
 // Limits of the check.
 const (
-	allOrdersOf = 4  // of so many patches every order is tried
-	someOrders  = 24 // of more, so many
-	orderProbes = 8  // that are asked, evenly spread over the sets
+	allOrdersOf = 4  // up to this number of patches, every order is tried
+	someOrders  = 24 // orders that are tried of more patches
+	orderProbes = 8  // probes that are asked, evenly spread over the sets
 )
 
 // ordering checks orders on a workbench.
@@ -535,7 +535,7 @@ func (s *Stack) combinationTable() Table {
 		for _, right := range c.Right {
 			row = append(row, right)
 		}
-		t.Rows = append(t.Rows, append(row, c.ShareAfter, c.Fixed, c.Broke, P(c.PValue), P(c.Holm), c.Gain))
+		t.Rows = append(t.Rows, append(row, c.ShareAfter, c.Fixed, c.Broke, PValue(c.PValue), PValue(c.Holm), c.Gain))
 	}
 	return t
 }

@@ -34,7 +34,7 @@ type SetChange struct {
 	Categories []CategoryChange `json:"categories"` // in order of appearance
 }
 
-// CategoryChange is a category's share of it. Its p-value is adjusted for the
+// CategoryChange is what became of the answers to a category. Its p-value is adjusted for the
 // number of categories.
 type CategoryChange struct {
 	Category string `json:"category"`
@@ -314,9 +314,9 @@ var changeColumns = []string{"probes", "before", "after", "fixed", "broke", "p",
 func changeRow(a AnswerChange, single bool) []any {
 	var adjusted any
 	if !single {
-		adjusted = P(a.Holm)
+		adjusted = PValue(a.Holm)
 	}
-	return []any{a.Total, a.ShareBefore, a.ShareAfter, a.Fixed, a.Broke, P(a.PValue), adjusted, a.Gain}
+	return []any{a.Total, a.ShareBefore, a.ShareAfter, a.Fixed, a.Broke, PValue(a.PValue), adjusted, a.Gain}
 }
 
 func (c SetChange) table(name, caption string) Table {
@@ -336,7 +336,7 @@ func (v *Variations) sideBySide() Table {
 		c    AnswerChange
 	}{{"seen", v.Seen.All}, {"unseen", v.Unseen.All}} {
 		t.Rows = append(t.Rows, []any{
-			s.name, s.c.Total, s.c.ShareBefore, s.c.ShareAfter, s.c.Fixed, s.c.Broke, P(s.c.PValue),
+			s.name, s.c.Total, s.c.ShareBefore, s.c.ShareAfter, s.c.Fixed, s.c.Broke, PValue(s.c.PValue),
 			PlainEstimate(s.c.ShareAfter.Value-s.c.ShareBefore.Value, s.c.Total), s.c.Gain,
 		})
 	}

@@ -166,7 +166,7 @@ func plain(cell any) string {
 			return ""
 		}
 		return strconv.FormatFloat(c, 'g', -1, 64)
-	case P:
+	case PValue:
 		return plain(float64(c))
 	case Estimate:
 		return plain(c.Value)

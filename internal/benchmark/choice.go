@@ -46,12 +46,12 @@ type Asked struct {
 	After    int       `json:"chosen_after"`   // likewise; -1 without a patch
 }
 
-// Score is how many answers are right, beside what guessing would give.
+// Score is how many answers are right, and how many guessing would give.
 type Score struct {
 	Right    int                 `json:"right"`
 	Accuracy experiment.Estimate `json:"accuracy"`
 	Chance   float64             `json:"chance"`  // mean of 1 / number of choices
-	PValue   float64             `json:"p_value"` // exact and one-sided: so many or more by guessing
+	PValue   float64             `json:"p_value"` // exact and one-sided: of Right or more answers being right by guessing
 }
 
 // SubjectScore is the questions of one subject.
@@ -372,7 +372,7 @@ func (s Score) finding(who string, n int) string {
 		verdict = "better than chance"
 	}
 	return fmt.Sprintf("%s %d of %d questions are right, %s; guessing gives %s: %s (p = %s).",
-		who, s.Right, n, experiment.CellText(s.Accuracy), text.Digits(s.Chance), verdict, experiment.CellText(experiment.P(s.PValue)))
+		who, s.Right, n, experiment.CellText(s.Accuracy), text.Digits(s.Chance), verdict, experiment.CellText(experiment.PValue(s.PValue)))
 }
 
 func (c *Choice) figureTable() experiment.Table {
@@ -388,7 +388,7 @@ func (c *Choice) figureTable() experiment.Table {
 }
 
 func (s Score) row(who string, n int) []any {
-	return []any{who, s.Right, n, s.Accuracy, s.Chance, experiment.P(s.PValue)}
+	return []any{who, s.Right, n, s.Accuracy, s.Chance, experiment.PValue(s.PValue)}
 }
 
 func (c *Choice) subjectTable() experiment.Table {
@@ -399,7 +399,7 @@ func (c *Choice) subjectTable() experiment.Table {
 	for _, s := range c.Subjects {
 		row := []any{experiment.CategoryLabel(s.Subject), s.Total, s.Accuracy, nil, nil, nil, nil}
 		if s.Change != nil {
-			row[3], row[4], row[5], row[6] = s.Change.ShareAfter, s.Change.Fixed, s.Change.Broke, experiment.P(s.Change.Holm)
+			row[3], row[4], row[5], row[6] = s.Change.ShareAfter, s.Change.Fixed, s.Change.Broke, experiment.PValue(s.Change.Holm)
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -454,8 +454,8 @@ func (c *Choice) chart() chart.Chart {
 	}
 }
 
-// atLeast is the exact probability that of independent guesses, which are right
-// with the given probabilities, so many or more are: a one-sided binomial test
+// atLeast is the exact probability that at least right of independent guesses are
+// right, each with its own chance: a one-sided binomial test
 // where all are equal, and of the Poisson binomial distribution where they are not.
 // Guess by guess, the probability of every count is
 //

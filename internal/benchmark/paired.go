@@ -19,8 +19,9 @@ type Paired struct {
 	experiment.McNemar
 
 	// Needed is the least net loss of right answers that McNemar's test would have
-	// called evidence at 0.05, with as many answers changed as were, or more where so
-	// few cannot show any. 0: so few questions cannot.
+	// called evidence at 0.05 if as many answers had changed as did, or, where that
+	// number is too small to show a loss, the least larger one. It is 0 where even
+	// changes of all answers could not.
 	Needed int `json:"needed"`
 }
 
@@ -61,7 +62,7 @@ func newcombe(both, lost, gained, total int) (low, high float64) {
 	return q - p - side(q-qLow, pHigh-p), q - p + side(qHigh-q, p-pLow)
 }
 
-// neededLoss is Paired.Needed of so many changed answers out of a total.
+// neededLoss is Paired.Needed, where a number of answers out of total changed.
 func neededLoss(changed, total int) int {
 	for ; changed <= total; changed++ {
 		for fixed := changed / 2; fixed >= 0; fixed-- {
@@ -76,7 +77,7 @@ func neededLoss(changed, total int) int {
 // finding says what the comparison shows and what it cannot.
 func (p Paired) finding(what string) string {
 	return fmt.Sprintf("Patched, %d of %d %s are right, where %d were: fixed %d, broke %d, p = %s: %s.",
-		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, experiment.CellText(experiment.P(p.PValue)), experiment.Conclusion(p.Fixed, p.Broke, p.PValue))
+		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, experiment.CellText(experiment.PValue(p.PValue)), experiment.Conclusion(p.Fixed, p.Broke, p.PValue))
 }
 
 // limits says how large the change is, and where there is no evidence of one, how

@@ -293,7 +293,7 @@ func (r *Rescored) rowTable() experiment.Table {
 	for _, row := range r.Rows {
 		cells := []any{row.Set, row.By, row.Total, row.RightWas, row.RightNow, row.ShareNow, nil, nil, nil, nil, nil, nil}
 		if was, now := row.AgainstWas, row.AgainstNow; was != nil && now != nil {
-			copy(cells[6:], []any{was.Fixed, was.Broke, now.Fixed, now.Broke, experiment.P(now.PValue), experiment.P(now.Holm)})
+			copy(cells[6:], []any{was.Fixed, was.Broke, now.Fixed, now.Broke, experiment.PValue(now.PValue), experiment.PValue(now.Holm)})
 		}
 		t.Rows = append(t.Rows, cells)
 	}
