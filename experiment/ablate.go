@@ -15,18 +15,18 @@ import (
 
 // AblateOptions says which searches to compare.
 type AblateOptions struct {
-	Pool     evaluate.Named // that every search draws its probes from
-	HeldOut  evaluate.Named // that no search sees
-	Controls evaluate.Named // that all watch; may be empty
+	Pool     evaluate.Named // probes that every search draws its own from
+	HeldOut  evaluate.Named // probes that no search sees
+	Controls evaluate.Named // probes that all searches watch; may be empty
 	Text     []string       // lines to hold on to, if Divergence is not 0
 
 	Base    Setting
 	Vary    []Variation
 	Seeds   int     // searches of each setting, from the run's seed on
 	Steps   int     // candidates a search may try
-	MaxCost float64 // and forward-pass equivalents it may spend, 0 for no limit
+	MaxCost float64 // forward-pass equivalents a search may spend, 0 for no limit
 
-	Divergence float64 // its weight in the fitness
+	Divergence float64 // weight of the divergence on Text in the fitness
 }
 
 // Variation is values of one factor, all else being as in the base. They are
@@ -44,7 +44,7 @@ type Ablate struct {
 	PoolSize   int     `json:"pool_size"`
 	HeldOut    string  `json:"held_out"`
 	Held       int     `json:"held"`     // held-out probes
-	HeldBase   int     `json:"held_own"` // that the unpatched model answers right
+	HeldBase   int     `json:"held_own"` // held-out probes that the unpatched model answers right
 	Controls   string  `json:"controls"`
 	Watched    int     `json:"watched"` // controls
 	Seeds      int     `json:"seeds"`
@@ -71,12 +71,12 @@ type Ablated struct {
 	Runs []AblateRun `json:"runs"`
 
 	OwnGain   Estimate  `json:"own_gain"`  // right answers gained, as a share of the search's own probes
-	HeldGain  Estimate  `json:"held_gain"` // of the held-out ones
-	Memorised Estimate  `json:"memorised"` // the first less the second
+	HeldGain  Estimate  `json:"held_gain"` // right answers gained, as a share of the held-out probes
+	Memorised Estimate  `json:"memorised"` // OwnGain less HeldGain
 	Fixed     Estimate  `json:"fixed"`     // held-out probes
 	Broke     Estimate  `json:"broke"`
 	Net       Estimate  `json:"net"`         // fixed less broke
-	NetP      NullFloat `json:"net_p"`       // of a net of 0
+	NetP      NullFloat `json:"net_p"`       // of the test that Net is 0
 	NetHolm   NullFloat `json:"net_p_holm"`  // corrected for the number of settings
 	HeldRight Estimate  `json:"held_right"`  // share answered right
 	Flips     Estimate  `json:"flips"`       // of the patch
@@ -84,7 +84,7 @@ type Ablated struct {
 	Passes    Estimate  `json:"passes"`      // forward-pass equivalents
 	Seconds   Estimate  `json:"seconds"`     // of a search
 	FromBase  Estimate  `json:"from_base"`   // net less that of the base with the same seed
-	FromBaseP NullFloat `json:"from_base_p"` // of a difference of 0; null for the base
+	FromBaseP NullFloat `json:"from_base_p"` // of the test that FromBase is 0; null for the base
 	FromHolm  NullFloat `json:"from_base_p_holm"`
 }
 

@@ -17,7 +17,7 @@ type Comparison struct {
 	Probes    string         `json:"probes"`
 	Base      Estimate       `json:"base"`    // share of right answers without a patch
 	Patches   []Compared     `json:"patches"` // as given
-	Pairs     []PairwiseTest `json:"pairs"`   // every two of them
+	Pairs     []PairwiseTest `json:"pairs"`   // every two patches
 	Generated Generated      `json:"generated"`
 }
 
@@ -34,7 +34,7 @@ type PairwiseTest struct {
 	A       string `json:"a"`
 	B       string `json:"b"`
 	OnlyA   int    `json:"only_a"` // answers that A alone gives right
-	OnlyB   int    `json:"only_b"` // that B alone does
+	OnlyB   int    `json:"only_b"` // answers that B alone gives right
 	McNemar        // adjusted for the number of pairs
 }
 

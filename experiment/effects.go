@@ -114,7 +114,7 @@ func resampled(value float64, n int, seed uint64, stat func(pick []int) float64)
 // Correlation is Spearman's, with its p-value.
 type Correlation struct {
 	Rho Estimate  `json:"rho"`
-	P   NullFloat `json:"p_value"` // of no association, two-sided
+	P   NullFloat `json:"p_value"` // of the test that there is no association, two-sided
 }
 
 func correlate(x, y []float64) Correlation {

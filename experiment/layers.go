@@ -23,7 +23,7 @@ import (
 type LayerMap struct {
 	About
 	Probes  string       `json:"probes"` // where they are from
-	Count   int          `json:"count"`  // of them
+	Count   int          `json:"count"`  // of the probes
 	Metric  string       `json:"metric"`
 	Ahead   int          `json:"ahead"` // probes whose metric is above 0 as the model is
 	Sites   []string     `json:"sites"`
@@ -41,7 +41,7 @@ type SiteEffect struct {
 	Size     Estimate  `json:"size"`        // mean absolute change
 	Change   Estimate  `json:"change"`      // mean change
 	Up       int       `json:"sign_up"`     // probes whose metric came to be above 0
-	Down     int       `json:"sign_down"`   // that was above 0 and is no more
+	Down     int       `json:"sign_down"`   // probes whose metric was above 0 and is not any more
 	P        NullFloat `json:"p_value"`     // McNemar's, of as many up as down
 	Adjusted NullFloat `json:"p_adjusted"`  // Holm's, over all sites and layers
 	Rank     Estimate  `json:"rank"`        // of the layer at this site, 1 being the largest change

@@ -23,8 +23,8 @@ import (
 // LoRA sets patches beside low-rank adapters on the same frozen 1-bit model.
 type LoRA struct {
 	About
-	Probes      string   `json:"probes"`   // that the adapters learn from
-	Controls    string   `json:"controls"` // that hold them back
+	Probes      string   `json:"probes"`   // probes that the adapters learn from
+	Controls    string   `json:"controls"` // probes that hold the adapters back
 	HeldOut     string   `json:"heldout"`
 	Text        string   `json:"text"` // for perplexity, and for what KL weighs
 	Projections []string `json:"projections"`
@@ -54,7 +54,8 @@ type Adaptation struct {
 	Perplexity NullFloat    `json:"perplexity"`
 }
 
-// Changes are the answers of the model as it is and of the changed one.
+// Changes are the answers of the model as it is, compared with those of the changed
+// model.
 type Changes struct {
 	evaluate.Counts
 	McNemar // adjusted for the patches and adapters, or for those and the further sets; on Seen it is not
@@ -72,8 +73,8 @@ type LoRAOptions struct {
 	Also                      []evaluate.Named // further sets to measure
 	Names                     [4]string        // of the sets and of the text, for people
 	Text                      []string         // lines to hold on to
-	Tensors                   []string         // that adapters are on
-	Projections               []string         // of these names
+	Tensors                   []string         // tensors that have an adapter
+	Projections               []string         // their names without a layer, for people
 	Layers                    string           // in these layers, for people; empty: all
 	Ranks                     []int
 	Seeds                     int

@@ -17,11 +17,11 @@ import (
 // counts it, and how far a patch moves it away from what it was.
 type Perplexity struct {
 	About
-	Text    string       `json:"text"`    // where it is from
+	Text    string       `json:"text"`    // where the text is from
 	Window  int          `json:"window"`  // tokens of context, llama.cpp's --ctx-size
 	Stride  int          `json:"stride"`  // tokens from one window to the next
 	Windows []TextWindow `json:"windows"` // in order
-	Tokens  int          `json:"tokens"`  // that were predicted
+	Tokens  int          `json:"tokens"`  // tokens that were predicted
 
 	Before  Estimate `json:"before"`          // perplexity of the model as it is
 	Patched *Shift   `json:"patched"`         // null without a patch
@@ -150,7 +150,7 @@ func measureWindow(ctx context.Context, m *engine.Model, o TextOptions, q engine
 	return w, nil
 }
 
-// logProbs are those of tokens, and how many of these were the likeliest ones.
+// logProbs are ln p of tokens, and the number of tokens that were the likeliest ones.
 func logProbs(tokens []engine.Answer) (all []float64, right int) {
 	for _, t := range tokens {
 		all, right = append(all, t.LogProb), right+one(t.Greedy)

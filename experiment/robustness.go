@@ -20,8 +20,8 @@ import (
 // are flipped at random.
 type Robustness struct {
 	About
-	Text   string      `json:"text"`  // where it is from
-	Lines  int         `json:"lines"` // of it
+	Text   string      `json:"text"`  // where the text is from
+	Lines  int         `json:"lines"` // of the text
 	Layers []int       `json:"layers,omitempty"`
 	Draws  int         `json:"draws"` // of each number of flips
 	Cross  bool        `json:"cross"` // the curves are all combinations
@@ -186,15 +186,15 @@ func (r flipRun) key() string {
 	return fmt.Sprintf("%s: %d pieces, draw %d", r.curve.kind, r.amount, r.draw)
 }
 
-// flipMeasure is what came of it.
+// flipMeasure is what a flipRun measured.
 type flipMeasure struct {
 	Perplexity NullFloat `json:"perplexity"`
 	Bits       uint64    `json:"bits"`
 }
 
 // MeasureRobustness flips random pieces, drawn without replacement, and measures
-// the perplexity of the lines; of every amount Draws times. It patches the model
-// in place, and takes that off again. A draw depends on the run's seed, the kind
+// the perplexity of the lines; Draws times for every amount. The flips are made in
+// place, on a workbench, and undone again. A draw depends on the run's seed, the kind
 // and number of pieces and the draw's own number alone.
 func MeasureRobustness(ctx context.Context, r *Run, o RobustnessOptions) (*Robustness, error) {
 	if err := o.Check(); err != nil {

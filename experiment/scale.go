@@ -25,8 +25,8 @@ import (
 // scale and gradient predict what flipping a row does.
 type Scales struct {
 	About
-	Probes      string      `json:"probes"` // where they are from
-	Count       int         `json:"count"`  // of them
+	Probes      string      `json:"probes"` // where the probes are from
+	Count       int         `json:"count"`  // of the probes
 	Metric      string      `json:"metric"`
 	Projections []string    `json:"projections"`
 	Draws       int         `json:"draws"` // of random rows
@@ -82,7 +82,7 @@ func (o ScaleOptions) Check() error {
 type scaleRun struct {
 	matrix int
 	rows   int
-	draw   int // 0: the rows of the highest scale
+	draw   int // number of the random draw; 0: the rows of the highest scale
 }
 
 // MeasureScale compares rows of high scale with random ones, and what is predicted of
@@ -209,7 +209,7 @@ func (run scaleRun) drawn(seed uint64, ms []search.Matrix) []uint64 {
 }
 
 // highRows are the n rows of the highest mean scale, the highest first; of equal
-// ones, the earlier.
+// rows, the earlier.
 func highRows(m search.Matrix, n int) []uint64 {
 	order := make([]uint64, m.Rows)
 	scale := make([]float64, m.Rows)
@@ -301,8 +301,8 @@ func projectionsOf(ms []search.Matrix) (names []string) {
 // Singles are single rows, drawn at random from all matrices: what flipping each
 // does, and what was predicted of it.
 type Singles struct {
-	Controls string      `json:"controls"` // where they are from
-	Count    int         `json:"count"`    // of them
+	Controls string      `json:"controls"` // where the control probes are from
+	Count    int         `json:"count"`    // of the controls
 	Rows     []SingleRow `json:"rows"`
 
 	ScaleEffect  Correlation `json:"scale_and_effect"`

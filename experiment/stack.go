@@ -40,12 +40,12 @@ type StackSet struct {
 	Before int    `json:"before"` // right answers of the model as it is
 }
 
-// Combination is the patches of some numbers at once. Its p-value is adjusted
+// Combination is one or more of the patches at once. Its p-value is adjusted
 // for the number of combinations.
 type Combination struct {
 	Members []int  `json:"members"` // indices of Stack.Patches, ascending
 	Name    string `json:"name"`
-	Bits    uint64 `json:"bits"`  // inverted: those that two of them share stay as they were
+	Bits    uint64 `json:"bits"`  // inverted bits; a bit that two of the patches invert stays as it was
 	Right   []int  `json:"right"` // answers in each set
 	AnswerChange
 }
@@ -213,7 +213,7 @@ type Interference struct {
 	Members    []int    `json:"members"`
 	Mean       Estimate `json:"mean"`        // nats
 	FixedAlone int      `json:"fixed_alone"` // wrong answers that at least one fixes alone
-	Lost       int      `json:"lost"`        // of those, still wrong together
+	Lost       int      `json:"lost"`        // answers that one fixes alone, and that are wrong together
 	FixedJoint int      `json:"fixed_joint"` // wrong answers fixed together that none fixes alone
 	BrokeJoint int      `json:"broke_joint"` // right answers broken together that none breaks alone
 }
@@ -275,10 +275,10 @@ func alone(by []*evaluate.Measurement, members []int, probe int) (sum float64, f
 // OrderCheck is what became of the logits, bit for bit, where patches were
 // applied in place in several orders and taken off in several.
 type OrderCheck struct {
-	Orders    int  `json:"orders"`     // that were tried
-	AllOrders bool `json:"all_orders"` // there are no others
-	Probes    int  `json:"probes"`     // that were asked
-	Logits    int  `json:"logits"`     // that were compared, each time
+	Orders    int  `json:"orders"`     // orders that were tried
+	AllOrders bool `json:"all_orders"` // every order of the patches was tried
+	Probes    int  `json:"probes"`     // probes that were asked
+	Logits    int  `json:"logits"`     // logits that were compared for each order
 	Differ    int  `json:"differ"`     // orders of applying that gave other bits than the first
 	NotBack   int  `json:"not_back"`   // orders of taking off after which the base's bits did not come back
 	Overlay   bool `json:"overlay"`    // the XOR as an overlay gives the bits of the patches in place

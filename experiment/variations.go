@@ -22,7 +22,7 @@ type Variations struct {
 	Patch     PatchSize  `json:"patch"`
 	Unseen    SetChange  `json:"unseen"`
 	Seen      *SetChange `json:"seen"` // null if the probes of the search were not given
-	Gap       *MemoryGap `json:"gap"`  // likewise
+	Gap       *MemoryGap `json:"gap"`  // null if the probes of the search were not given
 	Verdict   Verdict    `json:"verdict"`
 	Generated Generated  `json:"generated"` // unseen probes first
 }
@@ -47,12 +47,12 @@ type MemoryGap struct {
 	Right      Estimate `json:"right"`       // difference of the gains of the share of right answers
 	SeqLogprob Estimate `json:"seq_logprob"` // difference of the mean gains, nats
 
-	ByCategory []CategoryGap `json:"by_category"` // of those in both sets, as they appear in the seen one
+	ByCategory []CategoryGap `json:"by_category"` // of the categories in both sets, in the order of the seen set
 }
 
 // CategoryGap is Right of a category's probes. Its interval is not corrected for
-// the number of categories; it is not defined where a set has 3 probes or fewer,
-// as too many draws lack them.
+// the number of categories; it is not defined where a set has 3 probes or fewer of
+// the category, as too many draws have none of them.
 type CategoryGap struct {
 	Category string   `json:"category"`
 	Seen     int      `json:"seen"` // probes
@@ -74,8 +74,8 @@ const (
 // VariationOptions choose the patch and the questions.
 type VariationOptions struct {
 	Patch  NamedPatch
-	Probes evaluate.Named  // that the search did not see
-	Search *evaluate.Named // that it saw; nil: not measured
+	Probes evaluate.Named  // probes that the search did not see
+	Search *evaluate.Named // probes that the search saw; nil: not measured
 }
 
 // MeasureVariations lets the model answer by greedy generation, as it is and

@@ -28,8 +28,8 @@ type Choice struct {
 	Asked    []Asked              `json:"questions"`
 	Base     Score                `json:"base"`
 	Patched  *Score               `json:"patched"`  // null without a patch
-	Change   *Paired              `json:"change"`   // likewise
-	Gain     *experiment.Estimate `json:"gain"`     // mean change of ln p of the right answer, nats; likewise
+	Change   *Paired              `json:"change"`   // null without a patch
+	Gain     *experiment.Estimate `json:"gain"`     // mean change of ln p of the right answer, nats; null without a patch
 	Subjects []SubjectScore       `json:"subjects"` // in order of appearance
 }
 
@@ -43,7 +43,7 @@ type Asked struct {
 	Base     []float64 `json:"logprobs"`       // Σ ln p of each, nats
 	Patched  []float64 `json:"logprobs_after"` // null without a patch
 	Chosen   int       `json:"chosen"`         // index
-	After    int       `json:"chosen_after"`   // likewise; -1 without a patch
+	After    int       `json:"chosen_after"`   // index; -1 without a patch
 }
 
 // Score is how many answers are right, and how many guessing would give.

@@ -45,7 +45,7 @@ type Solution struct {
 	Text   string `json:"text"`   // up to and without a stop text
 	Finish string `json:"finish"` // "stop", or "length" where the text was cut off
 	Answer string `json:"answer"` // as PlainNumber writes it; empty if there is none
-	Rule   string `json:"rule"`   // that found it
+	Rule   string `json:"rule"`   // the rule that found the answer
 	Right  bool   `json:"right"`
 }
 
