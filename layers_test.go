@@ -34,7 +34,8 @@ var layers = map[string]int{
 	"evaluate":             3,  // audits, measures, reports
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"experiment":           5,  // repeats the published experiments
-	"cmd/bankai":           6,  // the command line
+	"internal/benchmark":   6,  // asks the questions of text benchmarks
+	"cmd/bankai":           7,  // the command line
 	"internal/testmodel":   6,  // models with random weights: for tests, and for
 	"bench":                7,  // measuring against llama.cpp, but for nothing else
 	"internal/release":     7,  // the archives that are published: make release

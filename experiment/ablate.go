@@ -7,24 +7,26 @@ import (
 	"math"
 
 	"bankai/evaluate"
+	"bankai/internal/stats"
 	"bankai/probe"
+	"bankai/score"
 	"bankai/search"
 )
 
 // AblateOptions says which searches to compare.
 type AblateOptions struct {
-	Pool     evaluate.Named // that every search draws its probes from
-	HeldOut  evaluate.Named // that no search sees
-	Controls evaluate.Named // that all watch; may be empty
+	Pool     evaluate.Named // probes that every search draws its own from
+	HeldOut  evaluate.Named // probes that no search sees
+	Controls evaluate.Named // probes that all searches watch; may be empty
 	Text     []string       // lines to hold on to, if Divergence is not 0
 
 	Base    Setting
 	Vary    []Variation
 	Seeds   int     // searches of each setting, from the run's seed on
 	Steps   int     // candidates a search may try
-	MaxCost float64 // and forward-pass equivalents it may spend, 0 for no limit
+	MaxCost float64 // forward-pass equivalents a search may spend, 0 for no limit
 
-	Divergence float64 // its weight in the fitness
+	Divergence float64 // weight of the divergence on Text in the fitness
 }
 
 // Variation is values of one factor, all else being as in the base. They are
@@ -42,7 +44,7 @@ type Ablate struct {
 	PoolSize   int     `json:"pool_size"`
 	HeldOut    string  `json:"held_out"`
 	Held       int     `json:"held"`     // held-out probes
-	HeldBase   int     `json:"held_own"` // that the unpatched model answers right
+	HeldBase   int     `json:"held_own"` // held-out probes that the unpatched model answers right
 	Controls   string  `json:"controls"`
 	Watched    int     `json:"watched"` // controls
 	Seeds      int     `json:"seeds"`
@@ -68,22 +70,22 @@ type Ablated struct {
 	Setting
 	Runs []AblateRun `json:"runs"`
 
-	OwnGain   Estimate `json:"own_gain"`  // right answers gained, as a share of the search's own probes
-	HeldGain  Estimate `json:"held_gain"` // of the held-out ones
-	Memorised Estimate `json:"memorised"` // the first less the second
-	Fixed     Estimate `json:"fixed"`     // held-out probes
-	Broke     Estimate `json:"broke"`
-	Net       Estimate `json:"net"`         // fixed less broke
-	NetP      Number   `json:"net_p"`       // of a net of 0
-	NetHolm   Number   `json:"net_p_holm"`  // corrected for the number of settings
-	HeldRight Estimate `json:"held_right"`  // share answered right
-	Flips     Estimate `json:"flips"`       // of the patch
-	Bytes     Estimate `json:"bytes"`       // of its file, without provenance
-	Passes    Estimate `json:"passes"`      // forward-pass equivalents
-	Seconds   Estimate `json:"seconds"`     // of a search
-	FromBase  Estimate `json:"from_base"`   // net less that of the base with the same seed
-	FromBaseP Number   `json:"from_base_p"` // of a difference of 0; null for the base
-	FromHolm  Number   `json:"from_base_p_holm"`
+	OwnGain   Estimate  `json:"own_gain"`  // right answers gained, as a share of the search's own probes
+	HeldGain  Estimate  `json:"held_gain"` // right answers gained, as a share of the held-out probes
+	Memorised Estimate  `json:"memorised"` // OwnGain less HeldGain
+	Fixed     Estimate  `json:"fixed"`     // held-out probes
+	Broke     Estimate  `json:"broke"`
+	Net       Estimate  `json:"net"`         // fixed less broke
+	NetP      NullFloat `json:"net_p"`       // of the test that Net is 0
+	NetHolm   NullFloat `json:"net_p_holm"`  // corrected for the number of settings
+	HeldRight Estimate  `json:"held_right"`  // share answered right
+	Flips     Estimate  `json:"flips"`       // of the patch
+	Bytes     Estimate  `json:"bytes"`       // of its file, without provenance
+	Passes    Estimate  `json:"passes"`      // forward-pass equivalents
+	Seconds   Estimate  `json:"seconds"`     // of a search
+	FromBase  Estimate  `json:"from_base"`   // net less that of the base with the same seed
+	FromBaseP NullFloat `json:"from_base_p"` // of the test that FromBase is 0; null for the base
+	FromHolm  NullFloat `json:"from_base_p_holm"`
 }
 
 // AblateRun is one search and what its patch does.
@@ -91,7 +93,7 @@ type AblateRun struct {
 	Seed    uint64          `json:"seed"`
 	Own     evaluate.Counts `json:"own"` // the probes it searched with
 	HeldOut evaluate.Counts `json:"held_out"`
-	Fitness Number          `json:"fitness"`
+	Fitness NullFloat       `json:"fitness"`
 	Flips   int             `json:"flips"`
 	Bits    uint64          `json:"bits"`
 	Bytes   int             `json:"bytes"`
@@ -226,4 +228,143 @@ func (o AblateOptions) check(ctx context.Context, r *Run, x *Ablate) error {
 		}
 	}
 	return nil
+}
+
+// search is the plan of a search. The fitness is that of the base but for the
+// metric: what a strategy brings along is how it screens and prunes.
+func (o AblateOptions) search(s Setting, seed uint64) score.Plan {
+	p := score.NewPlan(s.Strategy)
+	p.Objective = score.NewPlan(o.Base.Strategy).Objective
+	p.Objective.Metric, _ = probe.ParseMetric(s.Metric)
+	p.Objective.Divergence, p.Text = o.Divergence, o.Text
+	p.Sizes, _ = sizesOf(s.Granularity)
+	p.Layers, p.Projections, p.Seed = s.Layers, s.Projections, seed
+	p.Limits.Steps, p.Limits.MaxCost = o.Steps, o.MaxCost
+	return p
+}
+
+func (o AblateOptions) setup(r *Run, s Setting, seed uint64) (*score.Setup, error) {
+	return score.NewSetup(r.Model, o.Pool.Set.Draw(s.Probes, seed), o.Controls.Set, o.search(s, seed))
+}
+
+// run searches once and measures the patch.
+func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) (p ablatePiece, err error) {
+	set, err := o.setup(r, s, seed)
+	if err != nil {
+		return p, err
+	}
+	found, err := set.Run(ctx, set.Plan.Limits)
+	if err != nil {
+		return p, err
+	}
+	if found.Stopped == search.StopInterrupted {
+		return p, ctx.Err()
+	}
+	bits, _ := found.Patch.Bits()
+	size, err := found.Patch.ContentSize()
+	if err != nil {
+		return p, err
+	}
+	p.Run = AblateRun{
+		Seed: seed, Fitness: NullFloat(found.Fitness), Flips: found.Patch.Len(), Bits: bits, Bytes: int(size),
+		Cost: found.Cost, Took: found.Seconds, Steps: found.Steps, Stopped: found.Stopped, Patch: found.Patch.ContentDigest().String(),
+	}
+	overlay, err := r.Model.Overlay(found.Patch)
+	if err != nil {
+		return p, err
+	}
+	before, err := evaluate.Right(ctx, r.Model, nil, set.Targets)
+	if err != nil {
+		return p, err
+	}
+	after, err := evaluate.Right(ctx, r.Model, overlay, set.Targets)
+	if err != nil {
+		return p, err
+	}
+	p.Run.Own = countOf(before, after)
+	p.HeldOut, err = evaluate.Right(ctx, r.Model, overlay, o.HeldOut.Set)
+	return p, err
+}
+
+// countOf counts answers that are right without a patch and with it.
+func countOf(before, after []bool) evaluate.Counts {
+	c := evaluate.Counts{Total: len(before)}
+	for i := range before {
+		c.Before += one(before[i])
+		c.After += one(after[i])
+		c.Fixed += one(!before[i] && after[i])
+		c.Broke += one(before[i] && !after[i])
+	}
+	return c
+}
+
+// sumUp works out the estimates from the runs.
+func (x *Ablate) sumUp() {
+	base := x.Settings[0].Runs
+	var net, fromBase []*NullFloat // p-values, and below their corrections
+	var netHolm, fromHolm []*NullFloat
+	for i := range x.Settings {
+		s := &x.Settings[i]
+		s.sumUp()
+		net, netHolm = append(net, &s.NetP), append(netHolm, &s.NetHolm)
+		differences := make([]float64, len(s.Runs))
+		for k, run := range s.Runs {
+			differences[k] = float64(run.net() - base[k].net())
+		}
+		s.FromBase, s.FromBaseP, s.FromHolm = MeanOf(differences), NullFloat(math.NaN()), NullFloat(math.NaN())
+		if i > 0 {
+			s.FromBaseP = NullFloat(stats.MeanTest(differences))
+			fromBase, fromHolm = append(fromBase, &s.FromBaseP), append(fromHolm, &s.FromHolm)
+		}
+	}
+	correct(net, netHolm)
+	correct(fromBase, fromHolm)
+}
+
+// sumUp works out the means over the runs of a setting.
+func (s *Ablated) sumUp() {
+	mean := func(of func(r AblateRun) float64) Estimate {
+		values := make([]float64, len(s.Runs))
+		for i, r := range s.Runs {
+			values[i] = of(r)
+		}
+		return MeanOf(values)
+	}
+	s.OwnGain = mean(func(r AblateRun) float64 { return gainShare(r.Own) })
+	s.HeldGain = mean(func(r AblateRun) float64 { return gainShare(r.HeldOut) })
+	s.Memorised = mean(func(r AblateRun) float64 { return gainShare(r.Own) - gainShare(r.HeldOut) })
+	s.Fixed = mean(func(r AblateRun) float64 { return float64(r.HeldOut.Fixed) })
+	s.Broke = mean(func(r AblateRun) float64 { return float64(r.HeldOut.Broke) })
+	s.Net = mean(func(r AblateRun) float64 { return float64(r.net()) })
+	s.HeldRight = mean(func(r AblateRun) float64 { return float64(r.HeldOut.After) / float64(r.HeldOut.Total) })
+	s.Flips = mean(func(r AblateRun) float64 { return float64(r.Flips) })
+	s.Bytes = mean(func(r AblateRun) float64 { return float64(r.Bytes) })
+	s.Passes = mean(func(r AblateRun) float64 { return r.Cost })
+	s.Seconds = mean(func(r AblateRun) float64 { return r.Took })
+	values := make([]float64, len(s.Runs))
+	for i, r := range s.Runs {
+		values[i] = float64(r.net())
+	}
+	s.NetP, s.NetHolm = NullFloat(stats.MeanTest(values)), NullFloat(math.NaN())
+}
+
+// net is how many more held-out answers are right.
+func (r AblateRun) net() int { return r.HeldOut.Fixed - r.HeldOut.Broke }
+
+// gainShare is how many more answers are right, as a share of all.
+func gainShare(c evaluate.Counts) float64 { return float64(c.After-c.Before) / float64(c.Total) }
+
+// correct sets the p-values, corrected by Holm's method for how many of them are
+// defined.
+func correct(values, corrected []*NullFloat) {
+	var p []float64
+	var to []*NullFloat
+	for i, v := range values {
+		if !math.IsNaN(float64(*v)) {
+			p, to = append(p, float64(*v)), append(to, corrected[i])
+		}
+	}
+	for i, c := range stats.Holm(p) {
+		*to[i] = NullFloat(c)
+	}
 }

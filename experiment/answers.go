@@ -16,14 +16,14 @@ import (
 const answerPart = 32
 
 // job is a piece of work of an experiment that has pieces of several kinds. The
-// key holds all that decides the piece, so a journal answers it for whatever
-// patches and sets are measured beside it.
+// key holds all that decides the piece, so a journal answers it whatever
+// other patches and sets are measured in the same run.
 type job struct {
 	key string
 	do  func(ctx context.Context) (piece, error)
 }
 
-// piece is what a job found: one of them.
+// piece is what a job found: one of its fields is set.
 type piece struct {
 	Answers *evaluate.Measurement `json:"answers,omitempty"`
 	Bits    *orderBits            `json:"bits,omitempty"`

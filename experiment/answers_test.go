@@ -151,7 +151,7 @@ func steady[T Result](t *testing.T, measure func(ctx context.Context, r *Run) (T
 	return want
 }
 
-// interrupted runs an experiment from its journal until so many pieces are done.
+// interrupted runs an experiment from its journal until stop pieces are done.
 func interrupted[T Result](t *testing.T, path string, m *engine.Model, stop int, measure func(ctx context.Context, r *Run) (T, error)) (T, error) {
 	t.Helper()
 	j, err := OpenJournal(path, nil, true)
@@ -177,7 +177,7 @@ func readBack(t *testing.T, r Result, experiment string) {
 		t.Fatal(err)
 	}
 	first := doc.String()
-	got, err := Read(&doc)
+	got, err := Read(&doc, Own)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,19 +11,19 @@ type AnswerChange struct {
 	evaluate.Counts
 	ShareBefore Estimate `json:"share_before"` // right, of the model as it is
 	ShareAfter  Estimate `json:"share_after"`  // right, of the patched model
-	Test
+	McNemar
 	Gain Estimate `json:"gain"` // mean change of seq_logprob, nats
 }
 
 // changeOf compares the answers to some probes of a set.
 func changeOf(before, after *evaluate.Measurement, probes []int) AnswerChange {
-	c := countsOf(picked(before.Right, probes), picked(after.Right, probes))
+	c := CountsOf(picked(before.Right, probes), picked(after.Right, probes))
 	gains := picked(gainsOf(before, after), probes)
-	return AnswerChange{c, shareOf(c.Before, c.Total), shareOf(c.After, c.Total), mcNemar(c.Fixed, c.Broke), meanOf(gains)}
+	return AnswerChange{c, ShareOf(c.Before, c.Total), ShareOf(c.After, c.Total), NewMcNemar(c.Fixed, c.Broke), MeanOf(gains)}
 }
 
-// countsOf compares marks of the same questions.
-func countsOf(before, after []bool) evaluate.Counts {
+// CountsOf compares marks of the same questions.
+func CountsOf(before, after []bool) evaluate.Counts {
 	c := evaluate.Counts{Total: len(before)}
 	for i, was := range before {
 		is := after[i]
@@ -33,20 +33,23 @@ func countsOf(before, after []bool) evaluate.Counts {
 	return c
 }
 
-// Test is whether answers changed one way more often than chance would have it.
-type Test struct {
-	PValue float64 `json:"p_value"` // McNemar's, exact and two-sided
-	Holm   float64 `json:"p_holm"`  // that, adjusted for the tests beside it
+// McNemar is the test of whether answers changed one way more often than chance would
+// have it.
+type McNemar struct {
+	PValue float64 `json:"p_value"` // exact and two-sided
+	Holm   float64 `json:"p_holm"`  // adjusted by Holm's method for the tests looked at together
 }
 
-func mcNemar(fixed, broke int) Test {
+// NewMcNemar tests the numbers of answers that a change fixed and broke. It is not yet
+// adjusted for other tests.
+func NewMcNemar(fixed, broke int) McNemar {
 	p := stats.McNemar(fixed, broke)
-	return Test{p, p}
+	return McNemar{p, p}
 }
 
-// adjust corrects the p-values of tests that are looked at together, by Holm's
+// AdjustHolm corrects the p-values of tests that are looked at together, by Holm's
 // method.
-func adjust(tests []*Test) {
+func AdjustHolm(tests []*McNemar) {
 	var ps []float64
 	for _, t := range tests {
 		ps = append(ps, t.PValue)
@@ -77,8 +80,8 @@ func byCategory(set probe.Set) (names []string, members map[string][]int) {
 	return names, members
 }
 
-// categoryLabel is a category for people.
-func categoryLabel(name string) string {
+// CategoryLabel is a category for people.
+func CategoryLabel(name string) string {
 	if name == "" {
 		return "(none)"
 	}
@@ -96,18 +99,18 @@ func joined(parts []*evaluate.Measurement) *evaluate.Measurement {
 	return all
 }
 
-// significance is the level below which a p-value counts as evidence.
-const significance = 0.05
+// Significance is the level below which a p-value counts as evidence.
+const Significance = 0.05
 
 // verdict says what the adjusted p-value lets one conclude.
-func (c AnswerChange) verdict() string { return verdict(c.Fixed, c.Broke, c.Holm) }
+func (c AnswerChange) verdict() string { return Conclusion(c.Fixed, c.Broke, c.Holm) }
 
-// verdict says what a p-value lets one conclude.
-func verdict(fixed, broke int, p float64) string {
+// Conclusion says what a p-value of fixed and broken answers lets one conclude.
+func Conclusion(fixed, broke int, p float64) string {
 	switch {
 	case fixed+broke == 0:
 		return "no answer went from wrong to right or back"
-	case p >= significance:
+	case p >= Significance:
 		return "no evidence of a difference"
 	case fixed > broke:
 		return "a gain that is unlikely to be chance"

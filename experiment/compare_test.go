@@ -54,7 +54,7 @@ func TestComparison(t *testing.T) {
 
 // Of ten answers, A alone has five and B alone one: 2·(1 + 6)/64.
 func TestDuel(t *testing.T) {
-	d := duel(answersOf("+++++-++--"), answersOf("-----+++--"))
+	d := pairwiseTest(answersOf("+++++-++--"), answersOf("-----+++--"))
 	if d.OnlyA != 5 || d.OnlyB != 1 || d.PValue != 14./64 {
 		t.Errorf("%+v", d)
 	}
@@ -62,9 +62,9 @@ func TestDuel(t *testing.T) {
 
 // Where many pairs differ, those that do not are told.
 func TestComparisonOfMany(t *testing.T) {
-	pairs := func(differ, alike int) (all []Duel) {
+	pairs := func(differ, alike int) (all []PairwiseTest) {
 		for i := range differ + alike {
-			d := Duel{A: string(rune('a' + i)), B: string(rune('A' + i)), Test: Test{Holm: 0.01}}
+			d := PairwiseTest{A: string(rune('a' + i)), B: string(rune('A' + i)), McNemar: McNemar{Holm: 0.01}}
 			if i >= differ {
 				d.Holm = 0.05
 			}

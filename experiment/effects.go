@@ -37,7 +37,7 @@ func newEffects(m *engine.Model, targets, controls probe.Set, metric probe.Metri
 	return &effects{e, bankai.New(m.Digest(), bankai.Meta{})}, nil
 }
 
-// score is that of the model with rows flipped; without any, of the model as it
+// score is the score of the model with rows flipped; without rows, of the model as it
 // is.
 func (e *effects) score(ctx context.Context, rows []bankai.Flip) (search.Score, error) {
 	scores, err := e.evaluator.Score(ctx, e.base, []search.Move{{Flips: rows}})
@@ -57,16 +57,16 @@ func wholeRows(t search.Matrix, rows []uint64) []bankai.Flip {
 }
 
 // numbers makes what may be undefined fit for a journal.
-func numbers(values []float64) []Number {
-	out := make([]Number, len(values))
+func numbers(values []float64) []NullFloat {
+	out := make([]NullFloat, len(values))
 	for i, v := range values {
-		out[i] = Number(v)
+		out[i] = NullFloat(v)
 	}
 	return out
 }
 
 // changes are after − before.
-func changes(before, after []Number) []float64 {
+func changes(before, after []NullFloat) []float64 {
 	out := make([]float64, len(before))
 	for i := range out {
 		out[i] = float64(after[i] - before[i])
@@ -93,7 +93,8 @@ func sum(values []float64) (s float64) {
 // ends.
 const resamples = 2000
 
-// resample calls visit with so many draws of n out of n, with replacement.
+// resample calls visit rounds times, each time with n indices below n that are drawn
+// with replacement.
 func resample(n int, seed uint64, rounds int, visit func(pick []int)) {
 	random := rng.Numbered(seed, drawStream)
 	pick := make([]int, n)
@@ -112,11 +113,11 @@ func resampled(value float64, n int, seed uint64, stat func(pick []int) float64)
 
 // Correlation is Spearman's, with its p-value.
 type Correlation struct {
-	Rho Estimate `json:"rho"`
-	P   Number   `json:"p_value"` // of no association, two-sided
+	Rho Estimate  `json:"rho"`
+	P   NullFloat `json:"p_value"` // of the test that there is no association, two-sided
 }
 
 func correlate(x, y []float64) Correlation {
 	rho, p := stats.SpearmanTest(x, y)
-	return Correlation{estimate(rho, stats.SpearmanInterval(rho, len(x)), len(x)), Number(p)}
+	return Correlation{estimate(rho, stats.SpearmanInterval(rho, len(x)), len(x)), NullFloat(p)}
 }

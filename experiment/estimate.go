@@ -37,19 +37,19 @@ func (e *Estimate) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Number is a figure that may be undefined: NaN and infinities are null in JSON.
-type Number float64
+// NullFloat is a figure that may be undefined: NaN and infinities are null in JSON.
+type NullFloat float64
 
 // MarshalJSON implements json.Marshaler.
-func (n Number) MarshalJSON() ([]byte, error) { return json.Marshal(orNull(float64(n))) }
+func (n NullFloat) MarshalJSON() ([]byte, error) { return json.Marshal(orNull(float64(n))) }
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (n *Number) UnmarshalJSON(data []byte) error {
+func (n *NullFloat) UnmarshalJSON(data []byte) error {
 	var p *float64
 	if err := json.Unmarshal(data, &p); err != nil {
 		return err
 	}
-	*n = Number(orNaN(p))
+	*n = NullFloat(orNaN(p))
 	return nil
 }
 
@@ -67,8 +67,8 @@ func orNaN(p *float64) float64 {
 	return *p
 }
 
-// meanOf is the mean of values with its Student interval.
-func meanOf(values []float64) Estimate {
+// MeanOf is the mean of values with its Student interval.
+func MeanOf(values []float64) Estimate {
 	mean, iv := stats.MeanInterval(values)
 	return estimate(mean, iv, len(values))
 }
@@ -81,8 +81,8 @@ func estimate(value float64, iv *stats.Interval, n int) Estimate {
 	return Estimate{value, iv.Low, iv.High, n}
 }
 
-// shareOf is a share of so many, with Wilson's interval.
-func shareOf(yes, total int) Estimate {
+// ShareOf is the share yes / total, with Wilson's interval.
+func ShareOf(yes, total int) Estimate {
 	low, high := stats.Wilson(yes, total)
 	return Estimate{float64(yes) / float64(total), low, high, total}
 }

@@ -39,9 +39,9 @@ func (e *Evaluated) Present() *Presentation {
 		if name == "" {
 			name = "(none)"
 		}
-		cells := []any{name, c.Total, c.Before, shareOf(c.Before, c.Total)}
+		cells := []any{name, c.Total, c.Before, ShareOf(c.Before, c.Total)}
 		if patched {
-			cells = append(cells, c.After, shareOf(c.After, c.Total), c.Fixed, c.Broke)
+			cells = append(cells, c.After, ShareOf(c.After, c.Total), c.Fixed, c.Broke)
 		}
 		t.Rows = append(t.Rows, cells)
 	}

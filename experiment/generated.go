@@ -1,9 +1,6 @@
 package experiment
 
-import (
-	"bankai/evaluate"
-	"bankai/probe"
-)
+import "bankai/evaluate"
 
 // Generated is every text that was generated for an experiment, so that it can be
 // marked again without the model.
@@ -37,8 +34,8 @@ type Rescorable interface {
 	Texts() Generated
 }
 
-// base is what the model without a patch is called.
-const base = "base"
+// Base is what the model without a patch is called.
+const Base = "base"
 
 // keep adds the answers to a set, those of the model as it is first.
 func (g *Generated) keep(s evaluate.Named, by []*evaluate.Measurement) {
@@ -49,12 +46,4 @@ func (g *Generated) keep(s evaluate.Named, by []*evaluate.Measurement) {
 		}
 		g.Answers = append(g.Answers, a)
 	}
-}
-
-// match applies the rule to a text.
-func (g *Generated) match(a Generation, text string) bool {
-	if g.Match != nil {
-		return g.Match(a, text)
-	}
-	return probe.Probe{Correct: a.Correct, Alternates: a.Alternates}.Match(text)
 }

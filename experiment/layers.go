@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/chart"
 	"bankai/internal/stats"
 	"bankai/internal/weights"
 	"bankai/probe"
@@ -20,7 +23,7 @@ import (
 type LayerMap struct {
 	About
 	Probes  string       `json:"probes"` // where they are from
-	Count   int          `json:"count"`  // of them
+	Count   int          `json:"count"`  // of the probes
 	Metric  string       `json:"metric"`
 	Ahead   int          `json:"ahead"` // probes whose metric is above 0 as the model is
 	Sites   []string     `json:"sites"`
@@ -32,17 +35,17 @@ type LayerMap struct {
 // SiteEffect is one part of one layer, all of whose rows are flipped. Changes are
 // of the metric, in nats, over the probes.
 type SiteEffect struct {
-	Site     string   `json:"site"`
-	Layer    int      `json:"layer"`
-	Rows     int      `json:"rows"`
-	Size     Estimate `json:"size"`        // mean absolute change
-	Change   Estimate `json:"change"`      // mean change
-	Up       int      `json:"sign_up"`     // probes whose metric came to be above 0
-	Down     int      `json:"sign_down"`   // that was above 0 and is no more
-	P        Number   `json:"p_value"`     // McNemar's, of as many up as down
-	Adjusted Number   `json:"p_adjusted"`  // Holm's, over all sites and layers
-	Rank     Estimate `json:"rank"`        // of the layer at this site, 1 being the largest change
-	Top      float64  `json:"top_of_site"` // share of bootstrap draws in which it is 1
+	Site     string    `json:"site"`
+	Layer    int       `json:"layer"`
+	Rows     int       `json:"rows"`
+	Size     Estimate  `json:"size"`        // mean absolute change
+	Change   Estimate  `json:"change"`      // mean change
+	Up       int       `json:"sign_up"`     // probes whose metric came to be above 0
+	Down     int       `json:"sign_down"`   // probes whose metric was above 0 and is not any more
+	P        NullFloat `json:"p_value"`     // McNemar's, of as many up as down
+	Adjusted NullFloat `json:"p_adjusted"`  // Holm's, over all sites and layers
+	Rank     Estimate  `json:"rank"`        // of the layer at this site, 1 being the largest change
+	Top      float64   `json:"top_of_site"` // share of bootstrap draws in which it is 1
 }
 
 // SiteTop is the order of the layers at a site.
@@ -119,7 +122,7 @@ func MeasureLayers(ctx context.Context, r *Run, o LayersOptions) (*LayerMap, err
 	if err != nil {
 		return nil, err
 	}
-	values, err := Each(ctx, r, keys, func(ctx context.Context, i int) ([]Number, error) {
+	values, err := Each(ctx, r, keys, func(ctx context.Context, i int) ([]NullFloat, error) {
 		var flips []bankai.Flip
 		if i > 0 {
 			flips = sites[i-1].flips()
@@ -163,7 +166,7 @@ func (s layerSite) flips() (flips []bankai.Flip) {
 	return flips
 }
 
-func (o LayersOptions) result(seed uint64, sites []layerSite, before []Number, after [][]Number) *LayerMap {
+func (o LayersOptions) result(seed uint64, sites []layerSite, before []NullFloat, after [][]NullFloat) *LayerMap {
 	x := &LayerMap{Probes: o.Name, Count: len(before), Metric: o.Metric.String()}
 	for _, v := range before {
 		x.Ahead += one(v > 0)
@@ -173,7 +176,7 @@ func (o LayersOptions) result(seed uint64, sites []layerSite, before []Number, a
 	for i, s := range sites {
 		moved := changes(before, after[i])
 		size := magnitudes(moved)
-		e := SiteEffect{Site: s.site, Layer: s.layer, Size: meanOf(size), Change: meanOf(moved)}
+		e := SiteEffect{Site: s.site, Layer: s.layer, Size: MeanOf(size), Change: MeanOf(moved)}
 		for _, m := range s.matrices {
 			e.Rows += m.Rows
 		}
@@ -181,12 +184,12 @@ func (o LayersOptions) result(seed uint64, sites []layerSite, before []Number, a
 			e.Up += one(!(before[p] > 0) && after[i][p] > 0)
 			e.Down += one(before[p] > 0 && !(after[i][p] > 0))
 		}
-		e.P = Number(stats.McNemar(e.Up, e.Down))
+		e.P = NullFloat(stats.McNemar(e.Up, e.Down))
 		ps, sizes = append(ps, float64(e.P)), append(sizes, size)
 		x.Effects = append(x.Effects, e)
 	}
 	for i, p := range stats.Holm(ps) {
-		x.Effects[i].Adjusted = Number(p)
+		x.Effects[i].Adjusted = NullFloat(p)
 	}
 	x.rank(seed, sizes)
 	return x
@@ -271,4 +274,121 @@ func ranksOver(sizes [][]float64, pick []int) []float64 {
 		ranks[i] = float64(larger) + float64(equal+1)/2
 	}
 	return ranks
+}
+
+// Present implements Result.
+func (x *LayerMap) Present() *Presentation {
+	return &Presentation{
+		Title: "Layer by layer",
+		Purpose: "All rows of one part of one layer are flipped, and the change of the " + x.Metric + " of every probe is measured: where does the model depend on its signs most? " +
+			"It repeats the published experiments 2A and 15. On Bonsai 8B, of 36 layers, flipping a whole MLP changed the token gap by 9.0 in layer 34, 3.2 to 7.2 in layers 0 to 4 and 0.7 to 1.6 in layers 17 to 21; " +
+			"by seq_logprob the layers 34, 2, 1, 3, 4 came first. A large change says that a layer matters, not that flips there help.",
+		Findings: x.findings(),
+		Tables:   []Table{x.ranking(), x.table()},
+		Charts:   x.charts(),
+		Notes: []string{
+			fmt.Sprintf("%s: %d probes, %s; of %d it is above 0 as the model is.", x.Probes, x.Count, x.Metric, x.Ahead),
+			fmt.Sprintf("Intervals are 95 %% over the probes: Student's t for means, percentiles of %d bootstrap draws for ranks. Ranks are of the mean absolute change among the layers at one site.", resamples),
+			"Some flips are one function: negating up and down cancels, as does q and k, and v and o. So a whole MLP does exactly what its gate does alone, up does what down does, q what k does, v what o does, and a whole attention nothing. Equal figures there are no accident.",
+			fmt.Sprintf("Sign changes count probes whose metric crossed 0, which means something for seq_logprob and token_gap; p is McNemar's, exact, corrected by Holm for %d tests.", len(x.Effects)),
+		},
+	}
+}
+
+// shown reports whether a site is not one whose flips do what another's do.
+func (x *LayerMap) shown(site string) bool {
+	return site != "attention" && !slices.Contains(x.Sites, sameAs[site])
+}
+
+func (x *LayerMap) findings() (out []string) {
+	for _, top := range x.Tops {
+		if !x.shown(top.Site) || len(top.Order) < 2 {
+			continue
+		}
+		order := strings.Fields(strings.Trim(fmt.Sprint(top.Order), "[]"))
+		first, last := x.effect(top.Site, top.Order[0]), x.effect(top.Site, top.Order[len(order)-1])
+		out = append(out, fmt.Sprintf("%s: the layers in order of their effect are %s. Layer %d changes the metric by %s, layer %d by %s. Layer %d is first in %s of bootstrap draws of the probes.",
+			top.Site, strings.Join(order[:min(len(order), 10)], ", "), first.Layer, CellText(first.Size), last.Layer, CellText(last.Size), first.Layer, percent(top.Share)))
+	}
+	sure, most, still := 0, &x.Effects[0], 0
+	for i := range x.Effects {
+		e := &x.Effects[i]
+		sure += one(e.Adjusted < 0.05)
+		still += one(e.Size.Value == 0)
+		if e.Size.Value > most.Size.Value {
+			most = e
+		}
+	}
+	out = append(out, fmt.Sprintf("Of %d sites of layers, %s of layer %d has the largest effect: %s. At %d of them the sign of the metric changes more often one way than chance would have it (p below 0.05, corrected).",
+		len(x.Effects), most.Site, most.Layer, CellText(most.Size), sure))
+	if still > 0 {
+		out = append(out, fmt.Sprintf("%d of them change nothing at all.", still))
+	}
+	return out
+}
+
+func (x *LayerMap) effect(site string, layer int) SiteEffect {
+	for _, e := range x.Effects {
+		if e.Site == site && e.Layer == layer {
+			return e
+		}
+	}
+	panic("no such site")
+}
+
+// ranking is the order of the layers at every site.
+func (x *LayerMap) ranking() Table {
+	t := Table{Name: "layers-ranking", Caption: "Layers at each site, the largest mean absolute change first", Columns: []string{"site", "layers", "first stays first, %"}}
+	for _, top := range x.Tops {
+		t.Rows = append(t.Rows, []any{top.Site, strings.Trim(fmt.Sprint(top.Order), "[]"), 100 * top.Share})
+	}
+	return t
+}
+
+func (x *LayerMap) table() Table {
+	t := Table{
+		Name: "layers", Caption: "Every site of every layer, all rows flipped",
+		Columns: []string{"site", "layer", "rows", "mean absolute change", "mean change", "sign up", "sign down", "p", "p corrected", "rank", "first, %"},
+		Brief:   24,
+	}
+	for _, e := range x.Effects {
+		t.Rows = append(t.Rows, []any{e.Site, strconv.Itoa(e.Layer), e.Rows, e.Size, e.Change, e.Up, e.Down, PValue(e.P), PValue(e.Adjusted), e.Rank, 100 * e.Top})
+	}
+	return t
+}
+
+func (x *LayerMap) charts() []chart.Chart {
+	heat := &chart.Heat{X: "site", Y: "layer", Cols: x.Sites}
+	names := make([]string, len(x.Layers))
+	for i, l := range x.Layers {
+		names[i] = strconv.Itoa(l)
+		row := make([]float64, len(x.Sites))
+		for j, site := range x.Sites {
+			row[j] = x.effect(site, l).Size.Value
+		}
+		heat.Values = append(heat.Values, row)
+	}
+	heat.Rows = names
+	bars := &chart.Bars{Value: "mean absolute change, nats", Names: names}
+	for _, site := range x.Sites {
+		if !x.shown(site) {
+			continue
+		}
+		s := chart.BarSeries{Name: site}
+		for _, l := range x.Layers {
+			e := x.effect(site, l)
+			s.Values = append(s.Values, chart.Point{Y: e.Size.Value, Low: e.Size.Low, High: e.Size.High})
+		}
+		bars.Series = append(bars.Series, s)
+	}
+	return []chart.Chart{
+		{
+			Name: "layers", Title: "Mean absolute change of " + x.Metric + " when all rows are flipped", Panels: []chart.Panel{heat},
+			Alt: "A heat map of the mean absolute change of the metric, by layer and site.",
+		},
+		{
+			Name: "layers-bars", Title: "Mean absolute change of " + x.Metric + " by layer, 95 % intervals", Panels: []chart.Panel{bars},
+			Alt: "Bars of the mean absolute change of the metric in each layer, with intervals.",
+		},
+	}
 }

@@ -40,8 +40,8 @@ func TestLoRAFigures(t *testing.T) {
 	if !slices.Equal(firstLogits(t, m), before) {
 		t.Error("the model is not as it was")
 	}
-	if len(got.Rivals) != 3 || got.Rivals[0].Name != "harm" || got.Rivals[1].Seed != 5 || got.Rivals[2].Seed != 6 || got.Timing != nil {
-		t.Fatalf("got %+v", got.Rivals)
+	if len(got.Results) != 3 || got.Results[0].Name != "harm" || got.Results[1].Seed != 5 || got.Results[2].Seed != 6 || got.Timing != nil {
+		t.Fatalf("got %+v", got.Results)
 	}
 	ev, err := score.NewEvaluator(m, o.Search, o.Controls, score.Options{Objective: o.objective(), Text: o.Text})
 	if err != nil {
@@ -69,7 +69,7 @@ func TestLoRAFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := evaluate.Compare(o.HeldOut, base, after)
-	v := got.Rivals[2]
+	v := got.Results[2]
 	if v.HeldOut.Counts != want.Counts() || v.HeldOut.PValue != want.PValue || v.Cost != trained.Cost {
 		t.Errorf("got %+v at a cost of %v, want %+v at %v", v.HeldOut, v.Cost, want.Counts(), trained.Cost)
 	}
@@ -114,8 +114,8 @@ func TestLoRAResumes(t *testing.T) {
 		j.Close()
 	}
 	for _, r := range results {
-		for i := range r.Rivals {
-			r.Rivals[i].Seconds = 0 // the only figure that differs
+		for i := range r.Results {
+			r.Results[i].Seconds = 0 // the only figure that differs
 		}
 	}
 	if !reflect.DeepEqual(results[0], results[1]) {

@@ -15,7 +15,7 @@ var pageHTML string
 
 var page = report.New("page", pageHTML, template.FuncMap{
 	"svg":     func(c chart.Chart) (template.HTML, error) { return c.Inline() },
-	"text":    cellText,
+	"text":    CellText,
 	"words":   func(t Table, column int) bool { return t.isText(column) },
 	"elapsed": text.Elapsed,
 	"of":      func(t Table, row []any) tableRow { return tableRow{t, row} },

@@ -26,7 +26,7 @@ type PatchSize struct {
 }
 
 // fitPatches checks patches against the model and returns them bound to it, so
-// that equal content has equal digests. There must be so many at least.
+// that equal content has equal digests. Fewer patches than least are an error.
 func fitPatches(m *engine.Model, patches []NamedPatch, least int) ([]*bankai.Patch, []PatchSize, error) {
 	if len(patches) < least {
 		return nil, nil, fmt.Errorf("%d patches: give at least %d", len(patches), least)
@@ -72,7 +72,7 @@ func xorOf(m *engine.Model, patches ...*bankai.Patch) (*bankai.Patch, error) {
 	return sum, nil
 }
 
-// coveredBits counts the bits that so many of the patches invert, or more.
+// coveredBits counts the bits that at least least of the patches invert.
 func coveredBits(m *engine.Model, least int, patches ...*bankai.Patch) (bits uint64, err error) {
 	type edge struct {
 		tensor string

@@ -13,15 +13,15 @@ import (
 	"bankai/internal/text"
 )
 
-// Perplexity is how well a model foresees a text, as llama.cpp's perplexity tool
+// Perplexity is how well a model predicts a text, as llama.cpp's perplexity tool
 // counts it, and how far a patch moves it away from what it was.
 type Perplexity struct {
 	About
-	Text    string  `json:"text"`    // where it is from
-	Window  int     `json:"window"`  // tokens of context, llama.cpp's --ctx-size
-	Stride  int     `json:"stride"`  // tokens from one window to the next
-	Windows []Slice `json:"windows"` // in order
-	Tokens  int     `json:"tokens"`  // that were predicted
+	Text    string       `json:"text"`    // where the text is from
+	Window  int          `json:"window"`  // tokens of context, llama.cpp's --ctx-size
+	Stride  int          `json:"stride"`  // tokens from one window to the next
+	Windows []TextWindow `json:"windows"` // in order
+	Tokens  int          `json:"tokens"`  // tokens that were predicted
 
 	Before  Estimate `json:"before"`          // perplexity of the model as it is
 	Patched *Shift   `json:"patched"`         // null without a patch
@@ -42,8 +42,8 @@ type Shift struct {
 	RightAfter  Estimate `json:"right_after"`
 }
 
-// Slice is the share of a window.
-type Slice struct {
+// TextWindow is the figures of one window of a text.
+type TextWindow struct {
 	First  int     `json:"first"` // the window's first token
 	Tokens int     `json:"tokens"`
 	Before float64 `json:"before"` // perplexity
@@ -60,7 +60,7 @@ type TextOptions struct {
 	Patch  Patching
 }
 
-// window is what one window's tokens say.
+// window is the figures of the tokens of one window.
 type window struct {
 	Before      []float64 `json:"before"` // ln p
 	After       []float64 `json:"after,omitempty"`
@@ -150,7 +150,7 @@ func measureWindow(ctx context.Context, m *engine.Model, o TextOptions, q engine
 	return w, nil
 }
 
-// logProbs are those of tokens, and how many of these were the likeliest ones.
+// logProbs are ln p of tokens, and the number of tokens that were the likeliest ones.
 func logProbs(tokens []engine.Answer) (all []float64, right int) {
 	for _, t := range tokens {
 		all, right = append(all, t.LogProb), right+one(t.Greedy)
@@ -169,7 +169,7 @@ func (o TextOptions) result(starts []int, windows []window) *Perplexity {
 	p := &Perplexity{Text: o.Name, Window: o.Window, Stride: o.Stride, Patch: o.Patch.Name}
 	var all window
 	for i, w := range windows {
-		s := Slice{First: starts[i], Tokens: len(w.Before), Before: perplexityOf(w.Before).Value}
+		s := TextWindow{First: starts[i], Tokens: len(w.Before), Before: perplexityOf(w.Before).Value}
 		if o.Patch.Overlay != nil {
 			s.After, s.KL = perplexityOf(w.After).Value, stats.Mean(w.KL)
 		}
@@ -190,19 +190,19 @@ func (w window) shift() *Shift {
 	for i := range lost {
 		lost[i] = w.Before[i] - w.After[i]
 	}
-	ratio := meanOf(lost)
+	ratio := MeanOf(lost)
 	sorted := slices.Sorted(slices.Values(w.KL))
 	return &Shift{
 		After: perplexityOf(w.After),
 		Ratio: Estimate{kernel.Exp64(ratio.Value), kernel.Exp64(ratio.Low), kernel.Exp64(ratio.High), ratio.N},
-		KL:    meanOf(w.KL), Median: stats.Quantile(sorted, 0.5), P99: stats.Quantile(sorted, 0.99), Most: sorted[len(sorted)-1],
-		RightBefore: shareOf(w.RightBefore, len(w.Before)), RightAfter: shareOf(w.RightAfter, len(w.After)),
+		KL:    MeanOf(w.KL), Median: stats.Quantile(sorted, 0.5), P99: stats.Quantile(sorted, 0.99), Most: sorted[len(sorted)-1],
+		RightBefore: ShareOf(w.RightBefore, len(w.Before)), RightAfter: ShareOf(w.RightAfter, len(w.After)),
 	}
 }
 
 // perplexityOf is exp of minus the mean of ln p, with the interval of that mean.
 func perplexityOf(logProbs []float64) Estimate {
-	e := meanOf(logProbs)
+	e := MeanOf(logProbs)
 	return Estimate{kernel.Exp64(-e.Value), kernel.Exp64(-e.High), kernel.Exp64(-e.Low), e.N}
 }
 
@@ -212,7 +212,7 @@ func (p *Perplexity) Present() *Presentation {
 		Title: "Perplexity of " + p.Text,
 		Purpose: "How well the model foresees a text: exp of the mean of −ln p over the predicted tokens, counted as llama.cpp's perplexity tool does, " +
 			"so the figures of one model file compare. Lower is better. The divergence says how far a patch moves the model's predictions: it is 0 only if nothing changed.",
-		Findings: []string{fmt.Sprintf("Perplexity %s over %s tokens.", cellText(p.Before), text.Thousands(int64(p.Tokens)))},
+		Findings: []string{fmt.Sprintf("Perplexity %s over %s tokens.", CellText(p.Before), text.Thousands(int64(p.Tokens)))},
 		Notes: []string{fmt.Sprintf("%d windows of %d tokens, a stride of %d. Intervals are 95 %%, over tokens as if they were independent, which they are not quite.",
 			len(p.Windows), p.Window, p.Stride)},
 	}
@@ -220,7 +220,7 @@ func (p *Perplexity) Present() *Presentation {
 		Name: "perplexity", Caption: "Over all windows", Columns: []string{"figure", "value"},
 		Rows: [][]any{{"perplexity", p.Before}},
 	}
-	panels := []chart.Panel{p.panel("perplexity", func(w Slice) float64 { return w.Before })}
+	panels := []chart.Panel{p.panel("perplexity", func(w TextWindow) float64 { return w.Before })}
 	if s := p.Patched; s != nil {
 		out.Findings = append(out.Findings, s.finding(p.Patch))
 		facts.Rows = append(facts.Rows, [][]any{
@@ -233,7 +233,7 @@ func (p *Perplexity) Present() *Presentation {
 			{"share of likeliest tokens", s.RightBefore},
 			{"share, patched", s.RightAfter},
 		}...)
-		panels = append(panels, p.panel("KL divergence, nats a token", func(w Slice) float64 { return w.KL }))
+		panels = append(panels, p.panel("KL divergence, nats a token", func(w TextWindow) float64 { return w.KL }))
 	}
 	out.Tables = []Table{facts, p.windowTable()}
 	out.Charts = []chart.Chart{{Name: "perplexity", Title: "Window by window", Alt: "The perplexity of each window of the text, and below, with a patch, the divergence.", Panels: panels}}
@@ -241,7 +241,7 @@ func (p *Perplexity) Present() *Presentation {
 }
 
 // panel draws a figure of each window.
-func (p *Perplexity) panel(name string, figure func(Slice) float64) *chart.Lines {
+func (p *Perplexity) panel(name string, figure func(TextWindow) float64) *chart.Lines {
 	var line chart.Series
 	for i, w := range p.Windows {
 		line.Points = append(line.Points, chart.Point{X: float64(i + 1), Y: figure(w), Low: math.NaN(), High: math.NaN()})
@@ -257,7 +257,7 @@ func (s *Shift) finding(patch string) string {
 	case s.Ratio.High < 1:
 		verdict = "the patch makes the text easier to foresee"
 	}
-	return fmt.Sprintf("With %s %s: %s times as much, %s. KL divergence %s nats a token.", patch, cellText(s.After), cellText(s.Ratio), verdict, cellText(s.KL))
+	return fmt.Sprintf("With %s %s: %s times as much, %s. KL divergence %s nats a token.", patch, CellText(s.After), CellText(s.Ratio), verdict, CellText(s.KL))
 }
 
 func (p *Perplexity) windowTable() Table {

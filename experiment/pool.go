@@ -2,12 +2,18 @@ package experiment
 
 import (
 	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/rng"
+	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/score"
 	"bankai/search"
@@ -47,7 +53,7 @@ func newPool(f *weights.File, where string, layers []int, size search.Granularit
 	return p, nil
 }
 
-// tensorsOf is the 1-bit matrices of a part of the model. Layers, none meaning
+// tensorsOf are the 1-bit matrices of a part of the model. Layers, none meaning
 // all, choose among those of the layers.
 func tensorsOf(f *weights.File, where string, layers []int) ([]search.Matrix, error) {
 	switch where {
@@ -95,7 +101,7 @@ func (p *pool) restrict(scale string) {
 		n++
 	}
 	values := slices.Sorted(maps.Keys(count))
-	at := func(rank uint64) float64 { // the value of so many before it
+	at := func(rank uint64) float64 { // the scale with rank values below it
 		for _, v := range values {
 			if rank < count[v] {
 				return v
@@ -233,3 +239,55 @@ func (p *pool) patch(pieces []uint64) *bankai.Patch {
 	}
 	return bankai.New(bankai.Digest{}, bankai.Meta{}, flips...)
 }
+
+// drawStream tells the random numbers of draws from those of other uses.
+const drawStream = 0xd4a37b15
+
+// drawing is the random numbers of one draw: a stream for each name, however long.
+func drawing(seed uint64, name string) *rng.Stream {
+	h := fnv.New64a()
+	io.WriteString(h, name)
+	return rng.Numbered(seed, h.Sum64()^drawStream)
+}
+
+// draw returns n different numbers below total, ascending, every such set being
+// equally likely: none of its steps treats one number unlike another. Its memory
+// goes with n.
+func draw(random *rng.Stream, n, total uint64) []uint64 {
+	if n > total/2 {
+		return others(draw(random, total-n, total), total)
+	}
+	drawn := make([]uint64, 0, n)
+	for uint64(len(drawn)) < n {
+		for uint64(len(drawn)) < n {
+			drawn = append(drawn, random.Below(total))
+		}
+		slices.Sort(drawn)
+		drawn = slices.Compact(drawn)
+	}
+	return drawn
+}
+
+// others are the numbers below total that are not in drawn, which ascends.
+func others(drawn []uint64, total uint64) []uint64 {
+	rest := make([]uint64, 0, total-uint64(len(drawn)))
+	for i := range total {
+		if len(drawn) > 0 && drawn[0] == i {
+			drawn = drawn[1:]
+			continue
+		}
+		rest = append(rest, i)
+	}
+	return rest
+}
+
+// oneOf refuses what is not in a list.
+func oneOf(what, value string, list []string) error {
+	if !slices.Contains(list, value) {
+		return fmt.Errorf("unknown %s %q: use %s", what, value, strings.Join(list, ", "))
+	}
+	return nil
+}
+
+// thousands is a large number for people.
+func thousands(n uint64) string { return text.Thousands(int64(n)) }

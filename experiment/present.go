@@ -17,7 +17,7 @@ type Presentation struct {
 	Notes    []string // what the figures rest on: numbers, intervals, corrections
 }
 
-// Table is figures in rows. A cell is a string, an int, a float64, a [P] or an
+// Table is figures in rows. A cell is a string, an int, a float64, a [PValue] or an
 // [Estimate]; a column holds one kind, or nil where there is nothing.
 type Table struct {
 	Name    string // of its file, without ending
@@ -27,11 +27,11 @@ type Table struct {
 	Brief   int // rows that a terminal shows; 0 for all
 }
 
-// P is a p-value.
-type P float64
+// PValue is a p-value.
+type PValue float64
 
-// cellText is a cell for people.
-func cellText(cell any) string {
+// CellText is a cell for people.
+func CellText(cell any) string {
 	switch c := cell.(type) {
 	case nil:
 		return ""
@@ -41,7 +41,7 @@ func cellText(cell any) string {
 		return text.Thousands(int64(c))
 	case float64:
 		return text.Digits(c)
-	case P:
+	case PValue:
 		return text.Probability(float64(c))
 	case Estimate:
 		if math.IsNaN(c.Low) || math.IsNaN(c.High) {

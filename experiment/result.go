@@ -29,8 +29,11 @@ type Result interface {
 	Present() *Presentation
 }
 
-// kinds are the results there are, by the name of their experiment.
-var kinds = map[string]func() Result{
+// Kinds are empty results to read into, by the name of their experiment.
+type Kinds map[string]func() Result
+
+// Own are the results of this package.
+var Own = Kinds{
 	"lora":       func() Result { return &LoRA{} },
 	"ablate":     func() Result { return &Ablate{} },
 	"robustness": func() Result { return &Robustness{} },
@@ -40,14 +43,11 @@ var kinds = map[string]func() Result{
 	"variations": func() Result { return &Variations{} },
 	"stack":      func() Result { return &Stack{} },
 	"compare":    func() Result { return &Comparison{} },
-	"rescore":    func() Result { return &Rescored{} },
-	"gsm8k":      func() Result { return &GSM8K{} },
-	"choice":     func() Result { return &Choice{} },
 }
 
-// Read reads a result that was written as JSON. A file that is not as it was written
-// is an error; what it returns can be shown.
-func Read(r io.Reader) (Result, error) {
+// Read reads a result of one of the kinds that was written as JSON. A file that is not
+// as it was written is an error; what it returns can be shown.
+func Read(r io.Reader, kinds Kinds) (Result, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return nil, err

@@ -4,58 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// The results of docs/experiments are as they were written and can be shown: every row
-// of a table has all of its columns, every chart can be drawn.
-func TestPublishedResults(t *testing.T) {
-	files, err := filepath.Glob("../docs/experiments/*/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[string]bool{}
-	for _, file := range files {
-		if strings.HasPrefix(file, "../docs/experiments/data/") {
-			continue
-		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := Read(bytes.NewReader(data))
-		if err != nil {
-			t.Errorf("%s: %v", file, err)
-			continue
-		}
-		seen[r.Head().Experiment] = true
-		shown := r.Present()
-		for _, table := range shown.Tables {
-			for i, row := range table.Rows {
-				if len(row) != len(table.Columns) {
-					t.Errorf("%s: row %d of %s has %d of %d columns", file, i+1, table.Name, len(row), len(table.Columns))
-				}
-			}
-		}
-		for _, c := range shown.Charts {
-			if err := c.SVG(io.Discard); err != nil {
-				t.Errorf("%s: %v", file, err)
-			}
-		}
-		if err := shown.WriteText(io.Discard); err != nil {
-			t.Errorf("%s: %v", file, err)
-		}
-	}
-	for kind := range kinds {
-		if !seen[kind] {
-			t.Errorf("docs/experiments has no result of %s", kind)
-		}
-	}
-}
+	"bankai/evaluate"
+	"bankai/probe"
+)
 
 // A result is refused if any of it is not as it was written, but white space.
 func TestReadRefusesAChangedResult(t *testing.T) {
@@ -68,7 +22,7 @@ func TestReadRefusesAChangedResult(t *testing.T) {
 	if err := json.Compact(&compact, whole); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Read(&compact); err != nil {
+	if _, err := Read(&compact, Own); err != nil {
 		t.Errorf("without white space: %v", err)
 	}
 	name := stored().Head().Experiment
@@ -79,12 +33,12 @@ func TestReadRefusesAChangedResult(t *testing.T) {
 			if white := []byte(" \n"); other == c || bytes.IndexByte(white, c) >= 0 && bytes.IndexByte(white, other) >= 0 {
 				continue
 			}
-			if r, err := Read(bytes.NewReader(changed)); err == nil {
+			if r, err := Read(bytes.NewReader(changed), Own); err == nil {
 				t.Fatalf("byte %d, %q for %q: read as a result of %s", i, other, c, r.Head().Experiment)
 			}
 		}
 		if i > 0 && i < len(whole)-1 {
-			if _, err := Read(bytes.NewReader(whole[:i])); err == nil {
+			if _, err := Read(bytes.NewReader(whole[:i]), Own); err == nil {
 				t.Fatalf("read after the first %d bytes of %d", i, len(whole))
 			}
 		}
@@ -94,8 +48,32 @@ func TestReadRefusesAChangedResult(t *testing.T) {
 		"does not match its checksum, so it was changed or was written by another version": strings.Replace(string(whole), `"seed": 0`, `"seed": 1`, 1),
 	} {
 		want := "is not a whole result of " + name + ": it " + what + ": give the file that the experiment wrote, or do it again"
-		if _, err := Read(strings.NewReader(doc)); err == nil || err.Error() != want {
+		if _, err := Read(strings.NewReader(doc), Own); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	}
+}
+
+// stored is a result that kept the texts of two models on four questions.
+func stored() *Comparison {
+	set := evaluate.Named{Name: "sums", Set: probe.Set{
+		{Name: "one", Prompt: "1 + 1 =", Correct: " 2"},
+		{Name: "two", Prompt: "1 + 2 =", Correct: " 3"},
+		{Name: "three", Prompt: "half of 1 is", Correct: " 0.5"},
+		{Name: "four", Prompt: "2 + 2 =", Correct: " 4"},
+	}}
+	texts := [][]string{{" 2", " 12", " 1/2", " 5"}, {" 2.", " 3", " half", " 4"}}
+	c := &Comparison{Probes: "sums", Generated: Generated{By: []string{Base}}}
+	var by []*evaluate.Measurement
+	for _, column := range texts {
+		m := &evaluate.Measurement{Texts: column, SeqLogprob: make([]float64, 4)}
+		for i, text := range column {
+			m.Right = append(m.Right, set.Set[i].Match(text))
+		}
+		by = append(by, m)
+	}
+	c.compare([]PatchSize{{Name: "fix"}}, by)
+	c.Generated.keep(set, by)
+	c.Experiment = "compare"
+	return c
 }

@@ -52,8 +52,8 @@ func plainPerplexity(t *testing.T, m *engine.Model, lines []string) float64 {
 	return math.Exp(lost / float64(n))
 }
 
-// What is measured is the perplexity of a file in which the drawn bits, so many
-// and of that part, are inverted by hand.
+// What is measured is the perplexity of a file in which the drawn bits, as many as asked
+// for and of the part asked for, are inverted by hand.
 func TestRobustnessAgainstFlippedFiles(t *testing.T) {
 	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	o := someFlips()
@@ -253,7 +253,7 @@ func measured[T Result](t *testing.T, name string, measure func(ctx context.Cont
 	if again, want := asJSON(once(2, true)), asJSON(x); again != want {
 		t.Errorf("resumed with two threads:\n%s\nwant\n%s", again, want)
 	}
-	read, err := Read(strings.NewReader(asJSON(x)))
+	read, err := Read(strings.NewReader(asJSON(x)), Own)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,20 +5,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"bankai"
+	"bankai/internal/chart"
+	"bankai/internal/kernel"
+	"bankai/internal/stats"
+	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
 )
 
 // Scales is whether rows of high scale matter more than others, and how well
-// scale and gradient foresee what flipping a row does.
+// scale and gradient predict what flipping a row does.
 type Scales struct {
 	About
-	Probes      string      `json:"probes"` // where they are from
-	Count       int         `json:"count"`  // of them
+	Probes      string      `json:"probes"` // where the probes are from
+	Count       int         `json:"count"`  // of the probes
 	Metric      string      `json:"metric"`
 	Projections []string    `json:"projections"`
 	Draws       int         `json:"draws"` // of random rows
@@ -26,8 +34,8 @@ type Scales struct {
 	Singles     *Singles    `json:"singles"`
 }
 
-// ScaleStep is so many rows flipped in one matrix at a time: those of the highest
-// mean scale, or random ones. Figures are means of the absolute change of the
+// ScaleStep is a number of rows flipped in one matrix at a time: the rows of the
+// highest mean scale, or random ones. Figures are means of the absolute change of the
 // metric over probes and matrices, in nats.
 type ScaleStep struct {
 	Rows     int      `json:"rows"`
@@ -74,11 +82,11 @@ func (o ScaleOptions) Check() error {
 type scaleRun struct {
 	matrix int
 	rows   int
-	draw   int // 0: the rows of the highest scale
+	draw   int // number of the random draw; 0: the rows of the highest scale
 }
 
-// MeasureScale compares rows of high scale with random ones, and what is foreseen
-// of single rows with the truth.
+// MeasureScale compares rows of high scale with random ones, and what is predicted of
+// single rows with what is measured.
 func MeasureScale(ctx context.Context, r *Run, o ScaleOptions) (*Scales, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -120,18 +128,18 @@ type scaleJob struct {
 	do  func(ctx context.Context) (scaleMeasure, error)
 }
 
-// scaleMeasure is what came of it: the metric of every probe, or the forecast of
-// every single row.
+// scaleMeasure is what came of a scaleJob: the metric of every probe, or the predicted
+// fitness of every single row.
 type scaleMeasure struct {
-	Values  []Number `json:"values"`
-	Fitness Number   `json:"fitness"`
+	Values  []NullFloat `json:"values"`
+	Fitness NullFloat   `json:"fitness"`
 }
 
 // flipping is the job of flipping rows.
 func (e *effects) flipping(key string, rows func() []bankai.Flip) scaleJob {
 	return scaleJob{key, func(ctx context.Context) (scaleMeasure, error) {
 		s, err := e.score(ctx, rows())
-		return scaleMeasure{numbers(s.Targets), Number(s.Fitness)}, err
+		return scaleMeasure{numbers(s.Targets), NullFloat(s.Fitness)}, err
 	}}
 }
 
@@ -201,7 +209,7 @@ func (run scaleRun) drawn(seed uint64, ms []search.Matrix) []uint64 {
 }
 
 // highRows are the n rows of the highest mean scale, the highest first; of equal
-// ones, the earlier.
+// rows, the earlier.
 func highRows(m search.Matrix, n int) []uint64 {
 	order := make([]uint64, m.Rows)
 	scale := make([]float64, m.Rows)
@@ -255,7 +263,7 @@ func stepOf(seed uint64, rows, layer int, parts []scalePart) ScaleStep {
 	}
 	return ScaleStep{
 		Rows: rows, Layer: layer, Matrices: len(parts),
-		High: meanOf(high), Random: meanOf(random), Ratio: ratioOf(seed, parts, high, random),
+		High: MeanOf(high), Random: MeanOf(random), Ratio: ratioOf(seed, parts, high, random),
 	}
 }
 
@@ -288,4 +296,325 @@ func projectionsOf(ms []search.Matrix) (names []string) {
 		}
 	}
 	return names
+}
+
+// Singles are single rows, drawn at random from all matrices: what flipping each
+// does, and what was predicted of it.
+type Singles struct {
+	Controls string      `json:"controls"` // where the control probes are from
+	Count    int         `json:"count"`    // of the controls
+	Rows     []SingleRow `json:"rows"`
+
+	ScaleEffect  Correlation `json:"scale_and_effect"`
+	ScaleFitness Correlation `json:"scale_and_fitness"`
+	Prediction   Correlation `json:"forecast_and_fitness"`
+}
+
+// SingleRow is one row that is flipped alone.
+type SingleRow struct {
+	Tensor    string  `json:"tensor"`
+	Row       int     `json:"row"`
+	Scale     float64 `json:"scale"`     // mean |d| of its groups
+	Effect    float64 `json:"effect"`    // mean absolute change of answer_logprob, nats
+	Fitness   float64 `json:"fitness"`   // change, measured
+	Predicted float64 `json:"predicted"` // change, to first order
+}
+
+// halfUnit is 2^-24, the smallest float16, in which scales are counted.
+var halfUnit = math.Ldexp(1, -24)
+
+// singles is single rows that are prepared for measuring.
+type singles struct {
+	o       ScaleOptions
+	ms      []search.Matrix
+	flips   []bankai.Flip
+	scales  []float64
+	effects *effects
+}
+
+// singles draws the rows; nil if none are wanted. A larger sample begins with the
+// rows of a smaller one.
+func (o ScaleOptions) singles(r *Run, ms []search.Matrix) (*singles, error) {
+	if o.Sample == 0 {
+		return nil, nil
+	}
+	if len(o.Controls) == 0 {
+		return nil, errors.New("the fitness of single rows needs control probes: give some, or no sample")
+	}
+	p := &pool{tensors: ms, size: search.Row}
+	for _, m := range ms {
+		n := uint64(m.Rows)
+		if len(p.ends) > 0 {
+			n += p.ends[len(p.ends)-1]
+		}
+		p.ends = append(p.ends, n)
+	}
+	if uint64(o.Sample) > p.pieces() {
+		return nil, fmt.Errorf("a sample of %d rows: the matrices have %s: ask for fewer", o.Sample, thousands(p.pieces()))
+	}
+	s := &singles{o: o, ms: ms}
+	random, drawn := drawing(r.Seed, "single rows"), map[uint64]bool{}
+	for len(s.flips) < o.Sample {
+		row := random.Below(p.pieces())
+		if drawn[row] {
+			continue
+		}
+		drawn[row] = true
+		f := p.flip(row)
+		m := ms[slices.IndexFunc(ms, func(m search.Matrix) bool { return m.Name == f.Tensor })]
+		s.flips, s.scales = append(s.flips, f), append(s.scales, rowScale(m, int(f.Row))*halfUnit)
+	}
+	var err error
+	s.effects, err = newEffects(r.Model, o.Probes, o.Controls, probe.AnswerLogprob, score.DefaultPenalty, ms)
+	return s, err
+}
+
+// jobs are the work on the single rows: the model as it is, every row flipped, and the
+// prediction.
+func (s *singles) jobs() []scaleJob {
+	if s == nil {
+		return nil
+	}
+	jobs := []scaleJob{s.effects.flipping("single rows: as it is", nothing)}
+	for i, f := range s.flips {
+		key := fmt.Sprintf("single rows: row %d of %s", f.Row, f.Tensor)
+		jobs = append(jobs, s.effects.flipping(key, func() []bankai.Flip { return s.flips[i : i+1] }))
+	}
+	return append(jobs, scaleJob{s.predictionKey(), s.predict})
+}
+
+// predictionKey names the piece of work that predicts the effect of all rows.
+func (s *singles) predictionKey() string {
+	h := fnv.New64a()
+	for _, f := range s.flips {
+		fmt.Fprintln(h, f.Tensor, f.Row)
+	}
+	return fmt.Sprintf("single rows: forecast of %d (%016x)", len(s.flips), h.Sum64())
+}
+
+// predict is the fitness predicted for every row of the sample, by one backward pass
+// over all rows of the matrices.
+func (s *singles) predict(ctx context.Context) (scaleMeasure, error) {
+	want := search.Want{Matrices: s.ms}
+	for _, m := range s.ms {
+		want.Best[search.Row] += m.Rows
+	}
+	all, _, err := s.effects.evaluator.Predict(ctx, s.effects.base, want)
+	if err != nil {
+		return scaleMeasure{}, err
+	}
+	type row struct {
+		tensor string
+		row    uint32
+	}
+	fitness := map[row]float64{}
+	for _, f := range all.Best[search.Row] {
+		fitness[row{f.Flip.Tensor, f.Flip.Row}] = f.Fitness
+	}
+	out := make([]NullFloat, len(s.flips))
+	for i, f := range s.flips {
+		x, ok := fitness[row{f.Tensor, f.Row}]
+		if !ok {
+			return scaleMeasure{}, fmt.Errorf("row %d of %s has no forecast", f.Row, f.Tensor)
+		}
+		out[i] = NullFloat(x)
+	}
+	return scaleMeasure{Values: out}, nil
+}
+
+// result sums up what came of the jobs.
+func (s *singles) result(found []scaleMeasure) *Singles {
+	if s == nil {
+		return nil
+	}
+	before, predicted := found[0].Values, found[len(found)-1].Values
+	found = found[1:]
+	x := &Singles{Controls: s.o.ControlName, Count: len(s.o.Controls)}
+	var effect, fitness, predictions []float64
+	for i, f := range s.flips {
+		row := SingleRow{
+			Tensor: f.Tensor, Row: int(f.Row), Scale: s.scales[i], Effect: stats.Mean(magnitudes(changes(before, found[i].Values))),
+			Fitness: float64(found[i].Fitness), Predicted: float64(predicted[i]),
+		}
+		x.Rows = append(x.Rows, row)
+		effect, fitness, predictions = append(effect, row.Effect), append(fitness, row.Fitness), append(predictions, row.Predicted)
+	}
+	x.ScaleEffect, x.ScaleFitness, x.Prediction = correlate(s.scales, effect), correlate(s.scales, fitness), correlate(predictions, fitness)
+	return x
+}
+
+// Present implements Result.
+func (x *Scales) Present() *Presentation {
+	out := &Presentation{
+		Title: "Scale, gradient and effect",
+		Purpose: "Do rows of high scale matter more? The rows of the highest mean scale of a matrix are flipped together, and as many random ones of it, and the change of the " + x.Metric + " is compared. " +
+			"It repeats the published experiment 2B: 64 high-scale rows of layer 34 of Bonsai 8B changed the gap by 0.459, 64 random ones by 0.118, a ratio of 3.88. " +
+			"Scale tells how much a row does, not whether that helps: for single rows, scale and the first-order forecast that guided search uses are set against the measured change.",
+		Findings: x.findings(),
+	}
+	if len(x.Steps) > 0 {
+		out.Tables = append(out.Tables, x.table())
+		out.Charts = append(out.Charts, x.ratios())
+		out.Notes = append(out.Notes,
+			fmt.Sprintf("%s: %d probes, %s; %s, one matrix at a time. Random rows: %d draws from the same matrix. A matrix takes part with numbers up to half of its rows.",
+				x.Probes, x.Count, x.Metric, strings.Join(x.Projections, ", "), x.Draws),
+			fmt.Sprintf("Intervals are 95 %%: of changes, Student's t over the probes; of ratios, %d bootstrap draws of the probes and of the draws of random rows, the matrices being those they are.", resamples))
+	}
+	if x.Singles != nil {
+		out.Tables = append(out.Tables, x.Singles.correlations(), x.Singles.table())
+		out.Charts = append(out.Charts, x.Singles.scatter())
+		out.Notes = append(out.Notes, fmt.Sprintf("Single rows: %d, drawn evenly from all rows. Effect: mean absolute change of answer_logprob over the probes. "+
+			"Fitness: mean change of answer_logprob less twice the mean loss of seq_logprob on %s (%d controls). ρ is Spearman's, with its 95 %% interval by Fisher's z; three tests, not corrected. "+
+			"In fast precision activations are rounded, which blurs small effects; with --precision exact they are not.", len(x.Singles.Rows), x.Singles.Controls, x.Singles.Count))
+	}
+	return out
+}
+
+func (x *Scales) findings() (out []string) {
+	if s := x.pooled(64); s != nil {
+		verdict := "no evidence that scale matters"
+		switch {
+		case s.Ratio.Low > 1:
+			verdict = "rows of high scale matter more"
+		case s.Ratio.High < 1:
+			verdict = "rows of high scale matter less"
+		}
+		out = append(out, fmt.Sprintf("%d high-scale rows change the metric by %s, as many random ones by %s: a ratio of %s, %s. Published: 3.88 with 64 rows of one layer.",
+			s.Rows, CellText(s.High), CellText(s.Random), CellText(s.Ratio), verdict))
+	}
+	if more, less, n := x.layersThatDiffer(); n > 1 {
+		out = append(out, fmt.Sprintf("Of %d ratios of single layers, %d are above 1 with their whole interval, and %d below (not corrected for their number).", n, more, less))
+	}
+	if s := x.Singles; s != nil {
+		out = append(out, fmt.Sprintf("Single rows: scale and size of the effect, ρ = %s (p %s); scale and change of fitness, ρ = %s (p %s).",
+			CellText(s.ScaleEffect.Rho), CellText(PValue(s.ScaleEffect.P)), CellText(s.ScaleFitness.Rho), CellText(PValue(s.ScaleFitness.P))),
+			fmt.Sprintf("The first-order forecast and the change of fitness: ρ = %s (p %s); %d of %d rows raise the fitness.",
+				CellText(s.Prediction.Rho), CellText(PValue(s.Prediction.P)), s.helpful(), len(s.Rows)))
+	}
+	return out
+}
+
+// pooled is the step over all layers whose number of rows is nearest to n.
+func (x *Scales) pooled(n int) (best *ScaleStep) {
+	distance := func(s *ScaleStep) float64 { return math.Abs(kernel.Log(float64(s.Rows) / float64(n))) }
+	for i := range x.Steps {
+		if s := &x.Steps[i]; s.Layer < 0 && (best == nil || distance(s) < distance(best)) {
+			best = s
+		}
+	}
+	return best
+}
+
+// layersThatDiffer counts the ratios of single layers that are above and below 1.
+func (x *Scales) layersThatDiffer() (more, less, n int) {
+	for _, s := range x.Steps {
+		if s.Layer >= 0 {
+			n++
+			more += one(s.Ratio.Low > 1)
+			less += one(s.Ratio.High < 1)
+		}
+	}
+	return more, less, n
+}
+
+func layerName(layer int) string {
+	if layer < 0 {
+		return "all"
+	}
+	return strconv.Itoa(layer)
+}
+
+func (x *Scales) table() Table {
+	t := Table{
+		Name: "scale", Caption: "High-scale rows against random ones: mean absolute change of the metric",
+		Columns: []string{"rows", "layer", "matrices", "high scale", "random", "ratio"},
+	}
+	for _, s := range x.Steps {
+		t.Rows = append(t.Rows, []any{s.Rows, layerName(s.Layer), s.Matrices, s.High, s.Random, s.Ratio})
+	}
+	return t
+}
+
+// ratios is the ratio against the number of rows, over all layers and in each.
+func (x *Scales) ratios() chart.Chart {
+	level := 1.0
+	lines := &chart.Lines{X: "rows flipped together", Y: "effect, ratio to random rows", LogX: true, Level: &level, LevelName: "as random rows"}
+	line := chart.Series{Name: "all layers"}
+	heat := &chart.Heat{Title: "Ratio in each layer", X: "rows flipped together", Y: "layer"}
+	cells := map[[2]int]float64{}
+	var rows, layers []int
+	for _, s := range x.Steps {
+		if s.Layer < 0 {
+			line.Points = append(line.Points, chart.Point{X: float64(s.Rows), Y: s.Ratio.Value, Low: s.Ratio.Low, High: s.Ratio.High})
+			rows = append(rows, s.Rows)
+			heat.Cols = append(heat.Cols, text.Thousands(int64(s.Rows)))
+			continue
+		}
+		cells[[2]int{s.Layer, s.Rows}] = s.Ratio.Value
+		layers = append(layers, s.Layer)
+	}
+	slices.Sort(layers)
+	for _, l := range slices.Compact(layers) {
+		values := make([]float64, len(rows))
+		for i, n := range rows {
+			values[i] = math.NaN()
+			if v, ok := cells[[2]int{l, n}]; ok {
+				values[i] = v
+			}
+		}
+		heat.Rows, heat.Values = append(heat.Rows, strconv.Itoa(l)), append(heat.Values, values)
+	}
+	lines.Series = []chart.Series{line}
+	return chart.Chart{
+		Name: "scale", Title: "High-scale rows against random rows", Panels: []chart.Panel{lines, heat},
+		Alt: "The ratio of the effects of high-scale and random rows against their number, and the same in each layer.",
+	}
+}
+
+// helpful counts the rows that raise the fitness.
+func (s *Singles) helpful() (n int) {
+	for _, r := range s.Rows {
+		n += one(r.Fitness > 0)
+	}
+	return n
+}
+
+func (s *Singles) correlations() Table {
+	t := Table{Name: "scale-correlations", Caption: "What foresees the effect of a single row", Columns: []string{"of", "with", "ρ", "p"}}
+	for _, c := range []struct {
+		of, with string
+		Correlation
+	}{
+		{"scale", "size of the effect", s.ScaleEffect}, {"scale", "change of fitness", s.ScaleFitness}, {"forecast", "change of fitness", s.Prediction},
+	} {
+		t.Rows = append(t.Rows, []any{c.of, c.with, c.Rho, PValue(c.P)})
+	}
+	return t
+}
+
+func (s *Singles) table() Table {
+	t := Table{
+		Name: "scale-rows", Caption: "Single rows", Brief: 5,
+		Columns: []string{"matrix", "row", "scale", "effect", "change of fitness", "forecast"},
+	}
+	for _, r := range s.Rows {
+		t.Rows = append(t.Rows, []any{strings.TrimSuffix(r.Tensor, ".weight"), r.Row, r.Scale, r.Effect, r.Fitness, r.Predicted})
+	}
+	return t
+}
+
+func (s *Singles) scatter() chart.Chart {
+	var size, foreseen []chart.Point
+	for _, r := range s.Rows {
+		size = append(size, chart.Point{X: r.Scale, Y: r.Effect, Low: math.NaN(), High: math.NaN()})
+		foreseen = append(foreseen, chart.Point{X: r.Predicted, Y: r.Fitness, Low: math.NaN(), High: math.NaN()})
+	}
+	return chart.Chart{
+		Name: "scale-rows", Title: "Single rows", Columns: 2, Width: 760,
+		Alt: "Two scatter plots of single rows: the size of the effect against the scale, and the change of fitness against its forecast.",
+		Panels: []chart.Panel{
+			&chart.Scatter{Title: "Size by scale", X: "mean scale of the row", Y: "mean absolute change, nats", LogY: true, Series: []chart.Series{{Points: size}}},
+			&chart.Scatter{Title: "Change of fitness", X: "forecast, nats", Y: "measured, nats", Diagonal: true, Series: []chart.Series{{Points: foreseen}}},
+		},
+	}
 }

@@ -151,8 +151,8 @@ func TestSingleRows(t *testing.T) {
 		scales, effects, fitness, forecasts = append(scales, row.Scale), append(effects, row.Effect), append(fitness, row.Fitness), append(forecasts, row.Predicted)
 	}
 	s := x.Singles
-	if s.ScaleEffect.Rho.Value != stats.Spearman(scales, effects) || s.ScaleFitness.Rho.Value != stats.Spearman(scales, fitness) || s.Forecast.Rho.Value != stats.Spearman(forecasts, fitness) || s.Forecast.Rho.N != 5 {
-		t.Errorf("correlations %+v, %+v, %+v", s.ScaleEffect, s.ScaleFitness, s.Forecast)
+	if s.ScaleEffect.Rho.Value != stats.Spearman(scales, effects) || s.ScaleFitness.Rho.Value != stats.Spearman(scales, fitness) || s.Prediction.Rho.Value != stats.Spearman(forecasts, fitness) || s.Prediction.Rho.N != 5 {
+		t.Errorf("correlations %+v, %+v, %+v", s.ScaleEffect, s.ScaleFitness, s.Prediction)
 	}
 }
 

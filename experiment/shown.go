@@ -6,11 +6,11 @@ import (
 	"bankai/internal/chart"
 )
 
-// pointOf is an estimate as a chart takes it.
-func pointOf(e Estimate) chart.Point { return chart.Point{Y: e.Value, Low: e.Low, High: e.High} }
+// PointOf is an estimate as a chart takes it.
+func PointOf(e Estimate) chart.Point { return chart.Point{Y: e.Value, Low: e.Low, High: e.High} }
 
-// plainEstimate is a figure without an interval, for a column that has some.
-func plainEstimate(value float64, n int) Estimate { return Estimate{value, math.NaN(), math.NaN(), n} }
+// PlainEstimate is a figure without an interval, for a column that has some.
+func PlainEstimate(value float64, n int) Estimate { return Estimate{value, math.NaN(), math.NaN(), n} }
 
 // matrix is n by n figures, NaN where there is none.
 func matrix(n int) [][]float64 {

@@ -158,7 +158,7 @@ func answersOf(marks string) *evaluate.Measurement {
 }
 
 // fixedAndBroke are the answers before and after a patch that fixes, breaks and
-// leaves so many.
+// leaves right the given numbers of answers.
 func fixedAndBroke(fixed, broke, right int) (before, after *evaluate.Measurement) {
 	return answersOf(strings.Repeat("-", fixed) + strings.Repeat("+", broke+right)),
 		answersOf(strings.Repeat("+", fixed) + strings.Repeat("-", broke) + strings.Repeat("+", right))

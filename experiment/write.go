@@ -16,14 +16,14 @@ import (
 // WriteText writes a presentation for a person to read.
 func (p *Presentation) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintln(&b, cellText(p.Title))
+	fmt.Fprintln(&b, CellText(p.Title))
 	for _, t := range p.Tables {
-		fmt.Fprintf(&b, "\n%s\n", cellText(t.Caption))
+		fmt.Fprintf(&b, "\n%s\n", CellText(t.Caption))
 		t.write(&b)
 	}
 	fmt.Fprintln(&b)
 	for _, line := range slices.Concat(p.Findings, p.Notes) {
-		fmt.Fprintln(&b, cellText(line))
+		fmt.Fprintln(&b, CellText(line))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -38,13 +38,13 @@ func (t *Table) write(b *strings.Builder) {
 	all := text.Table{Rows: [][]string{nil}}
 	right := make([]bool, len(t.Columns))
 	for i, name := range t.Columns {
-		all.Rows[0] = append(all.Rows[0], cellText(name))
+		all.Rows[0] = append(all.Rows[0], CellText(name))
 		right[i] = !t.isText(i)
 	}
 	for _, row := range rows {
 		line := make([]string, len(row))
 		for i, cell := range row {
-			line[i] = text.Clip(cellText(cell), mostCell)
+			line[i] = text.Clip(CellText(cell), mostCell)
 		}
 		all.Rows = append(all.Rows, line)
 	}
@@ -166,7 +166,7 @@ func plain(cell any) string {
 			return ""
 		}
 		return strconv.FormatFloat(c, 'g', -1, 64)
-	case P:
+	case PValue:
 		return plain(float64(c))
 	case Estimate:
 		return plain(c.Value)

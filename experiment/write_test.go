@@ -22,9 +22,9 @@ func someTable() *Table {
 	return &Table{
 		Name: "some", Caption: "Some figures", Columns: []string{"name", "n", "x", "p", "mean"}, Brief: 2,
 		Rows: [][]any{
-			{"first, \"quoted\"", 4096, 0.5, P(0.00003), Estimate{1.5, 1.25, 1.75, 3}},
+			{"first, \"quoted\"", 4096, 0.5, PValue(0.00003), Estimate{1.5, 1.25, 1.75, 3}},
 			{"second", nil, none, nil, Estimate{2, none, none, 1}},
-			{"third", 1, 2.0, P(1), nil},
+			{"third", 1, 2.0, PValue(1), nil},
 		},
 	}
 }
@@ -86,9 +86,9 @@ third,1,2,1,,,,
 func TestUndefinedFiguresGoThroughJSON(t *testing.T) {
 	type both struct {
 		E Estimate
-		N []Number
+		N []NullFloat
 	}
-	in := both{Estimate{1.5, math.NaN(), math.Inf(1), 1}, []Number{2, Number(math.NaN())}}
+	in := both{Estimate{1.5, math.NaN(), math.Inf(1), 1}, []NullFloat{2, NullFloat(math.NaN())}}
 	data, err := json.Marshal(in)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestReadRefuses(t *testing.T) {
 		{`{"experiment": "alchemy"}`, `is of an experiment "alchemy" that this program does not know`},
 		{`{"experiment": "perplexity", "window": "wide"}`, "is not a whole result of perplexity"},
 	} {
-		if _, err := Read(strings.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Read(strings.NewReader(c.file), Own); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want …%s…", c.file, err, c.want)
 		}
 	}
@@ -159,7 +159,7 @@ func TestResultsGoThroughFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	again, err := Read(f)
+	again, err := Read(f, Own)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,16 +6,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/experiment"
+	"bankai/internal/benchmark"
 )
 
 // choiceFlags are the flags of `experiment choice`.
 type choiceFlags struct {
 	benchmarkFlags
-	by choice[experiment.ChoiceBy]
+	by choice[benchmark.ChoiceBy]
 }
 
 func (a *app) choiceCommand() *cobra.Command {
-	f := &choiceFlags{by: choice[experiment.ChoiceBy]{experiment.ByLetter, "letter|text|text-per-byte", experiment.ParseChoiceBy}}
+	f := &choiceFlags{by: choice[benchmark.ChoiceBy]{benchmark.ByLetter, "letter|text|text-per-byte", benchmark.ParseChoiceBy}}
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
 		Use:   "choice [--file F.jsonl] [--patch P]...",
@@ -48,10 +49,10 @@ finer: it moves before any choice does.`,
 				return err
 			}
 			if f.model.path == demoName && !cmd.Flags().Changed("by") {
-				f.by.value = experiment.ByText
+				f.by.value = benchmark.ByText
 			}
-			if f.by.value == experiment.ByLetter && f.prompt == "" {
-				f.prompt = experiment.ByLetter.Template()
+			if f.by.value == benchmark.ByLetter && f.prompt == "" {
+				f.prompt = benchmark.ByLetter.Template()
 			}
 			f.usualPrompt(f.by.value.Template())
 			return a.choice(ctx, f)
@@ -63,7 +64,7 @@ finer: it moves before any choice does.`,
 }
 
 func (a *app) choice(ctx context.Context, f *choiceFlags) error {
-	questions, err := readQuestions(f.file, experiment.ReadChoices)
+	questions, err := readQuestions(f.file, benchmark.ReadChoices)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (a *app) choice(ctx context.Context, f *choiceFlags) error {
 		questions = questions[:min(int(f.n), len(questions))]
 	}
 	return a.benchmark(ctx, &f.benchmarkFlags, "choice", func(ctx context.Context, r *experiment.Run, p experiment.Patching) (experiment.Result, error) {
-		return experiment.MeasureChoice(ctx, r, experiment.ChoiceOptions{
+		return benchmark.MeasureChoice(ctx, r, benchmark.ChoiceOptions{
 			File: f.file, Questions: questions, By: f.by.value, Prompt: f.prompt, Patch: p,
 		})
 	})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"bankai/experiment"
+	"bankai/internal/benchmark"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -80,16 +81,16 @@ func (f *gsm8kFlags) check() error {
 		return err
 	}
 	if len(f.stop) == 0 {
-		f.stop = []string{experiment.StopFor(f.prompt)}
+		f.stop = []string{benchmark.StopFor(f.prompt)}
 	}
 	return nil
 }
 
 func (a *app) gsm8k(ctx context.Context, f *gsm8kFlags) error {
-	rules := experiment.AnswerRules
+	rules := benchmark.AnswerRules
 	if len(f.rules) > 0 {
 		var err error
-		if rules, err = experiment.RulesNamed(f.rules); err != nil {
+		if rules, err = benchmark.RulesNamed(f.rules); err != nil {
 			return usageError{err}
 		}
 	}
@@ -98,7 +99,7 @@ func (a *app) gsm8k(ctx context.Context, f *gsm8kFlags) error {
 		return err
 	}
 	return a.benchmark(ctx, &f.benchmarkFlags, "gsm8k", func(ctx context.Context, r *experiment.Run, p experiment.Patching) (experiment.Result, error) {
-		return experiment.MeasureGSM8K(ctx, r, experiment.ProblemOptions{
+		return benchmark.MeasureGSM8K(ctx, r, benchmark.ProblemOptions{
 			File: f.file, Problems: problems, Examples: examples, Prompt: f.prompt, MaxTokens: int(f.tokens), Stop: f.stop,
 			Rules: rules, Patch: p,
 		})
@@ -106,8 +107,8 @@ func (a *app) gsm8k(ctx context.Context, f *gsm8kFlags) error {
 }
 
 // read reads the problems to score and the worked examples.
-func (f *gsm8kFlags) read() (problems, examples []experiment.Problem, err error) {
-	if problems, err = readQuestions(f.file, experiment.ReadProblems); err != nil {
+func (f *gsm8kFlags) read() (problems, examples []benchmark.Problem, err error) {
+	if problems, err = readQuestions(f.file, benchmark.ReadProblems); err != nil {
 		return nil, nil, err
 	}
 	shots, from := int(f.shots), f.file
@@ -116,15 +117,15 @@ func (f *gsm8kFlags) read() (problems, examples []experiment.Problem, err error)
 		problems, examples = problems[:at], problems[at:]
 	} else {
 		from = f.examples
-		if examples, err = readQuestions(from, experiment.ReadProblems); err != nil {
+		if examples, err = readQuestions(from, benchmark.ReadProblems); err != nil {
 			return nil, nil, err
 		}
 	}
 	if f.n > 0 {
 		problems = problems[:min(int(f.n), len(problems))]
 	}
-	examples = slices.DeleteFunc(slices.Clone(examples), func(e experiment.Problem) bool {
-		return slices.ContainsFunc(problems, func(p experiment.Problem) bool { return p.Question == e.Question })
+	examples = slices.DeleteFunc(slices.Clone(examples), func(e benchmark.Problem) bool {
+		return slices.ContainsFunc(problems, func(p benchmark.Problem) bool { return p.Question == e.Question })
 	})
 	if len(examples) < shots || len(problems) == 0 {
 		return nil, nil, fmt.Errorf("%s: has not %s beside a problem to score: give fewer --shots, or --examples from another file", from, text.Count(shots, "example"))

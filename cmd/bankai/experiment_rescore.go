@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"bankai/experiment"
+	"bankai/internal/benchmark"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -54,11 +54,11 @@ func (a *app) rescore(ctx context.Context, path, probes string, rules []string, 
 	if err != nil {
 		return err
 	}
-	head, generated, err := experiment.ReadGenerated(bytes.NewReader(data))
+	head, generated, err := benchmark.ReadGenerated(bytes.NewReader(data))
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	o := experiment.RescoreOptions{Source: path, Rules: rules}
+	o := benchmark.RescoreOptions{Source: path, Rules: rules}
 	if probes != "" {
 		sets, err := namedSets([]string{probes})
 		if err != nil {
@@ -68,7 +68,7 @@ func (a *app) rescore(ctx context.Context, path, probes string, rules []string, 
 	} else if head.Experiment == "" {
 		a.warn("%s is of eval, which keeps no alternates: if the probes have some, give their file with --probes", path)
 	}
-	result, err := experiment.Rescore(head, generated, o)
+	result, err := benchmark.Rescore(head, generated, o)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"bankai/experiment"
+	"bankai/internal/benchmark"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -131,7 +132,7 @@ func readResult(path string) (experiment.Result, error) {
 		}
 		return r, nil
 	}
-	r, err := experiment.Read(bytes.NewReader(data))
+	r, err := experiment.Read(bytes.NewReader(data), benchmark.Kinds)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

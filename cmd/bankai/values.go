@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/experiment"
+	"bankai/internal/benchmark"
 	"bankai/models/demo"
 	"bankai/score"
 )
@@ -39,7 +40,7 @@ func closedValues() map[string][]string {
 }
 
 func ruleNames() (names []string) {
-	for _, r := range experiment.AnswerRules {
+	for _, r := range benchmark.AnswerRules {
 		names = append(names, r.Name)
 	}
 	return names

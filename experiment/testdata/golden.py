@@ -3,8 +3,9 @@
 
 usage: golden.py MODEL.gguf INPUT.json > golden.json
 
-Needs NumPy alone. The output is the input with "want" added: perplexity, divergence
-and log-probabilities of choices, of the model as it is and with rows inverted.
+Needs NumPy alone. The output is the input with "want" added, of the model as it is and with rows
+inverted: perplexity and divergence of "ids", log-probabilities of the choices of
+"questions". Either may be missing.
 """
 import json
 import sys
@@ -121,24 +122,31 @@ def main(path, inputs):
     given = json.load(open(inputs))
     file = File(path)
     base, patched = Model(file), Model(file, given["flips"])
-    size, before, after, kl = given["window"], [], [], []
-    for start in range(0, len(given["ids"]) - size + 1, size):
-        ids = given["ids"][start:start + size]
+    want = {}
+    if "ids" in given:
+        want.update(perplexity(base, patched, given["ids"], given["window"]))
+    if "questions" in given:
+        for name, model in ("choices", base), ("choices_after", patched):
+            want[name] = [[score(model, q["prompt"], a) for a in q["answers"]] for q in given["questions"]]
+    given["want"] = want
+    json.dump(given, sys.stdout, default=float, indent=1)
+    print()
+
+
+def perplexity(base, patched, every, size):
+    before, after, kl = [], [], []
+    for start in range(0, len(every) - size + 1, size):
+        ids = every[start:start + size]
         p, q = base.log_probs(ids), patched.log_probs(ids)
         for t in range(size // 2, size - 1):
             before.append(p[t, ids[t + 1]])
             after.append(q[t, ids[t + 1]])
             kl.append(np.sum(np.exp(p[t]) * (p[t] - q[t])))
-    want = {
+    return {
         "log_probs": before, "log_probs_after": after, "kl": kl,
         "perplexity": np.exp(-np.mean(before)), "perplexity_after": np.exp(-np.mean(after)),
         "kl_mean": np.mean(kl), "kl_median": np.median(kl), "kl_max": np.max(kl),
     }
-    for name, model in ("choices", base), ("choices_after", patched):
-        want[name] = [[score(model, q["prompt"], a) for a in q["answers"]] for q in given["questions"]]
-    given["want"] = want
-    json.dump(given, sys.stdout, default=float, indent=1)
-    print()
 
 
 def score(model, prompt, answer):

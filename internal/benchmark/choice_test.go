@@ -1,4 +1,4 @@
-package experiment
+package benchmark
 
 import (
 	"context"
@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"bankai/engine"
+	"bankai/experiment"
 )
 
 // facts are the options for the first committed questions.
 func facts(t *testing.T, m *engine.Model, by ChoiceBy, n int) ChoiceOptions {
 	t.Helper()
-	f, err := os.Open("../models/demo/choices.jsonl")
+	f, err := os.Open("../../models/demo/choices.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +25,7 @@ func facts(t *testing.T, m *engine.Model, by ChoiceBy, n int) ChoiceOptions {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := ChoiceOptions{File: "facts", Questions: questions[:n], By: by, Prompt: "{question}", Patch: Patching{overlayOf(t, m, harmful()), "harmful", "1"}}
+	o := ChoiceOptions{File: "facts", Questions: questions[:n], By: by, Prompt: "{question}", Patch: experiment.Patching{Overlay: overlayOf(t, m, harmful()), Name: "harmful", ID: "1"}}
 	if by == ByLetter {
 		o.Prompt = by.Template()
 	}
@@ -64,7 +65,7 @@ func TestChoiceOfPlainLogits(t *testing.T) {
 		},
 	} {
 		o := facts(t, m, by, n)
-		c, err := MeasureChoice(t.Context(), &Run{Model: m}, o)
+		c, err := MeasureChoice(t.Context(), &experiment.Run{Model: m}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +99,7 @@ func first[A, B any](a A, _ B) A  { return a }
 func second[A, B any](_ A, b B) B { return b }
 
 func TestChoiceIsResumed(t *testing.T) {
-	resumed(t, func(t *testing.T, ctx context.Context, r *Run) (Result, error) {
+	resumed(t, func(t *testing.T, ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		c, err := MeasureChoice(ctx, r, facts(t, r.Model, ByTextPerByte, 70))
 		return c, err
 	})
@@ -166,7 +167,7 @@ func TestChoiceAcrossTheBorder(t *testing.T) {
 // someChoice is a result without a model.
 func someChoice() *Choice {
 	o := ChoiceOptions{
-		File: "a <b>file</b>", By: ByText, Prompt: "{question}", Patch: Patching{Name: "fix.bankai"},
+		File: "a <b>file</b>", By: ByText, Prompt: "{question}", Patch: experiment.Patching{Name: "fix.bankai"},
 		Questions: []ChoiceQuestion{
 			{1, "Who sings?", []string{"birds", "stones"}, 0, "life"},
 			{2, "Who swims?", []string{"stones", "fish"}, 1, "life"},
@@ -176,7 +177,7 @@ func someChoice() *Choice {
 	c := o.result(
 		[][]float64{{-1, -2}, {-1, -2}, {-4, -1, -3, -9}},
 		[][]float64{{-2, -1.5}, {-3, -1}, {-4, -1.5, -3, -9}})
-	c.About = About{Experiment: "choice", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
+	c.About = experiment.About{Experiment: "choice", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
 	return c
 }
 
@@ -202,7 +203,7 @@ func TestChoiceFigures(t *testing.T) {
 
 func TestChoiceGoesThroughFiles(t *testing.T) {
 	c := someChoice()
-	again, err := Read(written(t, c))
+	again, err := experiment.Read(written(t, c), Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +227,7 @@ func TestChoiceOptionsRefuse(t *testing.T) {
 	} {
 		o := facts(t, m, c.by, 2)
 		c.change(&o)
-		if _, err := MeasureChoice(t.Context(), &Run{Model: m}, o); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := MeasureChoice(t.Context(), &experiment.Run{Model: m}, o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want …%s…", err, c.want)
 		}
 	}

@@ -1,10 +1,11 @@
-package experiment
+package benchmark
 
 import (
 	"fmt"
 	"math"
 
 	"bankai/evaluate"
+	"bankai/experiment"
 	"bankai/internal/stats"
 	"bankai/internal/text"
 )
@@ -12,24 +13,25 @@ import (
 // Paired is the right answers to the same questions before and after a patch.
 type Paired struct {
 	evaluate.Counts
-	ShareBefore Estimate `json:"share_before"`
-	ShareAfter  Estimate `json:"share_after"`
-	Difference  Estimate `json:"difference"` // of the shares, after less before, by Newcombe's method
-	Test
+	ShareBefore experiment.Estimate `json:"share_before"`
+	ShareAfter  experiment.Estimate `json:"share_after"`
+	Difference  experiment.Estimate `json:"difference"` // of the shares, after less before, by Newcombe's method
+	experiment.McNemar
 
 	// Needed is the least net loss of right answers that McNemar's test would have
-	// called evidence at 0.05, with as many answers changed as were, or more where so
-	// few cannot show any. 0: so few questions cannot.
+	// called evidence at 0.05 if as many answers had changed as did, or, where that
+	// number is too small to show a loss, the least larger one. It is 0 where even
+	// changes of all answers could not.
 	Needed int `json:"needed"`
 }
 
 // pairedOf compares marks of the same questions.
 func pairedOf(before, after []bool) Paired {
-	p := Paired{Counts: countsOf(before, after)}
-	p.ShareBefore, p.ShareAfter = shareOf(p.Before, p.Total), shareOf(p.After, p.Total)
+	p := Paired{Counts: experiment.CountsOf(before, after)}
+	p.ShareBefore, p.ShareAfter = experiment.ShareOf(p.Before, p.Total), experiment.ShareOf(p.After, p.Total)
 	low, high := newcombe(p.Before-p.Broke, p.Broke, p.Fixed, p.Total)
-	p.Difference = Estimate{float64(p.Fixed-p.Broke) / float64(p.Total), low, high, p.Total}
-	p.Test, p.Needed = mcNemar(p.Fixed, p.Broke), neededLoss(p.Fixed+p.Broke, p.Total)
+	p.Difference = experiment.Estimate{Value: float64(p.Fixed-p.Broke) / float64(p.Total), Low: low, High: high, N: p.Total}
+	p.McNemar, p.Needed = experiment.NewMcNemar(p.Fixed, p.Broke), neededLoss(p.Fixed+p.Broke, p.Total)
 	return p
 }
 
@@ -60,11 +62,11 @@ func newcombe(both, lost, gained, total int) (low, high float64) {
 	return q - p - side(q-qLow, pHigh-p), q - p + side(qHigh-q, p-pLow)
 }
 
-// neededLoss is Paired.Needed of so many changed answers out of a total.
+// neededLoss is Paired.Needed, where a number of answers out of total changed.
 func neededLoss(changed, total int) int {
 	for ; changed <= total; changed++ {
 		for fixed := changed / 2; fixed >= 0; fixed-- {
-			if broke := changed - fixed; stats.McNemar(fixed, broke) < significance {
+			if broke := changed - fixed; stats.McNemar(fixed, broke) < experiment.Significance {
 				return broke - fixed
 			}
 		}
@@ -75,7 +77,7 @@ func neededLoss(changed, total int) int {
 // finding says what the comparison shows and what it cannot.
 func (p Paired) finding(what string) string {
 	return fmt.Sprintf("Patched, %d of %d %s are right, where %d were: fixed %d, broke %d, p = %s: %s.",
-		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, cellText(P(p.PValue)), verdict(p.Fixed, p.Broke, p.PValue))
+		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, experiment.CellText(experiment.PValue(p.PValue)), experiment.Conclusion(p.Fixed, p.Broke, p.PValue))
 }
 
 // limits says how large the change is, and where there is no evidence of one, how
@@ -83,7 +85,7 @@ func (p Paired) finding(what string) string {
 func (p Paired) limits() string {
 	s := fmt.Sprintf("The share of right answers changed by %s points (95 %%: %s to %s)",
 		points(p.Difference.Value), points(p.Difference.Low), points(p.Difference.High))
-	if p.PValue < significance {
+	if p.PValue < experiment.Significance {
 		return s + "."
 	}
 	if p.Difference.Low < 0 {
@@ -101,9 +103,9 @@ func (p Paired) rows() [][]any {
 	return [][]any{
 		{"share right, patched", p.ShareAfter},
 		{"difference", p.Difference},
-		{"share fixed", shareOf(p.Fixed, p.Total)},
-		{"share broken", shareOf(p.Broke, p.Total)},
-		{"McNemar's p", plainEstimate(p.PValue, p.Fixed+p.Broke)},
+		{"share fixed", experiment.ShareOf(p.Fixed, p.Total)},
+		{"share broken", experiment.ShareOf(p.Broke, p.Total)},
+		{"McNemar's p", experiment.PlainEstimate(p.PValue, p.Fixed+p.Broke)},
 	}
 }
 

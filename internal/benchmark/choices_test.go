@@ -1,4 +1,4 @@
-package experiment
+package benchmark
 
 import (
 	"os"
@@ -55,7 +55,7 @@ func TestReadChoicesRefuses(t *testing.T) {
 // The questions that come with the documentation are of facts and sums that no
 // control set of the embedded model has.
 func TestCommittedChoices(t *testing.T) {
-	f, err := os.Open("../models/demo/choices.jsonl")
+	f, err := os.Open("../../models/demo/choices.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}

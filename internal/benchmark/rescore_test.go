@@ -1,4 +1,4 @@
-package experiment
+package benchmark
 
 import (
 	"bytes"
@@ -8,37 +8,35 @@ import (
 	"testing"
 
 	"bankai/evaluate"
+	"bankai/experiment"
 	"bankai/probe"
 )
 
 // stored is a result that kept the texts of two models on four questions.
-func stored() *Comparison {
-	set := evaluate.Named{Name: "sums", Set: probe.Set{
+func stored() *experiment.Comparison {
+	set := probe.Set{
 		{Name: "one", Prompt: "1 + 1 =", Correct: " 2"},
 		{Name: "two", Prompt: "1 + 2 =", Correct: " 3"},
 		{Name: "three", Prompt: "half of 1 is", Correct: " 0.5"},
 		{Name: "four", Prompt: "2 + 2 =", Correct: " 4"},
-	}}
-	texts := [][]string{{" 2", " 12", " 1/2", " 5"}, {" 2.", " 3", " half", " 4"}}
-	c := &Comparison{Probes: "sums", Generated: Generated{By: []string{base}}}
-	var by []*evaluate.Measurement
-	for _, column := range texts {
-		m := &evaluate.Measurement{Texts: column, SeqLogprob: make([]float64, 4)}
-		for i, text := range column {
-			m.Right = append(m.Right, set.Set[i].Match(text))
-		}
-		by = append(by, m)
 	}
-	c.compare([]PatchSize{{Name: "fix"}}, by)
-	c.Generated.keep(set, by)
+	texts := [][]string{{" 2", " 2."}, {" 12", " 3"}, {" 1/2", " half"}, {" 5", " 4"}} // of the base, of the patched model
+	c := &experiment.Comparison{Probes: "sums", Generated: experiment.Generated{By: []string{experiment.Base, "fix"}}}
+	for i, p := range set {
+		g := experiment.Generation{Set: "sums", Name: p.Name, Prompt: p.Prompt, Correct: p.Correct, Texts: texts[i]}
+		for _, text := range texts[i] {
+			g.Right = append(g.Right, p.Match(text))
+		}
+		c.Generated.Answers = append(c.Generated.Answers, g)
+	}
 	c.Experiment = "compare"
 	return c
 }
 
-func written(t *testing.T, r Result) *bytes.Buffer {
+func written(t *testing.T, r experiment.Result) *bytes.Buffer {
 	t.Helper()
 	var b bytes.Buffer
-	if err := WriteJSON(&b, r); err != nil {
+	if err := experiment.WriteJSON(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	return &b
@@ -67,17 +65,17 @@ func TestRescore(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Remarked{
-		{Set: "sums", By: base, Total: 4, RightWas: 1, RightNow: 2, ShareWas: shareOf(1, 4), ShareNow: shareOf(2, 4)},
+		{Set: "sums", By: experiment.Base, Total: 4, RightWas: 1, RightNow: 2, ShareWas: experiment.ShareOf(1, 4), ShareNow: experiment.ShareOf(2, 4)},
 		{
-			Set: "sums", By: "fix", Total: 4, RightWas: 3, RightNow: 4, ShareWas: shareOf(3, 4), ShareNow: shareOf(4, 4),
-			AgainstWas: &AgainstBase{Fixed: 2, Test: Test{0.5, 0.5}}, AgainstNow: &AgainstBase{Fixed: 2, Test: Test{0.5, 0.5}},
+			Set: "sums", By: "fix", Total: 4, RightWas: 3, RightNow: 4, ShareWas: experiment.ShareOf(3, 4), ShareNow: experiment.ShareOf(4, 4),
+			AgainstWas: &AgainstBase{Fixed: 2, McNemar: experiment.McNemar{PValue: 0.5, Holm: 0.5}}, AgainstNow: &AgainstBase{Fixed: 2, McNemar: experiment.McNemar{PValue: 0.5, Holm: 0.5}},
 		},
 	}
 	if a, b := asJSON(t, got.Rows), asJSON(t, want); a != b {
 		t.Errorf("%s, want %s", a, b)
 	}
 	if want := []ChangedMark{
-		{"sums", "three", base, "half of 1 is", " 1/2", " 0.5", true},
+		{"sums", "three", experiment.Base, "half of 1 is", " 1/2", " 0.5", true},
 		{"sums", "three", "fix", "half of 1 is", " half", " 0.5", true},
 	}; !slices.Equal(got.Changed, want) {
 		t.Errorf("%+v", got.Changed)
@@ -104,7 +102,7 @@ func asJSON(t testing.TB, v any) string {
 // where a result names none.
 func TestRescoreByNoRules(t *testing.T) {
 	for _, stored := range [][]Rule{AnswerRules[2:], nil} {
-		g := &GSM8K{About: About{Experiment: "gsm8k"}, Solved: []Solved{{Line: 1, Want: "4", Base: Solution{Text: "#### 4, of 5"}}}}
+		g := &GSM8K{About: experiment.About{Experiment: "gsm8k"}, Solved: []Solved{{Line: 1, Want: "4", Base: Solution{Text: "#### 4, of 5"}}}}
 		g.Rescore(stored)
 		wantRight := one(stored == nil) // the last number is 5
 		for _, rules := range [][]string{nil, {}} {
@@ -119,7 +117,7 @@ func TestRescoreByNoRules(t *testing.T) {
 		}
 	}
 	g := stored().Generated
-	if _, err := Rescore(&About{}, &g, RescoreOptions{Rules: []string{}}); err != nil {
+	if _, err := Rescore(&experiment.About{}, &g, RescoreOptions{Rules: []string{}}); err != nil {
 		t.Errorf("without rules to choose: %v", err)
 	}
 }
@@ -127,8 +125,10 @@ func TestRescoreByNoRules(t *testing.T) {
 // A result may have a rule of its own.
 func TestRescoreByAnotherRule(t *testing.T) {
 	g := stored().Generated
-	g.Match = func(g Generation, text string) bool { return strings.TrimSpace(text) != strings.TrimSpace(g.Correct) }
-	got, err := Rescore(&About{}, &g, RescoreOptions{})
+	g.Match = func(g experiment.Generation, text string) bool {
+		return strings.TrimSpace(text) != strings.TrimSpace(g.Correct)
+	}
+	got, err := Rescore(&experiment.About{}, &g, RescoreOptions{})
 	if err != nil || got.Rows[0].RightNow != 3 || got.Of != "eval" {
 		t.Errorf("%+v, %v", got.Rows, err)
 	}
@@ -138,7 +138,7 @@ func TestRescoreOfEval(t *testing.T) {
 	set := probe.Set{{Name: "p", Prompt: "a", Correct: " x"}, {Name: "q", Prompt: "b", Correct: " y"}}
 	r := evaluate.Compare(set, &evaluate.Measurement{Texts: []string{" x", " z"}, Right: []bool{true, false}, SeqLogprob: []float64{0, 0}},
 		&evaluate.Measurement{Texts: []string{" w", " y"}, Right: []bool{false, true}, SeqLogprob: []float64{0, 0}})
-	head, g, err := ReadGenerated(strings.NewReader(asJSON(t, Sealed{r})))
+	head, g, err := ReadGenerated(strings.NewReader(asJSON(t, experiment.Sealed{Doc: r})))
 	if err != nil || head.Experiment != "" {
 		t.Fatal(head, err)
 	}
@@ -170,13 +170,13 @@ func TestRescoreRefuses(t *testing.T) {
 		head + `{"by": ["base"]}}`:     "holds no generated texts",
 		head + `{"by": ["base", "fix"], "answers": [{"set": "s", "name": "n", "texts": ["x"], "right": [true, false]}]}}`: `s "n": has 1 texts and 2 marks: want 2 of each, one by each of base, fix`,
 	} {
-		whole := asJSON(t, Sealed{json.RawMessage(doc)})
+		whole := asJSON(t, experiment.Sealed{Doc: json.RawMessage(doc)})
 		if _, _, err := ReadGenerated(strings.NewReader(whole)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", whole, err, want)
 		}
 	}
 	g := stored().Generated
-	_, err := Rescore(&About{}, &g, RescoreOptions{Probes: &evaluate.Named{Name: "new.json", Set: probe.Set{{Name: "x", Prompt: "1 + 1 =", Correct: " 2"}}}})
+	_, err := Rescore(&experiment.About{}, &g, RescoreOptions{Probes: &evaluate.Named{Name: "new.json", Set: probe.Set{{Name: "x", Prompt: "1 + 1 =", Correct: " 2"}}}})
 	const want = `new.json: 3 of 4 questions are not in it, neither by prompt nor by name: two ("1 + 2 ="), three ("half of 1 is"), four ("2 + 2 ="): give the file they were asked from`
 	if err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
@@ -186,14 +186,14 @@ func TestRescoreRefuses(t *testing.T) {
 // No file makes it panic, and what it takes can be marked and shown.
 func FuzzReadGenerated(f *testing.F) {
 	var b bytes.Buffer
-	if err := WriteJSON(&b, stored()); err != nil {
+	if err := experiment.WriteJSON(&b, stored()); err != nil {
 		f.Fatal(err)
 	}
 	f.Add([]byte(asJSON(f, stored())))
 	f.Add(b.Bytes())
 	f.Add([]byte(`{"outputs": [{"name": "p", "prompt": "a", "correct": " x", "before": " x", "after": "", "right_before": true}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		whole, err := json.Marshal(Sealed{json.RawMessage(data)})
+		whole, err := json.Marshal(experiment.Sealed{Doc: json.RawMessage(data)})
 		if err != nil {
 			whole = data
 		}

@@ -1,4 +1,4 @@
-package experiment
+package benchmark
 
 import (
 	"context"
@@ -9,12 +9,14 @@ import (
 	"strings"
 
 	"bankai/engine"
+	"bankai/experiment"
+	"bankai/internal/chart"
 )
 
 // GSM8K is how a model solves word problems whose answers are numbers, as it is
 // and patched, with every text that it generated.
 type GSM8K struct {
-	About
+	experiment.About
 	File      string   `json:"file"`
 	Prompt    string   `json:"prompt"` // template
 	Shots     int      `json:"shots"`  // worked examples in front of every problem
@@ -23,10 +25,10 @@ type GSM8K struct {
 	Rules     []string `json:"rules"`           // by which answers were found, in order
 	Patch     string   `json:"patch,omitempty"` // the files
 
-	Solved   []Solved `json:"problems"`
-	Right    int      `json:"right"` // of the model as it is
-	Accuracy Estimate `json:"accuracy"`
-	Change   *Paired  `json:"change"` // null without a patch
+	Solved   []Solved            `json:"problems"`
+	Right    int                 `json:"right"` // of the model as it is
+	Accuracy experiment.Estimate `json:"accuracy"`
+	Change   *Paired             `json:"change"` // null without a patch
 }
 
 // Solved is a problem with what a model generated.
@@ -43,7 +45,7 @@ type Solution struct {
 	Text   string `json:"text"`   // up to and without a stop text
 	Finish string `json:"finish"` // "stop", or "length" where the text was cut off
 	Answer string `json:"answer"` // as PlainNumber writes it; empty if there is none
-	Rule   string `json:"rule"`   // that found it
+	Rule   string `json:"rule"`   // the rule that found the answer
 	Right  bool   `json:"right"`
 }
 
@@ -56,7 +58,7 @@ type ProblemOptions struct {
 	MaxTokens int
 	Stop      []string // texts that end an answer
 	Rules     []Rule
-	Patch     Patching
+	Patch     experiment.Patching
 }
 
 // questionMark is what a prompt template has for the question.
@@ -110,11 +112,11 @@ type generation struct {
 }
 
 // MeasureGSM8K lets the model solve problems greedily, as it is and patched.
-func MeasureGSM8K(ctx context.Context, r *Run, o ProblemOptions) (*GSM8K, error) {
+func MeasureGSM8K(ctx context.Context, r *experiment.Run, o ProblemOptions) (*GSM8K, error) {
 	if err := o.check(r.Model); err != nil {
 		return nil, err
 	}
-	base, patched, err := inParts(ctx, r, o.Patch, len(o.Problems), solvedPart,
+	base, patched, err := experiment.InParts(ctx, r, o.Patch, len(o.Problems), solvedPart,
 		func(lo, hi int) string {
 			return fmt.Sprintf("problems %d to %d, %.16x", lo+1, hi, o.digest(o.Problems[lo:hi]))
 		},
@@ -193,7 +195,7 @@ func (g *GSM8K) Rescore(rules []Rule) {
 	for _, right := range before {
 		g.Right += one(right)
 	}
-	g.Accuracy, g.Change = shareOf(g.Right, len(before)), nil
+	g.Accuracy, g.Change = experiment.ShareOf(g.Right, len(before)), nil
 	if len(after) > 0 {
 		change := pairedOf(before, after)
 		g.Change = &change
@@ -208,12 +210,12 @@ func (s *Solution) mark(want string, rules []Rule) {
 
 // Texts implements Rescorable: marked by the rules that the result was marked by,
 // or by AnswerRules where it names none, or one that is not known.
-func (g *GSM8K) Texts() Generated {
+func (g *GSM8K) Texts() experiment.Generated {
 	rules, err := RulesNamed(g.Rules)
 	if err != nil || len(rules) == 0 { // of another program
 		rules = AnswerRules
 	}
-	out := Generated{By: []string{base}, Match: numberMatch(rules), ByRules: func(names []string) (func(Generation, string) bool, error) {
+	out := experiment.Generated{By: []string{experiment.Base}, Match: numberMatch(rules), ByRules: func(names []string) (func(experiment.Generation, string) bool, error) {
 		rules, err := RulesNamed(names)
 		return numberMatch(rules), err
 	}}
@@ -221,7 +223,7 @@ func (g *GSM8K) Texts() Generated {
 		out.By = append(out.By, "patched")
 	}
 	for _, s := range g.Solved {
-		a := Generation{
+		a := experiment.Generation{
 			Set: g.File, Name: fmt.Sprintf("line %d", s.Line), Prompt: s.Question, Correct: s.Want,
 			Texts: []string{s.Base.Text}, Right: []bool{s.Base.Right},
 		}
@@ -234,12 +236,116 @@ func (g *GSM8K) Texts() Generated {
 }
 
 // numberMatch is that the number which the rules find is a right answer.
-func numberMatch(rules []Rule) func(g Generation, text string) bool {
-	return func(g Generation, text string) bool {
+func numberMatch(rules []Rule) func(g experiment.Generation, text string) bool {
+	return func(g experiment.Generation, text string) bool {
 		found, rule := Extract(text, rules)
 		return rule != "" && slices.ContainsFunc(append([]string{g.Correct}, g.Alternates...), func(right string) bool {
 			want, ok := firstNumber(right)
 			return ok && found == want
 		})
+	}
+}
+
+// Present implements Result.
+func (g *GSM8K) Present() *experiment.Presentation {
+	n := len(g.Solved)
+	p := &experiment.Presentation{
+		Title: "Word problems of " + g.File,
+		Purpose: "The published experiment 8 let a model solve 50 problems of GSM8K with a patch and without (11 right, then 14), and saw no degradation. " +
+			"Here the same is asked of any problems in that form. What counts is which answers changed, fixed against broken; and how large a loss so few problems could have missed.",
+		Findings: []string{fmt.Sprintf("Without a patch %d of %d problems are right: %s.", g.Right, n, experiment.CellText(g.Accuracy))},
+		Tables:   []experiment.Table{g.figureTable(), g.ruleTable()},
+		Notes: []string{fmt.Sprintf("%d problems, greedy generation of at most %d tokens, %d worked examples in front. Answers were found by the first of the rules %s that finds a number, and must equal the right one. "+
+			"Intervals are 95 %%: Wilson's for shares, Newcombe's (1998, method 10) for the difference; p is McNemar's exact one, of a single test.", n, g.MaxTokens, g.Shots, strings.Join(g.Rules, ", "))},
+	}
+	if cut := g.cutOff(); cut > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("%d texts ended at the limit of tokens or context, not by themselves.", cut))
+	}
+	if c := g.Change; c != nil {
+		p.Findings = append(p.Findings, c.finding("problems"), c.limits())
+		if changed := g.changeTable(); len(changed.Rows) > 0 {
+			p.Tables = append(p.Tables, changed)
+		}
+	}
+	p.Charts = []chart.Chart{g.chart()}
+	return p
+}
+
+// cutOff counts the texts that did not end by themselves.
+func (g *GSM8K) cutOff() (n int) {
+	for _, s := range g.Solved {
+		n += one(s.Base.Finish == "length")
+		if s.Patched != nil {
+			n += one(s.Patched.Finish == "length")
+		}
+	}
+	return n
+}
+
+func (g *GSM8K) figureTable() experiment.Table {
+	t := experiment.Table{Name: "gsm8k", Caption: "Right answers", Columns: []string{"figure", "value"}, Rows: [][]any{{"share right", g.Accuracy}}}
+	if c := g.Change; c != nil {
+		t.Rows = append(t.Rows, c.rows()...)
+	}
+	return t
+}
+
+// ruleTable says how often each rule found an answer, and how often a right one.
+func (g *GSM8K) ruleTable() experiment.Table {
+	t := experiment.Table{
+		Name: "gsm8k-rules", Caption: "How the answers were found",
+		Columns: []string{"rule", "found", "right", "found, patched", "right, patched"},
+	}
+	for _, rule := range append(g.Rules, "") {
+		var found, right [2]int
+		for _, s := range g.Solved {
+			for k, a := range []*Solution{&s.Base, s.Patched} {
+				if a != nil && a.Rule == rule {
+					found[k], right[k] = found[k]+1, right[k]+one(a.Right)
+				}
+			}
+		}
+		row := []any{rule, found[0], right[0], nil, nil}
+		if rule == "" {
+			row[0] = "none"
+		}
+		if g.Change != nil {
+			row[3], row[4] = found[1], right[1]
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// changeTable lists the problems whose marks differ, those that broke first.
+func (g *GSM8K) changeTable() experiment.Table {
+	t := experiment.Table{
+		Name: "gsm8k-disagreements", Caption: "Problems that the patch broke or fixed",
+		Columns: []string{"line", "patch", "right", "base", "patched", "question", "base text", "patched text"}, Brief: 12,
+	}
+	for _, wanted := range []string{"broke", "fixed"} {
+		for _, s := range g.Solved {
+			if s.Base.Right == s.Patched.Right || s.Patched.Right != (wanted == "fixed") {
+				continue
+			}
+			t.Rows = append(t.Rows, []any{s.Line, wanted, s.Want, s.Base.Answer, s.Patched.Answer, s.Question, s.Base.Text, s.Patched.Text})
+		}
+	}
+	return t
+}
+
+func (g *GSM8K) chart() chart.Chart {
+	shares := &chart.Bars{Value: "share right", Names: []string{"as it is"}, Series: []chart.BarSeries{{Values: []chart.Point{experiment.PointOf(g.Accuracy)}}}}
+	panels := []chart.Panel{shares}
+	if c := g.Change; c != nil {
+		shares.Names, shares.Series[0].Values = append(shares.Names, "patched"), append(shares.Series[0].Values, experiment.PointOf(c.ShareAfter))
+		panels = append(panels, &chart.Bars{
+			Value: "share of problems", Names: []string{"fixed", "broke"},
+			Series: []chart.BarSeries{{Values: []chart.Point{experiment.PointOf(experiment.ShareOf(c.Fixed, c.Total)), experiment.PointOf(experiment.ShareOf(c.Broke, c.Total))}}},
+		})
+	}
+	return chart.Chart{
+		Name: "gsm8k", Title: "Problems solved", Columns: len(panels), Panels: panels,
+		Alt: "The share of problems that are solved, and that a patch fixed and broke.",
 	}
 }

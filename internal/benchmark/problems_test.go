@@ -1,4 +1,4 @@
-package experiment
+package benchmark
 
 import (
 	"os"
@@ -47,7 +47,7 @@ func TestReadProblemsRefuses(t *testing.T) {
 // The problems that come with the documentation.
 func TestCommittedProblems(t *testing.T) {
 	for name, n := range map[string]int{"sums": 60, "words": 10} {
-		f, err := os.Open("../models/demo/" + name + ".jsonl")
+		f, err := os.Open("../../models/demo/" + name + ".jsonl")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package experiment
+package benchmark
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/experiment"
 	"bankai/probe"
 )
 
@@ -37,7 +38,7 @@ func overlayOf(t *testing.T, m *engine.Model, p *bankai.Patch) *engine.Overlay {
 // sums are the options for the first committed sums.
 func sums(t *testing.T, m *engine.Model, n int) ProblemOptions {
 	t.Helper()
-	f, err := os.Open("../models/demo/sums.jsonl")
+	f, err := os.Open("../../models/demo/sums.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func sums(t *testing.T, m *engine.Model, n int) ProblemOptions {
 	}
 	return ProblemOptions{
 		File: "sums", Problems: problems[:n], Prompt: "{question}", MaxTokens: 20, Stop: []string{StopFor("{question}")},
-		Rules: AnswerRules, Patch: Patching{overlayOf(t, m, harmful()), "harmful", "1"},
+		Rules: AnswerRules, Patch: experiment.Patching{Overlay: overlayOf(t, m, harmful()), Name: "harmful", ID: "1"},
 	}
 }
 
@@ -73,7 +74,7 @@ func greedy(t *testing.T, m *engine.Model, prompt string) string {
 func TestGSM8KOfPlainDecoding(t *testing.T) {
 	m := demoModel(t, 0)
 	o := sums(t, m, 24)
-	g, err := MeasureGSM8K(t.Context(), &Run{Model: m}, o)
+	g, err := MeasureGSM8K(t.Context(), &experiment.Run{Model: m}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,16 +101,16 @@ func TestGSM8KOfPlainDecoding(t *testing.T) {
 		t.Errorf("got %+v, want %+v", *g.Change, want)
 	}
 	again := sums(t, m, 24)
-	if h, err := MeasureGSM8K(t.Context(), &Run{Model: m}, again); err != nil || !reflect.DeepEqual(g, h) {
+	if h, err := MeasureGSM8K(t.Context(), &experiment.Run{Model: m}, again); err != nil || !reflect.DeepEqual(g, h) {
 		t.Errorf("measured again it differs, %v", err)
 	}
 }
 
 // resumed runs an experiment that is interrupted after every piece, on a model of
 // its own with one thread, and compares it with one that ran through with two.
-func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *Run) (Result, error)) {
+func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *experiment.Run) (experiment.Result, error)) {
 	t.Helper()
-	whole, err := measure(t, t.Context(), &Run{Model: demoModel(t, 2)})
+	whole, err := measure(t, t.Context(), &experiment.Run{Model: demoModel(t, 2)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,12 +118,12 @@ func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *Ru
 	m := demoModel(t, 1)
 	path := filepath.Join(t.TempDir(), "x.journal")
 	for pieces := 1; ; pieces++ {
-		j, err := OpenJournal(path, nil, pieces > 1)
+		j, err := experiment.OpenJournal(path, nil, pieces > 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithCancel(t.Context())
-		result, err := measure(t, ctx, &Run{Model: m, Journal: j, Progress: func(p Progress) {
+		result, err := measure(t, ctx, &experiment.Run{Model: m, Journal: j, Progress: func(p experiment.Progress) {
 			if p.Done > p.Resumed {
 				stop()
 			}
@@ -143,7 +144,7 @@ func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *Ru
 }
 
 func TestGSM8KIsResumed(t *testing.T) {
-	resumed(t, func(t *testing.T, ctx context.Context, r *Run) (Result, error) {
+	resumed(t, func(t *testing.T, ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		g, err := MeasureGSM8K(ctx, r, sums(t, r.Model, 40))
 		return g, err
 	})
@@ -198,19 +199,19 @@ func TestGSM8KIsRescorable(t *testing.T) {
 // someGSM8K is a result without a model.
 func someGSM8K() *GSM8K {
 	o := ProblemOptions{
-		File: "a <b>file</b>", Prompt: "{question}", MaxTokens: 9, Stop: []string{"\n"}, Rules: AnswerRules, Patch: Patching{Name: "fix.bankai"},
+		File: "a <b>file</b>", Prompt: "{question}", MaxTokens: 9, Stop: []string{"\n"}, Rules: AnswerRules, Patch: experiment.Patching{Name: "fix.bankai"},
 		Problems: []Problem{{1, "1 + 1?", "#### 2", "2"}, {2, "1 + 2?", "#### 3", "3"}, {4, "2 + 2?", "#### 4", "4"}},
 	}
 	g := o.result(
 		[]generation{{"It is 3.", "stop"}, {"#### 3", "stop"}, {"4", "length"}},
 		[]generation{{"It is\n2.", "stop"}, {"#### 3", "stop"}, {"<script>5", "stop"}})
-	g.About = About{Experiment: "gsm8k", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
+	g.About = experiment.About{Experiment: "gsm8k", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
 	return g
 }
 
 func TestGSM8KGoesThroughFiles(t *testing.T) {
 	g := someGSM8K()
-	again, err := Read(written(t, g))
+	again, err := experiment.Read(written(t, g), Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +263,7 @@ func TestProblemOptionsRefuse(t *testing.T) {
 	} {
 		o := sums(t, m, 2)
 		c.change(&o)
-		if _, err := MeasureGSM8K(t.Context(), &Run{Model: m}, o); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := MeasureGSM8K(t.Context(), &experiment.Run{Model: m}, o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want …%s…", err, c.want)
 		}
 	}
@@ -272,11 +273,11 @@ func TestProblemOptionsRefuse(t *testing.T) {
 // the result itself, whatever the rules.
 func TestRescoreOfProblems(t *testing.T) {
 	m := demoModel(t, 0)
-	g, err := MeasureGSM8K(t.Context(), &Run{Model: m}, sums(t, m, 12))
+	g, err := MeasureGSM8K(t.Context(), &experiment.Run{Model: m}, sums(t, m, 12))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.About = About{Experiment: "gsm8k"}
+	g.About = experiment.About{Experiment: "gsm8k"}
 	for _, names := range [][]string{nil, {"last"}, {"####", "answer"}} {
 		head, texts, err := ReadGenerated(written(t, g))
 		if err != nil {

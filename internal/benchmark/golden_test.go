@@ -1,4 +1,4 @@
-package experiment
+package benchmark
 
 import (
 	"crypto/sha256"
@@ -12,15 +12,14 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/experiment"
 	"bankai/internal/testmodel"
 )
 
 // golden is what an independent program in NumPy computed in float64, see
-// testdata/README.md, and what it was given.
+// experiment/testdata/README.md, and what it was given.
 type golden struct {
 	Model     string         `json:"model"` // SHA-256 of the file
-	IDs       []int32        `json:"ids"`
-	Window    int            `json:"window"`
 	Flips     []goldenFlip   `json:"flips"`
 	Questions []goldenChoice `json:"questions"`
 	Want      goldenFigures  `json:"want"`
@@ -39,14 +38,6 @@ type goldenChoice struct {
 }
 
 type goldenFigures struct {
-	LogProbs     []float64   `json:"log_probs"`
-	LogProbsNow  []float64   `json:"log_probs_after"`
-	KL           []float64   `json:"kl"`
-	Before       float64     `json:"perplexity"`
-	After        float64     `json:"perplexity_after"`
-	Mean         float64     `json:"kl_mean"`
-	Median       float64     `json:"kl_median"`
-	Most         float64     `json:"kl_max"`
 	Choices      [][]float64 `json:"choices"`
 	ChoicesAfter [][]float64 `json:"choices_after"`
 }
@@ -63,7 +54,7 @@ var goldenQuestions = []ChoiceQuestion{
 // given is the input of the other program.
 func given(t *testing.T, m *engine.Model) golden {
 	g := golden{
-		Model: fmt.Sprintf("%x", sha256.Sum256(goldenModel)), Window: 16,
+		Model: fmt.Sprintf("%x", sha256.Sum256(goldenModel)),
 		Flips: []goldenFlip{
 			{"blk.0.ffn_gate.weight", 17, 0, 128},
 			{"blk.0.attn_output.weight", 3, 0, 128},
@@ -71,9 +62,6 @@ func given(t *testing.T, m *engine.Model) golden {
 			{"blk.1.attn_v.weight", 40, 0, 128},
 			{"output.weight", 77, 0, 128},
 		},
-	}
-	for i := range 70 {
-		g.IDs = append(g.IDs, int32(i*i*37+i)%300)
 	}
 	for _, q := range goldenQuestions {
 		asked, err := ByText.question(m.Tokenizer(), ByText.Template(), q)
@@ -132,7 +120,7 @@ func TestGoldenIsCurrent(t *testing.T) {
 	got, want := readGolden(t), given(t, loaded(t, goldenModel, engine.Options{}))
 	got.Want = goldenFigures{}
 	if !reflect.DeepEqual(got, want) {
-		t.Error("testdata/golden.json is of another input: make it anew, see testdata/README.md")
+		t.Error("testdata/golden.json is of another input: make it anew, see experiment/testdata/README.md")
 	}
 }
 
@@ -154,53 +142,13 @@ func far(a, b []float64) (most float64) {
 // rule, and by twice as much at some token.
 var goldenBounds = map[engine.Precision]float64{engine.Exact: 5e-6, engine.Fast: 0.06}
 
-// Every token's ln p and divergence, and what is made of them, agree with the
-// independent program.
-func TestGoldenPerplexity(t *testing.T) {
-	g := readGolden(t)
-	for precision, bound := range goldenBounds {
-		m := loaded(t, goldenModel, engine.Options{Precision: precision})
-		o := TextOptions{Name: "ids", IDs: g.IDs, Window: g.Window, Stride: g.Window, Patch: Patching{Overlay: g.overlay(t, m)}}
-		p, err := MeasurePerplexity(t.Context(), &Run{Model: m}, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all window
-		for _, w := range p.Windows {
-			one, err := measureWindow(t.Context(), m, o, o.question(w.First))
-			if err != nil {
-				t.Fatal(err)
-			}
-			all.Before, all.After, all.KL = append(all.Before, one.Before...), append(all.After, one.After...), append(all.KL, one.KL...)
-		}
-		w, s := g.Want, p.Patched
-		ln := math.Log
-		for name, distance := range map[string]float64{
-			"ln p":                   far(all.Before, w.LogProbs),
-			"ln p, patched":          far(all.After, w.LogProbsNow),
-			"divergence":             far(all.KL, w.KL),
-			"ln perplexity":          math.Abs(ln(p.Before.Value) - ln(w.Before)),
-			"ln perplexity, patched": math.Abs(ln(s.After.Value) - ln(w.After)),
-			"ln ratio":               math.Abs(ln(s.Ratio.Value) - ln(w.After/w.Before)),
-			"mean divergence":        math.Abs(s.KL.Value - w.Mean),
-			"median divergence":      math.Abs(s.Median - w.Median),
-			"largest divergence":     math.Abs(s.Most - w.Most),
-		} {
-			t.Logf("%v: %s is %.1e nats from the golden one", precision, name, distance)
-			if !(distance <= bound) {
-				t.Errorf("%v: %s is %.1e nats from the golden one, may be %.0e", precision, name, distance, bound)
-			}
-		}
-	}
-}
-
 // The log-probabilities of choices, asked by text, agree too.
 func TestGoldenChoices(t *testing.T) {
 	g := readGolden(t)
 	for precision, bound := range goldenBounds {
 		m := loaded(t, goldenModel, engine.Options{Precision: precision})
-		c, err := MeasureChoice(t.Context(), &Run{Model: m}, ChoiceOptions{
-			File: "golden", Questions: goldenQuestions, By: ByText, Prompt: ByText.Template(), Patch: Patching{Overlay: g.overlay(t, m)},
+		c, err := MeasureChoice(t.Context(), &experiment.Run{Model: m}, ChoiceOptions{
+			File: "golden", Questions: goldenQuestions, By: ByText, Prompt: ByText.Template(), Patch: experiment.Patching{Overlay: g.overlay(t, m)},
 		})
 		if err != nil {
 			t.Fatal(err)

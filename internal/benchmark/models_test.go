@@ -1,0 +1,144 @@
+package benchmark
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"bankai"
+	"bankai/engine"
+	"bankai/experiment"
+	"bankai/internal/weights"
+	"bankai/models/demo"
+)
+
+// loaded is a model from the bytes of its file.
+func loaded(t *testing.T, model []byte, o engine.Options) *engine.Model {
+	t.Helper()
+	f, err := weights.FromBytes("test", model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := engine.Load(f, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// demoModel is the built-in model, which answers questions as a real one does.
+func demoModel(t *testing.T, threads int) *engine.Model {
+	t.Helper()
+	return loaded(t, demo.Model(), engine.Options{Threads: threads})
+}
+
+// plainLogProbs is ln p of every token behind each of ids, from the logits of one
+// pass, in float64 loops.
+func plainLogProbs(t *testing.T, m *engine.Model, ids []int32) [][]float64 {
+	t.Helper()
+	b := m.NewBatch(0)
+	seq := b.NewSeq(nil)
+	defer seq.Release()
+	out, err := b.Step(t.Context(), []engine.Input{{Seq: seq, Tokens: ids, Logits: len(ids)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows [][]float64
+	for logits := range slices.Chunk(out[0], m.Config().Vocab) {
+		top, sum := float64(slices.Max(logits)), 0.0
+		for _, l := range logits {
+			sum += math.Exp(float64(l) - top)
+		}
+		row := make([]float64, len(logits))
+		for i, l := range logits {
+			row[i] = float64(l) - top - math.Log(sum)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// patched is the model with a patch in its own weights.
+func patched(t *testing.T, m *engine.Model, p *bankai.Patch) *engine.Model {
+	t.Helper()
+	w := m.Workbench()
+	if err := w.Apply(p); err != nil {
+		t.Fatal(err)
+	}
+	return w.Model
+}
+
+// readBack checks that a result survives its JSON, as it is and as it is shown.
+func readBack(t *testing.T, r experiment.Result, name string) {
+	t.Helper()
+	r.Head().Experiment = name
+	var doc bytes.Buffer
+	if err := experiment.WriteJSON(&doc, r); err != nil {
+		t.Fatal(err)
+	}
+	first := doc.String()
+	got, err := experiment.Read(&doc, Kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again, a, b bytes.Buffer
+	if err := errors.Join(experiment.WriteJSON(&again, got), r.Present().WriteText(&a), got.Present().WriteText(&b)); err != nil {
+		t.Fatal(err)
+	}
+	if again.String() != first {
+		t.Error("the JSON changed by being read and written")
+	}
+	if a.String() != b.String() {
+		t.Errorf("it is shown as\n%s\nand read back as\n%s", a.String(), b.String())
+	}
+	for i, table := range r.Present().Tables {
+		var c, d bytes.Buffer
+		if err := errors.Join(table.WriteCSV(&c), got.Present().Tables[i].WriteCSV(&d)); err != nil {
+			t.Fatal(err)
+		}
+		if c.String() != d.String() {
+			t.Errorf("%s.csv changed", table.Name)
+		}
+	}
+	if err := experiment.WriteHTML(&a, experiment.By, got); err != nil {
+		t.Error(err)
+	}
+}
+
+// putFile writes a file plainly.
+func putFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+// sameFiles fails unless two results write the same files.
+func sameFiles(t *testing.T, a, b experiment.Result) {
+	t.Helper()
+	dirs := [2]string{t.TempDir(), t.TempDir()}
+	var files [2][]string
+	for i, r := range []experiment.Result{a, b} {
+		var err error
+		if files[i], err = experiment.Save(dirs[i], r, putFile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(files[0]) != len(files[1]) {
+		t.Fatalf("wrote %v and %v", files[0], files[1])
+	}
+	for i := range files[0] {
+		x, errX := os.ReadFile(files[0][i])
+		y, errY := os.ReadFile(files[1][i])
+		if errX != nil || errY != nil || !bytes.Equal(x, y) {
+			t.Errorf("%s differs: %v, %v", filepath.Base(files[0][i]), errX, errY)
+		}
+	}
+}
