@@ -238,39 +238,3 @@ func TestWideTablesComeInParts(t *testing.T) {
 		}
 	}
 }
-
-// The pictures and tables in docs/experiments are those of the results beside them.
-func TestPublishedFilesAreCurrent(t *testing.T) {
-	results, err := filepath.Glob("../docs/experiments/*/*.json")
-	if err != nil || len(results) < 20 {
-		t.Fatalf("%d results, %v", len(results), err)
-	}
-	for _, name := range results {
-		f, err := os.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := Read(f)
-		f.Close()
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		_, err = Save(filepath.Dir(name), r, func(path string, write func(io.Writer) error) error {
-			if ext := filepath.Ext(path); ext != ".svg" && ext != ".csv" {
-				return nil
-			}
-			var b bytes.Buffer
-			if err := write(&b); err != nil {
-				return err
-			}
-			if published, err := os.ReadFile(path); err != nil || !bytes.Equal(published, b.Bytes()) {
-				t.Errorf("%s is not what %s gives: %v", path, name, err)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
