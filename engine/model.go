@@ -86,6 +86,14 @@ type Model struct {
 	kvLayers int // blocks that have keys and values
 }
 
+// What a model is made of, under names that other modules can use.
+type (
+	File      = weights.File
+	Config    = weights.Config
+	Tensor    = weights.Tensor
+	Tokenizer = bpe.Tokenizer
+)
+
 // Open loads a model file; see [weights.Open] for what it refuses.
 func Open(path string, o Options) (*Model, error) {
 	f, err := weights.Open(path)
@@ -101,7 +109,7 @@ func Open(path string, o Options) (*Model, error) {
 
 // Load packs the weights of an open file for the kernels. The model owns f from
 // then on; after an error f is still the caller's.
-func Load(f *weights.File, o Options) (*Model, error) {
+func Load(f *File, o Options) (*Model, error) {
 	set, err := kernel.Pick(o.Kernel)
 	if err != nil {
 		return nil, err
@@ -139,16 +147,16 @@ func (m *Model) pack(progress func(done, total int64)) {
 }
 
 // Config is the model's shape.
-func (m *Model) Config() weights.Config { return m.config }
+func (m *Model) Config() Config { return m.config }
 
 // Context is the most tokens that a sequence may have; 0 if there is no limit.
 func (m *Model) Context() int { return m.config.Context }
 
 // Tokenizer is the model's own.
-func (m *Model) Tokenizer() *bpe.Tokenizer { return m.tok }
+func (m *Model) Tokenizer() *Tokenizer { return m.tok }
 
 // Weights is the file the model was loaded from. A workbench does not change it.
-func (m *Model) Weights() *weights.File { return m.file }
+func (m *Model) Weights() *File { return m.file }
 
 // Digest identifies the model as loaded, whatever a workbench did. The first
 // call reads the whole file.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/engine"
 	"bankai/internal/weights"
 	"bankai/search"
 )
@@ -41,7 +42,7 @@ func Projections() (names []string) {
 // projections (none: gate and up, as published) from a model. Every projection
 // may be named in three ways, for instance gate, gate_proj or ffn_gate. The
 // order of the result does not depend on that of the arguments.
-func Matrices(f *weights.File, layers []int, names []string) ([]search.Matrix, error) {
+func Matrices(f *engine.File, layers []int, names []string) ([]search.Matrix, error) {
 	layers, err := pickLayers(f.Config().Layers, layers)
 	if err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func pickProjections(chosen []string) ([]weights.TensorSpec, error) {
 const blockSize = 18 // bytes of a Q1_0 block: a float16 scale, then 128 sign bits
 
 // MatrixOf is a 1-bit tensor as a matrix to search.
-func MatrixOf(t weights.Tensor) search.Matrix {
+func MatrixOf(t engine.Tensor) search.Matrix {
 	blocks, groups := t.Blocks(), t.Cols/bankai.GroupSize
 	return search.Matrix{
 		Name: t.Name, Rows: t.Rows, Groups: groups,
