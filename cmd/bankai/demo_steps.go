@@ -155,7 +155,7 @@ func (d *demoRun) write() error {
 			meta.Claims = append(meta.Claims, claim(strings.ToLower(d.results[i].Name), d.results[i].set, d.results[i].Result))
 		}
 	}
-	meta, err := d.app.stamp(meta, "demo-repair")
+	meta, err := d.app.provenance().Stamp(meta, "demo-repair")
 	if err != nil {
 		return err
 	}

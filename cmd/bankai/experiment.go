@@ -124,7 +124,8 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 	others := []string{name + ".html"}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
-		switch base, ext := fileTitle(e.Name()), filepath.Ext(e.Name()); {
+		ext := filepath.Ext(e.Name())
+		switch base := strings.TrimSuffix(e.Name(), ext); {
 		case ext != ".csv" && ext != ".svg":
 		case base == name || strings.HasPrefix(base, name+"-"):
 			others = append(others, e.Name())

@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/experiment"
 	"bankai/internal/text"
+	"bankai/store"
 
 	"github.com/spf13/cobra"
 )
@@ -73,18 +72,18 @@ func namedSets(sources []string) ([]evaluate.Named, error) {
 func (a *app) namedPatches(m *engine.Model, paths []string) ([]experiment.NamedPatch, error) {
 	first, shared := map[string]string{}, map[string]bool{} // by name: a file, and whether there is another
 	for _, path := range paths {
-		name := fileTitle(path)
+		name := store.Title(path)
 		shared[name] = shared[name] || first[name] != "" && first[name] != path
 		first[name] = path
 	}
 	taken := map[string]int{}
 	var named []experiment.NamedPatch
 	for _, path := range paths {
-		p, err := a.readPatch(m.Weights(), path)
+		p, err := a.patches(m.Weights()).Read(path)
 		if err != nil {
 			return nil, err
 		}
-		name := fileTitle(path)
+		name := store.Title(path)
 		if shared[name] {
 			name = path
 		}
@@ -94,11 +93,6 @@ func (a *app) namedPatches(m *engine.Model, paths []string) ([]experiment.NamedP
 		named = append(named, experiment.NamedPatch{Name: name, Patch: p})
 	}
 	return named, nil
-}
-
-// fileTitle is a file's name without folder and ending.
-func fileTitle(path string) string {
-	return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 }
 
 // answers opens the model, reads the patches, and does the experiment of a name.

@@ -74,7 +74,7 @@ func (a *app) openPatching(f *modelFlags) (*engine.Model, experiment.Patching, e
 	if err != nil {
 		return nil, with, err
 	}
-	p, err := a.readPatches(m.Weights(), f.patches)
+	p, err := a.patches(m.Weights()).Sum(f.patches)
 	if err == nil {
 		with.Name, with.ID = strings.Join(f.patches, " ^ "), fmt.Sprintf("%.16s", p.ContentDigest())
 		with.Overlay, err = m.Overlay(p)

@@ -38,7 +38,7 @@ type patchInfo struct {
 
 func (a *app) patchInfo(path, model string) error {
 	return a.withWeights(model, func(f *weights.File) error {
-		p, err := a.readPatch(f, path)
+		p, err := a.patches(f).Read(path)
 		if err != nil {
 			if _, notProbes := readSetBy(path, probe.ReadPrompts); notProbes == nil {
 				return fmt.Errorf("%s: is a probe file, neither a model nor a patch: bankai audit --probes looks at one", path)
@@ -76,7 +76,7 @@ func (a *app) streamInfo(path, model string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return a.withWeights(model, func(f *weights.File) error {
-		if p, err = a.checkPatch(f, p, path); err != nil {
+		if p, err = a.patches(f).Check(p, path); err != nil {
 			return err
 		}
 		info := newPatchInfo(path, int64(len(data)), p)

@@ -10,13 +10,12 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"bankai"
 	"bankai/internal/durable"
 	"bankai/internal/text"
+	"bankai/store"
 
 	"github.com/spf13/pflag"
 )
@@ -89,31 +88,9 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// now is the time that patches are stamped with: SOURCE_DATE_EPOCH, if it is set.
-func now() (time.Time, error) {
-	text, ok := os.LookupEnv("SOURCE_DATE_EPOCH")
-	if !ok || text == "" {
-		return time.Now(), nil
-	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || seconds < 0 {
-		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH is %q: want seconds since 1970, or leave it unset", text)
-	}
-	return time.Unix(seconds, 0), nil
-}
-
-// stamp adds to a patch's metadata what this run knows: time, tool, command line,
-// and a name after the output if there is none.
-func (a *app) stamp(meta bankai.Meta, out string) (bankai.Meta, error) {
-	created, err := now()
-	if err != nil {
-		return meta, err
-	}
-	meta.Created, meta.Tool, meta.Command = created, toolName(), a.commandLine()
-	if meta.Name == "" {
-		meta.Name = strings.TrimSuffix(filepath.Base(out), filepath.Ext(out))
-	}
-	return meta, nil
+// provenance is what this run knows of the patches that it makes.
+func (a *app) provenance() store.Provenance {
+	return store.Provenance{Tool: toolName(), Command: a.commandLine()}
 }
 
 // checkPatchName refuses an output name early, before the work for it is done.

@@ -113,46 +113,23 @@ func (a *app) compose(ctx context.Context, paths []string, out, model string) er
 		return err
 	}
 	return a.withWeights(model, func(f *weights.File) error {
-		all, sum, err := a.combine(f, paths)
+		p, err := a.patches(f).Compose(paths)
 		if err != nil {
 			return err
 		}
-		meta := bankai.Meta{Description: "the XOR of " + text.Count(len(paths), "patch file")}
-		for i, p := range all {
-			if base := p.Meta().BaseModel; i == 0 || base == meta.BaseModel {
-				meta.BaseModel = base
-			} else {
-				meta.BaseModel = ""
-			}
-			if meta.Arithmetic, err = a.together(meta.Arithmetic, p, paths[i]); err != nil {
-				return err
-			}
-		}
-		return a.writeDerived(ctx, sum, meta, o, f, model)
+		return a.writeDerived(ctx, p, o, f, model)
 	})
-}
-
-// together is the arithmetic of the model that a further patch is for, too.
-func (a *app) together(so bankai.Arithmetic, p *bankai.Patch, path string) (bankai.Arithmetic, error) {
-	own, none := p.Meta().Arithmetic, bankai.Arithmetic{}
-	switch how := own.Changes(so); {
-	case own == none:
-		return so, nil
-	case so == none || how == "" || a.force:
-		return own, nil
-	default:
-		return none, fmt.Errorf("%s: made for a model that computes otherwise than that of the patches before (%s): combine patches of one model, or all the same with --force", path, how)
-	}
 }
 
 // writeDerived writes a patch that was made from files, with the provenance of
 // this run, and bound to the model f unless that is nil.
-func (a *app) writeDerived(ctx context.Context, p *bankai.Patch, meta bankai.Meta, o *durable.Output, f *weights.File, model string) error {
+func (a *app) writeDerived(ctx context.Context, p *bankai.Patch, o *durable.Output, f *weights.File, model string) error {
+	meta := p.Meta()
 	if f != nil {
 		meta.BaseModel, meta.Arithmetic = modelName(model, f.Config()), f.Arithmetic()
 		p = p.WithBase(f.Digest())
 	}
-	meta, err := a.stamp(meta, o.Path)
+	meta, err := a.provenance().Stamp(meta, o.Path)
 	if err != nil {
 		return err
 	}

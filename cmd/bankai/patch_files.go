@@ -9,6 +9,7 @@ import (
 	"bankai"
 	"bankai/internal/text"
 	"bankai/internal/weights"
+	"bankai/store"
 
 	"github.com/spf13/cobra"
 )
@@ -29,7 +30,7 @@ an old JSON patch becomes one that no other model accepts.`,
 				return err
 			}
 			return a.withWeights(model, func(f *weights.File) error {
-				p, err := a.readPatch(f, args[0])
+				p, err := a.patches(f).Read(args[0])
 				if err != nil {
 					return err
 				}
@@ -83,7 +84,7 @@ and its patched copy have.`,
 						a.warn("%s and %s hold the same bits: the patch is empty", args[0], args[1])
 					}
 					description := fmt.Sprintf("turns %s into %s", args[0], args[1])
-					return a.writeDerived(ctx, p, bankai.Meta{Description: description}, o, from, args[0])
+					return a.writeDerived(ctx, p.WithMeta(bankai.Meta{Description: description}), o, from, args[0])
 				})
 			})
 		}),
@@ -139,7 +140,7 @@ The digest that is printed is that of the copy.`,
 
 func (a *app) apply(ctx context.Context, model, out string, patches []string) error {
 	o := a.derived(out, a.aBakedModel)
-	if err := cmp.Or(o.Check(), checkPatches(patches)); err != nil {
+	if err := cmp.Or(o.Check(), store.CheckFiles(patches)); err != nil {
 		return err
 	}
 	f, err := a.openWeights(model)
@@ -150,7 +151,7 @@ func (a *app) apply(ctx context.Context, model, out string, patches []string) er
 	if len(patches) == 0 && f.Origin() == "" {
 		return usagef("give at least one patch with --patch: only what is no GGUF file of 1-bit matrices yet is converted without")
 	}
-	list, p, err := a.combine(f, patches)
+	list, p, err := a.patches(f).Combine(patches)
 	if err != nil {
 		return err
 	}
@@ -222,7 +223,7 @@ func (a *app) verify(path, model string) error {
 		Bits   *uint64  `json:"bits"`
 		Model  modelRef `json:"model"`
 	}{Model: modelOf(model, f)}
-	p, failed := a.readPatch(f, path)
+	p, failed := a.patches(f).Read(path)
 	if failed == nil {
 		doc.OK, doc.Bound, doc.Flips, doc.Bits = true, !p.Base().IsZero(), p.Len(), knownBits(p)
 	} else {

@@ -10,6 +10,7 @@ import (
 	"bankai"
 	"bankai/internal/text"
 	"bankai/internal/weights"
+	"bankai/store"
 
 	"github.com/spf13/cobra"
 )
@@ -58,7 +59,7 @@ were made for, or leave others that the file names.`,
 
 func (a *app) remove(ctx context.Context, model, out string, paths []string) error {
 	o := a.derived(out, a.aModelBefore(model))
-	if err := cmp.Or(o.Check(), checkPatches(paths)); err != nil {
+	if err := cmp.Or(o.Check(), store.CheckFiles(paths)); err != nil {
 		return err
 	}
 	f, err := a.openWeights(model)
@@ -68,7 +69,7 @@ func (a *app) remove(ctx context.Context, model, out string, paths []string) err
 	defer f.Close()
 	var patches []*bankai.Patch
 	for _, path := range paths {
-		p, err := a.readPatch(nil, path) // it is not for this model, but for the one before
+		p, err := a.patches(nil).Read(path) // it is not for this model, but for the one before
 		if err != nil {
 			return err
 		}

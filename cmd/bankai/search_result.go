@@ -101,7 +101,7 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, s *score.Setup
 // begin does what can fail at once, before the audit: it makes the provenance of what
 // will be found, and opens the journal beside the output.
 func (a *app) begin(f *searchFlags, s *score.Setup) (bankai.Meta, *search.Journal, error) {
-	meta, err := a.stamp(foundBy(s, modelName(f.model.path, s.Model.Config())), f.out)
+	meta, err := a.provenance().Stamp(foundBy(s, modelName(f.model.path, s.Model.Config())), f.out)
 	if err != nil {
 		return meta, nil, err
 	}

@@ -138,19 +138,6 @@ func TestProportion(t *testing.T) {
 	}
 }
 
-func TestNow(t *testing.T) {
-	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
-	if at, err := now(); err != nil || at.UTC().Format(timeLayout) != "2023-11-14 22:13 UTC" {
-		t.Errorf("got %v, %v", at, err)
-	}
-	for _, wrong := range []string{"yesterday", "-5", "1.5"} {
-		t.Setenv("SOURCE_DATE_EPOCH", wrong)
-		if _, err := now(); err == nil {
-			t.Errorf("%s was taken for a time", wrong)
-		}
-	}
-}
-
 func TestCheckPatchName(t *testing.T) {
 	for name, ok := range map[string]bool{"a.json": true, "a.BANKAI": true, "x/y.bankai": true, "": false, "a": false, "a.gguf": false, "a.json/": false} {
 		if err := checkPatchName(name); (err == nil) != ok {
