@@ -7,6 +7,7 @@ import (
 
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 
@@ -49,11 +50,11 @@ warnings, or information. The exit status is 0 whatever is found.`,
 		if probes == "" {
 			return usagef("give the probe file with --probes")
 		}
-		s, err := readSet(probes)
+		s, err := source.ReadSet(probes)
 		if err != nil {
 			return err
 		}
-		others, err := readSets(against)
+		others, err := source.ReadSets(against)
 		if err != nil {
 			return err
 		}
@@ -72,19 +73,15 @@ warnings, or information. The exit status is 0 whatever is found.`,
 }
 
 // audit looks for the defects of a set on a model.
-func (a *app) audit(ctx context.Context, m *engine.Model, s set, metric probe.Metric, others []set) (evaluate.Findings, error) {
-	var against []evaluate.Named
-	for _, o := range others {
-		against = append(against, evaluate.Named{Name: o.source, Set: o.Set})
-	}
-	found, err := evaluate.Audit(ctx, s.Set, metric, against, m.Tokenizer(), gradual{m, a, s.source + ", audit"})
+func (a *app) audit(ctx context.Context, m *engine.Model, s source.Set, metric probe.Metric, others []source.Set) (evaluate.Findings, error) {
+	found, err := evaluate.Audit(ctx, s.Set, metric, named(others...), m.Tokenizer(), gradual{m, a, s.Source + ", audit"})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.source, err)
+		return nil, fmt.Errorf("%s: %w", s.Source, err)
 	}
 	return found, nil
 }
 
-func (a *app) printAudit(s set, model modelRef, found evaluate.Findings, all bool) error {
+func (a *app) printAudit(s source.Set, model modelRef, found evaluate.Findings, all bool) error {
 	doc := struct {
 		Model    modelRef             `json:"model"`
 		File     string               `json:"file"`
@@ -92,7 +89,7 @@ func (a *app) printAudit(s set, model modelRef, found evaluate.Findings, all boo
 		Fatal    bool                 `json:"fatal"`
 		Summary  []evaluate.KindCount `json:"summary"`
 		Findings evaluate.Findings    `json:"findings"`
-	}{model, s.source, len(s.Set), found.Fatal(), found.Summary(), found}
+	}{model, s.Source, len(s.Set), found.Fatal(), found.Summary(), found}
 	if doc.Summary == nil {
 		doc.Summary = []evaluate.KindCount{}
 	}
@@ -101,7 +98,7 @@ func (a *app) printAudit(s set, model modelRef, found evaluate.Findings, all boo
 	}
 	var writeErr error
 	err := a.print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.source, text.Count(len(s.Set), "probe"), model)
+		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.Source, text.Count(len(s.Set), "probe"), model)
 		writeErr = found.WriteText(w, all)
 	})
 	if err == nil {

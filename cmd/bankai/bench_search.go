@@ -8,6 +8,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
@@ -51,7 +52,7 @@ func newBenchSets(m *engine.Model) (benchSets, error) {
 		n    int
 		to   *probe.Set
 	}{{"search", 60, &s.targets}, {"control", 20, &s.controls}} {
-		set, err := readSet(demoPrefix + part.name)
+		set, err := source.ReadSet(source.Demo + part.name)
 		if err != nil {
 			return s, err
 		}

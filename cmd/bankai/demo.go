@@ -13,6 +13,7 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/internal/source"
 	"bankai/score"
 	"bankai/search"
 )
@@ -87,8 +88,8 @@ type demoRun struct {
 	out   string
 	model *engine.Model
 
-	search, controls          set // the search's targets, as drawn, and controls
-	validate, heldOut, unseen set
+	search, controls          source.Set // the search's targets, as drawn, and controls
+	validate, heldOut, unseen source.Set
 	text                      []string // sentences to hold on to
 
 	audits     []evaluate.SetAudit

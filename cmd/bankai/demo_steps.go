@@ -8,6 +8,7 @@ import (
 
 	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
@@ -20,7 +21,7 @@ func (d *demoRun) load() (err error) {
 	}
 	for _, s := range []struct {
 		name string
-		set  *set
+		set  *source.Set
 	}{
 		{"search", &d.search},
 		{"control", &d.controls},
@@ -28,12 +29,12 @@ func (d *demoRun) load() (err error) {
 		{"heldout", &d.heldOut},
 		{"control_heldout", &d.unseen},
 	} {
-		if *s.set, err = readSet(demoPrefix + s.name); err != nil {
+		if *s.set, err = source.ReadSet(source.Demo + s.name); err != nil {
 			return err
 		}
 	}
 	d.search.Set = d.search.Draw(demoProbes, d.app.seed)
-	d.text, err = readLines(demoPrefix + "control_text")
+	d.text, err = source.ReadLines(source.Demo + "control_text")
 	return err
 }
 
@@ -41,23 +42,23 @@ func (d *demoRun) audit(ctx context.Context) error {
 	info := newModelInfo(demoName, d.model.Weights())
 	fmt.Fprintf(d.say, "The model: %s 1-bit weights in %d layers, %s.\n\n", text.Amount(info.OneBit), info.Layers, text.Size(info.Bytes))
 	fmt.Fprintf(d.say, "1. Audit of the %s to search with\n", text.Count(len(d.search.Set), "probe"))
-	others := []set{d.validate, d.heldOut, d.controls, d.unseen}
+	others := []source.Set{d.validate, d.heldOut, d.controls, d.unseen}
 	found, err := d.app.checked(ctx, d.model, d.search, probe.AnswerLogprob, others, false)
 	if err != nil {
 		return err
 	}
-	d.audits = append(d.audits, evaluate.SetAudit{Role: "Search", Source: d.search.source, Probes: len(d.search.Set), Findings: found})
+	d.audits = append(d.audits, evaluate.SetAudit{Role: "Search", Source: d.search.Source, Probes: len(d.search.Set), Findings: found})
 	for _, k := range found.Grave().Summary() {
 		fmt.Fprintf(d.say, "   %s, %s: %s\n", k.Severity, text.Count(k.Count, "probe"), k.Meaning)
 	}
 	for _, s := range found.Overviews() {
 		fmt.Fprintf(d.say, "   %s\n", s)
 	}
-	held, err := d.app.audit(ctx, d.model, d.heldOut, probe.AnswerLogprob, []set{d.search, d.validate})
+	held, err := d.app.audit(ctx, d.model, d.heldOut, probe.AnswerLogprob, []source.Set{d.search, d.validate})
 	if err != nil {
 		return err
 	}
-	d.audits = append(d.audits, evaluate.SetAudit{Role: "Held out", Source: d.heldOut.source, Probes: len(d.heldOut.Set), Findings: held})
+	d.audits = append(d.audits, evaluate.SetAudit{Role: "Held out", Source: d.heldOut.Source, Probes: len(d.heldOut.Set), Findings: held})
 	fmt.Fprintf(d.say, "   no prompt is also among the %d held-out ones\n", len(d.heldOut.Set))
 	return nil
 }
@@ -89,7 +90,7 @@ func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 
 // measured is the result on one set.
 type measured struct {
-	set set
+	set source.Set
 	evaluate.NamedResult
 }
 
@@ -118,7 +119,7 @@ func (d *demoRun) measure(ctx context.Context) error {
 		}
 		d.results = append(d.results, m)
 	}
-	text, err := readLines(demoPrefix + "text")
+	text, err := source.ReadLines(source.Demo + "text")
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/experiment"
+	"bankai/internal/source"
 )
 
 func (a *app) evalCommand() *cobra.Command {
@@ -48,7 +49,7 @@ Without a patch it is the model as it is that is measured.`,
 }
 
 func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) error {
-	s, err := readSet(probes)
+	s, err := source.ReadSet(probes)
 	if err != nil {
 		return err
 	}
@@ -57,11 +58,11 @@ func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) 
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, s.named()); err != nil {
+	if err := fit(m, named(s)...); err != nil {
 		return err
 	}
 	doc := evalDoc{
-		Model: modelOf(f.path, m.Weights()), Set: s.ref(), Patches: f.patches, Precision: f.precision.String(),
+		Model: modelOf(f.path, m.Weights()), Set: setOf(s), Patches: f.patches, Precision: f.precision.String(),
 		Tool: toolName(), Command: a.commandLine(),
 	}
 	if doc.Patches == nil {
@@ -77,6 +78,15 @@ func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) 
 	}
 	return err
 }
+
+// setRef says in a result which probes it is of.
+type setRef struct {
+	Source string        `json:"source"` // as on the command line
+	Digest bankai.Digest `json:"digest"`
+	Probes int           `json:"probes"`
+}
+
+func setOf(s source.Set) setRef { return setRef{s.Source, s.Digest, len(s.Set)} }
 
 // evalDoc is the result of `eval`.
 type evalDoc struct {
@@ -103,7 +113,7 @@ func (d evalDoc) write(w io.Writer, all bool) error {
 }
 
 // compare measures the base and the patched model on a set.
-func (a *app) compare(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set) (*evaluate.Result, error) {
+func (a *app) compare(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s source.Set) (*evaluate.Result, error) {
 	before, err := a.measure(ctx, m, nil, s, "base")
 	if err != nil {
 		return nil, err
@@ -117,12 +127,12 @@ func (a *app) compare(ctx context.Context, m *engine.Model, overlay *engine.Over
 	return evaluate.Compare(s.Set, before, after), nil
 }
 
-func (a *app) measure(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set, what string) (*evaluate.Measurement, error) {
-	progress, done := a.probeMeter(fmt.Sprintf("%s, %s", s.source, what), m.Tokenizer(), s.Set)
+func (a *app) measure(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s source.Set, what string) (*evaluate.Measurement, error) {
+	progress, done := a.probeMeter(fmt.Sprintf("%s, %s", s.Source, what), m.Tokenizer(), s.Set)
 	defer progress.stop()
 	result, err := evaluate.Measure(ctx, m, overlay, s.Set, done)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.source, err)
+		return nil, fmt.Errorf("%s: %w", s.Source, err)
 	}
 	return result, nil
 }
@@ -130,12 +140,12 @@ func (a *app) measure(ctx context.Context, m *engine.Model, overlay *engine.Over
 // claim is a result as a patch records it. Where only some categories of a file
 // were measured, its name tells them: the digest is that of the whole file, which
 // anybody can compute.
-func claim(name string, s set, r *evaluate.Result) bankai.Claim {
-	if s.part != "" {
-		name += "#" + s.part
+func claim(name string, s source.Set, r *evaluate.Result) bankai.Claim {
+	if s.Part != "" {
+		name += "#" + s.Part
 	}
 	return bankai.Claim{
-		Name: name, Probes: s.digest, Total: r.Total, Before: r.Before, After: r.After,
+		Name: name, Probes: s.Digest, Total: r.Total, Before: r.Before, After: r.After,
 		Fixed: len(r.Fixed), Broke: len(r.Broke), PValue: r.PValue,
 	}
 }

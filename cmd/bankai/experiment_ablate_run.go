@@ -12,6 +12,7 @@ import (
 	"bankai"
 	"bankai/evaluate"
 	"bankai/experiment"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/score"
 	"bankai/search"
@@ -142,20 +143,20 @@ func (f *ablateFlags) read() (o experiment.AblateOptions, facts []experiment.Fac
 		name   string
 		set    *evaluate.Named
 	}{{f.probes, "search probes", &o.Pool}, {f.heldOut, "held-out probes", &o.HeldOut}, {f.controls, "controls", &o.Controls}} {
-		var read set
+		var read source.Set
 		if s.source != "" {
-			if read, err = readSet(s.source); err != nil {
+			if read, err = source.ReadSet(s.source); err != nil {
 				return o, nil, err
 			}
 		}
 		*s.set = evaluate.Named{Name: s.source, Set: read.Set}
-		facts = append(facts, experiment.Fact{Name: s.name, Value: read.identity()})
+		facts = append(facts, experiment.Fact{Name: s.name, Value: read.Identity()})
 	}
 	if n := int(f.held); n > 0 {
 		o.HeldOut.Set = o.HeldOut.Set.Draw(n, heldSeed)
 	}
 	if f.text != "" {
-		if o.Text, err = readLines(f.text); err != nil {
+		if o.Text, err = source.ReadLines(f.text); err != nil {
 			return o, nil, err
 		}
 	}

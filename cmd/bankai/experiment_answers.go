@@ -7,6 +7,7 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/experiment"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/store"
 
@@ -38,7 +39,7 @@ func (f *answerFlags) addAnswers(cmd *cobra.Command, patch string, several bool)
 // probes at most.
 func (f *answerFlags) check(least, most int) error {
 	if len(f.probes) == 0 && f.model.path == demoName {
-		f.probes = []string{demoPrefix + "heldout"}
+		f.probes = []string{source.Demo + "heldout"}
 	}
 	switch {
 	case len(f.patches) == 0:
@@ -55,15 +56,8 @@ func (f *answerFlags) check(least, most int) error {
 
 // namedSets reads probe files.
 func namedSets(sources []string) ([]evaluate.Named, error) {
-	sets, err := readSets(sources)
-	if err != nil {
-		return nil, err
-	}
-	var named []evaluate.Named
-	for _, s := range sets {
-		named = append(named, evaluate.Named{Name: s.source, Set: s.Set})
-	}
-	return named, nil
+	sets, err := source.ReadSets(sources)
+	return named(sets...), err
 }
 
 // namedPatches reads patches that are measured one by one, and checks each

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/experiment"
+	"bankai/internal/source"
 	"bankai/probe"
 )
 
@@ -68,7 +69,7 @@ change says that a part matters, not that flips there help.`,
 }
 
 func (a *app) layers(ctx context.Context, f *layersFlags) error {
-	s, err := readSet(f.probes)
+	s, err := source.ReadSet(f.probes)
 	if err != nil {
 		return err
 	}
@@ -77,11 +78,11 @@ func (a *app) layers(ctx context.Context, f *layersFlags) error {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, s.named()); err != nil {
+	if err := fit(m, named(s)...); err != nil {
 		return err
 	}
-	o := experiment.LayersOptions{Name: s.source, Probes: s.Set, Metric: f.metric.value, Sites: f.sites, Layers: f.layers.ints()}
-	facts := []experiment.Fact{{Name: "probes", Value: s.identity()}, {Name: "metric", Value: o.Metric.String()}}
+	o := experiment.LayersOptions{Name: s.Source, Probes: s.Set, Metric: f.metric.value, Sites: f.sites, Layers: f.layers.ints()}
+	facts := []experiment.Fact{{Name: "probes", Value: s.Identity()}, {Name: "metric", Value: o.Metric.String()}}
 	return a.experiment(ctx, &f.experimentFlags, m, "layers", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		return experiment.MeasureLayers(ctx, r, o)
 	})

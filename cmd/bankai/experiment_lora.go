@@ -13,6 +13,7 @@ import (
 	"bankai/evaluate"
 	"bankai/experiment"
 	"bankai/internal/lora"
+	"bankai/internal/source"
 	"bankai/probe"
 	"bankai/score"
 )
@@ -129,8 +130,8 @@ func (a *app) lora(ctx context.Context, f *loraFlags) error {
 		return err
 	}
 	if !f.onlyTiming {
-		held := []set{{Set: o.HeldOut, source: f.heldOut}}
-		for _, s := range []set{{Set: o.Search, source: f.probes}, {Set: o.Controls, source: f.controls}} {
+		held := []source.Set{{Set: o.HeldOut, Source: f.heldOut}}
+		for _, s := range []source.Set{{Set: o.Search, Source: f.probes}, {Set: o.Controls, Source: f.controls}} {
 			if _, err := a.checked(ctx, m, s, probe.AnswerLogprob, held, false); err != nil {
 				return err
 			}
@@ -155,22 +156,22 @@ func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, er
 		name, source string
 		set          *probe.Set
 	}{{"probes", f.probes, &o.Search}, {"controls", f.controls, &o.Controls}, {"held-out", f.heldOut, &o.HeldOut}} {
-		read, err := readSet(s.source)
+		read, err := source.ReadSet(s.source)
 		if err != nil {
 			return nil, err
 		}
 		*s.set = read.Set
-		facts = append(facts, experiment.Fact{Name: s.name, Value: read.identity()})
+		facts = append(facts, experiment.Fact{Name: s.name, Value: read.Identity()})
 	}
-	also, err := readSets(f.also)
+	also, err := source.ReadSets(f.also)
 	if err != nil {
 		return nil, err
 	}
+	o.Also = named(also...)
 	for _, s := range also {
-		o.Also = append(o.Also, evaluate.Named{Name: s.source, Set: s.Set})
-		facts = append(facts, experiment.Fact{Name: "also " + s.source, Value: s.identity()})
+		facts = append(facts, experiment.Fact{Name: "also " + s.Source, Value: s.Identity()})
 	}
-	if o.Text, err = readLines(f.text); err != nil {
+	if o.Text, err = source.ReadLines(f.text); err != nil {
 		return nil, err
 	}
 	return append(facts, experiment.Fact{Name: "text", Value: strings.Join(o.Text, "\n")}), nil

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/experiment"
+	"bankai/internal/source"
 )
 
 // perplexityFlags are the flags of `experiment perplexity`.
@@ -59,7 +60,7 @@ The published work used the perplexity of 5 sentences (experiment 1); see
 }
 
 func (a *app) perplexity(ctx context.Context, f *perplexityFlags) error {
-	data, err := readSource(f.text)
+	data, err := source.Read(f.text)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/experiment"
+	"bankai/internal/source"
 	"bankai/search"
 )
 
@@ -98,7 +99,7 @@ func (f *robustnessFlags) check() error {
 }
 
 func (a *app) robustness(ctx context.Context, f *robustnessFlags) error {
-	lines, err := readLines(f.text)
+	lines, err := source.ReadLines(f.text)
 	if err != nil {
 		return err
 	}

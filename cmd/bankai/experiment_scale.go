@@ -8,6 +8,7 @@ import (
 
 	"bankai"
 	"bankai/experiment"
+	"bankai/internal/source"
 	"bankai/probe"
 )
 
@@ -84,10 +85,10 @@ func (f *scaleFlags) options() experiment.ScaleOptions {
 }
 
 func (a *app) scale(ctx context.Context, f *scaleFlags) error {
-	var controls set
-	targets, err := readSet(f.probes)
+	var controls source.Set
+	targets, err := source.ReadSet(f.probes)
 	if err == nil && f.sample > 0 {
-		controls, err = readSet(f.controls)
+		controls, err = source.ReadSet(f.controls)
 	}
 	if err != nil {
 		return err
@@ -97,13 +98,13 @@ func (a *app) scale(ctx context.Context, f *scaleFlags) error {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, targets.named(), controls.named()); err != nil {
+	if err := fit(m, named(targets, controls)...); err != nil {
 		return err
 	}
 	o := f.options()
-	o.Name, o.Probes, o.ControlName, o.Controls = targets.source, targets.Set, controls.source, controls.Set
+	o.Name, o.Probes, o.ControlName, o.Controls = targets.Source, targets.Set, controls.Source, controls.Set
 	facts := []experiment.Fact{
-		{Name: "probes", Value: targets.identity()},
+		{Name: "probes", Value: targets.Identity()},
 		{Name: "controls", Value: digestOr(controls, "none")},
 		{Name: "metric", Value: o.Metric.String()},
 		{Name: "seed", Value: fmt.Sprint(a.seed)},
@@ -114,9 +115,9 @@ func (a *app) scale(ctx context.Context, f *scaleFlags) error {
 }
 
 // digestOr is the digest of a set, or a word for none.
-func digestOr(s set, none string) string {
-	if s.digest == (bankai.Digest{}) {
+func digestOr(s source.Set, none string) string {
+	if s.Digest == (bankai.Digest{}) {
 		return none
 	}
-	return s.identity()
+	return s.Identity()
 }

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"bankai"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
-	"bankai/probe"
 )
 
 // patchInfo is what `info` says of a patch.
@@ -40,7 +40,7 @@ func (a *app) patchInfo(path, model string) error {
 	return a.withWeights(model, func(f *weights.File) error {
 		p, err := a.patches(f).Read(path)
 		if err != nil {
-			if _, notProbes := readSetBy(path, probe.ReadPrompts); notProbes == nil {
+			if _, notProbes := source.ReadPrompts(path); notProbes == nil {
 				return fmt.Errorf("%s: is a probe file, neither a model nor a patch: bankai audit --probes looks at one", path)
 			}
 			return err
@@ -64,11 +64,11 @@ func (a *app) streamInfo(path, model string) error {
 		return err
 	}
 	defer in.Close()
-	data, err := io.ReadAll(io.LimitReader(in, maxSource+1))
+	data, err := io.ReadAll(io.LimitReader(in, source.MaxSize+1))
 	switch {
 	case err != nil:
 		return err
-	case len(data) > maxSource || bytes.HasPrefix(data, []byte("GGUF")):
+	case len(data) > source.MaxSize || bytes.HasPrefix(data, []byte("GGUF")):
 		return fmt.Errorf("%s: a model cannot be read from a pipe: give its file", path)
 	}
 	p, err := bankai.Read(bytes.NewReader(data))

@@ -19,6 +19,7 @@ import (
 
 	"bankai"
 	"bankai/internal/durable"
+	"bankai/internal/source"
 	"bankai/internal/weights"
 	"bankai/probe"
 )
@@ -99,7 +100,7 @@ func inputsOf(flags *pflag.FlagSet, args []string) (files []string) {
 		}
 	})
 	for _, name := range named {
-		file, _ := selection(name)
+		file, _ := source.Split(name)
 		for _, path := range []string{name, file} {
 			if path != "" && isThere(path) {
 				files = append(files, partsOf(path)...)

@@ -6,6 +6,7 @@ import (
 
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/source"
 	"bankai/probe"
 )
 
@@ -64,6 +65,15 @@ func (g gradual) Score(ctx context.Context, qs []engine.Question) ([][]engine.An
 		progress.set(int64(done), "")
 	}
 	return all, nil
+}
+
+// named are sets under the names that they were given by.
+func named(sets ...source.Set) []evaluate.Named {
+	list := make([]evaluate.Named, len(sets))
+	for i, s := range sets {
+		list[i] = evaluate.Named{Name: s.Source, Set: s.Set}
+	}
+	return list
 }
 
 // fit refuses probes that are too long for a model, by name, before any work is done

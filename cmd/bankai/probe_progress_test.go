@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bankai/engine"
+	"bankai/internal/source"
 	"bankai/probe"
 )
 
@@ -19,7 +20,7 @@ func TestGradualScores(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	s, err := readSet("demo:search_few")
+	s, err := source.ReadSet("demo:search_few")
 	if err != nil {
 		t.Fatal(err)
 	}

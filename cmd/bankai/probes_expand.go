@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 
@@ -136,17 +137,17 @@ func minedName(path string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".mined.json"
 }
 
-func readTemplates(source string) ([]probe.Template, error) {
-	data, err := readSource(source)
+func readTemplates(file string) ([]probe.Template, error) {
+	data, err := source.Read(file)
 	if err != nil {
 		return nil, err
 	}
 	templates, err := probe.ReadTemplates(bytes.NewReader(data))
 	var fault *probe.TemplateError
 	if errors.As(err, &fault) {
-		fault.File = source
+		fault.File = file
 	} else if err != nil {
-		err = fmt.Errorf("%s: %w", source, err)
+		err = fmt.Errorf("%s: %w", file, err)
 	}
 	return templates, err
 }

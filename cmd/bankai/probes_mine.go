@@ -8,6 +8,7 @@ import (
 
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 
@@ -74,7 +75,7 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 	if err := o.Check(); err != nil {
 		return err
 	}
-	s, err := readSetBy(prompts, probe.ReadPrompts)
+	s, err := source.ReadPrompts(prompts)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, s.named()); err != nil {
+	if err := fit(m, named(s)...); err != nil {
 		return err
 	}
 	mined, err := a.mineSet(ctx, m, overlay, s)
@@ -105,12 +106,12 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 	return a.print(doc, func(w io.Writer) { doc.writeText(w) })
 }
 
-func (a *app) mineSet(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set) ([]evaluate.Mined, error) {
-	progress, done := a.probeMeter(s.source, m.Tokenizer(), s.Set)
+func (a *app) mineSet(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s source.Set) ([]evaluate.Mined, error) {
+	progress, done := a.probeMeter(s.Source, m.Tokenizer(), s.Set)
 	defer progress.stop()
 	mined, err := evaluate.Mine(ctx, m, overlay, s.Set, done)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.source, err)
+		return nil, fmt.Errorf("%s: %w", s.Source, err)
 	}
 	return mined, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"bankai/evaluate"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 )
@@ -216,7 +217,7 @@ func (s *splitting) write(ctx context.Context) error {
 func (s *splitting) audit(ctx context.Context) error {
 	var sets []evaluate.Named
 	for _, f := range s.doc.Files {
-		set, err := readSet(f.Path)
+		set, err := source.ReadSet(f.Path)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 
@@ -177,7 +178,7 @@ func (s *splitting) read(sources []string) error {
 }
 
 func merge(sources []string) (*evaluate.Merged, error) {
-	sets, err := readSets(sources)
+	sets, err := source.ReadSets(sources)
 	var parse *probe.ParseError
 	if errors.As(err, &parse) && parse.Field == "wrong" {
 		parse.Msg += `: "bankai probes mine" finds wrong answers`
@@ -185,11 +186,7 @@ func merge(sources []string) (*evaluate.Merged, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []evaluate.Named
-	for _, s := range sets {
-		list = append(list, evaluate.Named{Name: s.source, Set: s.Set})
-	}
-	return evaluate.Merge(list)
+	return evaluate.Merge(named(sets...))
 }
 
 // share divides what is left among the sets to search, validate and measure with.

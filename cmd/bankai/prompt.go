@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"bankai/engine"
+	"bankai/internal/source"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -102,12 +103,12 @@ func (a *app) readText(path string) (string, error) {
 		defer f.Close()
 		in = f
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxSource+1))
+	data, err := io.ReadAll(io.LimitReader(in, source.MaxSize+1))
 	if err != nil {
 		return "", err
 	}
-	if len(data) > maxSource {
-		return "", fmt.Errorf("%s: is larger than %d MiB: shorten it", path, maxSource>>20)
+	if len(data) > source.MaxSize {
+		return "", fmt.Errorf("%s: is larger than %d MiB: shorten it", path, source.MaxSize>>20)
 	}
 	data = bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
 	return string(data), nil

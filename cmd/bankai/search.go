@@ -4,7 +4,9 @@ import (
 	"context"
 	"slices"
 
+	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/probe"
@@ -185,7 +187,7 @@ func (f *searchFlags) plan(sets searchSets, seed uint64) score.Plan {
 
 // shares are those of several probe files. Before the files are read, nothing is in
 // them yet.
-func (f *searchFlags) shares(sets []set) []score.Share {
+func (f *searchFlags) shares(sets []source.Set) []score.Share {
 	if len(f.probes) < 2 {
 		return nil
 	}
@@ -207,16 +209,16 @@ func (f *searchFlags) shares(sets []set) []score.Share {
 
 // searchSets are the files that a search reads.
 type searchSets struct {
-	targets              []set
-	validation, controls set
+	targets              []source.Set
+	validation, controls source.Set
 	text                 []string // lines, for perplexity and divergence
 }
 
 // all are the target sets as one.
-func (s searchSets) all() set {
+func (s searchSets) all() source.Set {
 	all := s.targets[0]
 	for _, t := range s.targets[1:] {
-		all.source += ", " + t.source
+		all.Source += ", " + t.Source
 		all.Set = slices.Concat(all.Set, t.Set)
 	}
 	return all
@@ -224,24 +226,32 @@ func (s searchSets) all() set {
 
 // read reads them all, before any long work.
 func (f *searchFlags) read() (sets searchSets, err error) {
-	if sets.targets, err = readSets(f.probes); err != nil {
+	if sets.targets, err = source.ReadSets(f.probes); err != nil {
 		return sets, err
 	}
 	for _, s := range []struct {
 		source string
-		set    *set
+		set    *source.Set
 	}{{f.validate, &sets.validation}, {f.controls, &sets.controls}} {
 		if s.source == "" {
 			continue
 		}
-		if *s.set, err = readSet(s.source); err != nil {
+		if *s.set, err = source.ReadSet(s.source); err != nil {
 			return sets, err
 		}
 	}
 	if f.controlText != "" {
-		sets.text, err = readLines(f.controlText)
+		sets.text, err = source.ReadLines(f.controlText)
 	}
 	return sets, err
+}
+
+// warnCut says which lines of a text a search does not hold on to, if any.
+func (a *app) warnCut(m *engine.Model, file string, lines []string) {
+	if held := len(score.HeldLines(m, lines)); held < len(lines) {
+		a.warn("%s: only the first %d of its %s are held on to: what the model says of them fills %d MiB, which is the limit",
+			file, held, text.Count(len(lines), "line"), score.TextMemory>>20)
+	}
 }
 
 func (a *app) search(ctx context.Context, f *searchFlags) error {
@@ -265,7 +275,7 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, sets.all().named(), sets.validation.named(), sets.controls.named()); err != nil {
+	if err := fit(m, named(sets.all(), sets.validation, sets.controls)...); err != nil {
 		return err
 	}
 	setup, err := score.NewSetup(m, sets.all().Set, sets.controls.Set, plan)
@@ -279,17 +289,17 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	defer journal.Close()
 	var audits []evaluate.SetAudit
 	for _, s := range sets.targets { // the first that takes long
-		found, err := a.checked(ctx, m, s, f.metric.value, []set{sets.validation, sets.controls}, a.force)
+		found, err := a.checked(ctx, m, s, f.metric.value, []source.Set{sets.validation, sets.controls}, a.force)
 		if err != nil {
 			return err
 		}
-		audits = append(audits, evaluate.SetAudit{Role: "Search", Source: s.source, Probes: len(s.Set), Findings: found})
+		audits = append(audits, evaluate.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
 	}
 	if f.kl > 0 {
 		a.warnCut(m, f.controlText, sets.text)
 	}
 	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
-		a.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, text.Count(n, "probe"), search.StopAnswers)
+		a.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.Source, text.Count(n, "probe"), search.StopAnswers)
 	}
 	return a.searchAndWrite(ctx, f, setup, sets, audits, meta, journal, out)
 }

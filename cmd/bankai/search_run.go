@@ -8,6 +8,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
@@ -17,11 +18,11 @@ import (
 // run searches until a limit is reached or ctx ends, with a journal unless that
 // is nil, and watches the answers to the validation set unless that is empty. As
 // search.Run, it may return a result beside an error.
-func (a *app) run(ctx context.Context, s *score.Setup, validation set, journal *search.Journal) (*search.Result, error) {
+func (a *app) run(ctx context.Context, s *score.Setup, validation source.Set, journal *search.Journal) (*search.Result, error) {
 	limits := s.Plan.Limits
 	limits.Journal = journal
 	if len(validation.Set) > 0 {
-		limits.Validation = &search.Validation{Of: validation.identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
+		limits.Validation = &search.Validation{Of: validation.Identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
 			overlay, err := s.Model.Overlay(p)
 			if err != nil {
 				return nil, err
@@ -108,7 +109,7 @@ type cost struct {
 
 // checked audits the search probes against the sets that must not share prompts
 // with them. Fatal findings are an error unless force is set.
-func (a *app) checked(ctx context.Context, m *engine.Model, targets set, metric probe.Metric, others []set, force bool) (evaluate.Findings, error) {
+func (a *app) checked(ctx context.Context, m *engine.Model, targets source.Set, metric probe.Metric, others []source.Set, force bool) (evaluate.Findings, error) {
 	found, err := a.audit(ctx, m, targets, metric, others)
 	if err != nil || !found.Fatal() || force {
 		return found, err
@@ -122,5 +123,5 @@ func (a *app) checked(ctx context.Context, m *engine.Model, targets set, metric 
 		}
 	}
 	return found, fmt.Errorf("%s: %s, the first: %s: %s; repair the probes (see bankai audit), or search all the same with --force",
-		targets.source, text.Count(n, "fatal finding"), first.Subject(), first.Detail)
+		targets.Source, text.Count(n, "fatal finding"), first.Subject(), first.Detail)
 }

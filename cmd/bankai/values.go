@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/experiment"
+	"bankai/internal/source"
 	"bankai/models/demo"
 	"bankai/score"
 )
@@ -70,7 +71,7 @@ type fileValue struct {
 func demoSets(ending string) (names []string) {
 	for _, s := range demo.Sets() {
 		if filepath.Ext(s.File()) == ending {
-			names = append(names, demoPrefix+s.Name)
+			names = append(names, source.Demo+s.Name)
 		}
 	}
 	return names
