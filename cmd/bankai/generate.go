@@ -162,3 +162,11 @@ func (a *app) printGenerated(f *generateFlags, model modelRef, texts []generated
 		}
 	})
 }
+
+// printEvent prints the text of a generation as it comes.
+func (a *app) printEvent(e engine.Event) {
+	if e.Text != "" {
+		a.stdout.WriteString(a.shown(e.Text))
+		a.stdout.Flush() // an error stays, and is reported at the end
+	}
+}

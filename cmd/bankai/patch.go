@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
-	"slices"
 
 	"bankai"
 	"bankai/internal/durable"
@@ -51,27 +49,6 @@ func (a *app) writeResult(ctx context.Context, p *bankai.Patch, o *durable.Outpu
 	}
 	doc := patchDoc{OK: true, Patch: o.Path, Flips: out.flips, Bits: out.bits, Bytes: out.bytes, Content: out.content, Base: boundTo(p)}
 	return a.print(doc, func(w io.Writer) { fmt.Fprintln(w, out) })
-}
-
-// String tells what was written in a line.
-func (o written) String() string {
-	bits := ""
-	if o.bits != nil {
-		bits = fmt.Sprintf(", %s bits", text.Thousands(int64(*o.bits)))
-	}
-	return fmt.Sprintf("%s: %s%s, content %s bytes, file %s bytes",
-		o.path, text.Count(o.flips, "flip"), bits, text.Thousands(o.content), text.Thousands(o.bytes))
-}
-
-// checkModelName refuses names that would later be taken for something else.
-func checkModelName(path string) error {
-	switch ext := filepath.Ext(path); {
-	case path == demoName:
-		return usagef("-o %s: is the name of the built-in model: choose another, such as %s-patched.gguf", path, path)
-	case slices.Contains(patchFiles, ext):
-		return usagef("-o %s: a model is written, and %s is the ending of patches: choose a name that ends in .gguf", path, ext)
-	}
-	return nil
 }
 
 // outFlag declares -o.
@@ -134,4 +111,145 @@ func (a *app) writeDerived(ctx context.Context, p *bankai.Patch, o *durable.Outp
 		return err
 	}
 	return a.writeResult(ctx, p.WithMeta(meta), o)
+}
+
+func (a *app) convertCommand() *cobra.Command {
+	var out, model string
+	cmd := &cobra.Command{
+		Use:   "convert P -o Q",
+		Short: "write a patch in the other form",
+		Long: `Writes a patch in the form that the output's name asks for, with all that is
+known about it. With --model it is checked against that model and bound to it:
+an old JSON patch becomes one that no other model accepts.`,
+		Example: `  bankai patch convert fix.bankai -o fix.json
+  bankai patch convert old.json -o bound.bankai --model demo`,
+		Args: arguments(1, 1, "one patch"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
+			if err := checkPatchName(out); err != nil {
+				return err
+			}
+			return a.withWeights(model, func(f *weights.File) error {
+				p, err := a.patches(f).Read(args[0])
+				if err != nil {
+					return err
+				}
+				if f != nil {
+					meta := p.Meta()
+					if meta.BaseModel == "" {
+						meta.BaseModel = modelName(model, f.Config())
+					}
+					meta.Arithmetic = f.Arithmetic()
+					p = p.WithBase(f.Digest()).WithMeta(meta)
+				}
+				o := a.derived(out, sameIn(p))
+				if err := o.Check(); err != nil {
+					return err
+				}
+				return a.writeResult(ctx, p, o)
+			})
+		}),
+	}
+	outFlag(cmd, &out, patchNames)
+	otherModelFlag(cmd, &model, "model `FILE` (or demo) to check the patch against and bind it to")
+	forceFlag(cmd)
+	return cmd
+}
+
+func (a *app) diffCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "diff A.gguf B.gguf -o P",
+		Short: "the patch that turns one model into another",
+		Long: `Writes the patch that turns model A into model B: their XOR, bound to A. The
+models must have the same shapes, scales, float weights and settings, as a model
+and its patched copy have.`,
+		Example: `  bankai patch diff demo fixed.gguf -o found.bankai`,
+		Args:    arguments(2, 2, "two models"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
+			if err := checkPatchName(out); err != nil {
+				return err
+			}
+			o := a.found(out, a.aPatch)
+			if err := o.Check(); err != nil {
+				return err
+			}
+			return a.withWeights(args[0], func(from *weights.File) error {
+				return a.withWeights(args[1], func(to *weights.File) error {
+					p, err := weights.Diff(from, to)
+					if err != nil {
+						return err
+					}
+					if p.Len() == 0 {
+						a.warn("%s and %s hold the same bits: the patch is empty", args[0], args[1])
+					}
+					description := fmt.Sprintf("turns %s into %s", args[0], args[1])
+					return a.writeDerived(ctx, p.WithMeta(bankai.Meta{Description: description}), o, from, args[0])
+				})
+			})
+		}),
+	}
+	outFlag(cmd, &out, patchNames)
+	forceFlag(cmd)
+	return cmd
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var model string
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "verify P [MODEL]",
+		Short: "check that a patch is whole and fits a model",
+		Long: `Checks that a patch file is undamaged, that it was made for this model, and that
+every flip is in range. If not, the exit status is 1. A patch that does not name
+its model (old JSON files) is checked by shape alone: ok is true, bound false. A
+JSON file of another tool has no digest, so that damage to it cannot be told.
+
+A patch also says with which settings its model computes (rope, scaling, epsilon,
+heads), and is refused by a model of the same weights with other ones, where what
+was measured of it does not hold; --force takes it all the same.`,
+		Example: `  bankai patch verify fix.bankai --model demo`,
+		Args:    arguments(1, 2, "one patch, and the model if --model does not name it"),
+		RunE: a.do(func(_ context.Context, args []string) error {
+			model, err := oneModel(cmd, args[1:])
+			if err != nil {
+				return err
+			}
+			return a.verify(args[0], model)
+		}),
+	}
+	modelFlag(cmd, &model)
+	forceFlag(cmd)
+	return cmd
+}
+
+func (a *app) verify(path, model string) error {
+	f, err := a.openWeights(model)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	doc := struct {
+		OK     bool     `json:"ok"`
+		Reason string   `json:"reason,omitempty"`
+		Bound  bool     `json:"bound"`
+		Flips  int      `json:"flips"`
+		Bits   *uint64  `json:"bits"`
+		Model  modelRef `json:"model"`
+	}{Model: modelOf(model, f)}
+	p, failed := a.patches(f).Read(path)
+	if failed == nil {
+		doc.OK, doc.Bound, doc.Flips, doc.Bits = true, !p.Base().IsZero(), p.Len(), knownBits(p)
+	} else {
+		doc.Reason = explain(failed)
+	}
+	if failed != nil && !a.json {
+		return failed
+	}
+	err = a.print(doc, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: ok, %s, %s bits, for %s (%s)\n", path, text.Count(doc.Flips, "flip"), bitsText(doc.Bits), model, short(doc.Model.Digest))
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
 }

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/durable"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
@@ -124,4 +130,367 @@ func (a *app) checked(ctx context.Context, m *engine.Model, targets source.Set, 
 	}
 	return found, fmt.Errorf("%s: %s, the first: %s: %s; repair the probes (see bankai audit), or search all the same with --force",
 		targets.Source, text.Count(n, "fatal finding"), first.Subject(), first.Detail)
+}
+
+// searchDoc is the result of `search`.
+type searchDoc struct {
+	Model      modelRef              `json:"model"`
+	Patch      string                `json:"patch"`
+	Flips      int                   `json:"flips"`
+	Bits       *uint64               `json:"bits"`
+	Bytes      int64                 `json:"bytes"`
+	Content    int64                 `json:"content_bytes"` // without provenance, in the compact form
+	Fitness    float64               `json:"fitness"`
+	Cost       cost                  `json:"cost"`
+	Steps      int                   `json:"steps"`
+	Accepted   int                   `json:"accepted"`
+	Screened   int                   `json:"screened"`
+	Stopped    search.Stop           `json:"stopped"`
+	Trajectory []search.Point        `json:"trajectory"`
+	Validate   *counts               `json:"validate"`   // null without --validate, or if interrupted
+	Controls   *counts               `json:"controls"`   // null without --controls, or if interrupted
+	Perplexity *evaluate.BeforeAfter `json:"perplexity"` // null without --control-text, or if interrupted
+	Audit      []evaluate.KindCount  `json:"audit"`
+	WentBack   string                `json:"went_back"` // to an earlier patch, with more right answers on --validate
+	Warning    string                `json:"warning,omitempty"`
+	Resume     string                `json:"resume,omitempty"` // how to go on, if interrupted
+
+	drawn      bool   // by --seed
+	voted      bool   // over several draws
+	ended      string // why, for people
+	out        written
+	audits     []evaluate.SetAudit
+	validation *evaluate.Result
+	controls   *evaluate.Result
+}
+
+func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
+	doc := &searchDoc{
+		Fitness: r.Fitness, Cost: cost{r.Cost, r.Seconds}, Steps: r.Steps, Accepted: r.Accepted, Screened: r.Screened,
+		Flips: r.Patch.Len(), Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{},
+		WentBack: r.WentBack, Warning: r.Warning, audits: audits,
+	}
+	for _, audit := range audits {
+		doc.Audit = append(doc.Audit, audit.Findings.Summary()...)
+	}
+	return doc
+}
+
+// searchAndWrite writes the patch as soon as it is there, and again with what
+// was measured of it.
+func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, s *score.Setup, sets searchSets, audits []evaluate.SetAudit, meta bankai.Meta, journal *search.Journal, out *searchOutputs) error {
+	if f.resume && journal.Len() == 0 && !hasDrawn(s.Plan, f.out) {
+		a.note("nothing to resume: %s.journal begins anew", f.out)
+	}
+	result, runErr := a.run(ctx, s, sets.validation, journal) // it may return a result beside an error
+	if result == nil {
+		return runErr
+	}
+	meta = spent(meta, result.Cost)
+	doc := newSearchDoc(result, audits)
+	doc.drawn, doc.voted = s.Plan.Method != score.MethodGuided, s.Plan.Method == score.MethodVote
+	doc.ended, doc.Model = endedBy(result.Stopped, s.Plan.Limits), modelOf(f.model.path, s.Model.Weights())
+	if runErr != nil || doc.Stopped == search.StopInterrupted {
+		return a.leavePartial(doc, result.Patch.WithMeta(meta), runErr, journal, out)
+	}
+	if err := doc.save(a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
+		return err
+	}
+	if err := a.measureFound(ctx, s, result.Patch, sets, doc); errors.Is(err, context.Canceled) {
+		return &interrupted{fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", f.out, a.goOn()), true}
+	} else if err != nil {
+		return err
+	}
+	if doc.validation != nil {
+		meta.Claims = []bankai.Claim{claim("validation", sets.validation, doc.validation)}
+		if err := doc.save(a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
+			return err
+		}
+	}
+	if f.report != "" {
+		page := doc.report(a, s, f.model.path, result, result.Patch.WithMeta(meta), sets)
+		if err := a.put(ctx, out.report, page.WriteHTML); err != nil {
+			return err
+		}
+	}
+	return a.print(doc, doc.write)
+}
+
+// begin does what can fail at once, before the audit: it makes the provenance of what
+// will be found, and opens the journal beside the output.
+func (a *app) begin(f *searchFlags, s *score.Setup) (bankai.Meta, *search.Journal, error) {
+	meta, err := a.provenance().Stamp(foundBy(s, modelName(f.model.path, s.Model.Config())), f.out)
+	if err != nil {
+		return meta, nil, err
+	}
+	journal, err := search.OpenJournal(f.out+".journal", s.Facts, f.resume)
+	if err != nil {
+		return meta, nil, err
+	}
+	a.resumable(f.out+".journal", f.resume)
+	return meta, journal, nil
+}
+
+// hasDrawn reports whether a vote began: its trials are in the journals of the
+// draws, not in its own.
+func hasDrawn(p score.Plan, out string) bool {
+	return p.Method == score.MethodVote && isThere(out+".journal.draw1")
+}
+
+// save writes the patch that doc is about, and records that this run wrote it: only
+// another run's patch is worth keeping when the run writes the next one.
+func (d *searchDoc) save(a *app, p *bankai.Patch, journal *search.Journal, o *durable.Output) (err error) {
+	if old, err := bankai.ReadFile(o.Path); err == nil {
+		// What an earlier part of this run wrote is replaced by what is as good or
+		// better; under other limits the run may end with less. The fitness of a draw
+		// is not that of the vote.
+		if fitness, ours := journal.Written(old); ours && (d.Fitness >= fitness || d.voted) {
+			o.Adopt()
+		}
+	}
+	if err := journal.Wrote(p, d.Fitness); err != nil { // before it is written, or a kill between the two would make it another run's
+		return err
+	}
+	if d.out, err = a.putPatch(context.Background(), o, p); err != nil {
+		return err
+	}
+	d.Patch, d.Flips, d.Bits, d.Bytes, d.Content = d.out.path, d.out.flips, d.out.bits, d.out.bytes, d.out.content
+	return nil
+}
+
+// measureFound measures the patch on what the search did not use.
+func (a *app) measureFound(ctx context.Context, s *score.Setup, p *bankai.Patch, sets searchSets, doc *searchDoc) error {
+	overlay, err := s.Model.Overlay(p)
+	if err != nil {
+		return err
+	}
+	if len(sets.validation.Set) > 0 {
+		r, err := a.compare(ctx, s.Model, overlay, sets.validation)
+		if err != nil {
+			return err
+		}
+		c := countsOf(r)
+		doc.Validate, doc.validation = &c, r
+	}
+	if len(sets.controls.Set) > 0 {
+		if doc.controls, err = a.compare(ctx, s.Model, overlay, sets.controls); err != nil {
+			return err
+		}
+		c := countsOf(doc.controls)
+		doc.Controls = &c
+	}
+	if len(sets.text) > 0 {
+		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{s.Model, a, "perplexity"}, overlay, sets.text)
+	}
+	return err
+}
+
+func (d *searchDoc) write(w io.Writer) {
+	validation, controls, perplexity := "", "", ""
+	if d.validation != nil {
+		validation = d.validation.Verdict()
+	}
+	if d.controls != nil {
+		controls = d.controls.Verdict()
+	}
+	if d.Perplexity != nil {
+		perplexity = fmt.Sprintf("%.4g before, %.4g after", d.Perplexity.Before, d.Perplexity.After)
+	}
+	writeFacts(w,
+		fact{"model", d.Model.String()},
+		fact{"ended by", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.ended, text.Count(d.Steps, "candidate"), d.Accepted, d.Screened)},
+		fact{"cost", text.Elapsed(d.Cost.Seconds) + ", " + text.Measure(d.Cost.ForwardEquivalents, "forward-pass equivalent")},
+		fact{"fitness", fmt.Sprintf("%+.4f nats", d.Fitness)},
+		fact{"validation", validation},
+		fact{"controls", controls},
+		fact{"perplexity", perplexity},
+		fact{"went back", d.WentBack},
+		fact{"warning", d.Warning},
+		fact{"patch", d.where()})
+	if d.Flips == 0 && d.WentBack == "" && d.Stopped != search.StopInterrupted {
+		advice := "Try more --steps, other --proj or fewer --controls."
+		if d.drawn {
+			advice = "Try more --steps, other --proj, fewer --controls or another --seed."
+		}
+		fmt.Fprintln(w, "\nNo flip made things better: the patch is empty. "+advice)
+	}
+}
+
+// searchOutputs are the files that a search writes.
+type searchOutputs struct {
+	patch, aside *durable.Output // aside takes an interrupted run's patch where another run's must stay
+	report       *durable.Output // nil without --report
+}
+
+// searchOutputs are the outputs that the flags ask for.
+func (a *app) searchOutputs(f *searchFlags) *searchOutputs {
+	o := &searchOutputs{patch: a.found(f.out, a.aPatch), aside: a.found(asideName(f.out), a.aPatch)}
+	if f.report != "" {
+		o.report = a.derived(f.report, aPage(a.command))
+		o.report.Inputs = append(slices.Clone(o.report.Inputs), f.out)
+	}
+	return o
+}
+
+// all are those that must be writable. What is in the place of aside is kept under a
+// number in any case.
+func (o *searchOutputs) all() []*durable.Output {
+	if o.report == nil {
+		return []*durable.Output{o.patch}
+	}
+	return []*durable.Output{o.patch, o.report}
+}
+
+// asideName is NAME.interrupted.EXT for NAME.EXT.
+func asideName(path string) string {
+	ext := filepath.Ext(path)
+	return strings.TrimSuffix(path, ext) + ".interrupted" + ext
+}
+
+// leavePartial leaves what a run found that was interrupted, or ended by runErr: it
+// never replaces a better patch by a worse or an empty one.
+func (a *app) leavePartial(doc *searchDoc, p *bankai.Patch, runErr error, journal *search.Journal, out *searchOutputs) error {
+	where, err := a.placePartial(doc, p, journal, out)
+	text := "nothing is found yet, and nothing was written"
+	switch {
+	case err != nil:
+		text = fmt.Sprintf("the best patch so far could not be written: %v", err)
+	case where != "" && doc.Patch == "":
+		text = fmt.Sprintf("%s, which an earlier part of this run wrote, is as good or better and stays", where)
+	case where != "" && where != out.patch.Path:
+		text = fmt.Sprintf("the best patch so far is in %s; %s is of another run and stays", where, out.patch.Path)
+	case where != "":
+		text = "the best patch so far is in " + where
+	}
+	if runErr != nil {
+		return fmt.Errorf("%w; %s", runErr, text)
+	}
+	if out.report != nil {
+		text += "; " + out.report.Path + " is only written when the search is done"
+	}
+	kept := a.isRecorded(out.patch.Path + ".journal")
+	if kept {
+		doc.Resume = a.goOn()
+		text += "; " + doc.Resume
+	}
+	if err := a.print(doc, doc.write); err != nil {
+		return err
+	}
+	return &interrupted{text, where != "" || kept}
+}
+
+// placePartial writes the patch of a run that did not end, if it has flips, to where
+// it replaces no better one, and returns the file that holds the best of this run.
+func (a *app) placePartial(doc *searchDoc, p *bankai.Patch, journal *search.Journal, out *searchOutputs) (string, error) {
+	if p.Len() == 0 {
+		return "", nil
+	}
+	for _, o := range []*durable.Output{out.patch, out.aside} {
+		if isThere(o.Path) {
+			old, err := bankai.ReadFile(o.Path)
+			fitness, ours := 0.0, false
+			if err == nil {
+				fitness, ours = journal.Written(old)
+			}
+			switch {
+			case ours && doc.Fitness <= fitness:
+				return o.Path, nil
+			case !ours && o == out.patch:
+				continue
+			}
+		}
+		return o.Path, doc.save(a, p, journal, o)
+	}
+	return "", errors.New("there is no place for it")
+}
+
+// where says where the patch is.
+func (d *searchDoc) where() string {
+	if d.Patch == "" {
+		return ""
+	}
+	return d.out.String()
+}
+
+// searchReport is what a page says of a search in the model called name, and of
+// the patch it wrote: all but what was measured afterwards.
+func (a *app) searchReport(s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files written) *evaluate.Report {
+	info := newModelInfo(name, s.Model.Weights())
+	var asJSON bytes.Buffer
+	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
+		asJSON.Reset()
+	}
+	meta := patch.Meta()
+	bits, _ := patch.Bits()
+	report := &evaluate.Report{
+		Title: "A search for a patch", Command: a.commandLine(), Watch: r.Warning,
+		Model: facts(
+			fact{"model", name},
+			fact{"architecture", fmt.Sprintf("%s: %d layers, hidden %d, ffn %d", info.Architecture, info.Layers, info.Hidden, info.FFN)},
+			fact{"1-bit weights", text.Thousands(info.OneBit)}, fact{"digest", info.Digest.String()}),
+		Search: facts(
+			fact{"method", methodOf(s)}, fact{"seed", fmt.Sprint(s.Plan.Seed)},
+			fact{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
+			fact{"cost", text.Measure(r.Cost, "forward-pass equivalent") + ", " + text.Elapsed(r.Seconds)},
+			fact{"ended by", endedBy(r.Stopped, s.Plan.Limits)}),
+		Flips: evaluate.Cells(patch), Searched: s.Plan.Projections, Layers: info.Layers,
+		Patch: evaluate.PatchFacts{
+			Flips: patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: files.bytes,
+			Facts: facts(
+				fact{"for the model", patch.Base().String()}, fact{"digest", patch.ContentDigest().String()},
+				fact{"made by", meta.Tool}, fact{"made on", meta.Created.Format(timeLayout)}, fact{"command", meta.Command}),
+		},
+		PatchJSON: asJSON.String(),
+	}
+	for _, o := range r.Outcomes {
+		report.Outcomes = append(report.Outcomes, evaluate.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
+	}
+	for _, p := range r.Trajectory {
+		report.Trajectory = append(report.Trajectory, evaluate.Point{
+			Step: p.Step, Cost: p.Cost, Fitness: p.Fitness, Flips: p.Flips, Seconds: p.Seconds, Right: p.Right,
+			Kept: r.WentBack != "" && p.Right != nil && p.Flips == r.Patch.Len() && p.Fitness == r.Fitness,
+		})
+	}
+	return report
+}
+
+func perplexityFact(p *evaluate.BeforeAfter) evaluate.Fact {
+	return evaluate.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)}
+}
+
+// report is the page about a search.
+func (d *searchDoc) report(a *app, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, sets searchSets) *evaluate.Report {
+	report := a.searchReport(s, name, r, patch, d.out)
+	report.Audits, report.ValidationTotal = d.audits, len(sets.validation.Set)
+	for _, m := range []struct {
+		name, remark string
+		result       *evaluate.Result
+	}{
+		{"Validation", "Prompts that the search did not use, but watched.", d.validation},
+		{"Controls", "What the search was to leave as it is.", d.controls},
+	} {
+		if m.result != nil {
+			report.Others = append(report.Others, evaluate.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
+		}
+	}
+	if d.Perplexity != nil {
+		report.Search = append(report.Search, perplexityFact(d.Perplexity))
+	}
+	file := quoted(d.out.path)
+	model := ""
+	if name != demoName {
+		model = "--model " + quoted(name) + " "
+	}
+	report.Try = facts(
+		fact{"Measure it on prompts that nothing here has seen", "bankai eval " + model + "--probes heldout.json --patch " + file},
+		fact{"See what is in the patch", "bankai info " + file})
+	return report
+}
+
+func facts(list ...fact) []evaluate.Fact {
+	out := make([]evaluate.Fact, len(list))
+	for i, f := range list {
+		out[i] = evaluate.Fact{Name: f.name, Value: f.value}
+	}
+	return out
 }

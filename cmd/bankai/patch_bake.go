@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"bankai"
@@ -14,6 +16,92 @@ import (
 
 	"github.com/spf13/cobra"
 )
+
+func (a *app) applyCommand() *cobra.Command {
+	var out, model string
+	var patches []string
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "apply MODEL -o OUT.gguf --patch P...",
+		Short: "bake patches into a copy of a model",
+		Long: `Writes a copy of the model in which the bits of the patches are inverted, as one
+GGUF file that any program can load. The model itself is not changed. The copy
+keeps its metadata, says in its name which patches are in it, and has keys from
+which bankai info tells them and bankai patch remove takes them out again. All
+patches are checked before anything is written.
+
+What is no single GGUF file of 1-bit matrices (an MLX folder, a split model, one
+that was unpacked to floats) becomes one in the same way; without a patch, it is
+only converted.
+
+The digest that is printed is that of the copy.`,
+		Example: `  bankai patch apply demo -o fixed.gguf --patch fix.bankai`,
+		Args:    arguments(0, 1, "one model"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
+			model, err := oneModel(cmd, args)
+			switch {
+			case err != nil:
+				return err
+			case model == "":
+				return usagef("missing argument: give one model")
+			case out == "":
+				return usagef("give a name for the patched copy with -o")
+			}
+			if err := checkModelName(out); err != nil {
+				return err
+			}
+			return a.apply(ctx, model, out, patches)
+		}),
+	}
+	outFlag(cmd, &out, "the patched copy")
+	otherModelFlag(cmd, &model, "`FILE` of the model, if it is not an argument")
+	markSettable(cmd.Flags(), "model")
+	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to bake in; may be repeated, patches combine by XOR")
+	forceFlag(cmd)
+	return cmd
+}
+
+func (a *app) apply(ctx context.Context, model, out string, patches []string) error {
+	o := a.derived(out, a.aBakedModel)
+	if err := cmp.Or(o.Check(), store.CheckFiles(patches)); err != nil {
+		return err
+	}
+	f, err := a.openWeights(model)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if len(patches) == 0 && f.Origin() == "" {
+		return usagef("give at least one patch with --patch: only what is no GGUF file of 1-bit matrices yet is converted without")
+	}
+	list, p, err := a.patches(f).Combine(patches)
+	if err != nil {
+		return err
+	}
+	made, err := f.PlanBake(list...)
+	if err != nil {
+		return err
+	}
+	baked, err := a.putModel(ctx, o, made)
+	if err != nil {
+		return err
+	}
+	defer baked.Close()
+	doc := struct {
+		Out    string        `json:"out"`
+		Flips  int           `json:"flips"`
+		Bits   *uint64       `json:"bits"`
+		Bytes  int64         `json:"bytes"`
+		Base   bankai.Digest `json:"base"`
+		Digest bankai.Digest `json:"digest"`
+	}{out, p.Len(), knownBits(p), baked.Size(), f.Digest(), baked.Digest()}
+	return a.print(doc, func(w io.Writer) {
+		writeFacts(w,
+			fact{"written", fmt.Sprintf("%s, %s", out, text.Size(doc.Bytes))},
+			fact{"inverted", fmt.Sprintf("%s, %s bits", text.Count(doc.Flips, "flip"), bitsText(doc.Bits))},
+			fact{"digest", doc.Digest.String()}, fact{"was", doc.Base.String()})
+	})
+}
 
 func (a *app) removeCommand() *cobra.Command {
 	var out, model string
@@ -113,4 +201,15 @@ func originalText(made weights.Baked, copied *weights.File) string {
 		return "not the file that was patched, to the byte: its weights are the same, but its metadata or what is between the tensors is not"
 	}
 	return "the file that was patched, to the byte"
+}
+
+// checkModelName refuses names that would later be taken for something else.
+func checkModelName(path string) error {
+	switch ext := filepath.Ext(path); {
+	case path == demoName:
+		return usagef("-o %s: is the name of the built-in model: choose another, such as %s-patched.gguf", path, path)
+	case slices.Contains(patchFiles, ext):
+		return usagef("-o %s: a model is written, and %s is the ending of patches: choose a name that ends in .gguf", path, ext)
+	}
+	return nil
 }
