@@ -21,7 +21,7 @@ func metricFlag(cmd *cobra.Command, value probe.Metric) *choice[probe.Metric] {
 	return c
 }
 
-func (a *app) auditCommand() *cobra.Command {
+func auditCommand(a *app) *cobra.Command {
 	var model modelFlags
 	var probes string
 	var against []string
@@ -63,25 +63,25 @@ warnings, or information. The exit status is 0 whatever is found.`,
 			return err
 		}
 		defer m.Close()
-		found, err := a.audit(ctx, m, s, metric.value, others)
+		found, err := auditSet(ctx, a.console, m, s, metric.value, others)
 		if err != nil {
 			return err
 		}
-		return a.printAudit(s, modelOf(model.path, m.Weights()), found, all)
+		return printAudit(a.console, s, modelOf(model.path, m.Weights()), found, all)
 	})
 	return cmd
 }
 
 // audit looks for the defects of a set on a model.
-func (a *app) audit(ctx context.Context, m *engine.Model, s source.Set, metric probe.Metric, others []source.Set) (evaluate.Findings, error) {
-	found, err := evaluate.Audit(ctx, s.Set, metric, named(others...), m.Tokenizer(), gradual{m, a, s.Source + ", audit"})
+func auditSet(ctx context.Context, c *console, m *engine.Model, s source.Set, metric probe.Metric, others []source.Set) (evaluate.Findings, error) {
+	found, err := evaluate.Audit(ctx, s.Set, metric, named(others...), m.Tokenizer(), gradual{m, c, s.Source + ", audit"})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Source, err)
 	}
 	return found, nil
 }
 
-func (a *app) printAudit(s source.Set, model modelRef, found evaluate.Findings, all bool) error {
+func printAudit(c *console, s source.Set, model modelRef, found evaluate.Findings, all bool) error {
 	doc := struct {
 		Model    modelRef             `json:"model"`
 		File     string               `json:"file"`
@@ -97,7 +97,7 @@ func (a *app) printAudit(s source.Set, model modelRef, found evaluate.Findings, 
 		doc.Findings = evaluate.Findings{}
 	}
 	var writeErr error
-	err := a.print(doc, func(w io.Writer) {
+	err := c.print(doc, func(w io.Writer) {
 		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.Source, text.Count(len(s.Set), "probe"), model)
 		writeErr = found.WriteText(w, all)
 	})

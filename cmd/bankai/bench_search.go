@@ -91,9 +91,9 @@ func benchLayers(layers int) []int {
 	return all
 }
 
-func (a *app) benchSearch(ctx context.Context, m *engine.Model, s benchSets) (*measuredSearch, error) {
+func benchSearch(ctx context.Context, c *console, m *engine.Model, s benchSets) (*measuredSearch, error) {
 	layers := benchLayers(m.Config().Layers)
-	progress := a.meter("bench, search", int64(len(layers)+3))
+	progress := c.meter("bench, search", int64(len(layers)+3))
 	defer progress.stop()
 	out := new(measuredSearch)
 	var moves []search.Move

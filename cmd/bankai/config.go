@@ -23,7 +23,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-func (a *app) configCommand() *cobra.Command {
+func configCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "choose the defaults of flags",
@@ -32,7 +32,7 @@ func (a *app) configCommand() *cobra.Command {
   bankai config
   bankai config unset model`,
 		Args: arguments(0, 0, "list, get, set, unset or path"),
-		RunE: a.doAsBuilt(func(context.Context, []string) error { return a.listConfig() }),
+		RunE: a.doAsBuilt(func(context.Context, []string) error { return listConfig(a.console) }),
 	}
 	asParent(cmd)
 	sub := func(use, short, long, example string, n int, what string, work func(args []string) error) {
@@ -42,16 +42,16 @@ func (a *app) configCommand() *cobra.Command {
 		})
 	}
 	sub("list", "list the settings, and where each was chosen", `Lists all settings with their values, and the variable or the file that chose
-them. "bankai config" alone is the same.`, "list", 0, "none", func([]string) error { return a.listConfig() })
+them. "bankai config" alone is the same.`, "list", 0, "none", func([]string) error { return listConfig(a.console) })
 	sub("get KEY", "print one setting", `Prints the value of a setting; with --json also where it was chosen. One that is
-not set is an error, and with --json null.`, "get threads", 1, "one key", func(args []string) error { return a.getConfig(args[0]) })
+not set is an error, and with --json null.`, "get threads", 1, "one key", func(args []string) error { return getConfig(a.console, args[0]) })
 	sub("set KEY VALUE", "write a setting to the file", `Writes a setting to the configuration file, which is made if it is not there. Its
 other lines stay as they are. A model becomes a path that holds in any folder.`, "set threads 2", 2, "a key and a value", func(args []string) error {
-		return a.changeConfig(args[0], &args[1])
+		return changeConfig(a.console, args[0], &args[1])
 	})
 	sub("unset KEY", "take a setting out of the file", `Takes a setting out of the configuration file: what is built in holds again,
 unless an environment variable chooses.`, "unset precision", 1, "one key", func(args []string) error {
-		return a.changeConfig(args[0], nil)
+		return changeConfig(a.console, args[0], nil)
 	})
 	sub("path", "print the name of the file", `Prints the name of the configuration file, whether it is there or not.`, "path", 0, "none", func([]string) error {
 		doc := struct {
@@ -85,26 +85,26 @@ type settingDoc struct {
 	From  string  `json:"from"`  // the variable or the file; empty: built in
 }
 
-func (a *app) listConfig() error {
-	c, err := readConfig()
+func listConfig(c *console) error {
+	file, err := readConfig()
 	if err != nil {
 		return err
 	}
 	doc := struct {
 		Path     string       `json:"path"`
 		Settings []settingDoc `json:"settings"`
-	}{Path: c.path}
+	}{Path: file.path}
 	for _, s := range settings {
 		d := settingDoc{Key: s.name}
-		if v, ok := s.of(c); ok {
+		if v, ok := s.of(file); ok {
 			d.Value, d.From = &v.value, v.from
 			if err := v.check(s); err != nil {
-				a.warn("%s", explain(err))
+				c.warn("%s", explain(err))
 			}
 		}
 		doc.Settings = append(doc.Settings, d)
 	}
-	return a.print(doc, func(w io.Writer) {
+	return c.print(doc, func(w io.Writer) {
 		var facts []fact
 		for _, d := range doc.Settings {
 			value := "as built in"
@@ -117,25 +117,25 @@ func (a *app) listConfig() error {
 	})
 }
 
-func (a *app) getConfig(key string) error {
+func getConfig(c *console, key string) error {
 	s, err := settingNamed(key)
 	if err != nil {
 		return usageError{err}
 	}
-	c, err := readConfig()
+	file, err := readConfig()
 	if err != nil {
 		return err
 	}
-	v, ok := s.of(c)
+	v, ok := s.of(file)
 	if !ok {
 		return fmt.Errorf("%s is not set: bankai config set %s VALUE sets it", key, key)
 	}
-	return a.print(settingDoc{key, &v.value, v.from}, func(io.Writer) { fmt.Fprintln(a.stdout, v.value) })
+	return c.print(settingDoc{key, &v.value, v.from}, func(io.Writer) { fmt.Fprintln(c.stdout, v.value) })
 }
 
 // changeConfig writes a setting to the file, or takes it out if value is nil. Other
 // lines stay as they are.
-func (a *app) changeConfig(key string, value *string) error {
+func changeConfig(c *console, key string, value *string) error {
 	s, err := settingNamed(key)
 	if err != nil {
 		return usageError{err}
@@ -179,7 +179,7 @@ func (a *app) changeConfig(key string, value *string) error {
 		Path string `json:"path"`
 		settingDoc
 	}{path, settingDoc{Key: key, Value: value, From: path}}
-	return a.print(doc, func(w io.Writer) {
+	return c.print(doc, func(w io.Writer) {
 		if value == nil {
 			fmt.Fprintf(w, "%s: %s is as built in\n", path, key)
 		} else {

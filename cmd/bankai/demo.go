@@ -29,7 +29,7 @@ type demoFlags struct {
 	steps count
 }
 
-func (a *app) demoCommand() *cobra.Command {
+func demoCommand(a *app) *cobra.Command {
 	f := &demoFlags{steps: 1000}
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -55,7 +55,7 @@ forms, and report.html, a page that holds all that was measured.`,
 			if err := demoPlan(a.seed, int(f.steps), nil).Limits.Check(); err != nil {
 				return flagError(err)
 			}
-			return a.demo(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	forceFlag(cmd)
@@ -108,7 +108,7 @@ type demoRun struct {
 	outputs map[string]*durable.Output // by the name of the file
 }
 
-func (a *app) demo(ctx context.Context, f *demoFlags) error {
+func (f *demoFlags) run(ctx context.Context, a *app) error {
 	d := &demoRun{app: a, say: a.text(), began: time.Now(), out: f.out}
 	if a.json {
 		d.say = a.stderr
@@ -208,7 +208,7 @@ func (d *demoRun) audit(ctx context.Context) error {
 	fmt.Fprintf(d.say, "The model: %s 1-bit weights in %d layers, %s.\n\n", text.Amount(info.OneBit), info.Layers, text.Size(info.Bytes))
 	fmt.Fprintf(d.say, "1. Audit of the %s to search with\n", text.Count(len(d.search.Set), "probe"))
 	others := []source.Set{d.validate, d.heldOut, d.controls, d.unseen}
-	found, err := d.app.checked(ctx, d.model, d.search, probe.AnswerLogprob, others, false)
+	found, err := checked(ctx, d.app.console, d.model, d.search, probe.AnswerLogprob, others, false)
 	if err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (d *demoRun) audit(ctx context.Context) error {
 	for _, s := range found.Overviews() {
 		fmt.Fprintf(d.say, "   %s\n", s)
 	}
-	held, err := d.app.audit(ctx, d.model, d.heldOut, probe.AnswerLogprob, []source.Set{d.search, d.validate})
+	held, err := auditSet(ctx, d.app.console, d.model, d.heldOut, probe.AnswerLogprob, []source.Set{d.search, d.validate})
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 	}
 	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row would do, try the best, keep what helps (seed %d)\n", p.Seed)
 	d.app.stdout.Flush()
-	if d.found, err = d.app.run(ctx, d.setup, d.validate, nil); err != nil {
+	if d.found, err = runSearch(ctx, d.app.console, d.setup, d.validate, nil); err != nil {
 		return err
 	}
 	r := d.found
@@ -279,7 +279,7 @@ func (d *demoRun) measure(ctx context.Context) error {
 		atControls:   {d.controls, evaluate.NamedResult{Name: "Controls", Remark: "Facts the model should not forget, which the search watched."}},
 		atUnseen:     {d.unseen, evaluate.NamedResult{Name: "Unseen controls", Remark: "Further facts that the search did not watch."}},
 	} {
-		if m.Result, err = d.app.compare(ctx, d.model, overlay, m.set); err != nil {
+		if m.Result, err = compareSet(ctx, d.app.console, d.model, overlay, m.set); err != nil {
 			return err
 		}
 		d.results = append(d.results, m)
@@ -288,7 +288,7 @@ func (d *demoRun) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.perplexity, err = evaluate.ComparePerplexity(ctx, gradual{d.model, d.app, "perplexity"}, overlay, text)
+	d.perplexity, err = evaluate.ComparePerplexity(ctx, gradual{d.model, d.app.console, "perplexity"}, overlay, text)
 	return err
 }
 

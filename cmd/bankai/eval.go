@@ -15,7 +15,7 @@ import (
 	"bankai/internal/source"
 )
 
-func (a *app) evalCommand() *cobra.Command {
+func evalCommand(a *app) *cobra.Command {
 	var model modelFlags
 	var probes string
 	var all bool
@@ -38,7 +38,7 @@ Without a patch it is the model as it is that is measured.`,
 			if probes == "" {
 				return usagef("give the probe file with --probes")
 			}
-			return a.eval(ctx, &model, probes, all)
+			return eval(ctx, a, &model, probes, all)
 		}),
 	}
 	model.add(cmd)
@@ -48,7 +48,7 @@ Without a patch it is the model as it is that is measured.`,
 	return cmd
 }
 
-func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) error {
+func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool) error {
 	s, err := source.ReadSet(probes)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) 
 	if doc.Patches == nil {
 		doc.Patches = []string{}
 	}
-	if doc.Result, err = a.compare(ctx, m, overlay, s); err != nil {
+	if doc.Result, err = compareSet(ctx, a.console, m, overlay, s); err != nil {
 		return err
 	}
 	var writeErr error
@@ -113,22 +113,22 @@ func (d evalDoc) write(w io.Writer, all bool) error {
 }
 
 // compare measures the base and the patched model on a set.
-func (a *app) compare(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s source.Set) (*evaluate.Result, error) {
-	before, err := a.measure(ctx, m, nil, s, "base")
+func compareSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set) (*evaluate.Result, error) {
+	before, err := measureSet(ctx, c, m, nil, s, "base")
 	if err != nil {
 		return nil, err
 	}
 	after := before
 	if overlay != nil {
-		if after, err = a.measure(ctx, m, overlay, s, "patched"); err != nil {
+		if after, err = measureSet(ctx, c, m, overlay, s, "patched"); err != nil {
 			return nil, err
 		}
 	}
 	return evaluate.Compare(s.Set, before, after), nil
 }
 
-func (a *app) measure(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s source.Set, what string) (*evaluate.Measurement, error) {
-	progress, done := a.probeMeter(fmt.Sprintf("%s, %s", s.Source, what), m.Tokenizer(), s.Set)
+func measureSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set, what string) (*evaluate.Measurement, error) {
+	progress, done := c.probeMeter(fmt.Sprintf("%s, %s", s.Source, what), m.Tokenizer(), s.Set)
 	defer progress.stop()
 	result, err := evaluate.Measure(ctx, m, overlay, s.Set, done)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) experimentCommand() *cobra.Command {
+func experimentCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "experiment",
 		Short: "repeat the published experiments on a model",
@@ -36,9 +36,9 @@ Without --resume it begins anew, and the older journal is kept under a number.
 	}
 	asGroup(cmd)
 	cmd.AddCommand(
-		a.robustnessCommand(), a.layersCommand(), a.scaleCommand(),
-		a.variationsCommand(), a.stackCommand(), a.compareCommand(), a.rescoreCommand(),
-		a.ablateCommand(), a.loraCommand(), a.perplexityCommand(), a.gsm8kCommand(), a.choiceCommand(),
+		robustnessCommand(a), layersCommand(a), scaleCommand(a),
+		variationsCommand(a), stackCommand(a), compareCommand(a), rescoreCommand(a),
+		ablateCommand(a), loraCommand(a), perplexityCommand(a), gsm8kCommand(a), choiceCommand(a),
 	)
 	for _, c := range cmd.Commands() {
 		forceFlag(c)
@@ -87,7 +87,7 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 		defer r.Journal.Close()
 		a.resumable(path, f.resume)
 	}
-	result, err := a.watched(ctx, name, r, measure)
+	result, err := watched(ctx, a.console, name, r, measure)
 	if err != nil {
 		return keptWork(err, r.Journal, f.out)
 	}
@@ -188,7 +188,7 @@ func (f *resultFolder) save(ctx context.Context, r experiment.Result) ([]string,
 }
 
 // watched runs an experiment with a bar that tells the time left.
-func (a *app) watched(ctx context.Context, name string, r *experiment.Run,
+func watched(ctx context.Context, c *console, name string, r *experiment.Run,
 	measure func(ctx context.Context, r *experiment.Run) (experiment.Result, error),
 ) (experiment.Result, error) {
 	var m *meter
@@ -199,7 +199,7 @@ func (a *app) watched(ctx context.Context, name string, r *experiment.Run,
 	}()
 	r.Progress = func(p experiment.Progress) {
 		if m == nil {
-			m = a.meterFrom(name, int64(p.Resumed), int64(p.Total))
+			m = c.meterFrom(name, int64(p.Resumed), int64(p.Total))
 		}
 		m.set(int64(p.Done), fmt.Sprintf("%d of %d: %s", p.Done, p.Total, p.Remark))
 	}
@@ -215,7 +215,7 @@ func keptWork(err error, j *experiment.Journal, out string) error {
 	if j.Len() == 1 {
 		are = "is"
 	}
-	return &interrupted{fmt.Sprintf("%s of the work %s kept in %s: the same command with --resume goes on", text.Count(j.Len(), "piece"), are, out), true}
+	return &interrupted{fmt.Sprintf("%s of the work %s kept in %s: %s", text.Count(j.Len(), "piece"), are, out, goOn), true}
 }
 
 // publish writes a result into a folder, if there is one, and prints it.

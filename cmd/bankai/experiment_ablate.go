@@ -42,7 +42,7 @@ var levelFlags = []struct {
 	{"metric", "metrics", "`METRICS` as of --metric", []string{"answer_logprob", "seq_logprob"}},
 }
 
-func (a *app) ablateCommand() *cobra.Command {
+func ablateCommand(a *app) *cobra.Command {
 	f := &ablateFlags{
 		held: 300, seeds: 3, steps: 1000, baseCount: 60, levels: map[string]*[]string{},
 		strategy: choice[score.Method]{score.MethodGuided, "NAME", score.ParseMethod},
@@ -88,7 +88,7 @@ is 27 searches on the built-in model, of some 2 minutes on two cores.`,
 			if err := f.checkAll(); err != nil {
 				return err
 			}
-			return a.ablate(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.experimentFlags.add(cmd)

@@ -97,7 +97,7 @@ func (f *ablateFlags) variations(base experiment.Setting) (all []experiment.Vari
 // heldSeed draws the held-out probes, whatever --seed is.
 const heldSeed = 1
 
-func (a *app) ablate(ctx context.Context, f *ablateFlags) error {
+func (f *ablateFlags) run(ctx context.Context, a *app) error {
 	o, facts, err := f.read()
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (a *app) ablate(ctx context.Context, f *ablateFlags) error {
 		return err
 	}
 	if f.kl > 0 {
-		a.warnCut(m, f.text, o.Text)
+		warnCut(a.console, m, f.text, o.Text)
 	}
 	return a.experiment(ctx, &f.experimentFlags, m, "ablate", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		return experiment.MeasureAblate(ctx, r, o)

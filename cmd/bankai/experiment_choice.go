@@ -14,7 +14,7 @@ type choiceFlags struct {
 	by choice[experiment.ChoiceBy]
 }
 
-func (a *app) choiceCommand() *cobra.Command {
+func choiceCommand(a *app) *cobra.Command {
 	f := &choiceFlags{by: choice[experiment.ChoiceBy]{experiment.ByLetter, "letter|text|text-per-byte", experiment.ParseChoiceBy}}
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
@@ -54,7 +54,7 @@ finer: it moves before any choice does.`,
 				f.prompt = experiment.ByLetter.Template()
 			}
 			f.usualPrompt(f.by.value.Template())
-			return a.choice(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.addBenchmark(cmd, "demo:choices", `by letter '{question}\n{choices}\nAnswer:', else 'Question: {question}\nAnswer:'`)
@@ -62,7 +62,7 @@ finer: it moves before any choice does.`,
 	return cmd
 }
 
-func (a *app) choice(ctx context.Context, f *choiceFlags) error {
+func (f *choiceFlags) run(ctx context.Context, a *app) error {
 	questions, err := readQuestions(f.file, experiment.ReadChoices)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"bankai/experiment"
 )
 
-func (a *app) compareCommand() *cobra.Command {
+func compareCommand(a *app) *cobra.Command {
 	f := &answerFlags{}
 	cmd := &cobra.Command{
 		Use:   "compare --probes F --patch P...",

@@ -20,7 +20,7 @@ type layersFlags struct {
 	layers intList
 }
 
-func (a *app) layersCommand() *cobra.Command {
+func layersCommand(a *app) *cobra.Command {
 	f := &layersFlags{layers: intList{ranges: true}}
 	cmd := &cobra.Command{
 		Use:   "layers [--probes F]",
@@ -57,7 +57,7 @@ change says that a part matters, not that flips there help.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.layers(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.add(cmd)
@@ -68,7 +68,7 @@ change says that a part matters, not that flips there help.`,
 	return cmd
 }
 
-func (a *app) layers(ctx context.Context, f *layersFlags) error {
+func (f *layersFlags) run(ctx context.Context, a *app) error {
 	s, err := source.ReadSet(f.probes)
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ type loraFlags struct {
 	onlyTiming                      bool
 }
 
-func (a *app) loraCommand() *cobra.Command {
+func loraCommand(a *app) *cobra.Command {
 	f := &loraFlags{layers: intList{ranges: true}, seeds: 3, steps: 40, rounds: 10}
 	cmd := &cobra.Command{
 		Use:   "lora [--patch P]...",
@@ -56,7 +56,7 @@ or --only-timing, which needs none.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.lora(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.add(cmd)
@@ -106,7 +106,7 @@ func (f *loraFlags) check() error {
 	return f.experimentFlags.check()
 }
 
-func (a *app) lora(ctx context.Context, f *loraFlags) error {
+func (f *loraFlags) run(ctx context.Context, a *app) error {
 	o := experiment.LoRAOptions{
 		Projections: f.projections, Layers: f.layers.String(), Ranks: f.ranks, Seeds: int(f.seeds), Steps: int(f.steps), Rate: f.rate, KL: f.kl, Rounds: int(f.rounds),
 		Names: [4]string{f.probes, f.controls, f.heldOut, f.text}, OnlyTiming: f.onlyTiming,
@@ -121,9 +121,9 @@ func (a *app) lora(ctx context.Context, f *loraFlags) error {
 	}
 	defer m.Close()
 	if f.kl > 0 && !f.onlyTiming {
-		a.warnCut(m, f.text, o.Text)
+		warnCut(a.console, m, f.text, o.Text)
 	}
-	if err := a.rivals(f, m, &o); err != nil {
+	if err := f.rivals(a, m, &o); err != nil {
 		return err
 	}
 	if err := fit(m, append(slices.Clone(o.Also), evaluate.Named{Name: f.probes, Set: o.Search}, evaluate.Named{Name: f.controls, Set: o.Controls}, evaluate.Named{Name: f.heldOut, Set: o.HeldOut})...); err != nil {
@@ -132,7 +132,7 @@ func (a *app) lora(ctx context.Context, f *loraFlags) error {
 	if !f.onlyTiming {
 		held := []source.Set{{Set: o.HeldOut, Source: f.heldOut}}
 		for _, s := range []source.Set{{Set: o.Search, Source: f.probes}, {Set: o.Controls, Source: f.controls}} {
-			if _, err := a.checked(ctx, m, s, probe.AnswerLogprob, held, false); err != nil {
+			if _, err := checked(ctx, a.console, m, s, probe.AnswerLogprob, held, false); err != nil {
 				return err
 			}
 		}
@@ -178,7 +178,7 @@ func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, er
 }
 
 // rivals reads the patches, and finds the tensors of the adapters.
-func (a *app) rivals(f *loraFlags, m *engine.Model, o *experiment.LoRAOptions) error {
+func (f *loraFlags) rivals(a *app, m *engine.Model, o *experiment.LoRAOptions) error {
 	var err error
 	if o.Patches, err = a.namedPatches(m, f.model.patches); err != nil {
 		return err

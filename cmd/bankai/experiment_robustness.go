@@ -27,7 +27,7 @@ type robustnessFlags struct {
 	cross       bool
 }
 
-func (a *app) robustnessCommand() *cobra.Command {
+func robustnessCommand(a *app) *cobra.Command {
 	f := &robustnessFlags{
 		lines: 100, seeds: 5, layers: intList{ranges: true},
 		granularity: sizeList{search.Bit, search.Group, search.Row},
@@ -62,7 +62,7 @@ Perplexity is a blunt measure: answers are lost before it moves.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.robustness(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.add(cmd)
@@ -98,7 +98,7 @@ func (f *robustnessFlags) check() error {
 	return f.experimentFlags.check()
 }
 
-func (a *app) robustness(ctx context.Context, f *robustnessFlags) error {
+func (f *robustnessFlags) run(ctx context.Context, a *app) error {
 	lines, err := source.ReadLines(f.text)
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ type scaleFlags struct {
 	sample   count
 }
 
-func (a *app) scaleCommand() *cobra.Command {
+func scaleCommand(a *app) *cobra.Command {
 	f := &scaleFlags{layers: intList{ranges: true}, draws: 5, sample: 120}
 	cmd := &cobra.Command{
 		Use:   "scale [--probes F] [--controls F]",
@@ -60,7 +60,7 @@ blurs small effects: --precision exact is slower and does not.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.scale(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.add(cmd)
@@ -84,7 +84,7 @@ func (f *scaleFlags) options() experiment.ScaleOptions {
 	}
 }
 
-func (a *app) scale(ctx context.Context, f *scaleFlags) error {
+func (f *scaleFlags) run(ctx context.Context, a *app) error {
 	var controls source.Set
 	targets, err := source.ReadSet(f.probes)
 	if err == nil && f.sample > 0 {

@@ -10,7 +10,7 @@ import (
 	"bankai/experiment"
 )
 
-func (a *app) stackCommand() *cobra.Command {
+func stackCommand(a *app) *cobra.Command {
 	f := &answerFlags{}
 	cmd := &cobra.Command{
 		Use:   "stack --probes F[,F...] --patch A --patch B...",

@@ -12,7 +12,7 @@ import (
 	"bankai/experiment"
 )
 
-func (a *app) variationsCommand() *cobra.Command {
+func variationsCommand(a *app) *cobra.Command {
 	f := &answerFlags{}
 	var search string
 	cmd := &cobra.Command{
@@ -44,7 +44,7 @@ for "bankai experiment rescore".`,
 			if err := f.check(1, 1); err != nil {
 				return err
 			}
-			return a.variations(ctx, f, search)
+			return variations(ctx, a, f, search)
 		}),
 	}
 	f.addAnswers(cmd, "patch `FILE`; may be repeated, patches combine by XOR", false)
@@ -52,7 +52,7 @@ for "bankai experiment rescore".`,
 	return cmd
 }
 
-func (a *app) variations(ctx context.Context, f *answerFlags, search string) error {
+func variations(ctx context.Context, a *app, f *answerFlags, search string) error {
 	var seen *evaluate.Named
 	if search != "" {
 		sets, err := namedSets([]string{search})

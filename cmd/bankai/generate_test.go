@@ -24,7 +24,7 @@ func TestReadStops(t *testing.T) {
 // What can be shown is printed at once.
 func TestEventsArePrinted(t *testing.T) {
 	var out strings.Builder
-	a := &app{stdout: bufio.NewWriter(&out)}
+	a := &console{stdout: bufio.NewWriter(&out)}
 	printed := ""
 	for _, text := range []string{"3x", "", "^2 é"} {
 		a.printEvent(engine.Event{Text: text})

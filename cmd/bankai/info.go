@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) infoCommand() *cobra.Command {
+func infoCommand(a *app) *cobra.Command {
 	var model string
 	cmd := &cobra.Command{
 		Use:   "info FILE",
@@ -39,7 +39,7 @@ is checked against the model.`,
 		Args: arguments(1, 1, "one file, or demo"),
 		RunE: a.do(func(_ context.Context, args []string) error {
 			if isStream(args[0]) {
-				return a.streamInfo(args[0], model)
+				return showStream(a, args[0], model)
 			}
 			isModel, err := isModel(args[0])
 			switch {
@@ -48,9 +48,9 @@ is checked against the model.`,
 			case isModel && model != "":
 				return usagef("--model is for patches, and %s is a model", args[0])
 			case isModel:
-				return a.modelInfo(args[0])
+				return showModel(a, args[0])
 			}
-			return a.patchInfo(args[0], model)
+			return showPatch(a, args[0], model)
 		}),
 	}
 	otherModelFlag(cmd, &model, "model `FILE` (or demo) to check a patch against")
@@ -135,7 +135,7 @@ type yarnInfo struct {
 	Original int     `json:"original_context"`
 }
 
-func (a *app) modelInfo(path string) error {
+func showModel(a *app, path string) error {
 	f, err := a.openWeights(path)
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ type patchInfo struct {
 	Tensors     []tensorFlips      `json:"tensors"`
 }
 
-func (a *app) patchInfo(path, model string) error {
+func showPatch(a *app, path, model string) error {
 	return a.withWeights(model, func(f *weights.File) error {
 		p, err := a.patches(f).Read(path)
 		if err != nil {
@@ -60,7 +60,7 @@ func (a *app) patchInfo(path, model string) error {
 }
 
 // streamInfo is patchInfo of what can be read once only, such as a pipe.
-func (a *app) streamInfo(path, model string) error {
+func showStream(a *app, path, model string) error {
 	in, err := os.Open(path)
 	if err != nil {
 		return err

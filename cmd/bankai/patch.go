@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) patchCommand() *cobra.Command {
+func patchCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "patch",
 		Short: "bake, take out, compare, combine, convert and check patches",
@@ -26,7 +26,7 @@ Outputs appear whole or not at all. They replace earlier results of the same
 command; anything else that is there only with --force.`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(a.applyCommand(), a.removeCommand(), a.diffCommand(), a.composeCommand(), a.convertCommand(), a.verifyCommand())
+	cmd.AddCommand(applyCommand(a), removeCommand(a), diffCommand(a), composeCommand(a), convertCommand(a), verifyCommand(a))
 	return cmd
 }
 
@@ -42,7 +42,7 @@ type patchDoc struct {
 }
 
 // writeResult writes a patch and reports it.
-func (a *app) writeResult(ctx context.Context, p *bankai.Patch, o *durable.Output) error {
+func writeResult(ctx context.Context, a *app, p *bankai.Patch, o *durable.Output) error {
 	out, err := a.putPatch(ctx, o, p)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func outFlag(cmd *cobra.Command, out *string, what string) {
 
 const patchNames = "NAME.bankai or NAME.json"
 
-func (a *app) composeCommand() *cobra.Command {
+func composeCommand(a *app) *cobra.Command {
 	var out, model string
 	cmd := &cobra.Command{
 		Use:   "compose P... -o Q",
@@ -75,7 +75,7 @@ What was measured of the parts does not hold for the whole and is left out.`,
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
-			return a.compose(ctx, args, out, model)
+			return compose(ctx, a, args, out, model)
 		}),
 	}
 	outFlag(cmd, &out, patchNames)
@@ -84,7 +84,7 @@ What was measured of the parts does not hold for the whole and is left out.`,
 	return cmd
 }
 
-func (a *app) compose(ctx context.Context, paths []string, out, model string) error {
+func compose(ctx context.Context, a *app, paths []string, out, model string) error {
 	o := a.found(out, a.aPatch)
 	if err := o.Check(); err != nil {
 		return err
@@ -94,13 +94,13 @@ func (a *app) compose(ctx context.Context, paths []string, out, model string) er
 		if err != nil {
 			return err
 		}
-		return a.writeDerived(ctx, p, o, f, model)
+		return writeDerived(ctx, a, p, o, f, model)
 	})
 }
 
 // writeDerived writes a patch that was made from files, with the provenance of
 // this run, and bound to the model f unless that is nil.
-func (a *app) writeDerived(ctx context.Context, p *bankai.Patch, o *durable.Output, f *weights.File, model string) error {
+func writeDerived(ctx context.Context, a *app, p *bankai.Patch, o *durable.Output, f *weights.File, model string) error {
 	meta := p.Meta()
 	if f != nil {
 		meta.BaseModel, meta.Arithmetic = modelName(model, f.Config()), f.Arithmetic()
@@ -110,10 +110,10 @@ func (a *app) writeDerived(ctx context.Context, p *bankai.Patch, o *durable.Outp
 	if err != nil {
 		return err
 	}
-	return a.writeResult(ctx, p.WithMeta(meta), o)
+	return writeResult(ctx, a, p.WithMeta(meta), o)
 }
 
-func (a *app) convertCommand() *cobra.Command {
+func convertCommand(a *app) *cobra.Command {
 	var out, model string
 	cmd := &cobra.Command{
 		Use:   "convert P -o Q",
@@ -145,7 +145,7 @@ an old JSON patch becomes one that no other model accepts.`,
 				if err := o.Check(); err != nil {
 					return err
 				}
-				return a.writeResult(ctx, p, o)
+				return writeResult(ctx, a, p, o)
 			})
 		}),
 	}
@@ -155,7 +155,7 @@ an old JSON patch becomes one that no other model accepts.`,
 	return cmd
 }
 
-func (a *app) diffCommand() *cobra.Command {
+func diffCommand(a *app) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "diff A.gguf B.gguf -o P",
@@ -183,7 +183,7 @@ and its patched copy have.`,
 						a.warn("%s and %s hold the same bits: the patch is empty", args[0], args[1])
 					}
 					description := fmt.Sprintf("turns %s into %s", args[0], args[1])
-					return a.writeDerived(ctx, p.WithMeta(bankai.Meta{Description: description}), o, from, args[0])
+					return writeDerived(ctx, a, p.WithMeta(bankai.Meta{Description: description}), o, from, args[0])
 				})
 			})
 		}),
@@ -193,7 +193,7 @@ and its patched copy have.`,
 	return cmd
 }
 
-func (a *app) verifyCommand() *cobra.Command {
+func verifyCommand(a *app) *cobra.Command {
 	var model string
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
@@ -214,7 +214,7 @@ was measured of it does not hold; --force takes it all the same.`,
 			if err != nil {
 				return err
 			}
-			return a.verify(args[0], model)
+			return verify(a, args[0], model)
 		}),
 	}
 	modelFlag(cmd, &model)
@@ -222,7 +222,7 @@ was measured of it does not hold; --force takes it all the same.`,
 	return cmd
 }
 
-func (a *app) verify(path, model string) error {
+func verify(a *app, path, model string) error {
 	f, err := a.openWeights(model)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) applyCommand() *cobra.Command {
+func applyCommand(a *app) *cobra.Command {
 	var out, model string
 	var patches []string
 	var cmd *cobra.Command
@@ -50,7 +50,7 @@ The digest that is printed is that of the copy.`,
 			if err := checkModelName(out); err != nil {
 				return err
 			}
-			return a.apply(ctx, model, out, patches)
+			return apply(ctx, a, model, out, patches)
 		}),
 	}
 	outFlag(cmd, &out, "the patched copy")
@@ -61,7 +61,7 @@ The digest that is printed is that of the copy.`,
 	return cmd
 }
 
-func (a *app) apply(ctx context.Context, model, out string, patches []string) error {
+func apply(ctx context.Context, a *app, model, out string, patches []string) error {
 	o := a.derived(out, a.aBakedModel)
 	if err := cmp.Or(o.Check(), store.CheckFiles(patches)); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (a *app) apply(ctx context.Context, model, out string, patches []string) er
 	})
 }
 
-func (a *app) removeCommand() *cobra.Command {
+func removeCommand(a *app) *cobra.Command {
 	var out, model string
 	var patches []string
 	var cmd *cobra.Command
@@ -135,7 +135,7 @@ were made for, or leave others that the file names.`,
 			if err := checkModelName(out); err != nil {
 				return err
 			}
-			return a.remove(ctx, model, out, patches)
+			return remove(ctx, a, model, out, patches)
 		}),
 	}
 	outFlag(cmd, &out, "the copy without the patches")
@@ -145,7 +145,7 @@ were made for, or leave others that the file names.`,
 	return cmd
 }
 
-func (a *app) remove(ctx context.Context, model, out string, paths []string) error {
+func remove(ctx context.Context, a *app, model, out string, paths []string) error {
 	o := a.derived(out, a.aModelBefore(model))
 	if err := cmp.Or(o.Check(), store.CheckFiles(paths)); err != nil {
 		return err

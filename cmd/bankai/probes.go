@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) probesCommand() *cobra.Command {
+func probesCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probes",
 		Short: "make probe files: fill in templates, mine wrong answers, split",
@@ -30,7 +30,7 @@ for the result.
 Audit looks for what is wrong with a probe file.`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(a.expandCommand(), a.mineCommand(), a.splitCommand())
+	cmd.AddCommand(expandCommand(a), mineCommand(a), splitCommand(a))
 	return cmd
 }
 
@@ -68,7 +68,7 @@ func checkProbesOut(path string) error {
 	return nil
 }
 
-func (a *app) expandCommand() *cobra.Command {
+func expandCommand(a *app) *cobra.Command {
 	var n count
 	cmd := &cobra.Command{
 		Use:   "expand TEMPLATE -o OUT",
@@ -96,7 +96,7 @@ Without "wrong" the result is a file of prompts for bankai probes mine.`,
 		if err := checkProbesOut(*out); err != nil {
 			return err
 		}
-		return a.expand(ctx, args[0], *out, int(n))
+		return expand(ctx, a, args[0], *out, int(n))
 	})
 	return cmd
 }
@@ -112,7 +112,7 @@ type expandDoc struct {
 	Duplicates int         `json:"duplicates"` // combinations with a prompt that was there
 }
 
-func (a *app) expand(ctx context.Context, source, out string, n int) error {
+func expand(ctx context.Context, a *app, source, out string, n int) error {
 	o := a.probesOutput(out)
 	if err := o.Check(); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (a *app) expand(ctx context.Context, source, out string, n int) error {
 	if err != nil {
 		return err
 	}
-	x, err := a.expandAll(ctx, templates, n, source)
+	x, err := expandAll(ctx, a, templates, n, source)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (a *app) expand(ctx context.Context, source, out string, n int) error {
 	return a.print(doc, func(w io.Writer) { doc.writeText(w) })
 }
 
-func (a *app) expandAll(ctx context.Context, templates []probe.Template, n int, source string) (*probe.Expansion, error) {
+func expandAll(ctx context.Context, a *app, templates []probe.Template, n int, source string) (*probe.Expansion, error) {
 	total := n
 	for i := range templates {
 		if n == 0 {

@@ -40,7 +40,7 @@ type splitFlags struct {
 	controlsFrom []string
 }
 
-func (a *app) splitCommand() *cobra.Command {
+func splitCommand(a *app) *cobra.Command {
 	f := splitFlags{sizes: map[string]*setSize{}}
 	cmd := &cobra.Command{
 		Use:   "split F... -o DIR",
@@ -79,7 +79,7 @@ are all that the model answers right unless --controls says how many.`,
 		if f.dir == "" {
 			return usagef("give the folder to write to with -o")
 		}
-		return a.split(ctx, &f, args)
+		return split(ctx, a, &f, args)
 	})
 	return cmd
 }
@@ -94,7 +94,7 @@ type splitDoc struct {
 	Leaks   int         `json:"leaks"` // that the audit found between the files
 }
 
-func (a *app) split(ctx context.Context, f *splitFlags, sources []string) error {
+func split(ctx context.Context, a *app, f *splitFlags, sources []string) error {
 	s := &splitting{app: a, flags: f, sets: map[string]probe.Set{}, outputs: map[string]*durable.Output{}, doc: splitDoc{Files: []probeFile{}}}
 	if !s.wantsControls() && !slices.ContainsFunc(splitRoles[:3], func(role string) bool { return !f.sizes[role].none() }) {
 		return usagef("--search, --validate and --heldout are all 0: there is nothing to write")

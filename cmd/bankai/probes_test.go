@@ -13,7 +13,7 @@ import (
 // The template on the page of expand is one.
 func TestExpandPage(t *testing.T) {
 	t.Chdir(t.TempDir())
-	page := newApp(nil, nil, os.Stdout, os.Stderr).expandCommand().Long
+	page := expandCommand(newApp(nil, nil, os.Stdout, os.Stderr)).Long
 	from, to := strings.Index(page, "  {\"prompt\""), strings.Index(page, "\n\n[2, 9] is")
 	if err := os.WriteFile("page.json", []byte(page[from:to]), 0o666); err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ const (
 // bar on a terminal, otherwise as a line every few seconds. It is gone when the work
 // is done. The total counts what the work's time is in proportion to: bytes, tokens.
 type meter struct {
-	app   *app
+	on    *console
 	what  string
 	total int64
 	began time.Time
@@ -36,12 +36,12 @@ type meter struct {
 }
 
 // meter starts showing work of total pieces. It has to be stopped.
-func (a *app) meter(what string, total int64) *meter { return a.meterFrom(what, 0, total) }
+func (c *console) meter(what string, total int64) *meter { return c.meterFrom(what, 0, total) }
 
 // meterFrom is meter of work of which a part was done before, in no time now.
-func (a *app) meterFrom(what string, done, total int64) *meter {
+func (c *console) meterFrom(what string, done, total int64) *meter {
 	now := time.Now()
-	return &meter{app: a, what: what, total: total, began: now, last: now, pace: pace{total: total, marks: []mark{{now, done}}}}
+	return &meter{on: c, what: what, total: total, began: now, last: now, pace: pace{total: total, marks: []mark{{now, done}}}}
 }
 
 // text is the remark, and the time left once it can be told.
@@ -66,10 +66,10 @@ func (m *meter) set(done int64, remark string) {
 	m.pace.add(now, done)
 	m.mu.Unlock()
 	switch {
-	case m.app.quiet:
-	case m.app.bars:
+	case m.on.quiet:
+	case m.on.bars:
 		if m.bar == nil && now.Sub(m.began) >= barAfter {
-			m.bar = newBar(m.app.stderr, m.what, m.total, m.text)
+			m.bar = newBar(m.on.stderr, m.what, m.total, m.text)
 		}
 		if m.bar != nil {
 			m.bar.set(done)
@@ -80,7 +80,7 @@ func (m *meter) set(done int64, remark string) {
 		if text := m.text(); text != "" {
 			line += ", " + text
 		}
-		m.app.note("%s", line)
+		m.on.note("%s", line)
 	}
 }
 
@@ -145,12 +145,12 @@ func (p *pace) left(now time.Time) (time.Duration, bool) {
 
 // probeMeter shows work on the probes of a set, of which every one counts by the
 // tokens that the model has to go through for it.
-func (a *app) probeMeter(what string, e probe.Encoder, set probe.Set) (*meter, func(done int)) {
+func (c *console) probeMeter(what string, e probe.Encoder, set probe.Set) (*meter, func(done int)) {
 	upTo := make([]int64, len(set)+1) // work of the first so many probes
 	for i, p := range set {
 		upTo[i+1] = upTo[i] + probeWork(e, p)
 	}
-	m := a.meter(what, upTo[len(set)])
+	m := c.meter(what, upTo[len(set)])
 	return m, func(done int) { m.set(upTo[done], fmt.Sprintf("%d of %d probes", done, len(set))) }
 }
 
@@ -165,7 +165,7 @@ func probeWork(e probe.Encoder, p probe.Probe) int64 {
 // pass's worth of them at a time, which changes no result.
 type gradual struct {
 	*engine.Model
-	app  *app
+	on   *console
 	what string
 }
 
@@ -180,7 +180,7 @@ func (g gradual) Score(ctx context.Context, qs []engine.Question) ([][]engine.An
 	for _, q := range qs {
 		total += q.Tokens()
 	}
-	progress := g.app.meter(g.what, int64(total))
+	progress := g.on.meter(g.what, int64(total))
 	defer progress.stop()
 	var all [][]engine.Answer
 	for len(qs) > 0 {

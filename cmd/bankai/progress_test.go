@@ -130,7 +130,7 @@ func TestGradualScores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts, err := gradual{m, a, "test"}.Score(context.Background(), questions)
+	parts, err := gradual{m, a.console, "test"}.Score(context.Background(), questions)
 	if err != nil || !reflect.DeepEqual(parts, whole) {
 		t.Errorf("scores in parts differ from those at once (%v)", err)
 	}

@@ -70,7 +70,7 @@ func (f *promptFlags) read(a *app, args []string) error {
 	if f.text == "" {
 		return usagef("the prompt is empty: give it some text")
 	}
-	a.checkUTF8("the prompt", f.text)
+	checkUTF8(a.console, "the prompt", f.text)
 	return nil
 }
 
@@ -115,7 +115,7 @@ func (a *app) readText(path string) (string, error) {
 }
 
 // checkUTF8 warns of a text with bytes that are no characters.
-func (a *app) checkUTF8(what, text string) {
+func checkUTF8(c *console, what, text string) {
 	if utf8.ValidString(text) {
 		return
 	}
@@ -127,7 +127,7 @@ func (a *app) checkUTF8(what, text string) {
 		}
 		at += n
 	}
-	a.warn("%s is not valid UTF-8 at byte %d (0x%02x): what is no character becomes U+FFFD", what, at, text[at])
+	c.warn("%s is not valid UTF-8 at byte %d (0x%02x): what is no character becomes U+FFFD", what, at, text[at])
 }
 
 // escapes are how a shell's plain quotes can hold ends of lines.

@@ -56,7 +56,7 @@ type searchFlags struct {
 	resume      bool
 }
 
-func (a *app) searchCommand() *cobra.Command {
+func searchCommand(a *app) *cobra.Command {
 	f := &searchFlags{
 		strategy:    choice[score.Method]{score.MethodGuided, "NAME", score.ParseMethod},
 		granularity: sizeList{search.Row},
@@ -121,7 +121,7 @@ has flips: in P, or beside a patch of another run, which stays, in a file with
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.search(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.add(cmd)
@@ -251,14 +251,14 @@ func (f *searchFlags) read() (sets searchSets, err error) {
 }
 
 // warnCut says which lines of a text a search does not hold on to, if any.
-func (a *app) warnCut(m *engine.Model, file string, lines []string) {
+func warnCut(c *console, m *engine.Model, file string, lines []string) {
 	if held := len(score.HeldLines(m, lines)); held < len(lines) {
-		a.warn("%s: only the first %d of its %s are held on to: what the model says of them fills %d MiB, which is the limit",
+		c.warn("%s: only the first %d of its %s are held on to: what the model says of them fills %d MiB, which is the limit",
 			file, held, text.Count(len(lines), "line"), score.TextMemory>>20)
 	}
 }
 
-func (a *app) search(ctx context.Context, f *searchFlags) error {
+func (f *searchFlags) run(ctx context.Context, a *app) error {
 	out := a.searchOutputs(f)
 	if err := checkOutputs(out.all()...); err != nil {
 		return err
@@ -293,19 +293,19 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 	defer journal.Close()
 	var audits []evaluate.SetAudit
 	for _, s := range sets.targets { // the first that takes long
-		found, err := a.checked(ctx, m, s, f.metric.value, []source.Set{sets.validation, sets.controls}, a.force)
+		found, err := checked(ctx, a.console, m, s, f.metric.value, []source.Set{sets.validation, sets.controls}, a.force)
 		if err != nil {
 			return err
 		}
 		audits = append(audits, evaluate.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
 	}
 	if f.kl > 0 {
-		a.warnCut(m, f.controlText, sets.text)
+		warnCut(a.console, m, f.controlText, sets.text)
 	}
 	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
 		a.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.Source, text.Count(n, "probe"), search.StopAnswers)
 	}
-	return a.searchAndWrite(ctx, f, setup, sets, audits, meta, journal, out)
+	return searchAndWrite(ctx, a, f, setup, sets, audits, meta, journal, out)
 }
 
 // check refuses what cannot be right whatever the files hold.

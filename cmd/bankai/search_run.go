@@ -24,7 +24,7 @@ import (
 // run searches until a limit is reached or ctx ends, with a journal unless that
 // is nil, and watches the answers to the validation set unless that is empty. As
 // search.Run, it may return a result beside an error.
-func (a *app) run(ctx context.Context, s *score.Setup, validation source.Set, journal *search.Journal) (*search.Result, error) {
+func runSearch(ctx context.Context, c *console, s *score.Setup, validation source.Set, journal *search.Journal) (*search.Result, error) {
 	limits := s.Plan.Limits
 	limits.Journal = journal
 	if len(validation.Set) > 0 {
@@ -36,7 +36,7 @@ func (a *app) run(ctx context.Context, s *score.Setup, validation source.Set, jo
 			return evaluate.Right(ctx, s.Model, overlay, validation.Set)
 		}}
 	}
-	progress := a.meter("search", searchUnits)
+	progress := c.meter("search", searchUnits)
 	defer progress.stop()
 	limits.Progress = func(p search.Progress) { progress.set(searchDone(p, limits), progressText(p)) }
 	return s.Run(ctx, limits)
@@ -115,8 +115,8 @@ type cost struct {
 
 // checked audits the search probes against the sets that must not share prompts
 // with them. Fatal findings are an error unless force is set.
-func (a *app) checked(ctx context.Context, m *engine.Model, targets source.Set, metric probe.Metric, others []source.Set, force bool) (evaluate.Findings, error) {
-	found, err := a.audit(ctx, m, targets, metric, others)
+func checked(ctx context.Context, c *console, m *engine.Model, targets source.Set, metric probe.Metric, others []source.Set, force bool) (evaluate.Findings, error) {
+	found, err := auditSet(ctx, c, m, targets, metric, others)
 	if err != nil || !found.Fatal() || force {
 		return found, err
 	}
@@ -178,11 +178,11 @@ func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 
 // searchAndWrite writes the patch as soon as it is there, and again with what
 // was measured of it.
-func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, s *score.Setup, sets searchSets, audits []evaluate.SetAudit, meta bankai.Meta, journal *search.Journal, out *searchOutputs) error {
+func searchAndWrite(ctx context.Context, a *app, f *searchFlags, s *score.Setup, sets searchSets, audits []evaluate.SetAudit, meta bankai.Meta, journal *search.Journal, out *searchOutputs) error {
 	if f.resume && journal.Len() == 0 && !hasDrawn(s.Plan, f.out) {
 		a.note("nothing to resume: %s.journal begins anew", f.out)
 	}
-	result, runErr := a.run(ctx, s, sets.validation, journal) // it may return a result beside an error
+	result, runErr := runSearch(ctx, a.console, s, sets.validation, journal) // it may return a result beside an error
 	if result == nil {
 		return runErr
 	}
@@ -191,13 +191,13 @@ func (a *app) searchAndWrite(ctx context.Context, f *searchFlags, s *score.Setup
 	doc.drawn, doc.voted = s.Plan.Method != score.MethodGuided, s.Plan.Method == score.MethodVote
 	doc.ended, doc.Model = endedBy(result.Stopped, s.Plan.Limits), modelOf(f.model.path, s.Model.Weights())
 	if runErr != nil || doc.Stopped == search.StopInterrupted {
-		return a.leavePartial(doc, result.Patch.WithMeta(meta), runErr, journal, out)
+		return leavePartial(a, doc, result.Patch.WithMeta(meta), runErr, journal, out)
 	}
 	if err := doc.save(a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
 		return err
 	}
-	if err := a.measureFound(ctx, s, result.Patch, sets, doc); errors.Is(err, context.Canceled) {
-		return &interrupted{fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", f.out, a.goOn()), true}
+	if err := measureFound(ctx, a.console, s, result.Patch, sets, doc); errors.Is(err, context.Canceled) {
+		return &interrupted{fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", f.out, goOn), true}
 	} else if err != nil {
 		return err
 	}
@@ -259,13 +259,13 @@ func (d *searchDoc) save(a *app, p *bankai.Patch, journal *search.Journal, o *du
 }
 
 // measureFound measures the patch on what the search did not use.
-func (a *app) measureFound(ctx context.Context, s *score.Setup, p *bankai.Patch, sets searchSets, doc *searchDoc) error {
+func measureFound(ctx context.Context, c *console, s *score.Setup, p *bankai.Patch, sets searchSets, doc *searchDoc) error {
 	overlay, err := s.Model.Overlay(p)
 	if err != nil {
 		return err
 	}
 	if len(sets.validation.Set) > 0 {
-		r, err := a.compare(ctx, s.Model, overlay, sets.validation)
+		r, err := compareSet(ctx, c, s.Model, overlay, sets.validation)
 		if err != nil {
 			return err
 		}
@@ -273,14 +273,14 @@ func (a *app) measureFound(ctx context.Context, s *score.Setup, p *bankai.Patch,
 		doc.Validate, doc.validation = &c, r
 	}
 	if len(sets.controls.Set) > 0 {
-		if doc.controls, err = a.compare(ctx, s.Model, overlay, sets.controls); err != nil {
+		if doc.controls, err = compareSet(ctx, c, s.Model, overlay, sets.controls); err != nil {
 			return err
 		}
 		c := countsOf(doc.controls)
 		doc.Controls = &c
 	}
 	if len(sets.text) > 0 {
-		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{s.Model, a, "perplexity"}, overlay, sets.text)
+		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{s.Model, c, "perplexity"}, overlay, sets.text)
 	}
 	return err
 }
@@ -349,7 +349,7 @@ func asideName(path string) string {
 
 // leavePartial leaves what a run found that was interrupted, or ended by runErr: it
 // never replaces a better patch by a worse or an empty one.
-func (a *app) leavePartial(doc *searchDoc, p *bankai.Patch, runErr error, journal *search.Journal, out *searchOutputs) error {
+func leavePartial(a *app, doc *searchDoc, p *bankai.Patch, runErr error, journal *search.Journal, out *searchOutputs) error {
 	where, err := a.placePartial(doc, p, journal, out)
 	text := "nothing is found yet, and nothing was written"
 	switch {
@@ -370,7 +370,7 @@ func (a *app) leavePartial(doc *searchDoc, p *bankai.Patch, runErr error, journa
 	}
 	kept := a.isRecorded(out.patch.Path + ".journal")
 	if kept {
-		doc.Resume = a.goOn()
+		doc.Resume = goOn
 		text += "; " + doc.Resume
 	}
 	if err := a.print(doc, doc.write); err != nil {

@@ -214,17 +214,3 @@ func writeColored(w io.Writer, text string) error {
 	_, err := io.WriteString(w, text)
 	return err
 }
-
-// shown is a text as it may be written to stdout: to a terminal, without the
-// control characters that could change how it behaves.
-func (a *app) shown(text string) string {
-	if !a.screen {
-		return text
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
-}

@@ -51,10 +51,10 @@ func TestWrapperInPieces(t *testing.T) {
 // On a terminal, a model cannot send control sequences.
 func TestShown(t *testing.T) {
 	const text = "a\x1b[2Jb\tc\nd\u009be"
-	if got := (&app{}).shown(text); got != text {
+	if got := (&console{}).shown(text); got != text {
 		t.Errorf("a file gets %q", got)
 	}
-	if got, want := (&app{screen: true}).shown(text), "a\uFFFD[2Jb\tc\nd\uFFFDe"; got != want {
+	if got, want := (&console{screen: true}).shown(text), "a\uFFFD[2Jb\tc\nd\uFFFDe"; got != want {
 		t.Errorf("a terminal gets %q, want %q", got, want)
 	}
 }

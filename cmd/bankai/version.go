@@ -19,7 +19,7 @@ const version = "0.1.0"
 
 func toolName() string { return "bankai " + version }
 
-func (a *app) versionCommand() *cobra.Command {
+func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "version, build and the kernels this CPU can run",

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bankai/experiment"
+	"bankai/internal/source"
+	"bankai/models/demo"
+	"bankai/score"
+)
+
+// Endings of the files that commands read and write.
+var (
+	modelFiles    = []string{".gguf"}
+	probeFiles    = []string{".json", ".jsonl", ".csv"}
+	patchFiles    = []string{".bankai", ".json"}
+	questionFiles = []string{".jsonl"}
+	textFiles     = []string{".txt"}
+	resultFiles   = []string{".json"}
+	pageFiles     = []string{".html"}
+)
+
+// closedValues are the flags that take a few words, by name. Those of lists take
+// several, with commas between them.
+func closedValues() map[string][]string {
+	metrics := []string{"answer_logprob", "answer_margin", "seq_logprob", "token_gap"}
+	sizes := []string{"row", "group", "bit"}
+	strategies := []string{"guided", "greedy", "evolve", "vote", "random"}
+	return map[string][]string{
+		"precision": {"fast", "exact"}, "color": colorModes,
+		"metric": metrics, "strategy": strategies, "fitness": {"mean", "min"}, "granularity": sizes,
+		"proj": score.Projections(), "sites": experiment.LayerSites(), "rules": ruleNames(),
+		"by": {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
+	}
+}
+
+func ruleNames() (names []string) {
+	for _, r := range experiment.AnswerRules {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+// fileValues are the flags that take files: their endings, and the built-in names that
+// stand for one.
+func fileValues() map[string]fileValue {
+	probes := fileValue{endings: probeFiles, names: demoSets(".json")}
+	texts := fileValue{endings: textFiles, names: demoSets(".txt")}
+	return map[string]fileValue{
+		"model": {endings: modelFiles, names: []string{demoName}}, "patch": {endings: patchFiles},
+		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
+		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
+		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
+		"examples": {endings: questionFiles}, "file": {endings: slices.Concat(questionFiles, textFiles), names: demoSets(".jsonl")},
+	}
+}
+
+// fileValue is what a flag for a file takes.
+type fileValue struct {
+	endings []string
+	names   []string
+	written bool // not read
+}
+
+// demoSets are the names of the embedded files with an ending, as demo:heldout.
+func demoSets(ending string) (names []string) {
+	for _, s := range demo.Sets() {
+		if filepath.Ext(s.File()) == ending {
+			names = append(names, source.Demo+s.Name)
+		}
+	}
+	return names
+}
+
+// addValues lets shells complete what follows the flags and commands below cmd.
+func addValues(a *app, cmd *cobra.Command) {
+	closed, files := closedValues(), fileValues()
+	for name, values := range closed {
+		if cmd.LocalFlags().Lookup(name) != nil {
+			complete(cmd, name, func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+				return nextOf(values, word), cobra.ShellCompDirectiveNoFileComp
+			})
+		}
+	}
+	for name, v := range files {
+		if f := cmd.LocalFlags().Lookup(name); f != nil && f.Value.Type() != "bool" {
+			complete(cmd, name, v.complete)
+		}
+	}
+	if cmd.ValidArgsFunction == nil && !cmd.HasSubCommands() {
+		cmd.ValidArgsFunction = argumentValues(cmd.CommandPath())
+	}
+	for _, c := range cmd.Commands() {
+		addValues(a, c)
+	}
+}
+
+func complete(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
+	if _, there := cmd.GetFlagCompletionFunc(flag); there {
+		return // an inherited flag
+	}
+	if err := cmd.RegisterFlagCompletionFunc(flag, values); err != nil {
+		panic(err) // the flag was not declared
+	}
+}
+
+// argumentValues completes the arguments of a command, of which only some take files.
+func argumentValues(path string) cobra.CompletionFunc {
+	models := fileValue{endings: modelFiles, names: []string{demoName}}
+	v, ok := map[string]fileValue{
+		"bankai info":               {endings: slices.Concat(modelFiles, patchFiles), names: []string{demoName}},
+		"bankai patch apply":        models,
+		"bankai patch remove":       models,
+		"bankai patch diff":         models,
+		"bankai patch compose":      {endings: patchFiles},
+		"bankai patch convert":      {endings: patchFiles},
+		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), names: []string{demoName}},
+		"bankai probes split":       {endings: probeFiles, names: demoSets(".json")},
+		"bankai probes expand":      {endings: resultFiles},
+		"bankai report":             {endings: resultFiles},
+		"bankai experiment rescore": {endings: resultFiles},
+	}[path]
+	if !ok {
+		return cobra.NoFileCompletions
+	}
+	return v.complete
+}
+
+// completeSettings completes the names of settings, and their values.
+func completeSettings(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	switch {
+	case len(args) == 0 && strings.Contains(cmd.Use, "KEY"):
+		for _, s := range settings {
+			names = append(names, s.name)
+		}
+	case len(args) == 1 && args[0] == "model" && strings.Contains(cmd.Use, "VALUE"):
+		return fileValues()["model"].complete(cmd, nil, word)
+	case len(args) == 1 && strings.Contains(cmd.Use, "VALUE"):
+		names = closedValues()[args[0]]
+		if args[0] == "quiet" {
+			names = []string{"true", "false"}
+		}
+	}
+	return nextOf(names, word), cobra.ShellCompDirectiveNoFileComp
+}
+
+// nextOf are the values that begin as the last item of a list does, behind the items
+// before it, which are not offered again.
+func nextOf(values []string, word string) (next []string) {
+	at := strings.LastIndexByte(word, ',') + 1
+	taken := strings.Split(word[:at], ",")
+	for _, v := range values {
+		if strings.HasPrefix(v, word[at:]) && !slices.Contains(taken, v) {
+			next = append(next, word[:at]+v)
+		}
+	}
+	return next
+}
+
+// complete offers the built-in names, folders, and the files with the endings.
+func (v fileValue) complete(_ *cobra.Command, _ []string, word string) (next []string, d cobra.ShellCompDirective) {
+	d = cobra.ShellCompDirectiveNoFileComp
+	for _, name := range v.names {
+		if strings.HasPrefix(name, word) {
+			next = append(next, name)
+		}
+	}
+	dir, begun := filepath.Split(word)
+	entries, _ := os.ReadDir(filepath.Join(".", dir))
+	if filepath.IsAbs(dir) {
+		entries, _ = os.ReadDir(dir)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		hidden := strings.HasPrefix(name, ".") && !strings.HasPrefix(begun, ".")
+		if !strings.HasPrefix(name, begun) || hidden {
+			continue
+		}
+		switch {
+		case isFolder(filepath.Join(dir, name)):
+			next = append(next, dir+name+string(filepath.Separator))
+			d |= cobra.ShellCompDirectiveNoSpace
+		case slices.Contains(v.endings, strings.ToLower(filepath.Ext(name))):
+			next = append(next, dir+name)
+		}
+	}
+	return next, d
+}
