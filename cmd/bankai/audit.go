@@ -14,13 +14,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// metricFlag declares --metric.
-func metricFlag(cmd *cobra.Command, value probe.Metric) *choice[probe.Metric] {
-	c := &choice[probe.Metric]{value, "METRIC", probe.ParseMetric}
-	cmd.Flags().Var(c, "metric", "what a search climbs: answer_logprob, answer_margin, seq_logprob or token_gap")
-	return c
-}
-
 func auditCommand(a *app) *cobra.Command {
 	var model modelFlags
 	var probes string
@@ -45,7 +38,7 @@ warnings, or information. The exit status is 0 whatever is found.`,
 	cmd.Flags().StringVar(&probes, "probes", "", "probe `FILE` to look at")
 	cmd.Flags().StringArrayVar(&against, "against", nil, "probe `FILE` that must not share prompts; may be repeated")
 	cmd.Flags().BoolVar(&all, "all", false, "list every finding")
-	metric := metricFlag(cmd, probe.AnswerLogprob)
+	metric := metricFlag(cmd, climbed, probe.AnswerLogprob)
 	cmd.RunE = a.do(func(ctx context.Context, _ []string) error {
 		if probes == "" {
 			return usagef("give the probe file with --probes")
@@ -96,13 +89,8 @@ func printAudit(c *console, s source.Set, model modelRef, found evaluate.Finding
 	if doc.Findings == nil {
 		doc.Findings = evaluate.Findings{}
 	}
-	var writeErr error
-	err := c.print(doc, func(w io.Writer) {
+	return c.printChecked(doc, func(w io.Writer) error {
 		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.Source, text.Count(len(s.Set), "probe"), model)
-		writeErr = found.WriteText(w, all)
+		return found.WriteText(w, all)
 	})
-	if err == nil {
-		err = writeErr
-	}
-	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,6 +38,13 @@ func (c *console) print(doc any, text func(w io.Writer)) error {
 	enc := json.NewEncoder(c.stdout)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(doc)
+}
+
+// printChecked is print of a text whose writing may fail.
+func (c *console) printChecked(doc any, text func(w io.Writer) error) error {
+	var failed error
+	err := c.print(doc, func(w io.Writer) { failed = text(w) })
+	return cmp.Or(err, failed)
 }
 
 // warn tells the user about something that does not stop the work.

@@ -71,12 +71,7 @@ func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool) e
 	if doc.Result, err = compareSet(ctx, a.console, m, overlay, s); err != nil {
 		return err
 	}
-	var writeErr error
-	err = a.print(experiment.Sealed{Doc: doc}, func(w io.Writer) { writeErr = doc.write(w, all) })
-	if err == nil {
-		err = writeErr
-	}
-	return err
+	return a.printChecked(experiment.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
 }
 
 // setRef says in a result which probes it is of.

@@ -15,7 +15,6 @@ import (
 	"bankai/experiment"
 	"bankai/internal/durable"
 	"bankai/internal/text"
-	"bankai/probe"
 
 	"github.com/spf13/cobra"
 )
@@ -228,17 +227,13 @@ func (a *app) publish(ctx context.Context, result experiment.Result, folder *res
 			return err
 		}
 	}
-	var writeErr error
-	err := a.print(experiment.Sealed{Doc: result}, func(w io.Writer) {
-		writeErr = result.Present().WriteText(w)
+	return a.printChecked(experiment.Sealed{Doc: result}, func(w io.Writer) error {
+		err := result.Present().WriteText(w)
 		if len(files) > 0 {
 			fmt.Fprintf(w, "\nWritten: %s\n", strings.Join(files, ", "))
 		}
+		return err
 	})
-	if err == nil {
-		err = writeErr
-	}
-	return err
 }
 
 // usualFile is a file that a flag names, and the embedded one that is meant with
@@ -277,22 +272,6 @@ func (f *experimentFlags) check() error {
 		return usagef("--resume needs the folder of the earlier run: give it with -o")
 	}
 	return nil
-}
-
-// measuredBy declares the metric of an experiment.
-func measuredBy(cmd *cobra.Command, value probe.Metric) *choice[probe.Metric] {
-	c := &choice[probe.Metric]{value, "METRIC", probe.ParseMetric}
-	cmd.Flags().Var(c, "metric", "what is measured of a probe: answer_logprob, answer_margin, seq_logprob or token_gap")
-	return c
-}
-
-// ints are the values as int, nil for none.
-func (l *intList) ints() []int {
-	var out []int
-	for _, v := range l.values {
-		out = append(out, int(v))
-	}
-	return out
 }
 
 // openPatching opens the model, with the patches on it as an overlay.

@@ -126,7 +126,7 @@ func (f *ablateFlags) declare(cmd *cobra.Command) {
 	flags.StringVar(&f.granularity, "granularity", "row", "of the base, `SIZE`: row, group or bit; row+bit for both in turn")
 	flags.StringVar(&f.projections, "proj", "", "of the base, a `SET` of projections (default gate+up+v+o; greedy and random: gate+up)")
 	flags.StringVar(&f.layers, "layers", "all", "of the base, a `SET` of layers, as 0-2+5, or all")
-	f.metric = metricFlag(cmd, probe.AnswerLogprob)
+	f.metric = metricFlag(cmd, climbed, probe.AnswerLogprob)
 	flags.StringSliceVar(&f.vary, "vary", []string{"probes", "strategy", "granularity"}, "`FACTORS` to vary: "+strings.Join(experiment.Factors(), ", "))
 	for _, l := range levelFlags {
 		f.levels[l.factor] = flags.StringSlice(l.flag, l.usual, "levels of "+l.factor+": "+l.usage)

@@ -172,7 +172,7 @@ change says that a part matters, not that flips there help.`,
 		}),
 	}
 	f.add(cmd)
-	f.metric = measuredBy(cmd, probe.SeqLogprob)
+	f.metric = metricFlag(cmd, measures, probe.SeqLogprob)
 	f.file(cmd, &f.probes, "probes", "demo:search_few", "probe `FILE`")
 	cmd.Flags().StringSliceVar(&f.sites, "sites", nil, "`SITES` to flip: "+strings.Join(experiment.LayerSites(), ", ")+" (default all)")
 	cmd.Flags().Var(&f.layers, "layers", "`LAYERS` to flip, as 0,3,8-11 (default all)")
@@ -251,7 +251,7 @@ blurs small effects: --precision exact is slower and does not.`,
 		}),
 	}
 	f.add(cmd)
-	f.metric = measuredBy(cmd, probe.SeqLogprob)
+	f.metric = metricFlag(cmd, measures, probe.SeqLogprob)
 	flags := cmd.Flags()
 	f.file(cmd, &f.probes, "probes", "demo:search_few", "probe `FILE`")
 	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` that the fitness of single rows charges losses on")

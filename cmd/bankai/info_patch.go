@@ -51,15 +51,11 @@ func showPatch(a *app, path, model string) error {
 		if err != nil {
 			return err
 		}
-		info := newPatchInfo(path, file.Size(), p)
-		if info.Content, err = p.ContentSize(); err != nil {
-			return err
-		}
-		return a.print(info, info.write)
+		return printPatch(a.console, path, file.Size(), p)
 	})
 }
 
-// streamInfo is patchInfo of what can be read once only, such as a pipe.
+// showStream is showPatch of what can be read once only, such as a pipe.
 func showStream(a *app, path, model string) error {
 	in, err := os.Open(path)
 	if err != nil {
@@ -81,9 +77,17 @@ func showStream(a *app, path, model string) error {
 		if p, err = a.patches(f).Check(p, path); err != nil {
 			return err
 		}
-		info := newPatchInfo(path, int64(len(data)), p)
-		return a.print(info, info.write)
+		return printPatch(a.console, path, int64(len(data)), p)
 	})
+}
+
+// printPatch tells what is in a patch, which takes size bytes in its file.
+func printPatch(c *console, path string, size int64, p *bankai.Patch) (err error) {
+	info := newPatchInfo(path, size, p)
+	if info.Content, err = p.ContentSize(); err != nil {
+		return err
+	}
+	return c.print(info, info.write)
 }
 
 func newPatchInfo(path string, size int64, p *bankai.Patch) patchInfo {

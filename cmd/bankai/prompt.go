@@ -91,18 +91,22 @@ func (f *promptFlags) readText(a *app) (err error) {
 // of it makes it one of its own.
 var texCommand = regexp.MustCompile(`(?:^|[^\\])(\\(?:nabla|ne|neg|neq|not|notin|nu|tan|tanh|tau|text|tfrac|theta|times|to|top|triangle))(?:[^a-z]|$)`)
 
+// input opens a file, or standard input if the path is "-".
+func (a *app) input(path string) (io.ReadCloser, error) {
+	if path == "-" {
+		return io.NopCloser(a.stdin), nil
+	}
+	return os.Open(path)
+}
+
 // readText reads a text from a file, or from standard input if that is "-", without
 // the end of its last line.
 func (a *app) readText(path string) (string, error) {
-	in := a.stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		in = f
+	in, err := a.input(path)
+	if err != nil {
+		return "", err
 	}
+	defer in.Close()
 	data, err := io.ReadAll(io.LimitReader(in, source.MaxSize+1))
 	if err != nil {
 		return "", err

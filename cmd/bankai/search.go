@@ -144,7 +144,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.granularity, "granularity", "what a flip takes in: row, group (128 weights) or bit; several are used in turn")
 	flags.Var(&f.layers, "layers", "`LAYERS` to search, as 0,3,8-11 (default all)")
 	flags.StringSliceVar(&f.projections, "proj", nil, "`PROJECTIONS` to search: gate, up, down, q, k, v, o (default gate,up,v,o; greedy and random: gate,up)")
-	f.metric = metricFlag(cmd, probe.AnswerLogprob)
+	f.metric = metricFlag(cmd, climbed, probe.AnswerLogprob)
 	flags.Var(&f.fitness, "fitness", "mean gain over the probes, or the min")
 	flags.Float64Var(&f.penalty, "penalty", score.DefaultPenalty, "`WEIGHT` of the controls' loss")
 	flags.Var(&f.slack, "slack", "what a control may lose for nothing, in nats (default 1; greedy and random: 0)")

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -106,15 +105,12 @@ func tokenizeText(c *console, tok *bpe.Tokenizer, model, text string, pieces boo
 
 // tokenizeFile encodes a JSON string a line.
 func tokenizeFile(a *app, tok *bpe.Tokenizer, path string) error {
-	in := a.stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
-	} else {
+	in, err := a.input(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if path == "-" {
 		path = "standard input"
 	}
 	r := bufio.NewReader(in)
