@@ -456,7 +456,7 @@ func (d *demoRun) firstFixed() string {
 
 // report is the page about the run.
 func (d *demoRun) report() *evaluate.Report {
-	report := d.app.searchReport(d.setup, demoName, d.found, d.patch, d.files)
+	report := searchReport(d.app.commandLine(), d.setup, demoName, d.found, d.patch, d.files)
 	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), facts(d.next()...)
 	for i, m := range d.results {
 		if i == atHeldOut {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"bankai"
-	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/experiment"
 	"bankai/internal/source"
@@ -66,7 +65,7 @@ func namedSets(sources []string) ([]evaluate.Named, error) {
 // namedPatches reads patches that are measured one by one, and checks each
 // against the model. They are called as their files; where two files have one
 // name, by the whole path, and where one is given twice, with a number.
-func (a *app) namedPatches(m *engine.Model, paths []string) ([]experiment.NamedPatch, error) {
+func namedPatches(from store.Reader, paths []string) ([]experiment.NamedPatch, error) {
 	first, shared := map[string]string{}, map[string]bool{} // by name: a file, and whether there is another
 	for _, path := range paths {
 		name := store.Title(path)
@@ -76,7 +75,7 @@ func (a *app) namedPatches(m *engine.Model, paths []string) ([]experiment.NamedP
 	taken := map[string]int{}
 	var named []experiment.NamedPatch
 	for _, path := range paths {
-		p, err := a.patches(m.Weights()).Read(path)
+		p, err := from.Read(path)
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +108,7 @@ func (a *app) answers(ctx context.Context, f *answerFlags, name string,
 	if err := fit(m, sets...); err != nil {
 		return err
 	}
-	patches, err := a.namedPatches(m, f.patches)
+	patches, err := namedPatches(a.patches(m.Weights()), f.patches)
 	if err != nil {
 		return err
 	}

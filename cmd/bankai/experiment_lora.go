@@ -180,7 +180,7 @@ func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, er
 // rivals reads the patches, and finds the tensors of the adapters.
 func (f *loraFlags) rivals(a *app, m *engine.Model, o *experiment.LoRAOptions) error {
 	var err error
-	if o.Patches, err = a.namedPatches(m, f.model.patches); err != nil {
+	if o.Patches, err = namedPatches(a.patches(m.Weights()), f.model.patches); err != nil {
 		return err
 	}
 	matrices, err := score.Matrices(m.Weights(), f.layers.ints(), f.projections)

@@ -259,7 +259,7 @@ func warnCut(c *console, m *engine.Model, file string, lines []string) {
 }
 
 func (f *searchFlags) run(ctx context.Context, a *app) error {
-	out := a.searchOutputs(f)
+	out := f.outputs(a)
 	if err := checkOutputs(out.all()...); err != nil {
 		return err
 	}
@@ -286,7 +286,7 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	meta, journal, err := a.begin(f, setup)
+	meta, journal, err := f.begin(a, setup)
 	if err != nil {
 		return err
 	}

@@ -218,7 +218,7 @@ func searchAndWrite(ctx context.Context, a *app, f *searchFlags, s *score.Setup,
 
 // begin does what can fail at once, before the audit: it makes the provenance of what
 // will be found, and opens the journal beside the output.
-func (a *app) begin(f *searchFlags, s *score.Setup) (bankai.Meta, *search.Journal, error) {
+func (f *searchFlags) begin(a *app, s *score.Setup) (bankai.Meta, *search.Journal, error) {
 	meta, err := a.provenance().Stamp(foundBy(s, modelName(f.model.path, s.Model.Config())), f.out)
 	if err != nil {
 		return meta, nil, err
@@ -322,8 +322,8 @@ type searchOutputs struct {
 	report       *durable.Output // nil without --report
 }
 
-// searchOutputs are the outputs that the flags ask for.
-func (a *app) searchOutputs(f *searchFlags) *searchOutputs {
+// outputs are those that the flags ask for.
+func (f *searchFlags) outputs(a *app) *searchOutputs {
 	o := &searchOutputs{patch: a.found(f.out, a.aPatch), aside: a.found(asideName(f.out), a.aPatch)}
 	if f.report != "" {
 		o.report = a.derived(f.report, aPage(a.command))
@@ -350,7 +350,7 @@ func asideName(path string) string {
 // leavePartial leaves what a run found that was interrupted, or ended by runErr: it
 // never replaces a better patch by a worse or an empty one.
 func leavePartial(a *app, doc *searchDoc, p *bankai.Patch, runErr error, journal *search.Journal, out *searchOutputs) error {
-	where, err := a.placePartial(doc, p, journal, out)
+	where, err := doc.place(a, p, journal, out)
 	text := "nothing is found yet, and nothing was written"
 	switch {
 	case err != nil:
@@ -379,9 +379,9 @@ func leavePartial(a *app, doc *searchDoc, p *bankai.Patch, runErr error, journal
 	return &interrupted{text, where != "" || kept}
 }
 
-// placePartial writes the patch of a run that did not end, if it has flips, to where
+// place writes the patch of a run that did not end, if it has flips, to where
 // it replaces no better one, and returns the file that holds the best of this run.
-func (a *app) placePartial(doc *searchDoc, p *bankai.Patch, journal *search.Journal, out *searchOutputs) (string, error) {
+func (d *searchDoc) place(a *app, p *bankai.Patch, journal *search.Journal, out *searchOutputs) (string, error) {
 	if p.Len() == 0 {
 		return "", nil
 	}
@@ -393,13 +393,13 @@ func (a *app) placePartial(doc *searchDoc, p *bankai.Patch, journal *search.Jour
 				fitness, ours = journal.Written(old)
 			}
 			switch {
-			case ours && doc.Fitness <= fitness:
+			case ours && d.Fitness <= fitness:
 				return o.Path, nil
 			case !ours && o == out.patch:
 				continue
 			}
 		}
-		return o.Path, doc.save(a, p, journal, o)
+		return o.Path, d.save(a, p, journal, o)
 	}
 	return "", errors.New("there is no place for it")
 }
@@ -412,9 +412,9 @@ func (d *searchDoc) where() string {
 	return d.out.String()
 }
 
-// searchReport is what a page says of a search in the model called name, and of
-// the patch it wrote: all but what was measured afterwards.
-func (a *app) searchReport(s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files written) *evaluate.Report {
+// searchReport is what a page says of a search in the model called name by a command,
+// and of the patch it wrote: all but what was measured afterwards.
+func searchReport(command string, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files written) *evaluate.Report {
 	info := newModelInfo(name, s.Model.Weights())
 	var asJSON bytes.Buffer
 	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
@@ -423,7 +423,7 @@ func (a *app) searchReport(s *score.Setup, name string, r *search.Result, patch 
 	meta := patch.Meta()
 	bits, _ := patch.Bits()
 	report := &evaluate.Report{
-		Title: "A search for a patch", Command: a.commandLine(), Watch: r.Warning,
+		Title: "A search for a patch", Command: command, Watch: r.Warning,
 		Model: facts(
 			fact{"model", name},
 			fact{"architecture", fmt.Sprintf("%s: %d layers, hidden %d, ffn %d", info.Architecture, info.Layers, info.Hidden, info.FFN)},
@@ -460,7 +460,7 @@ func perplexityFact(p *evaluate.BeforeAfter) evaluate.Fact {
 
 // report is the page about a search.
 func (d *searchDoc) report(a *app, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, sets searchSets) *evaluate.Report {
-	report := a.searchReport(s, name, r, patch, d.out)
+	report := searchReport(a.commandLine(), s, name, r, patch, d.out)
 	report.Audits, report.ValidationTotal = d.audits, len(sets.validation.Set)
 	for _, m := range []struct {
 		name, remark string
