@@ -65,7 +65,7 @@ warnings, or information. The exit status is 0 whatever is found.`,
 	return cmd
 }
 
-// audit looks for the defects of a set on a model.
+// auditSet looks for the defects of a set on a model.
 func auditSet(ctx context.Context, c *console, m *engine.Model, s source.Set, metric probe.Metric, others []source.Set) (evaluate.Findings, error) {
 	found, err := evaluate.Audit(ctx, s.Set, metric, named(others...), m.Tokenizer(), gradual{m, c, s.Source + ", audit"})
 	if err != nil {

@@ -107,7 +107,7 @@ func (d evalDoc) write(w io.Writer, all bool) error {
 	return d.WriteText(w, all)
 }
 
-// compare measures the base and the patched model on a set.
+// compareSet measures the base and the patched model on a set.
 func compareSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set) (*evaluate.Result, error) {
 	before, err := measureSet(ctx, c, m, nil, s, "base")
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"bankai/search"
 )
 
-// run searches until a limit is reached or ctx ends, with a journal unless that
+// runSearch searches until a limit is reached or ctx ends, with a journal unless that
 // is nil, and watches the answers to the validation set unless that is empty. As
 // search.Run, it may return a result beside an error.
 func runSearch(ctx context.Context, c *console, s *score.Setup, validation source.Set, journal *search.Journal) (*search.Result, error) {
