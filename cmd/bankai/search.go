@@ -9,7 +9,6 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/evaluate"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
@@ -259,18 +258,18 @@ func warnCut(c *console, m *engine.Model, file string, lines []string) {
 }
 
 func (f *searchFlags) run(ctx context.Context, a *app) error {
-	out := f.outputs(a)
-	if err := checkOutputs(out.all()...); err != nil {
+	r := &searchRun{app: a, flags: f, outputs: f.outputs(a)}
+	if err := checkOutputs(r.outputs.all()...); err != nil {
 		return err
 	}
-	sets, err := f.read()
-	if err != nil {
+	var err error
+	if r.sets, err = f.read(); err != nil {
 		return err
 	}
 	if f.controls == "" {
 		a.warn("there are no --controls: nothing keeps the search from breaking what works now")
 	}
-	plan := f.plan(sets, a.seed)
+	plan := f.plan(r.sets, a.seed)
 	m, err := a.openChecked(&f.model, func(w *weights.File) error {
 		_, err := score.Matrices(w, plan.Layers, plan.Projections)
 		return err
@@ -279,33 +278,21 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, named(sets.all(), sets.validation, sets.controls)...); err != nil {
+	all := r.sets.all()
+	if err := fit(m, named(all, r.sets.validation, r.sets.controls)...); err != nil {
 		return err
 	}
-	setup, err := score.NewSetup(m, sets.all().Set, sets.controls.Set, plan)
-	if err != nil {
+	if r.setup, err = score.NewSetup(m, all.Set, r.sets.controls.Set, plan); err != nil {
 		return err
 	}
-	meta, journal, err := f.begin(a, setup)
-	if err != nil {
+	if err := r.begin(); err != nil {
 		return err
 	}
-	defer journal.Close()
-	var audits []evaluate.SetAudit
-	for _, s := range sets.targets { // the first that takes long
-		found, err := checked(ctx, a.console, m, s, f.metric.value, []source.Set{sets.validation, sets.controls}, a.force)
-		if err != nil {
-			return err
-		}
-		audits = append(audits, evaluate.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
+	defer r.journal.Close()
+	if err := r.audit(ctx); err != nil { // the first that takes long
+		return err
 	}
-	if f.kl > 0 {
-		warnCut(a.console, m, f.controlText, sets.text)
-	}
-	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
-		a.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.Source, text.Count(n, "probe"), search.StopAnswers)
-	}
-	return searchAndWrite(ctx, a, f, setup, sets, audits, meta, journal, out)
+	return r.search(ctx)
 }
 
 // check refuses what cannot be right whatever the files hold.

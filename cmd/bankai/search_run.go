@@ -159,7 +159,6 @@ type searchDoc struct {
 	voted      bool   // over several draws
 	ended      string // why, for people
 	out        written
-	audits     []evaluate.SetAudit
 	validation *evaluate.Result
 	controls   *evaluate.Result
 }
@@ -168,7 +167,7 @@ func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 	doc := &searchDoc{
 		Fitness: r.Fitness, Cost: cost{r.Cost, r.Seconds}, Steps: r.Steps, Accepted: r.Accepted, Screened: r.Screened,
 		Flips: r.Patch.Len(), Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{},
-		WentBack: r.WentBack, Warning: r.Warning, audits: audits,
+		WentBack: r.WentBack, Warning: r.Warning,
 	}
 	for _, audit := range audits {
 		doc.Audit = append(doc.Audit, audit.Findings.Summary()...)
@@ -176,60 +175,96 @@ func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
 	return doc
 }
 
-// searchAndWrite writes the patch as soon as it is there, and again with what
-// was measured of it.
-func searchAndWrite(ctx context.Context, a *app, f *searchFlags, s *score.Setup, sets searchSets, audits []evaluate.SetAudit, meta bankai.Meta, journal *search.Journal, out *searchOutputs) error {
-	if f.resume && journal.Len() == 0 && !hasDrawn(s.Plan, f.out) {
-		a.note("nothing to resume: %s.journal begins anew", f.out)
-	}
-	result, runErr := runSearch(ctx, a.console, s, sets.validation, journal) // it may return a result beside an error
-	if result == nil {
-		return runErr
-	}
-	meta = spent(meta, result.Cost)
-	doc := newSearchDoc(result, audits)
-	doc.drawn, doc.voted = s.Plan.Method != score.MethodGuided, s.Plan.Method == score.MethodVote
-	doc.ended, doc.Model = endedBy(result.Stopped, s.Plan.Limits), modelOf(f.model.path, s.Model.Weights())
-	if runErr != nil || doc.Stopped == search.StopInterrupted {
-		return leavePartial(a, doc, result.Patch.WithMeta(meta), runErr, journal, out)
-	}
-	if err := doc.save(a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
-		return err
-	}
-	if err := measureFound(ctx, a.console, s, result.Patch, sets, doc); errors.Is(err, context.Canceled) {
-		return &interrupted{fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", f.out, goOn), true}
-	} else if err != nil {
-		return err
-	}
-	if doc.validation != nil {
-		meta.Claims = []bankai.Claim{claim("validation", sets.validation, doc.validation)}
-		if err := doc.save(a, result.Patch.WithMeta(meta), journal, out.patch); err != nil {
-			return err
-		}
-	}
-	if f.report != "" {
-		page := doc.report(a, s, f.model.path, result, result.Patch.WithMeta(meta), sets)
-		if err := a.put(ctx, out.report, page.WriteHTML); err != nil {
-			return err
-		}
-	}
-	return a.print(doc, doc.write)
+// searchRun is a search that is under way.
+type searchRun struct {
+	app     *app
+	flags   *searchFlags
+	outputs *searchOutputs
+	sets    searchSets
+	setup   *score.Setup
+	meta    bankai.Meta // the provenance of what is found
+	journal *search.Journal
+	audits  []evaluate.SetAudit
+
+	found *search.Result
+	doc   *searchDoc
 }
 
 // begin does what can fail at once, before the audit: it makes the provenance of what
 // will be found, and opens the journal beside the output.
-func (f *searchFlags) begin(a *app, s *score.Setup) (bankai.Meta, *search.Journal, error) {
-	meta, err := a.provenance().Stamp(foundBy(s, modelName(f.model.path, s.Model.Config())), f.out)
-	if err != nil {
-		return meta, nil, err
+func (r *searchRun) begin() (err error) {
+	out, name := r.flags.out, modelName(r.flags.model.path, r.setup.Model.Config())
+	if r.meta, err = r.app.provenance().Stamp(foundBy(r.setup, name), out); err != nil {
+		return err
 	}
-	journal, err := search.OpenJournal(f.out+".journal", s.Facts, f.resume)
-	if err != nil {
-		return meta, nil, err
+	if r.journal, err = search.OpenJournal(out+".journal", r.setup.Facts, r.flags.resume); err != nil {
+		return err
 	}
-	a.resumable(f.out+".journal", f.resume)
-	return meta, journal, nil
+	r.app.resumable(out+".journal", r.flags.resume)
+	return nil
 }
+
+// audit looks for what is wrong with the probes, and says what the search cannot hold
+// on to or go by.
+func (r *searchRun) audit(ctx context.Context) error {
+	f, m, sets := r.flags, r.setup.Model, r.sets
+	for _, s := range sets.targets {
+		found, err := checked(ctx, r.app.console, m, s, f.metric.value, []source.Set{sets.validation, sets.controls}, r.app.force)
+		if err != nil {
+			return err
+		}
+		r.audits = append(r.audits, evaluate.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
+	}
+	if f.kl > 0 {
+		warnCut(r.app.console, m, f.controlText, sets.text)
+	}
+	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
+		r.app.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.Source, text.Count(n, "probe"), search.StopAnswers)
+	}
+	return nil
+}
+
+// search writes the patch as soon as it is there, and again with what was measured of
+// it.
+func (r *searchRun) search(ctx context.Context) error {
+	a, f, plan := r.app, r.flags, r.setup.Plan
+	if f.resume && r.journal.Len() == 0 && !hasDrawn(plan, f.out) {
+		a.note("nothing to resume: %s.journal begins anew", f.out)
+	}
+	found, runErr := runSearch(ctx, a.console, r.setup, r.sets.validation, r.journal) // it may return a result beside an error
+	if found == nil {
+		return runErr
+	}
+	r.found, r.meta, r.doc = found, spent(r.meta, found.Cost), newSearchDoc(found, r.audits)
+	r.doc.drawn, r.doc.voted = plan.Method != score.MethodGuided, plan.Method == score.MethodVote
+	r.doc.ended, r.doc.Model = endedBy(found.Stopped, plan.Limits), modelOf(f.model.path, r.setup.Model.Weights())
+	if runErr != nil || found.Stopped == search.StopInterrupted {
+		return r.leave(runErr)
+	}
+	if err := r.save(r.outputs.patch); err != nil {
+		return err
+	}
+	if err := r.measure(ctx); errors.Is(err, context.Canceled) {
+		return &interrupted{fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", f.out, goOn), true}
+	} else if err != nil {
+		return err
+	}
+	if r.doc.validation != nil {
+		r.meta.Claims = []bankai.Claim{claim("validation", r.sets.validation, r.doc.validation)}
+		if err := r.save(r.outputs.patch); err != nil {
+			return err
+		}
+	}
+	if f.report != "" {
+		if err := a.put(ctx, r.outputs.report, r.report().WriteHTML); err != nil {
+			return err
+		}
+	}
+	return a.print(r.doc, r.doc.write)
+}
+
+// patch is what was found, with its provenance.
+func (r *searchRun) patch() *bankai.Patch { return r.found.Patch.WithMeta(r.meta) }
 
 // hasDrawn reports whether a vote began: its trials are in the journals of the
 // draws, not in its own.
@@ -237,50 +272,51 @@ func hasDrawn(p score.Plan, out string) bool {
 	return p.Method == score.MethodVote && isThere(out+".journal.draw1")
 }
 
-// save writes the patch that doc is about, and records that this run wrote it: only
+// save writes the patch that was found, and records that this run wrote it: only
 // another run's patch is worth keeping when the run writes the next one.
-func (d *searchDoc) save(a *app, p *bankai.Patch, journal *search.Journal, o *durable.Output) (err error) {
+func (r *searchRun) save(o *durable.Output) (err error) {
+	p, d := r.patch(), r.doc
 	if old, err := bankai.ReadFile(o.Path); err == nil {
 		// What an earlier part of this run wrote is replaced by what is as good or
 		// better; under other limits the run may end with less. The fitness of a draw
 		// is not that of the vote.
-		if fitness, ours := journal.Written(old); ours && (d.Fitness >= fitness || d.voted) {
+		if fitness, ours := r.journal.Written(old); ours && (d.Fitness >= fitness || d.voted) {
 			o.Adopt()
 		}
 	}
-	if err := journal.Wrote(p, d.Fitness); err != nil { // before it is written, or a kill between the two would make it another run's
+	if err := r.journal.Wrote(p, d.Fitness); err != nil { // before it is written, or a kill between the two would make it another run's
 		return err
 	}
-	if d.out, err = a.putPatch(context.Background(), o, p); err != nil {
+	if d.out, err = r.app.putPatch(context.Background(), o, p); err != nil {
 		return err
 	}
 	d.Patch, d.Flips, d.Bits, d.Bytes, d.Content = d.out.path, d.out.flips, d.out.bits, d.out.bytes, d.out.content
 	return nil
 }
 
-// measureFound measures the patch on what the search did not use.
-func measureFound(ctx context.Context, c *console, s *score.Setup, p *bankai.Patch, sets searchSets, doc *searchDoc) error {
-	overlay, err := s.Model.Overlay(p)
+// measure measures the patch on what the search did not use.
+func (r *searchRun) measure(ctx context.Context) error {
+	m, sets, doc, c := r.setup.Model, r.sets, r.doc, r.app.console
+	overlay, err := m.Overlay(r.found.Patch)
 	if err != nil {
 		return err
 	}
 	if len(sets.validation.Set) > 0 {
-		r, err := compareSet(ctx, c, s.Model, overlay, sets.validation)
-		if err != nil {
+		if doc.validation, err = compareSet(ctx, c, m, overlay, sets.validation); err != nil {
 			return err
 		}
-		c := countsOf(r)
-		doc.Validate, doc.validation = &c, r
+		n := countsOf(doc.validation)
+		doc.Validate = &n
 	}
 	if len(sets.controls.Set) > 0 {
-		if doc.controls, err = compareSet(ctx, c, s.Model, overlay, sets.controls); err != nil {
+		if doc.controls, err = compareSet(ctx, c, m, overlay, sets.controls); err != nil {
 			return err
 		}
-		c := countsOf(doc.controls)
-		doc.Controls = &c
+		n := countsOf(doc.controls)
+		doc.Controls = &n
 	}
 	if len(sets.text) > 0 {
-		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{s.Model, c, "perplexity"}, overlay, sets.text)
+		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{m, c, "perplexity"}, overlay, sets.text)
 	}
 	return err
 }
@@ -347,10 +383,11 @@ func asideName(path string) string {
 	return strings.TrimSuffix(path, ext) + ".interrupted" + ext
 }
 
-// leavePartial leaves what a run found that was interrupted, or ended by runErr: it
-// never replaces a better patch by a worse or an empty one.
-func leavePartial(a *app, doc *searchDoc, p *bankai.Patch, runErr error, journal *search.Journal, out *searchOutputs) error {
-	where, err := doc.place(a, p, journal, out)
+// leave leaves what a run found that was interrupted, or ended by runErr: it never
+// replaces a better patch by a worse or an empty one.
+func (r *searchRun) leave(runErr error) error {
+	a, doc, out := r.app, r.doc, r.outputs
+	where, err := r.place()
 	text := "nothing is found yet, and nothing was written"
 	switch {
 	case err != nil:
@@ -381,25 +418,26 @@ func leavePartial(a *app, doc *searchDoc, p *bankai.Patch, runErr error, journal
 
 // place writes the patch of a run that did not end, if it has flips, to where
 // it replaces no better one, and returns the file that holds the best of this run.
-func (d *searchDoc) place(a *app, p *bankai.Patch, journal *search.Journal, out *searchOutputs) (string, error) {
-	if p.Len() == 0 {
+func (r *searchRun) place() (string, error) {
+	if r.found.Patch.Len() == 0 {
 		return "", nil
 	}
+	out := r.outputs
 	for _, o := range []*durable.Output{out.patch, out.aside} {
 		if isThere(o.Path) {
 			old, err := bankai.ReadFile(o.Path)
 			fitness, ours := 0.0, false
 			if err == nil {
-				fitness, ours = journal.Written(old)
+				fitness, ours = r.journal.Written(old)
 			}
 			switch {
-			case ours && d.Fitness <= fitness:
+			case ours && r.doc.Fitness <= fitness:
 				return o.Path, nil
 			case !ours && o == out.patch:
 				continue
 			}
 		}
-		return o.Path, d.save(a, p, journal, o)
+		return o.Path, r.save(o)
 	}
 	return "", errors.New("there is no place for it")
 }
@@ -459,9 +497,10 @@ func perplexityFact(p *evaluate.BeforeAfter) evaluate.Fact {
 }
 
 // report is the page about a search.
-func (d *searchDoc) report(a *app, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, sets searchSets) *evaluate.Report {
-	report := searchReport(a.commandLine(), s, name, r, patch, d.out)
-	report.Audits, report.ValidationTotal = d.audits, len(sets.validation.Set)
+func (r *searchRun) report() *evaluate.Report {
+	d, name := r.doc, r.flags.model.path
+	report := searchReport(r.app.commandLine(), r.setup, name, r.found, r.patch(), d.out)
+	report.Audits, report.ValidationTotal = r.audits, len(r.sets.validation.Set)
 	for _, m := range []struct {
 		name, remark string
 		result       *evaluate.Result
