@@ -3,10 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"sync"
 
@@ -15,22 +13,16 @@ import (
 	"golang.org/x/term"
 )
 
-// app is one run of the program.
+// app is one run of the program: what all commands share.
 type app struct {
-	args   []string
-	stdin  io.Reader
-	stdout *bufio.Writer // what was asked for: text for people, or one JSON document
-	stderr io.Writer     // progress, warnings and errors
-	bars   bool          // progress bars: stderr is a terminal
-	screen bool          // stdout is a terminal
-	width  int           // of texts on stdout, in columns
+	*console
+	kept
+	args  []string
+	stdin io.Reader
 
-	json    bool      // --json
-	seed    uint64    // --seed
-	threads count     // --threads, 0 for all cores
-	quiet   bool      // --quiet: no notes, no progress
-	force   bool      // --force, of the commands that have it
-	color   colorMode // --color
+	seed    uint64 // --seed
+	threads count  // --threads, 0 for all cores
+	force   bool   // --force, of the commands that have it
 
 	flags   *pflag.FlagSet // of the command that runs
 	inputs  []string       // files that its command line names, to be read
@@ -39,18 +31,16 @@ type app struct {
 	helpErr error          // of printing a page
 	started bool           // the command line was understood, and the command's work began
 	open    []*meter       // of work on files, which an error may have ended
-
-	mu      sync.Mutex // for what follows, which tells what an interruption leaves
-	written []string
-	journal string      // that keeps the work
-	before  fs.FileInfo // the journal of an earlier run in its place, nil if there is none
-	ending  sync.Mutex  // held by whoever says how the program ends
+	ending  sync.Mutex     // held by whoever says how the program ends
 }
 
 func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *app {
 	return &app{
-		args: args, stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr,
-		bars: isTerminal(stderr), screen: isTerminal(stdout), width: widthOf(stdout), color: "auto",
+		args: args, stdin: stdin,
+		console: &console{
+			stdout: bufio.NewWriter(stdout), stderr: stderr,
+			bars: isTerminal(stderr), screen: isTerminal(stdout), width: widthOf(stdout), color: "auto",
+		},
 	}
 }
 
@@ -94,43 +84,4 @@ func (a *app) doAsBuilt(work func(ctx context.Context, args []string) error) fun
 		a.inputs = inputsOf(cmd.Flags(), args)
 		return work(cmd.Context(), args)
 	}
-}
-
-// text is stdout for texts that people read: wrapped, and coloured on a terminal. It
-// has to be ended.
-func (a *app) text() *wrapper {
-	return &wrapper{to: a.stdout, width: a.width, colored: a.color.on(a.screen)}
-}
-
-// print writes a command's result: doc as JSON, or what text writes.
-func (a *app) print(doc any, text func(w io.Writer)) error {
-	if !a.json {
-		w := a.text()
-		text(w)
-		return w.end()
-	}
-	enc := json.NewEncoder(a.stdout)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(doc)
-}
-
-// warn tells the user about something that does not stop the work.
-func (a *app) warn(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "%s "+format+"\n", append([]any{a.said("bankai: warning:", yellow)}, args...)...)
-}
-
-// said is how a line on stderr begins, in a colour if there is one.
-func (a *app) said(text, color string) string {
-	if a.color.on(a.bars) {
-		return paint(color, text)
-	}
-	return text
-}
-
-// note tells the user how the work goes. It never goes to stdout.
-func (a *app) note(format string, args ...any) {
-	if a.quiet {
-		return
-	}
-	fmt.Fprintf(a.stderr, format+"\n", args...)
 }

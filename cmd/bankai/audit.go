@@ -7,20 +7,14 @@ import (
 
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 
 	"github.com/spf13/cobra"
 )
 
-// metricFlag declares --metric.
-func metricFlag(cmd *cobra.Command, value probe.Metric) *choice[probe.Metric] {
-	c := &choice[probe.Metric]{value, "METRIC", probe.ParseMetric}
-	cmd.Flags().Var(c, "metric", "what a search climbs: answer_logprob, answer_margin, seq_logprob or token_gap")
-	return c
-}
-
-func (a *app) auditCommand() *cobra.Command {
+func auditCommand(a *app) *cobra.Command {
 	var model modelFlags
 	var probes string
 	var against []string
@@ -44,16 +38,16 @@ warnings, or information. The exit status is 0 whatever is found.`,
 	cmd.Flags().StringVar(&probes, "probes", "", "probe `FILE` to look at")
 	cmd.Flags().StringArrayVar(&against, "against", nil, "probe `FILE` that must not share prompts; may be repeated")
 	cmd.Flags().BoolVar(&all, "all", false, "list every finding")
-	metric := metricFlag(cmd, probe.AnswerLogprob)
+	metric := metricFlag(cmd, climbed, probe.AnswerLogprob)
 	cmd.RunE = a.do(func(ctx context.Context, _ []string) error {
 		if probes == "" {
 			return usagef("give the probe file with --probes")
 		}
-		s, err := readSet(probes)
+		s, err := source.ReadSet(probes)
 		if err != nil {
 			return err
 		}
-		others, err := readSets(against)
+		others, err := source.ReadSets(against)
 		if err != nil {
 			return err
 		}
@@ -62,29 +56,25 @@ warnings, or information. The exit status is 0 whatever is found.`,
 			return err
 		}
 		defer m.Close()
-		found, err := a.audit(ctx, m, s, metric.value, others)
+		found, err := auditSet(ctx, a.console, m, s, metric.value, others)
 		if err != nil {
 			return err
 		}
-		return a.printAudit(s, modelOf(model.path, m.Weights()), found, all)
+		return printAudit(a.console, s, modelOf(model.path, m.Weights()), found, all)
 	})
 	return cmd
 }
 
-// audit looks for the defects of a set on a model.
-func (a *app) audit(ctx context.Context, m *engine.Model, s set, metric probe.Metric, others []set) (evaluate.Findings, error) {
-	var against []evaluate.Named
-	for _, o := range others {
-		against = append(against, evaluate.Named{Name: o.source, Set: o.Set})
-	}
-	found, err := evaluate.Audit(ctx, s.Set, metric, against, m.Tokenizer(), gradual{m, a, s.source + ", audit"})
+// auditSet looks for the defects of a set on a model.
+func auditSet(ctx context.Context, c *console, m *engine.Model, s source.Set, metric probe.Metric, others []source.Set) (evaluate.Findings, error) {
+	found, err := evaluate.Audit(ctx, s.Set, metric, named(others...), m.Tokenizer(), gradual{m, c, s.Source + ", audit"})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.source, err)
+		return nil, fmt.Errorf("%s: %w", s.Source, err)
 	}
 	return found, nil
 }
 
-func (a *app) printAudit(s set, model modelRef, found evaluate.Findings, all bool) error {
+func printAudit(c *console, s source.Set, model modelRef, found evaluate.Findings, all bool) error {
 	doc := struct {
 		Model    modelRef             `json:"model"`
 		File     string               `json:"file"`
@@ -92,20 +82,15 @@ func (a *app) printAudit(s set, model modelRef, found evaluate.Findings, all boo
 		Fatal    bool                 `json:"fatal"`
 		Summary  []evaluate.KindCount `json:"summary"`
 		Findings evaluate.Findings    `json:"findings"`
-	}{model, s.source, len(s.Set), found.Fatal(), found.Summary(), found}
+	}{model, s.Source, len(s.Set), found.Fatal(), found.Summary(), found}
 	if doc.Summary == nil {
 		doc.Summary = []evaluate.KindCount{}
 	}
 	if doc.Findings == nil {
 		doc.Findings = evaluate.Findings{}
 	}
-	var writeErr error
-	err := a.print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.source, text.Count(len(s.Set), "probe"), model)
-		writeErr = found.WriteText(w, all)
+	return c.printChecked(doc, func(w io.Writer) error {
+		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.Source, text.Count(len(s.Set), "probe"), model)
+		return found.WriteText(w, all)
 	})
-	if err == nil {
-		err = writeErr
-	}
-	return err
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) benchCommand() *cobra.Command {
+func benchCommand(a *app) *cobra.Command {
 	var model modelFlags
 	prompt, tokens, repeat := count(128), count(32), count(3)
 	var contexts intList
@@ -47,7 +47,7 @@ from memory. A small model may beat the second: it stays in the cache.`,
 			if prompt < 1 || tokens < 1 || repeat < 1 || slices.Contains(contexts.values, 0) {
 				return usagef("-p, -n, --repeat and --context must be at least 1")
 			}
-			return a.bench(ctx, &model, benchPlan{int(prompt), int(tokens), int(repeat), contexts.values, search})
+			return bench(ctx, a, &model, benchPlan{int(prompt), int(tokens), int(repeat), contexts.values, search})
 		}),
 	}
 	model.add(cmd)
@@ -105,7 +105,7 @@ type limits struct {
 	Bandwidth float64  `json:"gb_per_s"`
 }
 
-func (a *app) bench(ctx context.Context, f *modelFlags, plan benchPlan) error {
+func bench(ctx context.Context, a *app, f *modelFlags, plan benchPlan) error {
 	began := time.Now()
 	m, err := a.openModel(f)
 	if err != nil {
@@ -119,10 +119,10 @@ func (a *app) bench(ctx context.Context, f *modelFlags, plan benchPlan) error {
 	if err := plan.check(m.Config().Context); err != nil {
 		return err
 	}
-	if doc.PP, doc.TG, err = a.benchSpeed(ctx, m, plan); err != nil {
+	if doc.PP, doc.TG, err = benchSpeed(ctx, a.console, m, plan); err != nil {
 		return err
 	}
-	if doc.Contexts, err = a.benchContexts(ctx, m, plan); err != nil {
+	if doc.Contexts, err = benchContexts(ctx, a.console, m, plan); err != nil {
 		return err
 	}
 	if doc.Apply, err = benchApply(m); err != nil {
@@ -139,7 +139,7 @@ func (a *app) bench(ctx context.Context, f *modelFlags, plan benchPlan) error {
 	}
 	doc.Limits = benchLimits(m)
 	if plan.search {
-		if doc.Search.Measured, err = a.benchSearch(ctx, m, sets); err != nil {
+		if doc.Search.Measured, err = benchSearch(ctx, a.console, m, sets); err != nil {
 			return err
 		}
 	}
@@ -157,8 +157,8 @@ func benchLimits(m *engine.Model) limits {
 }
 
 // benchSpeed is the median of several runs of benchOnce.
-func (a *app) benchSpeed(ctx context.Context, m *engine.Model, plan benchPlan) (pp, tg float64, err error) {
-	progress := a.meter("bench, runs", int64(plan.repeat))
+func benchSpeed(ctx context.Context, c *console, m *engine.Model, plan benchPlan) (pp, tg float64, err error) {
+	progress := c.meter("bench, runs", int64(plan.repeat))
 	defer progress.stop()
 	var pps, tgs []float64
 	for i := range plan.repeat {
@@ -259,4 +259,58 @@ func (d benchDoc) write(w io.Writer) {
 		fact{"load", text.Elapsed(d.Load)},
 		fact{"memory", memory},
 		fact{"computed", fmt.Sprintf("%s, kernel %s, %s precision", text.Count(d.Threads, "thread"), d.Kernel, d.Precision)})...)
+}
+
+// benchContext is generation behind a context that was filled with random keys and
+// values.
+type benchContext struct {
+	Tokens int     `json:"tokens"`
+	TG     float64 `json:"tg"`       // generated tokens a second
+	KV     int64   `json:"kv_bytes"` // of the context's key-value cache
+}
+
+func benchContexts(ctx context.Context, c *console, m *engine.Model, plan benchPlan) (all []benchContext, err error) {
+	if len(plan.contexts) == 0 {
+		return nil, nil
+	}
+	progress := c.meter("bench, contexts", int64(len(plan.contexts)))
+	defer progress.stop()
+	for i, n := range plan.contexts {
+		c, err := benchBehind(ctx, m, int(n), plan.tokens, plan.repeat)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+		progress.set(int64(i+1), "")
+	}
+	return all, nil
+}
+
+// benchBehind measures generation behind n tokens: the median of several runs, all
+// from the same place, after one that is not counted because it makes the tables of
+// the positions.
+func benchBehind(ctx context.Context, m *engine.Model, n, tokens, repeat int) (benchContext, error) {
+	b := m.NewBatch(0)
+	s := b.NewSeq(nil)
+	s.FillRandom(n)
+	c := benchContext{Tokens: n, KV: b.Memory().Used}
+	var speeds []float64
+	for range 1 + repeat {
+		f := s.Fork()
+		tg, err := benchGeneration(ctx, b, f, tokens)
+		if err != nil {
+			return c, err
+		}
+		f.Release()
+		speeds = append(speeds, tg)
+	}
+	c.TG = median(speeds[1:])
+	return c, nil
+}
+
+func (c benchContext) fact() fact {
+	return fact{
+		fmt.Sprintf("behind %d tokens", c.Tokens),
+		fmt.Sprintf("%s tokens/s, key-value cache of %s (random, not computed)", text.ThreeDigits(c.TG), text.Size(c.KV)),
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
@@ -51,7 +52,7 @@ func newBenchSets(m *engine.Model) (benchSets, error) {
 		n    int
 		to   *probe.Set
 	}{{"search", 60, &s.targets}, {"control", 20, &s.controls}} {
-		set, err := readSet(demoPrefix + part.name)
+		set, err := source.ReadSet(source.Demo + part.name)
 		if err != nil {
 			return s, err
 		}
@@ -90,9 +91,9 @@ func benchLayers(layers int) []int {
 	return all
 }
 
-func (a *app) benchSearch(ctx context.Context, m *engine.Model, s benchSets) (*measuredSearch, error) {
+func benchSearch(ctx context.Context, c *console, m *engine.Model, s benchSets) (*measuredSearch, error) {
 	layers := benchLayers(m.Config().Layers)
-	progress := a.meter("bench, search", int64(len(layers)+3))
+	progress := c.meter("bench, search", int64(len(layers)+3))
 	defer progress.stop()
 	out := new(measuredSearch)
 	var moves []search.Move

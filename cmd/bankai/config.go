@@ -5,19 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/spf13/cobra"
-
+	"bankai/engine"
 	"bankai/internal/durable"
+	"bankai/internal/text"
+
+	"github.com/BurntSushi/toml"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
-func (a *app) configCommand() *cobra.Command {
+func configCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "choose the defaults of flags",
@@ -26,7 +32,7 @@ func (a *app) configCommand() *cobra.Command {
   bankai config
   bankai config unset model`,
 		Args: arguments(0, 0, "list, get, set, unset or path"),
-		RunE: a.doAsBuilt(func(context.Context, []string) error { return a.listConfig() }),
+		RunE: a.doAsBuilt(func(context.Context, []string) error { return listConfig(a.console) }),
 	}
 	asParent(cmd)
 	sub := func(use, short, long, example string, n int, what string, work func(args []string) error) {
@@ -36,16 +42,16 @@ func (a *app) configCommand() *cobra.Command {
 		})
 	}
 	sub("list", "list the settings, and where each was chosen", `Lists all settings with their values, and the variable or the file that chose
-them. "bankai config" alone is the same.`, "list", 0, "none", func([]string) error { return a.listConfig() })
+them. "bankai config" alone is the same.`, "list", 0, "none", func([]string) error { return listConfig(a.console) })
 	sub("get KEY", "print one setting", `Prints the value of a setting; with --json also where it was chosen. One that is
-not set is an error, and with --json null.`, "get threads", 1, "one key", func(args []string) error { return a.getConfig(args[0]) })
+not set is an error, and with --json null.`, "get threads", 1, "one key", func(args []string) error { return getConfig(a.console, args[0]) })
 	sub("set KEY VALUE", "write a setting to the file", `Writes a setting to the configuration file, which is made if it is not there. Its
 other lines stay as they are. A model becomes a path that holds in any folder.`, "set threads 2", 2, "a key and a value", func(args []string) error {
-		return a.changeConfig(args[0], &args[1])
+		return changeConfig(a.console, args[0], &args[1])
 	})
 	sub("unset KEY", "take a setting out of the file", `Takes a setting out of the configuration file: what is built in holds again,
 unless an environment variable chooses.`, "unset precision", 1, "one key", func(args []string) error {
-		return a.changeConfig(args[0], nil)
+		return changeConfig(a.console, args[0], nil)
 	})
 	sub("path", "print the name of the file", `Prints the name of the configuration file, whether it is there or not.`, "path", 0, "none", func([]string) error {
 		doc := struct {
@@ -79,26 +85,26 @@ type settingDoc struct {
 	From  string  `json:"from"`  // the variable or the file; empty: built in
 }
 
-func (a *app) listConfig() error {
-	c, err := readConfig()
+func listConfig(c *console) error {
+	file, err := readConfig()
 	if err != nil {
 		return err
 	}
 	doc := struct {
 		Path     string       `json:"path"`
 		Settings []settingDoc `json:"settings"`
-	}{Path: c.path}
+	}{Path: file.path}
 	for _, s := range settings {
 		d := settingDoc{Key: s.name}
-		if v, ok := s.of(c); ok {
+		if v, ok := s.of(file); ok {
 			d.Value, d.From = &v.value, v.from
 			if err := v.check(s); err != nil {
-				a.warn("%s", explain(err))
+				c.warn("%s", explain(err))
 			}
 		}
 		doc.Settings = append(doc.Settings, d)
 	}
-	return a.print(doc, func(w io.Writer) {
+	return c.print(doc, func(w io.Writer) {
 		var facts []fact
 		for _, d := range doc.Settings {
 			value := "as built in"
@@ -111,25 +117,25 @@ func (a *app) listConfig() error {
 	})
 }
 
-func (a *app) getConfig(key string) error {
+func getConfig(c *console, key string) error {
 	s, err := settingNamed(key)
 	if err != nil {
 		return usageError{err}
 	}
-	c, err := readConfig()
+	file, err := readConfig()
 	if err != nil {
 		return err
 	}
-	v, ok := s.of(c)
+	v, ok := s.of(file)
 	if !ok {
 		return fmt.Errorf("%s is not set: bankai config set %s VALUE sets it", key, key)
 	}
-	return a.print(settingDoc{key, &v.value, v.from}, func(io.Writer) { fmt.Fprintln(a.stdout, v.value) })
+	return c.print(settingDoc{key, &v.value, v.from}, func(io.Writer) { fmt.Fprintln(c.stdout, v.value) })
 }
 
 // changeConfig writes a setting to the file, or takes it out if value is nil. Other
 // lines stay as they are.
-func (a *app) changeConfig(key string, value *string) error {
+func changeConfig(c *console, key string, value *string) error {
 	s, err := settingNamed(key)
 	if err != nil {
 		return usageError{err}
@@ -173,7 +179,7 @@ func (a *app) changeConfig(key string, value *string) error {
 		Path string `json:"path"`
 		settingDoc
 	}{path, settingDoc{Key: key, Value: value, From: path}}
-	return a.print(doc, func(w io.Writer) {
+	return c.print(doc, func(w io.Writer) {
 		if value == nil {
 			fmt.Fprintf(w, "%s: %s is as built in\n", path, key)
 		} else {
@@ -237,4 +243,199 @@ func tomlValue(value string) string {
 		return value
 	}
 	return strconv.Quote(value)
+}
+
+// setting is the default of the flags of one name, which a user may choose: by an
+// environment variable, or else in the configuration file.
+type setting struct {
+	name  string
+	about string
+	check func(value string) error
+}
+
+// settings are all there are, in the order in which they are listed.
+var settings = []setting{
+	{"model", "a GGUF file, an MLX folder, or demo", func(value string) error {
+		if value == "" {
+			return errors.New("is empty: give a file, a folder, or demo")
+		}
+		return nil
+	}},
+	{"precision", "of activations: fast or exact", func(value string) error {
+		_, err := engine.ParsePrecision(value)
+		return err
+	}},
+	{"threads", "to compute with; 0 for all cores", func(value string) error {
+		var n count
+		if err := n.Set(value); err != nil {
+			return err
+		}
+		return checkThreads(n)
+	}},
+	{"quiet", "no notes and no progress: true or false", func(value string) error {
+		if _, err := strconv.ParseBool(value); err != nil {
+			return fmt.Errorf("%q is neither true nor false", value)
+		}
+		return nil
+	}},
+	{"color", "auto, always or never", func(value string) error { return new(colorMode).Set(value) }},
+}
+
+// settingNamed finds a setting; the error lists what there is.
+func settingNamed(name string) (setting, error) {
+	var names []string
+	for _, s := range settings {
+		if s.name == name {
+			return s, nil
+		}
+		names = append(names, s.name)
+	}
+	return setting{}, fmt.Errorf("there is no setting %q: choose from %s", name, text.Listed(names))
+}
+
+// variable is the environment variable of a setting.
+func (s setting) variable() string { return "BANKAI_" + strings.ToUpper(s.name) }
+
+// chosen is a value and where it was chosen.
+type chosen struct {
+	value, from string
+}
+
+// check refuses what the setting cannot be, and names the place where it was chosen.
+func (c chosen) check(s setting) error {
+	err := s.check(c.value)
+	if err == nil && s.name == "model" && c.value != demoName {
+		_, err = os.Stat(c.value)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", c.from, s.name, err)
+	}
+	return nil
+}
+
+// of looks a setting up: in the environment, then in the file.
+func (s setting) of(c *config) (chosen, bool) {
+	if value := os.Getenv(s.variable()); value != "" {
+		return chosen{value, s.variable()}, true
+	}
+	value, ok := c.values[s.name]
+	return chosen{value, c.path}, ok
+}
+
+// settable marks a flag whose default the user may choose.
+const settable = "bankai_settable"
+
+func markSettable(flags *pflag.FlagSet, name string) {
+	if err := flags.SetAnnotation(name, settable, nil); err != nil {
+		panic(err) // the flag was not declared
+	}
+}
+
+// applySettings gives the flags that are not on the command line the defaults which
+// the user has chosen.
+func (a *app) applySettings(cmd *cobra.Command) error {
+	c, err := readConfig()
+	if err != nil {
+		return err
+	}
+	for _, s := range settings {
+		f := cmd.Flags().Lookup(s.name)
+		if f == nil || f.Changed {
+			continue
+		}
+		if _, ok := f.Annotations[settable]; !ok {
+			continue
+		}
+		v, ok := s.of(c)
+		if !ok {
+			continue
+		}
+		if err := v.check(s); err != nil {
+			return err
+		}
+		if err := f.Value.Set(v.value); err != nil {
+			return fmt.Errorf("%s: %s: %w", v.from, s.name, err)
+		}
+		if s.name == "model" || s.name == "precision" { // what results depend on
+			a.chosen = append(a.chosen, "--"+s.name, v.value)
+		}
+	}
+	return nil
+}
+
+// config is the configuration file: a line "key = value" for every setting.
+type config struct {
+	path   string // empty: there is no place for one
+	values map[string]string
+}
+
+// configPath is where the file is, or would be.
+func configPath() string {
+	if path := os.Getenv("BANKAI_CONFIG"); path != "" {
+		return path
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil { // no home: then nothing is configured
+		return ""
+	}
+	return filepath.Join(dir, "bankai", "config.toml")
+}
+
+// readConfig reads the file, which need not be there.
+func readConfig() (*config, error) {
+	c := &config{path: configPath(), values: map[string]string{}}
+	if c.path == "" {
+		return c, nil
+	}
+	f, err := os.Open(c.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxConfig {
+		return nil, fmt.Errorf("%s: is larger than %d KiB: this is no configuration", c.path, maxConfig>>10)
+	}
+	return c, c.parse(string(text))
+}
+
+// maxConfig bounds the size of the configuration file, in bytes.
+const maxConfig = 64 << 10
+
+func (c *config) parse(text string) error {
+	var values map[string]any
+	if _, err := toml.Decode(text, &values); err != nil {
+		var fault toml.ParseError
+		if errors.As(err, &fault) {
+			return fmt.Errorf("%s:%d: %s: write lines such as threads = 2 or model = \"FILE\"", c.path, fault.Position.Line, fault.Message)
+		}
+		return fmt.Errorf("%s: %w", c.path, err)
+	}
+	for _, key := range sortedKeys(values) {
+		s, err := settingNamed(key)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.path, err)
+		}
+		value := fmt.Sprint(values[key])
+		if err := s.check(value); err != nil {
+			return fmt.Errorf("%s: %s: %w", c.path, key, err)
+		}
+		c.values[key] = value
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
 }

@@ -3,18 +3,24 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/internal/durable"
+	"bankai/internal/source"
+	"bankai/internal/text"
+	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
+
+	"github.com/spf13/cobra"
 )
 
 // demoFlags are the flags of `demo`.
@@ -23,7 +29,7 @@ type demoFlags struct {
 	steps count
 }
 
-func (a *app) demoCommand() *cobra.Command {
+func demoCommand(a *app) *cobra.Command {
 	f := &demoFlags{steps: 1000}
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -49,7 +55,7 @@ forms, and report.html, a page that holds all that was measured.`,
 			if err := demoPlan(a.seed, int(f.steps), nil).Limits.Check(); err != nil {
 				return flagError(err)
 			}
-			return a.demo(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	forceFlag(cmd)
@@ -87,8 +93,8 @@ type demoRun struct {
 	out   string
 	model *engine.Model
 
-	search, controls          set // the search's targets, as drawn, and controls
-	validate, heldOut, unseen set
+	search, controls          source.Set // the search's targets, as drawn, and controls
+	validate, heldOut, unseen source.Set
 	text                      []string // sentences to hold on to
 
 	audits     []evaluate.SetAudit
@@ -102,7 +108,7 @@ type demoRun struct {
 	outputs map[string]*durable.Output // by the name of the file
 }
 
-func (a *app) demo(ctx context.Context, f *demoFlags) error {
+func (f *demoFlags) run(ctx context.Context, a *app) error {
 	d := &demoRun{app: a, say: a.text(), began: time.Now(), out: f.out}
 	if a.json {
 		d.say = a.stderr
@@ -171,4 +177,296 @@ func (d *demoRun) leave() error {
 		return err
 	}
 	return &interrupted{"the best patch so far, not measured, is in " + d.files.path, true}
+}
+
+// load reads the model and the sets.
+func (d *demoRun) load() (err error) {
+	if d.model, err = d.app.openModel(&modelFlags{path: demoName}); err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		name string
+		set  *source.Set
+	}{
+		{"search", &d.search},
+		{"control", &d.controls},
+		{"validate", &d.validate},
+		{"heldout", &d.heldOut},
+		{"control_heldout", &d.unseen},
+	} {
+		if *s.set, err = source.ReadSet(source.Demo + s.name); err != nil {
+			return err
+		}
+	}
+	d.search.Set = d.search.Draw(demoProbes, d.app.seed)
+	d.text, err = source.ReadLines(source.Demo + "control_text")
+	return err
+}
+
+func (d *demoRun) audit(ctx context.Context) error {
+	info := newModelInfo(demoName, d.model.Weights())
+	fmt.Fprintf(d.say, "The model: %s 1-bit weights in %d layers, %s.\n\n", text.Amount(info.OneBit), info.Layers, text.Size(info.Bytes))
+	fmt.Fprintf(d.say, "1. Audit of the %s to search with\n", text.Count(len(d.search.Set), "probe"))
+	others := []source.Set{d.validate, d.heldOut, d.controls, d.unseen}
+	found, err := checked(ctx, d.app.console, d.model, d.search, probe.AnswerLogprob, others, false)
+	if err != nil {
+		return err
+	}
+	d.audits = append(d.audits, evaluate.SetAudit{Role: "Search", Source: d.search.Source, Probes: len(d.search.Set), Findings: found})
+	for _, k := range found.Grave().Summary() {
+		fmt.Fprintf(d.say, "   %s, %s: %s\n", k.Severity, text.Count(k.Count, "probe"), k.Meaning)
+	}
+	for _, s := range found.Overviews() {
+		fmt.Fprintf(d.say, "   %s\n", s)
+	}
+	held, err := auditSet(ctx, d.app.console, d.model, d.heldOut, probe.AnswerLogprob, []source.Set{d.search, d.validate})
+	if err != nil {
+		return err
+	}
+	d.audits = append(d.audits, evaluate.SetAudit{Role: "Held out", Source: d.heldOut.Source, Probes: len(d.heldOut.Set), Findings: held})
+	fmt.Fprintf(d.say, "   no prompt is also among the %d held-out ones\n", len(d.heldOut.Set))
+	return nil
+}
+
+// seek searches for the patch.
+func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
+	if d.setup, err = score.NewSetup(d.model, d.search.Set, d.controls.Set, p); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row would do, try the best, keep what helps (seed %d)\n", p.Seed)
+	d.app.stdout.Flush()
+	if d.found, err = runSearch(ctx, d.app.console, d.setup, d.validate, nil); err != nil {
+		return err
+	}
+	r := d.found
+	bits, _ := r.Patch.Bits()
+	if r.WentBack != "" {
+		fmt.Fprintf(d.say, "   went back %s\n", r.WentBack)
+	}
+	if r.Warning != "" {
+		fmt.Fprintf(d.say, "   warning: %s\n", r.Warning)
+	}
+	fmt.Fprintf(d.say, "   %s in %s: %d kept; fitness %+.3f nats; the work of %s over all probes\n",
+		text.Count(r.Steps, "candidate"), text.Elapsed(r.Seconds), r.Accepted, r.Fitness, text.Measure(r.Cost, "pass"))
+	fmt.Fprintf(d.say, "   the patch: %s, %s of %s sign bits\n",
+		text.Count(r.Patch.Len(), "flip"), text.Thousands(int64(bits)), text.Thousands(newModelInfo(demoName, d.model.Weights()).OneBit))
+	return nil
+}
+
+// measured is the result on one set.
+type measured struct {
+	set source.Set
+	evaluate.NamedResult
+}
+
+// The sets that are measured, by their place in demoRun.results.
+const (
+	atHeldOut = iota
+	atValidation
+	atControls
+	atUnseen
+)
+
+// measure answers every set that tells something, with and without the patch.
+func (d *demoRun) measure(ctx context.Context) error {
+	overlay, err := d.model.Overlay(d.found.Patch)
+	if err != nil {
+		return err
+	}
+	for _, m := range []measured{
+		atHeldOut:    {d.heldOut, evaluate.NamedResult{Name: "held out"}},
+		atValidation: {d.validate, evaluate.NamedResult{Name: "Validation", Remark: "Prompts that the search did not use either; by them, the demo's settings were chosen."}},
+		atControls:   {d.controls, evaluate.NamedResult{Name: "Controls", Remark: "Facts the model should not forget, which the search watched."}},
+		atUnseen:     {d.unseen, evaluate.NamedResult{Name: "Unseen controls", Remark: "Further facts that the search did not watch."}},
+	} {
+		if m.Result, err = compareSet(ctx, d.app.console, d.model, overlay, m.set); err != nil {
+			return err
+		}
+		d.results = append(d.results, m)
+	}
+	text, err := source.ReadLines(source.Demo + "text")
+	if err != nil {
+		return err
+	}
+	d.perplexity, err = evaluate.ComparePerplexity(ctx, gradual{d.model, d.app.console, "perplexity"}, overlay, text)
+	return err
+}
+
+// demoFiles are what the demo leaves, the patch in its two forms first.
+var demoFiles = []string{"patch.bankai", "patch.json", "report.html"}
+
+// checkOutputs refuses what must not be replaced.
+func (d *demoRun) checkOutputs() error {
+	d.outputs = map[string]*durable.Output{}
+	for _, name := range demoFiles {
+		path := filepath.Join(d.out, name)
+		o := d.app.found(path, d.app.aPatch)
+		if filepath.Ext(name) == ".html" {
+			o = d.app.derived(path, aPage(d.app.command))
+		}
+		if err := o.Check(); err != nil {
+			return err
+		}
+		d.outputs[name] = o
+	}
+	return nil
+}
+
+// write leaves the three files. What an earlier demo found is kept under a number.
+func (d *demoRun) write() error {
+	ctx := context.Background() // an interruption must not part what belongs together
+	meta := spent(foundBy(d.setup, demoName), d.found.Cost)
+	for _, i := range []int{atHeldOut, atUnseen} {
+		if i < len(d.results) {
+			meta.Claims = append(meta.Claims, claim(strings.ToLower(d.results[i].Name), d.results[i].set, d.results[i].Result))
+		}
+	}
+	meta, err := d.app.provenance().Stamp(meta, "demo-repair")
+	if err != nil {
+		return err
+	}
+	d.patch = d.found.Patch.WithMeta(meta)
+	if d.files, err = d.app.putPatch(ctx, d.outputs["patch.bankai"], d.patch); err != nil {
+		return err
+	}
+	if _, err := d.app.putPatch(ctx, d.outputs["patch.json"], d.patch); err != nil {
+		return err
+	}
+	return d.app.put(ctx, d.outputs["report.html"], d.report().WriteHTML)
+}
+
+// demoDoc is the result of `demo`.
+type demoDoc struct {
+	Patch      string                `json:"patch"`
+	Out        string                `json:"out"`
+	Files      []string              `json:"files"`
+	Flips      int                   `json:"flips"`
+	Bits       *uint64               `json:"bits"`
+	Bytes      int64                 `json:"bytes"`         // of the .bankai file
+	Content    int64                 `json:"content_bytes"` // of it, without provenance
+	HeldOut    *counts               `json:"heldout"`       // null if interrupted, as all that is measured
+	Validate   *counts               `json:"validate"`
+	Controls   *counts               `json:"controls"`
+	Unseen     *counts               `json:"controls_heldout"`
+	Perplexity *evaluate.BeforeAfter `json:"perplexity"` // of demo:text
+	Fitness    float64               `json:"fitness"`
+	Cost       cost                  `json:"cost"` // of the search
+	Stopped    search.Stop           `json:"stopped"`
+	Seed       uint64                `json:"seed"`
+	Seconds    float64               `json:"seconds"` // of everything
+}
+
+func (d *demoRun) doc() demoDoc {
+	doc := demoDoc{
+		Patch: d.files.path, Out: d.out, Flips: d.files.flips, Bits: d.files.bits, Bytes: d.files.bytes, Content: d.files.content,
+		Perplexity: d.perplexity, Fitness: d.found.Fitness, Cost: cost{d.found.Cost, d.found.Seconds},
+		Stopped: d.found.Stopped, Seed: d.app.seed, Seconds: time.Since(d.began).Seconds(),
+	}
+	for _, name := range demoFiles {
+		doc.Files = append(doc.Files, d.outputs[name].Path)
+	}
+	for i, place := range []**counts{
+		atHeldOut: &doc.HeldOut, atValidation: &doc.Validate, atControls: &doc.Controls, atUnseen: &doc.Unseen,
+	} {
+		if i < len(d.results) {
+			c := countsOf(d.results[i].Result)
+			*place = &c
+		}
+	}
+	return doc
+}
+
+// shownAnswers is how many answers of a kind the demo prints.
+const shownAnswers = 4
+
+// tell prints what was measured.
+func (d *demoRun) tell() {
+	r := d.results[atHeldOut].Result
+	fmt.Fprintf(d.say, "\n3. Held out: %d questions that no search saw, answered greedily\n", r.Total)
+	fmt.Fprintf(d.say, "   before %3d right\n   after  %3d right: %d fixed, %d broke, p = %s\n", r.Before, r.After, len(r.Fixed), len(r.Broke), text.Probability(r.PValue))
+	fmt.Fprintf(d.say, "   %s\n", r.Meaning())
+	for _, o := range d.results[atValidation:] {
+		fmt.Fprintf(d.say, "   %s: %d of %d right before, %d after\n", strings.ToLower(o.Name), o.Before, o.Total, o.After)
+	}
+	fmt.Fprintf(d.say, "   perplexity of plain sentences: %.3f before, %.3f after\n", d.perplexity.Before, d.perplexity.After)
+	fmt.Fprintln(d.say, "\n4. Before and after, for instance")
+	t := text.Table{Indent: "   "}
+	addAnswers(&t, "fixed", r, evaluate.Output.Fixed)
+	addAnswers(&t, "broke", r, evaluate.Output.Broke)
+	io.WriteString(d.say, t.String())
+	if len(r.Fixed)+len(r.Broke) == 0 {
+		fmt.Fprintln(d.say, "   no answer changed from right to wrong or back")
+	}
+}
+
+// addAnswers adds the first few answers of a kind to a table.
+func addAnswers(t *text.Table, kind string, r *evaluate.Result, is func(evaluate.Output) bool) {
+	n := 0
+	for _, o := range r.Outputs {
+		if !is(o) {
+			continue
+		}
+		if n++; n > shownAnswers {
+			return
+		}
+		t.Add(kind, text.Line(o.Prompt), text.Line(o.Before), "→ "+text.Line(o.After))
+	}
+}
+
+// last says what was left, and what to do with it.
+func (d *demoRun) last(w io.Writer) {
+	if d.found.Stopped == search.StopInterrupted {
+		fmt.Fprintf(w, "\nInterrupted: the best patch so far, not measured, is %s\n", d.files)
+		return
+	}
+	fmt.Fprintf(w, "\nWritten, after %s in all:\n", text.Elapsed(time.Since(d.began).Seconds()))
+	fmt.Fprintf(w, "   %s\n   %s\n   %s\n", d.files, filepath.Join(d.out, "patch.json"), filepath.Join(d.out, "report.html"))
+	fmt.Fprintln(w, "\nGo on with:")
+	for _, f := range d.next() {
+		fmt.Fprintf(w, "   %s\n", f.value)
+	}
+}
+
+// next is what to do next.
+func (d *demoRun) next() []fact {
+	patch := quoted(d.files.path)
+	prompt := "Find the derivative of 2x^8:"
+	if fixed := d.firstFixed(); fixed != "" {
+		prompt = fixed
+	}
+	return []fact{
+		{"See what is in the patch", "bankai info " + patch},
+		{"Ask the model with and without it", "bankai generate --compare --stop '\\n' --patch " + patch + " --prompt " + quoted(prompt)},
+		{"Measure it again, answer by answer", "bankai eval --probes demo:heldout --patch " + patch},
+		{"Bake it into a file that any program can load", "bankai patch apply demo -o repaired.gguf --patch " + patch},
+	}
+}
+
+// firstFixed is a prompt that the patch put right, "" if there is none.
+func (d *demoRun) firstFixed() string {
+	for _, m := range d.results {
+		for _, o := range m.Outputs {
+			if o.Fixed() {
+				return o.Prompt
+			}
+		}
+	}
+	return ""
+}
+
+// report is the page about the run.
+func (d *demoRun) report() *evaluate.Report {
+	report := searchReport(d.app.commandLine(), d.setup, demoName, d.found, d.patch, d.files)
+	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), facts(d.next()...)
+	for i, m := range d.results {
+		if i == atHeldOut {
+			report.HeldOut = m.Result
+		} else {
+			report.Others = append(report.Others, m.NamedResult)
+		}
+	}
+	if p := d.perplexity; p != nil {
+		report.Search = append(report.Search, perplexityFact(p))
+	}
+	return report
 }

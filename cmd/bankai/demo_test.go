@@ -38,7 +38,7 @@ func TestDemoInterrupted(t *testing.T) {
 	a.json, a.seed = true, 2
 	folder := t.TempDir()
 	var stopped *interrupted
-	if err := a.demo(ctx, &demoFlags{out: folder, steps: 3}); !errors.As(err, &stopped) || stopped.status() != statusFailed {
+	if err := (&demoFlags{out: folder, steps: 3}).run(ctx, a); !errors.As(err, &stopped) || stopped.status() != statusFailed {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {

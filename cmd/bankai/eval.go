@@ -12,9 +12,10 @@ import (
 	"bankai/engine"
 	"bankai/evaluate"
 	"bankai/experiment"
+	"bankai/internal/source"
 )
 
-func (a *app) evalCommand() *cobra.Command {
+func evalCommand(a *app) *cobra.Command {
 	var model modelFlags
 	var probes string
 	var all bool
@@ -37,7 +38,7 @@ Without a patch it is the model as it is that is measured.`,
 			if probes == "" {
 				return usagef("give the probe file with --probes")
 			}
-			return a.eval(ctx, &model, probes, all)
+			return eval(ctx, a, &model, probes, all)
 		}),
 	}
 	model.add(cmd)
@@ -47,8 +48,8 @@ Without a patch it is the model as it is that is measured.`,
 	return cmd
 }
 
-func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) error {
-	s, err := readSet(probes)
+func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool) error {
+	s, err := source.ReadSet(probes)
 	if err != nil {
 		return err
 	}
@@ -57,26 +58,30 @@ func (a *app) eval(ctx context.Context, f *modelFlags, probes string, all bool) 
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, s.named()); err != nil {
+	if err := fit(m, named(s)...); err != nil {
 		return err
 	}
 	doc := evalDoc{
-		Model: modelOf(f.path, m.Weights()), Set: s.ref(), Patches: f.patches, Precision: f.precision.String(),
+		Model: modelOf(f.path, m.Weights()), Set: setOf(s), Patches: f.patches, Precision: f.precision.String(),
 		Tool: toolName(), Command: a.commandLine(),
 	}
 	if doc.Patches == nil {
 		doc.Patches = []string{}
 	}
-	if doc.Result, err = a.compare(ctx, m, overlay, s); err != nil {
+	if doc.Result, err = compareSet(ctx, a.console, m, overlay, s); err != nil {
 		return err
 	}
-	var writeErr error
-	err = a.print(experiment.Sealed{Doc: doc}, func(w io.Writer) { writeErr = doc.write(w, all) })
-	if err == nil {
-		err = writeErr
-	}
-	return err
+	return a.printChecked(experiment.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
 }
+
+// setRef says in a result which probes it is of.
+type setRef struct {
+	Source string        `json:"source"` // as on the command line
+	Digest bankai.Digest `json:"digest"`
+	Probes int           `json:"probes"`
+}
+
+func setOf(s source.Set) setRef { return setRef{s.Source, s.Digest, len(s.Set)} }
 
 // evalDoc is the result of `eval`.
 type evalDoc struct {
@@ -102,27 +107,27 @@ func (d evalDoc) write(w io.Writer, all bool) error {
 	return d.WriteText(w, all)
 }
 
-// compare measures the base and the patched model on a set.
-func (a *app) compare(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set) (*evaluate.Result, error) {
-	before, err := a.measure(ctx, m, nil, s, "base")
+// compareSet measures the base and the patched model on a set.
+func compareSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set) (*evaluate.Result, error) {
+	before, err := measureSet(ctx, c, m, nil, s, "base")
 	if err != nil {
 		return nil, err
 	}
 	after := before
 	if overlay != nil {
-		if after, err = a.measure(ctx, m, overlay, s, "patched"); err != nil {
+		if after, err = measureSet(ctx, c, m, overlay, s, "patched"); err != nil {
 			return nil, err
 		}
 	}
 	return evaluate.Compare(s.Set, before, after), nil
 }
 
-func (a *app) measure(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set, what string) (*evaluate.Measurement, error) {
-	progress, done := a.probeMeter(fmt.Sprintf("%s, %s", s.source, what), m.Tokenizer(), s.Set)
+func measureSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set, what string) (*evaluate.Measurement, error) {
+	progress, done := c.probeMeter(fmt.Sprintf("%s, %s", s.Source, what), m.Tokenizer(), s.Set)
 	defer progress.stop()
 	result, err := evaluate.Measure(ctx, m, overlay, s.Set, done)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.source, err)
+		return nil, fmt.Errorf("%s: %w", s.Source, err)
 	}
 	return result, nil
 }
@@ -130,12 +135,12 @@ func (a *app) measure(ctx context.Context, m *engine.Model, overlay *engine.Over
 // claim is a result as a patch records it. Where only some categories of a file
 // were measured, its name tells them: the digest is that of the whole file, which
 // anybody can compute.
-func claim(name string, s set, r *evaluate.Result) bankai.Claim {
-	if s.part != "" {
-		name += "#" + s.part
+func claim(name string, s source.Set, r *evaluate.Result) bankai.Claim {
+	if s.Part != "" {
+		name += "#" + s.Part
 	}
 	return bankai.Claim{
-		Name: name, Probes: s.digest, Total: r.Total, Before: r.Before, After: r.After,
+		Name: name, Probes: s.Digest, Total: r.Total, Before: r.Before, After: r.After,
 		Fixed: len(r.Fixed), Broke: len(r.Broke), PValue: r.PValue,
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) experimentCommand() *cobra.Command {
+func experimentCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "experiment",
 		Short: "repeat the published experiments on a model",
@@ -36,9 +36,9 @@ Without --resume it begins anew, and the older journal is kept under a number.
 	}
 	asGroup(cmd)
 	cmd.AddCommand(
-		a.robustnessCommand(), a.layersCommand(), a.scaleCommand(),
-		a.variationsCommand(), a.stackCommand(), a.compareCommand(), a.rescoreCommand(),
-		a.ablateCommand(), a.loraCommand(), a.perplexityCommand(), a.gsm8kCommand(), a.choiceCommand(),
+		robustnessCommand(a), layersCommand(a), scaleCommand(a),
+		variationsCommand(a), stackCommand(a), compareCommand(a), rescoreCommand(a),
+		ablateCommand(a), loraCommand(a), perplexityCommand(a), gsm8kCommand(a), choiceCommand(a),
 	)
 	for _, c := range cmd.Commands() {
 		forceFlag(c)
@@ -87,7 +87,7 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 		defer r.Journal.Close()
 		a.resumable(path, f.resume)
 	}
-	result, err := a.watched(ctx, name, r, measure)
+	result, err := watched(ctx, a.console, name, r, measure)
 	if err != nil {
 		return keptWork(err, r.Journal, f.out)
 	}
@@ -124,7 +124,8 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 	others := []string{name + ".html"}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
-		switch base, ext := fileTitle(e.Name()), filepath.Ext(e.Name()); {
+		ext := filepath.Ext(e.Name())
+		switch base := strings.TrimSuffix(e.Name(), ext); {
 		case ext != ".csv" && ext != ".svg":
 		case base == name || strings.HasPrefix(base, name+"-"):
 			others = append(others, e.Name())
@@ -187,7 +188,7 @@ func (f *resultFolder) save(ctx context.Context, r experiment.Result) ([]string,
 }
 
 // watched runs an experiment with a bar that tells the time left.
-func (a *app) watched(ctx context.Context, name string, r *experiment.Run,
+func watched(ctx context.Context, c *console, name string, r *experiment.Run,
 	measure func(ctx context.Context, r *experiment.Run) (experiment.Result, error),
 ) (experiment.Result, error) {
 	var m *meter
@@ -198,7 +199,7 @@ func (a *app) watched(ctx context.Context, name string, r *experiment.Run,
 	}()
 	r.Progress = func(p experiment.Progress) {
 		if m == nil {
-			m = a.meterFrom(name, int64(p.Resumed), int64(p.Total))
+			m = c.meterFrom(name, int64(p.Resumed), int64(p.Total))
 		}
 		m.set(int64(p.Done), fmt.Sprintf("%d of %d: %s", p.Done, p.Total, p.Remark))
 	}
@@ -214,7 +215,7 @@ func keptWork(err error, j *experiment.Journal, out string) error {
 	if j.Len() == 1 {
 		are = "is"
 	}
-	return &interrupted{fmt.Sprintf("%s of the work %s kept in %s: the same command with --resume goes on", text.Count(j.Len(), "piece"), are, out), true}
+	return &interrupted{fmt.Sprintf("%s of the work %s kept in %s: %s", text.Count(j.Len(), "piece"), are, out, goOn), true}
 }
 
 // publish writes a result into a folder, if there is one, and prints it.
@@ -226,15 +227,70 @@ func (a *app) publish(ctx context.Context, result experiment.Result, folder *res
 			return err
 		}
 	}
-	var writeErr error
-	err := a.print(experiment.Sealed{Doc: result}, func(w io.Writer) {
-		writeErr = result.Present().WriteText(w)
+	return a.printChecked(experiment.Sealed{Doc: result}, func(w io.Writer) error {
+		err := result.Present().WriteText(w)
 		if len(files) > 0 {
 			fmt.Fprintf(w, "\nWritten: %s\n", strings.Join(files, ", "))
 		}
+		return err
 	})
-	if err == nil {
-		err = writeErr
+}
+
+// usualFile is a file that a flag names, and the embedded one that is meant with
+// the built-in model if it does not.
+type usualFile struct {
+	flag, embedded string
+	value          *string
+	given          func() bool
+}
+
+// withBuiltIn says in a flag's help what it is with the built-in model.
+func withBuiltIn(embedded string) string {
+	return fmt.Sprintf(" (default with the built-in model: %s)", embedded)
+}
+
+// file declares a flag for a file. With another model than the built-in one it has
+// to be given: see check.
+func (f *experimentFlags) file(cmd *cobra.Command, value *string, flag, embedded, usage string) {
+	cmd.Flags().StringVar(value, flag, "", usage+withBuiltIn(embedded))
+	f.files = append(f.files, usualFile{flag, embedded, value, func() bool { return cmd.Flags().Changed(flag) }})
+}
+
+// check refuses what cannot be right whatever the files hold, and sets the files
+// that were not given.
+func (f *experimentFlags) check() error {
+	for _, u := range f.files {
+		switch {
+		case u.given():
+		case f.model.path != demoName:
+			return usagef("give a file with --%s: %s goes with the built-in model only", u.flag, u.embedded)
+		default:
+			*u.value = u.embedded
+		}
 	}
-	return err
+	if f.resume && f.out == "" {
+		return usagef("--resume needs the folder of the earlier run: give it with -o")
+	}
+	return nil
+}
+
+// openPatching opens the model, with the patches on it as an overlay.
+func (a *app) openPatching(f *modelFlags) (*engine.Model, experiment.Patching, error) {
+	var with experiment.Patching
+	m, err := a.openModel(f)
+	if err != nil {
+		return nil, with, err
+	}
+	p, err := a.patches(m.Weights()).Sum(f.patches)
+	if err == nil {
+		with.Name, with.ID = strings.Join(f.patches, " ^ "), fmt.Sprintf("%.16s", p.ContentDigest())
+		with.Overlay, err = m.Overlay(p)
+	}
+	if err == nil && len(f.patches) > 0 && with.Overlay == nil {
+		err = fmt.Errorf("%s: together they flip nothing: give each patch once", text.Listed(f.patches))
+	}
+	if err != nil {
+		return nil, with, errors.Join(err, m.Close())
+	}
+	return m, with, nil
 }

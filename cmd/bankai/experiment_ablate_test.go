@@ -6,6 +6,7 @@ import (
 
 	"bankai"
 	"bankai/experiment"
+	"bankai/internal/source"
 )
 
 // A search of the experiment is that of the search command, to the patch.
@@ -28,7 +29,7 @@ func TestAblateSearches(t *testing.T) {
 		if err := json.Unmarshal([]byte(run(flags...)), &x); err != nil {
 			t.Fatal(err)
 		}
-		pool, err := readSet("demo:search")
+		pool, err := source.ReadSet("demo:search")
 		if err != nil {
 			t.Fatal(err)
 		}

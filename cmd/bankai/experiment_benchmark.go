@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/experiment"
+	"bankai/internal/source"
 )
 
 // benchmarkFlags are those of the experiments that ask the questions of a file.
@@ -47,14 +48,14 @@ func (f *benchmarkFlags) usualPrompt(other string) {
 }
 
 // readQuestions reads a file by parse, whose errors say where.
-func readQuestions[T any](source string, parse func(io.Reader) ([]T, error)) ([]T, error) {
-	data, err := readSource(source)
+func readQuestions[T any](file string, parse func(io.Reader) ([]T, error)) ([]T, error) {
+	data, err := source.Read(file)
 	if err != nil {
 		return nil, err
 	}
 	all, err := parse(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", source, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return all, nil
 }

@@ -15,7 +15,7 @@ type choiceFlags struct {
 	by choice[benchmark.ChoiceBy]
 }
 
-func (a *app) choiceCommand() *cobra.Command {
+func choiceCommand(a *app) *cobra.Command {
 	f := &choiceFlags{by: choice[benchmark.ChoiceBy]{benchmark.ByLetter, "letter|text|text-per-byte", benchmark.ParseChoiceBy}}
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
@@ -55,7 +55,7 @@ finer: it moves before any choice does.`,
 				f.prompt = benchmark.ByLetter.Template()
 			}
 			f.usualPrompt(f.by.value.Template())
-			return a.choice(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.addBenchmark(cmd, "demo:choices", `by letter '{question}\n{choices}\nAnswer:', else 'Question: {question}\nAnswer:'`)
@@ -63,7 +63,7 @@ finer: it moves before any choice does.`,
 	return cmd
 }
 
-func (a *app) choice(ctx context.Context, f *choiceFlags) error {
+func (f *choiceFlags) run(ctx context.Context, a *app) error {
 	questions, err := readQuestions(f.file, benchmark.ReadChoices)
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ type gsm8kFlags struct {
 	rules    []string
 }
 
-func (a *app) gsm8kCommand() *cobra.Command {
+func gsm8kCommand(a *app) *cobra.Command {
 	f := &gsm8kFlags{benchmarkFlags: benchmarkFlags{n: 50}, tokens: 256}
 	cmd := &cobra.Command{
 		Use:   "gsm8k [--file F.jsonl] [--patch P]...",
@@ -56,7 +56,7 @@ the end of the file; problems that are scored are never among them.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.gsm8k(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.addBenchmark(cmd, "demo:sums", `'Question: {question}\nAnswer:'`)
@@ -86,7 +86,7 @@ func (f *gsm8kFlags) check() error {
 	return nil
 }
 
-func (a *app) gsm8k(ctx context.Context, f *gsm8kFlags) error {
+func (f *gsm8kFlags) run(ctx context.Context, a *app) error {
 	rules := benchmark.AnswerRules
 	if len(f.rules) > 0 {
 		var err error

@@ -13,6 +13,7 @@ import (
 	"bankai/evaluate"
 	"bankai/experiment"
 	"bankai/internal/lora"
+	"bankai/internal/source"
 	"bankai/probe"
 	"bankai/score"
 )
@@ -29,7 +30,7 @@ type loraFlags struct {
 	onlyTiming                      bool
 }
 
-func (a *app) loraCommand() *cobra.Command {
+func loraCommand(a *app) *cobra.Command {
 	f := &loraFlags{layers: intList{ranges: true}, seeds: 3, steps: 40, rounds: 10}
 	cmd := &cobra.Command{
 		Use:   "lora [--patch P]...",
@@ -55,7 +56,7 @@ or --only-timing, which needs none.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.lora(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.add(cmd)
@@ -105,7 +106,7 @@ func (f *loraFlags) check() error {
 	return f.experimentFlags.check()
 }
 
-func (a *app) lora(ctx context.Context, f *loraFlags) error {
+func (f *loraFlags) run(ctx context.Context, a *app) error {
 	o := experiment.LoRAOptions{
 		Projections: f.projections, Layers: f.layers.String(), Ranks: f.ranks, Seeds: int(f.seeds), Steps: int(f.steps), Rate: f.rate, KL: f.kl, Rounds: int(f.rounds),
 		Names: [4]string{f.probes, f.controls, f.heldOut, f.text}, OnlyTiming: f.onlyTiming,
@@ -120,18 +121,18 @@ func (a *app) lora(ctx context.Context, f *loraFlags) error {
 	}
 	defer m.Close()
 	if f.kl > 0 && !f.onlyTiming {
-		a.warnCut(m, f.text, o.Text)
+		warnCut(a.console, m, f.text, o.Text)
 	}
-	if err := a.rivals(f, m, &o); err != nil {
+	if err := f.rivals(a, m, &o); err != nil {
 		return err
 	}
 	if err := fit(m, append(slices.Clone(o.Also), evaluate.Named{Name: f.probes, Set: o.Search}, evaluate.Named{Name: f.controls, Set: o.Controls}, evaluate.Named{Name: f.heldOut, Set: o.HeldOut})...); err != nil {
 		return err
 	}
 	if !f.onlyTiming {
-		held := []set{{Set: o.HeldOut, source: f.heldOut}}
-		for _, s := range []set{{Set: o.Search, source: f.probes}, {Set: o.Controls, source: f.controls}} {
-			if _, err := a.checked(ctx, m, s, probe.AnswerLogprob, held, false); err != nil {
+		held := []source.Set{{Set: o.HeldOut, Source: f.heldOut}}
+		for _, s := range []source.Set{{Set: o.Search, Source: f.probes}, {Set: o.Controls, Source: f.controls}} {
+			if _, err := checked(ctx, a.console, m, s, probe.AnswerLogprob, held, false); err != nil {
 				return err
 			}
 		}
@@ -155,31 +156,31 @@ func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, er
 		name, source string
 		set          *probe.Set
 	}{{"probes", f.probes, &o.Search}, {"controls", f.controls, &o.Controls}, {"held-out", f.heldOut, &o.HeldOut}} {
-		read, err := readSet(s.source)
+		read, err := source.ReadSet(s.source)
 		if err != nil {
 			return nil, err
 		}
 		*s.set = read.Set
-		facts = append(facts, experiment.Fact{Name: s.name, Value: read.identity()})
+		facts = append(facts, experiment.Fact{Name: s.name, Value: read.Identity()})
 	}
-	also, err := readSets(f.also)
+	also, err := source.ReadSets(f.also)
 	if err != nil {
 		return nil, err
 	}
+	o.Also = named(also...)
 	for _, s := range also {
-		o.Also = append(o.Also, evaluate.Named{Name: s.source, Set: s.Set})
-		facts = append(facts, experiment.Fact{Name: "also " + s.source, Value: s.identity()})
+		facts = append(facts, experiment.Fact{Name: "also " + s.Source, Value: s.Identity()})
 	}
-	if o.Text, err = readLines(f.text); err != nil {
+	if o.Text, err = source.ReadLines(f.text); err != nil {
 		return nil, err
 	}
 	return append(facts, experiment.Fact{Name: "text", Value: strings.Join(o.Text, "\n")}), nil
 }
 
 // rivals reads the patches, and finds the tensors of the adapters.
-func (a *app) rivals(f *loraFlags, m *engine.Model, o *experiment.LoRAOptions) error {
+func (f *loraFlags) rivals(a *app, m *engine.Model, o *experiment.LoRAOptions) error {
 	var err error
-	if o.Patches, err = a.namedPatches(m, f.model.patches); err != nil {
+	if o.Patches, err = namedPatches(a.patches(m.Weights()), f.model.patches); err != nil {
 		return err
 	}
 	matrices, err := score.Matrices(m.Weights(), f.layers.ints(), f.projections)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/experiment"
+	"bankai/internal/source"
 )
 
 // perplexityFlags are the flags of `experiment perplexity`.
@@ -19,7 +20,7 @@ type perplexityFlags struct {
 	stride count
 }
 
-func (a *app) perplexityCommand() *cobra.Command {
+func perplexityCommand(a *app) *cobra.Command {
 	f := &perplexityFlags{}
 	cmd := &cobra.Command{
 		Use:   "perplexity --text F [--patch P]...",
@@ -47,7 +48,7 @@ The published work used the perplexity of 5 sentences (experiment 1); see
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.perplexity(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.add(cmd)
@@ -58,8 +59,8 @@ The published work used the perplexity of 5 sentences (experiment 1); see
 	return cmd
 }
 
-func (a *app) perplexity(ctx context.Context, f *perplexityFlags) error {
-	data, err := readSource(f.text)
+func (f *perplexityFlags) run(ctx context.Context, a *app) error {
+	data, err := source.Read(f.text)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) rescoreCommand() *cobra.Command {
+func rescoreCommand(a *app) *cobra.Command {
 	var probes, out string
 	var rules []string
 	cmd := &cobra.Command{
@@ -40,7 +40,7 @@ with --probes.`,
 		Example: `  bankai experiment rescore results/compare.json
   bankai experiment rescore results/compare.json --probes demo:control_heldout --json`,
 		Args: arguments(1, 1, "one result, a .json file"),
-		RunE: a.do(func(ctx context.Context, args []string) error { return a.rescore(ctx, args[0], probes, rules, out) }),
+		RunE: a.do(func(ctx context.Context, args []string) error { return rescore(ctx, a, args[0], probes, rules, out) }),
 	}
 	cmd.Flags().StringVar(&probes, "probes", "", "probe `FILE` with the right answers")
 	cmd.Flags().StringSliceVar(&rules, "rules", nil, "`RULES` that find the answers of gsm8k: ####, answer, last")
@@ -48,7 +48,7 @@ with --probes.`,
 	return cmd
 }
 
-func (a *app) rescore(ctx context.Context, path, probes string, rules []string, out string) error {
+func rescore(ctx context.Context, a *app, path, probes string, rules []string, out string) error {
 	began := time.Now()
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"bankai/probe"
 	"bankai/search"
 )
 
@@ -102,6 +103,29 @@ func (l *intList) example() string {
 	}
 	return "12,7,450"
 }
+
+// ints are the values as int, nil for none.
+func (l *intList) ints() []int {
+	var out []int
+	for _, v := range l.values {
+		out = append(out, int(v))
+	}
+	return out
+}
+
+// metricFlag declares --metric, which is about what a search climbs, or what is measured
+// of a probe.
+func metricFlag(cmd *cobra.Command, about string, value probe.Metric) *choice[probe.Metric] {
+	c := &choice[probe.Metric]{value, "METRIC", probe.ParseMetric}
+	cmd.Flags().Var(c, "metric", about+": answer_logprob, answer_margin, seq_logprob or token_gap")
+	return c
+}
+
+// What --metric is about.
+const (
+	climbed  = "what a search climbs"
+	measures = "what is measured of a probe"
+)
 
 // badFlag words the errors of pflag as this program words its own.
 func badFlag(cmd *cobra.Command, err error) error {

@@ -20,7 +20,7 @@ type generateFlags struct {
 	compare  bool
 }
 
-func (a *app) generateCommand() *cobra.Command {
+func generateCommand(a *app) *cobra.Command {
 	f := &generateFlags{n: 64}
 	cmd := &cobra.Command{
 		Use:   "generate PROMPT",
@@ -48,7 +48,7 @@ tokens. Probes are answered up to the end of the line: --stop '\n' does the same
 			if err := f.prompt.read(a, args); err != nil {
 				return err
 			}
-			return a.generate(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.model.add(cmd)
@@ -101,7 +101,7 @@ type generated struct {
 	Finish string  `json:"finish_reason"` // "stop", "length" or "interrupted"
 }
 
-func (a *app) generate(ctx context.Context, f *generateFlags) error {
+func (f *generateFlags) run(ctx context.Context, a *app) error {
 	m, err := a.openModel(&f.model)
 	if err != nil {
 		return err
@@ -141,10 +141,10 @@ func (a *app) generate(ctx context.Context, f *generateFlags) error {
 			texts[i].Finish = "interrupted"
 		}
 	}
-	return a.printGenerated(f, modelOf(f.model.path, m.Weights()), texts)
+	return printGenerated(a.console, f, modelOf(f.model.path, m.Weights()), texts)
 }
 
-func (a *app) printGenerated(f *generateFlags, model modelRef, texts []generated) error {
+func printGenerated(c *console, f *generateFlags, model modelRef, texts []generated) error {
 	doc := struct {
 		generated
 		Base  *generated `json:"base,omitempty"`
@@ -153,12 +153,20 @@ func (a *app) printGenerated(f *generateFlags, model modelRef, texts []generated
 	if f.compare {
 		doc.Base = &texts[1]
 	}
-	return a.print(doc, func(w io.Writer) {
+	return c.print(doc, func(w io.Writer) {
 		if f.compare {
-			writeFacts(w, fact{"base", a.shown(doc.Base.Text)}, fact{"patched", a.shown(doc.Text)})
+			writeFacts(w, fact{"base", c.shown(doc.Base.Text)}, fact{"patched", c.shown(doc.Text)})
 		}
 		if texts[0].Finish == "interrupted" {
-			a.note("interrupted after %s", text.Count(len(texts[0].IDs), "token"))
+			c.note("interrupted after %s", text.Count(len(texts[0].IDs), "token"))
 		}
 	})
+}
+
+// printEvent prints the text of a generation as it comes.
+func (c *console) printEvent(e engine.Event) {
+	if e.Text != "" {
+		c.stdout.WriteString(c.shown(e.Text))
+		c.stdout.Flush() // an error stays, and is reported at the end
+	}
 }

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"bankai"
+	"bankai/evaluate"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
-	"bankai/probe"
 )
 
 // patchInfo is what `info` says of a patch.
@@ -36,11 +38,11 @@ type patchInfo struct {
 	Tensors     []tensorFlips      `json:"tensors"`
 }
 
-func (a *app) patchInfo(path, model string) error {
+func showPatch(a *app, path, model string) error {
 	return a.withWeights(model, func(f *weights.File) error {
-		p, err := a.readPatch(f, path)
+		p, err := a.patches(f).Read(path)
 		if err != nil {
-			if _, notProbes := readSetBy(path, probe.ReadPrompts); notProbes == nil {
+			if _, notProbes := source.ReadPrompts(path); notProbes == nil {
 				return fmt.Errorf("%s: is a probe file, neither a model nor a patch: bankai audit --probes looks at one", path)
 			}
 			return err
@@ -49,26 +51,22 @@ func (a *app) patchInfo(path, model string) error {
 		if err != nil {
 			return err
 		}
-		info := newPatchInfo(path, file.Size(), p)
-		if info.Content, err = p.ContentSize(); err != nil {
-			return err
-		}
-		return a.print(info, info.write)
+		return printPatch(a.console, path, file.Size(), p)
 	})
 }
 
-// streamInfo is patchInfo of what can be read once only, such as a pipe.
-func (a *app) streamInfo(path, model string) error {
+// showStream is showPatch of what can be read once only, such as a pipe.
+func showStream(a *app, path, model string) error {
 	in, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	data, err := io.ReadAll(io.LimitReader(in, maxSource+1))
+	data, err := io.ReadAll(io.LimitReader(in, source.MaxSize+1))
 	switch {
 	case err != nil:
 		return err
-	case len(data) > maxSource || bytes.HasPrefix(data, []byte("GGUF")):
+	case len(data) > source.MaxSize || bytes.HasPrefix(data, []byte("GGUF")):
 		return fmt.Errorf("%s: a model cannot be read from a pipe: give its file", path)
 	}
 	p, err := bankai.Read(bytes.NewReader(data))
@@ -76,12 +74,20 @@ func (a *app) streamInfo(path, model string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return a.withWeights(model, func(f *weights.File) error {
-		if p, err = a.checkPatch(f, p, path); err != nil {
+		if p, err = a.patches(f).Check(p, path); err != nil {
 			return err
 		}
-		info := newPatchInfo(path, int64(len(data)), p)
-		return a.print(info, info.write)
+		return printPatch(a.console, path, int64(len(data)), p)
 	})
+}
+
+// printPatch tells what is in a patch, which takes size bytes in its file.
+func printPatch(c *console, path string, size int64, p *bankai.Patch) (err error) {
+	info := newPatchInfo(path, size, p)
+	if info.Content, err = p.ContentSize(); err != nil {
+		return err
+	}
+	return c.print(info, info.write)
 }
 
 func newPatchInfo(path string, size int64, p *bankai.Patch) patchInfo {
@@ -163,4 +169,69 @@ func (p patchInfo) rowsText() string {
 		return ", none of a whole row"
 	}
 	return fmt.Sprintf(", %d of them of whole rows", p.Rows)
+}
+
+// tensorFlips is what a patch does to one tensor.
+type tensorFlips struct {
+	Tensor string  `json:"tensor"`
+	Layer  *int    `json:"layer"` // null for the embedding and the head
+	Proj   string  `json:"proj"`
+	Flips  int     `json:"flips"`
+	Rows   int     `json:"rows"` // flips of a whole row
+	Bits   *uint64 `json:"bits"` // null if the patch does not know how wide a row is
+}
+
+// flipsByTensor counts a patch's flips, in the order of the tensors.
+func flipsByTensor(p *bankai.Patch) []tensorFlips {
+	list := []tensorFlips{}
+	for _, c := range evaluate.Cells(p) {
+		t := tensorFlips{Tensor: c.Tensor, Proj: c.Projection, Flips: c.Flips, Rows: c.Rows}
+		if c.Layer >= 0 {
+			t.Layer = &c.Layer
+		}
+		if c.Weights > 0 {
+			t.Bits = &c.Weights
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// writeFlipTable lists the flips by layer and projection; those of tensors
+// outside the layers follow.
+func writeFlipTable(w io.Writer, tensors []tensorFlips) {
+	if len(tensors) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	projs := usedProjections(tensors)
+	t := text.Table{Indent: text.Gap, Right: text.RightAligned(1 + len(projs))}
+	if len(projs) > 0 {
+		t.Rows = append(t.Rows, append([]string{"layer"}, projs...))
+	}
+	for len(tensors) > 0 && tensors[0].Layer != nil {
+		layer := *tensors[0].Layer
+		counts := slices.Repeat([]string{"·"}, len(projs))
+		for len(tensors) > 0 && tensors[0].Layer != nil && *tensors[0].Layer == layer {
+			counts[slices.Index(projs, tensors[0].Proj)] = fmt.Sprint(tensors[0].Flips)
+			tensors = tensors[1:]
+		}
+		t.Rows = append(t.Rows, append([]string{fmt.Sprint(layer)}, counts...))
+	}
+	io.WriteString(w, t.String())
+	for _, other := range tensors {
+		fmt.Fprintf(w, "  %s: %s\n", other.Tensor, text.Count(other.Flips, "flip"))
+	}
+}
+
+// usedProjections are the projections that occur, in the order of the forward
+// pass.
+func usedProjections(tensors []tensorFlips) []string {
+	var names []string
+	for _, t := range tensors {
+		if t.Layer != nil {
+			names = append(names, t.Proj)
+		}
+	}
+	return evaluate.Projections(nil, names...)
 }

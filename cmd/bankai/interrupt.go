@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"bankai/internal/durable"
@@ -29,45 +31,53 @@ func (e *interrupted) Error() string { return "interrupted: " + e.text }
 // Unwrap says that it is the end of a context.
 func (e *interrupted) Unwrap() error { return context.Canceled }
 
+// kept is what there is of the work so far, which an interruption tells.
+type kept struct {
+	mu      sync.Mutex
+	written []string    // outputs
+	journal string      // that keeps the work
+	before  fs.FileInfo // the journal of an earlier run in its place, nil if there is none
+}
+
 // wrote remembers an output that was written.
-func (a *app) wrote(path string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.written = append(a.written, path)
+func (k *kept) wrote(path string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.written = append(k.written, path)
 }
 
 // resumable says that from now on a journal keeps the work: one that this run goes on
 // with, or a new one, which takes the place of an older one at its first record.
-func (a *app) resumable(journal string, resumed bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.journal, a.before = journal, nil
+func (k *kept) resumable(journal string, resumed bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.journal, k.before = journal, nil
 	if info, err := os.Stat(journal); err == nil && info.Size() > 0 && !resumed {
-		a.before = info
+		k.before = info
 	}
 }
 
 // isRecorded reports whether a journal holds anything of this run.
-func (a *app) isRecorded(journal string) bool {
+func (k *kept) isRecorded(journal string) bool {
 	info, err := os.Stat(journal)
-	return err == nil && info.Size() > 0 && (a.before == nil || !os.SameFile(a.before, info))
+	return err == nil && info.Size() > 0 && (k.before == nil || !os.SameFile(k.before, info))
 }
 
 // interruption is what there is to say of work that a signal ended.
-func (a *app) interruption() *interrupted {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (k *kept) interruption() *interrupted {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	switch {
-	case a.journal != "" && a.isRecorded(a.journal):
-		return &interrupted{a.journal + " keeps the work: " + a.goOn(), true}
-	case len(a.written) > 0:
-		return &interrupted{"written before are " + strings.Join(a.written, ", "), false}
+	case k.journal != "" && k.isRecorded(k.journal):
+		return &interrupted{k.journal + " keeps the work: " + goOn, true}
+	case len(k.written) > 0:
+		return &interrupted{"written before are " + strings.Join(k.written, ", "), false}
 	}
 	return &interrupted{"nothing was written", false}
 }
 
 // goOn says how to go on with what a journal holds.
-func (a *app) goOn() string { return "the same command with --resume goes on" }
+const goOn = "the same command with --resume goes on"
 
 // watch ends the program a while after a signal, unless it has ended by then. Before
 // that, another signal ends it at once, which stop brings about.

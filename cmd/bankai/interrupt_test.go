@@ -36,10 +36,10 @@ func TestAnEarlyEndKeepsNoWork(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			write(c.before)
-			a := new(app)
-			a.resumable(journal, c.resumed)
+			k := new(kept)
+			k.resumable(journal, c.resumed)
 			c.first()
-			e := a.interruption()
+			e := k.interruption()
 			if e.useful != c.keeps || strings.Contains(e.text, "keeps the work") != c.keeps {
 				t.Errorf("%q, status %d", e.text, e.status())
 			}

@@ -27,7 +27,7 @@ type logitsFlags struct {
 	out    string
 }
 
-func (a *app) logitsCommand() *cobra.Command {
+func logitsCommand(a *app) *cobra.Command {
 	f := &logitsFlags{top: 10}
 	cmd := &cobra.Command{
 		Use:   "logits PROMPT",
@@ -52,7 +52,7 @@ such a file from others: one that is there is only replaced with --force.
 			if f.all != (f.out != "") {
 				return usagef("--all and --out go together: --all --out FILE")
 			}
-			return a.logits(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.model.add(cmd)
@@ -85,7 +85,7 @@ type idLogit struct {
 // MarshalJSON implements json.Marshaler.
 func (x idLogit) MarshalJSON() ([]byte, error) { return json.Marshal([2]any{x.id, x.logit}) }
 
-func (a *app) logits(ctx context.Context, f *logitsFlags) error {
+func (f *logitsFlags) run(ctx context.Context, a *app) error {
 	out := a.derived(f.out, nil)
 	out.Stream = true
 	if f.all {
@@ -105,7 +105,7 @@ func (a *app) logits(ctx context.Context, f *logitsFlags) error {
 	if err := checkIDs("--at", f.at.values, m); err != nil {
 		return err
 	}
-	logits, err := a.nextLogits(ctx, m, f.model.patches, ids)
+	logits, err := nextLogits(ctx, a, m, f.model.patches, ids)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (a *app) logits(ctx context.Context, f *logitsFlags) error {
 }
 
 // nextLogits runs the patched model over a prompt.
-func (a *app) nextLogits(ctx context.Context, m *engine.Model, patches []string, ids []int32) ([]float32, error) {
+func nextLogits(ctx context.Context, a *app, m *engine.Model, patches []string, ids []int32) ([]float32, error) {
 	overlay, err := a.overlay(m, patches)
 	if err != nil {
 		return nil, err

@@ -1,8 +1,11 @@
 // Command bankai finds, applies and measures XOR patches to true 1-bit language
 // models. Run it with --help.
 //
-// Each subcommand has a file of its own. What they share is app: where a run
-// reads and writes, how it reports, and the flags that all commands take.
+// Each subcommand has a file of its own. What they share is app: the flags that all
+// commands take, opening models and patches, and the policy of outputs. In it are
+// console, where a run tells what it does, and kept, which knows what an interruption
+// leaves. What a server needs as well stands below: package store reads patches, and
+// package source probes and texts.
 package main
 
 import (

@@ -10,6 +10,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/source"
 	"bankai/internal/testmodel"
 	"bankai/internal/weights"
 )
@@ -130,8 +131,8 @@ func TestMedian(t *testing.T) {
 // Claims, counts and tables all say the same of a result.
 func TestClaim(t *testing.T) {
 	r := &evaluate.Result{Total: 9, Before: 4, After: 6, Fixed: []string{"a", "b", "c"}, Broke: []string{"d"}, PValue: 0.625}
-	s := set{digest: bankai.Digest{1}}
-	want := bankai.Claim{Name: "held out", Probes: s.digest, Total: 9, Before: 4, After: 6, Fixed: 3, Broke: 1, PValue: 0.625}
+	s := source.Set{Digest: bankai.Digest{1}}
+	want := bankai.Claim{Name: "held out", Probes: s.Digest, Total: 9, Before: 4, After: 6, Fixed: 3, Broke: 1, PValue: 0.625}
 	if got := claim("held out", s, r); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

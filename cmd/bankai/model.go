@@ -3,15 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/models/demo"
+	"bankai/store"
 
 	"github.com/spf13/cobra"
 )
@@ -109,7 +108,7 @@ func (a *app) openModel(f *modelFlags) (*engine.Model, error) {
 // openChecked loads the model for running if its file passes a check, which comes
 // before the long part of the work.
 func (a *app) openChecked(f *modelFlags, check func(*weights.File) error) (*engine.Model, error) {
-	if err := checkPatches(f.patches); err != nil {
+	if err := store.CheckFiles(f.patches); err != nil {
 		return nil, err
 	}
 	file, err := a.openWeights(f.path)
@@ -128,20 +127,6 @@ func (a *app) openChecked(f *modelFlags, check func(*weights.File) error) (*engi
 		return nil, errors.Join(err, file.Close())
 	}
 	return m, nil
-}
-
-// checkPatches refuses patch files that cannot be read, before a model is opened for
-// them.
-func checkPatches(paths []string) error {
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-			continue // a pipe can be read once only
-		}
-		if _, err := bankai.ReadFile(path); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // openPatched loads the model, and the patches on it as an overlay.
@@ -192,112 +177,20 @@ func modelOf(path string, f *weights.File) modelRef {
 // String is the name, and the file if that is called otherwise.
 func (r modelRef) String() string { return titled(r.Path, r.Name) }
 
+// patches reads patch files for a model, or without one if that is nil.
+func (a *app) patches(f *weights.File) store.Reader {
+	return store.Reader{Model: f, Force: a.force, Warn: a.warn}
+}
+
 // overlay reads patch files and combines them for a model. It is nil if there
 // are none.
 func (a *app) overlay(m *engine.Model, paths []string) (*engine.Overlay, error) {
-	p, err := a.readPatches(m.Weights(), paths)
+	p, err := a.patches(m.Weights()).Sum(paths)
 	if err != nil {
 		return nil, err
 	}
 	return m.Overlay(p)
 }
 
-// readPatches reads patch files, checks each against the model, and returns
-// their XOR, bound to the model.
-func (a *app) readPatches(f *weights.File, paths []string) (*bankai.Patch, error) {
-	_, sum, err := a.combine(f, paths)
-	if err != nil {
-		return nil, err
-	}
-	return sum.WithBase(f.Digest()), nil
-}
-
-// combine reads patch files, checks each against the model, unless that is nil,
-// and returns them, each with a name, and their XOR. The same patch twice is an error, since it would
-// do nothing; other patches that cancel are only warned of.
-func (a *app) combine(f *weights.File, paths []string) (all []*bankai.Patch, sum *bankai.Patch, err error) {
-	sum = bankai.New(bankai.Digest{}, bankai.Meta{})
-	first := map[bankai.Digest]string{} // by what a patch flips: its file
-	for _, path := range paths {
-		p, err := a.readPatch(f, path)
-		if err != nil {
-			return nil, nil, err
-		}
-		flips := p.WithBase(bankai.Digest{}).ContentDigest()
-		if same, there := first[flips]; there && p.Len() > 0 {
-			if same == path {
-				return nil, nil, fmt.Errorf("%s: is given twice, and both together do nothing: give it once", path)
-			}
-			return nil, nil, fmt.Errorf("%s: flips what %s flips, so that both together do nothing: give one of them", path, same)
-		}
-		first[flips] = path
-		if sum, err = sum.Xor(p); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", path, err)
-		}
-		all = append(all, withName(p, path))
-	}
-	switch {
-	case sum.Len() > 0, len(paths) == 0:
-	case len(paths) == 1:
-		a.warn("%s flips nothing: the model stays as it is", paths[0])
-	default:
-		a.warn("%s cancel to nothing: the model stays as it is", text.Listed(paths))
-	}
-	return all, sum, nil
-}
-
-// withName is a patch that is called as its file unless it has a name.
-func withName(p *bankai.Patch, path string) *bankai.Patch {
-	meta := p.Meta()
-	if meta.Name == "" {
-		meta.Name = fileTitle(path)
-	}
-	return p.WithMeta(meta)
-}
-
-// readPatch reads one patch file and checks it against the model, unless that is
-// nil. The patch it returns knows the model's shapes. With --force, a patch that was
-// made on another arithmetic is taken, without what was measured of it.
-func (a *app) readPatch(f *weights.File, path string) (*bankai.Patch, error) {
-	p, err := bankai.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return a.checkPatch(f, p, path)
-}
-
-// checkPatch checks a patch that was read from a file against the model, unless that is
-// nil. The patch it returns knows the model's shapes.
-func (a *app) checkPatch(f *weights.File, p *bankai.Patch, path string) (*bankai.Patch, error) {
-	if f == nil {
-		return p, nil
-	}
-	fitted, err := f.Fit(p)
-	if errors.Is(err, bankai.ErrArithmeticMismatch) && a.force {
-		a.warn("%s: %v; taken because of --force, without what was measured of it", path, err)
-		meta := p.Meta()
-		meta.Arithmetic, meta.Claims = f.Arithmetic(), nil
-		fitted, err = f.Fit(p.WithMeta(meta))
-	}
-	if errors.Is(err, bankai.ErrArithmeticMismatch) {
-		err = fmt.Errorf("%w, or take the patch all the same with --force", err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if p.Base().IsZero() {
-		a.warn("%s does not say which model it was made for%s; its shape fits", path, named(p.Meta().BaseModel))
-	}
-	return fitted, nil
-}
-
 // short is a digest as people compare it.
 func short(d bankai.Digest) string { return fmt.Sprintf("%.12s…", d) }
-
-// named puts a name in brackets behind something, nothing where there is none.
-func named(name string) string {
-	if name = strings.TrimSpace(name); name == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (%s)", name)
-}

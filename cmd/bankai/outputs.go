@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"io/fs"
@@ -19,6 +20,8 @@ import (
 
 	"bankai"
 	"bankai/internal/durable"
+	"bankai/internal/source"
+	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/probe"
 )
@@ -73,6 +76,94 @@ func (a *app) putModel(ctx context.Context, o *durable.Output, c *weights.Copy) 
 	return weights.Open(o.Path)
 }
 
+// checkPatchName refuses an output name early, before the work for it is done.
+func checkPatchName(path string) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".bankai", ".json":
+		return nil
+	}
+	if path == "" {
+		return usagef("give a name for the patch with -o, ending in .bankai (compact) or .json")
+	}
+	return usagef("-o %s: a patch's name ends in .bankai (compact) or .json", path)
+}
+
+// written is a patch that was written to a file.
+type written struct {
+	path    string
+	flips   int
+	bits    *uint64 // nil if unknown
+	bytes   int64   // of the file
+	content int64   // bytes that the compact form takes without provenance
+}
+
+// putPatch writes a patch, in the form that the output's name asks for, and says
+// what was written.
+func (a *app) putPatch(ctx context.Context, o *durable.Output, p *bankai.Patch) (written, error) {
+	err := a.put(ctx, o, func(w io.Writer) error {
+		if strings.ToLower(filepath.Ext(o.Path)) == ".json" {
+			return p.WriteJSON(w)
+		}
+		_, err := p.WriteTo(w)
+		return err
+	})
+	if err != nil {
+		return written{}, err
+	}
+	info, err := os.Stat(o.Path)
+	if err != nil {
+		return written{}, err
+	}
+	content, err := p.ContentSize()
+	return written{path: o.Path, flips: p.Len(), bits: knownBits(p), bytes: info.Size(), content: content}, err
+}
+
+// String tells what was written in a line.
+func (o written) String() string {
+	bits := ""
+	if o.bits != nil {
+		bits = fmt.Sprintf(", %s bits", text.Thousands(int64(*o.bits)))
+	}
+	return fmt.Sprintf("%s: %s%s, content %s bytes, file %s bytes",
+		o.path, text.Count(o.flips, "flip"), bits, text.Thousands(o.content), text.Thousands(o.bytes))
+}
+
+// knownBits is the number of bits that a patch inverts, nil if it is unknown.
+func knownBits(p *bankai.Patch) *uint64 {
+	if n, known := p.Bits(); known {
+		return &n
+	}
+	return nil
+}
+
+// bitsText is knownBits in words.
+func bitsText(bits *uint64) string {
+	if bits == nil {
+		return "unknown: the file does not say how wide a row is; give --model"
+	}
+	return text.Thousands(int64(*bits))
+}
+
+// unwritable names the output in an error about writing it, which may name a
+// temporary file.
+func unwritable(path string, err error) error {
+	var file *os.PathError
+	var link *os.LinkError
+	if !errors.As(err, &file) && !errors.As(err, &link) {
+		return err // about the content, and names the output
+	}
+	return fmt.Errorf("%s: cannot write the file: %w", path, syscallOf(err))
+}
+
+// syscallOf is the bare reason of an error about a file.
+func syscallOf(err error) error {
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
+	return cause(err)
+}
+
 // checkOutputs refuses what must not be replaced, before the work begins.
 func checkOutputs(outputs ...*durable.Output) error {
 	for _, o := range outputs {
@@ -99,7 +190,7 @@ func inputsOf(flags *pflag.FlagSet, args []string) (files []string) {
 		}
 	})
 	for _, name := range named {
-		file, _ := selection(name)
+		file, _ := source.Split(name)
 		for _, path := range []string{name, file} {
 			if path != "" && isThere(path) {
 				files = append(files, partsOf(path)...)

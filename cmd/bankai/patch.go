@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
-	"slices"
 
 	"bankai"
 	"bankai/internal/durable"
@@ -15,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) patchCommand() *cobra.Command {
+func patchCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "patch",
 		Short: "bake, take out, compare, combine, convert and check patches",
@@ -28,7 +26,7 @@ Outputs appear whole or not at all. They replace earlier results of the same
 command; anything else that is there only with --force.`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(a.applyCommand(), a.removeCommand(), a.diffCommand(), a.composeCommand(), a.convertCommand(), a.verifyCommand())
+	cmd.AddCommand(applyCommand(a), removeCommand(a), diffCommand(a), composeCommand(a), convertCommand(a), verifyCommand(a))
 	return cmd
 }
 
@@ -44,34 +42,13 @@ type patchDoc struct {
 }
 
 // writeResult writes a patch and reports it.
-func (a *app) writeResult(ctx context.Context, p *bankai.Patch, o *durable.Output) error {
+func writeResult(ctx context.Context, a *app, p *bankai.Patch, o *durable.Output) error {
 	out, err := a.putPatch(ctx, o, p)
 	if err != nil {
 		return err
 	}
 	doc := patchDoc{OK: true, Patch: o.Path, Flips: out.flips, Bits: out.bits, Bytes: out.bytes, Content: out.content, Base: boundTo(p)}
 	return a.print(doc, func(w io.Writer) { fmt.Fprintln(w, out) })
-}
-
-// String tells what was written in a line.
-func (o written) String() string {
-	bits := ""
-	if o.bits != nil {
-		bits = fmt.Sprintf(", %s bits", text.Thousands(int64(*o.bits)))
-	}
-	return fmt.Sprintf("%s: %s%s, content %s bytes, file %s bytes",
-		o.path, text.Count(o.flips, "flip"), bits, text.Thousands(o.content), text.Thousands(o.bytes))
-}
-
-// checkModelName refuses names that would later be taken for something else.
-func checkModelName(path string) error {
-	switch ext := filepath.Ext(path); {
-	case path == demoName:
-		return usagef("-o %s: is the name of the built-in model: choose another, such as %s-patched.gguf", path, path)
-	case slices.Contains(patchFiles, ext):
-		return usagef("-o %s: a model is written, and %s is the ending of patches: choose a name that ends in .gguf", path, ext)
-	}
-	return nil
 }
 
 // outFlag declares -o.
@@ -81,7 +58,7 @@ func outFlag(cmd *cobra.Command, out *string, what string) {
 
 const patchNames = "NAME.bankai or NAME.json"
 
-func (a *app) composeCommand() *cobra.Command {
+func composeCommand(a *app) *cobra.Command {
 	var out, model string
 	cmd := &cobra.Command{
 		Use:   "compose P... -o Q",
@@ -98,7 +75,7 @@ What was measured of the parts does not hold for the whole and is left out.`,
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
-			return a.compose(ctx, args, out, model)
+			return compose(ctx, a, args, out, model)
 		}),
 	}
 	outFlag(cmd, &out, patchNames)
@@ -107,54 +84,172 @@ What was measured of the parts does not hold for the whole and is left out.`,
 	return cmd
 }
 
-func (a *app) compose(ctx context.Context, paths []string, out, model string) error {
+func compose(ctx context.Context, a *app, paths []string, out, model string) error {
 	o := a.found(out, a.aPatch)
 	if err := o.Check(); err != nil {
 		return err
 	}
 	return a.withWeights(model, func(f *weights.File) error {
-		all, sum, err := a.combine(f, paths)
+		p, err := a.patches(f).Compose(paths)
 		if err != nil {
 			return err
 		}
-		meta := bankai.Meta{Description: "the XOR of " + text.Count(len(paths), "patch file")}
-		for i, p := range all {
-			if base := p.Meta().BaseModel; i == 0 || base == meta.BaseModel {
-				meta.BaseModel = base
-			} else {
-				meta.BaseModel = ""
-			}
-			if meta.Arithmetic, err = a.together(meta.Arithmetic, p, paths[i]); err != nil {
-				return err
-			}
-		}
-		return a.writeDerived(ctx, sum, meta, o, f, model)
+		return writeDerived(ctx, a, p, o, f, model)
 	})
-}
-
-// together is the arithmetic of the model that a further patch is for, too.
-func (a *app) together(so bankai.Arithmetic, p *bankai.Patch, path string) (bankai.Arithmetic, error) {
-	own, none := p.Meta().Arithmetic, bankai.Arithmetic{}
-	switch how := own.Changes(so); {
-	case own == none:
-		return so, nil
-	case so == none || how == "" || a.force:
-		return own, nil
-	default:
-		return none, fmt.Errorf("%s: made for a model that computes otherwise than that of the patches before (%s): combine patches of one model, or all the same with --force", path, how)
-	}
 }
 
 // writeDerived writes a patch that was made from files, with the provenance of
 // this run, and bound to the model f unless that is nil.
-func (a *app) writeDerived(ctx context.Context, p *bankai.Patch, meta bankai.Meta, o *durable.Output, f *weights.File, model string) error {
+func writeDerived(ctx context.Context, a *app, p *bankai.Patch, o *durable.Output, f *weights.File, model string) error {
+	meta := p.Meta()
 	if f != nil {
 		meta.BaseModel, meta.Arithmetic = modelName(model, f.Config()), f.Arithmetic()
 		p = p.WithBase(f.Digest())
 	}
-	meta, err := a.stamp(meta, o.Path)
+	meta, err := a.provenance().Stamp(meta, o.Path)
 	if err != nil {
 		return err
 	}
-	return a.writeResult(ctx, p.WithMeta(meta), o)
+	return writeResult(ctx, a, p.WithMeta(meta), o)
+}
+
+func convertCommand(a *app) *cobra.Command {
+	var out, model string
+	cmd := &cobra.Command{
+		Use:   "convert P -o Q",
+		Short: "write a patch in the other form",
+		Long: `Writes a patch in the form that the output's name asks for, with all that is
+known about it. With --model it is checked against that model and bound to it:
+an old JSON patch becomes one that no other model accepts.`,
+		Example: `  bankai patch convert fix.bankai -o fix.json
+  bankai patch convert old.json -o bound.bankai --model demo`,
+		Args: arguments(1, 1, "one patch"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
+			if err := checkPatchName(out); err != nil {
+				return err
+			}
+			return a.withWeights(model, func(f *weights.File) error {
+				p, err := a.patches(f).Read(args[0])
+				if err != nil {
+					return err
+				}
+				if f != nil {
+					meta := p.Meta()
+					if meta.BaseModel == "" {
+						meta.BaseModel = modelName(model, f.Config())
+					}
+					meta.Arithmetic = f.Arithmetic()
+					p = p.WithBase(f.Digest()).WithMeta(meta)
+				}
+				o := a.derived(out, sameIn(p))
+				if err := o.Check(); err != nil {
+					return err
+				}
+				return writeResult(ctx, a, p, o)
+			})
+		}),
+	}
+	outFlag(cmd, &out, patchNames)
+	otherModelFlag(cmd, &model, "model `FILE` (or demo) to check the patch against and bind it to")
+	forceFlag(cmd)
+	return cmd
+}
+
+func diffCommand(a *app) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "diff A.gguf B.gguf -o P",
+		Short: "the patch that turns one model into another",
+		Long: `Writes the patch that turns model A into model B: their XOR, bound to A. The
+models must have the same shapes, scales, float weights and settings, as a model
+and its patched copy have.`,
+		Example: `  bankai patch diff demo fixed.gguf -o found.bankai`,
+		Args:    arguments(2, 2, "two models"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
+			if err := checkPatchName(out); err != nil {
+				return err
+			}
+			o := a.found(out, a.aPatch)
+			if err := o.Check(); err != nil {
+				return err
+			}
+			return a.withWeights(args[0], func(from *weights.File) error {
+				return a.withWeights(args[1], func(to *weights.File) error {
+					p, err := weights.Diff(from, to)
+					if err != nil {
+						return err
+					}
+					if p.Len() == 0 {
+						a.warn("%s and %s hold the same bits: the patch is empty", args[0], args[1])
+					}
+					description := fmt.Sprintf("turns %s into %s", args[0], args[1])
+					return writeDerived(ctx, a, p.WithMeta(bankai.Meta{Description: description}), o, from, args[0])
+				})
+			})
+		}),
+	}
+	outFlag(cmd, &out, patchNames)
+	forceFlag(cmd)
+	return cmd
+}
+
+func verifyCommand(a *app) *cobra.Command {
+	var model string
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "verify P [MODEL]",
+		Short: "check that a patch is whole and fits a model",
+		Long: `Checks that a patch file is undamaged, that it was made for this model, and that
+every flip is in range. If not, the exit status is 1. A patch that does not name
+its model (old JSON files) is checked by shape alone: ok is true, bound false. A
+JSON file of another tool has no digest, so that damage to it cannot be told.
+
+A patch also says with which settings its model computes (rope, scaling, epsilon,
+heads), and is refused by a model of the same weights with other ones, where what
+was measured of it does not hold; --force takes it all the same.`,
+		Example: `  bankai patch verify fix.bankai --model demo`,
+		Args:    arguments(1, 2, "one patch, and the model if --model does not name it"),
+		RunE: a.do(func(_ context.Context, args []string) error {
+			model, err := oneModel(cmd, args[1:])
+			if err != nil {
+				return err
+			}
+			return verify(a, args[0], model)
+		}),
+	}
+	modelFlag(cmd, &model)
+	forceFlag(cmd)
+	return cmd
+}
+
+func verify(a *app, path, model string) error {
+	f, err := a.openWeights(model)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	doc := struct {
+		OK     bool     `json:"ok"`
+		Reason string   `json:"reason,omitempty"`
+		Bound  bool     `json:"bound"`
+		Flips  int      `json:"flips"`
+		Bits   *uint64  `json:"bits"`
+		Model  modelRef `json:"model"`
+	}{Model: modelOf(model, f)}
+	p, failed := a.patches(f).Read(path)
+	if failed == nil {
+		doc.OK, doc.Bound, doc.Flips, doc.Bits = true, !p.Base().IsZero(), p.Len(), knownBits(p)
+	} else {
+		doc.Reason = explain(failed)
+	}
+	if failed != nil && !a.json {
+		return failed
+	}
+	err = a.print(doc, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: ok, %s, %s bits, for %s (%s)\n", path, text.Count(doc.Flips, "flip"), bitsText(doc.Bits), model, short(doc.Model.Digest))
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
 }

@@ -8,13 +8,14 @@ import (
 
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 
 	"github.com/spf13/cobra"
 )
 
-func (a *app) mineCommand() *cobra.Command {
+func mineCommand(a *app) *cobra.Command {
 	var model modelFlags
 	var prompts string
 	var keep bool
@@ -49,7 +50,7 @@ of writing the right answer that the model might use belong there.`,
 		if err := checkProbesOut(*out); err != nil {
 			return err
 		}
-		return a.mine(ctx, &model, prompts, *out, keep)
+		return mine(ctx, a, &model, prompts, *out, keep)
 	})
 	return cmd
 }
@@ -69,12 +70,12 @@ type mineDoc struct {
 	LeftOut []string    `json:"left_out"` // names of those without a wrong answer
 }
 
-func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep bool) error {
+func mine(ctx context.Context, a *app, f *modelFlags, prompts, out string, keep bool) error {
 	o := a.probesOutput(out)
 	if err := o.Check(); err != nil {
 		return err
 	}
-	s, err := readSetBy(prompts, probe.ReadPrompts)
+	s, err := source.ReadPrompts(prompts)
 	if err != nil {
 		return err
 	}
@@ -83,10 +84,10 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, s.named()); err != nil {
+	if err := fit(m, named(s)...); err != nil {
 		return err
 	}
-	mined, err := a.mineSet(ctx, m, overlay, s)
+	mined, err := mineSet(ctx, a.console, m, overlay, s)
 	if err != nil {
 		return err
 	}
@@ -105,12 +106,12 @@ func (a *app) mine(ctx context.Context, f *modelFlags, prompts, out string, keep
 	return a.print(doc, func(w io.Writer) { doc.writeText(w) })
 }
 
-func (a *app) mineSet(ctx context.Context, m *engine.Model, overlay *engine.Overlay, s set) ([]evaluate.Mined, error) {
-	progress, done := a.probeMeter(s.source, m.Tokenizer(), s.Set)
+func mineSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set) ([]evaluate.Mined, error) {
+	progress, done := c.probeMeter(s.Source, m.Tokenizer(), s.Set)
 	defer progress.stop()
 	mined, err := evaluate.Mine(ctx, m, overlay, s.Set, done)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.source, err)
+		return nil, fmt.Errorf("%s: %w", s.Source, err)
 	}
 	return mined, nil
 }

@@ -13,7 +13,7 @@ import (
 // The template on the page of expand is one.
 func TestExpandPage(t *testing.T) {
 	t.Chdir(t.TempDir())
-	page := newApp(nil, nil, os.Stdout, os.Stderr).expandCommand().Long
+	page := expandCommand(newApp(nil, nil, os.Stdout, os.Stderr)).Long
 	from, to := strings.Index(page, "  {\"prompt\""), strings.Index(page, "\n\n[2, 9] is")
 	if err := os.WriteFile("page.json", []byte(page[from:to]), 0o666); err != nil {
 		t.Fatal(err)
@@ -73,4 +73,23 @@ func writeProbes(path string, set probe.Set) error {
 		return err
 	}
 	return os.WriteFile(path, b.Bytes(), 0o666)
+}
+
+// Controls are shared in proportion, and both sets get some as far as that goes.
+func TestProportion(t *testing.T) {
+	for _, c := range []struct{ n, a, b, want int }{
+		{49, 60, 60, 25},
+		{49, 20, 60, 12},
+		{49, 60, 20, 37},
+		{2, 1, 99, 1},
+		{2, 99, 1, 1},
+		{1, 5, 5, 0},
+		{0, 5, 5, 0},
+		{3, 5, 0, 3},
+		{3, 0, 5, 0},
+	} {
+		if got := proportion(c.n, c.a, c.b); got != c.want {
+			t.Errorf("of %d for %d and %d: %d, want %d", c.n, c.a, c.b, got, c.want)
+		}
+	}
 }

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
+
+	"bankai/engine"
+	"bankai/evaluate"
+	"bankai/internal/source"
+	"bankai/probe"
 )
 
 const (
@@ -17,7 +23,7 @@ const (
 // bar on a terminal, otherwise as a line every few seconds. It is gone when the work
 // is done. The total counts what the work's time is in proportion to: bytes, tokens.
 type meter struct {
-	app   *app
+	on    *console
 	what  string
 	total int64
 	began time.Time
@@ -30,12 +36,12 @@ type meter struct {
 }
 
 // meter starts showing work of total pieces. It has to be stopped.
-func (a *app) meter(what string, total int64) *meter { return a.meterFrom(what, 0, total) }
+func (c *console) meter(what string, total int64) *meter { return c.meterFrom(what, 0, total) }
 
 // meterFrom is meter of work of which a part was done before, in no time now.
-func (a *app) meterFrom(what string, done, total int64) *meter {
+func (c *console) meterFrom(what string, done, total int64) *meter {
 	now := time.Now()
-	return &meter{app: a, what: what, total: total, began: now, last: now, pace: pace{total: total, marks: []mark{{now, done}}}}
+	return &meter{on: c, what: what, total: total, began: now, last: now, pace: pace{total: total, marks: []mark{{now, done}}}}
 }
 
 // text is the remark, and the time left once it can be told.
@@ -60,10 +66,10 @@ func (m *meter) set(done int64, remark string) {
 	m.pace.add(now, done)
 	m.mu.Unlock()
 	switch {
-	case m.app.quiet:
-	case m.app.bars:
+	case m.on.quiet:
+	case m.on.bars:
 		if m.bar == nil && now.Sub(m.began) >= barAfter {
-			m.bar = newBar(m.app.stderr, m.what, m.total, m.text)
+			m.bar = newBar(m.on.stderr, m.what, m.total, m.text)
 		}
 		if m.bar != nil {
 			m.bar.set(done)
@@ -74,7 +80,7 @@ func (m *meter) set(done int64, remark string) {
 		if text := m.text(); text != "" {
 			line += ", " + text
 		}
-		m.app.note("%s", line)
+		m.on.note("%s", line)
 	}
 }
 
@@ -135,4 +141,81 @@ func (p *pace) left(now time.Time) (time.Duration, bool) {
 	}
 	rest := time.Duration(float64(spent) / float64(did) * float64(p.total-last.done))
 	return max(0, rest-now.Sub(last.at)), true
+}
+
+// probeMeter shows work on the probes of a set, of which every one counts by the
+// tokens that the model has to go through for it.
+func (c *console) probeMeter(what string, e probe.Encoder, set probe.Set) (*meter, func(done int)) {
+	upTo := make([]int64, len(set)+1) // work of the first so many probes
+	for i, p := range set {
+		upTo[i+1] = upTo[i] + probeWork(e, p)
+	}
+	m := c.meter(what, upTo[len(set)])
+	return m, func(done int) { m.set(upTo[done], fmt.Sprintf("%d of %d probes", done, len(set))) }
+}
+
+// probeWork is about what answering and scoring a probe takes, in tokens of a prompt:
+// the prompt is read twice, and what is generated token by token takes longer.
+func probeWork(e probe.Encoder, p probe.Probe) int64 {
+	n := func(text string) int64 { return int64(len(e.Encode(text))) }
+	return 2*n(p.Prompt) + 3*n(p.Correct) + n(p.Wrong)
+}
+
+// gradual is a model that shows how far the scoring of questions is. It scores a
+// pass's worth of them at a time, which changes no result.
+type gradual struct {
+	*engine.Model
+	on   *console
+	what string
+}
+
+var _ evaluate.Model = gradual{}
+
+// passTokens is about how many tokens a pass takes.
+const passTokens = 512
+
+// Score is engine.Model.Score.
+func (g gradual) Score(ctx context.Context, qs []engine.Question) ([][]engine.Answer, error) {
+	total, done := 0, 0
+	for _, q := range qs {
+		total += q.Tokens()
+	}
+	progress := g.on.meter(g.what, int64(total))
+	defer progress.stop()
+	var all [][]engine.Answer
+	for len(qs) > 0 {
+		n, tokens := 0, 0
+		for n < len(qs) && (n == 0 || tokens+qs[n].Tokens() <= passTokens) {
+			tokens += qs[n].Tokens()
+			n++
+		}
+		answers, err := g.Model.Score(ctx, qs[:n])
+		if err != nil {
+			return nil, err
+		}
+		all, qs = append(all, answers...), qs[n:]
+		done += tokens
+		progress.set(int64(done), "")
+	}
+	return all, nil
+}
+
+// named are sets under the names that they were given by.
+func named(sets ...source.Set) []evaluate.Named {
+	list := make([]evaluate.Named, len(sets))
+	for i, s := range sets {
+		list[i] = evaluate.Named{Name: s.Source, Set: s.Set}
+	}
+	return list
+}
+
+// fit refuses probes that are too long for a model, by name, before any work is done
+// on the others.
+func fit(m *engine.Model, sets ...evaluate.Named) error {
+	for _, s := range sets {
+		if err := evaluate.CheckLength(s.Set, m.Tokenizer(), m.Context()); err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"bankai/engine"
+	"bankai/internal/source"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -69,7 +70,7 @@ func (f *promptFlags) read(a *app, args []string) error {
 	if f.text == "" {
 		return usagef("the prompt is empty: give it some text")
 	}
-	a.checkUTF8("the prompt", f.text)
+	checkUTF8(a.console, "the prompt", f.text)
 	return nil
 }
 
@@ -90,31 +91,35 @@ func (f *promptFlags) readText(a *app) (err error) {
 // of it makes it one of its own.
 var texCommand = regexp.MustCompile(`(?:^|[^\\])(\\(?:nabla|ne|neg|neq|not|notin|nu|tan|tanh|tau|text|tfrac|theta|times|to|top|triangle))(?:[^a-z]|$)`)
 
+// input opens a file, or standard input if the path is "-".
+func (a *app) input(path string) (io.ReadCloser, error) {
+	if path == "-" {
+		return io.NopCloser(a.stdin), nil
+	}
+	return os.Open(path)
+}
+
 // readText reads a text from a file, or from standard input if that is "-", without
 // the end of its last line.
 func (a *app) readText(path string) (string, error) {
-	in := a.stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxSource+1))
+	in, err := a.input(path)
 	if err != nil {
 		return "", err
 	}
-	if len(data) > maxSource {
-		return "", fmt.Errorf("%s: is larger than %d MiB: shorten it", path, maxSource>>20)
+	defer in.Close()
+	data, err := io.ReadAll(io.LimitReader(in, source.MaxSize+1))
+	if err != nil {
+		return "", err
+	}
+	if len(data) > source.MaxSize {
+		return "", fmt.Errorf("%s: is larger than %d MiB: shorten it", path, source.MaxSize>>20)
 	}
 	data = bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
 	return string(data), nil
 }
 
 // checkUTF8 warns of a text with bytes that are no characters.
-func (a *app) checkUTF8(what, text string) {
+func checkUTF8(c *console, what, text string) {
 	if utf8.ValidString(text) {
 		return
 	}
@@ -126,7 +131,7 @@ func (a *app) checkUTF8(what, text string) {
 		}
 		at += n
 	}
-	a.warn("%s is not valid UTF-8 at byte %d (0x%02x): what is no character becomes U+FFFD", what, at, text[at])
+	c.warn("%s is not valid UTF-8 at byte %d (0x%02x): what is no character becomes U+FFFD", what, at, text[at])
 }
 
 // escapes are how a shell's plain quotes can hold ends of lines.

@@ -26,7 +26,7 @@ type reportDoc struct {
 	Bytes   int64    `json:"bytes"`
 }
 
-func (a *app) reportCommand() *cobra.Command {
+func reportCommand(a *app) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "report RESULT... -o PAGE.html",
@@ -46,7 +46,7 @@ named.`,
 			if filepath.Ext(out) != ".html" {
 				return usagef("give a name for the page with -o, ending in .html")
 			}
-			return a.report(ctx, args, out)
+			return writeReport(ctx, a, args, out)
 		}),
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "`FILE`.html to write")
@@ -54,7 +54,7 @@ named.`,
 	return cmd
 }
 
-func (a *app) report(ctx context.Context, paths []string, out string) error {
+func writeReport(ctx context.Context, a *app, paths []string, out string) error {
 	o := a.derived(out, aPage(a.command))
 	o.Stream = true
 	if err := o.Check(); err != nil {
@@ -63,7 +63,7 @@ func (a *app) report(ctx context.Context, paths []string, out string) error {
 	doc := reportDoc{Page: out, LeftOut: []string{}}
 	var results []experiment.Result
 	for _, path := range paths {
-		found, left, err := a.readResults(path)
+		found, left, err := readResults(a.console, path)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (a *app) report(ctx context.Context, paths []string, out string) error {
 
 // readResults reads a result, or all that a folder holds, and names the files there
 // that hold none.
-func (a *app) readResults(path string) (results []experiment.Result, left []string, err error) {
+func readResults(c *console, path string) (results []experiment.Result, left []string, err error) {
 	if !isFolder(path) {
 		r, err := readResult(path)
 		return []experiment.Result{r}, nil, err
@@ -104,7 +104,7 @@ func (a *app) readResults(path string) (results []experiment.Result, left []stri
 		}
 		r, err := readResult(file)
 		if err != nil {
-			a.warn("left out: %v", err)
+			c.warn("left out: %v", err)
 			left = append(left, file)
 			return nil
 		}

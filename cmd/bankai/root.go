@@ -129,11 +129,11 @@ func (a *app) root() *cobra.Command {
 		id, title string
 		commands  []*cobra.Command
 	}{
-		{"try", "Try it:", []*cobra.Command{a.demoCommand()}},
-		{"look", "Look at a model:", []*cobra.Command{a.infoCommand(), a.tokenizeCommand(), a.logitsCommand(), a.generateCommand()}},
-		{"change", "Change it:", []*cobra.Command{a.searchCommand(), a.patchCommand()}},
-		{"measure", "Measure:", []*cobra.Command{a.probesCommand(), a.auditCommand(), a.evalCommand(), a.experimentCommand(), a.reportCommand(), a.benchCommand()}},
-		{"other", "Other:", []*cobra.Command{a.configCommand(), a.versionCommand()}},
+		{"try", "Try it:", []*cobra.Command{demoCommand(a)}},
+		{"look", "Look at a model:", []*cobra.Command{infoCommand(a), tokenizeCommand(a), logitsCommand(a), generateCommand(a)}},
+		{"change", "Change it:", []*cobra.Command{searchCommand(a), patchCommand(a)}},
+		{"measure", "Measure:", []*cobra.Command{probesCommand(a), auditCommand(a), evalCommand(a), experimentCommand(a), reportCommand(a), benchCommand(a)}},
+		{"other", "Other:", []*cobra.Command{configCommand(a), versionCommand(a)}},
 	}
 	for _, g := range groups {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
@@ -168,7 +168,7 @@ func (a *app) addCommon(root *cobra.Command) {
 			c.Run = nil
 		}
 	}
-	a.addValues(root)
+	addValues(a, root)
 	if len(a.args) > 0 && strings.HasPrefix(a.args[0], cobra.ShellCompRequestCmd) {
 		plainUsages(root) // shells show what is said of a flag as it is
 	}

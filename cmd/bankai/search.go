@@ -1,10 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"path/filepath"
 	"slices"
 
-	"bankai/evaluate"
+	"bankai"
+	"bankai/engine"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/probe"
@@ -50,7 +55,7 @@ type searchFlags struct {
 	resume      bool
 }
 
-func (a *app) searchCommand() *cobra.Command {
+func searchCommand(a *app) *cobra.Command {
 	f := &searchFlags{
 		strategy:    choice[score.Method]{score.MethodGuided, "NAME", score.ParseMethod},
 		granularity: sizeList{search.Row},
@@ -115,7 +120,7 @@ has flips: in P, or beside a patch of another run, which stays, in a file with
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.search(ctx, f)
+			return f.run(ctx, a)
 		}),
 	}
 	f.add(cmd)
@@ -138,7 +143,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.granularity, "granularity", "what a flip takes in: row, group (128 weights) or bit; several are used in turn")
 	flags.Var(&f.layers, "layers", "`LAYERS` to search, as 0,3,8-11 (default all)")
 	flags.StringSliceVar(&f.projections, "proj", nil, "`PROJECTIONS` to search: gate, up, down, q, k, v, o (default gate,up,v,o; greedy and random: gate,up)")
-	f.metric = metricFlag(cmd, probe.AnswerLogprob)
+	f.metric = metricFlag(cmd, climbed, probe.AnswerLogprob)
 	flags.Var(&f.fitness, "fitness", "mean gain over the probes, or the min")
 	flags.Float64Var(&f.penalty, "penalty", score.DefaultPenalty, "`WEIGHT` of the controls' loss")
 	flags.Var(&f.slack, "slack", "what a control may lose for nothing, in nats (default 1; greedy and random: 0)")
@@ -185,7 +190,7 @@ func (f *searchFlags) plan(sets searchSets, seed uint64) score.Plan {
 
 // shares are those of several probe files. Before the files are read, nothing is in
 // them yet.
-func (f *searchFlags) shares(sets []set) []score.Share {
+func (f *searchFlags) shares(sets []source.Set) []score.Share {
 	if len(f.probes) < 2 {
 		return nil
 	}
@@ -207,16 +212,16 @@ func (f *searchFlags) shares(sets []set) []score.Share {
 
 // searchSets are the files that a search reads.
 type searchSets struct {
-	targets              []set
-	validation, controls set
+	targets              []source.Set
+	validation, controls source.Set
 	text                 []string // lines, for perplexity and divergence
 }
 
 // all are the target sets as one.
-func (s searchSets) all() set {
+func (s searchSets) all() source.Set {
 	all := s.targets[0]
 	for _, t := range s.targets[1:] {
-		all.source += ", " + t.source
+		all.Source += ", " + t.Source
 		all.Set = slices.Concat(all.Set, t.Set)
 	}
 	return all
@@ -224,39 +229,47 @@ func (s searchSets) all() set {
 
 // read reads them all, before any long work.
 func (f *searchFlags) read() (sets searchSets, err error) {
-	if sets.targets, err = readSets(f.probes); err != nil {
+	if sets.targets, err = source.ReadSets(f.probes); err != nil {
 		return sets, err
 	}
 	for _, s := range []struct {
 		source string
-		set    *set
+		set    *source.Set
 	}{{f.validate, &sets.validation}, {f.controls, &sets.controls}} {
 		if s.source == "" {
 			continue
 		}
-		if *s.set, err = readSet(s.source); err != nil {
+		if *s.set, err = source.ReadSet(s.source); err != nil {
 			return sets, err
 		}
 	}
 	if f.controlText != "" {
-		sets.text, err = readLines(f.controlText)
+		sets.text, err = source.ReadLines(f.controlText)
 	}
 	return sets, err
 }
 
-func (a *app) search(ctx context.Context, f *searchFlags) error {
-	out := a.searchOutputs(f)
-	if err := checkOutputs(out.all()...); err != nil {
+// warnCut says which lines of a text a search does not hold on to, if any.
+func warnCut(c *console, m *engine.Model, file string, lines []string) {
+	if held := len(score.HeldLines(m, lines)); held < len(lines) {
+		c.warn("%s: only the first %d of its %s are held on to: what the model says of them fills %d MiB, which is the limit",
+			file, held, text.Count(len(lines), "line"), score.TextMemory>>20)
+	}
+}
+
+func (f *searchFlags) run(ctx context.Context, a *app) error {
+	r := &searchRun{app: a, flags: f, outputs: f.outputs(a)}
+	if err := checkOutputs(r.outputs.all()...); err != nil {
 		return err
 	}
-	sets, err := f.read()
-	if err != nil {
+	var err error
+	if r.sets, err = f.read(); err != nil {
 		return err
 	}
 	if f.controls == "" {
 		a.warn("there are no --controls: nothing keeps the search from breaking what works now")
 	}
-	plan := f.plan(sets, a.seed)
+	plan := f.plan(r.sets, a.seed)
 	m, err := a.openChecked(&f.model, func(w *weights.File) error {
 		_, err := score.Matrices(w, plan.Layers, plan.Projections)
 		return err
@@ -265,31 +278,129 @@ func (a *app) search(ctx context.Context, f *searchFlags) error {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, sets.all().named(), sets.validation.named(), sets.controls.named()); err != nil {
+	all := r.sets.all()
+	if err := fit(m, named(all, r.sets.validation, r.sets.controls)...); err != nil {
 		return err
 	}
-	setup, err := score.NewSetup(m, sets.all().Set, sets.controls.Set, plan)
-	if err != nil {
+	if r.setup, err = score.NewSetup(m, all.Set, r.sets.controls.Set, plan); err != nil {
 		return err
 	}
-	meta, journal, err := a.begin(f, setup)
-	if err != nil {
+	if err := r.begin(); err != nil {
 		return err
 	}
-	defer journal.Close()
-	var audits []evaluate.SetAudit
-	for _, s := range sets.targets { // the first that takes long
-		found, err := a.checked(ctx, m, s, f.metric.value, []set{sets.validation, sets.controls}, a.force)
-		if err != nil {
-			return err
+	defer r.journal.Close()
+	if err := r.audit(ctx); err != nil { // the first that takes long
+		return err
+	}
+	return r.search(ctx)
+}
+
+// check refuses what cannot be right whatever the files hold.
+func (f *searchFlags) check() error {
+	least, err := bankai.New(bankai.Digest{1}, bankai.Meta{}).ContentSize()
+	switch {
+	case err != nil:
+		return err
+	case len(f.probes) == 0:
+		return usagef("give the probe file with --probes")
+	case f.kl > 0 && f.controlText == "":
+		return usagef("--kl needs a text to hold on to: give it with --control-text")
+	case slices.Contains(f.granularity, search.Bit) && filepath.Ext(f.out) == ".json":
+		return usagef("the JSON form holds rows and groups, no bits: let the name after -o end in .bankai")
+	case f.maxBytes > 0 && filepath.Ext(f.out) == ".json":
+		return usagef("--max-bytes counts those of the compact form: let the name after -o end in .bankai")
+	case f.maxBytes > 0 && int64(f.maxBytes) < least:
+		return usagef("--max-bytes %d: too few: the content of a patch without any flip takes %d", f.maxBytes, least)
+	case f.report != "" && filepath.Ext(f.report) != ".html":
+		return usagef("--report %s: must end in .html", f.report)
+	}
+	if err := f.checkShares(); err != nil {
+		return err
+	}
+	return cmp.Or(f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
+}
+
+// checkUsed refuses flags of which the search that is asked for makes no use.
+func (f *searchFlags) checkUsed() error {
+	method := f.strategy.value
+	for _, x := range []struct {
+		flag  string
+		used  bool
+		users string
+	}{
+		{"draws", method == score.MethodVote, "--strategy vote"},
+		{"votes", method == score.MethodVote, "--strategy vote"},
+		{"no-prune", method.Guided(), "--strategy guided, evolve and vote"},
+		{"tie", method.Guided() && slices.Contains(f.granularity, search.Bit), "--granularity bit, of which it weighs predictions"},
+	} {
+		if f.changed(x.flag) && !x.used {
+			return usagef("--%s has no effect in a search with --strategy %s --granularity %s: it is for %s",
+				x.flag, method, f.granularity.String(), x.users)
 		}
-		audits = append(audits, evaluate.SetAudit{Role: "Search", Source: s.source, Probes: len(s.Set), Findings: found})
 	}
-	if f.kl > 0 {
-		a.warnCut(m, f.controlText, sets.text)
+	return nil
+}
+
+// checkPlan refuses what the strategy cannot do, and what is no part of a fitness.
+func (f *searchFlags) checkPlan() error {
+	p := f.plan(searchSets{}, 0)
+	err := cmp.Or(p.Check(), p.Limits.Check())
+	if wrong := (*search.OptionError)(nil); errors.As(err, &wrong) {
+		switch wrong.Field {
+		case "Votes":
+			return usagef("--votes %d of --draws %d: %s", p.Votes, p.Draws, wrong.Rule)
+		case "Sizes":
+			if len(p.Sizes) > 1 {
+				return usagef("--strategy %s searches by one granularity: give one of row, group and bit", p.Method)
+			}
+			return usagef("--strategy %s draws rows or groups: use --strategy guided for bits", p.Method)
+		}
 	}
-	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
-		a.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.source, text.Count(n, "probe"), search.StopAnswers)
+	return flagError(err)
+}
+
+// optionFlags are the flags that set the options of a search, by the names of its
+// fields, and what is said of a wrong value where that is not the option's own rule.
+var optionFlags = map[string]struct{ flag, rule string }{
+	"Steps":      {"steps", "try at least 1 candidate"},
+	"MaxFlips":   {"max-flips", ""},
+	"MaxBytes":   {"max-bytes", ""},
+	"MaxCost":    {"max-cost", "must be 0 (no limit) or more"},
+	"Penalty":    {"penalty", ""},
+	"Slack":      {"slack", ""},
+	"Harm":       {"harm", ""},
+	"Divergence": {"kl", ""},
+	"Cap":        {"cap", ""},
+	"Tie":        {"tie", ""},
+	"Weight":     {"weights", ""},
+	"Floor":      {"floors", ""},
+}
+
+// flagError names the flag that a wrong option of a search was set by. Other errors
+// are as they were.
+func flagError(err error) error {
+	var wrong *search.OptionError
+	if !errors.As(err, &wrong) {
+		return err
 	}
-	return a.searchAndWrite(ctx, f, setup, sets, audits, meta, journal, out)
+	f, ok := optionFlags[wrong.Field]
+	if !ok {
+		return err
+	}
+	return usagef("--%s %v: %s", f.flag, wrong.Value, cmp.Or(f.rule, wrong.Rule))
+}
+
+// checkShares refuses weights and floors that are not one for each of several
+// probe files.
+func (f *searchFlags) checkShares() error {
+	for _, list := range []struct {
+		flag    string
+		numbers []float64
+	}{{"weights", f.weights}, {"floors", f.floors}} {
+		if n := len(list.numbers); n > 0 && (n != len(f.probes) || n == 1) {
+			return usagef("--%s has %s for %s: give several files, and one number for each",
+				list.flag, text.Count(n, "number"), text.Count(len(f.probes), "probe file"))
+		}
+	}
+	return nil
 }

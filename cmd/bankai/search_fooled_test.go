@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bankai"
+	"bankai/internal/source"
 	"bankai/internal/stats"
 	"bankai/search"
 )
@@ -19,7 +20,7 @@ import (
 func watchedSearch(t *testing.T, metric string) (doc searchDoc, looks []string) {
 	t.Helper()
 	for name, n := range map[string]int{"search": 30, "validate": search.StopAnswers} {
-		s, err := readSet(demoPrefix + name)
+		s, err := source.ReadSet(source.Demo + name)
 		if err != nil {
 			t.Fatal(err)
 		}

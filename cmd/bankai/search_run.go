@@ -1,27 +1,34 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"bankai"
 	"bankai/engine"
 	"bankai/evaluate"
+	"bankai/internal/durable"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
 )
 
-// run searches until a limit is reached or ctx ends, with a journal unless that
+// runSearch searches until a limit is reached or ctx ends, with a journal unless that
 // is nil, and watches the answers to the validation set unless that is empty. As
 // search.Run, it may return a result beside an error.
-func (a *app) run(ctx context.Context, s *score.Setup, validation set, journal *search.Journal) (*search.Result, error) {
+func runSearch(ctx context.Context, c *console, s *score.Setup, validation source.Set, journal *search.Journal) (*search.Result, error) {
 	limits := s.Plan.Limits
 	limits.Journal = journal
 	if len(validation.Set) > 0 {
-		limits.Validation = &search.Validation{Of: validation.identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
+		limits.Validation = &search.Validation{Of: validation.Identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
 			overlay, err := s.Model.Overlay(p)
 			if err != nil {
 				return nil, err
@@ -29,7 +36,7 @@ func (a *app) run(ctx context.Context, s *score.Setup, validation set, journal *
 			return evaluate.Right(ctx, s.Model, overlay, validation.Set)
 		}}
 	}
-	progress := a.meter("search", searchUnits)
+	progress := c.meter("search", searchUnits)
 	defer progress.stop()
 	limits.Progress = func(p search.Progress) { progress.set(searchDone(p, limits), progressText(p)) }
 	return s.Run(ctx, limits)
@@ -108,8 +115,8 @@ type cost struct {
 
 // checked audits the search probes against the sets that must not share prompts
 // with them. Fatal findings are an error unless force is set.
-func (a *app) checked(ctx context.Context, m *engine.Model, targets set, metric probe.Metric, others []set, force bool) (evaluate.Findings, error) {
-	found, err := a.audit(ctx, m, targets, metric, others)
+func checked(ctx context.Context, c *console, m *engine.Model, targets source.Set, metric probe.Metric, others []source.Set, force bool) (evaluate.Findings, error) {
+	found, err := auditSet(ctx, c, m, targets, metric, others)
 	if err != nil || !found.Fatal() || force {
 		return found, err
 	}
@@ -122,5 +129,407 @@ func (a *app) checked(ctx context.Context, m *engine.Model, targets set, metric 
 		}
 	}
 	return found, fmt.Errorf("%s: %s, the first: %s: %s; repair the probes (see bankai audit), or search all the same with --force",
-		targets.source, text.Count(n, "fatal finding"), first.Subject(), first.Detail)
+		targets.Source, text.Count(n, "fatal finding"), first.Subject(), first.Detail)
+}
+
+// searchDoc is the result of `search`.
+type searchDoc struct {
+	Model      modelRef              `json:"model"`
+	Patch      string                `json:"patch"`
+	Flips      int                   `json:"flips"`
+	Bits       *uint64               `json:"bits"`
+	Bytes      int64                 `json:"bytes"`
+	Content    int64                 `json:"content_bytes"` // without provenance, in the compact form
+	Fitness    float64               `json:"fitness"`
+	Cost       cost                  `json:"cost"`
+	Steps      int                   `json:"steps"`
+	Accepted   int                   `json:"accepted"`
+	Screened   int                   `json:"screened"`
+	Stopped    search.Stop           `json:"stopped"`
+	Trajectory []search.Point        `json:"trajectory"`
+	Validate   *counts               `json:"validate"`   // null without --validate, or if interrupted
+	Controls   *counts               `json:"controls"`   // null without --controls, or if interrupted
+	Perplexity *evaluate.BeforeAfter `json:"perplexity"` // null without --control-text, or if interrupted
+	Audit      []evaluate.KindCount  `json:"audit"`
+	WentBack   string                `json:"went_back"` // to an earlier patch, with more right answers on --validate
+	Warning    string                `json:"warning,omitempty"`
+	Resume     string                `json:"resume,omitempty"` // how to go on, if interrupted
+
+	drawn      bool   // by --seed
+	voted      bool   // over several draws
+	ended      string // why, for people
+	out        written
+	validation *evaluate.Result
+	controls   *evaluate.Result
+}
+
+func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
+	doc := &searchDoc{
+		Fitness: r.Fitness, Cost: cost{r.Cost, r.Seconds}, Steps: r.Steps, Accepted: r.Accepted, Screened: r.Screened,
+		Flips: r.Patch.Len(), Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{},
+		WentBack: r.WentBack, Warning: r.Warning,
+	}
+	for _, audit := range audits {
+		doc.Audit = append(doc.Audit, audit.Findings.Summary()...)
+	}
+	return doc
+}
+
+// searchRun is a search that is under way.
+type searchRun struct {
+	app     *app
+	flags   *searchFlags
+	outputs *searchOutputs
+	sets    searchSets
+	setup   *score.Setup
+	meta    bankai.Meta // the provenance of what is found
+	journal *search.Journal
+	audits  []evaluate.SetAudit
+
+	found *search.Result
+	doc   *searchDoc
+}
+
+// begin does what can fail at once, before the audit: it makes the provenance of what
+// will be found, and opens the journal beside the output.
+func (r *searchRun) begin() (err error) {
+	out, name := r.flags.out, modelName(r.flags.model.path, r.setup.Model.Config())
+	if r.meta, err = r.app.provenance().Stamp(foundBy(r.setup, name), out); err != nil {
+		return err
+	}
+	if r.journal, err = search.OpenJournal(out+".journal", r.setup.Facts, r.flags.resume); err != nil {
+		return err
+	}
+	r.app.resumable(out+".journal", r.flags.resume)
+	return nil
+}
+
+// audit looks for what is wrong with the probes, and says what the search cannot hold
+// on to or go by.
+func (r *searchRun) audit(ctx context.Context) error {
+	f, m, sets := r.flags, r.setup.Model, r.sets
+	for _, s := range sets.targets {
+		found, err := checked(ctx, r.app.console, m, s, f.metric.value, []source.Set{sets.validation, sets.controls}, r.app.force)
+		if err != nil {
+			return err
+		}
+		r.audits = append(r.audits, evaluate.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
+	}
+	if f.kl > 0 {
+		warnCut(r.app.console, m, f.controlText, sets.text)
+	}
+	if n := len(sets.validation.Set); n > 0 && n < search.StopAnswers {
+		r.app.warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.validation.Source, text.Count(n, "probe"), search.StopAnswers)
+	}
+	return nil
+}
+
+// search writes the patch as soon as it is there, and again with what was measured of
+// it.
+func (r *searchRun) search(ctx context.Context) error {
+	a, f, plan := r.app, r.flags, r.setup.Plan
+	if f.resume && r.journal.Len() == 0 && !hasDrawn(plan, f.out) {
+		a.note("nothing to resume: %s.journal begins anew", f.out)
+	}
+	found, runErr := runSearch(ctx, a.console, r.setup, r.sets.validation, r.journal) // it may return a result beside an error
+	if found == nil {
+		return runErr
+	}
+	r.found, r.meta, r.doc = found, spent(r.meta, found.Cost), newSearchDoc(found, r.audits)
+	r.doc.drawn, r.doc.voted = plan.Method != score.MethodGuided, plan.Method == score.MethodVote
+	r.doc.ended, r.doc.Model = endedBy(found.Stopped, plan.Limits), modelOf(f.model.path, r.setup.Model.Weights())
+	if runErr != nil || found.Stopped == search.StopInterrupted {
+		return r.leave(runErr)
+	}
+	if err := r.save(r.outputs.patch); err != nil {
+		return err
+	}
+	if err := r.measure(ctx); errors.Is(err, context.Canceled) {
+		return &interrupted{fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", f.out, goOn), true}
+	} else if err != nil {
+		return err
+	}
+	if r.doc.validation != nil {
+		r.meta.Claims = []bankai.Claim{claim("validation", r.sets.validation, r.doc.validation)}
+		if err := r.save(r.outputs.patch); err != nil {
+			return err
+		}
+	}
+	if f.report != "" {
+		if err := a.put(ctx, r.outputs.report, r.report().WriteHTML); err != nil {
+			return err
+		}
+	}
+	return a.print(r.doc, r.doc.write)
+}
+
+// patch is what was found, with its provenance.
+func (r *searchRun) patch() *bankai.Patch { return r.found.Patch.WithMeta(r.meta) }
+
+// hasDrawn reports whether a vote began: its trials are in the journals of the
+// draws, not in its own.
+func hasDrawn(p score.Plan, out string) bool {
+	return p.Method == score.MethodVote && isThere(out+".journal.draw1")
+}
+
+// save writes the patch that was found, and records that this run wrote it: only
+// another run's patch is worth keeping when the run writes the next one.
+func (r *searchRun) save(o *durable.Output) (err error) {
+	p, d := r.patch(), r.doc
+	if old, err := bankai.ReadFile(o.Path); err == nil {
+		// What an earlier part of this run wrote is replaced by what is as good or
+		// better; under other limits the run may end with less. The fitness of a draw
+		// is not that of the vote.
+		if fitness, ours := r.journal.Written(old); ours && (d.Fitness >= fitness || d.voted) {
+			o.Adopt()
+		}
+	}
+	if err := r.journal.Wrote(p, d.Fitness); err != nil { // before it is written, or a kill between the two would make it another run's
+		return err
+	}
+	if d.out, err = r.app.putPatch(context.Background(), o, p); err != nil {
+		return err
+	}
+	d.Patch, d.Flips, d.Bits, d.Bytes, d.Content = d.out.path, d.out.flips, d.out.bits, d.out.bytes, d.out.content
+	return nil
+}
+
+// measure measures the patch on what the search did not use.
+func (r *searchRun) measure(ctx context.Context) error {
+	m, sets, doc, c := r.setup.Model, r.sets, r.doc, r.app.console
+	overlay, err := m.Overlay(r.found.Patch)
+	if err != nil {
+		return err
+	}
+	if len(sets.validation.Set) > 0 {
+		if doc.validation, err = compareSet(ctx, c, m, overlay, sets.validation); err != nil {
+			return err
+		}
+		n := countsOf(doc.validation)
+		doc.Validate = &n
+	}
+	if len(sets.controls.Set) > 0 {
+		if doc.controls, err = compareSet(ctx, c, m, overlay, sets.controls); err != nil {
+			return err
+		}
+		n := countsOf(doc.controls)
+		doc.Controls = &n
+	}
+	if len(sets.text) > 0 {
+		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{m, c, "perplexity"}, overlay, sets.text)
+	}
+	return err
+}
+
+func (d *searchDoc) write(w io.Writer) {
+	validation, controls, perplexity := "", "", ""
+	if d.validation != nil {
+		validation = d.validation.Verdict()
+	}
+	if d.controls != nil {
+		controls = d.controls.Verdict()
+	}
+	if d.Perplexity != nil {
+		perplexity = fmt.Sprintf("%.4g before, %.4g after", d.Perplexity.Before, d.Perplexity.After)
+	}
+	writeFacts(w,
+		fact{"model", d.Model.String()},
+		fact{"ended by", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.ended, text.Count(d.Steps, "candidate"), d.Accepted, d.Screened)},
+		fact{"cost", text.Elapsed(d.Cost.Seconds) + ", " + text.Measure(d.Cost.ForwardEquivalents, "forward-pass equivalent")},
+		fact{"fitness", fmt.Sprintf("%+.4f nats", d.Fitness)},
+		fact{"validation", validation},
+		fact{"controls", controls},
+		fact{"perplexity", perplexity},
+		fact{"went back", d.WentBack},
+		fact{"warning", d.Warning},
+		fact{"patch", d.where()})
+	if d.Flips == 0 && d.WentBack == "" && d.Stopped != search.StopInterrupted {
+		advice := "Try more --steps, other --proj or fewer --controls."
+		if d.drawn {
+			advice = "Try more --steps, other --proj, fewer --controls or another --seed."
+		}
+		fmt.Fprintln(w, "\nNo flip made things better: the patch is empty. "+advice)
+	}
+}
+
+// searchOutputs are the files that a search writes.
+type searchOutputs struct {
+	patch, aside *durable.Output // aside takes an interrupted run's patch where another run's must stay
+	report       *durable.Output // nil without --report
+}
+
+// outputs are those that the flags ask for.
+func (f *searchFlags) outputs(a *app) *searchOutputs {
+	o := &searchOutputs{patch: a.found(f.out, a.aPatch), aside: a.found(asideName(f.out), a.aPatch)}
+	if f.report != "" {
+		o.report = a.derived(f.report, aPage(a.command))
+		o.report.Inputs = append(slices.Clone(o.report.Inputs), f.out)
+	}
+	return o
+}
+
+// all are those that must be writable. What is in the place of aside is kept under a
+// number in any case.
+func (o *searchOutputs) all() []*durable.Output {
+	if o.report == nil {
+		return []*durable.Output{o.patch}
+	}
+	return []*durable.Output{o.patch, o.report}
+}
+
+// asideName is NAME.interrupted.EXT for NAME.EXT.
+func asideName(path string) string {
+	ext := filepath.Ext(path)
+	return strings.TrimSuffix(path, ext) + ".interrupted" + ext
+}
+
+// leave leaves what a run found that was interrupted, or ended by runErr: it never
+// replaces a better patch by a worse or an empty one.
+func (r *searchRun) leave(runErr error) error {
+	a, doc, out := r.app, r.doc, r.outputs
+	where, err := r.place()
+	text := "nothing is found yet, and nothing was written"
+	switch {
+	case err != nil:
+		text = fmt.Sprintf("the best patch so far could not be written: %v", err)
+	case where != "" && doc.Patch == "":
+		text = fmt.Sprintf("%s, which an earlier part of this run wrote, is as good or better and stays", where)
+	case where != "" && where != out.patch.Path:
+		text = fmt.Sprintf("the best patch so far is in %s; %s is of another run and stays", where, out.patch.Path)
+	case where != "":
+		text = "the best patch so far is in " + where
+	}
+	if runErr != nil {
+		return fmt.Errorf("%w; %s", runErr, text)
+	}
+	if out.report != nil {
+		text += "; " + out.report.Path + " is only written when the search is done"
+	}
+	kept := a.isRecorded(out.patch.Path + ".journal")
+	if kept {
+		doc.Resume = goOn
+		text += "; " + doc.Resume
+	}
+	if err := a.print(doc, doc.write); err != nil {
+		return err
+	}
+	return &interrupted{text, where != "" || kept}
+}
+
+// place writes the patch of a run that did not end, if it has flips, to where
+// it replaces no better one, and returns the file that holds the best of this run.
+func (r *searchRun) place() (string, error) {
+	if r.found.Patch.Len() == 0 {
+		return "", nil
+	}
+	out := r.outputs
+	for _, o := range []*durable.Output{out.patch, out.aside} {
+		if isThere(o.Path) {
+			old, err := bankai.ReadFile(o.Path)
+			fitness, ours := 0.0, false
+			if err == nil {
+				fitness, ours = r.journal.Written(old)
+			}
+			switch {
+			case ours && r.doc.Fitness <= fitness:
+				return o.Path, nil
+			case !ours && o == out.patch:
+				continue
+			}
+		}
+		return o.Path, r.save(o)
+	}
+	return "", errors.New("there is no place for it")
+}
+
+// where says where the patch is.
+func (d *searchDoc) where() string {
+	if d.Patch == "" {
+		return ""
+	}
+	return d.out.String()
+}
+
+// searchReport is what a page says of a search in the model called name by a command,
+// and of the patch it wrote: all but what was measured afterwards.
+func searchReport(command string, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files written) *evaluate.Report {
+	info := newModelInfo(name, s.Model.Weights())
+	var asJSON bytes.Buffer
+	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
+		asJSON.Reset()
+	}
+	meta := patch.Meta()
+	bits, _ := patch.Bits()
+	report := &evaluate.Report{
+		Title: "A search for a patch", Command: command, Watch: r.Warning,
+		Model: facts(
+			fact{"model", name},
+			fact{"architecture", fmt.Sprintf("%s: %d layers, hidden %d, ffn %d", info.Architecture, info.Layers, info.Hidden, info.FFN)},
+			fact{"1-bit weights", text.Thousands(info.OneBit)}, fact{"digest", info.Digest.String()}),
+		Search: facts(
+			fact{"method", methodOf(s)}, fact{"seed", fmt.Sprint(s.Plan.Seed)},
+			fact{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
+			fact{"cost", text.Measure(r.Cost, "forward-pass equivalent") + ", " + text.Elapsed(r.Seconds)},
+			fact{"ended by", endedBy(r.Stopped, s.Plan.Limits)}),
+		Flips: evaluate.Cells(patch), Searched: s.Plan.Projections, Layers: info.Layers,
+		Patch: evaluate.PatchFacts{
+			Flips: patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: files.bytes,
+			Facts: facts(
+				fact{"for the model", patch.Base().String()}, fact{"digest", patch.ContentDigest().String()},
+				fact{"made by", meta.Tool}, fact{"made on", meta.Created.Format(timeLayout)}, fact{"command", meta.Command}),
+		},
+		PatchJSON: asJSON.String(),
+	}
+	for _, o := range r.Outcomes {
+		report.Outcomes = append(report.Outcomes, evaluate.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
+	}
+	for _, p := range r.Trajectory {
+		report.Trajectory = append(report.Trajectory, evaluate.Point{
+			Step: p.Step, Cost: p.Cost, Fitness: p.Fitness, Flips: p.Flips, Seconds: p.Seconds, Right: p.Right,
+			Kept: r.WentBack != "" && p.Right != nil && p.Flips == r.Patch.Len() && p.Fitness == r.Fitness,
+		})
+	}
+	return report
+}
+
+func perplexityFact(p *evaluate.BeforeAfter) evaluate.Fact {
+	return evaluate.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)}
+}
+
+// report is the page about a search.
+func (r *searchRun) report() *evaluate.Report {
+	d, name := r.doc, r.flags.model.path
+	report := searchReport(r.app.commandLine(), r.setup, name, r.found, r.patch(), d.out)
+	report.Audits, report.ValidationTotal = r.audits, len(r.sets.validation.Set)
+	for _, m := range []struct {
+		name, remark string
+		result       *evaluate.Result
+	}{
+		{"Validation", "Prompts that the search did not use, but watched.", d.validation},
+		{"Controls", "What the search was to leave as it is.", d.controls},
+	} {
+		if m.result != nil {
+			report.Others = append(report.Others, evaluate.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
+		}
+	}
+	if d.Perplexity != nil {
+		report.Search = append(report.Search, perplexityFact(d.Perplexity))
+	}
+	file := quoted(d.out.path)
+	model := ""
+	if name != demoName {
+		model = "--model " + quoted(name) + " "
+	}
+	report.Try = facts(
+		fact{"Measure it on prompts that nothing here has seen", "bankai eval " + model + "--probes heldout.json --patch " + file},
+		fact{"See what is in the patch", "bankai info " + file})
+	return report
+}
+
+func facts(list ...fact) []evaluate.Fact {
+	out := make([]evaluate.Fact, len(list))
+	for i, f := range list {
+		out[i] = evaluate.Fact{Name: f.name, Value: f.value}
+	}
+	return out
 }

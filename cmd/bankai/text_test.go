@@ -1,15 +1,8 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"strings"
-	"syscall"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 func TestWriteFacts(t *testing.T) {
@@ -20,141 +13,48 @@ func TestWriteFacts(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
-	path := &fs.PathError{Op: "open", Path: "x.gguf", Err: syscall.ENOENT}
-	for _, c := range []struct {
-		err  error
-		want string
-	}{
-		{errors.New("plain"), "plain"},
-		{path, "x.gguf: no such file or directory: check the path"},
-		{fmt.Errorf("reading: %w", path), "reading: x.gguf: no such file or directory: check the path"},
-		{&fs.PathError{Op: "read", Path: ".", Err: syscall.EISDIR}, ".: is a directory"},
-		{errors.Join(errors.New("one"), errors.New("two")), "one; two"},
-		{errors.New("an escape \x1b[2J and a\ttab"), "an escape  [2J and a tab"},
+func TestWrap(t *testing.T) {
+	for _, c := range []struct{ what, line, want string }{
+		{"short", "six words are not too wide", "six words are not too wide"},
+		{"a paragraph", "these words are more than thirty columns wide", "these words are more than\nthirty columns wide"},
+		{"just as wide", "123456789 123456789 12345678901", "123456789 123456789 12345678901"},
+		{"indented", "   these words are indented by three", "   these words are indented by\n   three"},
+		{"a fact", "about  these words stand beside a name", "about  these words stand beside\n       a name"},
+		{"a long word", "x " + strings.Repeat("y", 40) + " z", "x\n" + strings.Repeat("y", 40) + "\nz"},
+		{"one long word", strings.Repeat("y", 40), strings.Repeat("y", 40)},
+		{"a command", "run  bankai search --probes 'my own probes.json' -o fix.bankai", "run  bankai search --probes \\\n       'my own probes.json' \\\n       -o fix.bankai"},
+		{"wide letters are counted once", strings.Repeat("ä", 20) + " " + strings.Repeat("ö", 9), strings.Repeat("ä", 20) + " " + strings.Repeat("ö", 9)},
 	} {
-		if got := explain(c.err); got != c.want {
-			t.Errorf("%v: got %q, want %q", c.err, got, c.want)
+		if got := wrapLine(c.line, 31); got != c.want {
+			t.Errorf("%s:\n got %q\nwant %q", c.what, got, c.want)
 		}
 	}
 }
 
-func TestIntList(t *testing.T) {
-	for _, c := range []struct {
-		text   string
-		ranges bool
-		want   string // "" for an error
-	}{
-		{"1,2,3", false, "1,2,3"},
-		{"[1, 2, 3]", false, "1,2,3"},
-		{" 7 ", false, "7"},
-		{"0,3-5", true, "0,3,4,5"},
-		{"3-3", true, "3"},
-		{"3-5", false, ""},
-		{"5-3", true, ""},
-		{"-1", true, ""},
-		{"-1", false, ""},
-		{"1.5", false, ""},
-		{"", false, ""},
-		{"[]", false, ""},
-		{",", false, ""},
-		{"99999999999", false, ""},
-		{"0-2000000000", true, ""},
-		{"1--2", true, ""},
-	} {
-		l := &intList{ranges: c.ranges}
-		err := l.Set(c.text)
-		if (err == nil) != (c.want != "") || err == nil && l.String() != c.want {
-			t.Errorf("%q: got %v, %v, want %q", c.text, l, err, c.want)
-		}
-	}
-}
-
-// A list that was printed reads back as itself.
-func TestIntListRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		a := intList{values: rapid.SliceOfN(rapid.Int32Min(0), 1, 20).Draw(t, "values")}
-		var b intList
-		if err := b.Set(a.String()); err != nil || b.String() != a.String() {
-			t.Fatalf("%s became %s, %v", &a, &b, err)
-		}
-	})
-}
-
-func TestCount(t *testing.T) {
-	var c count
-	for text, ok := range map[string]bool{"0": true, "300": true, "-1": false, "1e3": false, "": false, "99999999999999999999": false} {
-		if err := c.Set(text); (err == nil) != ok {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}
-
-// A command line in a patch can be pasted into a shell.
-func TestCommandLine(t *testing.T) {
-	for _, c := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"demo"}, "bankai demo"},
-		{[]string{"search", "-o", "a b.json", "--proj=gate,up"}, "bankai search -o 'a b.json' --proj=gate,up"},
-		{[]string{"tokenize", "it's", "", "$HOME"}, `bankai tokenize 'it'\''s' '' '$HOME'`},
-		// What no result depends on is not recorded, wherever it stands.
-		{[]string{"--threads", "2", "search", "--json", "-o", "p", "--resume", "--probes", "a", "--threads=3"}, "bankai search -o p --probes a"},
-		{[]string{"search", "--report", "p.html", "--force", "--report=q.html", "-op"}, "bankai search -op"},
-		{[]string{"search", "--probes", "--json", "-o", "--threads"}, "bankai search --probes --json -o --threads"}, // are values
-		{[]string{"search", "--json=false", "--", "--threads", "2"}, "bankai search -- --threads 2"},
-		{[]string{"search", "--threads"}, "bankai search"},
-	} {
-		a := newApp(c.args, nil, io.Discard, io.Discard)
-		cmd, _, err := a.root().Find(c.args)
-		if err != nil {
+// A text may come in pieces, and its last line need not end.
+func TestWrapperInPieces(t *testing.T) {
+	var b strings.Builder
+	w := &wrapper{to: &b, width: 10}
+	for _, piece := range []string{"aaaa b", "bbb cccc\nd", "d"} {
+		if _, err := w.Write([]byte(piece)); err != nil {
 			t.Fatal(err)
 		}
-		cmd.InheritedFlags() // merges those of the root, as parsing does
-		a.flags = cmd.Flags()
-		if got := a.commandLine(); got != c.want {
-			t.Errorf("got %s, want %s", got, c.want)
-		}
+	}
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), "aaaa bbbb\ncccc\ndd"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-// Controls are shared in proportion, and both sets get some as far as that goes.
-func TestProportion(t *testing.T) {
-	for _, c := range []struct{ n, a, b, want int }{
-		{49, 60, 60, 25},
-		{49, 20, 60, 12},
-		{49, 60, 20, 37},
-		{2, 1, 99, 1},
-		{2, 99, 1, 1},
-		{1, 5, 5, 0},
-		{0, 5, 5, 0},
-		{3, 5, 0, 3},
-		{3, 0, 5, 0},
-	} {
-		if got := proportion(c.n, c.a, c.b); got != c.want {
-			t.Errorf("of %d for %d and %d: %d, want %d", c.n, c.a, c.b, got, c.want)
-		}
+// On a terminal, a model cannot send control sequences.
+func TestShown(t *testing.T) {
+	const text = "a\x1b[2Jb\tc\nd\u009be"
+	if got := (&console{}).shown(text); got != text {
+		t.Errorf("a file gets %q", got)
 	}
-}
-
-func TestNow(t *testing.T) {
-	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
-	if at, err := now(); err != nil || at.UTC().Format(timeLayout) != "2023-11-14 22:13 UTC" {
-		t.Errorf("got %v, %v", at, err)
-	}
-	for _, wrong := range []string{"yesterday", "-5", "1.5"} {
-		t.Setenv("SOURCE_DATE_EPOCH", wrong)
-		if _, err := now(); err == nil {
-			t.Errorf("%s was taken for a time", wrong)
-		}
-	}
-}
-
-func TestCheckPatchName(t *testing.T) {
-	for name, ok := range map[string]bool{"a.json": true, "a.BANKAI": true, "x/y.bankai": true, "": false, "a": false, "a.gguf": false, "a.json/": false} {
-		if err := checkPatchName(name); (err == nil) != ok {
-			t.Errorf("%q: %v", name, err)
-		}
+	if got, want := (&console{screen: true}).shown(text), "a\uFFFD[2Jb\tc\nd\uFFFDe"; got != want {
+		t.Errorf("a terminal gets %q, want %q", got, want)
 	}
 }

@@ -7,14 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"bankai/internal/bpe"
 )
 
-func (a *app) tokenizeCommand() *cobra.Command {
+func tokenizeCommand(a *app) *cobra.Command {
 	var model, file string
 	var pieces bool
 	cmd := &cobra.Command{
@@ -40,12 +39,12 @@ line out, with --json as without. The file "-" is standard input.`,
 			if file != "" && pieces {
 				return usagef("--pieces is for one text, not for --file")
 			}
-			tok, name, err := a.openTokenizer(model)
+			tok, name, err := openTokenizer(a, model)
 			if err != nil {
 				return err
 			}
 			if file != "" {
-				return a.tokenizeFile(tok, file)
+				return tokenizeFile(a, tok, file)
 			}
 			text := args[0]
 			if text == "-" {
@@ -55,8 +54,8 @@ line out, with --json as without. The file "-" is standard input.`,
 				}
 				text = string(data)
 			}
-			a.checkUTF8("the text", text)
-			return a.tokenizeText(tok, name, text, pieces)
+			checkUTF8(a.console, "the text", text)
+			return tokenizeText(a.console, tok, name, text, pieces)
 		}),
 	}
 	modelFlag(cmd, &model)
@@ -67,7 +66,7 @@ line out, with --json as without. The file "-" is standard input.`,
 
 // openTokenizer makes the tokenizer of a model without loading its weights, and says
 // what people call the model.
-func (a *app) openTokenizer(path string) (*bpe.Tokenizer, string, error) {
+func openTokenizer(a *app, path string) (*bpe.Tokenizer, string, error) {
 	f, err := a.openWeights(path)
 	if err != nil {
 		return nil, "", err
@@ -76,7 +75,7 @@ func (a *app) openTokenizer(path string) (*bpe.Tokenizer, string, error) {
 	return f.BPE(), modelName(path, f.Config()), nil
 }
 
-func (a *app) tokenizeText(tok *bpe.Tokenizer, model, text string, pieces bool) error {
+func tokenizeText(c *console, tok *bpe.Tokenizer, model, text string, pieces bool) error {
 	type piece struct {
 		ID   int32  `json:"id"`
 		Text string `json:"text"`
@@ -94,7 +93,7 @@ func (a *app) tokenizeText(tok *bpe.Tokenizer, model, text string, pieces bool) 
 			doc.Pieces = append(doc.Pieces, piece{id, tok.Token(id)})
 		}
 	}
-	return a.print(doc, func(w io.Writer) {
+	return c.print(doc, func(w io.Writer) {
 		for _, p := range doc.Pieces {
 			fmt.Fprintf(w, "%8d  %s\n", p.ID, p.Text)
 		}
@@ -105,16 +104,13 @@ func (a *app) tokenizeText(tok *bpe.Tokenizer, model, text string, pieces bool) 
 }
 
 // tokenizeFile encodes a JSON string a line.
-func (a *app) tokenizeFile(tok *bpe.Tokenizer, path string) error {
-	in := a.stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
-	} else {
+func tokenizeFile(a *app, tok *bpe.Tokenizer, path string) error {
+	in, err := a.input(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if path == "-" {
 		path = "standard input"
 	}
 	r := bufio.NewReader(in)

@@ -10,6 +10,7 @@ import (
 
 	"bankai/experiment"
 	"bankai/internal/benchmark"
+	"bankai/internal/source"
 	"bankai/models/demo"
 	"bankai/score"
 )
@@ -71,14 +72,14 @@ type fileValue struct {
 func demoSets(ending string) (names []string) {
 	for _, s := range demo.Sets() {
 		if filepath.Ext(s.File()) == ending {
-			names = append(names, demoPrefix+s.Name)
+			names = append(names, source.Demo+s.Name)
 		}
 	}
 	return names
 }
 
 // addValues lets shells complete what follows the flags and commands below cmd.
-func (a *app) addValues(cmd *cobra.Command) {
+func addValues(a *app, cmd *cobra.Command) {
 	closed, files := closedValues(), fileValues()
 	for name, values := range closed {
 		if cmd.LocalFlags().Lookup(name) != nil {
@@ -96,7 +97,7 @@ func (a *app) addValues(cmd *cobra.Command) {
 		cmd.ValidArgsFunction = argumentValues(cmd.CommandPath())
 	}
 	for _, c := range cmd.Commands() {
-		a.addValues(c)
+		addValues(a, c)
 	}
 }
 

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +14,12 @@ import (
 	"bankai/internal/kernel"
 )
 
-func (a *app) versionCommand() *cobra.Command {
+// version of the program. It is written into patches.
+const version = "0.1.0"
+
+func toolName() string { return "bankai " + version }
+
+func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "version, build and the kernels this CPU can run",
@@ -50,3 +57,26 @@ func (a *app) versionText() (string, error) {
 	text, err := json.Marshal(map[string]string{"version": version})
 	return string(text) + "\n", err
 }
+
+// revision is the commit the program was built from, if it is known.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	text, changed := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			text = fmt.Sprintf("%.12s", s.Value)
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = "+changes"
+		}
+	}
+	if text == "" {
+		return ""
+	}
+	return text + changed
+}
+
+func platform() string { return runtime.GOOS + "/" + runtime.GOARCH }

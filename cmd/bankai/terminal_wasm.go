@@ -1,6 +1,13 @@
 package main
 
-import "io"
+import (
+	"io"
+	"os"
+	"syscall"
+)
+
+// endings are the signals that end the work cleanly.
+var endings = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
 // bar is never shown: WebAssembly has no terminal, and package mpb does not
 // compile for it.

@@ -4,10 +4,16 @@ package main
 
 import (
 	"io"
+	"os"
+	"syscall"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 )
+
+// endings are the signals that end the work cleanly: Ctrl-C, a request to stop, the
+// end of the terminal.
+var endings = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
 // bar shows progress on a terminal.
 type bar struct {

@@ -1,0 +1,177 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"bankai"
+	"bankai/internal/text"
+	"bankai/internal/weights"
+)
+
+// Reader reads patches for a model.
+type Reader struct {
+	Model *weights.File                    // each patch is checked against it; nil: none is checked
+	Force bool                             // take patches that were made on another arithmetic, without what was measured of them
+	Warn  func(format string, args ...any) // is told what a user should know and what is no error; nil: nobody is
+}
+
+func (r Reader) warn(format string, args ...any) {
+	if r.Warn != nil {
+		r.Warn(format, args...)
+	}
+}
+
+// CheckFiles refuses patch files that cannot be read, before a model is opened for
+// them.
+func CheckFiles(paths []string) error {
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			continue // a pipe can be read once only
+		}
+		if _, err := bankai.ReadFile(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Read reads one patch and checks it, as Check does.
+func (r Reader) Read(ref string) (*bankai.Patch, error) {
+	p, err := bankai.ReadFile(ref)
+	if err != nil {
+		return nil, err
+	}
+	return r.Check(p, ref)
+}
+
+// Check checks a patch that was read by a reference against the model. The patch it
+// returns knows the model's shapes. The error is bankai.ErrBaseMismatch or
+// bankai.ErrArithmeticMismatch for a patch of another model.
+func (r Reader) Check(p *bankai.Patch, ref string) (*bankai.Patch, error) {
+	if r.Model == nil {
+		return p, nil
+	}
+	fitted, err := r.Model.Fit(p)
+	if errors.Is(err, bankai.ErrArithmeticMismatch) && r.Force {
+		r.warn("%s: %v; taken because of --force, without what was measured of it", ref, err)
+		meta := p.Meta()
+		meta.Arithmetic, meta.Claims = r.Model.Arithmetic(), nil
+		fitted, err = r.Model.Fit(p.WithMeta(meta))
+	}
+	if errors.Is(err, bankai.ErrArithmeticMismatch) {
+		err = fmt.Errorf("%w, or take the patch all the same with --force", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ref, err)
+	}
+	if p.Base().IsZero() {
+		r.warn("%s does not say which model it was made for%s; its shape fits", ref, inBrackets(p.Meta().BaseModel))
+	}
+	return fitted, nil
+}
+
+// inBrackets puts a name behind something, nothing where there is none.
+func inBrackets(name string) string {
+	if name = strings.TrimSpace(name); name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", name)
+}
+
+// Combine reads patches and returns them, each with a name, and their XOR. The same
+// patch twice is an error, since it would do nothing; other patches that cancel are
+// only warned of.
+func (r Reader) Combine(refs []string) (all []*bankai.Patch, sum *bankai.Patch, err error) {
+	sum = bankai.New(bankai.Digest{}, bankai.Meta{})
+	first := map[bankai.Digest]string{} // by what a patch flips: its reference
+	for _, ref := range refs {
+		p, err := r.Read(ref)
+		if err != nil {
+			return nil, nil, err
+		}
+		flips := p.WithBase(bankai.Digest{}).ContentDigest()
+		if same, there := first[flips]; there && p.Len() > 0 {
+			if same == ref {
+				return nil, nil, fmt.Errorf("%s: is given twice, and both together do nothing: give it once", ref)
+			}
+			return nil, nil, fmt.Errorf("%s: flips what %s flips, so that both together do nothing: give one of them", ref, same)
+		}
+		first[flips] = ref
+		if sum, err = sum.Xor(p); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", ref, err)
+		}
+		all = append(all, p.WithMeta(titled(p.Meta(), ref)))
+	}
+	switch {
+	case sum.Len() > 0, len(refs) == 0:
+	case len(refs) == 1:
+		r.warn("%s flips nothing: the model stays as it is", refs[0])
+	default:
+		r.warn("%s cancel to nothing: the model stays as it is", text.Listed(refs))
+	}
+	return all, sum, nil
+}
+
+// Sum is the XOR of patches, bound to the model, which must not be nil. Of no patches
+// it is one without flips.
+func (r Reader) Sum(refs []string) (*bankai.Patch, error) {
+	_, sum, err := r.Combine(refs)
+	if err != nil {
+		return nil, err
+	}
+	return sum.WithBase(r.Model.Digest()), nil
+}
+
+// Compose is the XOR of patches as a patch of its own. It names their model where all
+// name the same one, and the arithmetic of that. Patches of models that compute in
+// different ways are an error, unless Force is set. What was measured of the parts
+// does not hold for the whole and is left out.
+func (r Reader) Compose(refs []string) (*bankai.Patch, error) {
+	all, sum, err := r.Combine(refs)
+	if err != nil {
+		return nil, err
+	}
+	meta := bankai.Meta{Description: "the XOR of " + text.Count(len(refs), "patch file")}
+	for i, p := range all {
+		if base := p.Meta().BaseModel; i == 0 || base == meta.BaseModel {
+			meta.BaseModel = base
+		} else {
+			meta.BaseModel = ""
+		}
+		if meta.Arithmetic, err = r.together(meta.Arithmetic, p, refs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return sum.WithMeta(meta), nil
+}
+
+// together is the arithmetic of the model that a further patch is for, too.
+func (r Reader) together(before bankai.Arithmetic, p *bankai.Patch, ref string) (bankai.Arithmetic, error) {
+	own, none := p.Meta().Arithmetic, bankai.Arithmetic{}
+	switch how := own.Changes(before); {
+	case own == none:
+		return before, nil
+	case before == none || how == "" || r.Force:
+		return own, nil
+	default:
+		return none, fmt.Errorf("%s: made for a model that computes otherwise than that of the patches before (%s): combine patches of one model, or all the same with --force", ref, how)
+	}
+}
+
+// Title is what a patch is called that has no name: its file, without folder and
+// ending.
+func Title(path string) string {
+	return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+}
+
+// titled is a provenance with a name.
+func titled(meta bankai.Meta, path string) bankai.Meta {
+	if meta.Name == "" {
+		meta.Name = Title(path)
+	}
+	return meta
+}
