@@ -33,9 +33,9 @@ var layers = map[string]int{
 	"store":                2,  // where patches come from, and their provenance
 	"search":               2,  // finds patches: strategies, runs, journals
 	"score":                3,  // measures patches on a model
-	"evaluate":             3,  // audits, measures, reports
+	"measure":              3,  // audits, measurements, the report on a search
 	"internal/lora":        4,  // trains an adapter, to compare patches with
-	"experiment":           5,  // repeats the published experiments
+	"internal/experiment":  5,  // repeats the published experiments
 	"internal/benchmark":   6,  // asks the questions of text benchmarks
 	"cmd/bankai":           7,  // the command line
 	"internal/testmodel":   6,  // models with random weights: for tests, and for

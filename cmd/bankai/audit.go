@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"bankai/engine"
-	"bankai/evaluate"
+	"bankai/measure"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
@@ -66,28 +66,28 @@ warnings, or information. The exit status is 0 whatever is found.`,
 }
 
 // auditSet looks for the defects of a set on a model.
-func auditSet(ctx context.Context, c *console, m *engine.Model, s source.Set, metric probe.Metric, others []source.Set) (evaluate.Findings, error) {
-	found, err := evaluate.Audit(ctx, s.Set, metric, named(others...), m.Tokenizer(), gradual{m, c, s.Source + ", audit"})
+func auditSet(ctx context.Context, c *console, m *engine.Model, s source.Set, metric probe.Metric, others []source.Set) (measure.Findings, error) {
+	found, err := measure.Audit(ctx, s.Set, metric, named(others...), m.Tokenizer(), gradual{m, c, s.Source + ", audit"})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Source, err)
 	}
 	return found, nil
 }
 
-func printAudit(c *console, s source.Set, model modelRef, found evaluate.Findings, all bool) error {
+func printAudit(c *console, s source.Set, model modelRef, found measure.Findings, all bool) error {
 	doc := struct {
 		Model    modelRef             `json:"model"`
 		File     string               `json:"file"`
 		Probes   int                  `json:"probes"`
 		Fatal    bool                 `json:"fatal"`
-		Summary  []evaluate.KindCount `json:"summary"`
-		Findings evaluate.Findings    `json:"findings"`
+		Summary  []measure.KindCount `json:"summary"`
+		Findings measure.Findings    `json:"findings"`
 	}{model, s.Source, len(s.Set), found.Fatal(), found.Summary(), found}
 	if doc.Summary == nil {
-		doc.Summary = []evaluate.KindCount{}
+		doc.Summary = []measure.KindCount{}
 	}
 	if doc.Findings == nil {
-		doc.Findings = evaluate.Findings{}
+		doc.Findings = measure.Findings{}
 	}
 	return c.printChecked(doc, func(w io.Writer) error {
 		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.Source, text.Count(len(s.Set), "probe"), model)

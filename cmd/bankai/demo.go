@@ -12,7 +12,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/evaluate"
+	"bankai/measure"
 	"bankai/internal/durable"
 	"bankai/internal/source"
 	"bankai/internal/text"
@@ -97,11 +97,11 @@ type demoRun struct {
 	validate, heldOut, unseen source.Set
 	text                      []string // sentences to hold on to
 
-	audits     []evaluate.SetAudit
+	audits     []measure.SetAudit
 	setup      *score.Setup
 	found      *search.Result
 	results    []measured // none if the run was interrupted
-	perplexity *evaluate.BeforeAfter
+	perplexity *measure.BeforeAfter
 	patch      *bankai.Patch
 	files      written // patch.bankai
 
@@ -212,7 +212,7 @@ func (d *demoRun) audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.audits = append(d.audits, evaluate.SetAudit{Role: "Search", Source: d.search.Source, Probes: len(d.search.Set), Findings: found})
+	d.audits = append(d.audits, measure.SetAudit{Role: "Search", Source: d.search.Source, Probes: len(d.search.Set), Findings: found})
 	for _, k := range found.Grave().Summary() {
 		fmt.Fprintf(d.say, "   %s, %s: %s\n", k.Severity, text.Count(k.Count, "probe"), k.Meaning)
 	}
@@ -223,7 +223,7 @@ func (d *demoRun) audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.audits = append(d.audits, evaluate.SetAudit{Role: "Held out", Source: d.heldOut.Source, Probes: len(d.heldOut.Set), Findings: held})
+	d.audits = append(d.audits, measure.SetAudit{Role: "Held out", Source: d.heldOut.Source, Probes: len(d.heldOut.Set), Findings: held})
 	fmt.Fprintf(d.say, "   no prompt is also among the %d held-out ones\n", len(d.heldOut.Set))
 	return nil
 }
@@ -256,7 +256,7 @@ func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 // measured is the result on one set.
 type measured struct {
 	set source.Set
-	evaluate.NamedResult
+	measure.NamedResult
 }
 
 // The sets that are measured, by their place in demoRun.results.
@@ -274,10 +274,10 @@ func (d *demoRun) measure(ctx context.Context) error {
 		return err
 	}
 	for _, m := range []measured{
-		atHeldOut:    {d.heldOut, evaluate.NamedResult{Name: "held out"}},
-		atValidation: {d.validate, evaluate.NamedResult{Name: "Validation", Remark: "Prompts that the search did not use either; by them, the demo's settings were chosen."}},
-		atControls:   {d.controls, evaluate.NamedResult{Name: "Controls", Remark: "Facts the model should not forget, which the search watched."}},
-		atUnseen:     {d.unseen, evaluate.NamedResult{Name: "Unseen controls", Remark: "Further facts that the search did not watch."}},
+		atHeldOut:    {d.heldOut, measure.NamedResult{Name: "held out"}},
+		atValidation: {d.validate, measure.NamedResult{Name: "Validation", Remark: "Prompts that the search did not use either; by them, the demo's settings were chosen."}},
+		atControls:   {d.controls, measure.NamedResult{Name: "Controls", Remark: "Facts the model should not forget, which the search watched."}},
+		atUnseen:     {d.unseen, measure.NamedResult{Name: "Unseen controls", Remark: "Further facts that the search did not watch."}},
 	} {
 		if m.Result, err = compareSet(ctx, d.app.console, d.model, overlay, m.set); err != nil {
 			return err
@@ -288,7 +288,7 @@ func (d *demoRun) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.perplexity, err = evaluate.ComparePerplexity(ctx, gradual{d.model, d.app.console, "perplexity"}, overlay, text)
+	d.perplexity, err = measure.ComparePerplexity(ctx, gradual{d.model, d.app.console, "perplexity"}, overlay, text)
 	return err
 }
 
@@ -348,7 +348,7 @@ type demoDoc struct {
 	Validate   *counts               `json:"validate"`
 	Controls   *counts               `json:"controls"`
 	Unseen     *counts               `json:"controls_heldout"`
-	Perplexity *evaluate.BeforeAfter `json:"perplexity"` // of demo:text
+	Perplexity *measure.BeforeAfter `json:"perplexity"` // of demo:text
 	Fitness    float64               `json:"fitness"`
 	Cost       cost                  `json:"cost"` // of the search
 	Stopped    search.Stop           `json:"stopped"`
@@ -391,8 +391,8 @@ func (d *demoRun) tell() {
 	fmt.Fprintf(d.say, "   perplexity of plain sentences: %.3f before, %.3f after\n", d.perplexity.Before, d.perplexity.After)
 	fmt.Fprintln(d.say, "\n4. Before and after, for instance")
 	t := text.Table{Indent: "   "}
-	addAnswers(&t, "fixed", r, evaluate.Output.Fixed)
-	addAnswers(&t, "broke", r, evaluate.Output.Broke)
+	addAnswers(&t, "fixed", r, measure.Output.Fixed)
+	addAnswers(&t, "broke", r, measure.Output.Broke)
 	io.WriteString(d.say, t.String())
 	if len(r.Fixed)+len(r.Broke) == 0 {
 		fmt.Fprintln(d.say, "   no answer changed from right to wrong or back")
@@ -400,7 +400,7 @@ func (d *demoRun) tell() {
 }
 
 // addAnswers adds the first few answers of a kind to a table.
-func addAnswers(t *text.Table, kind string, r *evaluate.Result, is func(evaluate.Output) bool) {
+func addAnswers(t *text.Table, kind string, r *measure.Result, is func(measure.Output) bool) {
 	n := 0
 	for _, o := range r.Outputs {
 		if !is(o) {
@@ -455,7 +455,7 @@ func (d *demoRun) firstFixed() string {
 }
 
 // report is the page about the run.
-func (d *demoRun) report() *evaluate.Report {
+func (d *demoRun) report() *measure.Report {
 	report := searchReport(d.app.commandLine(), d.setup, demoName, d.found, d.patch, d.files)
 	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), facts(d.next()...)
 	for i, m := range d.results {

@@ -10,8 +10,8 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/evaluate"
-	"bankai/experiment"
+	"bankai/measure"
+	"bankai/internal/experiment"
 	"bankai/internal/source"
 )
 
@@ -85,7 +85,7 @@ func setOf(s source.Set) setRef { return setRef{s.Source, s.Digest, len(s.Set)} 
 
 // evalDoc is the result of `eval`.
 type evalDoc struct {
-	*evaluate.Result
+	*measure.Result
 	Model     modelRef `json:"model"`
 	Set       setRef   `json:"set"`
 	Patches   []string `json:"patches"` // files; none: the model as it is
@@ -108,7 +108,7 @@ func (d evalDoc) write(w io.Writer, all bool) error {
 }
 
 // compareSet measures the base and the patched model on a set.
-func compareSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set) (*evaluate.Result, error) {
+func compareSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set) (*measure.Result, error) {
 	before, err := measureSet(ctx, c, m, nil, s, "base")
 	if err != nil {
 		return nil, err
@@ -119,13 +119,13 @@ func compareSet(ctx context.Context, c *console, m *engine.Model, overlay *engin
 			return nil, err
 		}
 	}
-	return evaluate.Compare(s.Set, before, after), nil
+	return measure.Compare(s.Set, before, after), nil
 }
 
-func measureSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set, what string) (*evaluate.Measurement, error) {
+func measureSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set, what string) (*measure.Measurement, error) {
 	progress, done := c.probeMeter(fmt.Sprintf("%s, %s", s.Source, what), m.Tokenizer(), s.Set)
 	defer progress.stop()
-	result, err := evaluate.Measure(ctx, m, overlay, s.Set, done)
+	result, err := measure.Measure(ctx, m, overlay, s.Set, done)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Source, err)
 	}
@@ -135,7 +135,7 @@ func measureSet(ctx context.Context, c *console, m *engine.Model, overlay *engin
 // claim is a result as a patch records it. Where only some categories of a file
 // were measured, its name tells them: the digest is that of the whole file, which
 // anybody can compute.
-func claim(name string, s source.Set, r *evaluate.Result) bankai.Claim {
+func claim(name string, s source.Set, r *measure.Result) bankai.Claim {
 	if s.Part != "" {
 		name += "#" + s.Part
 	}
@@ -147,8 +147,8 @@ func claim(name string, s source.Set, r *evaluate.Result) bankai.Claim {
 
 // counts is a result in numbers.
 type counts struct {
-	evaluate.Counts
+	measure.Counts
 	PValue float64 `json:"p_value"`
 }
 
-func countsOf(r *evaluate.Result) counts { return counts{r.Counts(), r.PValue} }
+func countsOf(r *measure.Result) counts { return counts{r.Counts(), r.PValue} }

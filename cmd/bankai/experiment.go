@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"bankai/engine"
-	"bankai/experiment"
+	"bankai/internal/experiment"
 	"bankai/internal/durable"
 	"bankai/internal/text"
 

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"bankai"
-	"bankai/evaluate"
-	"bankai/experiment"
+	"bankai/measure"
+	"bankai/internal/experiment"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
@@ -260,7 +260,7 @@ func (f *ablateFlags) read() (o experiment.AblateOptions, facts []experiment.Fac
 	for _, s := range []struct {
 		source string
 		name   string
-		set    *evaluate.Named
+		set    *measure.Named
 	}{{f.probes, "search probes", &o.Pool}, {f.heldOut, "held-out probes", &o.HeldOut}, {f.controls, "controls", &o.Controls}} {
 		var read source.Set
 		if s.source != "" {
@@ -268,7 +268,7 @@ func (f *ablateFlags) read() (o experiment.AblateOptions, facts []experiment.Fac
 				return o, nil, err
 			}
 		}
-		*s.set = evaluate.Named{Name: s.source, Set: read.Set}
+		*s.set = measure.Named{Name: s.source, Set: read.Set}
 		facts = append(facts, experiment.Fact{Name: s.name, Value: read.Identity()})
 	}
 	if n := int(f.held); n > 0 {

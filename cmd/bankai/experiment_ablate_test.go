@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"bankai"
-	"bankai/experiment"
+	"bankai/internal/experiment"
 	"bankai/internal/source"
 )
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"bankai"
-	"bankai/evaluate"
-	"bankai/experiment"
+	"bankai/measure"
+	"bankai/internal/experiment"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/store"
@@ -57,7 +57,7 @@ func (f *answerFlags) check(least, most int) error {
 }
 
 // namedSets reads probe files.
-func namedSets(sources []string) ([]evaluate.Named, error) {
+func namedSets(sources []string) ([]measure.Named, error) {
 	sets, err := source.ReadSets(sources)
 	return named(sets...), err
 }
@@ -94,7 +94,7 @@ func namedPatches(from store.Reader, paths []string) ([]experiment.NamedPatch, e
 // answers opens the model, reads the patches, and does the experiment of a name.
 // What decides a piece of the work, its key says.
 func (a *app) answers(ctx context.Context, f *answerFlags, name string,
-	measure func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []evaluate.Named) (experiment.Result, error),
+	measure func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (experiment.Result, error),
 ) error {
 	sets, err := namedSets(f.probes)
 	if err != nil {
@@ -158,7 +158,7 @@ for "bankai experiment rescore".`,
 }
 
 func variations(ctx context.Context, a *app, f *answerFlags, search string) error {
-	var seen *evaluate.Named
+	var seen *measure.Named
 	if search != "" {
 		sets, err := namedSets([]string{search})
 		if err != nil {
@@ -166,7 +166,7 @@ func variations(ctx context.Context, a *app, f *answerFlags, search string) erro
 		}
 		seen = &sets[0]
 	}
-	return a.answers(ctx, f, "variations", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []evaluate.Named) (experiment.Result, error) {
+	return a.answers(ctx, f, "variations", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (experiment.Result, error) {
 		sum := bankai.New(r.Model.Digest(), bankai.Meta{})
 		var names []string
 		for _, p := range patches {
@@ -211,7 +211,7 @@ kept in the JSON, for "bankai experiment rescore".`,
 			if err := f.check(2, math.MaxInt); err != nil {
 				return err
 			}
-			return a.answers(ctx, f, "stack", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []evaluate.Named) (experiment.Result, error) {
+			return a.answers(ctx, f, "stack", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (experiment.Result, error) {
 				return experiment.MeasureStack(ctx, r, experiment.StackOptions{Patches: patches, Probes: sets})
 			})
 		}),
@@ -247,7 +247,7 @@ The texts are kept in the JSON, for "bankai experiment rescore".`,
 			if err := f.check(1, 1); err != nil {
 				return err
 			}
-			return a.answers(ctx, f, "compare", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []evaluate.Named) (experiment.Result, error) {
+			return a.answers(ctx, f, "compare", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (experiment.Result, error) {
 				return experiment.MeasureComparison(ctx, r, experiment.CompareOptions{Patches: patches, Probes: sets[0]})
 			})
 		}),

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"bankai"
-	"bankai/experiment"
+	"bankai/internal/experiment"
 	"bankai/internal/source"
 	"bankai/probe"
 	"bankai/search"

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"bankai/experiment"
+	"bankai/internal/experiment"
 	"bankai/internal/benchmark"
 	"bankai/internal/text"
 

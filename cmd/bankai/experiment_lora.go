@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/engine"
-	"bankai/evaluate"
-	"bankai/experiment"
+	"bankai/measure"
+	"bankai/internal/experiment"
 	"bankai/internal/lora"
 	"bankai/internal/source"
 	"bankai/probe"
@@ -126,7 +126,7 @@ func (f *loraFlags) run(ctx context.Context, a *app) error {
 	if err := f.rivals(a, m, &o); err != nil {
 		return err
 	}
-	if err := fit(m, append(slices.Clone(o.Also), evaluate.Named{Name: f.probes, Set: o.Search}, evaluate.Named{Name: f.controls, Set: o.Controls}, evaluate.Named{Name: f.heldOut, Set: o.HeldOut})...); err != nil {
+	if err := fit(m, append(slices.Clone(o.Also), measure.Named{Name: f.probes, Set: o.Search}, measure.Named{Name: f.controls, Set: o.Controls}, measure.Named{Name: f.heldOut, Set: o.HeldOut})...); err != nil {
 		return err
 	}
 	if !f.onlyTiming {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bankai/experiment"
+	"bankai/internal/experiment"
 	"bankai/internal/source"
 )
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"bankai"
-	"bankai/evaluate"
+	"bankai/measure"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
@@ -184,7 +184,7 @@ type tensorFlips struct {
 // flipsByTensor counts a patch's flips, in the order of the tensors.
 func flipsByTensor(p *bankai.Patch) []tensorFlips {
 	list := []tensorFlips{}
-	for _, c := range evaluate.Cells(p) {
+	for _, c := range measure.Cells(p) {
 		t := tensorFlips{Tensor: c.Tensor, Proj: c.Projection, Flips: c.Flips, Rows: c.Rows}
 		if c.Layer >= 0 {
 			t.Layer = &c.Layer
@@ -233,5 +233,5 @@ func usedProjections(tensors []tensorFlips) []string {
 			names = append(names, t.Proj)
 		}
 	}
-	return evaluate.Projections(nil, names...)
+	return measure.Projections(nil, names...)
 }

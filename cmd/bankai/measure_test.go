@@ -9,7 +9,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/evaluate"
+	"bankai/measure"
 	"bankai/internal/source"
 	"bankai/internal/testmodel"
 	"bankai/internal/weights"
@@ -51,7 +51,7 @@ func TestPerplexity(t *testing.T) {
 		}
 	}
 	want := math.Exp(-sum / float64(n))
-	got, err := evaluate.Perplexity(context.Background(), m, nil, lines)
+	got, err := measure.Perplexity(context.Background(), m, nil, lines)
 	if err != nil || math.Abs(got-want) > 1e-9*want {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
@@ -61,10 +61,10 @@ func TestPerplexity(t *testing.T) {
 func TestPerplexityOfALongLine(t *testing.T) {
 	m := testModel(t)
 	long := strings.Repeat("z", 1500)
-	if p, err := evaluate.Perplexity(context.Background(), m, nil, []string{long}); err != nil || !(p > 1) {
+	if p, err := measure.Perplexity(context.Background(), m, nil, []string{long}); err != nil || !(p > 1) {
 		t.Errorf("got %v, %v", p, err)
 	}
-	if p, err := evaluate.Perplexity(context.Background(), m, nil, []string{"", ""}); err == nil {
+	if p, err := measure.Perplexity(context.Background(), m, nil, []string{"", ""}); err == nil {
 		t.Errorf("a text without a token to predict has perplexity %v", p)
 	}
 }
@@ -130,7 +130,7 @@ func TestMedian(t *testing.T) {
 
 // Claims, counts and tables all say the same of a result.
 func TestClaim(t *testing.T) {
-	r := &evaluate.Result{Total: 9, Before: 4, After: 6, Fixed: []string{"a", "b", "c"}, Broke: []string{"d"}, PValue: 0.625}
+	r := &measure.Result{Total: 9, Before: 4, After: 6, Fixed: []string{"a", "b", "c"}, Broke: []string{"d"}, PValue: 0.625}
 	s := source.Set{Digest: bankai.Digest{1}}
 	want := bankai.Claim{Name: "held out", Probes: s.Digest, Total: 9, Before: 4, After: 6, Fixed: 3, Broke: 1, PValue: 0.625}
 	if got := claim("held out", s, r); got != want {

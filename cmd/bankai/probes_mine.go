@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"bankai/engine"
-	"bankai/evaluate"
+	"bankai/measure"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
@@ -106,10 +106,10 @@ func mine(ctx context.Context, a *app, f *modelFlags, prompts, out string, keep 
 	return a.print(doc, func(w io.Writer) { doc.writeText(w) })
 }
 
-func mineSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set) ([]evaluate.Mined, error) {
+func mineSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set) ([]measure.Mined, error) {
 	progress, done := c.probeMeter(s.Source, m.Tokenizer(), s.Set)
 	defer progress.stop()
-	mined, err := evaluate.Mine(ctx, m, overlay, s.Set, done)
+	mined, err := measure.Mine(ctx, m, overlay, s.Set, done)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Source, err)
 	}
@@ -117,7 +117,7 @@ func mineSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.O
 }
 
 // takeMined completes the set with what was mined.
-func takeMined(set probe.Set, mined []evaluate.Mined, keep bool) (probe.Set, *mineDoc) {
+func takeMined(set probe.Set, mined []measure.Mined, keep bool) (probe.Set, *mineDoc) {
 	doc := &mineDoc{Prompts: len(set), LeftOut: []string{}}
 	var complete probe.Set
 	for i, p := range set {

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"bankai/evaluate"
+	"bankai/measure"
 	"bankai/internal/durable"
 	"bankai/internal/source"
 	"bankai/internal/text"
@@ -181,7 +181,7 @@ func (s *splitting) read(sources []string) error {
 	return nil
 }
 
-func merge(sources []string) (*evaluate.Merged, error) {
+func merge(sources []string) (*measure.Merged, error) {
 	sets, err := source.ReadSets(sources)
 	var parse *probe.ParseError
 	if errors.As(err, &parse) && parse.Field == "wrong" {
@@ -190,7 +190,7 @@ func merge(sources []string) (*evaluate.Merged, error) {
 	if err != nil {
 		return nil, err
 	}
-	return evaluate.Merge(named(sets...))
+	return measure.Merge(named(sets...))
 }
 
 // share divides what is left among the sets to search, validate and measure with.
@@ -204,7 +204,7 @@ func (s *splitting) share() error {
 	if err != nil {
 		return err
 	}
-	order := evaluate.Spread(s.rest, s.app.seed)
+	order := measure.Spread(s.rest, s.app.seed)
 	for i, role := range roles {
 		s.sets[role] = pick(s.rest, order[:sizes[i]])
 		order = order[sizes[i]:]
@@ -401,14 +401,14 @@ func (s *splitting) rightNow(ctx context.Context, set probe.Set, n int) ([]int, 
 		return nil, err
 	}
 	defer m.Close()
-	if err := fit(m, evaluate.Named{Name: "controls", Set: set}); err != nil {
+	if err := fit(m, measure.Named{Name: "controls", Set: set}); err != nil {
 		return nil, err
 	}
 	progress := s.app.meter("controls", int64(min(n, len(set))))
 	defer progress.stop()
 	// Another order than share's, so that its sets do not depend on the controls'.
-	order := evaluate.Spread(set, s.app.seed+1)
-	return evaluate.FirstRight(ctx, m, overlay, set, order, n, func(found int) { progress.set(int64(found), "") })
+	order := measure.Spread(set, s.app.seed+1)
+	return measure.FirstRight(ctx, m, overlay, set, order, n, func(found int) { progress.set(int64(found), "") })
 }
 
 // without is the set less the probes with the given indices.
@@ -451,20 +451,20 @@ func (s *splitting) write(ctx context.Context) error {
 
 // audit reads the files again and looks for leakage between them.
 func (s *splitting) audit(ctx context.Context) error {
-	var sets []evaluate.Named
+	var sets []measure.Named
 	for _, f := range s.doc.Files {
 		set, err := source.ReadSet(f.Path)
 		if err != nil {
 			return err
 		}
-		sets = append(sets, evaluate.Named{Name: f.Path, Set: set.Set})
+		sets = append(sets, measure.Named{Name: f.Path, Set: set.Set})
 	}
 	for i, set := range sets {
-		found, err := evaluate.Audit(ctx, set.Set, probe.AnswerLogprob, sets[:i], nil, nil)
+		found, err := measure.Audit(ctx, set.Set, probe.AnswerLogprob, sets[:i], nil, nil)
 		if err != nil {
 			return err
 		}
-		s.doc.Leaks += len(found.Of(evaluate.Leakage, evaluate.Fatal))
+		s.doc.Leaks += len(found.Of(measure.Leakage, measure.Fatal))
 	}
 	if s.doc.Leaks > 0 {
 		return fmt.Errorf("%s: the audit finds %d prompts in more than one set: was a file changed meanwhile?", s.flags.dir, s.doc.Leaks)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"bankai/engine"
-	"bankai/evaluate"
+	"bankai/measure"
 	"bankai/internal/source"
 	"bankai/probe"
 )
@@ -169,7 +169,7 @@ type gradual struct {
 	what string
 }
 
-var _ evaluate.Model = gradual{}
+var _ measure.Model = gradual{}
 
 // passTokens is about how many tokens a pass takes.
 const passTokens = 512
@@ -201,19 +201,19 @@ func (g gradual) Score(ctx context.Context, qs []engine.Question) ([][]engine.An
 }
 
 // named are sets under the names that they were given by.
-func named(sets ...source.Set) []evaluate.Named {
-	list := make([]evaluate.Named, len(sets))
+func named(sets ...source.Set) []measure.Named {
+	list := make([]measure.Named, len(sets))
 	for i, s := range sets {
-		list[i] = evaluate.Named{Name: s.Source, Set: s.Set}
+		list[i] = measure.Named{Name: s.Source, Set: s.Set}
 	}
 	return list
 }
 
 // fit refuses probes that are too long for a model, by name, before any work is done
 // on the others.
-func fit(m *engine.Model, sets ...evaluate.Named) error {
+func fit(m *engine.Model, sets ...measure.Named) error {
 	for _, s := range sets {
-		if err := evaluate.CheckLength(s.Set, m.Tokenizer(), m.Context()); err != nil {
+		if err := measure.CheckLength(s.Set, m.Tokenizer(), m.Context()); err != nil {
 			return fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}

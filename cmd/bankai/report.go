@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"bankai/experiment"
+	"bankai/internal/experiment"
 	"bankai/internal/benchmark"
 	"bankai/internal/text"
 

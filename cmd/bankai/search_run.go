@@ -12,7 +12,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/evaluate"
+	"bankai/measure"
 	"bankai/internal/durable"
 	"bankai/internal/source"
 	"bankai/internal/text"
@@ -33,7 +33,7 @@ func runSearch(ctx context.Context, c *console, s *score.Setup, validation sourc
 			if err != nil {
 				return nil, err
 			}
-			return evaluate.Right(ctx, s.Model, overlay, validation.Set)
+			return measure.Right(ctx, s.Model, overlay, validation.Set)
 		}}
 	}
 	progress := c.meter("search", searchUnits)
@@ -115,14 +115,14 @@ type cost struct {
 
 // checked audits the search probes against the sets that must not share prompts
 // with them. Fatal findings are an error unless force is set.
-func checked(ctx context.Context, c *console, m *engine.Model, targets source.Set, metric probe.Metric, others []source.Set, force bool) (evaluate.Findings, error) {
+func checked(ctx context.Context, c *console, m *engine.Model, targets source.Set, metric probe.Metric, others []source.Set, force bool) (measure.Findings, error) {
 	found, err := auditSet(ctx, c, m, targets, metric, others)
 	if err != nil || !found.Fatal() || force {
 		return found, err
 	}
-	n, first := 0, evaluate.Finding{}
+	n, first := 0, measure.Finding{}
 	for _, x := range found {
-		if x.Severity == evaluate.Fatal {
+		if x.Severity == measure.Fatal {
 			if n++; n == 1 {
 				first = x
 			}
@@ -149,8 +149,8 @@ type searchDoc struct {
 	Trajectory []search.Point        `json:"trajectory"`
 	Validate   *counts               `json:"validate"`   // null without --validate, or if interrupted
 	Controls   *counts               `json:"controls"`   // null without --controls, or if interrupted
-	Perplexity *evaluate.BeforeAfter `json:"perplexity"` // null without --control-text, or if interrupted
-	Audit      []evaluate.KindCount  `json:"audit"`
+	Perplexity *measure.BeforeAfter `json:"perplexity"` // null without --control-text, or if interrupted
+	Audit      []measure.KindCount  `json:"audit"`
 	WentBack   string                `json:"went_back"` // to an earlier patch, with more right answers on --validate
 	Warning    string                `json:"warning,omitempty"`
 	Resume     string                `json:"resume,omitempty"` // how to go on, if interrupted
@@ -159,14 +159,14 @@ type searchDoc struct {
 	voted      bool   // over several draws
 	ended      string // why, for people
 	out        written
-	validation *evaluate.Result
-	controls   *evaluate.Result
+	validation *measure.Result
+	controls   *measure.Result
 }
 
-func newSearchDoc(r *search.Result, audits []evaluate.SetAudit) *searchDoc {
+func newSearchDoc(r *search.Result, audits []measure.SetAudit) *searchDoc {
 	doc := &searchDoc{
 		Fitness: r.Fitness, Cost: cost{r.Cost, r.Seconds}, Steps: r.Steps, Accepted: r.Accepted, Screened: r.Screened,
-		Flips: r.Patch.Len(), Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []evaluate.KindCount{},
+		Flips: r.Patch.Len(), Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []measure.KindCount{},
 		WentBack: r.WentBack, Warning: r.Warning,
 	}
 	for _, audit := range audits {
@@ -184,7 +184,7 @@ type searchRun struct {
 	setup   *score.Setup
 	meta    bankai.Meta // the provenance of what is found
 	journal *search.Journal
-	audits  []evaluate.SetAudit
+	audits  []measure.SetAudit
 
 	found *search.Result
 	doc   *searchDoc
@@ -213,7 +213,7 @@ func (r *searchRun) audit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.audits = append(r.audits, evaluate.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
+		r.audits = append(r.audits, measure.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
 	}
 	if f.kl > 0 {
 		warnCut(r.app.console, m, f.controlText, sets.text)
@@ -316,7 +316,7 @@ func (r *searchRun) measure(ctx context.Context) error {
 		doc.Controls = &n
 	}
 	if len(sets.text) > 0 {
-		doc.Perplexity, err = evaluate.ComparePerplexity(ctx, gradual{m, c, "perplexity"}, overlay, sets.text)
+		doc.Perplexity, err = measure.ComparePerplexity(ctx, gradual{m, c, "perplexity"}, overlay, sets.text)
 	}
 	return err
 }
@@ -452,7 +452,7 @@ func (d *searchDoc) where() string {
 
 // searchReport is what a page says of a search in the model called name by a command,
 // and of the patch it wrote: all but what was measured afterwards.
-func searchReport(command string, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files written) *evaluate.Report {
+func searchReport(command string, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files written) *measure.Report {
 	info := newModelInfo(name, s.Model.Weights())
 	var asJSON bytes.Buffer
 	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
@@ -460,7 +460,7 @@ func searchReport(command string, s *score.Setup, name string, r *search.Result,
 	}
 	meta := patch.Meta()
 	bits, _ := patch.Bits()
-	report := &evaluate.Report{
+	report := &measure.Report{
 		Title: "A search for a patch", Command: command, Watch: r.Warning,
 		Model: facts(
 			fact{"model", name},
@@ -471,8 +471,8 @@ func searchReport(command string, s *score.Setup, name string, r *search.Result,
 			fact{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
 			fact{"cost", text.Measure(r.Cost, "forward-pass equivalent") + ", " + text.Elapsed(r.Seconds)},
 			fact{"ended by", endedBy(r.Stopped, s.Plan.Limits)}),
-		Flips: evaluate.Cells(patch), Searched: s.Plan.Projections, Layers: info.Layers,
-		Patch: evaluate.PatchFacts{
+		Flips: measure.Cells(patch), Searched: s.Plan.Projections, Layers: info.Layers,
+		Patch: measure.PatchFacts{
 			Flips: patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: files.bytes,
 			Facts: facts(
 				fact{"for the model", patch.Base().String()}, fact{"digest", patch.ContentDigest().String()},
@@ -481,10 +481,10 @@ func searchReport(command string, s *score.Setup, name string, r *search.Result,
 		PatchJSON: asJSON.String(),
 	}
 	for _, o := range r.Outcomes {
-		report.Outcomes = append(report.Outcomes, evaluate.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
+		report.Outcomes = append(report.Outcomes, measure.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
 	}
 	for _, p := range r.Trajectory {
-		report.Trajectory = append(report.Trajectory, evaluate.Point{
+		report.Trajectory = append(report.Trajectory, measure.Point{
 			Step: p.Step, Cost: p.Cost, Fitness: p.Fitness, Flips: p.Flips, Seconds: p.Seconds, Right: p.Right,
 			Kept: r.WentBack != "" && p.Right != nil && p.Flips == r.Patch.Len() && p.Fitness == r.Fitness,
 		})
@@ -492,24 +492,24 @@ func searchReport(command string, s *score.Setup, name string, r *search.Result,
 	return report
 }
 
-func perplexityFact(p *evaluate.BeforeAfter) evaluate.Fact {
-	return evaluate.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)}
+func perplexityFact(p *measure.BeforeAfter) measure.Fact {
+	return measure.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)}
 }
 
 // report is the page about a search.
-func (r *searchRun) report() *evaluate.Report {
+func (r *searchRun) report() *measure.Report {
 	d, name := r.doc, r.flags.model.path
 	report := searchReport(r.app.commandLine(), r.setup, name, r.found, r.patch(), d.out)
 	report.Audits, report.ValidationTotal = r.audits, len(r.sets.validation.Set)
 	for _, m := range []struct {
 		name, remark string
-		result       *evaluate.Result
+		result       *measure.Result
 	}{
 		{"Validation", "Prompts that the search did not use, but watched.", d.validation},
 		{"Controls", "What the search was to leave as it is.", d.controls},
 	} {
 		if m.result != nil {
-			report.Others = append(report.Others, evaluate.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
+			report.Others = append(report.Others, measure.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
 		}
 	}
 	if d.Perplexity != nil {
@@ -526,10 +526,10 @@ func (r *searchRun) report() *evaluate.Report {
 	return report
 }
 
-func facts(list ...fact) []evaluate.Fact {
-	out := make([]evaluate.Fact, len(list))
+func facts(list ...fact) []measure.Fact {
+	out := make([]measure.Fact, len(list))
 	for i, f := range list {
-		out[i] = evaluate.Fact{Name: f.name, Value: f.value}
+		out[i] = measure.Fact{Name: f.name, Value: f.value}
 	}
 	return out
 }

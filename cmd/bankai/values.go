@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bankai/experiment"
+	"bankai/internal/experiment"
 	"bankai/internal/benchmark"
 	"bankai/internal/source"
 	"bankai/models/demo"

@@ -7,7 +7,7 @@ package benchmark
 import (
 	"maps"
 
-	"bankai/experiment"
+	"bankai/internal/experiment"
 )
 
 // Kinds are the results of this package and of package experiment, to read into.

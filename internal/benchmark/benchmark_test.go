@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"bankai/experiment"
+	"bankai/internal/experiment"
 )
 
 // The results of docs/experiments are as they were written and can be shown: every row

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"bankai/engine"
-	"bankai/experiment"
+	"bankai/internal/experiment"
 )
 
 // facts are the options for the first committed questions.

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"bankai/engine"
-	"bankai/experiment"
+	"bankai/internal/experiment"
 	"bankai/internal/chart"
 )
 

@@ -12,8 +12,8 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/evaluate"
-	"bankai/experiment"
+	"bankai/measure"
+	"bankai/internal/experiment"
 	"bankai/probe"
 )
 
@@ -185,7 +185,7 @@ func TestGSM8KIsRescorable(t *testing.T) {
 	if len(r.Changed) != 0 || len(r.Rows) != 2 || r.Rows[0].RightNow != g.Right || r.Rows[1].RightNow != g.Change.After || r.Rows[1].AgainstNow.Broke != 1 {
 		t.Errorf("got %+v", r)
 	}
-	other := &evaluate.Named{Name: "other", Set: probe.Set{
+	other := &measure.Named{Name: "other", Set: probe.Set{
 		{Name: "line 1", Prompt: "one and one", Correct: " $3.00"}, {Name: "line 2", Prompt: "1 + 2?", Correct: "3"}, {Name: "b", Prompt: "2 + 2?", Correct: "four", Alternates: []string{"5", "6"}},
 	}}
 	if r, err = Rescore(head, texts, RescoreOptions{Probes: other}); err != nil {

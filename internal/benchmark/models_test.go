@@ -12,7 +12,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/experiment"
+	"bankai/internal/experiment"
 	"bankai/internal/weights"
 	"bankai/models/demo"
 )

@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"math"
 
-	"bankai/evaluate"
-	"bankai/experiment"
+	"bankai/measure"
+	"bankai/internal/experiment"
 	"bankai/internal/stats"
 	"bankai/internal/text"
 )
 
 // Paired is the right answers to the same questions before and after a patch.
 type Paired struct {
-	evaluate.Counts
+	measure.Counts
 	ShareBefore experiment.Estimate `json:"share_before"`
 	ShareAfter  experiment.Estimate `json:"share_after"`
 	Difference  experiment.Estimate `json:"difference"` // of the shares, after less before, by Newcombe's method

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"bankai/evaluate"
-	"bankai/experiment"
+	"bankai/measure"
+	"bankai/internal/experiment"
 	"bankai/internal/chart"
 	"bankai/internal/text"
 	"bankai/probe"
@@ -70,7 +70,7 @@ func ReadGenerated(r io.Reader) (*experiment.About, *experiment.Generated, error
 	}
 	var eval struct {
 		Experiment string            `json:"experiment"`
-		Outputs    []evaluate.Output `json:"outputs"`
+		Outputs    []measure.Output `json:"outputs"`
 	}
 	if err := json.Unmarshal(data, &eval); err == nil && eval.Experiment == "" && len(eval.Outputs) > 0 {
 		if err := experiment.ReadSealed(data, &eval); err != nil {
@@ -91,7 +91,7 @@ func ReadGenerated(r io.Reader) (*experiment.About, *experiment.Generated, error
 }
 
 // generatedByEval is what eval's outputs hold.
-func generatedByEval(outputs []evaluate.Output) *experiment.Generated {
+func generatedByEval(outputs []measure.Output) *experiment.Generated {
 	g := &experiment.Generated{By: []string{experiment.Base, "patched"}}
 	for _, o := range outputs {
 		g.Answers = append(g.Answers, experiment.Generation{
@@ -119,7 +119,7 @@ func checkGenerated(g *experiment.Generated) error {
 // RescoreOptions choose the right answers.
 type RescoreOptions struct {
 	Source string          // the file of the texts, for people
-	Probes *evaluate.Named // whose right answers count; nil: those stored with the texts
+	Probes *measure.Named // whose right answers count; nil: those stored with the texts
 	Rules  []string        // that find the answer in a text; none: the experiment's own
 }
 
@@ -172,7 +172,7 @@ func isRight(g *experiment.Generated, a experiment.Generation, text string) bool
 
 // takeAnswers replaces the right answers by those of a set. It returns how many
 // questions had to be found by name.
-func takeAnswers(answers []experiment.Generation, probes evaluate.Named) (byName int, err error) {
+func takeAnswers(answers []experiment.Generation, probes measure.Named) (byName int, err error) {
 	prompts, names := map[string][]int{}, map[string]int{}
 	for i, p := range probes.Set {
 		prompts[p.Prompt] = append(prompts[p.Prompt], i)

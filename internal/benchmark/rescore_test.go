@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"bankai/evaluate"
-	"bankai/experiment"
+	"bankai/measure"
+	"bankai/internal/experiment"
 	"bankai/probe"
 )
 
@@ -53,7 +53,7 @@ func TestRescore(t *testing.T) {
 	if err != nil || len(same.Changed) != 0 || same.Of != "compare" {
 		t.Errorf("by the rules of the time: %+v, %v", same, err)
 	}
-	probes := evaluate.Named{Name: "new.json", Set: probe.Set{
+	probes := measure.Named{Name: "new.json", Set: probe.Set{
 		{Name: "other", Prompt: "1 + 1 =", Correct: " 2"},
 		{Name: "two", Prompt: "1 + 2 =", Correct: " 3"},
 		{Name: "three", Prompt: "half of 1 is", Correct: " 0.5", Alternates: []string{" 1/2", " half"}},
@@ -136,8 +136,8 @@ func TestRescoreByAnotherRule(t *testing.T) {
 
 func TestRescoreOfEval(t *testing.T) {
 	set := probe.Set{{Name: "p", Prompt: "a", Correct: " x"}, {Name: "q", Prompt: "b", Correct: " y"}}
-	r := evaluate.Compare(set, &evaluate.Measurement{Texts: []string{" x", " z"}, Right: []bool{true, false}, SeqLogprob: []float64{0, 0}},
-		&evaluate.Measurement{Texts: []string{" w", " y"}, Right: []bool{false, true}, SeqLogprob: []float64{0, 0}})
+	r := measure.Compare(set, &measure.Measurement{Texts: []string{" x", " z"}, Right: []bool{true, false}, SeqLogprob: []float64{0, 0}},
+		&measure.Measurement{Texts: []string{" w", " y"}, Right: []bool{false, true}, SeqLogprob: []float64{0, 0}})
 	head, g, err := ReadGenerated(strings.NewReader(asJSON(t, experiment.Sealed{Doc: r})))
 	if err != nil || head.Experiment != "" {
 		t.Fatal(head, err)
@@ -176,7 +176,7 @@ func TestRescoreRefuses(t *testing.T) {
 		}
 	}
 	g := stored().Generated
-	_, err := Rescore(&experiment.About{}, &g, RescoreOptions{Probes: &evaluate.Named{Name: "new.json", Set: probe.Set{{Name: "x", Prompt: "1 + 1 =", Correct: " 2"}}}})
+	_, err := Rescore(&experiment.About{}, &g, RescoreOptions{Probes: &measure.Named{Name: "new.json", Set: probe.Set{{Name: "x", Prompt: "1 + 1 =", Correct: " 2"}}}})
 	const want = `new.json: 3 of 4 questions are not in it, neither by prompt nor by name: two ("1 + 2 ="), three ("half of 1 is"), four ("2 + 2 ="): give the file they were asked from`
 	if err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)

@@ -1,0 +1,48 @@
+package measure
+
+import (
+	"fmt"
+
+	"bankai/internal/text"
+)
+
+// significant is the level from which a split is called unlikely to be chance.
+const significant = 0.05
+
+// Verdict says in a few sentences what the counts and the p-value show, and
+// what they do not.
+func (r *Result) Verdict() string {
+	fixed, broke := len(r.Fixed), len(r.Broke)
+	counts := fmt.Sprintf("%d of %d right before, %d after: %d fixed, %d broke", r.Before, r.Total, r.After, fixed, broke)
+	if fixed+broke == 0 {
+		return counts + ". No answer changed from right to wrong or back."
+	}
+	return fmt.Sprintf("%s (McNemar, exact: p = %s). %s %s", counts, text.Probability(r.PValue), r.Meaning(), Chance(r.PValue))
+}
+
+// Meaning says what the p-value lets one conclude.
+func (r *Result) Meaning() string {
+	switch {
+	case r.PValue >= significant:
+		return "This is no evidence of a difference."
+	case len(r.Fixed) > len(r.Broke):
+		return "The gain is unlikely to be chance."
+	}
+	return "The loss is unlikely to be chance: the patch does harm here."
+}
+
+// Chance puts a p-value of McNemar's test into words.
+func Chance(p float64) string {
+	var often string
+	switch {
+	case p >= 0.995:
+		often = "practically always"
+	case p >= 0.0995:
+		often = fmt.Sprintf("in about %.0f of 100 cases", 100*p)
+	case p >= 1e-12:
+		often = "about once in " + text.Rounded(1/p) + " cases"
+	default:
+		often = "less than once in 1,000,000 million cases"
+	}
+	return "If the patch changed answers at random, a split at least as uneven would come up " + often + "."
+}
