@@ -181,7 +181,7 @@ func (d *demoRun) leave() error {
 
 // load reads the model and the sets.
 func (d *demoRun) load() (err error) {
-	if d.model, err = d.app.openModel(&modelFlags{path: demoName}); err != nil {
+	if d.model, err = d.app.openModel(&modelFlags{path: source.DemoModel}); err != nil {
 		return err
 	}
 	for _, s := range []struct {
@@ -204,7 +204,7 @@ func (d *demoRun) load() (err error) {
 }
 
 func (d *demoRun) audit(ctx context.Context) error {
-	info := newModelInfo(demoName, d.model.Weights())
+	info := newModelInfo(source.DemoModel, d.model.Weights())
 	fmt.Fprintf(d.say, "The model: %s 1-bit weights in %d layers, %s.\n\n", text.Amount(info.OneBit), info.Layers, text.Size(info.Bytes))
 	fmt.Fprintf(d.say, "1. Audit of the %s to search with\n", text.Count(len(d.search.Set), "probe"))
 	others := []source.Set{d.validate, d.heldOut, d.controls, d.unseen}
@@ -249,7 +249,7 @@ func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 	fmt.Fprintf(d.say, "   %s in %s: %d kept; fitness %+.3f nats; the work of %s over all probes\n",
 		text.Count(r.Steps, "candidate"), text.Elapsed(r.Seconds), r.Accepted, r.Fitness, text.Measure(r.Cost, "pass"))
 	fmt.Fprintf(d.say, "   the patch: %s, %s of %s sign bits\n",
-		text.Count(r.Patch.Len(), "flip"), text.Thousands(int64(bits)), text.Thousands(newModelInfo(demoName, d.model.Weights()).OneBit))
+		text.Count(r.Patch.Len(), "flip"), text.Thousands(int64(bits)), text.Thousands(newModelInfo(source.DemoModel, d.model.Weights()).OneBit))
 	return nil
 }
 
@@ -315,7 +315,7 @@ func (d *demoRun) checkOutputs() error {
 // write leaves the three files. What an earlier demo found is kept under a number.
 func (d *demoRun) write() error {
 	ctx := context.Background() // an interruption must not part what belongs together
-	meta := spent(foundBy(d.setup, demoName), d.found.Cost)
+	meta := spent(foundBy(d.setup, source.DemoModel), d.found.Cost)
 	for _, i := range []int{atHeldOut, atUnseen} {
 		if i < len(d.results) {
 			meta.Claims = append(meta.Claims, claim(strings.ToLower(d.results[i].Name), d.results[i].set, d.results[i].Result))
@@ -456,7 +456,7 @@ func (d *demoRun) firstFixed() string {
 
 // report is the page about the run.
 func (d *demoRun) report() *evaluate.Report {
-	report := searchReport(d.app.commandLine(), d.setup, demoName, d.found, d.patch, d.files)
+	report := searchReport(d.app.commandLine(), d.setup, source.DemoModel, d.found, d.patch, d.files)
 	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), facts(d.next()...)
 	for i, m := range d.results {
 		if i == atHeldOut {

@@ -193,7 +193,7 @@ type searchRun struct {
 // begin does what can fail at once, before the audit: it makes the provenance of what
 // will be found, and opens the journal beside the output.
 func (r *searchRun) begin() (err error) {
-	out, name := r.flags.out, modelName(r.flags.model.path, r.setup.Model.Config())
+	out, name := r.flags.out, source.ModelName(r.flags.model.path, r.setup.Model.Config())
 	if r.meta, err = r.app.provenance().Stamp(foundBy(r.setup, name), out); err != nil {
 		return err
 	}
@@ -517,7 +517,7 @@ func (r *searchRun) report() *evaluate.Report {
 	}
 	file := quoted(d.out.path)
 	model := ""
-	if name != demoName {
+	if name != source.DemoModel {
 		model = "--model " + quoted(name) + " "
 	}
 	report.Try = facts(
