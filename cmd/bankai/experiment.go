@@ -263,7 +263,7 @@ func (f *experimentFlags) check() error {
 	for _, u := range f.files {
 		switch {
 		case u.given():
-		case f.model.path != source.DemoModel:
+		case !f.model.isBuiltIn():
 			return usagef("give a file with --%s: %s goes with the built-in model only", u.flag, u.embedded)
 		default:
 			*u.value = u.embedded

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/experiment"
-	"bankai/internal/source"
 )
 
 // choiceFlags are the flags of `experiment choice`.
@@ -48,7 +47,7 @@ finer: it moves before any choice does.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			if f.model.path == source.DemoModel && !cmd.Flags().Changed("by") {
+			if f.model.isBuiltIn() && !cmd.Flags().Changed("by") {
 				f.by.value = experiment.ByText
 			}
 			if f.by.value == experiment.ByLetter && f.prompt == "" {

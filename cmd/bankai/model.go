@@ -30,6 +30,9 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 	markSettable(cmd.Flags(), "precision")
 }
 
+// isBuiltIn reports whether the embedded model is meant.
+func (f *modelFlags) isBuiltIn() bool { return f.path == source.DemoModel }
+
 // modelFlag declares --model of a command that needs one.
 func modelFlag(cmd *cobra.Command, path *string) {
 	cmd.Flags().StringVarP(path, "model", "m", source.DemoModel, "`FILE` of the model (GGUF), its folder (MLX), or demo")
