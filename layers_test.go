@@ -26,10 +26,10 @@ var layers = map[string]int{
 	"internal/chart":       0,  // pictures of figures
 	"internal/stats":       0,  // tests, intervals, correlations
 	"models/demo":          0,  // the embedded model
-	"internal/source":      1,  // probes and texts by name: files, parts of them, the demo's
 	"internal/report":      1,  // pages for people
 	"internal/weights":     1,  // a model file as named tensors: check, bake, diff
 	"engine":               2,  // forward passes, scoring, generation
+	"internal/source":      2,  // models, probes and texts by name: files, or the demo's
 	"store":                2,  // where patches come from, and their provenance
 	"search":               2,  // finds patches: strategies, runs, journals
 	"score":                3,  // measures patches on a model

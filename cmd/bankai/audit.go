@@ -6,9 +6,9 @@ import (
 	"io"
 
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/probe"
 
 	"github.com/spf13/cobra"
@@ -76,10 +76,10 @@ func auditSet(ctx context.Context, c *console, m *engine.Model, s source.Set, me
 
 func printAudit(c *console, s source.Set, model modelRef, found measure.Findings, all bool) error {
 	doc := struct {
-		Model    modelRef             `json:"model"`
-		File     string               `json:"file"`
-		Probes   int                  `json:"probes"`
-		Fatal    bool                 `json:"fatal"`
+		Model    modelRef            `json:"model"`
+		File     string              `json:"file"`
+		Probes   int                 `json:"probes"`
+		Fatal    bool                `json:"fatal"`
 		Summary  []measure.KindCount `json:"summary"`
 		Findings measure.Findings    `json:"findings"`
 	}{model, s.Source, len(s.Set), found.Fatal(), found.Summary(), found}

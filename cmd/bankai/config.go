@@ -16,6 +16,7 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/durable"
+	"bankai/internal/source"
 	"bankai/internal/text"
 
 	"github.com/BurntSushi/toml"
@@ -207,7 +208,7 @@ func changed(path, old, key string, value *string) ([]byte, error) {
 
 // absolute is a model's path as it is from any folder.
 func absolute(model string) (*string, error) {
-	if model == demoName {
+	if model == source.DemoModel {
 		return &model, nil
 	}
 	if _, err := os.Stat(model); err != nil {
@@ -304,7 +305,7 @@ type chosen struct {
 // check refuses what the setting cannot be, and names the place where it was chosen.
 func (c chosen) check(s setting) error {
 	err := s.check(c.value)
-	if err == nil && s.name == "model" && c.value != demoName {
+	if err == nil && s.name == "model" && c.value != source.DemoModel {
 		_, err = os.Stat(c.value)
 	}
 	if err != nil {

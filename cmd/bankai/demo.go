@@ -12,10 +12,10 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/durable"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
@@ -181,7 +181,7 @@ func (d *demoRun) leave() error {
 
 // load reads the model and the sets.
 func (d *demoRun) load() (err error) {
-	if d.model, err = d.app.openModel(&modelFlags{path: demoName}); err != nil {
+	if d.model, err = d.app.openModel(&modelFlags{path: source.DemoModel}); err != nil {
 		return err
 	}
 	for _, s := range []struct {
@@ -204,7 +204,7 @@ func (d *demoRun) load() (err error) {
 }
 
 func (d *demoRun) audit(ctx context.Context) error {
-	info := newModelInfo(demoName, d.model.Weights())
+	info := newModelInfo(source.DemoModel, d.model.Weights())
 	fmt.Fprintf(d.say, "The model: %s 1-bit weights in %d layers, %s.\n\n", text.Amount(info.OneBit), info.Layers, text.Size(info.Bytes))
 	fmt.Fprintf(d.say, "1. Audit of the %s to search with\n", text.Count(len(d.search.Set), "probe"))
 	others := []source.Set{d.validate, d.heldOut, d.controls, d.unseen}
@@ -249,7 +249,7 @@ func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 	fmt.Fprintf(d.say, "   %s in %s: %d kept; fitness %+.3f nats; the work of %s over all probes\n",
 		text.Count(r.Steps, "candidate"), text.Elapsed(r.Seconds), r.Accepted, r.Fitness, text.Measure(r.Cost, "pass"))
 	fmt.Fprintf(d.say, "   the patch: %s, %s of %s sign bits\n",
-		text.Count(r.Patch.Len(), "flip"), text.Thousands(int64(bits)), text.Thousands(newModelInfo(demoName, d.model.Weights()).OneBit))
+		text.Count(r.Patch.Len(), "flip"), text.Thousands(int64(bits)), text.Thousands(newModelInfo(source.DemoModel, d.model.Weights()).OneBit))
 	return nil
 }
 
@@ -315,7 +315,7 @@ func (d *demoRun) checkOutputs() error {
 // write leaves the three files. What an earlier demo found is kept under a number.
 func (d *demoRun) write() error {
 	ctx := context.Background() // an interruption must not part what belongs together
-	meta := spent(foundBy(d.setup, demoName), d.found.Cost)
+	meta := spent(foundBy(d.setup, source.DemoModel), d.found.Cost)
 	for _, i := range []int{atHeldOut, atUnseen} {
 		if i < len(d.results) {
 			meta.Claims = append(meta.Claims, claim(strings.ToLower(d.results[i].Name), d.results[i].set, d.results[i].Result))
@@ -337,23 +337,23 @@ func (d *demoRun) write() error {
 
 // demoDoc is the result of `demo`.
 type demoDoc struct {
-	Patch      string                `json:"patch"`
-	Out        string                `json:"out"`
-	Files      []string              `json:"files"`
-	Flips      int                   `json:"flips"`
-	Bits       *uint64               `json:"bits"`
-	Bytes      int64                 `json:"bytes"`         // of the .bankai file
-	Content    int64                 `json:"content_bytes"` // of it, without provenance
-	HeldOut    *counts               `json:"heldout"`       // null if interrupted, as all that is measured
-	Validate   *counts               `json:"validate"`
-	Controls   *counts               `json:"controls"`
-	Unseen     *counts               `json:"controls_heldout"`
+	Patch      string               `json:"patch"`
+	Out        string               `json:"out"`
+	Files      []string             `json:"files"`
+	Flips      int                  `json:"flips"`
+	Bits       *uint64              `json:"bits"`
+	Bytes      int64                `json:"bytes"`         // of the .bankai file
+	Content    int64                `json:"content_bytes"` // of it, without provenance
+	HeldOut    *counts              `json:"heldout"`       // null if interrupted, as all that is measured
+	Validate   *counts              `json:"validate"`
+	Controls   *counts              `json:"controls"`
+	Unseen     *counts              `json:"controls_heldout"`
 	Perplexity *measure.BeforeAfter `json:"perplexity"` // of demo:text
-	Fitness    float64               `json:"fitness"`
-	Cost       cost                  `json:"cost"` // of the search
-	Stopped    search.Stop           `json:"stopped"`
-	Seed       uint64                `json:"seed"`
-	Seconds    float64               `json:"seconds"` // of everything
+	Fitness    float64              `json:"fitness"`
+	Cost       cost                 `json:"cost"` // of the search
+	Stopped    search.Stop          `json:"stopped"`
+	Seed       uint64               `json:"seed"`
+	Seconds    float64              `json:"seconds"` // of everything
 }
 
 func (d *demoRun) doc() demoDoc {
@@ -456,7 +456,7 @@ func (d *demoRun) firstFixed() string {
 
 // report is the page about the run.
 func (d *demoRun) report() *measure.Report {
-	report := searchReport(d.app.commandLine(), d.setup, demoName, d.found, d.patch, d.files)
+	report := searchReport(d.app.commandLine(), d.setup, source.DemoModel, d.found, d.patch, d.files)
 	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), facts(d.next()...)
 	for i, m := range d.results {
 		if i == atHeldOut {

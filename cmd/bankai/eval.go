@@ -10,9 +10,9 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/experiment"
 	"bankai/internal/source"
+	"bankai/measure"
 )
 
 func evalCommand(a *app) *cobra.Command {

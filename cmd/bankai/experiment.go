@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"bankai/engine"
-	"bankai/internal/experiment"
 	"bankai/internal/durable"
+	"bankai/internal/experiment"
+	"bankai/internal/source"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -92,7 +93,7 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 		return keptWork(err, r.Journal, f.out)
 	}
 	*result.Head() = experiment.About{
-		Experiment: name, Command: a.commandLine(), Tool: toolName(), Model: modelName(f.model.path, m.Config()),
+		Experiment: name, Command: a.commandLine(), Tool: toolName(), Model: source.ModelName(f.model.path, m.Config()),
 		Digest: m.Digest().String(), Precision: m.Precision().String(), Seed: a.seed, Seconds: time.Since(began).Seconds(),
 	}
 	return a.publish(ctx, result, folder)
@@ -262,7 +263,7 @@ func (f *experimentFlags) check() error {
 	for _, u := range f.files {
 		switch {
 		case u.given():
-		case f.model.path != demoName:
+		case !f.model.isBuiltIn():
 			return usagef("give a file with --%s: %s goes with the built-in model only", u.flag, u.embedded)
 		default:
 			*u.value = u.embedded

@@ -10,10 +10,10 @@ import (
 	"strings"
 
 	"bankai"
-	"bankai/measure"
 	"bankai/internal/experiment"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"

@@ -7,10 +7,10 @@ import (
 	"strings"
 
 	"bankai"
-	"bankai/measure"
 	"bankai/internal/experiment"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/store"
 
 	"github.com/spf13/cobra"
@@ -40,7 +40,7 @@ func (f *answerFlags) addAnswers(cmd *cobra.Command, patch string, several bool)
 // default. The command takes so many patches at least, and so many files of
 // probes at most.
 func (f *answerFlags) check(least, most int) error {
-	if len(f.probes) == 0 && f.model.path == demoName {
+	if len(f.probes) == 0 && f.model.isBuiltIn() {
 		f.probes = []string{source.Demo + "heldout"}
 	}
 	switch {

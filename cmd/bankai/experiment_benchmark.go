@@ -40,7 +40,7 @@ func (f *benchmarkFlags) check() error {
 func (f *benchmarkFlags) usualPrompt(other string) {
 	switch {
 	case f.prompt != "":
-	case f.model.path == demoName:
+	case f.model.isBuiltIn():
 		f.prompt = "{question}"
 	default:
 		f.prompt = other

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bankai/internal/experiment"
 	"bankai/internal/benchmark"
+	"bankai/internal/experiment"
 )
 
 // choiceFlags are the flags of `experiment choice`.
@@ -48,7 +48,7 @@ finer: it moves before any choice does.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			if f.model.path == demoName && !cmd.Flags().Changed("by") {
+			if f.model.isBuiltIn() && !cmd.Flags().Changed("by") {
 				f.by.value = benchmark.ByText
 			}
 			if f.by.value == benchmark.ByLetter && f.prompt == "" {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"bankai/internal/experiment"
 	"bankai/internal/benchmark"
+	"bankai/internal/experiment"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"

@@ -10,10 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/experiment"
 	"bankai/internal/lora"
 	"bankai/internal/source"
+	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
 )

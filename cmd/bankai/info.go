@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
 
@@ -66,7 +67,7 @@ func isStream(path string) bool {
 
 // isModel reports whether a file begins as a GGUF file does, or is a folder.
 func isModel(path string) (bool, error) {
-	if path == demoName {
+	if path == source.DemoModel {
 		return true, nil
 	}
 	if isFolder(path) {

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"bankai"
-	"bankai/measure"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
+	"bankai/measure"
 )
 
 // patchInfo is what `info` says of a patch.

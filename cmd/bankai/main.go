@@ -5,7 +5,7 @@
 // commands take, opening models and patches, and the policy of outputs. In it are
 // console, where a run tells what it does, and kept, which knows what an interruption
 // leaves. What a server needs as well stands below: package store reads patches, and
-// package source probes and texts.
+// package source opens models, probes and texts.
 package main
 
 import (

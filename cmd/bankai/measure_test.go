@@ -9,10 +9,10 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/source"
 	"bankai/internal/testmodel"
 	"bankai/internal/weights"
+	"bankai/measure"
 )
 
 func testModel(t *testing.T) *engine.Model {

@@ -7,16 +7,13 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
-	"bankai/models/demo"
 	"bankai/store"
 
 	"github.com/spf13/cobra"
 )
-
-// demoName is what the embedded model is called where a file is asked for.
-const demoName = "demo"
 
 // modelFlags choose a model to run and the patches on it.
 type modelFlags struct {
@@ -33,9 +30,12 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 	markSettable(cmd.Flags(), "precision")
 }
 
+// isBuiltIn reports whether the embedded model is meant.
+func (f *modelFlags) isBuiltIn() bool { return f.path == source.DemoModel }
+
 // modelFlag declares --model of a command that needs one.
 func modelFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVarP(path, "model", "m", demoName, "`FILE` of the model (GGUF), its folder (MLX), or demo")
+	cmd.Flags().StringVarP(path, "model", "m", source.DemoModel, "`FILE` of the model (GGUF), its folder (MLX), or demo")
 	markSettable(cmd.Flags(), "model")
 }
 
@@ -74,13 +74,7 @@ func forceFlag(cmd *cobra.Command) {
 
 // openWeights opens a model file or folder, or the embedded model.
 func (a *app) openWeights(path string) (*weights.File, error) {
-	switch path {
-	case "":
-		return nil, errors.New("the model's name is empty: give a GGUF file, an MLX folder, or demo")
-	case demoName:
-		return weights.FromBytes(demoName, demo.Model())
-	}
-	return weights.OpenWatched(path, a.fileProgress(path))
+	return source.OpenModel(path, a.fileProgress(path))
 }
 
 // fileProgress shows work on a model file, each kind of it by a meter of its own.
@@ -155,14 +149,6 @@ func (a *app) withWeights(path string, work func(f *weights.File) error) error {
 	return work(f)
 }
 
-// modelName is what people call a model: the name in the file, or the file's.
-func modelName(path string, c weights.Config) string {
-	if path == demoName || c.Name == "" {
-		return filepath.Base(path)
-	}
-	return c.Name
-}
-
 // modelRef says in a result which model it is of.
 type modelRef struct {
 	Name   string        `json:"name"` // what people call it
@@ -171,7 +157,7 @@ type modelRef struct {
 }
 
 func modelOf(path string, f *weights.File) modelRef {
-	return modelRef{text.Line(modelName(path, f.Config())), path, f.Digest()}
+	return modelRef{text.Line(source.ModelName(path, f.Config())), path, f.Digest()}
 }
 
 // String is the name, and the file if that is called otherwise.

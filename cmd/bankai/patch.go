@@ -7,6 +7,7 @@ import (
 
 	"bankai"
 	"bankai/internal/durable"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
 
@@ -103,7 +104,7 @@ func compose(ctx context.Context, a *app, paths []string, out, model string) err
 func writeDerived(ctx context.Context, a *app, p *bankai.Patch, o *durable.Output, f *weights.File, model string) error {
 	meta := p.Meta()
 	if f != nil {
-		meta.BaseModel, meta.Arithmetic = modelName(model, f.Config()), f.Arithmetic()
+		meta.BaseModel, meta.Arithmetic = source.ModelName(model, f.Config()), f.Arithmetic()
 		p = p.WithBase(f.Digest())
 	}
 	meta, err := a.provenance().Stamp(meta, o.Path)
@@ -136,7 +137,7 @@ an old JSON patch becomes one that no other model accepts.`,
 				if f != nil {
 					meta := p.Meta()
 					if meta.BaseModel == "" {
-						meta.BaseModel = modelName(model, f.Config())
+						meta.BaseModel = source.ModelName(model, f.Config())
 					}
 					meta.Arithmetic = f.Arithmetic()
 					p = p.WithBase(f.Digest()).WithMeta(meta)

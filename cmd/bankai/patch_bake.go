@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/store"
@@ -206,7 +207,7 @@ func originalText(made weights.Baked, copied *weights.File) string {
 // checkModelName refuses names that would later be taken for something else.
 func checkModelName(path string) error {
 	switch ext := filepath.Ext(path); {
-	case path == demoName:
+	case path == source.DemoModel:
 		return usagef("-o %s: is the name of the built-in model: choose another, such as %s-patched.gguf", path, path)
 	case slices.Contains(patchFiles, ext):
 		return usagef("-o %s: a model is written, and %s is the ending of patches: choose a name that ends in .gguf", path, ext)

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/probe"
 
 	"github.com/spf13/cobra"

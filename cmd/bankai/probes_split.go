@@ -12,10 +12,10 @@ import (
 	"strconv"
 	"strings"
 
-	"bankai/measure"
 	"bankai/internal/durable"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/probe"
 
 	"github.com/spf13/cobra"

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/source"
+	"bankai/measure"
 	"bankai/probe"
 )
 

@@ -103,7 +103,7 @@ func TestPaceForgets(t *testing.T) {
 // left out or asked twice.
 func TestGradualScores(t *testing.T) {
 	a := newApp(nil, nil, &bytes.Buffer{}, &bytes.Buffer{})
-	m, err := a.openModel(&modelFlags{path: demoName})
+	m, err := a.openModel(&modelFlags{path: source.DemoModel})
 	if err != nil {
 		t.Fatal(err)
 	}

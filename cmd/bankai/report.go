@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"bankai/internal/experiment"
 	"bankai/internal/benchmark"
+	"bankai/internal/experiment"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"

@@ -12,10 +12,10 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/durable"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
@@ -134,26 +134,26 @@ func checked(ctx context.Context, c *console, m *engine.Model, targets source.Se
 
 // searchDoc is the result of `search`.
 type searchDoc struct {
-	Model      modelRef              `json:"model"`
-	Patch      string                `json:"patch"`
-	Flips      int                   `json:"flips"`
-	Bits       *uint64               `json:"bits"`
-	Bytes      int64                 `json:"bytes"`
-	Content    int64                 `json:"content_bytes"` // without provenance, in the compact form
-	Fitness    float64               `json:"fitness"`
-	Cost       cost                  `json:"cost"`
-	Steps      int                   `json:"steps"`
-	Accepted   int                   `json:"accepted"`
-	Screened   int                   `json:"screened"`
-	Stopped    search.Stop           `json:"stopped"`
-	Trajectory []search.Point        `json:"trajectory"`
-	Validate   *counts               `json:"validate"`   // null without --validate, or if interrupted
-	Controls   *counts               `json:"controls"`   // null without --controls, or if interrupted
+	Model      modelRef             `json:"model"`
+	Patch      string               `json:"patch"`
+	Flips      int                  `json:"flips"`
+	Bits       *uint64              `json:"bits"`
+	Bytes      int64                `json:"bytes"`
+	Content    int64                `json:"content_bytes"` // without provenance, in the compact form
+	Fitness    float64              `json:"fitness"`
+	Cost       cost                 `json:"cost"`
+	Steps      int                  `json:"steps"`
+	Accepted   int                  `json:"accepted"`
+	Screened   int                  `json:"screened"`
+	Stopped    search.Stop          `json:"stopped"`
+	Trajectory []search.Point       `json:"trajectory"`
+	Validate   *counts              `json:"validate"`   // null without --validate, or if interrupted
+	Controls   *counts              `json:"controls"`   // null without --controls, or if interrupted
 	Perplexity *measure.BeforeAfter `json:"perplexity"` // null without --control-text, or if interrupted
 	Audit      []measure.KindCount  `json:"audit"`
-	WentBack   string                `json:"went_back"` // to an earlier patch, with more right answers on --validate
-	Warning    string                `json:"warning,omitempty"`
-	Resume     string                `json:"resume,omitempty"` // how to go on, if interrupted
+	WentBack   string               `json:"went_back"` // to an earlier patch, with more right answers on --validate
+	Warning    string               `json:"warning,omitempty"`
+	Resume     string               `json:"resume,omitempty"` // how to go on, if interrupted
 
 	drawn      bool   // by --seed
 	voted      bool   // over several draws
@@ -193,7 +193,7 @@ type searchRun struct {
 // begin does what can fail at once, before the audit: it makes the provenance of what
 // will be found, and opens the journal beside the output.
 func (r *searchRun) begin() (err error) {
-	out, name := r.flags.out, modelName(r.flags.model.path, r.setup.Model.Config())
+	out, name := r.flags.out, source.ModelName(r.flags.model.path, r.setup.Model.Config())
 	if r.meta, err = r.app.provenance().Stamp(foundBy(r.setup, name), out); err != nil {
 		return err
 	}
@@ -517,7 +517,7 @@ func (r *searchRun) report() *measure.Report {
 	}
 	file := quoted(d.out.path)
 	model := ""
-	if name != demoName {
+	if name != source.DemoModel {
 		model = "--model " + quoted(name) + " "
 	}
 	report.Try = facts(

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/internal/bpe"
+	"bankai/internal/source"
 )
 
 func tokenizeCommand(a *app) *cobra.Command {
@@ -72,7 +73,7 @@ func openTokenizer(a *app, path string) (*bpe.Tokenizer, string, error) {
 		return nil, "", err
 	}
 	defer f.Close()
-	return f.BPE(), modelName(path, f.Config()), nil
+	return f.BPE(), source.ModelName(path, f.Config()), nil
 }
 
 func tokenizeText(c *console, tok *bpe.Tokenizer, model, text string, pieces bool) error {

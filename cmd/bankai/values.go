@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bankai/internal/experiment"
 	"bankai/internal/benchmark"
+	"bankai/internal/experiment"
 	"bankai/internal/source"
 	"bankai/models/demo"
 	"bankai/score"
@@ -53,7 +53,7 @@ func fileValues() map[string]fileValue {
 	probes := fileValue{endings: probeFiles, names: demoSets(".json")}
 	texts := fileValue{endings: textFiles, names: demoSets(".txt")}
 	return map[string]fileValue{
-		"model": {endings: modelFiles, names: []string{demoName}}, "patch": {endings: patchFiles},
+		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles},
 		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
@@ -112,15 +112,15 @@ func complete(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
 
 // argumentValues completes the arguments of a command, of which only some take files.
 func argumentValues(path string) cobra.CompletionFunc {
-	models := fileValue{endings: modelFiles, names: []string{demoName}}
+	models := fileValue{endings: modelFiles, names: []string{source.DemoModel}}
 	v, ok := map[string]fileValue{
-		"bankai info":               {endings: slices.Concat(modelFiles, patchFiles), names: []string{demoName}},
+		"bankai info":               {endings: slices.Concat(modelFiles, patchFiles), names: []string{source.DemoModel}},
 		"bankai patch apply":        models,
 		"bankai patch remove":       models,
 		"bankai patch diff":         models,
 		"bankai patch compose":      {endings: patchFiles},
 		"bankai patch convert":      {endings: patchFiles},
-		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), names: []string{demoName}},
+		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), names: []string{source.DemoModel}},
 		"bankai probes split":       {endings: probeFiles, names: demoSets(".json")},
 		"bankai probes expand":      {endings: resultFiles},
 		"bankai report":             {endings: resultFiles},

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"bankai/engine"
-	"bankai/internal/experiment"
 	"bankai/internal/chart"
+	"bankai/internal/experiment"
 	"bankai/internal/stats"
 	"bankai/internal/text"
 	"bankai/probe"

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"bankai/engine"
-	"bankai/internal/experiment"
 	"bankai/internal/chart"
+	"bankai/internal/experiment"
 )
 
 // GSM8K is how a model solves word problems whose answers are numbers, as it is

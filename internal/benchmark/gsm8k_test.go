@@ -12,8 +12,8 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/experiment"
+	"bankai/measure"
 	"bankai/probe"
 )
 

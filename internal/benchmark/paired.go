@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math"
 
-	"bankai/measure"
 	"bankai/internal/experiment"
 	"bankai/internal/stats"
 	"bankai/internal/text"
+	"bankai/measure"
 )
 
 // Paired is the right answers to the same questions before and after a patch.

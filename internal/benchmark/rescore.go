@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"bankai/measure"
-	"bankai/internal/experiment"
 	"bankai/internal/chart"
+	"bankai/internal/experiment"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/probe"
 )
 
@@ -69,7 +69,7 @@ func ReadGenerated(r io.Reader) (*experiment.About, *experiment.Generated, error
 		return nil, nil, err
 	}
 	var eval struct {
-		Experiment string            `json:"experiment"`
+		Experiment string           `json:"experiment"`
 		Outputs    []measure.Output `json:"outputs"`
 	}
 	if err := json.Unmarshal(data, &eval); err == nil && eval.Experiment == "" && len(eval.Outputs) > 0 {
@@ -118,9 +118,9 @@ func checkGenerated(g *experiment.Generated) error {
 
 // RescoreOptions choose the right answers.
 type RescoreOptions struct {
-	Source string          // the file of the texts, for people
+	Source string         // the file of the texts, for people
 	Probes *measure.Named // whose right answers count; nil: those stored with the texts
-	Rules  []string        // that find the answer in a text; none: the experiment's own
+	Rules  []string       // that find the answer in a text; none: the experiment's own
 }
 
 // Rescore marks texts again by today's rules. A question is found in o.Probes by

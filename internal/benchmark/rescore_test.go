@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"bankai/measure"
 	"bankai/internal/experiment"
+	"bankai/measure"
 	"bankai/probe"
 )
 

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"math"
 
-	"bankai/measure"
 	"bankai/internal/stats"
+	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
@@ -18,7 +18,7 @@ type AblateOptions struct {
 	Pool     measure.Named // probes that every search draws its own from
 	HeldOut  measure.Named // probes that no search sees
 	Controls measure.Named // probes that all searches watch; may be empty
-	Text     []string       // lines to hold on to, if Divergence is not 0
+	Text     []string      // lines to hold on to, if Divergence is not 0
 
 	Base    Setting
 	Vary    []Variation
@@ -90,18 +90,18 @@ type Ablated struct {
 
 // AblateRun is one search and what its patch does.
 type AblateRun struct {
-	Seed    uint64          `json:"seed"`
+	Seed    uint64         `json:"seed"`
 	Own     measure.Counts `json:"own"` // the probes it searched with
 	HeldOut measure.Counts `json:"held_out"`
-	Fitness NullFloat       `json:"fitness"`
-	Flips   int             `json:"flips"`
-	Bits    uint64          `json:"bits"`
-	Bytes   int             `json:"bytes"`
-	Cost    float64         `json:"cost"` // forward-pass equivalents
-	Took    float64         `json:"took"` // seconds
-	Steps   int             `json:"steps"`
-	Stopped search.Stop     `json:"stopped"`
-	Patch   string          `json:"patch"` // its content digest
+	Fitness NullFloat      `json:"fitness"`
+	Flips   int            `json:"flips"`
+	Bits    uint64         `json:"bits"`
+	Bytes   int            `json:"bytes"`
+	Cost    float64        `json:"cost"` // forward-pass equivalents
+	Took    float64        `json:"took"` // seconds
+	Steps   int            `json:"steps"`
+	Stopped search.Stop    `json:"stopped"`
+	Patch   string         `json:"patch"` // its content digest
 }
 
 // MeasureAblate searches with every setting and seed, and lets the model answer

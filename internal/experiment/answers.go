@@ -26,7 +26,7 @@ type job struct {
 // piece is what a job found: one of its fields is set.
 type piece struct {
 	Answers *measure.Measurement `json:"answers,omitempty"`
-	Bits    *orderBits            `json:"bits,omitempty"`
+	Bits    *orderBits           `json:"bits,omitempty"`
 }
 
 // doJobs does every job once, also where two have the same key, and returns what

@@ -1,8 +1,8 @@
 package experiment
 
 import (
-	"bankai/measure"
 	"bankai/internal/stats"
+	"bankai/measure"
 	"bankai/probe"
 )
 

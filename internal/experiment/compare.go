@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"bankai"
-	"bankai/measure"
 	"bankai/internal/chart"
 	"bankai/internal/text"
+	"bankai/measure"
 )
 
 // Comparison is many patches on one yardstick, each alone.

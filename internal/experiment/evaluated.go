@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"bankai/measure"
 	"bankai/internal/text"
+	"bankai/measure"
 )
 
 // Evaluated is what `eval` measured, as a result that a page can show beside those of

@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/chart"
 	"bankai/internal/lora"
 	"bankai/internal/stats"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
 )
@@ -71,11 +71,11 @@ type FurtherSet struct {
 type LoRAOptions struct {
 	Search, Controls, HeldOut probe.Set
 	Also                      []measure.Named // further sets to measure
-	Names                     [4]string        // of the sets and of the text, for people
-	Text                      []string         // lines to hold on to
-	Tensors                   []string         // tensors that have an adapter
-	Projections               []string         // their names without a layer, for people
-	Layers                    string           // in these layers, for people; empty: all
+	Names                     [4]string       // of the sets and of the text, for people
+	Text                      []string        // lines to hold on to
+	Tensors                   []string        // tensors that have an adapter
+	Projections               []string        // their names without a layer, for people
+	Layers                    string          // in these layers, for people; empty: all
 	Ranks                     []int
 	Seeds                     int
 	Steps                     int

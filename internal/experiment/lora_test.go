@@ -9,8 +9,8 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/lora"
+	"bankai/measure"
 	"bankai/score"
 )
 

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/weights"
+	"bankai/measure"
 	"bankai/models/demo"
 	"bankai/probe"
 )

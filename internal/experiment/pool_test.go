@@ -13,8 +13,8 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/testmodel"
+	"bankai/measure"
 	"bankai/search"
 )
 

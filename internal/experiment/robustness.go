@@ -9,10 +9,10 @@ import (
 	"strings"
 
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/chart"
 	"bankai/internal/kernel"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/search"
 )
 

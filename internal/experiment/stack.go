@@ -13,10 +13,10 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/measure"
 	"bankai/internal/chart"
 	"bankai/internal/rng"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/probe"
 )
 
@@ -52,7 +52,7 @@ type Combination struct {
 
 // StackOptions choose the patches and the questions.
 type StackOptions struct {
-	Patches []NamedPatch     // two at least
+	Patches []NamedPatch    // two at least
 	Probes  []measure.Named // one at least, no prompt in two of them
 }
 

@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"bankai"
-	"bankai/measure"
 	"bankai/internal/chart"
 	"bankai/internal/stats"
 	"bankai/internal/text"
+	"bankai/measure"
 	"bankai/probe"
 )
 

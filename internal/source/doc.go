@@ -1,4 +1,4 @@
-// Package source reads probes and texts from where people say they are: a file, some
-// categories of one (FILE#a+b), or a set that goes with the embedded model
-// (demo:NAME).
+// Package source opens models and reads probes and texts by what people call them: a
+// file, some categories of a probe file (FILE#a+b), or what is embedded (demo,
+// demo:NAME).
 package source
