@@ -55,10 +55,11 @@ func TestOverlayDigest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o.Digest() != o.Digest() {
+		first := o.Digest()
+		if o.Digest() != first {
 			t.Error("a digest changes")
 		}
-		return o.Digest()
+		return first
 	}
 	row := bankai.Flip{Tensor: "blk.0.ffn_gate.weight", Row: 3, N: bankai.ToEnd}
 	bit := bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: 5, Col: 7, N: 1}
