@@ -265,6 +265,8 @@ func TestReadJSONNoticesDamage(t *testing.T) {
 		{"wrong bits", strings.Replace(file, `"bits_flipped": 768`, `"bits_flipped": 7680`, 1), "stats: bits_flipped is 7680, but the flips make 768"},
 		{"a base of zeros", strings.Replace(file, Digest{1}.String(), Digest{}.String(), 1), "metadata: bankai: base: is zero"},
 		{"no base", noBase, "the content digest does not match"},
+		{"no version", strings.Replace(file, `"version"`, `"wersion"`, 1), `the member "version" is missing`},
+		{"no format", strings.Replace(file, `"format"`, `"vormat"`, 1), `the member "format" is missing`},
 		{"another name", strings.Replace(file, `"written"`, `"rewritten"`, 1), "the checksum of what the file says beside its flips does not match"},
 		{"another claim", strings.Replace(file, `"after": 223`, `"after": 298`, 1), "the checksum"},
 		{"another member", strings.Replace(file, `"steps": 40`, `"steps": 41`, 1), "the checksum"},

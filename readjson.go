@@ -32,6 +32,11 @@ func readJSON(r io.Reader) (*Patch, error) {
 	if !seen["flips"] {
 		return nil, errors.New(`not a patch: the member "flips" is missing`)
 	}
+	for _, key := range []string{"version", "format"} { // which the checksum is not of
+		if !j.own.Checksum.IsZero() && !seen[key] {
+			return nil, fmt.Errorf("the member %q is missing: the file is damaged or was changed", key)
+		}
+	}
 	if _, err := j.dec.Token(); err != io.EOF {
 		return nil, fmt.Errorf("bytes after the end of the patch, at byte %d", j.dec.InputOffset())
 	}
