@@ -13,8 +13,8 @@ type block interface {
 	projections() []projection
 	// mixes tells whether a token's output depends on the tokens before it.
 	mixes() bool
-	// work is the number of products of a weight and an activation when so many tokens
-	// come in and so many of them go out.
+	// work is the number of products of a weight and an activation when in tokens
+	// come in and out of them go out.
 	work(in, out int64) int64
 	// taped is the number of floats of a token that forward leaves on a tape.
 	taped() int
@@ -61,7 +61,7 @@ func (b *Batch) addResidual(p *pass) {
 	})
 }
 
-// inputs makes room for what the next projections multiply: n tokens of so many
+// inputs makes room for what the next projections multiply: n tokens of width
 // values.
 func (b *Batch) inputs(n, width int) {
 	b.model.kernel.Reset(&b.acts, n, width, b.model.exact)

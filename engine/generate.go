@@ -20,7 +20,7 @@ type Request struct {
 	StopTexts []string
 
 	LogProbs    bool // events have the log-probability of their token
-	TopLogProbs int  // and those of so many of the likeliest tokens
+	TopLogProbs int  // how many of the likeliest tokens to tell them of, too
 
 	// Emit, if set, is told the events, which Stream.Next then does not return. All
 	// sequences of the loop wait for it, so it must be quick. It must not close the loop

@@ -57,7 +57,7 @@ func (t *Trunk) Gradient(ctx context.Context, ws []Weighting, lowest Cut, visit 
 	return err
 }
 
-// gradient does so in waves of at most limit tokens, and scores the questions on the
+// gradient is Gradient in waves of at most limit tokens, and scores the questions on the
 // way.
 func (t *Trunk) gradient(ctx context.Context, ws []Weighting, lowest Cut, limit int, visit func(*Slopes) error) ([][]Answer, error) {
 	if err := t.check(ws); err != nil {
@@ -142,7 +142,7 @@ type gradient struct {
 	outer outer
 }
 
-// wave runs whole questions, which have so many tokens, forward and back through a
+// wave runs whole questions, of a number of tokens in all, forward and back through a
 // segment. first is the number of the first in the trunk.
 func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting, first, tokens int) error {
 	if g.b == nil || g.b.max < tokens {

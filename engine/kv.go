@@ -198,7 +198,7 @@ func (s *keyValues) putRandom(layer, pos int) {
 	s.put(layer, pos, kv[:len(kv)/2], kv[len(kv)/2:])
 }
 
-// blocksOf is how many blocks so many tokens take.
+// blocksOf is how many blocks a number of tokens takes.
 func blocksOf(tokens int) int { return (tokens + kvBlockLen - 1) / kvBlockLen }
 
 // farBlocks is how many of its first blocks a token at pos reads as int8: those

@@ -24,7 +24,7 @@ func (b *Batch) Trim() {
 	}
 }
 
-// SeqBytes is the size of the key-value cache of a sequence of so many tokens,
+// SeqBytes is the size of the key-value cache of a sequence of a number of tokens,
 // between passes. Forks share most of theirs.
 func (m *Model) SeqBytes(tokens int) int64 {
 	c := newCache(m, false)
@@ -32,7 +32,7 @@ func (m *Model) SeqBytes(tokens int) int64 {
 	return c.bytes(blocksOf(tokens)-far, (far+farRun-1)/farRun)
 }
 
-// mostSeqBytes is the most that a sequence takes until it has so many tokens, in
+// mostSeqBytes is the most that a sequence takes until it has a number of tokens, in
 // passes of one token.
 func (m *Model) mostSeqBytes(tokens int) int64 {
 	c := newCache(m, false)
@@ -43,7 +43,7 @@ func (m *Model) mostSeqBytes(tokens int) int64 {
 	return c.bytes(blocks, (far+farRun-1)/farRun)
 }
 
-// passBytes is what so many tokens of prompts take beyond that while a pass runs:
+// passBytes is what a chunk of tokens of prompts takes, beside the keys and values of sequences, while a pass runs:
 // blocks stay floats until it ends.
 func (b *Batch) passBytes(tokens int) int64 {
 	if !b.cache.int8 {
@@ -56,7 +56,7 @@ func (c *cache) memory() Memory {
 	return Memory{Used: c.bytes(c.floats.used, c.far.used), Free: c.bytes(len(c.floats.free), len(c.far.free))}
 }
 
-// bytes is the size of so many blocks as floats and of so many chunks.
+// bytes is the size of a number of blocks as floats and of a number of chunks.
 func (c *cache) bytes(blocks, chunks int) int64 {
 	heads := 2 * c.layers * c.kvHeads // keys and values
 	bytes, floats := kernel.KVRunSizes(c.headDim, farRun)

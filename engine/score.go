@@ -182,7 +182,7 @@ func (b *Batch) spans(q asked, once bool) []span {
 	return all
 }
 
-// scoreSome scores questions together, which have so many tokens.
+// scoreSome scores questions together; tokens is how many they have.
 func (b *Batch) scoreSome(ctx context.Context, j job, qs []asked, tokens int, out [][]Answer) error {
 	var spans []span
 	defer func() {

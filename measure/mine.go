@@ -79,7 +79,7 @@ func (c candidate) better(d candidate) bool {
 	return cmp.Or(cmp.Compare(c.logprob, d.logprob), cmp.Compare(d.text, c.text)) > 0
 }
 
-// A dig completes so many branches in a round, and has so many rounds.
+// What one probe is mined with: branches completed in a round, and rounds.
 const (
 	branchesAtOnce = 4
 	maxRounds      = 8

@@ -58,7 +58,7 @@ type NamedResult struct {
 type PatchFacts struct {
 	Flips     int
 	Bits      uint64 // sign bits inverted
-	ModelBits uint64 // of so many
+	ModelBits uint64 // 1-bit weights of the model
 	Bytes     int64  // as a .bankai file
 	Facts     []Fact // base, tool, time, …
 }

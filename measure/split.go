@@ -76,7 +76,7 @@ func Spread(set probe.Set, seed uint64) []int {
 }
 
 // FirstRight returns the indices of the first n probes, in the given order, that
-// the model answers right under the overlay o; fewer if there are not so many.
+// the model answers right under the overlay o; fewer if there are no more.
 // After every few probes progress, unless nil, is told how many were found.
 func FirstRight(ctx context.Context, m Model, o *engine.Overlay, set probe.Set, order []int, n int, progress func(found int)) ([]int, error) {
 	var right []int

@@ -6,7 +6,7 @@ import (
 	"bankai/internal/rng"
 )
 
-// Draw picks n probes of a set at random, or all if there are not so many, in the
+// Draw picks n probes of a set at random, or all if there are fewer, in the
 // order of the set. What a seed draws first is among what it draws when it draws
 // more.
 func (s Set) Draw(n int, seed uint64) Set {

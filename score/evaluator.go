@@ -129,7 +129,7 @@ func (o Options) check(targets int) error {
 	return nil
 }
 
-// cuts are where the streams of so many tokens are kept: below every tensor, or
+// cuts are where the streams of a number of tokens are kept: below every tensor, or
 // below every one of equal parts of them if that is too much.
 func (o Options) cuts(m *engine.Model, tokens int) []engine.Cut {
 	tensors := o.Tensors
@@ -218,7 +218,7 @@ func (e *Evaluator) Score(ctx context.Context, cur *bankai.Patch, moves []search
 	return scores, err
 }
 
-// score does so with the current patch in place.
+// score measures moves on the current patch, which is in place.
 func (e *Evaluator) score(ctx context.Context, moves []search.Move) ([]search.Score, error) {
 	g, err := e.newGrid(moves)
 	if err != nil {

@@ -16,7 +16,7 @@ type Prediction struct {
 // Want says of what a strategy needs predictions.
 type Want struct {
 	Matrices []Matrix
-	Best     [Granularities]int // of so many of the best, by granularity
+	Best     [Granularities]int // how many of the best to return, by granularity
 	Held     bool               // of every flip the patch holds, to be taken out
 }
 

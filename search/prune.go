@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	pruneShare = 8 // the first try takes out 1 flip of so many
+	pruneShare = 8 // the first try takes out one flip in pruneShare
 	pruneTries = 8 // flips to try alone when no more go together
 )
 

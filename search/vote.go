@@ -150,7 +150,7 @@ func (r *Result) add(o *Result, unit float64) {
 	r.Stopped = o.Stopped
 }
 
-// Majority is the patch of the weights that at least so many of the patches flip.
+// Majority is the patch of the weights that at least a given number of the patches flip.
 // It has no Meta.
 func Majority(patches []*bankai.Patch, least int) *bankai.Patch {
 	type edge struct {

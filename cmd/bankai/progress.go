@@ -118,7 +118,7 @@ func (p *pace) add(now time.Time, done int64) {
 	p.marks = append(p.marks, mark{now, done})
 }
 
-// leastShare is the part of the work, one in so many, before which nothing is said
+// One part in leastShare of the work has to be done before anything is said
 // about the rest of it.
 const leastShare = 50
 
@@ -146,7 +146,7 @@ func (p *pace) left(now time.Time) (time.Duration, bool) {
 // probeMeter shows work on the probes of a set, of which every one counts by the
 // tokens that the model has to go through for it.
 func (c *console) probeMeter(what string, e probe.Encoder, set probe.Set) (*meter, func(done int)) {
-	upTo := make([]int64, len(set)+1) // work of the first so many probes
+	upTo := make([]int64, len(set)+1) // work of the first i probes
 	for i, p := range set {
 		upTo[i+1] = upTo[i] + probeWork(e, p)
 	}

@@ -134,7 +134,7 @@ func (d decimal) in(largest float64) string {
 	return exponent(v, digits-1)
 }
 
-// exponent writes a number as 2e−5, with so many digits behind the point, less
+// exponent writes a number as 2e−5, with a number of digits behind the point, less
 // those that are 0 at its end.
 func exponent(v float64, digits int) string {
 	mantissa, power, _ := strings.Cut(strconv.FormatFloat(v, 'e', digits, 64), "e")

@@ -74,7 +74,7 @@ func portableMatMul(y []float32, ystride int, w *Matrix, group0, group1 int, blo
 }
 
 // groupProduct returns the function that adds to y the product of group g of some
-// tiles with the same group of a block of so many tokens.
+// tiles with the same group of a block of tokens.
 func groupProduct(width int, exact bool) func(y []float32, ystride int, w *Matrix, g int, b block, tile0, tile1 int) {
 	switch {
 	case exact && width == 1:
