@@ -12,24 +12,9 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/bpe"
-	"bankai/internal/testmodel"
-	"bankai/internal/weights"
+	"bankai/internal/enginetest"
 	"bankai/probe"
 )
-
-func tinyModel(t *testing.T) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("tiny.gguf", testmodel.Bytes(testmodel.Tiny, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, engine.Options{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
 
 // script says what a model without weights generates after each prompt.
 type script struct {
@@ -74,7 +59,7 @@ func (s script) Score(_ context.Context, qs []engine.Question) ([][]engine.Answe
 // What is generated is cut at the end of the line, matched, and given as many
 // tokens as a right answer needs.
 func TestMeasure(t *testing.T) {
-	tok := tinyModel(t).Tokenizer()
+	tok := enginetest.Tiny(t, engine.Options{Threads: 2}).Tokenizer()
 	long := " " + strings.Repeat("7x+", 12) + "1"
 	set := probe.Set{
 		{Name: "right", Prompt: "1 + 1 =", Correct: " 2", Wrong: " 3"},
@@ -120,7 +105,7 @@ func manyProbes() probe.Set {
 // On a real model, an overlay measures what the patched weights do, and the
 // base comes back when the patch is applied again.
 func TestMeasureOverlayIsPatchInPlace(t *testing.T) {
-	m := tinyModel(t)
+	m := enginetest.Tiny(t, engine.Options{Threads: 2})
 	w := m.Workbench()
 	set := manyProbes()
 	patch := bankai.New(m.Digest(), bankai.Meta{}, bankai.Flip{Tensor: "blk.0.ffn_gate.weight", Row: 3, N: bankai.ToEnd}, bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: 5, N: bankai.ToEnd})
@@ -155,11 +140,11 @@ func TestMeasureOverlayIsPatchInPlace(t *testing.T) {
 
 func TestMeasureStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err := Measure(ctx, tinyModel(t), nil, manyProbes(), func(int) { cancel() })
+	_, err := Measure(ctx, enginetest.Tiny(t, engine.Options{Threads: 2}), nil, manyProbes(), func(int) { cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("after a cancelled context: %v", err)
 	}
-	_, err = Measure(context.Background(), tinyModel(t), nil, probe.Set{{Name: "p", Prompt: "a", Correct: "", Wrong: "b"}}, nil)
+	_, err = Measure(context.Background(), enginetest.Tiny(t, engine.Options{Threads: 2}), nil, probe.Set{{Name: "p", Prompt: "a", Correct: "", Wrong: "b"}}, nil)
 	if err == nil || !strings.Contains(err.Error(), `scoring probes 1 to 1: probe "p": the answer "" adds no token`) {
 		t.Errorf("a probe without an answer: %v", err)
 	}

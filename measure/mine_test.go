@@ -1,43 +1,20 @@
 package measure
 
 import (
-	"bytes"
 	"context"
 	"reflect"
 	"testing"
 
 	"bankai"
 	"bankai/engine"
-	"bankai/internal/weights"
-	"bankai/models/demo"
+	"bankai/internal/enginetest"
 	"bankai/probe"
 )
-
-func demoModel(t *testing.T) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("demo", demo.Model())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, engine.Options{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
 
 // demoSet is every k-th probe of an embedded set.
 func demoSet(t *testing.T, name string, k int) probe.Set {
 	t.Helper()
-	data, err := demo.Read(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := probe.Read(bytes.NewReader(data), probe.JSON)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := enginetest.DemoSet(t, name)
 	var some probe.Set
 	for i := 0; i < len(set); i += k {
 		some = append(some, set[i])
@@ -49,7 +26,7 @@ func demoSet(t *testing.T, name string, k int) probe.Set {
 // as the model's mistakes, and nothing that they wrote is likelier.
 func TestMine(t *testing.T) {
 	ctx := context.Background()
-	m := demoModel(t)
+	m := enginetest.Demo(t, engine.Options{Threads: 2})
 	set := append(demoSet(t, "search", 7), demoSet(t, "control", 5)...)
 	ours := make(probe.Set, len(set))
 	for i, p := range set {
@@ -122,7 +99,7 @@ func TestMine(t *testing.T) {
 // asked for its own mistakes.
 func TestMineOtherwise(t *testing.T) {
 	ctx := context.Background()
-	m := demoModel(t)
+	m := enginetest.Demo(t, engine.Options{Threads: 2})
 	set := demoSet(t, "control", 5)
 	first, err := Mine(ctx, m, nil, set, nil)
 	if err != nil {
@@ -166,7 +143,7 @@ func TestMineOtherwise(t *testing.T) {
 func TestMineInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Mine(ctx, tinyModel(t), nil, demoSet(t, "control", 25), nil); err == nil {
+	if _, err := Mine(ctx, enginetest.Tiny(t, engine.Options{Threads: 2}), nil, demoSet(t, "control", 25), nil); err == nil {
 		t.Error("no error")
 	}
 }

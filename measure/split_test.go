@@ -10,6 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/probe"
 )
 
@@ -73,7 +75,7 @@ func TestSpread(t *testing.T) {
 // The first right answers in the order are taken, across batches.
 func TestFirstRight(t *testing.T) {
 	set := manyProbes()
-	s := script{tinyModel(t).Tokenizer(), map[string]string{}, map[string]int{}}
+	s := script{enginetest.Tiny(t, engine.Options{Threads: 2}).Tokenizer(), map[string]string{}, map[string]int{}}
 	var want, order []int
 	for i := range slices.Backward(set) {
 		order = append(order, i)

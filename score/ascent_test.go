@@ -9,7 +9,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/internal/testmodel"
+	"bankai/internal/enginetest"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
@@ -97,11 +97,7 @@ func TestMeasureIsScore(t *testing.T) {
 // Central differences leave the third: h is chosen so that a step is worth about 0.01
 // nats, where float32 rounds to 1e-5.
 func TestAscendIsTheDerivative(t *testing.T) {
-	m, err := engine.Load(open(t, testmodel.New(testmodel.Tiny, 1)), engine.Options{Threads: 2, Precision: engine.Exact})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
+	m := enginetest.Tiny(t, engine.Options{Threads: 2, Precision: engine.Exact})
 	e := evaluator(t, m, climbable())
 	if _, err := e.Baseline(context.Background()); err != nil {
 		t.Fatal(err)

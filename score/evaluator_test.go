@@ -14,7 +14,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/internal/testmodel"
+	"bankai/internal/enginetest"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
@@ -38,12 +38,7 @@ var controls = probe.Set{
 // as a real one does.
 func tiny(t testing.TB) *engine.Model {
 	t.Helper()
-	m, err := engine.Load(open(t, testmodel.New(testmodel.Tiny, 1)), engine.Options{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
+	return enginetest.Tiny(t, engine.Options{Threads: 1})
 }
 
 func published(metric probe.Metric) score.Options {
@@ -159,11 +154,7 @@ func withoutCost(s search.Score) search.Score {
 // however many threads.
 func TestEvaluatorIsPure(t *testing.T) {
 	one := tiny(t)
-	two, err := engine.Load(open(t, testmodel.New(testmodel.Tiny, 1)), engine.Options{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer two.Close()
+	two := enginetest.Tiny(t, engine.Options{Threads: 2})
 	alone, together := evaluator(t, one, published(probe.SeqLogprob)), evaluator(t, two, published(probe.SeqLogprob))
 	rapid.Check(t, func(rt *rapid.T) {
 		gen := rapid.SliceOfN(rapid.Uint32Range(0, 255), 0, 4)

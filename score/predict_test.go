@@ -1,7 +1,6 @@
 package score_test
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -12,47 +11,18 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/kernel"
 	"bankai/internal/stats"
-	"bankai/internal/weights"
 	"bankai/models/demo"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
 )
 
-// demoModel is the built-in model, whose probes mean something to it.
-func demoModel(t testing.TB, o engine.Options) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("demo", demo.Model())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
-
-// demoProbes are the first n of an embedded set.
-func demoProbes(t testing.TB, name string, n int) probe.Set {
-	t.Helper()
-	data, err := demo.Read(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := probe.Read(bytes.NewReader(data), probe.JSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set[:n]
-}
-
 func demoEvaluator(t testing.TB, m *engine.Model, o score.Objective) *score.Evaluator {
 	t.Helper()
-	e, err := score.NewEvaluator(m, demoProbes(t, "search_few", 18), demoProbes(t, "control", 8), score.Options{Objective: o, Text: demoText(t, 4)})
+	e, err := score.NewEvaluator(m, enginetest.DemoSet(t, "search_few")[:18], enginetest.DemoSet(t, "control")[:8], score.Options{Objective: o, Text: demoText(t, 4)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +85,7 @@ var candidates = flag.Int("candidates", 24, "flips of every kind to compare with
 // for these, the order is lost. The truth is told in exact precision: in fast, the
 // rounding of activations hides the effects of most rows and of all bits.
 func TestPredictionRanksAsTheTruth(t *testing.T) {
-	m := demoModel(t, engine.Options{Precision: engine.Exact})
+	m := enginetest.Demo(t, engine.Options{Precision: engine.Exact})
 	base := bankai.New(m.Digest(), bankai.Meta{})
 	patched := bankai.New(m.Digest(), bankai.Meta{},
 		bankai.Flip{Tensor: "blk.1.ffn_gate.weight", Row: 5, N: bankai.ToEnd}, bankai.Flip{Tensor: "blk.3.ffn_up.weight", Row: 9, N: bankai.ToEnd})
@@ -174,7 +144,7 @@ func TestPredictionRanksAsTheTruth(t *testing.T) {
 // Where the model is linear in a flip, and the fitness in the values, a row is
 // predicted to do what its groups do together, and a group what its bits do.
 func TestPredictionsAddUp(t *testing.T) {
-	m := demoModel(t, engine.Options{Precision: engine.Exact})
+	m := enginetest.Demo(t, engine.Options{Precision: engine.Exact})
 	e := demoEvaluator(t, m, score.Objective{})
 	ms, err := score.Matrices(m.Weights(), []int{2}, []string{"v"})
 	if err != nil {
@@ -207,7 +177,7 @@ func TestPredictionsAddUp(t *testing.T) {
 // What a patch holds is predicted as any flip is: to be taken out. A run of bits
 // is the sum of them.
 func TestPredictionOfWhatIsHeld(t *testing.T) {
-	m := demoModel(t, engine.Options{})
+	m := enginetest.Demo(t, engine.Options{})
 	e := demoEvaluator(t, m, score.Objective{Metric: probe.SeqLogprob, Penalty: 2, Slack: 1})
 	name := "blk.4.ffn_down.weight"
 	flips := []bankai.Flip{
@@ -253,9 +223,9 @@ func TestPredictionOfWhatIsHeld(t *testing.T) {
 // Margins are predicted as such: in size too, the predictions are near the truth (25 %
 // off, where those of answer_logprob are 62 %).
 func TestPredictionOfMargins(t *testing.T) {
-	m := demoModel(t, engine.Options{Precision: engine.Exact})
+	m := enginetest.Demo(t, engine.Options{Precision: engine.Exact})
 	o := score.Options{Objective: score.Objective{Metric: probe.AnswerMargin, Reduce: score.Mean}}
-	e, err := score.NewEvaluator(m, demoProbes(t, "search_few", 18), nil, o)
+	e, err := score.NewEvaluator(m, enginetest.DemoSet(t, "search_few")[:18], nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +252,7 @@ func TestPredictionOfMargins(t *testing.T) {
 // A row that is flipped already is predicted to be flipped back: the most harmful
 // one by prediction does harm, and its return is predicted to help.
 func TestPredictionOfFlippingBack(t *testing.T) {
-	m := demoModel(t, engine.Options{})
+	m := enginetest.Demo(t, engine.Options{})
 	e := demoEvaluator(t, m, score.Objective{Penalty: score.DefaultPenalty})
 	ms, err := score.Matrices(m.Weights(), []int{5}, []string{"up"})
 	if err != nil {
@@ -311,7 +281,7 @@ func TestPredictionOfFlippingBack(t *testing.T) {
 // same.
 func TestGuidedSearch(t *testing.T) {
 	find := func(o engine.Options, steps int, journal string, resume bool) *search.Result {
-		m := demoModel(t, o)
+		m := enginetest.Demo(t, o)
 		ms, err := score.Matrices(m.Weights(), []int{4, 5}, nil)
 		if err != nil {
 			t.Fatal(err)

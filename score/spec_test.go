@@ -10,6 +10,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/testmodel"
 	"bankai/probe"
 	"bankai/score"
@@ -99,12 +100,7 @@ func resent[T any](t testing.TB, v T) (out T) {
 func TestSpecRefuses(t *testing.T) {
 	m, o := tiny(t), everything()
 	load := func(seed uint64, options engine.Options) *engine.Model {
-		other, err := engine.Load(open(t, testmodel.New(testmodel.Tiny, seed)), options)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { other.Close() })
-		return other
+		return enginetest.Load(t, testmodel.Bytes(testmodel.Tiny, seed), options)
 	}
 	spec := evaluator(t, m, o).Spec()
 	newer := spec

@@ -10,30 +10,15 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/internal/testmodel"
-	"bankai/internal/weights"
+	"bankai/internal/enginetest"
 	"bankai/probe"
 	"bankai/search"
 )
 
-func tinyModel(t *testing.T) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("tiny", testmodel.Bytes(testmodel.Tiny, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
-
 // A patch whose last move was tried costs nothing to go on from: it works even when
 // there is no time left to compute anything. Any other patch takes a pass.
 func TestWhatWasTriedIsAdopted(t *testing.T) {
-	m := tinyModel(t)
+	m := enginetest.Tiny(t, engine.Options{})
 	targets := probe.Set{{Name: "sum", Prompt: "1+1 =", Correct: " 2", Wrong: " 3"}}
 	e, err := NewEvaluator(m, targets, nil, Options{Objective: Objective{Penalty: 2}})
 	if err != nil {
@@ -68,7 +53,7 @@ func TestWhatWasTriedIsAdopted(t *testing.T) {
 // What an evaluator keeps between calls can be freed: it is made anew, with the same
 // bits. The draws of a vote leave nothing behind.
 func TestRelease(t *testing.T) {
-	m := tinyModel(t)
+	m := enginetest.Tiny(t, engine.Options{})
 	targets := probe.Set{{Name: "sum", Prompt: "1+1 =", Correct: " 2", Wrong: " 3"}, {Name: "sky", Prompt: "the sky is", Correct: " blue", Wrong: " a fish"}}
 	o := Options{Objective: Objective{Penalty: 2, Divergence: 1}, Text: []string{"in the end", "it will rain"}}
 	made := func(set probe.Set) *Evaluator {
@@ -126,7 +111,7 @@ func TestRelease(t *testing.T) {
 
 // Of a text that is too long to be held on to, the first lines are, and at least one.
 func TestHeldLines(t *testing.T) {
-	m := tinyModel(t)
+	m := enginetest.Tiny(t, engine.Options{})
 	most := TextMemory / (4 * m.Config().Vocab) // tokens
 	long := strings.Repeat("a b ", most/8)
 	for _, c := range []struct {

@@ -9,30 +9,15 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/source"
-	"bankai/internal/testmodel"
-	"bankai/internal/weights"
 	"bankai/measure"
 )
-
-func testModel(t *testing.T) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("test", testmodel.Bytes(testmodel.Tiny, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
 
 // The perplexity is that of the definition: every token of a line but the first,
 // judged by the logits before it.
 func TestPerplexity(t *testing.T) {
-	m := testModel(t)
+	m := enginetest.Tiny(t, engine.Options{})
 	lines := []string{"hello the end", "a", "x = 1"}
 	var sum float64
 	n := 0
@@ -59,7 +44,7 @@ func TestPerplexity(t *testing.T) {
 
 // A line of any length is scored, in parts.
 func TestPerplexityOfALongLine(t *testing.T) {
-	m := testModel(t)
+	m := enginetest.Tiny(t, engine.Options{})
 	long := strings.Repeat("z", 1500)
 	if p, err := measure.Perplexity(context.Background(), m, nil, []string{long}); err != nil || !(p > 1) {
 		t.Errorf("got %v, %v", p, err)

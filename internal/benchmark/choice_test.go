@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/experiment"
 )
 
@@ -50,7 +51,7 @@ func plainScores(t *testing.T, m *engine.Model, prompt string, texts []string) (
 // Log-probabilities, choices and counts are those of plain loops, of the model as
 // it is and with the patch in its weights.
 func TestChoiceOfPlainLogits(t *testing.T) {
-	m := demoModel(t, 0)
+	m := enginetest.Demo(t, engine.Options{Threads: 0})
 	const n = 16
 	for by, write := range map[ChoiceBy]func(q ChoiceQuestion) (prompt string, texts []string){
 		ByText: func(q ChoiceQuestion) (string, []string) {
@@ -80,7 +81,7 @@ func TestChoiceOfPlainLogits(t *testing.T) {
 			near(c.Asked[i].Base, scores, q.Line)
 			right += one(slices.Index(scores, slices.Max(scores)) == q.Answer)
 		}
-		harmed := patched(t, m, harmful())
+		harmed := enginetest.Patched(t, m, harmful())
 		for i, q := range o.Questions {
 			scores := plainScores(t, harmed, first(write(q)), second(write(q)))
 			near(c.Asked[i].Patched, scores, q.Line)
@@ -144,7 +145,7 @@ func TestChoicePrompt(t *testing.T) {
 // A prompt that ends in a space gives it to the choices' first tokens: they are
 // scored from there on.
 func TestChoiceAcrossTheBorder(t *testing.T) {
-	m := demoModel(t, 0)
+	m := enginetest.Demo(t, engine.Options{Threads: 0})
 	tok := m.Tokenizer()
 	q := ChoiceQuestion{Question: "The opposite of big is", Choices: []string{"small", "7"}}
 	asked, err := ByText.question(tok, "{question} ", q)
@@ -214,7 +215,7 @@ func TestChoiceGoesThroughFiles(t *testing.T) {
 }
 
 func TestChoiceOptionsRefuse(t *testing.T) {
-	m := demoModel(t, 0)
+	m := enginetest.Demo(t, engine.Options{Threads: 0})
 	for _, c := range []struct {
 		by     ChoiceBy
 		change func(o *ChoiceOptions)

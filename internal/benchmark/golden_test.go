@@ -12,6 +12,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/experiment"
 	"bankai/internal/testmodel"
 )
@@ -101,7 +102,7 @@ func readGolden(t *testing.T) golden {
 }
 
 func writeGoldenInput(t *testing.T, dir string) {
-	input, err := json.Marshal(given(t, loaded(t, goldenModel, engine.Options{})))
+	input, err := json.Marshal(given(t, enginetest.Load(t, goldenModel, engine.Options{})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func TestGoldenIsCurrent(t *testing.T) {
 	if dir := os.Getenv("BANKAI_WRITE_GOLDEN"); dir != "" {
 		writeGoldenInput(t, dir)
 	}
-	got, want := readGolden(t), given(t, loaded(t, goldenModel, engine.Options{}))
+	got, want := readGolden(t), given(t, enginetest.Load(t, goldenModel, engine.Options{}))
 	got.Want = goldenFigures{}
 	if !reflect.DeepEqual(got, want) {
 		t.Error("testdata/golden.json is of another input: make it anew, see experiment/testdata/README.md")
@@ -146,7 +147,7 @@ var goldenBounds = map[engine.Precision]float64{engine.Exact: 5e-6, engine.Fast:
 func TestGoldenChoices(t *testing.T) {
 	g := readGolden(t)
 	for precision, bound := range goldenBounds {
-		m := loaded(t, goldenModel, engine.Options{Precision: precision})
+		m := enginetest.Load(t, goldenModel, engine.Options{Precision: precision})
 		c, err := MeasureChoice(t.Context(), &experiment.Run{Model: m}, ChoiceOptions{
 			File: "golden", Questions: goldenQuestions, By: ByText, Prompt: ByText.Template(), Patch: experiment.Patching{Overlay: g.overlay(t, m)},
 		})

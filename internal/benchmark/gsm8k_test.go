@@ -12,6 +12,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/experiment"
 	"bankai/measure"
 	"bankai/probe"
@@ -72,7 +73,7 @@ func greedy(t *testing.T, m *engine.Model, prompt string) string {
 // The texts are those of greedy decoding with plain loops, of the model as it is
 // and with the patch in its weights; and the model is as it was afterwards.
 func TestGSM8KOfPlainDecoding(t *testing.T) {
-	m := demoModel(t, 0)
+	m := enginetest.Demo(t, engine.Options{Threads: 0})
 	o := sums(t, m, 24)
 	g, err := MeasureGSM8K(t.Context(), &experiment.Run{Model: m}, o)
 	if err != nil {
@@ -93,7 +94,7 @@ func TestGSM8KOfPlainDecoding(t *testing.T) {
 	for i, p := range o.Problems {
 		before = append(before, check(m, g.Solved[i].Base, p))
 	}
-	harmed := patched(t, m, harmful())
+	harmed := enginetest.Patched(t, m, harmful())
 	for i, p := range o.Problems {
 		after = append(after, check(harmed, *g.Solved[i].Patched, p))
 	}
@@ -110,12 +111,12 @@ func TestGSM8KOfPlainDecoding(t *testing.T) {
 // its own with one thread, and compares it with one that ran through with two.
 func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *experiment.Run) (experiment.Result, error)) {
 	t.Helper()
-	whole, err := measure(t, t.Context(), &experiment.Run{Model: demoModel(t, 2)})
+	whole, err := measure(t, t.Context(), &experiment.Run{Model: enginetest.Demo(t, engine.Options{Threads: 2})})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := written(t, whole).Bytes()
-	m := demoModel(t, 1)
+	m := enginetest.Demo(t, engine.Options{Threads: 1})
 	path := filepath.Join(t.TempDir(), "x.journal")
 	for pieces := 1; ; pieces++ {
 		j, err := experiment.OpenJournal(path, nil, pieces > 1)
@@ -250,7 +251,7 @@ func TestProblemPrompt(t *testing.T) {
 }
 
 func TestProblemOptionsRefuse(t *testing.T) {
-	m := demoModel(t, 0)
+	m := enginetest.Demo(t, engine.Options{Threads: 0})
 	for _, c := range []struct {
 		change func(o *ProblemOptions)
 		want   string
@@ -272,7 +273,7 @@ func TestProblemOptionsRefuse(t *testing.T) {
 // Stored problems are marked alike by Rescore as an experiment of its own and by
 // the result itself, whatever the rules.
 func TestRescoreOfProblems(t *testing.T) {
-	m := demoModel(t, 0)
+	m := enginetest.Demo(t, engine.Options{Threads: 0})
 	g, err := MeasureGSM8K(t.Context(), &experiment.Run{Model: m}, sums(t, m, 12))
 	if err != nil {
 		t.Fatal(err)

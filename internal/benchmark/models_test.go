@@ -10,33 +10,9 @@ import (
 	"slices"
 	"testing"
 
-	"bankai"
 	"bankai/engine"
 	"bankai/internal/experiment"
-	"bankai/internal/weights"
-	"bankai/models/demo"
 )
-
-// loaded is a model from the bytes of its file.
-func loaded(t *testing.T, model []byte, o engine.Options) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("test", model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
-
-// demoModel is the built-in model, which answers questions as a real one does.
-func demoModel(t *testing.T, threads int) *engine.Model {
-	t.Helper()
-	return loaded(t, demo.Model(), engine.Options{Threads: threads})
-}
 
 // plainLogProbs is ln p of every token behind each of ids, from the logits of one
 // pass, in float64 loops.
@@ -62,16 +38,6 @@ func plainLogProbs(t *testing.T, m *engine.Model, ids []int32) [][]float64 {
 		rows = append(rows, row)
 	}
 	return rows
-}
-
-// patched is the model with a patch in its own weights.
-func patched(t *testing.T, m *engine.Model, p *bankai.Patch) *engine.Model {
-	t.Helper()
-	w := m.Workbench()
-	if err := w.Apply(p); err != nil {
-		t.Fatal(err)
-	}
-	return w.Model
 }
 
 // readBack checks that a result survives its JSON, as it is and as it is shown.

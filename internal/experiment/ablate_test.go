@@ -16,6 +16,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
@@ -47,7 +48,7 @@ func ablate(t *testing.T, r *Run, o AblateOptions) *Ablate {
 // Each run is the search that its setting and its seed say, and its counts are
 // those of the model patched in place, one probe at a time.
 func TestAblateRuns(t *testing.T) {
-	m, o := demoModel(t, 2), smallAblation(t)
+	m, o := enginetest.Demo(t, engine.Options{Threads: 2}), smallAblation(t)
 	x := ablate(t, &Run{Model: m, Seed: 7}, o)
 	if len(x.Settings) != 3 || !reflect.DeepEqual(x.Factors, []AblatedFactor{{"probes", []int{1, 0}}, {"strategy", []int{0, 2}}}) {
 		t.Fatalf("%d settings, factors %v", len(x.Settings), x.Factors)
@@ -173,7 +174,7 @@ func TestAblateResumed(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer j.Close()
-		r := &Run{Model: demoModel(t, threads), Seed: 1, Journal: j, Progress: func(p Progress) { resumed = p.Resumed }}
+		r := &Run{Model: enginetest.Demo(t, engine.Options{Threads: threads}), Seed: 1, Journal: j, Progress: func(p Progress) { resumed = p.Resumed }}
 		return untimed(t, ablate(t, r, o)), resumed
 	}
 	want, _ := measure(2, false)
@@ -199,7 +200,7 @@ func TestAblateResumed(t *testing.T) {
 // When the context ends within a search, so does the experiment, at once; the
 // model is as it was.
 func TestAblateInterrupted(t *testing.T) {
-	m, o := demoModel(t, 2), smallAblation(t)
+	m, o := enginetest.Demo(t, engine.Options{Threads: 2}), smallAblation(t)
 	before := answersInPlace(t, m, bankai.New(m.Digest(), bankai.Meta{}), o.Controls.Set)
 	ctx, cancel := context.WithCancel(context.Background())
 	o.Steps, o.Base.Layers, o.HeldOut.Set = 1_000_000, nil, o.HeldOut.Set[:1]
@@ -217,7 +218,7 @@ func TestAblateInterrupted(t *testing.T) {
 }
 
 func TestAblateFaults(t *testing.T) {
-	m := demoModel(t, 1)
+	m := enginetest.Demo(t, engine.Options{Threads: 1})
 	for _, c := range []struct {
 		want   string
 		change func(o *AblateOptions)

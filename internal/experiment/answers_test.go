@@ -12,6 +12,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -111,7 +112,7 @@ func tail(fixed, broke int) float64 {
 // leaves the model as it was. It returns that result.
 func steady[T Result](t *testing.T, measure func(ctx context.Context, r *Run) (T, error)) T {
 	t.Helper()
-	m := demoModel(t, 2)
+	m := enginetest.Demo(t, engine.Options{Threads: 2})
 	prompt := someProbes(t, "control_few", 2).Set
 	before := plainly(t, m, prompt)
 	pieces := 0
@@ -129,7 +130,7 @@ func steady[T Result](t *testing.T, measure func(ctx context.Context, r *Run) (T
 			t.Errorf("%s: another result", how)
 		}
 	}
-	single, err := measure(context.Background(), &Run{Model: demoModel(t, 1), Seed: 7})
+	single, err := measure(context.Background(), &Run{Model: enginetest.Demo(t, engine.Options{Threads: 1}), Seed: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +209,7 @@ func readBack(t *testing.T, r Result, experiment string) {
 // A journal knows a patch by its content: renamed, or beside another, its answers
 // are not measured again, nor are those to a part of the probes that is as it was.
 func TestAnswersAreKeptByContent(t *testing.T) {
-	m, path := demoModel(t, 2), filepath.Join(t.TempDir(), "j")
+	m, path := enginetest.Demo(t, engine.Options{Threads: 2}), filepath.Join(t.TempDir(), "j")
 	pieces := func(patches []NamedPatch, probes measure.Named) (fresh int) {
 		j, err := OpenJournal(path, nil, true)
 		if err != nil {
@@ -237,7 +238,7 @@ func TestAnswersAreKeptByContent(t *testing.T) {
 }
 
 func TestAnswersAreRefused(t *testing.T) {
-	m := demoModel(t, 2)
+	m := enginetest.Demo(t, engine.Options{Threads: 2})
 	few, patches := someProbes(t, "control_few", 3), threePatches()
 	other := bankai.New(bankai.Digest{1}, bankai.Meta{}, patches[0].Patch.Flips()...)
 	for _, c := range []struct {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 
+	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/measure"
 )
 
@@ -13,7 +15,7 @@ func TestComparison(t *testing.T) {
 	c := steady(t, func(ctx context.Context, r *Run) (*Comparison, error) {
 		return MeasureComparison(ctx, r, CompareOptions{Patches: patches, Probes: probes})
 	})
-	m := demoModel(t, 2)
+	m := enginetest.Demo(t, engine.Options{Threads: 2})
 	before := plainly(t, m, probes.Set)
 	var by []*measure.Measurement
 	for i, p := range patches {

@@ -10,9 +10,8 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/stats"
-	"bankai/internal/weights"
-	"bankai/models/demo"
 	"bankai/probe"
 )
 
@@ -71,7 +70,7 @@ func baked(t *testing.T, m *engine.Model, tensors ...string) *engine.Model {
 
 // A site's figures are those of a file into which its flips are baked, to the bit.
 func TestLayersAgainstBakedFiles(t *testing.T) {
-	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
+	m := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	for _, metric := range []probe.Metric{probe.SeqLogprob, probe.TokenGap} {
 		o := LayersOptions{Name: "five", Probes: fiveProbes, Metric: metric, Sites: []string{"mlp", "v"}, Layers: []int{1}}
 		x, err := MeasureLayers(t.Context(), &Run{Model: m, Seed: 1}, o)
@@ -106,15 +105,7 @@ func TestLayersAgainstBakedFiles(t *testing.T) {
 // trained model in either precision.
 func TestFlipsThatCancel(t *testing.T) {
 	for _, precision := range []engine.Precision{engine.Fast, engine.Exact} {
-		f, err := weights.FromBytes("demo", demo.Model())
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := engine.Load(f, engine.Options{Threads: 1, Precision: precision})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Close()
+		m := enginetest.Demo(t, engine.Options{Threads: 1, Precision: precision})
 		x, err := MeasureLayers(t.Context(), &Run{Model: m}, LayersOptions{Probes: fiveProbes, Metric: probe.SeqLogprob, Layers: []int{0, 4}})
 		if err != nil {
 			t.Fatal(err)
@@ -169,7 +160,7 @@ func TestLayersAreDeterministic(t *testing.T) {
 }
 
 func TestLayersRefuse(t *testing.T) {
-	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
+	m := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	for _, c := range []struct {
 		o    LayersOptions
 		want string

@@ -9,6 +9,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/lora"
 	"bankai/measure"
 	"bankai/score"
@@ -30,7 +31,7 @@ func smallLoRA(t *testing.T) LoRAOptions {
 // Every figure is that of asking the trained model by hand, and the model is as it
 // was afterwards.
 func TestLoRAFigures(t *testing.T) {
-	m := demoModel(t, 0)
+	m := enginetest.Demo(t, engine.Options{Threads: 0})
 	o := smallLoRA(t)
 	before := firstLogits(t, m)
 	got, err := CompareLoRA(t.Context(), &Run{Model: m, Seed: 5}, o)
@@ -85,7 +86,7 @@ func TestLoRAFigures(t *testing.T) {
 
 // It ends in the same figures when resumed, and with one thread.
 func TestLoRAResumes(t *testing.T) {
-	m := demoModel(t, 0)
+	m := enginetest.Demo(t, engine.Options{Threads: 0})
 	o := smallLoRA(t)
 	path := filepath.Join(t.TempDir(), "lora.journal")
 	var results [2]*LoRA
@@ -128,7 +129,7 @@ func TestLoRAResumes(t *testing.T) {
 func TestLoRATiming(t *testing.T) {
 	o := smallLoRA(t)
 	o.OnlyTiming, o.Rounds = true, 3
-	l, err := CompareLoRA(t.Context(), &Run{Model: demoModel(t, 0)}, o)
+	l, err := CompareLoRA(t.Context(), &Run{Model: enginetest.Demo(t, engine.Options{Threads: 0})}, o)
 	if err != nil {
 		t.Fatal(err)
 	}

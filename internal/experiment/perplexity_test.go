@@ -14,6 +14,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/testmodel"
 )
 
@@ -77,7 +78,7 @@ func TestPerplexityFigures(t *testing.T) {
 
 // What a window's predictions would take is bounded before any work.
 func TestWindowTooLargeForADivergence(t *testing.T) {
-	m := demoModel(t, 1)
+	m := enginetest.Demo(t, engine.Options{Threads: 1})
 	n := 2*(maxReference/4/m.Config().Vocab) + 100
 	o := TextOptions{Name: "text", IDs: make([]int32, n), Window: n, Stride: n, Patch: Patching{Overlay: overlayOf(t, m, somePatch())}}
 	_, err := MeasurePerplexity(t.Context(), &Run{Model: m}, o)
@@ -112,16 +113,6 @@ func plainLogProbs(t *testing.T, m *engine.Model, ids []int32) [][]float64 {
 	return rows
 }
 
-// patched is the model with a patch in its own weights.
-func patched(t *testing.T, m *engine.Model, p *bankai.Patch) *engine.Model {
-	t.Helper()
-	w := m.Workbench()
-	if err := w.Apply(p); err != nil {
-		t.Fatal(err)
-	}
-	return w.Model
-}
-
 // somePatch flips a few rows of the golden model.
 func somePatch() *bankai.Patch {
 	return bankai.New(bankai.Digest{}, bankai.Meta{},
@@ -132,7 +123,7 @@ func somePatch() *bankai.Patch {
 // Perplexity and divergence are those of plain loops over the logits of the model
 // as it is, and with the patch in its weights.
 func TestPerplexityOfPlainLogits(t *testing.T) {
-	m := loaded(t, goldenModel, engine.Options{})
+	m := enginetest.Load(t, goldenModel, engine.Options{})
 	for _, stride := range []int{16, 5} {
 		overlay, err := m.Overlay(somePatch())
 		if err != nil {
@@ -147,7 +138,7 @@ func TestPerplexityOfPlainLogits(t *testing.T) {
 		for start := 0; start+16 <= len(o.IDs); start += stride {
 			ids := o.IDs[start : start+16]
 			p := plainLogProbs(t, m, ids)
-			q := plainLogProbs(t, patched(t, m, somePatch()), ids)
+			q := plainLogProbs(t, enginetest.Patched(t, m, somePatch()), ids)
 			for at := max(16/2, 16-stride-1); at < 15; at++ {
 				before, after = append(before, p[at][ids[at+1]]), append(after, q[at][ids[at+1]])
 				sum := 0.0
@@ -310,7 +301,7 @@ var goldenBounds = map[engine.Precision]float64{engine.Exact: 5e-6, engine.Fast:
 func TestGoldenPerplexity(t *testing.T) {
 	g := readGolden(t)
 	for precision, bound := range goldenBounds {
-		m := loaded(t, goldenModel, engine.Options{Precision: precision})
+		m := enginetest.Load(t, goldenModel, engine.Options{Precision: precision})
 		o := TextOptions{Name: "ids", IDs: g.IDs, Window: g.Window, Stride: g.Window, Patch: Patching{Overlay: g.overlay(t, m)}}
 		p, err := MeasurePerplexity(t.Context(), &Run{Model: m}, o)
 		if err != nil {

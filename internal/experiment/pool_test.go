@@ -13,6 +13,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/testmodel"
 	"bankai/measure"
 	"bankai/search"
@@ -91,7 +92,7 @@ func TestDrawIsEven(t *testing.T) {
 func TestPiecesCoverEveryBitOnce(t *testing.T) {
 	untied := testmodel.Tiny
 	untied.Tied = false
-	m := loaded(t, testmodel.Bytes(untied, 1), engine.Options{Threads: 1})
+	m := enginetest.Load(t, testmodel.Bytes(untied, 1), engine.Options{Threads: 1})
 	for _, c := range []struct {
 		where   string
 		layers  []int
@@ -134,7 +135,7 @@ func TestPiecesCoverEveryBitOnce(t *testing.T) {
 			}
 		}
 	}
-	tied := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
+	tied := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	if _, err := newPool(tied.Weights(), "head", nil, search.Bit, "any"); err == nil || !strings.Contains(err.Error(), "its embedding is the head") {
 		t.Error(err)
 	}
@@ -165,7 +166,7 @@ func TestScalesOfAPool(t *testing.T) {
 			rows = append(rows, unit{bankai.Flip{Tensor: x.Name, Row: uint32(r), N: uint32(cols)}, mean})
 		}
 	}
-	m := loaded(t, made.Bytes(), engine.Options{Threads: 1})
+	m := enginetest.Load(t, made.Bytes(), engine.Options{Threads: 1})
 	for size, units := range map[search.Granularity][]unit{search.Group: groups, search.Row: rows} {
 		sorted := slices.Clone(units)
 		slices.SortFunc(sorted, func(a, b unit) int { return cmp.Compare(a.scale, b.scale) })
@@ -196,7 +197,7 @@ func TestScalesOfAPool(t *testing.T) {
 
 // Whatever happens to the work, the model is afterwards as it was.
 func TestFlipsAreTakenOff(t *testing.T) {
-	w := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1}).Workbench()
+	w := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1}).Workbench()
 	lines := []string{"the king sleeps", "an apple a day"}
 	perplexity := func() float64 {
 		p, err := measure.Perplexity(context.Background(), w.Model, nil, lines)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/testmodel"
 	"bankai/search"
 )
@@ -55,7 +56,7 @@ func plainPerplexity(t *testing.T, m *engine.Model, lines []string) float64 {
 // What is measured is the perplexity of a file in which the drawn bits, as many as asked
 // for and of the part asked for, are inverted by hand.
 func TestRobustnessAgainstFlippedFiles(t *testing.T) {
-	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
+	m := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	o := someFlips()
 	x, err := MeasureRobustness(t.Context(), &Run{Model: m, Seed: 5}, o)
 	if err != nil {
@@ -89,7 +90,7 @@ func TestRobustnessAgainstFlippedFiles(t *testing.T) {
 					}
 				}
 				total += n
-				want := plainPerplexity(t, loaded(t, flipped.Bytes(), engine.Options{Threads: 1}), fourLines)
+				want := plainPerplexity(t, enginetest.Load(t, flipped.Bytes(), engine.Options{Threads: 1}), fourLines)
 				if got := float64(point.Each[d]); math.Abs(got/want-1) > 1e-6 {
 					t.Errorf("%s, %d pieces: perplexity %v, want %v", k, point.Pieces, got, want)
 				}
@@ -145,7 +146,7 @@ func TestRobustnessFigures(t *testing.T) {
 
 // Equal bits: as many groups as hold them, and rows of mean width.
 func TestAmounts(t *testing.T) {
-	m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1}) // an MLP has 2·256 rows of 128 bits and 128 of 256
+	m := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1}) // an MLP has 2·256 rows of 128 bits and 128 of 256
 	for _, c := range []struct {
 		size search.Granularity
 		bits float64
@@ -209,7 +210,7 @@ func TestRobustnessRefuses(t *testing.T) {
 	} {
 		o := someFlips()
 		c.change(&o)
-		m := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})
+		m := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1})
 		if _, err := MeasureRobustness(t.Context(), &Run{Model: m}, o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want …%s…", err, c.want)
 		}
@@ -228,7 +229,7 @@ func measured[T Result](t *testing.T, name string, measure func(ctx context.Cont
 			t.Fatal(err)
 		}
 		defer j.Close()
-		x, err := measure(t.Context(), &Run{Model: loaded(t, testmodel.Bytes(testmodel.Tiny, 3), engine.Options{Threads: threads}), Seed: 2, Journal: j})
+		x, err := measure(t.Context(), &Run{Model: enginetest.Load(t, testmodel.Bytes(testmodel.Tiny, 3), engine.Options{Threads: threads}), Seed: 2, Journal: j})
 		if err != nil {
 			t.Fatal(err)
 		}

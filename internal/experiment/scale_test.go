@@ -13,6 +13,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/stats"
 	"bankai/internal/testmodel"
 	"bankai/probe"
@@ -51,7 +52,7 @@ func effectOfRows(t *testing.T, m *engine.Model, tensor string, rows []uint64, o
 	for _, r := range rows {
 		flipBytes(flipped, m.Weights().Shape, []bankai.Flip{{Tensor: tensor, Row: uint32(r), N: cols}})
 	}
-	before, after := plainValues(t, m, o.Probes, o.Metric), plainValues(t, loaded(t, flipped.Bytes(), engine.Options{Threads: 1}), o.Probes, o.Metric)
+	before, after := plainValues(t, m, o.Probes, o.Metric), plainValues(t, enginetest.Load(t, flipped.Bytes(), engine.Options{Threads: 1}), o.Probes, o.Metric)
 	total := 0.0
 	for p := range before {
 		total += math.Abs(after[p] - before[p])
@@ -64,7 +65,7 @@ func near(a, b float64) bool { return math.Abs(a-b) <= 1e-12*math.Abs(b) }
 // High-scale rows are those with the largest means of the file's own numbers, and
 // the figures are those of files in which the rows are inverted by hand.
 func TestScaleAgainstFlippedFiles(t *testing.T) {
-	m, o := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1}), someScales()
+	m, o := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1}), someScales()
 	x, err := MeasureScale(t.Context(), &Run{Model: m, Seed: 4}, o)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +114,7 @@ func TestScaleAgainstFlippedFiles(t *testing.T) {
 // A single row's effect and fitness are those of the row under an overlay, probe by
 // probe, and its forecast is that of a search.
 func TestSingleRows(t *testing.T) {
-	m, o := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1}), someScales()
+	m, o := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1}), someScales()
 	o.Rows = nil
 	x, err := MeasureScale(t.Context(), &Run{Model: m, Seed: 4}, o)
 	if err != nil {
@@ -130,7 +131,7 @@ func TestSingleRows(t *testing.T) {
 		flip := bankai.Flip{Tensor: row.Tensor, Row: uint32(row.Row), N: cols}
 		flipped := madeModel()
 		flipBytes(flipped, m.Weights().Shape, []bankai.Flip{flip})
-		f := loaded(t, flipped.Bytes(), engine.Options{Threads: 1})
+		f := enginetest.Load(t, flipped.Bytes(), engine.Options{Threads: 1})
 		var effect, gain, loss float64
 		for p, v := range plainValues(t, f, o.Probes, probe.AnswerLogprob) {
 			effect += math.Abs(v-targets[p]) / 4
@@ -196,7 +197,7 @@ func TestScaleRatio(t *testing.T) {
 
 // A larger sample begins with the smaller one, so that a journal's rows count.
 func TestSampleGrows(t *testing.T) {
-	m, o := loaded(t, madeModel().Bytes(), engine.Options{Threads: 1}), someScales()
+	m, o := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1}), someScales()
 	ms, err := score.Matrices(m.Weights(), nil, []string{"gate", "up", "down"})
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +249,7 @@ func TestScaleRefuses(t *testing.T) {
 	} {
 		o := someScales()
 		c.change(&o)
-		if _, err := MeasureScale(t.Context(), &Run{Model: loaded(t, madeModel().Bytes(), engine.Options{Threads: 1})}, o); err == nil || err.Error() != c.want {
+		if _, err := MeasureScale(t.Context(), &Run{Model: enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1})}, o); err == nil || err.Error() != c.want {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
 	}

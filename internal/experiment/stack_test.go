@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"bankai"
+	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/measure"
 )
 
@@ -18,7 +20,7 @@ func TestStack(t *testing.T) {
 	s := steady(t, func(ctx context.Context, r *Run) (*Stack, error) {
 		return MeasureStack(ctx, r, StackOptions{Patches: patches, Probes: sets})
 	})
-	m := demoModel(t, 2)
+	m := enginetest.Demo(t, engine.Options{Threads: 2})
 	all := slices.Concat(sets[0].Set, sets[1].Set)
 	before := plainly(t, m, all)
 	got := map[string]*measure.Measurement{}
@@ -90,7 +92,7 @@ func column(probes []Interfered) (values []float64) {
 
 // Bits are counted as in a bit map of one byte a bit.
 func TestCoveredBits(t *testing.T) {
-	m := demoModel(t, 1)
+	m := enginetest.Demo(t, engine.Options{Threads: 1})
 	rng := rand.New(rand.NewPCG(1, 1))
 	const tensor, rows, cols = "blk.0.ffn_gate.weight", 3, 256
 	for range 50 {
@@ -172,7 +174,7 @@ func TestOrderCheckSeesDifferences(t *testing.T) {
 
 // Whatever fails, the patches come off.
 func TestInPlaceTakesOff(t *testing.T) {
-	w := demoModel(t, 1).Workbench()
+	w := enginetest.Demo(t, engine.Options{Threads: 1}).Workbench()
 	probes := someProbes(t, "control_few", 2).Set
 	before := plainly(t, w.Model, probes)
 	good, bad := threePatches()[0].Patch, rowsPatch("x", "blk.0.ffn_up.weight", 5000).Patch

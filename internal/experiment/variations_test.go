@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -18,7 +20,7 @@ func TestVariations(t *testing.T) {
 	v := steady(t, func(ctx context.Context, r *Run) (*Variations, error) {
 		return MeasureVariations(ctx, r, VariationOptions{Patch: patch, Probes: probes, Search: &search})
 	})
-	m := demoModel(t, 2)
+	m := enginetest.Demo(t, engine.Options{Threads: 2})
 	before, after := plainly(t, m, probes.Set), plainly(t, m, probes.Set, patch.Patch)
 	counted(t, "unseen", v.Unseen.All, before, after)
 	if v.Unseen.All.Fixed+v.Unseen.All.Broke == 0 {

@@ -10,42 +10,18 @@ import (
 	"testing"
 
 	"bankai/engine"
+	"bankai/internal/enginetest"
 	"bankai/internal/lora"
 	"bankai/internal/testmodel"
-	"bankai/internal/weights"
-	"bankai/models/demo"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
 )
 
-// load makes a model of a GGUF file.
-func load(t testing.TB, data []byte, o engine.Options) *engine.Model {
-	t.Helper()
-	f, err := weights.FromBytes("model", data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.Load(f, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
-
 // few are the first n probes of a set of the demo.
 func few(t testing.TB, name string, n int) probe.Set {
 	t.Helper()
-	data, err := demo.Read(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := probe.Read(strings.NewReader(string(data)), probe.JSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s[:n]
+	return enginetest.DemoSet(t, name)[:n]
 }
 
 // evaluator has the fitness of the guided search.
@@ -88,7 +64,7 @@ func factors(a *engine.Adapter) (all []float32) {
 // On the demo model the fitness rises, the adapter is what made it rise, and the
 // model is afterwards what it was.
 func TestTrain(t *testing.T) {
-	m := load(t, demo.Model(), engine.Options{})
+	m := enginetest.Demo(t, engine.Options{})
 	e := evaluator(t, m, 8, 3)
 	a, ctx := mlps(t, e), context.Background()
 	var seen []lora.Point
@@ -128,7 +104,7 @@ func TestTrain(t *testing.T) {
 // not.
 func TestTrainRepeats(t *testing.T) {
 	train := func(seed uint64, threads int, kernel string) ([]float32, *lora.Result) {
-		m := load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{Threads: threads, Kernel: kernel})
+		m := enginetest.Load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{Threads: threads, Kernel: kernel})
 		e := evaluator(t, m, 2, 1)
 		a := mlps(t, e)
 		r, err := lora.Train(context.Background(), e, a, lora.Config{Steps: 2, Seed: seed})
@@ -152,7 +128,7 @@ func TestTrainRepeats(t *testing.T) {
 }
 
 func TestTrainRefuses(t *testing.T) {
-	m := load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{})
+	m := enginetest.Load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{})
 	e := evaluator(t, m, 2, 1)
 	a := mlps(t, e)
 	for what, c := range map[string]lora.Config{
@@ -171,7 +147,7 @@ func TestTrainRefuses(t *testing.T) {
 // A training that ends early leaves the model as it was, whether it was stopped or
 // went astray.
 func TestTrainStops(t *testing.T) {
-	m := load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{})
+	m := enginetest.Load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{})
 	e := evaluator(t, m, 2, 1)
 	a := mlps(t, e)
 	base, err := e.Baseline(context.Background())

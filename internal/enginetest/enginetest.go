@@ -1,0 +1,66 @@
+// Package enginetest loads models and probe sets for the tests of packages that use an
+// engine.
+package enginetest
+
+import (
+	"bytes"
+	"testing"
+
+	"bankai"
+	"bankai/engine"
+	"bankai/internal/testmodel"
+	"bankai/internal/weights"
+	"bankai/models/demo"
+	"bankai/probe"
+)
+
+// Load is a model from the bytes of its GGUF file. It is closed when the test ends.
+func Load(t testing.TB, file []byte, o engine.Options) *engine.Model {
+	t.Helper()
+	f, err := weights.FromBytes("test", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := engine.Load(f, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// Tiny is the smallest model, whose weights are random.
+func Tiny(t testing.TB, o engine.Options) *engine.Model {
+	t.Helper()
+	return Load(t, testmodel.Bytes(testmodel.Tiny, 1), o)
+}
+
+// Demo is the built-in model, which answers questions as a real one does.
+func Demo(t testing.TB, o engine.Options) *engine.Model {
+	t.Helper()
+	return Load(t, demo.Model(), o)
+}
+
+// DemoSet is an embedded probe set, in its order.
+func DemoSet(t testing.TB, name string) probe.Set {
+	t.Helper()
+	data, err := demo.Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := probe.Read(bytes.NewReader(data), probe.JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// Patched is the model with a patch in the weights of a workbench.
+func Patched(t testing.TB, m *engine.Model, p *bankai.Patch) *engine.Model {
+	t.Helper()
+	w := m.Workbench()
+	if err := w.Apply(p); err != nil {
+		t.Fatal(err)
+	}
+	return w.Model
+}
