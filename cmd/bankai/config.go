@@ -167,12 +167,7 @@ func changeConfig(c *console, key string, value *string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return unwritable(path, err)
 	}
-	err = durable.Update(path, func(old []byte) ([]byte, error) {
-		if err := (&config{path: path, values: map[string]string{}}).parse(string(old)); err != nil {
-			return nil, err // in a line as it is in the file
-		}
-		return changed(path, string(old), key, value)
-	})
+	err = durable.Update(path, func(old []byte) ([]byte, error) { return changed(path, string(old), key, value) })
 	if err != nil {
 		return err
 	}
@@ -192,9 +187,12 @@ func changeConfig(c *console, key string, value *string) error {
 // changed is a configuration in which one setting has another value. A file in which
 // that cannot be done by a line alone, such as one with a quoted key, is refused.
 func changed(path, old, key string, value *string) ([]byte, error) {
-	text := withLine(old, key, value)
 	before, after := &config{path: path, values: map[string]string{}}, &config{path: path, values: map[string]string{}}
-	err := errors.Join(before.parse(old), after.parse(text))
+	if err := before.parse(old); err != nil {
+		return nil, err // in a line as it is in the file
+	}
+	text := withLine(old, key, value)
+	err := after.parse(text)
 	if value == nil {
 		delete(before.values, key)
 	} else {

@@ -119,8 +119,9 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 	if err := result.Check(); err != nil {
 		return nil, err
 	}
-	if _, f.ours = aResult(name)(result.Path); f.ours {
-		f.findOwn(result.Path)
+	if r, err := readResult(result.Path); err == nil && r.Head().Experiment == name {
+		f.ours = true
+		f.findOwn(result.Path, r)
 	}
 	others := []string{name + ".html"}
 	entries, _ := os.ReadDir(dir)
@@ -144,14 +145,10 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 	return f, nil
 }
 
-// findOwn finds the files that are as the result gives them: another may have notes of
-// the user's in it.
-func (f *resultFolder) findOwn(path string) {
+// findOwn finds the files that are as an earlier result, which is in the file at path,
+// gives them: another may have notes of the user's in it.
+func (f *resultFolder) findOwn(path string, r experiment.Result) {
 	f.own = map[string]bool{path: true}
-	r, err := readResult(path)
-	if err != nil {
-		return
-	}
 	experiment.Save(f.dir, r, func(path string, write func(io.Writer) error) error {
 		var b bytes.Buffer
 		data, err := os.ReadFile(path)

@@ -39,16 +39,8 @@ The digest that is printed is that of the copy.`,
 		Example: `  bankai patch apply demo -o fixed.gguf --patch fix.bankai`,
 		Args:    arguments(0, 1, "one model"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
-			model, err := oneModel(cmd, args)
-			switch {
-			case err != nil:
-				return err
-			case model == "":
-				return usagef("missing argument: give one model")
-			case out == "":
-				return usagef("give a name for the patched copy with -o")
-			}
-			if err := checkModelName(out); err != nil {
+			model, err := modelToCopy(cmd, args, out, "one model", "the patched copy")
+			if err != nil {
 				return err
 			}
 			return apply(ctx, a, model, out, patches)
@@ -60,6 +52,21 @@ The digest that is printed is that of the copy.`,
 	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to bake in; may be repeated, patches combine by XOR")
 	forceFlag(cmd)
 	return cmd
+}
+
+// modelToCopy is the model of a command line that a copy called out is to be made of.
+// what and copied name both in an error.
+func modelToCopy(cmd *cobra.Command, args []string, out, what, copied string) (string, error) {
+	model, err := oneModel(cmd, args)
+	switch {
+	case err != nil:
+		return "", err
+	case model == "":
+		return "", usagef("missing argument: give %s", what)
+	case out == "":
+		return "", usagef("give a name for %s with -o", copied)
+	}
+	return model, checkModelName(out)
 }
 
 func apply(ctx context.Context, a *app, model, out string, patches []string) error {
@@ -122,19 +129,12 @@ were made for, or leave others that the file names.`,
 		Example: `  bankai patch remove fixed.gguf -o model.gguf --patch fix.bankai`,
 		Args:    arguments(0, 1, "one patched model"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
-			model, err := oneModel(cmd, args)
-			switch {
-			case err != nil:
+			model, err := modelToCopy(cmd, args, out, "one patched model", "the copy without the patches")
+			if err != nil {
 				return err
-			case model == "":
-				return usagef("missing argument: give one patched model")
-			case out == "":
-				return usagef("give a name for the copy without the patches with -o")
-			case len(patches) == 0:
-				return usagef("give at least one patch with --patch: bankai info %s tells which are in it", model)
 			}
-			if err := checkModelName(out); err != nil {
-				return err
+			if len(patches) == 0 {
+				return usagef("give at least one patch with --patch: bankai info %s tells which are in it", model)
 			}
 			return remove(ctx, a, model, out, patches)
 		}),

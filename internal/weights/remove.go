@@ -23,70 +23,49 @@ func (f *File) Remove(out string, patches ...*bankai.Patch) (Baked, error) {
 }
 
 // PlanRemove checks all that Remove checks, and returns what it would write.
-func (f *File) PlanRemove(patches ...*bankai.Patch) (c *Copy, err error) {
-	making := f.baked
+func (f *File) PlanRemove(patches ...*bankai.Patch) (*Copy, error) {
 	var flips []bankai.Flip
-	var base bankai.Digest
-	var fitted []*bankai.Patch
+	rest, listed := f.baked, true // without the patches; whether the file says that it has them all
+	base, differ := bankai.Digest{}, false
 	for _, p := range patches {
-		q, err := p.Fit(f.Shape)
+		fitted, err := p.Fit(f.Shape)
 		if err != nil {
 			return nil, err
 		}
-		list, err := q.Resolve(f.Shape)
+		list, err := fitted.Resolve(f.Shape)
 		if err != nil {
 			return nil, err
+		}
+		flips = append(flips, list...)
+		if what := flipsDigest(fitted); rest.has(what) {
+			rest.toggle(BakedPatch{Flips: what})
+		} else {
+			listed = false
 		}
 		if own := p.Base(); base.IsZero() {
 			base = own
-		} else if !own.IsZero() && own != base && !f.lists(patches) {
-			return nil, errors.New("the patches are for different models: take out the last one that went in first, alone")
+		} else if !own.IsZero() && own != base {
+			differ = true
 		}
-		fitted, flips = append(fitted, q), append(flips, list...)
 	}
 	if base.IsZero() {
-		base = making.Base
-	}
-	if base.IsZero() && !f.lists(patches) {
-		return nil, errors.New("neither the patch nor the model says what the model was before: give the patch as a file that names its model")
-	}
-	if making, err = f.without(fitted, base, f.digestWith(flips)); err != nil {
-		return nil, err
-	}
-	return &Copy{Made: making, of: f, flips: flips}, nil
-}
-
-// lists reports whether the file says that it has all of the patches.
-func (f *File) lists(patches []*bankai.Patch) bool {
-	return !slices.ContainsFunc(patches, func(p *bankai.Patch) bool {
-		fitted, err := p.Fit(f.Shape)
-		return err != nil || !f.baked.has(flipsDigest(fitted))
-	})
-}
-
-// without returns how a copy is made that no longer has the patches, which were made
-// for base, and whose digest is then result. It is an error if they were never in.
-func (f *File) without(patches []*bankai.Patch, base, result bankai.Digest) (Baked, error) {
-	making := f.baked
-	listed := 0
-	for _, p := range patches {
-		n := len(making.Patches)
-		if flips := flipsDigest(p); making.has(flips) {
-			making.toggle(BakedPatch{Flips: flips})
-		}
-		if len(making.Patches) < n {
-			listed++
-		}
+		base = f.baked.Base
 	}
 	switch {
-	case result == f.baked.Base: // the original, however its patches were combined
-		making.Patches = nil
-	case result == base:
-	case listed == len(patches) && len(making.Patches) > 0:
-	default:
-		return making, mismatchError{fmt.Sprintf("not in %s: taking out what it flips gives model %.12s…, not %.12s…, which it was made for%s", f.name, result, base, f.contains()), bankai.ErrBaseMismatch}
+	case differ && !listed:
+		return nil, errors.New("the patches are for different models: take out the last one that went in first, alone")
+	case base.IsZero():
+		return nil, errors.New("neither the patch nor the model says what the model was before: give the patch as a file that names its model")
 	}
-	return making, nil
+	switch result := f.digestWith(flips); {
+	case result == f.baked.Base: // the original, however its patches were combined
+		rest.Patches = nil
+	case result == base:
+	case listed && len(rest.Patches) > 0:
+	default:
+		return nil, mismatchError{fmt.Sprintf("not in %s: taking out what it flips gives model %.12s…, not %.12s…, which it was made for%s", f.name, result, base, f.contains()), bankai.ErrBaseMismatch}
+	}
+	return &Copy{Made: rest, of: f, flips: flips}, nil
 }
 
 // has reports whether the list has a patch that flips the same, see flipsDigest.
