@@ -56,7 +56,7 @@ func inWaves(t testing.TB, m *Model, reqs []Request, emit func(i int, id int32))
 	return out
 }
 
-// accepts adds a token behind a sequence of so many, and says whether to go on.
+// accepts adds a token behind a sequence, and says whether the sequence goes on.
 func (r *Result) accepts(m *Model, q Request, id int32, processed int, emit func()) bool {
 	r.Generated++
 	r.Prompted = len(q.Prompt)

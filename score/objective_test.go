@@ -118,7 +118,7 @@ func TestEstimator(t *testing.T) {
 		}
 		then.KL = max(then.KL, base.KL)
 		if got, want := look.fitness(sums, stride), o.Fitness(base, then); math.Abs(got-want) > 2e-5 {
-			t.Fatalf("outlook %v, want %v", got, want)
+			t.Fatalf("estimate %v, want %v", got, want)
 		}
 	})
 }

@@ -40,8 +40,8 @@ func Write(ctx context.Context, path string, write func(f File) error) error {
 }
 
 // Update replaces the file at path by what change makes of its content, which is empty
-// if there is none. No other process that does so comes between. What is no file of
-// its own, such as a symbolic link, is refused.
+// if there is none. Updates of one file by several processes follow one another. What
+// is no file of its own, such as a symbolic link, is refused.
 func Update(path string, change func(old []byte) ([]byte, error)) error {
 	d := disk{}
 	unlock, err := d.lockFolder(path)
