@@ -97,28 +97,27 @@ func TestTrunkEqualsScore(t *testing.T) {
 			for i := range all {
 				all[i] = Cut(i + 1)
 			}
-			for _, cuts := range [][]Cut{all, all[len(all)-1:], {2}, nil} {
-				trunk := newTrunk(t, m, qs, cuts)
-				var branches []Branch
-				var asked []Question
-				for _, tensor := range m.Weights().Tensors() {
-					if m.matrices[tensor.Name] == nil {
-						continue
-					}
-					o, err := m.Overlay(patchOf(m, bankai.Flip{Tensor: tensor.Name, Row: 5, N: bankai.ToEnd}))
-					if err != nil {
-						t.Fatal(err)
-					}
-					for i := len(branches) % 7; i < len(qs); i += 7 {
-						branches = append(branches, Branch{i, o, m.CutBelow(tensor.Name)})
-						asked = append(asked, Question{Prompt: qs[i].Prompt, Answers: qs[i].Answers, Overlay: o})
-					}
+			var branches []Branch
+			var asked []Question
+			for _, tensor := range m.Weights().Tensors() {
+				if m.matrices[tensor.Name] == nil {
+					continue
 				}
-				got, err := trunk.Score(ctx, branches)
+				o, err := m.Overlay(patchOf(m, bankai.Flip{Tensor: tensor.Name, Row: 5, N: bankai.ToEnd}))
 				if err != nil {
 					t.Fatal(err)
 				}
-				want, err := m.Score(ctx, asked)
+				for i := len(branches) % 7; i < len(qs); i += 7 {
+					branches = append(branches, Branch{i, o, m.CutBelow(tensor.Name)})
+					asked = append(asked, Question{Prompt: qs[i].Prompt, Answers: qs[i].Answers, Overlay: o})
+				}
+			}
+			want, err := m.Score(ctx, asked)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, cuts := range [][]Cut{all, all[len(all)-1:], {2}, nil} {
+				got, err := newTrunk(t, m, qs, cuts).Score(ctx, branches)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -24,10 +24,11 @@ type landscape struct {
 	bias      float64 // added to every value
 	scored    int     // moves scored so far, for tests that count work
 	predicted int     // predictions made
+	effects   map[effectKey]float64
 }
 
 func newLandscape() *landscape {
-	return &landscape{targets: 6, controls: 4, screen: 2, penalty: 2}
+	return &landscape{targets: 6, controls: 4, screen: 2, penalty: 2, effects: map[effectKey]float64{}}
 }
 
 // unit is a number in [-1, 1) made from a name.
@@ -42,11 +43,29 @@ func (l *landscape) values(p *bankai.Patch, kind string, n int, slope float64) [
 	for i := range values {
 		sum := unit("%s %d", kind, i)
 		for _, f := range pieces(p) {
-			sum += slope * (unit("%v %s %d", f, kind, i) - 0.5)
+			sum += slope * (l.effect(f, kind, i) - 0.5)
 		}
 		values[i] = math.Tanh(sum) + l.bias
 	}
 	return values
+}
+
+// effect is what a flip does to a probe, made once: predictions ask for thousands.
+func (l *landscape) effect(f bankai.Flip, kind string, probe int) float64 {
+	k := effectKey{f, kind, probe}
+	e, ok := l.effects[k]
+	if !ok {
+		e = unit("%v %s %d", f, kind, probe)
+		l.effects[k] = e
+	}
+	return e
+}
+
+// effectKey is a flip and the probe that it moves.
+type effectKey struct {
+	flip  bankai.Flip
+	kind  string
+	probe int
 }
 
 // pieces are the flips of a patch, with neighbouring bits apart.
@@ -111,11 +130,11 @@ func (l *landscape) Score(ctx context.Context, cur *bankai.Patch, moves []search
 
 // Predict sees the truth, as through a fog.
 func (l *landscape) Predict(ctx context.Context, cur *bankai.Patch, w search.Want) (search.Predictions, float64, error) {
+	base := l.all(bankai.New(bankai.Digest{}, bankai.Meta{}))
 	see := func(flips []bankai.Flip, n int) []search.Prediction {
 		out := make([]search.Prediction, len(flips))
 		for i, f := range flips {
 			p, _ := cur.Xor(bankai.New(bankai.Digest{}, bankai.Meta{}, f))
-			base := l.all(bankai.New(bankai.Digest{}, bankai.Meta{}))
 			out[i] = search.Prediction{Flip: f, Fitness: l.fitness(base, l.all(p)) + 0.02*unit("fog %v", f)}
 		}
 		slices.SortStableFunc(out, func(a, b search.Prediction) int { return cmp.Compare(b.Fitness, a.Fitness) })

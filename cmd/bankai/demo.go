@@ -126,7 +126,12 @@ func (f *demoFlags) run(ctx context.Context, a *app) error {
 	if err := d.audit(ctx); err != nil {
 		return err
 	}
-	if err := d.seek(ctx, demoPlan(a.seed, int(f.steps), d.text[:demoLines])); err != nil {
+	return d.repair(ctx, int(f.steps))
+}
+
+// repair searches for a patch, measures it and says what it found.
+func (d *demoRun) repair(ctx context.Context, steps int) error {
+	if err := d.seek(ctx, demoPlan(d.app.seed, steps, d.text[:demoLines])); err != nil {
 		return err
 	}
 	if d.found.Stopped == search.StopInterrupted {
@@ -145,7 +150,7 @@ func (f *demoFlags) run(ctx context.Context, a *app) error {
 	if err := d.write(); err != nil {
 		return err
 	}
-	return a.print(d.doc(), d.last)
+	return d.app.print(d.doc(), d.last)
 }
 
 // setAside gives the files of an interrupted demo other names where there are those of

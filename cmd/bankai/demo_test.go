@@ -35,13 +35,17 @@ func TestDemoInterrupted(t *testing.T) {
 	defer cancel()
 	var out bytes.Buffer
 	a := newApp([]string{"demo"}, nil, &out, &interrupter{"2. Search", cancel})
-	a.json, a.seed = true, 2
-	folder := t.TempDir()
-	var stopped *interrupted
-	if err := (&demoFlags{out: folder, steps: 3}).run(ctx, a); !errors.As(err, &stopped) || stopped.status() != statusFailed {
+	a.seed = 2
+	d := &demoRun{app: a, say: a.stderr, out: t.TempDir()}
+	if err := errors.Join(d.checkOutputs(), d.load()); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+	defer d.model.Close()
+	var stopped *interrupted
+	if err := d.repair(ctx, 3); !errors.As(err, &stopped) || stopped.status() != statusFailed {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(d.out); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
 }
