@@ -18,7 +18,8 @@ func runApp(args ...string) (status int, stdout, stderr string) {
 
 // TestExamples runs the examples of the help, in one folder, so that each finds
 // what those before it wrote. Only the demo's are left out: they take a minute, and
-// its script runs one. As that answers all held-out questions, eval here has fewer.
+// its script runs one. As that audits the large sets and answers all held-out
+// questions, audit and eval have fewer here.
 func TestExamples(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const old = `{"flips": [{"layer": 2, "proj": "gate_proj", "row": 7}]}`
@@ -47,8 +48,11 @@ func TestExamples(t *testing.T) {
 		for line := range strings.Lines(cmd.Example) {
 			line = strings.TrimSpace(line)
 			t.Run(line, func(t *testing.T) {
-				if name == "eval" {
+				switch name {
+				case "eval":
 					line = strings.ReplaceAll(line, "demo:heldout", "demo:control_heldout")
+				case "audit":
+					line = strings.ReplaceAll(line, "demo:search ", "demo:search_few ")
 				}
 				status, out, log := runApp(shellWords(t, line)[1:]...)
 				if status != statusDone || out == "" || strings.Contains(out, firstPage) {
