@@ -303,6 +303,9 @@ func (l *Loop) pass() {
 	err := l.batch.eachRow(l.step, job{}, spans, func(r logitRow, logits []float32) {
 		who[r.tag].choose(l.model, logits)
 	})
+	if errors.Is(err, ErrStaleOverlay) {
+		return // nothing was computed: exchange ends those whose overlay it is
+	}
 	if err != nil {
 		l.failAll(err)
 		return
