@@ -125,15 +125,15 @@ func (b *Batch) adapt(y, to, x, from []float32, tokens int) {
 	})
 }
 
-// AddSlopes adds the derivatives by the factors that are at the slopes' MLP or
-// attention, of the sum of F that has the given weight for each row t of the slopes:
+// AddGradient adds the derivatives by the factors that are at the gradient's MLP or
+// attention, of the sum of F that has the given weight for each row t of it:
 //
 //	∂/∂A[i] = Σ_t weight[t]·Scale·(B[i]·∂F/∂y[t])·x[t]
 //	∂/∂B[i] = Σ_t weight[t]·Scale·(A[i]·x[t])·∂F/∂y[t]
 //
 // Terms are added one by one in the order of t, so to, which has the shapes of
 // Zeros, ends with the same bits however tokens come in waves.
-func (a *Adapter) AddSlopes(s *Slopes, weight []float32, to []Factors) {
+func (a *Adapter) AddGradient(s *LayerGradient, weight []float32, to []Factors) {
 	for _, p := range s.Projections {
 		i, ok := a.of[a.model.matrices[p.Tensor]]
 		if !ok {

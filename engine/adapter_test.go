@@ -65,9 +65,9 @@ func TestAdapterThatDoesNothing(t *testing.T) {
 			what := fmt.Sprint(name, " ", precision)
 			rng := rand.New(rand.NewPCG(22, 22))
 			w, m := testBench(t, shape, Options{Precision: precision})
-			ids, qs := randomIDs(rng, 20, shape.Vocab), slopedQuestions(rng, 2, shape.Vocab)
+			ids, qs := randomIDs(rng, 20, shape.Vocab), weightedQuestions(rng, 2, shape.Vocab)
 			want := logitsOf(t, m, nil, ids)
-			wantSlopes, _ := gradientOf(t, m, qs)
+			wantGradients, _ := gradientOf(t, m, qs)
 
 			a := adapterOf(t, w, 2)
 			adapt(t, w, a)
@@ -81,7 +81,7 @@ func TestAdapterThatDoesNothing(t *testing.T) {
 				adapt(t, w, a)
 				got, _ := gradientOf(t, m, qs)
 				sameBits(t, what+", "+how, logitsOf(t, m, nil, ids), want)
-				sameSlopes(t, what+", "+how, got, wantSlopes)
+				sameGradients(t, what+", "+how, got, wantGradients)
 			}
 		}
 	}
@@ -118,9 +118,9 @@ func TestAdapterIsTheProduct(t *testing.T) {
 	w, m := testBench(t, shape, Options{Precision: Exact})
 	a := adapterOf(t, w, 1)
 	adapt(t, w, a)
-	slopes, _ := gradientOf(t, m, slopedQuestions(rand.New(rand.NewPCG(24, 24)), 1, shape.Vocab))
+	derived, _ := gradientOf(t, m, weightedQuestions(rand.New(rand.NewPCG(24, 24)), 1, shape.Vocab))
 	for _, f := range a.Factors() {
-		p, w := slopes[f.Tensor], m.matrices[f.Tensor]
+		p, w := derived[f.Tensor], m.matrices[f.Tensor]
 		if strings.Contains(f.Tensor, "down") || strings.Contains(f.Tensor, "output") {
 			continue // their y are differences of the residual stream
 		}
@@ -177,9 +177,9 @@ func TestAdapterAndOverlay(t *testing.T) {
 	}
 }
 
-// factorSlopes adds up the derivatives by the factors, question i counting c[i], in
+// factorGradient adds up the derivatives by the factors, question i counting c[i], in
 // waves of so many tokens.
-func factorSlopes(t testing.TB, m *Model, qs []Sloped, c []float32, tokens int) []Factors {
+func factorGradient(t testing.TB, m *Model, qs []WeightedQuestion, c []float32, tokens int) []Factors {
 	t.Helper()
 	questions, ws := split(qs)
 	trunk, err := m.newTrunk(questions)
@@ -187,12 +187,12 @@ func factorSlopes(t testing.TB, m *Model, qs []Sloped, c []float32, tokens int) 
 		t.Fatal(err)
 	}
 	sums := m.adapter.Zeros()
-	_, err = trunk.gradient(context.Background(), ws, 0, tokens, func(s *Slopes) error {
+	_, err = trunk.gradient(context.Background(), ws, 0, tokens, func(s *LayerGradient) error {
 		var weight []float32
 		for _, q := range s.Questions {
 			weight = append(weight, c[q])
 		}
-		m.adapter.AddSlopes(s, weight, sums)
+		m.adapter.AddGradient(s, weight, sums)
 		return nil
 	})
 	if err != nil {
@@ -204,15 +204,15 @@ func factorSlopes(t testing.TB, m *Model, qs []Sloped, c []float32, tokens int) 
 // The sums are the derivatives by single parameters, by central differences in
 // float64. The tolerance is that of the derivatives by weights: see
 // TestAddOuterIsTheDerivative.
-func TestAdapterSlopesAreTheDerivative(t *testing.T) {
+func TestAdapterGradientIsTheDerivative(t *testing.T) {
 	c := []float32{1, -0.5, 0}
 	shape := shapes["tied, head_dim 64"]
 	rng := rand.New(rand.NewPCG(26, 26))
 	w, m := testBench(t, shape, Options{Precision: Exact})
 	a := adapterOf(t, w, 2)
 	adapt(t, w, a)
-	qs := slopedQuestions(rng, 3, shape.Vocab)
-	got := factorSlopes(t, m, qs, c, gradientTokens)
+	qs := weightedQuestions(rng, 3, shape.Vocab)
+	got := factorGradient(t, m, qs, c, gradientTokens)
 	ref := &reference{m: m, weights: map[string][]float32{}, adapter: a}
 	value := func() (sum float64) {
 		for i, q := range qs[:2] {
@@ -221,7 +221,7 @@ func TestAdapterSlopesAreTheDerivative(t *testing.T) {
 		}
 		return sum
 	}
-	check := func(what string, params, slopes []float32) {
+	check := func(what string, params, derived []float32) {
 		i := rng.IntN(len(params))
 		was, step := params[i], float32(rms(params)/64)
 		params[i] = was + step
@@ -229,8 +229,8 @@ func TestAdapterSlopesAreTheDerivative(t *testing.T) {
 		params[i] = was - step
 		want := (up - value()) / (high - float64(params[i]))
 		params[i] = was
-		if v := float64(slopes[i]); math.Abs(v-want) > 2e-3*math.Abs(want)+1e-3*rms(slopes) {
-			t.Errorf("%s, parameter %d: %v, by differences %v (rms %v)", what, i, v, want, rms(slopes))
+		if v := float64(derived[i]); math.Abs(v-want) > 2e-3*math.Abs(want)+1e-3*rms(derived) {
+			t.Errorf("%s, parameter %d: %v, by differences %v (rms %v)", what, i, v, want, rms(derived))
 		}
 	}
 	for n, f := range a.Factors() {
@@ -241,19 +241,19 @@ func TestAdapterSlopesAreTheDerivative(t *testing.T) {
 
 // Derivatives are added in the order of the tokens, whatever the waves, the threads
 // and the kernels; and what is derived was scored before.
-func TestAdapterSlopesInvariance(t *testing.T) {
+func TestAdapterGradientInvariance(t *testing.T) {
 	shape := shapes["3 query heads a kv head"]
 	for _, precision := range []Precision{Fast, Exact} {
 		bench, base := testBench(t, shape, Options{Precision: precision, Kernel: "generic", Threads: 1})
-		qs := slopedQuestions(rand.New(rand.NewPCG(27, 27)), 6, shape.Vocab)
+		qs := weightedQuestions(rand.New(rand.NewPCG(27, 27)), 6, shape.Vocab)
 		c := []float32{1, 0, -2, 0.3, 0, 1.7}
 		adapt(t, bench, adapterOf(t, bench, 2))
-		want := factorSlopes(t, base, qs, c, gradientTokens)
+		want := factorGradient(t, base, qs, c, gradientTokens)
 		for _, set := range kernel.Available() {
 			for _, tokens := range []int{1, 30} {
 				w, m := testBench(t, shape, Options{Precision: precision, Kernel: set.Name, Threads: 2})
 				adapt(t, w, adapterOf(t, w, 2))
-				for i, f := range factorSlopes(t, m, qs, c, tokens) {
+				for i, f := range factorGradient(t, m, qs, c, tokens) {
 					what := fmt.Sprintf("%v, %s, waves of %d: %s", precision, set.Name, tokens, f.Tensor)
 					sameBits(t, what+".A", f.A, want[i].A)
 					sameBits(t, what+".B", f.B, want[i].B)
@@ -263,16 +263,16 @@ func TestAdapterSlopesInvariance(t *testing.T) {
 	}
 }
 
-// Whoever sees the slopes of a question can know how it was answered, in whatever
+// Whoever sees the gradient of a question can know how it was answered, in whatever
 // segments and waves it comes.
-func TestSlopesKnowTheAnswers(t *testing.T) {
+func TestGradientsKnowTheAnswers(t *testing.T) {
 	shape := shapes["untied, head_dim 128"]
 	m := testModel(t, shape, Options{})
-	qs := slopedQuestions(rand.New(rand.NewPCG(28, 28)), 7, shape.Vocab)
+	qs := weightedQuestions(rand.New(rand.NewPCG(28, 28)), 7, shape.Vocab)
 	questions, ws := split(qs)
 	trunk := newTrunk(t, m, questions, []Cut{2, 4})
 	seen := 0
-	_, err := trunk.gradient(context.Background(), ws, 0, 30, func(s *Slopes) error {
+	_, err := trunk.gradient(context.Background(), ws, 0, 30, func(s *LayerGradient) error {
 		for _, q := range s.Questions {
 			seen++
 			if got, want := fmt.Sprint(s.Answers(q)), fmt.Sprint(trunk.Answers()[q]); got != want {

@@ -227,7 +227,7 @@ func (a *attention) back(g *gradient, p *pass) error {
 		}
 	})
 	g.b.each(len(g.questions), func(worker, r int) { a.turnBack(g, worker, p, r) })
-	err := g.visit(&Slopes{
+	err := g.visit(&LayerGradient{
 		g: g, Layer: a.layer, Last: g.last, Questions: g.questions,
 		Projections: []Projection{
 			{a.q.tensor, g.x, g.tape.output(a.below, 0), g.dqRow},

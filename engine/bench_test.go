@@ -250,15 +250,15 @@ func BenchmarkGradient(b *testing.B) {
 		b.Run(precision.String(), func(b *testing.B) {
 			m := testModel(b, demoShape, Options{Precision: precision})
 			rng := rand.New(rand.NewPCG(1, 1))
-			var qs []Sloped
+			var qs []WeightedQuestion
 			tokens := 0
 			for range 80 {
 				q := Question{Prompt: randomIDs(rng, 12, 512), Answers: [][]int32{randomIDs(rng, 7, 512), randomIDs(rng, 7, 512)}}
-				qs = append(qs, Sloped{q, Weighting{LogProbs: []float64{1, -1}}})
+				qs = append(qs, WeightedQuestion{q, Weighting{LogProbs: []float64{1, -1}}})
 				tokens += q.Tokens()
 			}
 			for b.Loop() {
-				if _, err := m.Gradient(context.Background(), qs, func(*Slopes) error { return nil }); err != nil {
+				if _, err := m.Gradient(context.Background(), qs, func(*LayerGradient) error { return nil }); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -267,10 +267,10 @@ func BenchmarkGradient(b *testing.B) {
 	}
 }
 
-// BenchmarkSlopes is what a forecast asks of the slopes of about 500 tokens, for the
+// BenchmarkLayerGradient is what a prediction asks of the gradient of about 500 tokens, for the
 // gate of an MLP: the derivatives by all its weights, and the parts of its outputs
 // that one group of columns makes.
-func BenchmarkSlopes(b *testing.B) {
+func BenchmarkLayerGradient(b *testing.B) {
 	stop := errors.New("stop")
 	for _, shape := range []testmodel.Shape{
 		{Layers: 1, Hidden: 256, FFN: 1024, Heads: 4, KVHeads: 2, HeadDim: 64, Vocab: 512, Tied: true},
@@ -278,9 +278,9 @@ func BenchmarkSlopes(b *testing.B) {
 	} {
 		m := testModel(b, shape, Options{})
 		rng := rand.New(rand.NewPCG(1, 1))
-		var qs []Sloped
+		var qs []WeightedQuestion
 		for range 21 {
-			qs = append(qs, Sloped{
+			qs = append(qs, WeightedQuestion{
 				Question{Prompt: randomIDs(rng, 12, shape.Vocab), Answers: [][]int32{randomIDs(rng, 7, shape.Vocab), randomIDs(rng, 7, shape.Vocab)}},
 				Weighting{LogProbs: []float64{1, -1}},
 			})
@@ -289,7 +289,7 @@ func BenchmarkSlopes(b *testing.B) {
 		for name, columns := range map[string]int{"AddOuter": shape.Hidden, "Partial": kernel.GroupSize} {
 			b.Run(fmt.Sprintf("%s/%d×%d", name, shape.FFN, shape.Hidden), func(b *testing.B) {
 				tokens := 0
-				_, err := m.Gradient(context.Background(), qs, func(s *Slopes) error {
+				_, err := m.Gradient(context.Background(), qs, func(s *LayerGradient) error {
 					tokens = len(s.Questions)
 					weight, part := make([]float32, tokens), make([]float32, tokens*shape.FFN)
 					for t := range weight {

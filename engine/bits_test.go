@@ -110,10 +110,10 @@ func digestOverlaid(t *testing.T, m *Model) string {
 
 // digestGradient is of the derivatives and the log-probabilities that they are of.
 func digestGradient(t *testing.T, m *Model) string {
-	slopes, answers := gradientOf(t, m, slopedQuestions(rand.New(rand.NewPCG(12, 12)), 3, m.Config().Vocab))
+	derived, answers := gradientOf(t, m, weightedQuestions(rand.New(rand.NewPCG(12, 12)), 3, m.Config().Vocab))
 	h := sha256.New()
-	for _, tensor := range slices.Sorted(maps.Keys(slopes)) {
-		write(h, slopes[tensor].DY)
+	for _, tensor := range slices.Sorted(maps.Keys(derived)) {
+		write(h, derived[tensor].DY)
 	}
 	for _, question := range answers {
 		for _, a := range question {

@@ -21,7 +21,7 @@ type block interface {
 
 	forward(b *Batch, p *pass)
 	// back carries ∂F/∂ the stream above the block, which g.dx holds, to the stream
-	// below, and lets the visitor see the slopes on the way.
+	// below, and lets the visitor see the gradient on the way.
 	back(g *gradient, p *pass) error
 }
 

@@ -161,15 +161,15 @@ func TestScoreReferences(t *testing.T) {
 	}
 }
 
-// At the model that the references are of, the divergence has no slope at all.
+// At the model that the references are of, the divergence has no gradient at all.
 func TestDivergenceIsFlatAtItsReference(t *testing.T) {
 	m := testModel(t, testmodel.Tiny, Options{})
-	var qs []Sloped
+	var qs []WeightedQuestion
 	for _, q := range referred(t, m, rand.New(rand.NewPCG(3, 3)), 3) {
-		qs = append(qs, Sloped{q, Weighting{KL: 7}})
+		qs = append(qs, WeightedQuestion{q, Weighting{KL: 7}})
 	}
-	slopes, _ := gradientOf(t, m, qs)
-	for what, p := range slopes {
+	derived, _ := gradientOf(t, m, qs)
+	for what, p := range derived {
 		if rms(p.DY) != 0 {
 			t.Errorf("%s: derivatives of %v", what, rms(p.DY))
 		}
@@ -200,7 +200,7 @@ func TestReferenceRefuses(t *testing.T) {
 		first := Question{Prompt: []int32{1}, Answers: [][]int32{{1}}}
 		_, score := m.Score(ctx, []Question{first, q})
 		_, trunk := m.NewTrunk(ctx, []Question{first, q})
-		_, gradient := m.Gradient(ctx, []Sloped{{Question: first}, {Question: q}}, func(*Slopes) error { return nil })
+		_, gradient := m.Gradient(ctx, []WeightedQuestion{{Question: first}, {Question: q}}, func(*LayerGradient) error { return nil })
 		for what, err := range map[string]error{"Score": score, "NewTrunk": trunk, "Gradient": gradient} {
 			if err == nil || err.Error() != want {
 				t.Errorf("%s: %v, want %s", what, err, want)
@@ -210,12 +210,12 @@ func TestReferenceRefuses(t *testing.T) {
 	if _, err := m.References(ctx, []Question{fine, two}); err == nil {
 		t.Error("a reference of two answers")
 	}
-	for what, q := range map[string]Sloped{
+	for what, q := range map[string]WeightedQuestion{
 		"2 weights for 1 answers":                          {fine, Weighting{LogProbs: []float64{1, 2}}},
 		"0 weights for 1 answers":                          {fine, Weighting{Margins: []float64{}}},
 		"the divergence of a question without a reference": {Question{Prompt: fine.Prompt, Answers: fine.Answers}, Weighting{KL: 1}},
 	} {
-		if _, err := m.Gradient(ctx, []Sloped{q}, func(*Slopes) error { return nil }); err == nil || err.Error() != "question 0: "+what {
+		if _, err := m.Gradient(ctx, []WeightedQuestion{q}, func(*LayerGradient) error { return nil }); err == nil || err.Error() != "question 0: "+what {
 			t.Errorf("%v, want %s", err, what)
 		}
 	}

@@ -7,10 +7,10 @@ import (
 	"bankai/internal/kernel"
 )
 
-// Sloped is a question with the function of its answers whose derivatives are
+// WeightedQuestion is a question with the function of its answers whose derivatives are
 // wanted. Its overlay must be nil: patch the model in place, which gives the same
 // bits.
-type Sloped struct {
+type WeightedQuestion struct {
 	Question
 	Weighting
 }
@@ -25,7 +25,7 @@ const gradientTokens = 512
 // Gradient scores questions and derives their F by every projection's output and
 // every hidden unit, by one forward and one backward pass: see [Trunk.Gradient], of
 // a trunk that keeps no cut.
-func (m *Model) Gradient(ctx context.Context, qs []Sloped, visit func(*Slopes) error) ([][]Answer, error) {
+func (m *Model) Gradient(ctx context.Context, qs []WeightedQuestion, visit func(*LayerGradient) error) ([][]Answer, error) {
 	questions, ws := make([]Question, len(qs)), make([]Weighting, len(qs))
 	for i, q := range qs {
 		questions[i], ws[i] = q.Question, q.Weighting
@@ -45,21 +45,21 @@ func (m *Model) Gradient(ctx context.Context, qs []Sloped, visit func(*Slopes) e
 // The kept cuts divide the layers into segments. These are gone through from the
 // top, and in each of them the questions, a wave of some at a time, from the
 // segment's upper end to its lower. So visit sees all questions at every MLP and
-// attention of a segment before any below, and [Slopes.Last] tells when it sees an
+// attention of a segment before any below, and [LayerGradient.Last] tells when it sees an
 // MLP or attention with the last of them. Cuts above the last layer's attention
 // divide nothing: only tokens whose logits are wanted have a stream there.
 //
-// The slopes are overwritten after visit returns, and its error ends the call.
+// A LayerGradient is overwritten after visit returns, and its error ends the call.
 // Neither the bits of a row nor the order of all rows at one MLP or attention
 // depend on the cuts, the waves, or the other questions.
-func (t *Trunk) Gradient(ctx context.Context, ws []Weighting, lowest Cut, visit func(*Slopes) error) error {
+func (t *Trunk) Gradient(ctx context.Context, ws []Weighting, lowest Cut, visit func(*LayerGradient) error) error {
 	_, err := t.gradient(ctx, ws, lowest, gradientTokens, visit)
 	return err
 }
 
 // gradient is Gradient in waves of at most limit tokens, and scores the questions on the
 // way.
-func (t *Trunk) gradient(ctx context.Context, ws []Weighting, lowest Cut, limit int, visit func(*Slopes) error) ([][]Answer, error) {
+func (t *Trunk) gradient(ctx context.Context, ws []Weighting, lowest Cut, limit int, visit func(*LayerGradient) error) ([][]Answer, error) {
 	if err := t.check(ws); err != nil {
 		return nil, err
 	}
@@ -72,8 +72,8 @@ func (t *Trunk) gradient(ctx context.Context, ws []Weighting, lowest Cut, limit 
 		t.model.gradients.Put(g)
 	}()
 	g.visit, g.lowest = visit, max(lowest, 1)
-	g.slopes = resize(g.slopes, t.rows*t.model.config.Hidden)
-	clear(g.slopes)
+	g.dstream = resize(g.dstream, t.rows*t.model.config.Hidden)
+	clear(g.dstream)
 	g.answers = make([][]Answer, len(t.qs))
 	for _, s := range t.segments(g.lowest) {
 		fit := max(1, gradientMemory/s.tokenBytes(t.model))
@@ -120,22 +120,22 @@ func (t *Trunk) segments(lowest Cut) []segment {
 
 // gradient is the state of one call of Gradient.
 type gradient struct {
-	m      *Model
-	b      *Batch
-	tape   tape
-	visit  func(*Slopes) error
-	lowest Cut       // at least 1: no slopes are wanted below
-	slopes []float32 // ∂F/∂ the residual stream of all tokens, where the last segment ended: [rows, Hidden]
+	m       *Model
+	b       *Batch
+	tape    tape
+	visit   func(*LayerGradient) error
+	lowest  Cut       // at least 1: no gradient is wanted below
+	dstream []float32 // ∂F/∂ the residual stream of all tokens, where the last segment ended: [rows, Hidden]
 
 	answers [][]Answer // of all questions, once their wave has been through the head
 	settle  func()     // sets those of the wave, before it goes back
 
 	// The wave.
 	last      bool
-	qs        []Sloped
+	qs        []WeightedQuestion
 	questions []int // of every row
 	trees     []tree
-	dx        []float32 // its part of slopes
+	dx        []float32 // its part of dstream
 	backMemory
 	attentionBack
 	mlpBack
@@ -158,10 +158,10 @@ func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting
 		for range all[i].Tokens() {
 			g.questions = append(g.questions, first+i)
 		}
-		g.qs = append(g.qs, Sloped{all[i].Question, w})
+		g.qs = append(g.qs, WeightedQuestion{all[i].Question, w})
 		g.trees = append(g.trees, all[i].rows())
 	}
-	g.dx = g.slopes[row*width : (row+tokens)*width]
+	g.dx = g.dstream[row*width : (row+tokens)*width]
 	j := job{sink: sink{keep: g.tape.begin(g.m, s, tokens), grad: g}}
 	if s.from > 0 {
 		j.source = source{s.from, t.streams[s.from][row*width:]}

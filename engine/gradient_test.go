@@ -15,13 +15,13 @@ import (
 	"bankai/internal/testmodel"
 )
 
-// slopesOf collects what Gradient visits: by tensor ("hidden" by layer), rows in
+// gradients collects what Gradient visits: by tensor ("hidden" by layer), rows in
 // the order of the questions.
-type slopesOf map[string]*Projection
+type gradients map[string]*Projection
 
-func gradientOf(t testing.TB, m *Model, qs []Sloped) (slopesOf, [][]Answer) {
+func gradientOf(t testing.TB, m *Model, qs []WeightedQuestion) (gradients, [][]Answer) {
 	t.Helper()
-	all := slopesOf{}
+	all := gradients{}
 	answers, err := m.Gradient(context.Background(), qs, all.visit)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func gradientOf(t testing.TB, m *Model, qs []Sloped) (slopesOf, [][]Answer) {
 	return all, answers
 }
 
-func (all slopesOf) visit(s *Slopes) error {
+func (all gradients) visit(s *LayerGradient) error {
 	add := func(name string, p Projection) {
 		if all[name] == nil {
 			all[name] = &Projection{Tensor: name}
@@ -47,12 +47,12 @@ func (all slopesOf) visit(s *Slopes) error {
 	return nil
 }
 
-// slopedQuestions climb the first answer, and fall from or ignore the others.
-func slopedQuestions(rng *rand.Rand, n, vocab int) []Sloped {
-	var qs []Sloped
+// weightedQuestions climb the first answer, and fall from or ignore the others.
+func weightedQuestions(rng *rand.Rand, n, vocab int) []WeightedQuestion {
+	var qs []WeightedQuestion
 	for i, q := range randomQuestions(rng, n, vocab) {
 		q.Prompt = q.Prompt[:min(len(q.Prompt), 9)]
-		s := Sloped{Question: q}
+		s := WeightedQuestion{Question: q}
 		for k := range s.Answers {
 			s.Answers[k] = s.Answers[k][:min(len(s.Answers[k]), 4+i%3)]
 			s.LogProbs = append(s.LogProbs, []float64{1, -1, 0.3}[k])
@@ -84,12 +84,12 @@ func TestGradientIsTheDerivative(t *testing.T) {
 	for name, shape := range shapes {
 		rng := rand.New(rand.NewPCG(7, 7))
 		m := testModel(t, shape, Options{Precision: Exact})
-		checkDerivatives(t, name, m, slopedQuestions(rng, 4, shape.Vocab), rng)
+		checkDerivatives(t, name, m, weightedQuestions(rng, 4, shape.Vocab), rng)
 	}
 }
 
 // checkDerivatives compares m's with differences, at random elements.
-func checkDerivatives(t *testing.T, name string, m *Model, qs []Sloped, rng *rand.Rand) {
+func checkDerivatives(t *testing.T, name string, m *Model, qs []WeightedQuestion, rng *rand.Rand) {
 	t.Helper()
 	const h = 1e-4
 	got, answers := gradientOf(t, m, qs)
@@ -119,7 +119,7 @@ func checkDerivatives(t *testing.T, name string, m *Model, qs []Sloped, rng *ran
 // nudged is F of a question when one output of a projection or a hidden unit has
 // been changed at one of its rows, less the answers that do not read that row, which
 // no difference has.
-func nudged(ref *reference, q Sloped, row int, what string, unit int, by float64) (sum float64) {
+func nudged(ref *reference, q WeightedQuestion, row int, what string, unit int, by float64) (sum float64) {
 	answer, pos := positionOf(q.Question, row)
 	for k := range q.Answers {
 		if answer != allAnswers && answer != k {
@@ -138,7 +138,7 @@ func nudged(ref *reference, q Sloped, row int, what string, unit int, by float64
 	return sum
 }
 
-func rowsOf(qs []Sloped) (n int) {
+func rowsOf(qs []WeightedQuestion) (n int) {
 	for _, q := range qs {
 		n += q.Tokens()
 	}
@@ -159,13 +159,13 @@ func TestGradientInvariance(t *testing.T) {
 	for name, shape := range shapes {
 		for _, precision := range []Precision{Fast, Exact} {
 			rng := rand.New(rand.NewPCG(8, 8))
-			qs := slopedQuestions(rng, 5, shape.Vocab)
+			qs := weightedQuestions(rng, 5, shape.Vocab)
 			base := testModel(t, shape, Options{Precision: precision, Threads: 1})
 			want, wantAnswers := gradientOf(t, base, qs)
 			for _, set := range kernel.Available() {
 				m := testModel(t, shape, Options{Precision: precision, Kernel: set.Name, Threads: 3})
 				got, answers := gradientOf(t, m, qs)
-				sameSlopes(t, fmt.Sprint(name, precision, set.Name), got, want)
+				sameGradients(t, fmt.Sprint(name, precision, set.Name), got, want)
 				if fmt.Sprint(answers) != fmt.Sprint(wantAnswers) {
 					t.Errorf("%s: other answers", set.Name)
 				}
@@ -174,7 +174,7 @@ func TestGradientInvariance(t *testing.T) {
 				}
 				first := 0
 				for _, q := range qs {
-					alone, _ := gradientOf(t, m, []Sloped{q})
+					alone, _ := gradientOf(t, m, []WeightedQuestion{q})
 					for tensor, p := range alone {
 						width := len(p.DY) / q.Tokens()
 						sameBits(t, "alone: "+tensor, p.DY, want[tensor].DY[first*width:(first+q.Tokens())*width])
@@ -186,7 +186,7 @@ func TestGradientInvariance(t *testing.T) {
 	}
 }
 
-func sameSlopes(t *testing.T, what string, got, want slopesOf) {
+func sameGradients(t *testing.T, what string, got, want gradients) {
 	t.Helper()
 	for tensor, p := range want {
 		sameBits(t, what+": x of "+tensor, got[tensor].X, p.X)
@@ -199,7 +199,7 @@ func sameSlopes(t *testing.T, what string, got, want slopesOf) {
 func TestGradientOfAPatchedModel(t *testing.T) {
 	for name, shape := range shapes {
 		for _, precision := range []Precision{Fast, Exact} {
-			qs := slopedQuestions(rand.New(rand.NewPCG(9, 9)), 3, shape.Vocab)
+			qs := weightedQuestions(rand.New(rand.NewPCG(9, 9)), 3, shape.Vocab)
 			w, m := testBench(t, shape, Options{Precision: precision})
 			questions, ws := split(qs)
 			for what, p := range testPatches(m) {
@@ -207,7 +207,7 @@ func TestGradientOfAPatchedModel(t *testing.T) {
 				if err := w.Apply(p); err != nil {
 					t.Fatal(err)
 				}
-				got, moved := slopesOf{}, slopesOf{}
+				got, moved := gradients{}, gradients{}
 				if _, err := m.Gradient(context.Background(), qs, got.visit); err != nil {
 					t.Fatal(err)
 				}
@@ -219,8 +219,8 @@ func TestGradientOfAPatchedModel(t *testing.T) {
 				}
 				baked := bakedModel(t, m, p, precision)
 				want, _ := gradientOf(t, baked, qs)
-				sameSlopes(t, fmt.Sprint(name, precision, what), got, want)
-				sameSlopes(t, fmt.Sprint(name, precision, what, ", moved"), moved, want)
+				sameGradients(t, fmt.Sprint(name, precision, what), got, want)
+				sameGradients(t, fmt.Sprint(name, precision, what, ", moved"), moved, want)
 				if err := w.Apply(p); err != nil {
 					t.Fatal(err)
 				}
@@ -232,7 +232,7 @@ func TestGradientOfAPatchedModel(t *testing.T) {
 // The derivatives of fast precision point where those of exact do.
 func TestFastGradientIsCloseToExact(t *testing.T) {
 	for name, shape := range shapes {
-		qs := slopedQuestions(rand.New(rand.NewPCG(10, 10)), 12, shape.Vocab)
+		qs := weightedQuestions(rand.New(rand.NewPCG(10, 10)), 12, shape.Vocab)
 		exact, _ := gradientOf(t, testModel(t, shape, Options{Precision: Exact}), qs)
 		fast, _ := gradientOf(t, testModel(t, shape, Options{}), qs)
 		for tensor, p := range exact {
@@ -256,18 +256,18 @@ func TestGradientRefuses(t *testing.T) {
 	}
 	q := Question{Prompt: []int32{1, 2}, Answers: [][]int32{{3}}}
 	one, stop := Weighting{LogProbs: []float64{1}}, errors.New("stop")
-	for what, qs := range map[string][]Sloped{
+	for what, qs := range map[string][]WeightedQuestion{
 		"an overlay":     {{Question{Prompt: q.Prompt, Answers: q.Answers, Overlay: o}, one}},
 		"a bad token":    {{Question{Prompt: []int32{-1}, Answers: q.Answers}, one}},
 		"visit's error ": {{q, one}},
 	} {
-		if _, err := m.Gradient(context.Background(), qs, func(*Slopes) error { return stop }); err == nil {
+		if _, err := m.Gradient(context.Background(), qs, func(*LayerGradient) error { return stop }); err == nil {
 			t.Errorf("%s: no error", what)
 		}
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := m.Gradient(ended, []Sloped{{q, one}}, func(*Slopes) error { return nil }); !errors.Is(err, context.Canceled) {
+	if _, err := m.Gradient(ended, []WeightedQuestion{{q, one}}, func(*LayerGradient) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end of the context: %v", err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // rises any more.
 const MarginCap = 2
 
-// marginLeak is what is left of a margin's slope there, so that a token out of
+// marginLeak is what is left of a margin's derivative there, so that a token out of
 // reach is still told from one that is further out.
 const marginLeak = 0.02
 
@@ -20,8 +20,8 @@ const marginLeak = 0.02
 // the largest other one.
 func margin(d float64) float64 { return min(MarginCap, d) + float64(marginLeak*d) }
 
-// marginSlope is dm/dd, at the cap that of the right.
-func marginSlope(d float64) float64 {
+// marginDerivative is dm/dd, at the cap that of the right.
+func marginDerivative(d float64) float64 {
 	if d < MarginCap {
 		return 1 + marginLeak
 	}
@@ -230,7 +230,7 @@ func (g *gradient) seed(c continuation, index int, logits []float32, lse float64
 		}
 		if q.Margins != nil {
 			rival := g.m.rival(logits, id)
-			by := q.Margins[k] * marginSlope(float64(logits[id])-float64(logits[rival]))
+			by := q.Margins[k] * marginDerivative(float64(logits[id])-float64(logits[rival]))
 			terms = append(terms, term{id, by}, term{rival, -by})
 		}
 	}

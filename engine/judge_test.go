@@ -125,7 +125,7 @@ func TestSeed(t *testing.T) {
 			for v, l := range logits {
 				plain[v] = float64(l)
 			}
-			g := gradient{m: m, qs: []Sloped{{Question{Answers: [][]int32{{0, id}}, Reference: ref}, w}}}
+			g := gradient{m: m, qs: []WeightedQuestion{{Question{Answers: [][]int32{{0, id}}, Reference: ref}, w}}}
 			g.seed(continuation{0, 0}, 1, logits, m.LogSumExp(logits))
 			for v, l := range plain {
 				at := func(x float64) float64 {
@@ -149,13 +149,13 @@ func TestGradientOfMarginAndDivergence(t *testing.T) {
 		shape := shapes[name]
 		rng := rand.New(rand.NewPCG(3, 3))
 		w, m := testBench(t, shape, Options{Precision: Exact})
-		margins := slopedQuestions(rng, 3, shape.Vocab)
-		var divergences []Sloped
+		margins := weightedQuestions(rng, 3, shape.Vocab)
+		var divergences []WeightedQuestion
 		for i := range margins {
 			q := &margins[i]
 			q.Prompt = q.Prompt[:min(len(q.Prompt), 4)]
 			q.LogProbs, q.Margins = nil, q.LogProbs
-			q = &Sloped{Question{Prompt: q.Prompt, Answers: q.Answers[:1]}, Weighting{KL: []float64{1, -0.5, 30}[i]}}
+			q = &WeightedQuestion{Question{Prompt: q.Prompt, Answers: q.Answers[:1]}, Weighting{KL: []float64{1, -0.5, 30}[i]}}
 			divergences = append(divergences, *q)
 		}
 		divergences[1].Margins = []float64{0.1}
@@ -168,7 +168,7 @@ func TestGradientOfMarginAndDivergence(t *testing.T) {
 		checkDerivatives(t, name+", divergences", m, divergences, rng)
 		for i, q := range divergences {
 			all, _ := gradientOf(t, m, divergences)
-			alone, _ := gradientOf(t, m, []Sloped{q})
+			alone, _ := gradientOf(t, m, []WeightedQuestion{q})
 			for what, p := range alone {
 				width := len(p.DY) / q.Tokens()
 				sameBits(t, "alone: "+what, p.DY, all[what].DY[rowsOf(divergences[:i])*width:][:len(p.DY)])
@@ -178,7 +178,7 @@ func TestGradientOfMarginAndDivergence(t *testing.T) {
 }
 
 // refer gives questions their references.
-func refer(t *testing.T, m *Model, qs []Sloped) {
+func refer(t *testing.T, m *Model, qs []WeightedQuestion) {
 	t.Helper()
 	var plain []Question
 	for _, q := range qs {

@@ -76,7 +76,7 @@ func (l *mlp) back(g *gradient, _ *pass) error {
 		m.kernel.SwiGLU(head(g.h, r, width), gate, up)
 		m.kernel.SwiGLUGrad(head(g.dGate, r, width), head(g.dUp, r, width), head(g.dh, r, width), gate, up)
 	})
-	err := g.visit(&Slopes{
+	err := g.visit(&LayerGradient{
 		g: g, Layer: l.layer, Last: g.last, Questions: g.questions, Hidden: g.h, DHidden: g.dh,
 		Projections: []Projection{
 			{l.gate.tensor, g.x, gates, g.dGate},

@@ -203,7 +203,7 @@ func (f *reference) attend(out, query []float64, ks, vs [][]float64, at int) {
 }
 
 // value is F, and the log-probability of each answer.
-func (f *reference) value(q Sloped) (sum float64, answers []float64) {
+func (f *reference) value(q WeightedQuestion) (sum float64, answers []float64) {
 	for k, a := range q.Answers {
 		ids := append(append([]int32{}, q.Prompt...), a[:len(a)-1]...)
 		p := f.sequence(ids, len(q.Prompt)-1)

@@ -14,7 +14,7 @@ import (
 )
 
 // split gives the questions of a trunk, and what is asked of each.
-func split(qs []Sloped) (questions []Question, ws []Weighting) {
+func split(qs []WeightedQuestion) (questions []Question, ws []Weighting) {
 	for _, q := range qs {
 		questions, ws = append(questions, q.Question), append(ws, q.Weighting)
 	}
@@ -39,7 +39,7 @@ func TestSegmentsAndWaves(t *testing.T) {
 	for name, shape := range shapes {
 		for _, precision := range []Precision{Fast, Exact} {
 			m := testModel(t, shape, Options{Precision: precision})
-			qs := slopedQuestions(rand.New(rand.NewPCG(11, 11)), 4, shape.Vocab)
+			qs := weightedQuestions(rand.New(rand.NewPCG(11, 11)), 4, shape.Vocab)
 			questions, ws := split(qs)
 			whole, answers := gradientOf(t, m, qs)
 			for i, cuts := range cutSets(m) {
@@ -47,7 +47,7 @@ func TestSegmentsAndWaves(t *testing.T) {
 				for lowest := Cut(i % 3); lowest <= m.lastCut(); lowest += 3 {
 					for _, tokens := range []int{1, 40} {
 						what := fmt.Sprintf("%s %v, cuts %v, down to %d, waves of %d", name, precision, cuts, lowest, tokens)
-						got := slopesOf{}
+						got := gradients{}
 						scored, err := trunk.gradient(ctx, ws, lowest, tokens, got.visit)
 						if err != nil {
 							t.Fatal(err)
@@ -55,9 +55,9 @@ func TestSegmentsAndWaves(t *testing.T) {
 						want := maps.Clone(whole)
 						maps.DeleteFunc(want, func(tensor string, _ *Projection) bool { return cutOf(m, tensor) < lowest })
 						if have, all := slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)); !slices.Equal(have, all) {
-							t.Fatalf("%s: slopes of %v, want %v", what, have, all)
+							t.Fatalf("%s: gradients of %v, want %v", what, have, all)
 						}
-						sameSlopes(t, what, got, want)
+						sameGradients(t, what, got, want)
 						if len(want) > 0 && !reflect.DeepEqual(scored, answers) {
 							t.Errorf("%s: other answers", what)
 						}
@@ -73,17 +73,17 @@ func TestSegmentsOfALongPrompt(t *testing.T) {
 	shape := shapes["tied, head_dim 64"]
 	m := testModel(t, shape, Options{})
 	rng := rand.New(rand.NewPCG(19, 19))
-	qs := []Sloped{{
+	qs := []WeightedQuestion{{
 		Question{Prompt: randomIDs(rng, 170, shape.Vocab), Answers: [][]int32{randomIDs(rng, 20, shape.Vocab), randomIDs(rng, 3, shape.Vocab)}},
 		Weighting{LogProbs: []float64{1, -1}},
 	}}
 	questions, ws := split(qs)
 	want, _ := gradientOf(t, m, qs)
-	got := slopesOf{}
+	got := gradients{}
 	if err := newTrunk(t, m, questions, []Cut{2, 3}).Gradient(context.Background(), ws, 0, got.visit); err != nil {
 		t.Fatal(err)
 	}
-	sameSlopes(t, "170 tokens and an answer", got, want)
+	sameGradients(t, "170 tokens and an answer", got, want)
 }
 
 // cutOf is the cut below a tensor or a layer's hidden units.
@@ -97,9 +97,9 @@ func cutOf(m *Model, what string) Cut {
 
 // All waves of a segment come before the segments below; in a wave, every MLP and
 // attention comes once, from the top; and only the last wave is called that.
-func TestOrderOfSlopes(t *testing.T) {
+func TestOrderOfGradients(t *testing.T) {
 	m := testModel(t, testmodel.Shape{Layers: 4, Hidden: 128, FFN: 256, Heads: 2, KVHeads: 1, HeadDim: 64, Vocab: 320}, Options{})
-	questions, ws := split(slopedQuestions(rand.New(rand.NewPCG(12, 12)), 7, 320))
+	questions, ws := split(weightedQuestions(rand.New(rand.NewPCG(12, 12)), 7, 320))
 	trunk := newTrunk(t, m, questions, []Cut{3, 6, 8, 9})
 	type visit struct {
 		at    Cut
@@ -118,7 +118,7 @@ func TestOrderOfSlopes(t *testing.T) {
 			}
 		}
 	}
-	_, err := trunk.gradient(context.Background(), ws, 2, 1, func(s *Slopes) error {
+	_, err := trunk.gradient(context.Background(), ws, 2, 1, func(s *LayerGradient) error {
 		if s.Questions[0] != s.Questions[len(s.Questions)-1] || len(s.Questions) != questions[s.Questions[0]].Tokens() {
 			t.Errorf("a wave of questions %v", s.Questions)
 		}
@@ -135,7 +135,7 @@ func TestTrunkGradientRefuses(t *testing.T) {
 	trunk := newTrunk(t, m, []Question{{Prompt: []int32{1, 2}, Answers: [][]int32{{3}, {4}}}}, []Cut{2})
 	two, stop := Weighting{LogProbs: []float64{1, 1}}, errors.New("stop")
 	visits := 0
-	visit := func(*Slopes) error { visits++; return stop }
+	visit := func(*LayerGradient) error { visits++; return stop }
 	for what, ws := range map[string][]Weighting{
 		"no weights":      nil,
 		"too many":        {two, two},

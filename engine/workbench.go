@@ -86,8 +86,8 @@ func toggled(list []*bankai.Patch, p *bankai.Patch) []*bankai.Patch {
 // Adapt makes the workbench compute with a from now on; nil takes the adapter off, and
 // the bits are what they were. Sequences and trunks that hold keys, values or streams
 // from before must not go on. Overlays may: a patch flips bits of W alone, so flipping
-// a row negates W·x but not what the adapter adds. [Slopes.AddEffects] and
-// [Slopes.Partial] do not know of the adapter.
+// a row negates W·x but not what the adapter adds. [LayerGradient.AddEffects] and
+// [LayerGradient.Partial] do not know of the adapter.
 func (w *Workbench) Adapt(a *Adapter) error {
 	if a != nil && a.model != w.Model {
 		return &OtherModelError{"adapter"}

@@ -64,6 +64,11 @@ func Right(ctx context.Context, m Model, o *engine.Overlay, set probe.Set) ([]bo
 	return out.Right, nil
 }
 
+// answered ends a request at the token that has [probe.Stop].
+func answered(tok *bpe.Tokenizer) func(ids []int32) bool {
+	return func(ids []int32) bool { return strings.Contains(tok.Decode(ids[len(ids)-1:]), probe.Stop) }
+}
+
 // answer appends the generated texts and their marks.
 func (out *Measurement) answer(ctx context.Context, m Model, o *engine.Overlay, set probe.Set) error {
 	tok := m.Tokenizer()
@@ -71,7 +76,7 @@ func (out *Measurement) answer(ctx context.Context, m Model, o *engine.Overlay, 
 	for i, p := range set {
 		reqs[i] = engine.Request{
 			Prompt: tok.Encode(p.Prompt), Overlay: o, Max: budget(tok, p),
-			Stop: func(ids []int32) bool { return strings.Contains(tok.Decode(ids[len(ids)-1:]), probe.Stop) },
+			Stop: answered(tok),
 		}
 	}
 	results, err := m.Generate(ctx, reqs, nil)

@@ -38,7 +38,7 @@ func (w *miner) complete(starts []start) ([]completion, error) {
 		reqs[k] = engine.Request{
 			Prompt: s.ids(), Overlay: w.overlay,
 			Max:  max(1, budget(w.tok, w.set[s.i])+spare-len(s.forced)),
-			Stop: func(ids []int32) bool { return strings.Contains(w.tok.Decode(ids[len(ids)-1:]), probe.Stop) },
+			Stop: answered(w.tok),
 		}
 		if strings.Contains(w.tok.Decode(s.forced), probe.Stop) {
 			reqs[k].Max = 0

@@ -40,7 +40,7 @@ func (e *Evaluator) Measure(ctx context.Context) (search.Score, error) {
 //
 // The fitness must be a mean: the derivative by one question is then known once
 // that question is answered. Floors of sets do not count in it.
-func (e *Evaluator) Ascend(ctx context.Context, visit func(s *engine.Slopes, weight []float32) error) (search.Score, error) {
+func (e *Evaluator) Ascend(ctx context.Context, visit func(s *engine.LayerGradient, weight []float32) error) (search.Score, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.opts.Reduce != Mean {
@@ -49,13 +49,13 @@ func (e *Evaluator) Ascend(ctx context.Context, visit func(s *engine.Slopes, wei
 	if err := e.prepare(ctx); err != nil {
 		return search.Score{}, err
 	}
-	qs := make([]engine.Sloped, len(e.questions))
+	qs := make([]engine.WeightedQuestion, len(e.questions))
 	for i, w := range e.weightings() {
-		qs[i] = engine.Sloped{Question: e.questions[i].Question, Weighting: w}
+		qs[i] = engine.WeightedQuestion{Question: e.questions[i].Question, Weighting: w}
 	}
 	values := make([]float64, len(qs)) // of those not answered yet, of no matter
 	var weight []float32
-	answers, err := e.model.Gradient(ctx, qs, func(s *engine.Slopes) error {
+	answers, err := e.model.Gradient(ctx, qs, func(s *engine.LayerGradient) error {
 		for _, q := range slices.Compact(slices.Clone(s.Questions)) {
 			values[q] = e.questions[q].value(s.Answers(q))
 		}

@@ -47,8 +47,8 @@ func adapter(t testing.TB, w *engine.Workbench) *engine.Adapter {
 func gradient(t testing.TB, e *score.Evaluator, a *engine.Adapter) (search.Score, []engine.Factors) {
 	t.Helper()
 	gradient := a.Zeros()
-	s, err := e.Ascend(context.Background(), func(s *engine.Slopes, weight []float32) error {
-		a.AddSlopes(s, weight, gradient)
+	s, err := e.Ascend(context.Background(), func(s *engine.LayerGradient, weight []float32) error {
+		a.AddGradient(s, weight, gradient)
 		return nil
 	})
 	if err != nil {
@@ -78,7 +78,7 @@ func TestMeasureIsScore(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := measure(t, e)
-	climbed, err := e.Ascend(context.Background(), func(*engine.Slopes, []float32) error { return nil })
+	climbed, err := e.Ascend(context.Background(), func(*engine.LayerGradient, []float32) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestAscendIsTheDerivative(t *testing.T) {
 func TestAscendRefuses(t *testing.T) {
 	o := climbable()
 	o.Reduce = score.Min
-	_, err := evaluator(t, tiny(t), o).Ascend(context.Background(), func(*engine.Slopes, []float32) error { return nil })
+	_, err := evaluator(t, tiny(t), o).Ascend(context.Background(), func(*engine.LayerGradient, []float32) error { return nil })
 	if err == nil {
 		t.Error("the worst gain was climbed")
 	}

@@ -106,7 +106,7 @@ func (p *predictor) site(m search.Matrix) *site {
 }
 
 // visit adds what one layer says of some questions.
-func (p *predictor) visit(l *engine.Slopes) error {
+func (p *predictor) visit(l *engine.LayerGradient) error {
 	p.slots, p.weights = p.slots[:0], p.weights[:0]
 	for _, q := range l.Questions {
 		p.slots = append(p.slots, p.estimator.slot[q])
@@ -187,8 +187,8 @@ func (p *predictor) rankBits(s *site, weights func(r int) []float32) {
 	t, from := &p.best[search.Bit], p.estimator.now
 	for r := range s.Rows {
 		w := weights(r)
-		for c, slope := range s.bits[r*len(w):][:len(w)] {
-			if f := from - 2*float64(w[c]*slope); !t.full || f > t.worst {
+		for c, derivative := range s.bits[r*len(w):][:len(w)] {
+			if f := from - 2*float64(w[c]*derivative); !t.full || f > t.worst {
 				t.add(bankai.Flip{Tensor: s.Name, Row: uint32(r), Col: uint32(c), N: 1}, f)
 			}
 		}

@@ -131,9 +131,9 @@ func benchSearch(ctx context.Context, c *console, m *engine.Model, s benchSets) 
 		return nil, err
 	}
 	naive := slices.Clone(s.questions)
-	var sloped []engine.Sloped
+	var weighted []engine.WeightedQuestion
 	for i, q := range naive {
-		sloped = append(sloped, engine.Sloped{Question: q, Weighting: engine.Weighting{LogProbs: probe.SeqLogprob.Weights()}})
+		weighted = append(weighted, engine.WeightedQuestion{Question: q, Weighting: engine.Weighting{LogProbs: probe.SeqLogprob.Weights()}})
 		naive[i].Overlay = overlay
 	}
 	out.Pass, err = timed(func() error {
@@ -145,7 +145,7 @@ func benchSearch(ctx context.Context, c *console, m *engine.Model, s benchSets) 
 	}
 	progress.set(int64(2+len(layers)), "")
 	out.Gradient, err = timed(func() error {
-		_, err := m.Gradient(ctx, sloped, func(*engine.Slopes) error { return nil })
+		_, err := m.Gradient(ctx, weighted, func(*engine.LayerGradient) error { return nil })
 		return err
 	})
 	return out, err

@@ -28,7 +28,7 @@ func initialise(a *engine.Adapter, seed uint64) {
 type adam struct {
 	Config
 	params       [][]float32
-	means, vars  [][]float64 // of the slopes and of their squares, decaying
+	means, vars  [][]float64 // of the gradient and of their squares, decaying
 	left1, left2 float64     // Beta^steps
 }
 
@@ -48,13 +48,13 @@ func slicesOf(fs []engine.Factors) (all [][]float32) {
 	return all
 }
 
-// step moves the parameters along the slopes.
-func (s *adam) step(slopes []engine.Factors) {
+// step moves the parameters along the gradient.
+func (s *adam) step(gradient []engine.Factors) {
 	s.left1 = float64(s.left1 * s.Beta1)
 	s.left2 = float64(s.left2 * s.Beta2)
-	for i, slope := range slicesOf(slopes) {
+	for i, derivative := range slicesOf(gradient) {
 		params, means, vars := s.params[i], s.means[i], s.vars[i]
-		for j, g := range slope {
+		for j, g := range derivative {
 			d := float64(g)
 			means[j] = float64(s.Beta1*means[j]) + float64((1-s.Beta1)*d)
 			vars[j] = float64(s.Beta2*vars[j]) + float64((1-s.Beta2)*d*d)

@@ -88,9 +88,9 @@ func Train(ctx context.Context, ev *score.Evaluator, a *engine.Adapter, c Config
 	defer func() { err = errors.Join(err, w.Adapt(nil)) }()
 	climb := newAdam(a, c)
 	for step := range c.Steps {
-		slopes := a.Zeros()
-		score, err := ev.Ascend(ctx, func(s *engine.Slopes, weight []float32) error {
-			a.AddSlopes(s, weight, slopes)
+		gradient := a.Zeros()
+		score, err := ev.Ascend(ctx, func(s *engine.LayerGradient, weight []float32) error {
+			a.AddGradient(s, weight, gradient)
 			return nil
 		})
 		if err != nil {
@@ -99,7 +99,7 @@ func Train(ctx context.Context, ev *score.Evaluator, a *engine.Adapter, c Config
 		if err := r.add(step, score, began, c); err != nil {
 			return nil, err
 		}
-		climb.step(slopes)
+		climb.step(gradient)
 	}
 	if r.Final, err = ev.Measure(ctx); err != nil {
 		return nil, err

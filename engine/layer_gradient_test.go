@@ -13,10 +13,10 @@ import (
 	"bankai/internal/testmodel"
 )
 
-// parts are the partial products of all groups of some slopes' projections, in order.
-func parts(t testing.TB, m *Model, qs []Sloped, check func(s *Slopes, k int, groups [][]float32)) (all []float32) {
+// parts are the partial products of all groups of some gradients' projections, in order.
+func parts(t testing.TB, m *Model, qs []WeightedQuestion, check func(s *LayerGradient, k int, groups [][]float32)) (all []float32) {
 	t.Helper()
-	_, err := m.Gradient(context.Background(), qs, func(s *Slopes) error {
+	_, err := m.Gradient(context.Background(), qs, func(s *LayerGradient) error {
 		for k, p := range s.Projections {
 			groups := make([][]float32, len(p.X)/len(s.Questions)/kernel.GroupSize)
 			for g := range groups {
@@ -42,8 +42,8 @@ func TestPartialsAddUp(t *testing.T) {
 	for name, shape := range shapes {
 		for _, precision := range []Precision{Fast, Exact} {
 			m := testModel(t, shape, Options{Precision: precision})
-			qs := slopedQuestions(rand.New(rand.NewPCG(13, 13)), 4, shape.Vocab)
-			parts(t, m, qs, func(s *Slopes, k int, groups [][]float32) {
+			qs := weightedQuestions(rand.New(rand.NewPCG(13, 13)), 4, shape.Vocab)
+			parts(t, m, qs, func(s *LayerGradient, k int, groups [][]float32) {
 				p := s.Projections[k]
 				if k == len(s.Projections)-1 {
 					return
@@ -67,7 +67,7 @@ func TestPartialsAddUp(t *testing.T) {
 func TestPartialIsTheProduct(t *testing.T) {
 	shape := shapes["untied, head_dim 128"]
 	m := testModel(t, shape, Options{Precision: Exact})
-	parts(t, m, slopedQuestions(rand.New(rand.NewPCG(14, 14)), 1, shape.Vocab), func(s *Slopes, k int, groups [][]float32) {
+	parts(t, m, weightedQuestions(rand.New(rand.NewPCG(14, 14)), 1, shape.Vocab), func(s *LayerGradient, k int, groups [][]float32) {
 		p := s.Projections[k]
 		w := m.matrices[p.Tensor]
 		row := make([]float32, w.Cols)
@@ -93,7 +93,7 @@ func TestPartialIsTheProduct(t *testing.T) {
 func TestPartialInvariance(t *testing.T) {
 	shape := shapes["tied, head_dim 64"]
 	for _, precision := range []Precision{Fast, Exact} {
-		qs := slopedQuestions(rand.New(rand.NewPCG(15, 15)), 1, shape.Vocab)
+		qs := weightedQuestions(rand.New(rand.NewPCG(15, 15)), 1, shape.Vocab)
 		want := parts(t, testModel(t, shape, Options{Precision: precision, Kernel: "generic", Threads: 1}), qs, nil)
 		for _, set := range kernel.Available() {
 			got := parts(t, testModel(t, shape, Options{Precision: precision, Kernel: set.Name, Threads: 3}), qs, nil)
@@ -104,7 +104,7 @@ func TestPartialInvariance(t *testing.T) {
 
 // outerOf adds up outer products in waves of so many tokens: by tensor, of the rows
 // from lo on.
-func outerOf(t testing.TB, m *Model, qs []Sloped, c []float32, tokens, lo int) map[string][]float32 {
+func outerOf(t testing.TB, m *Model, qs []WeightedQuestion, c []float32, tokens, lo int) map[string][]float32 {
 	t.Helper()
 	questions, ws := split(qs)
 	trunk, err := m.newTrunk(questions)
@@ -112,7 +112,7 @@ func outerOf(t testing.TB, m *Model, qs []Sloped, c []float32, tokens, lo int) m
 		t.Fatal(err)
 	}
 	all := map[string][]float32{}
-	_, err = trunk.gradient(context.Background(), ws, 0, tokens, func(s *Slopes) error {
+	_, err = trunk.gradient(context.Background(), ws, 0, tokens, func(s *LayerGradient) error {
 		var weight []float32
 		for _, q := range s.Questions {
 			weight = append(weight, c[q])
@@ -137,9 +137,9 @@ func outerOf(t testing.TB, m *Model, qs []Sloped, c []float32, tokens, lo int) m
 func TestAddOuter(t *testing.T) {
 	shape := testmodel.Shape{Layers: 1, Hidden: 128, FFN: 256, Heads: 4, KVHeads: 1, HeadDim: 64, Vocab: 320}
 	base := testModel(t, shape, Options{})
-	qs := slopedQuestions(rand.New(rand.NewPCG(16, 16)), 12, shape.Vocab)
+	qs := weightedQuestions(rand.New(rand.NewPCG(16, 16)), 12, shape.Vocab)
 	c := []float32{1, 0, -2, 0.3, 0, 0, 1, 1.7, 0, -1, 0.1, -3}
-	slopes, _ := gradientOf(t, base, qs)
+	derived, _ := gradientOf(t, base, qs)
 	var of []int
 	counted := 0
 	for i, q := range qs {
@@ -153,7 +153,7 @@ func TestAddOuter(t *testing.T) {
 	}
 	want := map[string][]float32{}
 	for tensor, w := range base.matrices {
-		if p := slopes[tensor]; p != nil {
+		if p := derived[tensor]; p != nil {
 			want[tensor] = plainOuter(p, w, c, of)
 		}
 	}
@@ -195,7 +195,7 @@ func plainOuter(p *Projection, w *kernel.Matrix, c []float32, of []int) []float3
 func TestAddOuterSkips(t *testing.T) {
 	m := testModel(t, testmodel.Tiny, Options{})
 	negative := float32(math.Copysign(0, -1))
-	_, err := m.Gradient(context.Background(), slopedQuestions(rand.New(rand.NewPCG(17, 17)), 2, testmodel.Tiny.Vocab), func(s *Slopes) error {
+	_, err := m.Gradient(context.Background(), weightedQuestions(rand.New(rand.NewPCG(17, 17)), 2, testmodel.Tiny.Vocab), func(s *LayerGradient) error {
 		acc := slices.Repeat([]float32{negative}, len(s.Projections[0].X)/len(s.Questions))
 		s.AddOuter(0, 1, 2, make([]float32, len(s.Questions)), acc)
 		for _, v := range acc {
@@ -216,7 +216,7 @@ func TestAddOuterIsTheDerivative(t *testing.T) {
 	shape := shapes["tied, head_dim 64"]
 	m := testModel(t, shape, Options{Precision: Exact})
 	rng := rand.New(rand.NewPCG(18, 18))
-	qs := slopedQuestions(rng, 3, shape.Vocab)
+	qs := weightedQuestions(rng, 3, shape.Vocab)
 	c := []float32{1, -0.5, 0}
 	got := outerOf(t, m, qs, c, gradientTokens, 0)
 	ref := &reference{m: m, weights: map[string][]float32{}}

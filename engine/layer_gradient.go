@@ -2,11 +2,11 @@ package engine
 
 import "bankai/internal/kernel"
 
-// Slopes are derivatives at one layer's MLP or attention, for the tokens of some
+// LayerGradient is the gradient at one layer's MLP or attention, for the tokens of some
 // questions. Every row belongs to one token, and so to one question and its F.
-// They and their methods are for the call of visit that gets them, and for one
+// It and its methods are for the call of visit that gets them, and for one
 // goroutine at a time.
-type Slopes struct {
+type LayerGradient struct {
 	Layer       int
 	Last        bool         // no other tokens follow at this MLP or attention
 	Questions   []int        // of every row, ascending
@@ -33,13 +33,13 @@ type Projection struct {
 
 // Answers are the scores of question q, one of Questions: known before anything of it
 // is derived, so that its weight may depend on them.
-func (s *Slopes) Answers(q int) []Answer { return s.g.answers[q] }
+func (s *LayerGradient) Answers(q int) []Answer { return s.g.answers[q] }
 
 // Partial writes to dst what one group of columns contributes to the y of
 // projection k: W[:, group]·x[:, group], [tokens, rows], in the model's precision.
 // The y of down and o, as differences of the residual stream, are rounded to its
 // size. Nothing is written that depends on other tokens.
-func (s *Slopes) Partial(k, group int, dst []float32) {
+func (s *LayerGradient) Partial(k, group int, dst []float32) {
 	g, x := s.g, s.Projections[k].X
 	w := g.m.matrices[s.Projections[k].Tensor]
 	if len(s.quantized) == 0 || &s.quantized[0] != &x[0] {
@@ -61,7 +61,7 @@ const WholeRow = -1
 // effectRows is the number of rows of a projection that a worker derives at a time.
 const effectRows = 64
 
-// AddEffects adds, for every row of slopes t, what flipping row r of projection k
+// AddEffects adds, for every row t of it, what flipping row r of projection k
 // would change F by: to sums[slots[t]·rows+r], in the order of t. Only the columns of
 // one group are flipped, unless group is [WholeRow]. A negative slot leaves t out.
 //
@@ -70,7 +70,7 @@ const effectRows = 64
 // The hidden units of an MLP change by a known amount: those of an up row in
 // proportion, those of a gate row to silu(gate − 2p)·up. So for these it is the
 // first-order change in the hidden unit, times ∂F/∂h.
-func (s *Slopes) AddEffects(k, group int, slots []int, sums []float32) {
+func (s *LayerGradient) AddEffects(k, group int, slots []int, sums []float32) {
 	g, p := s.g, s.Projections[k]
 	rows := len(p.Y) / len(s.Questions)
 	part := p.Y
@@ -103,8 +103,8 @@ func (s *Slopes) AddEffects(k, group int, slots []int, sums []float32) {
 }
 
 // addGate adds to sum what flipping parts of gate's outputs changes, at places of the
-// slopes from at on.
-func (g *gradient) addGate(worker int, sum []float32, s *Slopes, at int, part []float32) {
+// gradient from at on.
+func (g *gradient) addGate(worker int, sum []float32, s *LayerGradient, at int, part []float32) {
 	n := len(sum)
 	gate, up := s.Projections[0].Y[at:at+n], s.Projections[1].Y[at:at+n]
 	h, dh := s.Hidden[at:at+n], s.DHidden[at:at+n]
@@ -119,7 +119,7 @@ func (g *gradient) addGate(worker int, sum []float32, s *Slopes, at int, part []
 }
 
 // Weights writes row r of projection k's matrix to dst, as it is patched in place.
-func (s *Slopes) Weights(k, r int, dst []float32) {
+func (s *LayerGradient) Weights(k, r int, dst []float32) {
 	s.g.m.matrices[s.Projections[k].Tensor].Row(dst, r)
 }
 
@@ -135,10 +135,10 @@ const (
 // AddOuter adds Σ_t weight[t]·∂F/∂y[t, r]·x[t, j] to acc[(r−lo)·columns+j] for the
 // rows [lo, hi) of projection k and every column j: the derivative, by each weight of
 // those rows, of the sum of F that has the given weight for each row t of the
-// slopes. Terms float32(float32(weight·∂F/∂y)·x) are added one by one in the order
+// gradient. Terms float32(float32(weight·∂F/∂y)·x) are added one by one in the order
 // of t, so acc ends with the same bits however tokens come in waves; a row of
 // weight 0 is left out.
-func (s *Slopes) AddOuter(k, lo, hi int, weight, acc []float32) {
+func (s *LayerGradient) AddOuter(k, lo, hi int, weight, acc []float32) {
 	o := &s.g.outer
 	o.begin(s, s.Projections[k], weight)
 	if len(o.at) == 0 {
@@ -162,13 +162,13 @@ func (s *Slopes) AddOuter(k, lo, hi int, weight, acc []float32) {
 type outer struct {
 	y      Projection
 	cols   int
-	at     []int       // rows of the slopes that have a weight
+	at     []int       // rows of the gradient that have a weight
 	weight []float32   // theirs
 	x      []float32   // their x: [block of columns][of at][outerCols]
 	p      [][]float32 // per worker: weight·∂F/∂y, [outerRows][of at]
 }
 
-func (o *outer) begin(s *Slopes, y Projection, weight []float32) {
+func (o *outer) begin(s *LayerGradient, y Projection, weight []float32) {
 	o.y, o.cols = y, len(y.X)/len(s.Questions)
 	o.at, o.weight = o.at[:0], o.weight[:0]
 	for t, w := range weight {
