@@ -45,12 +45,12 @@ func predictAll(t testing.TB, e *score.Evaluator, cur *bankai.Patch, size search
 	out := map[bankai.Flip]float64{}
 	for i, x := range f.Best[size] {
 		if i > 0 && x.Fitness > f.Best[size][i-1].Fitness {
-			t.Errorf("forecast %d is better than the one before", i)
+			t.Errorf("prediction %d is better than the one before", i)
 		}
 		out[x.Flip] = x.Fitness
 	}
 	if len(out) != n {
-		t.Errorf("%d forecasts for %d %ss", len(out), n, size)
+		t.Errorf("%d predictions for %d %ss", len(out), n, size)
 	}
 	return out
 }
@@ -204,13 +204,13 @@ func TestPredictionOfWhatIsHeld(t *testing.T) {
 	}
 	f, _, err := e.Predict(context.Background(), cur, search.Want{Held: true})
 	if err != nil || len(f.Held) != 4 {
-		t.Fatalf("forecasts %v, %v; the embedding's cannot be told", f.Held, err)
+		t.Fatalf("predictions %v, %v; the embedding's cannot be told", f.Held, err)
 	}
 	now := scores(t, e, cur, search.Move{})[0].Fitness
 	bits := predictAll(t, e, cur, search.Bit, ms[0])
 	for i, x := range f.Held {
 		if i > 0 && x.Fitness > f.Held[i-1].Fitness {
-			t.Errorf("forecast %d is better than the one before", i)
+			t.Errorf("prediction %d is better than the one before", i)
 		}
 		var want float64
 		switch x.Flip {
@@ -255,7 +255,7 @@ func TestPredictionOfMargins(t *testing.T) {
 		size += math.Abs(s.Fitness)
 	}
 	if off > 0.4*size {
-		t.Errorf("forecasts are off by %.0f %%", 100*off/size)
+		t.Errorf("predictions are off by %.0f %%", 100*off/size)
 	}
 }
 
@@ -282,7 +282,7 @@ func TestPredictionOfFlippingBack(t *testing.T) {
 		t.Errorf("%v is predicted to give %v and gives %v; flipping it back is predicted to give %v", worst, there[worst], truth, back)
 	}
 	if left := scores(t, e, base, search.Move{})[0].Fitness; left != 0 {
-		t.Errorf("a forecast left the model patched: fitness %v", left)
+		t.Errorf("a prediction left the model patched: fitness %v", left)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestGuidedStrategy(t *testing.T) {
 	var log []string
 	for {
 		for w := st.Wants(); !w.Empty(); w = st.Wants() {
-			log = append(log, fmt.Sprintf("forecast of %d", w.Best[search.Row]))
+			log = append(log, fmt.Sprintf("prediction of %d", w.Best[search.Row]))
 			st.Inform(prediction)
 		}
 		moves := st.Next(1)
@@ -62,11 +62,11 @@ func TestGuidedStrategy(t *testing.T) {
 		}
 		log = append(log, fmt.Sprint(row, st.Learn([]search.Trial{{Move: moves[0], Score: s}})))
 	}
-	want := []string{"forecast of 80"}
+	want := []string{"prediction of 80"}
 	for row := range uint32(16) { // the first round
 		want = append(want, fmt.Sprint(row, map[bool]int{true: 0, false: -1}[row == 2]))
 	}
-	want = append(want, "forecast of 80", fmt.Sprint(uint32(2), -1)) // flipping it back is a candidate
+	want = append(want, "prediction of 80", fmt.Sprint(uint32(2), -1)) // flipping it back is a candidate
 	for row := uint32(16); row < 49; row++ {                         // the others rest, and 1 − 49/50 is not above 0.01
 		want = append(want, fmt.Sprint(row, -1))
 	}

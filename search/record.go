@@ -103,7 +103,7 @@ func (p *predictionRecord) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	if len(fields) != 5 {
-		return fmt.Errorf("a forecast of %d parts, not 5", len(fields))
+		return fmt.Errorf("a prediction of %d parts, not 5", len(fields))
 	}
 	p.Flip, p.Fitness = f.flip(), float64(fitness)
 	return nil
@@ -260,7 +260,7 @@ func (r *record) check() error {
 // check reports lists that have no place in Predictions.
 func (r *predictionsRecord) check() error {
 	if len(r.Best) > Granularities {
-		return errors.New("it has forecasts of unknown granularity")
+		return errors.New("it has predictions of unknown granularity")
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func TestPredictionsAndCheckpointsAreExact(t *testing.T) {
 		j.know(r)
 	}
 	if got, cost, ok := j.predictions(on, w); !ok || cost != 2.9 || !reflect.DeepEqual(got, f) {
-		t.Errorf("forecast %v of cost %v, %v, want %v", got, cost, ok, f)
+		t.Errorf("prediction %v of cost %v, %v, want %v", got, cost, ok, f)
 	}
 	if got, ok := j.checkpoint(on, "these"); !ok || !reflect.DeepEqual(got, right) {
 		t.Errorf("look %v, %v", got, ok)

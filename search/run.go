@@ -158,7 +158,7 @@ func (r *run) predictions(ctx context.Context, w Want) (f Predictions, err error
 func (r *run) predict(ctx context.Context, w Want) (Predictions, float64, error) {
 	ev, ok := r.ev.(Predictor)
 	if !ok {
-		return Predictions{}, 0, errors.New("search: the strategy needs forecasts, which the evaluator does not make")
+		return Predictions{}, 0, errors.New("search: the strategy needs predictions, which the evaluator does not make")
 	}
 	f, cost, err := ev.Predict(ctx, r.res.Patch, w)
 	if err == nil {

@@ -140,7 +140,7 @@ func TestValidationIsResumed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i > 0 && (checkpoints > 0 || ev.scored > 0 || ev.predicted > 0) {
-			t.Errorf("looked %d times, scored %d, forecast %d", checkpoints, ev.scored, ev.predicted)
+			t.Errorf("looked %d times, scored %d, predicted %d", checkpoints, ev.scored, ev.predicted)
 		}
 	}
 	same(t, "resumed", results[1], results[0])

@@ -229,8 +229,8 @@ published search draws rows by their scale for that reason.
 Then --sample single rows, drawn evenly, are flipped one by one, and the change
 of fitness (answer_logprob of the probes, less twice what the controls lose of
 seq_logprob) is measured. Spearman's correlation tells how well two things
-foresee it that cost next to nothing: the row's scale, and the first-order
-forecast that guided search makes of all rows by one backward pass.
+predict it that cost next to nothing: the row's scale, and the first-order
+prediction that guided search makes of all rows by one backward pass.
 
 How to read it: a ratio above 1, with its whole 95 % interval, says that scale
 tells how much a row does. The interval is a bootstrap over the probes and the
@@ -259,7 +259,7 @@ blurs small effects: --precision exact is slower and does not.`,
 	flags.StringSliceVar(&f.proj, "proj", []string{"gate", "up", "down"}, "`PROJECTIONS` to flip rows of: gate, up, down, q, k, v, o")
 	flags.IntSliceVar(&f.rows, "rows", []int{1, 4, 16, 64, 256}, "`N,N` rows to flip together")
 	flags.Var(&f.draws, "draws", "`N` draws of random rows")
-	flags.Var(&f.sample, "sample", "`N` single rows to compare with scale and forecast, 0 for none")
+	flags.Var(&f.sample, "sample", "`N` single rows to compare with scale and prediction, 0 for none")
 	return cmd
 }
 

@@ -24,7 +24,7 @@ func perplexityCommand(a *app) *cobra.Command {
 	f := &perplexityFlags{}
 	cmd := &cobra.Command{
 		Use:   "perplexity --text F [--patch P]...",
-		Short: "how well a text is foreseen, and what a patch changes",
+		Short: "how well a text is predicted, and what a patch changes",
 		Long: `Measures the perplexity of any text as llama.cpp's perplexity tool does, so that
 figures of one model compare: the text is cut into windows of --window tokens
 (its --ctx-size), each a context of its own, and of each the second half is

@@ -92,7 +92,7 @@ func (m *meter) stop() {
 	}
 }
 
-// pace foretells how long work takes by how long it took so far. The rate is that of
+// pace predicts how long work takes by how long it took so far. The rate is that of
 // the younger half of the time, since work may start slowly, and machines change.
 type pace struct {
 	total int64

@@ -69,7 +69,7 @@ func TestTimeLeft(t *testing.T) {
 		}
 	}
 	if off := worst([]phase{{100, 2 * time.Second, 1}, {500, 100 * time.Millisecond, 1}}); off < 2 {
-		t.Errorf("pieces that count alike and take unlike times are foretold within %.2f: the weighed case shows nothing", off)
+		t.Errorf("pieces that count alike and take unlike times are predicted within %.2f: the weighed case shows nothing", off)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestTimeLeftResumed(t *testing.T) {
 		p.add(now, done)
 	}
 	if left, known := p.left(now); !known || left != 20*time.Second {
-		t.Errorf("20 pieces of a second are left; foretold are %v", left)
+		t.Errorf("20 pieces of a second are left; predicted are %v", left)
 	}
 }
 

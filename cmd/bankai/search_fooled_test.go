@@ -14,7 +14,7 @@ import (
 )
 
 // watchedSearch searches late rows of the demo model for better answers to 30
-// probes, by forecasts, as strictly as published: no slack for controls. It watches
+// probes, by predictions, as strictly as published: no slack for controls. It watches
 // the answers to as many others as it takes. It returns what the search says, and
 // what it saw from the journal: for each look, a 1 for every right answer.
 func watchedSearch(t *testing.T, metric string) (doc searchDoc, looks []string) {

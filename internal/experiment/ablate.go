@@ -116,7 +116,7 @@ func MeasureAblate(ctx context.Context, r *Run, o AblateOptions) (*Ablate, error
 		return nil, err
 	}
 	keys := []string{"the model's own answers to the held-out probes"}
-	for i := range o.Seeds { // seed by seed, so that the time left is foreseen well
+	for i := range o.Seeds { // seed by seed, so that the time left is predicted well
 		for _, s := range x.Settings {
 			keys = append(keys, fmt.Sprintf("%s, seed %d", s.Setting, r.Seed+uint64(i)))
 		}

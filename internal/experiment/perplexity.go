@@ -210,7 +210,7 @@ func perplexityOf(logProbs []float64) Estimate {
 func (p *Perplexity) Present() *Presentation {
 	out := &Presentation{
 		Title: "Perplexity of " + p.Text,
-		Purpose: "How well the model foresees a text: exp of the mean of −ln p over the predicted tokens, counted as llama.cpp's perplexity tool does, " +
+		Purpose: "How well the model predicts a text: exp of the mean of −ln p over the predicted tokens, counted as llama.cpp's perplexity tool does, " +
 			"so the figures of one model file compare. Lower is better. The divergence says how far a patch moves the model's predictions: it is 0 only if nothing changed.",
 		Findings: []string{fmt.Sprintf("Perplexity %s over %s tokens.", CellText(p.Before), text.Thousands(int64(p.Tokens)))},
 		Notes: []string{fmt.Sprintf("%d windows of %d tokens, a stride of %d. Intervals are 95 %%, over tokens as if they were independent, which they are not quite.",
@@ -253,9 +253,9 @@ func (s *Shift) finding(patch string) string {
 	verdict := "no difference that could not be chance"
 	switch {
 	case s.Ratio.Low > 1:
-		verdict = "the patch makes the text harder to foresee"
+		verdict = "the patch makes the text harder to predict"
 	case s.Ratio.High < 1:
-		verdict = "the patch makes the text easier to foresee"
+		verdict = "the patch makes the text easier to predict"
 	}
 	return fmt.Sprintf("With %s %s: %s times as much, %s. KL divergence %s nats a token.", patch, CellText(s.After), CellText(s.Ratio), verdict, CellText(s.KL))
 }

@@ -415,7 +415,7 @@ func (s *singles) predict(ctx context.Context) (scaleMeasure, error) {
 	for i, f := range s.flips {
 		x, ok := fitness[row{f.Tensor, f.Row}]
 		if !ok {
-			return scaleMeasure{}, fmt.Errorf("row %d of %s has no forecast", f.Row, f.Tensor)
+			return scaleMeasure{}, fmt.Errorf("row %d of %s has no prediction", f.Row, f.Tensor)
 		}
 		out[i] = NullFloat(x)
 	}
@@ -449,7 +449,7 @@ func (x *Scales) Present() *Presentation {
 		Title: "Scale, gradient and effect",
 		Purpose: "Do rows of high scale matter more? The rows of the highest mean scale of a matrix are flipped together, and as many random ones of it, and the change of the " + x.Metric + " is compared. " +
 			"It repeats the published experiment 2B: 64 high-scale rows of layer 34 of Bonsai 8B changed the gap by 0.459, 64 random ones by 0.118, a ratio of 3.88. " +
-			"Scale tells how much a row does, not whether that helps: for single rows, scale and the first-order forecast that guided search uses are set against the measured change.",
+			"Scale tells how much a row does, not whether that helps: for single rows, scale and the first-order prediction that guided search uses are set against the measured change.",
 		Findings: x.findings(),
 	}
 	if len(x.Steps) > 0 {
@@ -488,7 +488,7 @@ func (x *Scales) findings() (out []string) {
 	if s := x.Singles; s != nil {
 		out = append(out, fmt.Sprintf("Single rows: scale and size of the effect, ρ = %s (p %s); scale and change of fitness, ρ = %s (p %s).",
 			CellText(s.ScaleEffect.Rho), CellText(PValue(s.ScaleEffect.P)), CellText(s.ScaleFitness.Rho), CellText(PValue(s.ScaleFitness.P))),
-			fmt.Sprintf("The first-order forecast and the change of fitness: ρ = %s (p %s); %d of %d rows raise the fitness.",
+			fmt.Sprintf("The first-order prediction and the change of fitness: ρ = %s (p %s); %d of %d rows raise the fitness.",
 				CellText(s.Prediction.Rho), CellText(PValue(s.Prediction.P)), s.helpful(), len(s.Rows)))
 	}
 	return out
@@ -580,12 +580,12 @@ func (s *Singles) helpful() (n int) {
 }
 
 func (s *Singles) correlations() Table {
-	t := Table{Name: "scale-correlations", Caption: "What foresees the effect of a single row", Columns: []string{"of", "with", "ρ", "p"}}
+	t := Table{Name: "scale-correlations", Caption: "What predicts the effect of a single row", Columns: []string{"of", "with", "ρ", "p"}}
 	for _, c := range []struct {
 		of, with string
 		Correlation
 	}{
-		{"scale", "size of the effect", s.ScaleEffect}, {"scale", "change of fitness", s.ScaleFitness}, {"forecast", "change of fitness", s.Prediction},
+		{"scale", "size of the effect", s.ScaleEffect}, {"scale", "change of fitness", s.ScaleFitness}, {"prediction", "change of fitness", s.Prediction},
 	} {
 		t.Rows = append(t.Rows, []any{c.of, c.with, c.Rho, PValue(c.P)})
 	}
@@ -595,7 +595,7 @@ func (s *Singles) correlations() Table {
 func (s *Singles) table() Table {
 	t := Table{
 		Name: "scale-rows", Caption: "Single rows", Brief: 5,
-		Columns: []string{"matrix", "row", "scale", "effect", "change of fitness", "forecast"},
+		Columns: []string{"matrix", "row", "scale", "effect", "change of fitness", "prediction"},
 	}
 	for _, r := range s.Rows {
 		t.Rows = append(t.Rows, []any{strings.TrimSuffix(r.Tensor, ".weight"), r.Row, r.Scale, r.Effect, r.Fitness, r.Predicted})
@@ -604,17 +604,17 @@ func (s *Singles) table() Table {
 }
 
 func (s *Singles) scatter() chart.Chart {
-	var size, foreseen []chart.Point
+	var size, predicted []chart.Point
 	for _, r := range s.Rows {
 		size = append(size, chart.Point{X: r.Scale, Y: r.Effect, Low: math.NaN(), High: math.NaN()})
-		foreseen = append(foreseen, chart.Point{X: r.Predicted, Y: r.Fitness, Low: math.NaN(), High: math.NaN()})
+		predicted = append(predicted, chart.Point{X: r.Predicted, Y: r.Fitness, Low: math.NaN(), High: math.NaN()})
 	}
 	return chart.Chart{
 		Name: "scale-rows", Title: "Single rows", Columns: 2, Width: 760,
-		Alt: "Two scatter plots of single rows: the size of the effect against the scale, and the change of fitness against its forecast.",
+		Alt: "Two scatter plots of single rows: the size of the effect against the scale, and the change of fitness against its prediction.",
 		Panels: []chart.Panel{
 			&chart.Scatter{Title: "Size by scale", X: "mean scale of the row", Y: "mean absolute change, nats", LogY: true, Series: []chart.Series{{Points: size}}},
-			&chart.Scatter{Title: "Change of fitness", X: "forecast, nats", Y: "measured, nats", Diagonal: true, Series: []chart.Series{{Points: foreseen}}},
+			&chart.Scatter{Title: "Change of fitness", X: "prediction, nats", Y: "measured, nats", Diagonal: true, Series: []chart.Series{{Points: predicted}}},
 		},
 	}
 }

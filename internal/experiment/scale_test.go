@@ -112,7 +112,7 @@ func TestScaleAgainstFlippedFiles(t *testing.T) {
 }
 
 // A single row's effect and fitness are those of the row under an overlay, probe by
-// probe, and its forecast is that of a search.
+// probe, and its prediction is that of a search.
 func TestSingleRows(t *testing.T) {
 	m, o := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1}), someScales()
 	o.Rows = nil
@@ -125,7 +125,7 @@ func TestSingleRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	targets, controls := plainValues(t, m, o.Probes, probe.AnswerLogprob), plainValues(t, m, o.Controls, probe.SeqLogprob)
-	var scales, effects, fitness, forecasts []float64
+	var scales, effects, fitness, predictions []float64
 	for _, row := range x.Singles.Rows {
 		rows, cols, _ := m.Weights().Shape(row.Tensor)
 		flip := bankai.Flip{Tensor: row.Tensor, Row: uint32(row.Row), N: cols}
@@ -146,19 +146,19 @@ func TestSingleRows(t *testing.T) {
 		if want := meanScales(madeModel(), row.Tensor, int(rows))[row.Row]; !near(row.Scale, want) {
 			t.Errorf("row %d of %s: scale %v, want %v", row.Row, row.Tensor, row.Scale, want)
 		}
-		if want := forecastOf(t, m, ev, flip); row.Predicted != want {
-			t.Errorf("row %d of %s: forecast %v, want %v", row.Row, row.Tensor, row.Predicted, want)
+		if want := predictionOf(t, m, ev, flip); row.Predicted != want {
+			t.Errorf("row %d of %s: predicted %v, want %v", row.Row, row.Tensor, row.Predicted, want)
 		}
-		scales, effects, fitness, forecasts = append(scales, row.Scale), append(effects, row.Effect), append(fitness, row.Fitness), append(forecasts, row.Predicted)
+		scales, effects, fitness, predictions = append(scales, row.Scale), append(effects, row.Effect), append(fitness, row.Fitness), append(predictions, row.Predicted)
 	}
 	s := x.Singles
-	if s.ScaleEffect.Rho.Value != stats.Spearman(scales, effects) || s.ScaleFitness.Rho.Value != stats.Spearman(scales, fitness) || s.Prediction.Rho.Value != stats.Spearman(forecasts, fitness) || s.Prediction.Rho.N != 5 {
+	if s.ScaleEffect.Rho.Value != stats.Spearman(scales, effects) || s.ScaleFitness.Rho.Value != stats.Spearman(scales, fitness) || s.Prediction.Rho.Value != stats.Spearman(predictions, fitness) || s.Prediction.Rho.N != 5 {
 		t.Errorf("correlations %+v, %+v, %+v", s.ScaleEffect, s.ScaleFitness, s.Prediction)
 	}
 }
 
-// forecastOf asks for all rows of one matrix.
-func forecastOf(t *testing.T, m *engine.Model, ev *score.Evaluator, flip bankai.Flip) float64 {
+// predictionOf asks for all rows of one matrix.
+func predictionOf(t *testing.T, m *engine.Model, ev *score.Evaluator, flip bankai.Flip) float64 {
 	t.Helper()
 	layer, projection, _ := bankai.SplitTensor(flip.Tensor)
 	ms, err := score.Matrices(m.Weights(), []int{layer}, []string{projection})
@@ -176,7 +176,7 @@ func forecastOf(t *testing.T, m *engine.Model, ev *score.Evaluator, flip bankai.
 			return f.Fitness
 		}
 	}
-	t.Fatalf("no forecast of %+v", flip)
+	t.Fatalf("no prediction of %+v", flip)
 	return 0
 }
 

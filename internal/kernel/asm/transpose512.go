@@ -44,7 +44,7 @@ func constant512(name string, word func(i int) uint32) VecVirtual {
 }
 
 // nextRows is the address n rows after one. The rows of tiles, and those of dy,
-// are too far apart for the CPU to foresee which it needs next, so the kernels
+// are too far apart for the CPU to predict which it needs next, so the kernels
 // prefetch the next row group's tiles and the next tokens.
 func nextRows(row, stride Register, n uint8) Register {
 	next := GP64()
