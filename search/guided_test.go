@@ -67,7 +67,7 @@ func TestGuidedStrategy(t *testing.T) {
 		want = append(want, fmt.Sprint(row, map[bool]int{true: 0, false: -1}[row == 2]))
 	}
 	want = append(want, "prediction of 80", fmt.Sprint(uint32(2), -1)) // flipping it back is a candidate
-	for row := uint32(16); row < 49; row++ {                         // the others rest, and 1 − 49/50 is not above 0.01
+	for row := uint32(16); row < 49; row++ {                           // the others rest, and 1 − 49/50 is not above 0.01
 		want = append(want, fmt.Sprint(row, -1))
 	}
 	// The first round's rows may be tried again in the fifth, but after two whole
