@@ -45,6 +45,6 @@ microbench: ## kernels, scoring, patching, tokenizer
 	go test -run '^$$' -bench . ./internal/kernel ./internal/bpe ./engine ./internal/weights
 
 fuzz: ## every parser, 30 s each
-	@set -e; for pkg in . ./internal/gguf ./internal/weights ./internal/bpe ./probe; do \
+	@set -e; for pkg in $$(grep -rl "^func Fuzz" --include="*_test.go" . | xargs -n1 dirname | sort -u); do \
 		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 30s $$pkg; done; done
