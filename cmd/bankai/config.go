@@ -17,6 +17,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/durable"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 
 	"github.com/BurntSushi/toml"
@@ -33,7 +34,7 @@ func configCommand(a *app) *cobra.Command {
   bankai config
   bankai config unset model`,
 		Args: arguments(0, 0, "list, get, set, unset or path"),
-		RunE: a.doAsBuilt(func(context.Context, []string) error { return listConfig(a.console) }),
+		RunE: a.doAsBuilt(func(context.Context, []string) error { return listConfig(a.Console) }),
 	}
 	asParent(cmd)
 	sub := func(use, short, long, example string, n int, what string, work func(args []string) error) {
@@ -43,22 +44,22 @@ func configCommand(a *app) *cobra.Command {
 		})
 	}
 	sub("list", "list the settings, and where each was chosen", `Lists all settings with their values, and the variable or the file that chose
-them. "bankai config" alone is the same.`, "list", 0, "none", func([]string) error { return listConfig(a.console) })
+them. "bankai config" alone is the same.`, "list", 0, "none", func([]string) error { return listConfig(a.Console) })
 	sub("get KEY", "print one setting", `Prints the value of a setting; with --json also where it was chosen. One that is
-not set is an error, and with --json null.`, "get threads", 1, "one key", func(args []string) error { return getConfig(a.console, args[0]) })
+not set is an error, and with --json null.`, "get threads", 1, "one key", func(args []string) error { return getConfig(a.Console, args[0]) })
 	sub("set KEY VALUE", "write a setting to the file", `Writes a setting to the configuration file, which is made if it is not there. Its
 other lines stay as they are. A model becomes a path that holds in any folder.`, "set threads 2", 2, "a key and a value", func(args []string) error {
-		return changeConfig(a.console, args[0], &args[1])
+		return changeConfig(a.Console, args[0], &args[1])
 	})
 	sub("unset KEY", "take a setting out of the file", `Takes a setting out of the configuration file: what is built in holds again,
 unless an environment variable chooses.`, "unset precision", 1, "one key", func(args []string) error {
-		return changeConfig(a.console, args[0], nil)
+		return changeConfig(a.Console, args[0], nil)
 	})
 	sub("path", "print the name of the file", `Prints the name of the configuration file, whether it is there or not.`, "path", 0, "none", func([]string) error {
 		doc := struct {
 			Path string `json:"path"`
 		}{configPath()}
-		return a.print(doc, func(io.Writer) { fmt.Fprintln(a.stdout, doc.Path) })
+		return a.Print(doc, func(io.Writer) { fmt.Fprintln(a.Stdout, doc.Path) })
 	})
 	return cmd
 }
@@ -86,7 +87,7 @@ type settingDoc struct {
 	From  string  `json:"from"`  // the variable or the file; empty: built in
 }
 
-func listConfig(c *console) error {
+func listConfig(c *terminal.Console) error {
 	file, err := readConfig()
 	if err != nil {
 		return err
@@ -100,25 +101,25 @@ func listConfig(c *console) error {
 		if v, ok := s.of(file); ok {
 			d.Value, d.From = &v.value, v.from
 			if err := v.check(s); err != nil {
-				c.warn("%s", explain(err))
+				c.Warn("%s", explain(err))
 			}
 		}
 		doc.Settings = append(doc.Settings, d)
 	}
-	return c.print(doc, func(w io.Writer) {
-		var facts []fact
+	return c.Print(doc, func(w io.Writer) {
+		var facts []terminal.Fact
 		for _, d := range doc.Settings {
 			value := "as built in"
 			if d.Value != nil {
 				value = *d.Value + "  (" + d.From + ")"
 			}
-			facts = append(facts, fact{d.Key, value})
+			facts = append(facts, terminal.Fact{d.Key, value})
 		}
-		writeFacts(w, facts...)
+		terminal.WriteFacts(w, facts...)
 	})
 }
 
-func getConfig(c *console, key string) error {
+func getConfig(c *terminal.Console, key string) error {
 	s, err := settingNamed(key)
 	if err != nil {
 		return usageError{err}
@@ -131,12 +132,12 @@ func getConfig(c *console, key string) error {
 	if !ok {
 		return fmt.Errorf("%s is not set: bankai config set %s VALUE sets it", key, key)
 	}
-	return c.print(settingDoc{key, &v.value, v.from}, func(io.Writer) { fmt.Fprintln(c.stdout, v.value) })
+	return c.Print(settingDoc{key, &v.value, v.from}, func(io.Writer) { fmt.Fprintln(c.Stdout, v.value) })
 }
 
 // changeConfig writes a setting to the file, or takes it out if value is nil. Other
 // lines stay as they are.
-func changeConfig(c *console, key string, value *string) error {
+func changeConfig(c *terminal.Console, key string, value *string) error {
 	s, err := settingNamed(key)
 	if err != nil {
 		return usageError{err}
@@ -161,11 +162,11 @@ func changeConfig(c *console, key string, value *string) error {
 	if path == "" {
 		return errors.New("there is no folder for configuration: name the file with BANKAI_CONFIG")
 	}
-	if isStream(path) {
+	if source.IsStream(path) {
 		return fmt.Errorf("%s: is no file that can be replaced: name another with BANKAI_CONFIG", path)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return unwritable(path, err)
+		return durable.Unwritable(path, err)
 	}
 	err = durable.Update(path, func(old []byte) ([]byte, error) { return changed(path, string(old), key, value) })
 	if err != nil {
@@ -175,7 +176,7 @@ func changeConfig(c *console, key string, value *string) error {
 		Path string `json:"path"`
 		settingDoc
 	}{path, settingDoc{Key: key, Value: value, From: path}}
-	return c.print(doc, func(w io.Writer) {
+	return c.Print(doc, func(w io.Writer) {
 		if value == nil {
 			fmt.Fprintf(w, "%s: %s is as built in\n", path, key)
 		} else {
@@ -277,7 +278,7 @@ var settings = []setting{
 		}
 		return nil
 	}},
-	{"color", "auto, always or never", func(value string) error { return new(colorMode).Set(value) }},
+	{"color", "auto, always or never", func(value string) error { return new(terminal.ColorMode).Set(value) }},
 }
 
 // settingNamed finds a setting; the error lists what there is.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"bankai/internal/outputs"
+	"bankai/internal/repair"
 	"bankai/measure"
 	"bankai/search"
 )
@@ -35,10 +37,10 @@ func TestDemoInterrupted(t *testing.T) {
 	defer cancel()
 	var out bytes.Buffer
 	a := newApp([]string{"demo"}, nil, &out, &interrupter{"2. Search", cancel})
-	a.json, a.seed = true, 2
+	a.JSON, a.seed = true, 2
 	folder := t.TempDir()
-	var stopped *interrupted
-	if err := (&demoFlags{out: folder, steps: 3}).run(ctx, a); !errors.As(err, &stopped) || stopped.status() != statusFailed {
+	var stopped *outputs.Interrupted
+	if err := (&demoFlags{out: folder, steps: 3}).run(ctx, a); !errors.As(err, &stopped) || statusOf(stopped) != statusFailed {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
@@ -60,7 +62,7 @@ func TestDemoInterruptedBesideAnother(t *testing.T) {
 	}
 	d.setAside()
 	for name, o := range d.outputs {
-		if want := filepath.Join(d.out, asideName(name)); o.Path != want {
+		if want := filepath.Join(d.out, repair.AsideName(name)); o.Path != want {
 			t.Errorf("%s goes to %s, not %s", name, o.Path, want)
 		}
 	}
@@ -68,7 +70,7 @@ func TestDemoInterruptedBesideAnother(t *testing.T) {
 
 // At the end it says what to do next, with a question that the patch put right.
 func TestDemoEnds(t *testing.T) {
-	d := &demoRun{out: "d", files: written{path: "d/my patch.bankai"}, found: &search.Result{Stopped: search.StopCost}, began: time.Now()}
+	d := &demoRun{out: "d", files: outputs.Written{Path: "d/my patch.bankai"}, found: &search.Result{Stopped: search.StopCost}, began: time.Now()}
 	d.results = []measured{{NamedResult: measure.NamedResult{Result: &measure.Result{Outputs: []measure.Output{
 		{Prompt: "1 + 1 =", RightBefore: true}, {Prompt: "2 + 2 =", RightAfter: true},
 	}}}}}

@@ -11,8 +11,10 @@ import (
 
 	"bankai"
 	"bankai/internal/experiment"
+	"bankai/internal/repair"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/internal/watched"
 	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
@@ -222,18 +224,18 @@ func (f *ablateFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	if len(o.Controls.Set) == 0 {
-		a.warn("there are no --controls: nothing keeps the searches from breaking what works now")
+		a.Warn("there are no --controls: nothing keeps the searches from breaking what works now")
 	}
 	m, err := a.openModel(&f.model)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, o.Pool, o.HeldOut, o.Controls); err != nil {
+	if err := watched.Fit(m, o.Pool, o.HeldOut, o.Controls); err != nil {
 		return err
 	}
 	if f.kl > 0 {
-		warnCut(a.console, m, f.text, o.Text)
+		repair.WarnCut(a.Console, m, f.text, o.Text)
 	}
 	return a.experiment(ctx, &f.experimentFlags, m, "ablate", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		return experiment.MeasureAblate(ctx, r, o)

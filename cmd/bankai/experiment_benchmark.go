@@ -323,14 +323,14 @@ func rescore(ctx context.Context, a *app, path, probes string, rules []string, o
 		}
 		o.Probes = &sets[0]
 	} else if head.Experiment == "" {
-		a.warn("%s is of eval, which keeps no alternates: if the probes have some, give their file with --probes", path)
+		a.Warn("%s is of eval, which keeps no alternates: if the probes have some, give their file with --probes", path)
 	}
 	result, err := benchmark.Rescore(head, generated, o)
 	if err != nil {
 		return err
 	}
 	if result.ByName > 0 {
-		a.warn("%s: %s found by name only: make sure that they ask the same", probes, text.Count(result.ByName, "question"))
+		a.Warn("%s: %s found by name only: make sure that they ask the same", probes, text.Count(result.ByName, "question"))
 	}
 	result.About = *head
 	result.Experiment, result.Command, result.Tool = "rescore", a.commandLine(), toolName()

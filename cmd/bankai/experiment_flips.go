@@ -9,6 +9,7 @@ import (
 	"bankai"
 	"bankai/internal/experiment"
 	"bankai/internal/source"
+	"bankai/internal/watched"
 	"bankai/probe"
 	"bankai/search"
 
@@ -189,7 +190,7 @@ func (f *layersFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, named(s)...); err != nil {
+	if err := watched.Fit(m, watched.Named(s)...); err != nil {
 		return err
 	}
 	o := experiment.LayersOptions{Name: s.Source, Probes: s.Set, Metric: f.metric.value, Sites: f.sites, Layers: f.layers.ints()}
@@ -285,7 +286,7 @@ func (f *scaleFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, named(targets, controls)...); err != nil {
+	if err := watched.Fit(m, watched.Named(targets, controls)...); err != nil {
 		return err
 	}
 	o := f.options()

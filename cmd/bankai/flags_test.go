@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"bankai/internal/terminal"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"pgregory.net/rapid"
@@ -56,7 +58,7 @@ func TestHelpFits(t *testing.T) {
 	eachCommand(testRoot(), func(cmd *cobra.Command) {
 		cmd.InitDefaultHelpFlag()
 		for _, line := range strings.Split(cmd.Long+"\n"+cmd.UsageString(), "\n") {
-			if n := len([]rune(line)); n > maxWidth {
+			if n := len([]rune(line)); n > terminal.MaxWidth {
 				t.Errorf("bankai help %s: %d columns: %s", cmd.CommandPath(), n, line)
 			}
 			if strings.Contains(line, "default []") {

@@ -12,6 +12,7 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/kernel"
+	"bankai/internal/source"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,7 @@ such a file from others: one that is there is only replaced with --force.
 
 // logitsDoc is the result of `logits`.
 type logitsDoc struct {
-	Model modelRef           `json:"model"`
+	Model source.ModelRef    `json:"model"`
 	IDs   []int32            `json:"ids"`
 	Top   []idLogit          `json:"top"`
 	At    map[string]float32 `json:"at"` // by id
@@ -86,7 +87,7 @@ type idLogit struct {
 func (x idLogit) MarshalJSON() ([]byte, error) { return json.Marshal([2]any{x.id, x.logit}) }
 
 func (f *logitsFlags) run(ctx context.Context, a *app) error {
-	out := a.derived(f.out, nil)
+	out := a.Derived(f.out, nil)
 	out.Stream = true
 	if f.all {
 		if err := out.Check(); err != nil {
@@ -109,17 +110,17 @@ func (f *logitsFlags) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	doc := logitsDoc{Model: modelOf(f.model.path, m.Weights()), IDs: ids, Top: topLogits(logits, int(f.top)), At: map[string]float32{}, LSE: m.LogSumExp(logits), Out: f.out}
+	doc := logitsDoc{Model: source.RefOf(f.model.path, m.Weights()), IDs: ids, Top: topLogits(logits, int(f.top)), At: map[string]float32{}, LSE: m.LogSumExp(logits), Out: f.out}
 	for _, id := range f.at.values {
 		doc.At[strconv.Itoa(int(id))] = logits[id]
 	}
 	if f.all {
-		err := a.put(ctx, out, func(w io.Writer) error { return binary.Write(w, binary.LittleEndian, logits) })
+		err := a.Put(ctx, out, func(w io.Writer) error { return binary.Write(w, binary.LittleEndian, logits) })
 		if err != nil {
 			return err
 		}
 	}
-	return a.print(doc, func(w io.Writer) { doc.write(w, m, f.at.values) })
+	return a.Print(doc, func(w io.Writer) { doc.write(w, m, f.at.values) })
 }
 
 // nextLogits runs the patched model over a prompt.

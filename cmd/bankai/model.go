@@ -7,8 +7,8 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/progress"
 	"bankai/internal/source"
-	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/store"
 
@@ -64,7 +64,7 @@ func (f *modelFlags) addPatch(cmd *cobra.Command) {
 
 const forceName = "force"
 
-// forceFlag declares --force, which app.force holds, unless the command has declared
+// forceFlag declares --force, which app.Force holds, unless the command has declared
 // it in words of its own.
 func forceFlag(cmd *cobra.Command) {
 	if cmd.Flags().Lookup(forceName) == nil {
@@ -79,17 +79,17 @@ func (a *app) openWeights(path string) (*weights.File, error) {
 
 // fileProgress shows work on a model file, each kind of it by a meter of its own.
 func (a *app) fileProgress(path string) weights.Progress {
-	meters := map[string]*meter{}
+	meters := map[string]progress.Meter{}
 	return func(what string, done, total int64) {
 		m := meters[what]
 		if m == nil {
-			m = a.meter(filepath.Base(path)+", "+what, total)
+			m = a.Meter(filepath.Base(path)+", "+what, total)
 			meters[what] = m
 			a.open = append(a.open, m)
 		}
-		m.set(done, "")
+		m.Set(done, "")
 		if done == total {
-			m.stop()
+			m.Stop()
 		}
 	}
 }
@@ -149,23 +149,9 @@ func (a *app) withWeights(path string, work func(f *weights.File) error) error {
 	return work(f)
 }
 
-// modelRef says in a result which model it is of.
-type modelRef struct {
-	Name   string        `json:"name"` // what people call it
-	Path   string        `json:"path"` // as on the command line
-	Digest bankai.Digest `json:"digest"`
-}
-
-func modelOf(path string, f *weights.File) modelRef {
-	return modelRef{text.Line(source.ModelName(path, f.Config())), path, f.Digest()}
-}
-
-// String is the name, and the file if that is called otherwise.
-func (r modelRef) String() string { return titled(r.Path, r.Name) }
-
 // patches reads patch files for a model, or without one if that is nil.
 func (a *app) patches(f *weights.File) store.Reader {
-	return store.Reader{Model: f, Force: a.force, Warn: a.warn}
+	return store.Reader{Model: f, Force: a.Force, Warn: a.Warn}
 }
 
 // overlay reads patch files and combines them for a model. It is nil if there

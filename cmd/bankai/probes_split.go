@@ -13,8 +13,10 @@ import (
 	"strings"
 
 	"bankai/internal/durable"
+	"bankai/internal/outputs"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/internal/watched"
 	"bankai/measure"
 	"bankai/probe"
 
@@ -122,7 +124,7 @@ func split(ctx context.Context, a *app, f *splitFlags, sources []string) error {
 	if err := s.audit(ctx); err != nil {
 		return err
 	}
-	return a.print(&s.doc, func(w io.Writer) { s.doc.writeText(w) })
+	return a.Print(&s.doc, func(w io.Writer) { s.doc.writeText(w) })
 }
 
 // splitting is a split in progress.
@@ -143,7 +145,7 @@ func (s *splitting) path(role string) string { return filepath.Join(s.flags.dir,
 func (s *splitting) checkDir() error {
 	for _, role := range splitRoles {
 		s.outputs[role] = s.app.probesOutput(s.path(role))
-		if !isThere(s.flags.dir) {
+		if !outputs.IsThere(s.flags.dir) {
 			continue
 		}
 		if err := s.outputs[role].Check(); err != nil {
@@ -190,7 +192,7 @@ func merge(sources []string) (*measure.Merged, error) {
 	if err != nil {
 		return nil, err
 	}
-	return measure.Merge(named(sets...))
+	return measure.Merge(watched.Named(sets...))
 }
 
 // share divides what is left among the sets to search, validate and measure with.
@@ -234,7 +236,7 @@ func (s *splitting) warnThin(roles []string) {
 	}
 	for _, role := range roles {
 		if want := s.flags.sizes[role]; len(s.sets[role]) == 0 && !want.none() {
-			s.app.warn("there are too few probes for a set %q: add some, or leave it out with --%s 0", role, role)
+			s.app.Warn("there are too few probes for a set %q: add some, or leave it out with --%s 0", role, role)
 		}
 	}
 	for _, name := range names {
@@ -246,7 +248,7 @@ func (s *splitting) warnThin(roles []string) {
 			}
 		}
 		if len(without) > 0 {
-			s.app.warn("category %q has only %s: none in %s", name, text.Count(counts[name], "probe"), strings.Join(without, " and "))
+			s.app.Warn("category %q has only %s: none in %s", name, text.Count(counts[name], "probe"), strings.Join(without, " and "))
 		}
 	}
 }
@@ -374,7 +376,7 @@ func proportion(n, a, b int) int {
 // warnFew says how the controls that were found are shared among the two sets.
 func (s *splitting) warnFew(found, of, unseen int) {
 	if found == 0 {
-		s.app.warn("the model answers none of the %s right that controls may be taken from: there are no controls", text.Count(of, "probe"))
+		s.app.Warn("the model answers none of the %s right that controls may be taken from: there are no controls", text.Count(of, "probe"))
 		return
 	}
 	var shares []string
@@ -390,7 +392,7 @@ func (s *splitting) warnFew(found, of, unseen int) {
 		}
 		shares = append(shares, text)
 	}
-	s.app.warn("there are too few controls, since the model answers %d right of the %s they may be taken from: %s", found, text.Count(of, "probe"), text.Listed(shares))
+	s.app.Warn("there are too few controls, since the model answers %d right of the %s they may be taken from: %s", found, text.Count(of, "probe"), text.Listed(shares))
 }
 
 // rightNow returns the indices of up to n probes, spread over the categories, that
@@ -401,14 +403,14 @@ func (s *splitting) rightNow(ctx context.Context, set probe.Set, n int) ([]int, 
 		return nil, err
 	}
 	defer m.Close()
-	if err := fit(m, measure.Named{Name: "controls", Set: set}); err != nil {
+	if err := watched.Fit(m, measure.Named{Name: "controls", Set: set}); err != nil {
 		return nil, err
 	}
-	progress := s.app.meter("controls", int64(min(n, len(set))))
-	defer progress.stop()
+	progress := s.app.Meter("controls", int64(min(n, len(set))))
+	defer progress.Stop()
 	// Another order than share's, so that its sets do not depend on the controls'.
 	order := measure.Spread(set, s.app.seed+1)
-	return measure.FirstRight(ctx, m, overlay, set, order, n, func(found int) { progress.set(int64(found), "") })
+	return measure.FirstRight(ctx, m, overlay, set, order, n, func(found int) { progress.Set(int64(found), "") })
 }
 
 // without is the set less the probes with the given indices.
@@ -429,13 +431,13 @@ func without(set probe.Set, indices []int) probe.Set {
 // write writes the sets that have probes.
 func (s *splitting) write(ctx context.Context) error {
 	if err := os.MkdirAll(s.flags.dir, 0o777); err != nil {
-		return unwritable(s.flags.dir, err)
+		return durable.Unwritable(s.flags.dir, err)
 	}
 	for _, role := range splitRoles {
 		set := s.sets[role]
 		if len(set) == 0 {
 			if _, err := os.Stat(s.path(role)); err == nil {
-				s.app.warn("%s is not of this split and may share prompts with it: delete it", s.path(role))
+				s.app.Warn("%s is not of this split and may share prompts with it: delete it", s.path(role))
 			}
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,7 @@ func (f *promptFlags) read(a *app, args []string) error {
 	if f.text == "" {
 		return usagef("the prompt is empty: give it some text")
 	}
-	checkUTF8(a.console, "the prompt", f.text)
+	checkUTF8(a.Console, "the prompt", f.text)
 	return nil
 }
 
@@ -80,7 +81,7 @@ func (f *promptFlags) readText(a *app) (err error) {
 		f.text, err = a.readText(f.file)
 	case !f.noEscape:
 		if command := texCommand.FindStringSubmatch(f.text); command != nil {
-			a.warn(`the prompt has %s, of which %s is taken for white space: --no-escape takes it as it is`, command[1], command[1][:2])
+			a.Warn(`the prompt has %s, of which %s is taken for white space: --no-escape takes it as it is`, command[1], command[1][:2])
 		}
 		f.text = escapes.Replace(f.text)
 	}
@@ -119,7 +120,7 @@ func (a *app) readText(path string) (string, error) {
 }
 
 // checkUTF8 warns of a text with bytes that are no characters.
-func checkUTF8(c *console, what, text string) {
+func checkUTF8(c *terminal.Console, what, text string) {
 	if utf8.ValidString(text) {
 		return
 	}
@@ -131,7 +132,7 @@ func checkUTF8(c *console, what, text string) {
 		}
 		at += n
 	}
-	c.warn("%s is not valid UTF-8 at byte %d (0x%02x): what is no character becomes U+FFFD", what, at, text[at])
+	c.Warn("%s is not valid UTF-8 at byte %d (0x%02x): what is no character becomes U+FFFD", what, at, text[at])
 }
 
 // escapes are how a shell's plain quotes can hold ends of lines.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/internal/kernel"
+	"bankai/internal/terminal"
 )
 
 // version of the program. It is written into patches.
@@ -40,10 +41,10 @@ BANKAI_KERNEL chooses one.`,
 				Platform string   `json:"platform"`
 				Kernels  []string `json:"kernels"`
 			}{version, revision(), runtime.Version(), platform(), kernels}
-			return a.print(doc, func(w io.Writer) {
-				writeFacts(w,
-					fact{"bankai", doc.Version}, fact{"revision", doc.Revision}, fact{"built with", doc.Go},
-					fact{"platform", doc.Platform}, fact{"kernels", strings.Join(kernels, ", ")})
+			return a.Print(doc, func(w io.Writer) {
+				terminal.WriteFacts(w,
+					terminal.Fact{"bankai", doc.Version}, terminal.Fact{"revision", doc.Revision}, terminal.Fact{"built with", doc.Go},
+					terminal.Fact{"platform", doc.Platform}, terminal.Fact{"kernels", strings.Join(kernels, ", ")})
 			})
 		}),
 	}
@@ -51,7 +52,7 @@ BANKAI_KERNEL chooses one.`,
 
 // versionText is what --version prints.
 func (a *app) versionText() (string, error) {
-	if !a.json {
+	if !a.JSON {
 		return toolName() + "\n", nil
 	}
 	text, err := json.Marshal(map[string]string{"version": version})
