@@ -140,9 +140,7 @@ func completeSettings(cmd *cobra.Command, args []string, word string) ([]string,
 	var names []string
 	switch {
 	case len(args) == 0 && strings.Contains(cmd.Use, "KEY"):
-		for _, s := range settings {
-			names = append(names, s.name)
-		}
+		names = settings.Names()
 	case len(args) == 1 && args[0] == "model" && strings.Contains(cmd.Use, "VALUE"):
 		return fileValues()["model"].complete(cmd, nil, word)
 	case len(args) == 1 && strings.Contains(cmd.Use, "VALUE"):
