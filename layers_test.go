@@ -38,6 +38,7 @@ var layers = map[string]int{
 	"score":                3,  // measures patches on a model
 	"measure":              3,  // audits, measurements, the report on a search
 	"internal/anatomy":     4,  // what a model or a patch holds, as a document
+	"internal/splitting":   4,  // probes divided into sets that share no prompt
 	"internal/watched":     4,  // what takes long on probes, told to a watcher
 	"internal/outputs":     5,  // what the files that a run writes may replace
 	"internal/repair":      6,  // audit, search, measure, write: the main job
