@@ -15,6 +15,7 @@ import (
 var layers = map[string]int{
 	"internal/durable":     -1, // files whole or not at all, journals
 	"internal/mapped":      -1, // files as memory
+	"internal/program":     -1, // what the running program is, and its memory
 	"internal/rng":         -1, // random numbers: streams by name
 	"internal/text":        -1, // numbers, words and tables for people
 	"internal/progress":    -1, // how far work is: who is told, and the time left

@@ -9,6 +9,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/program"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -136,7 +137,7 @@ func bench(ctx context.Context, a *app, f *modelFlags, plan benchPlan) error {
 	}
 	doc.Search = sets.estimate(doc.PP)
 	doc.Model = source.RefOf(f.path, m.Weights()) // after the loading was timed: it reads the file
-	if rss := peakMemory(); rss > 0 {             // before the limits, which take memory of their own
+	if rss := program.PeakMemory(); rss > 0 {     // before the limits, which take memory of their own
 		doc.RSS = &rss
 	}
 	doc.Limits = benchLimits(m)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/internal/experiment"
+	"bankai/internal/program"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/watched"
@@ -63,7 +64,7 @@ func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool) e
 	}
 	doc := evalDoc{
 		Model: source.RefOf(f.path, m.Weights()), Set: s.Ref(), Patches: f.patches, Precision: f.precision.String(),
-		Tool: toolName(), Command: a.commandLine(),
+		Tool: program.Tool(), Command: a.commandLine(),
 	}
 	if doc.Patches == nil {
 		doc.Patches = []string{}

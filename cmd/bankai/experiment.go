@@ -15,6 +15,7 @@ import (
 	"bankai/internal/durable"
 	"bankai/internal/experiment"
 	"bankai/internal/outputs"
+	"bankai/internal/program"
 	"bankai/internal/progress"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
@@ -96,7 +97,7 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 		return keptWork(err, r.Journal, f.out)
 	}
 	*result.Head() = experiment.About{
-		Experiment: name, Command: a.commandLine(), Tool: toolName(), Model: source.ModelName(f.model.path, m.Config()),
+		Experiment: name, Command: a.commandLine(), Tool: program.Tool(), Model: source.ModelName(f.model.path, m.Config()),
 		Digest: m.Digest().String(), Precision: m.Precision().String(), Seed: a.seed, Seconds: time.Since(began).Seconds(),
 	}
 	return a.publish(ctx, result, folder)

@@ -11,6 +11,7 @@ import (
 
 	"bankai/internal/benchmark"
 	"bankai/internal/experiment"
+	"bankai/internal/program"
 	"bankai/internal/source"
 	"bankai/internal/text"
 
@@ -333,7 +334,7 @@ func rescore(ctx context.Context, a *app, path, probes string, rules []string, o
 		a.Warn("%s: %s found by name only: make sure that they ask the same", probes, text.Count(result.ByName, "question"))
 	}
 	result.About = *head
-	result.Experiment, result.Command, result.Tool = "rescore", a.commandLine(), toolName()
+	result.Experiment, result.Command, result.Tool = "rescore", a.commandLine(), program.Tool()
 	result.Seconds = time.Since(began).Seconds()
 	var folder *resultFolder
 	if out != "" {

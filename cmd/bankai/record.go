@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"bankai/internal/program"
 	"bankai/internal/text"
 	"bankai/store"
 
@@ -65,7 +66,7 @@ func flagAt(flags *pflag.FlagSet, args []string) (name string, words int) {
 
 // provenance is what this run knows of the patches that it makes.
 func (a *app) provenance() store.Provenance {
-	return store.Provenance{Tool: toolName(), Command: a.commandLine()}
+	return store.Provenance{Tool: program.Tool(), Command: a.commandLine()}
 }
 
 // commandOf is the command of a recorded command line, as "bankai patch compose";

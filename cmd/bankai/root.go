@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"bankai/internal/program"
 	"bankai/internal/terminal"
 
 	"github.com/spf13/cobra"
@@ -99,7 +100,7 @@ func (a *app) root() *cobra.Command {
 		Use: "bankai", Short: "find, apply and measure XOR patches to true 1-bit language models",
 		Long: rootLong, Example: rootExample,
 		Annotations:   map[string]string{"after": rootAfter},
-		Version:       version,
+		Version:       program.Version,
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	asGroup(root)

@@ -24,7 +24,7 @@ func Page(command string, s *score.Setup, name string, r *search.Result, patch *
 	}
 	meta := patch.Meta()
 	bits, _ := patch.Bits()
-	report := &measure.Report{
+	page := &measure.Report{
 		Title: "A search for a patch", Command: command, Watch: r.Warning,
 		Model: Facts(
 			[2]string{"model", name},
@@ -45,15 +45,15 @@ func Page(command string, s *score.Setup, name string, r *search.Result, patch *
 		PatchJSON: asJSON.String(),
 	}
 	for _, o := range r.Outcomes {
-		report.Outcomes = append(report.Outcomes, measure.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
+		page.Outcomes = append(page.Outcomes, measure.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
 	}
 	for _, p := range r.Trajectory {
-		report.Trajectory = append(report.Trajectory, measure.Point{
+		page.Trajectory = append(page.Trajectory, measure.Point{
 			Step: p.Step, Cost: p.Cost, Fitness: p.Fitness, Flips: p.Flips, Seconds: p.Seconds, Right: p.Right,
 			Kept: r.WentBack != "" && p.Right != nil && p.Flips == r.Patch.Len() && p.Fitness == r.Fitness,
 		})
 	}
-	return report
+	return page
 }
 
 // PerplexityFact is what a page says of the perplexity on plain sentences.
@@ -64,8 +64,8 @@ func PerplexityFact(p *measure.BeforeAfter) measure.Fact {
 // page is the page about a repair.
 func (r *run) page() *measure.Report {
 	d, name := r.result, r.Path
-	report := Page(r.By.Command, r.setup, name, r.found, r.patch(), d.Out)
-	report.Audits, report.ValidationTotal = r.audits, len(r.Sets.Validation.Set)
+	page := Page(r.By.Command, r.setup, name, r.found, r.patch(), d.Out)
+	page.Audits, page.ValidationTotal = r.audits, len(r.Sets.Validation.Set)
 	for _, m := range []struct {
 		name, remark string
 		result       *measure.Result
@@ -74,21 +74,21 @@ func (r *run) page() *measure.Report {
 		{"Controls", "What the search was to leave as it is.", d.OnControls},
 	} {
 		if m.result != nil {
-			report.Others = append(report.Others, measure.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
+			page.Others = append(page.Others, measure.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
 		}
 	}
 	if d.Perplexity != nil {
-		report.Search = append(report.Search, PerplexityFact(d.Perplexity))
+		page.Search = append(page.Search, PerplexityFact(d.Perplexity))
 	}
 	file := text.Quoted(d.Out.Path)
 	model := ""
 	if name != source.DemoModel {
 		model = "--model " + text.Quoted(name) + " "
 	}
-	report.Try = Facts(
+	page.Try = Facts(
 		[2]string{"Measure it on prompts that nothing here has seen", "bankai eval " + model + "--probes heldout.json --patch " + file},
 		[2]string{"See what is in the patch", "bankai info " + file})
-	return report
+	return page
 }
 
 // Facts are names and values, for the tables of a page.
