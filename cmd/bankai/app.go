@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"bankai/internal/flagtype"
 	"bankai/internal/outputs"
 	"bankai/internal/progress"
 	"bankai/internal/terminal"
@@ -21,8 +22,8 @@ type app struct {
 	args  []string
 	stdin io.Reader
 
-	seed    uint64 // --seed
-	threads count  // --threads, 0 for all cores
+	seed    uint64         // --seed
+	threads flagtype.Count // --threads, 0 for all cores
 
 	flags   *pflag.FlagSet   // of the command that runs
 	chosen  []string         // flags that settings stand for, in the recorded command line
@@ -55,7 +56,7 @@ func (a *app) do(work func(ctx context.Context, args []string) error) func(*cobr
 // maxThreads bounds what the memory of each thread can add up to.
 const maxThreads = 1024
 
-func checkThreads(n count) error {
+func checkThreads(n flagtype.Count) error {
 	if n > maxThreads {
 		return fmt.Errorf("%d: at most %d, and more than there are cores is of no use", n, maxThreads)
 	}

@@ -57,7 +57,7 @@ warnings, or information. The exit status is 0 whatever is found.`,
 			return err
 		}
 		defer m.Close()
-		found, err := watched.Audit(ctx, a.Console, m, s, metric.value, others)
+		found, err := watched.Audit(ctx, a.Console, m, s, metric.Value, others)
 		if err != nil {
 			return err
 		}

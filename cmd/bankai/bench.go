@@ -9,6 +9,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/flagtype"
 	"bankai/internal/program"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
@@ -19,8 +20,8 @@ import (
 
 func benchCommand(a *app) *cobra.Command {
 	var model modelFlags
-	prompt, tokens, repeat := count(128), count(32), count(3)
-	var contexts intList
+	prompt, tokens, repeat := flagtype.Count(128), flagtype.Count(32), flagtype.Count(3)
+	var contexts flagtype.IntList
 	search := false
 	cmd := &cobra.Command{
 		Use:   "bench",
@@ -47,10 +48,10 @@ from memory. A small model may beat the second: it stays in the cache.`,
   bankai bench --context 64,128,224`,
 		Args: arguments(0, 0, "the model with --model"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
-			if prompt < 1 || tokens < 1 || repeat < 1 || slices.Contains(contexts.values, 0) {
+			if prompt < 1 || tokens < 1 || repeat < 1 || slices.Contains(contexts.Values, 0) {
 				return usagef("-p, -n, --repeat and --context must be at least 1")
 			}
-			return bench(ctx, a, &model, benchPlan{int(prompt), int(tokens), int(repeat), contexts.values, search})
+			return bench(ctx, a, &model, benchPlan{int(prompt), int(tokens), int(repeat), contexts.Values, search})
 		}),
 	}
 	model.add(cmd)

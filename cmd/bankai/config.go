@@ -10,6 +10,7 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/config"
+	"bankai/internal/flagtype"
 	"bankai/internal/terminal"
 
 	"github.com/spf13/cobra"
@@ -169,7 +170,7 @@ var settings = config.Settings{
 		return err
 	}},
 	{Name: "threads", About: "to compute with; 0 for all cores", Check: func(value string) error {
-		var n count
+		var n flagtype.Count
 		if err := n.Set(value); err != nil {
 			return err
 		}

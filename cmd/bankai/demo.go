@@ -14,6 +14,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/anatomy"
 	"bankai/internal/durable"
+	"bankai/internal/flagtype"
 	"bankai/internal/outputs"
 	"bankai/internal/repair"
 	"bankai/internal/source"
@@ -30,7 +31,7 @@ import (
 // demoFlags are the flags of `demo`.
 type demoFlags struct {
 	out   string
-	steps count
+	steps flagtype.Count
 }
 
 func demoCommand(a *app) *cobra.Command {

@@ -11,6 +11,7 @@ import (
 
 	"bankai/internal/benchmark"
 	"bankai/internal/experiment"
+	"bankai/internal/flagtype"
 	"bankai/internal/program"
 	"bankai/internal/source"
 	"bankai/internal/text"
@@ -22,7 +23,7 @@ import (
 type benchmarkFlags struct {
 	experimentFlags
 	file   string
-	n      count
+	n      flagtype.Count
 	prompt string
 }
 
@@ -84,11 +85,11 @@ func (a *app) benchmark(ctx context.Context, f *benchmarkFlags, name string,
 // choiceFlags are the flags of `experiment choice`.
 type choiceFlags struct {
 	benchmarkFlags
-	by choice[benchmark.ChoiceBy]
+	by flagtype.Choice[benchmark.ChoiceBy]
 }
 
 func choiceCommand(a *app) *cobra.Command {
-	f := &choiceFlags{by: choice[benchmark.ChoiceBy]{benchmark.ByLetter, "letter|text|text-per-byte", benchmark.ParseChoiceBy}}
+	f := &choiceFlags{by: flagtype.NewChoice(benchmark.ByLetter, "letter|text|text-per-byte", benchmark.ParseChoiceBy)}
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
 		Use:   "choice [--file F.jsonl] [--patch P]...",
@@ -121,12 +122,12 @@ finer: it moves before any choice does.`,
 				return err
 			}
 			if f.model.isBuiltIn() && !cmd.Flags().Changed("by") {
-				f.by.value = benchmark.ByText
+				f.by.Value = benchmark.ByText
 			}
-			if f.by.value == benchmark.ByLetter && f.prompt == "" {
+			if f.by.Value == benchmark.ByLetter && f.prompt == "" {
 				f.prompt = benchmark.ByLetter.Template()
 			}
-			f.usualPrompt(f.by.value.Template())
+			f.usualPrompt(f.by.Value.Template())
 			return f.run(ctx, a)
 		}),
 	}
@@ -145,7 +146,7 @@ func (f *choiceFlags) run(ctx context.Context, a *app) error {
 	}
 	return a.benchmark(ctx, &f.benchmarkFlags, "choice", func(ctx context.Context, r *experiment.Run, p experiment.Patching) (experiment.Result, error) {
 		return benchmark.MeasureChoice(ctx, r, benchmark.ChoiceOptions{
-			File: f.file, Questions: questions, By: f.by.value, Prompt: f.prompt, Patch: p,
+			File: f.file, Questions: questions, By: f.by.Value, Prompt: f.prompt, Patch: p,
 		})
 	})
 }
@@ -153,9 +154,9 @@ func (f *choiceFlags) run(ctx context.Context, a *app) error {
 // gsm8kFlags are the flags of `experiment gsm8k`.
 type gsm8kFlags struct {
 	benchmarkFlags
-	shots    count
+	shots    flagtype.Count
 	examples string
-	tokens   count
+	tokens   flagtype.Count
 	stop     []string
 	rules    []string
 }

@@ -11,6 +11,7 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/experiment"
+	"bankai/internal/flagtype"
 	"bankai/internal/lora"
 	"bankai/internal/repair"
 	"bankai/internal/source"
@@ -25,15 +26,15 @@ type loraFlags struct {
 	experimentFlags
 	probes, controls, heldOut, text string
 	also, projections               []string
-	layers                          intList
+	layers                          flagtype.IntList
 	ranks                           []int
-	seeds, steps, rounds            count
+	seeds, steps, rounds            flagtype.Count
 	rate, kl                        float64
 	onlyTiming                      bool
 }
 
 func loraCommand(a *app) *cobra.Command {
-	f := &loraFlags{layers: intList{ranges: true}, seeds: 3, steps: 40, rounds: 10}
+	f := &loraFlags{layers: flagtype.IntList{Ranges: true}, seeds: 3, steps: 40, rounds: 10}
 	cmd := &cobra.Command{
 		Use:   "lora [--patch P]...",
 		Short: "set patches beside LoRA on the same frozen bits",
@@ -185,7 +186,7 @@ func (f *loraFlags) rivals(a *app, m *engine.Model, o *experiment.LoRAOptions) e
 	if o.Patches, err = namedPatches(a.patches(m.Weights()), f.model.patches); err != nil {
 		return err
 	}
-	matrices, err := score.Matrices(m.Weights(), f.layers.ints(), f.projections)
+	matrices, err := score.Matrices(m.Weights(), f.layers.Ints(), f.projections)
 	if err != nil {
 		return err
 	}

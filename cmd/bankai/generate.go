@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"bankai/engine"
+	"bankai/internal/flagtype"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -17,7 +18,7 @@ import (
 type generateFlags struct {
 	model    modelFlags
 	prompt   promptFlags
-	n        count
+	n        flagtype.Count
 	sampling engine.Sampling
 	stop     []string
 	compare  bool

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"bankai/engine"
+	"bankai/internal/flagtype"
 	"bankai/internal/kernel"
 	"bankai/internal/source"
 	"bankai/internal/text"
@@ -22,8 +23,8 @@ import (
 type logitsFlags struct {
 	model  modelFlags
 	prompt promptFlags
-	top    count
-	at     intList
+	top    flagtype.Count
+	at     flagtype.IntList
 	all    bool
 	out    string
 }
@@ -103,7 +104,7 @@ func (f *logitsFlags) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := checkIDs("--at", f.at.values, m); err != nil {
+	if err := checkIDs("--at", f.at.Values, m); err != nil {
 		return err
 	}
 	logits, err := nextLogits(ctx, a, m, f.model.patches, ids)
@@ -111,7 +112,7 @@ func (f *logitsFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	doc := logitsDoc{Model: source.RefOf(f.model.path, m.Weights()), IDs: ids, Top: topLogits(logits, int(f.top)), At: map[string]float32{}, LSE: m.LogSumExp(logits), Out: f.out}
-	for _, id := range f.at.values {
+	for _, id := range f.at.Values {
 		doc.At[strconv.Itoa(int(id))] = logits[id]
 	}
 	if f.all {
@@ -120,7 +121,7 @@ func (f *logitsFlags) run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	return a.Print(doc, func(w io.Writer) { doc.write(w, m, f.at.values) })
+	return a.Print(doc, func(w io.Writer) { doc.write(w, m, f.at.Values) })
 }
 
 // nextLogits runs the patched model over a prompt.

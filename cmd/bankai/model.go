@@ -7,6 +7,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/flagtype"
 	"bankai/internal/progress"
 	"bankai/internal/source"
 	"bankai/internal/weights"
@@ -18,14 +19,14 @@ import (
 // modelFlags choose a model to run and the patches on it.
 type modelFlags struct {
 	path      string
-	precision choice[engine.Precision]
+	precision flagtype.Choice[engine.Precision]
 	patches   []string
 }
 
 // add declares --model and --precision.
 func (f *modelFlags) add(cmd *cobra.Command) {
 	modelFlag(cmd, &f.path)
-	f.precision = choice[engine.Precision]{engine.Fast, "fast|exact", engine.ParsePrecision}
+	f.precision = flagtype.NewChoice(engine.Fast, "fast|exact", engine.ParsePrecision)
 	cmd.Flags().Var(&f.precision, "precision", "of activations: fast (int8) or exact (float32, several times slower)")
 	markSettable(cmd.Flags(), "precision")
 }
@@ -114,7 +115,7 @@ func (a *app) openChecked(f *modelFlags, check func(*weights.File) error) (*engi
 	}
 	progress := a.fileProgress(f.path)
 	m, err := engine.Load(file, engine.Options{
-		Threads: int(a.threads), Precision: f.precision.value,
+		Threads: int(a.threads), Precision: f.precision.Value,
 		Progress: func(done, total int64) { progress("load", done, total) },
 	})
 	if err != nil {

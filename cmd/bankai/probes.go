@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"bankai/internal/durable"
+	"bankai/internal/flagtype"
 	"bankai/internal/outputs"
 	"bankai/internal/source"
 	"bankai/internal/text"
@@ -70,7 +71,7 @@ func checkProbesOut(path string) error {
 }
 
 func expandCommand(a *app) *cobra.Command {
-	var n count
+	var n flagtype.Count
 	cmd := &cobra.Command{
 		Use:   "expand TEMPLATE -o OUT",
 		Short: "make many probes of a few templates",

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"bankai/engine"
+	"bankai/internal/flagtype"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -21,7 +22,7 @@ import (
 type promptFlags struct {
 	text     string
 	file     string
-	ids      intList
+	ids      flagtype.IntList
 	noEscape bool
 	cmd      *cobra.Command
 }
@@ -140,7 +141,7 @@ var escapes = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\\`, `\`)
 
 // tokens returns the prompt's ids, checked against the vocabulary and the context.
 func (f *promptFlags) tokens(m *engine.Model) ([]int32, error) {
-	ids := f.ids.values
+	ids := f.ids.Values
 	if f.text != "" {
 		ids = m.Tokenizer().Encode(f.text)
 	} else if err := checkIDs("--ids", ids, m); err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"bankai"
+	"bankai/internal/flagtype"
 	"bankai/internal/repair"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
@@ -26,44 +27,44 @@ import (
 type searchFlags struct {
 	model       modelFlags
 	probes      []string
-	weights     numberList
-	floors      numberList
+	weights     flagtype.NumberList
+	floors      flagtype.NumberList
 	validate    string
 	controls    string
 	controlText string
 	out         string
 
-	strategy    choice[score.Method]
-	granularity sizeList
-	layers      intList
+	strategy    flagtype.Choice[score.Method]
+	granularity flagtype.SizeList
+	layers      flagtype.IntList
 	projections []string
-	metric      *choice[probe.Metric]
-	fitness     choice[score.Reduce]
+	metric      *flagtype.Choice[probe.Metric]
+	fitness     flagtype.Choice[score.Reduce]
 	penalty     float64
-	slack       optional
+	slack       flagtype.Optional
 	cap         float64
 	harm        float64
 	tie         float64
 	kl          float64
-	screen      count
+	screen      flagtype.Count
 	changed     func(flag string) bool // it was given
-	steps       count
-	maxFlips    count
-	maxBytes    count
+	steps       flagtype.Count
+	maxFlips    flagtype.Count
+	maxBytes    flagtype.Count
 	maxCost     float64
 	noPrune     bool
-	draws       count
-	votes       count
+	draws       flagtype.Count
+	votes       flagtype.Count
 	report      string
 	resume      bool
 }
 
 func searchCommand(a *app) *cobra.Command {
 	f := &searchFlags{
-		strategy:    choice[score.Method]{score.MethodGuided, "NAME", score.ParseMethod},
-		granularity: sizeList{search.Row},
-		layers:      intList{ranges: true},
-		fitness:     choice[score.Reduce]{score.Mean, "mean|min", score.ParseReduce},
+		strategy:    flagtype.NewChoice(score.MethodGuided, "NAME", score.ParseMethod),
+		granularity: flagtype.SizeList{search.Row},
+		layers:      flagtype.IntList{Ranges: true},
+		fitness:     flagtype.NewChoice(score.Mean, "mean|min", score.ParseReduce),
 		screen:      score.DefaultScreen,
 		steps:       300,
 		draws:       3,
@@ -168,7 +169,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 
 // plan is what the flags ask for.
 func (f *searchFlags) plan(sets repair.Sets, seed uint64) score.Plan {
-	p := score.NewPlan(f.strategy.value)
+	p := score.NewPlan(f.strategy.Value)
 	p.Sizes, p.Text, p.Seed = f.granularity, sets.Text, seed
 	if len(f.projections) > 0 {
 		p.Projections = f.projections
@@ -177,15 +178,15 @@ func (f *searchFlags) plan(sets repair.Sets, seed uint64) score.Plan {
 		p.Screen = int(f.screen)
 	}
 	p.Objective = score.Objective{
-		Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
-		Slack: f.slack.or(p.Objective.Slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.Targets),
+		Metric: f.metric.Value, Reduce: f.fitness.Value, Penalty: f.penalty,
+		Slack: f.slack.Or(p.Objective.Slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.Targets),
 	}
 	p.Draws, p.Votes = int(f.draws), int(f.votes)
 	p.Limits = search.Config{
 		Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxBytes: int(f.maxBytes), MaxCost: f.maxCost,
 		Prune: !f.noPrune && p.Limits.Prune,
 	}
-	for _, l := range f.layers.values {
+	for _, l := range f.layers.Values {
 		p.Layers = append(p.Layers, int(l))
 	}
 	return p
@@ -294,7 +295,7 @@ func (f *searchFlags) check() error {
 
 // checkUsed refuses flags of which the search that is asked for makes no use.
 func (f *searchFlags) checkUsed() error {
-	method := f.strategy.value
+	method := f.strategy.Value
 	for _, x := range []struct {
 		flag  string
 		used  bool

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/internal/bpe"
+	"bankai/internal/flagtype"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 )
@@ -100,7 +101,7 @@ func tokenizeText(c *terminal.Console, tok *bpe.Tokenizer, model, text string, p
 			fmt.Fprintf(w, "%8d  %s\n", p.ID, p.Text)
 		}
 		if !pieces {
-			fmt.Fprintln(w, (&intList{values: doc.IDs}).String())
+			fmt.Fprintln(w, (&flagtype.IntList{Values: doc.IDs}).String())
 		}
 	})
 }
