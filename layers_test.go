@@ -15,8 +15,10 @@ import (
 var layers = map[string]int{
 	"internal/durable":     -1, // files whole or not at all, journals
 	"internal/mapped":      -1, // files as memory
+	"internal/program":     -1, // what the running program is, and its memory
 	"internal/rng":         -1, // random numbers: streams by name
 	"internal/text":        -1, // numbers, words and tables for people
+	"internal/progress":    -1, // how far work is: who is told, and the time left
 	"bankai":               0,  // the vocabulary: digests, flips, patches
 	"probe":                0,  // what is asked, and when an answer is right
 	"internal/kernel":      0,  // arithmetic on packed 1-bit rows
@@ -25,15 +27,22 @@ var layers = map[string]int{
 	"internal/bpe":         0,  // the tokenizer
 	"internal/chart":       0,  // pictures of figures
 	"internal/stats":       0,  // tests, intervals, correlations
+	"internal/terminal":    0,  // results, progress and warnings for people
 	"models/demo":          0,  // the embedded model
 	"internal/report":      1,  // pages for people
 	"internal/weights":     1,  // a model file as named tensors: check, bake, diff
 	"engine":               2,  // forward passes, scoring, generation
 	"internal/source":      2,  // models, probes and texts by name: files, or the demo's
+	"internal/config":      3,  // the file of the defaults of flags
 	"store":                2,  // where patches come from, and their provenance
 	"search":               2,  // finds patches: strategies, runs, journals
 	"score":                3,  // measures patches on a model
 	"measure":              3,  // audits, measurements, the report on a search
+	"internal/anatomy":     4,  // what a model or a patch holds, as a document
+	"internal/splitting":   4,  // probes divided into sets that share no prompt
+	"internal/watched":     4,  // what takes long on probes, told to a watcher
+	"internal/outputs":     5,  // what the files that a run writes may replace
+	"internal/repair":      6,  // audit, search, measure, write: the main job
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"internal/experiment":  5,  // repeats the published experiments
 	"internal/benchmark":   6,  // asks the questions of text benchmarks

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io"
 
-	"bankai/engine"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
+	"bankai/internal/watched"
 	"bankai/measure"
 	"bankai/probe"
 
@@ -56,27 +57,18 @@ warnings, or information. The exit status is 0 whatever is found.`,
 			return err
 		}
 		defer m.Close()
-		found, err := auditSet(ctx, a.console, m, s, metric.value, others)
+		found, err := watched.Audit(ctx, a.Console, m, s, metric.Value, others)
 		if err != nil {
 			return err
 		}
-		return printAudit(a.console, s, modelOf(model.path, m.Weights()), found, all)
+		return printAudit(a.Console, s, source.RefOf(model.path, m.Weights()), found, all)
 	})
 	return cmd
 }
 
-// auditSet looks for the defects of a set on a model.
-func auditSet(ctx context.Context, c *console, m *engine.Model, s source.Set, metric probe.Metric, others []source.Set) (measure.Findings, error) {
-	found, err := measure.Audit(ctx, s.Set, metric, named(others...), m.Tokenizer(), gradual{m, c, s.Source + ", audit"})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Source, err)
-	}
-	return found, nil
-}
-
-func printAudit(c *console, s source.Set, model modelRef, found measure.Findings, all bool) error {
+func printAudit(c *terminal.Console, s source.Set, model source.ModelRef, found measure.Findings, all bool) error {
 	doc := struct {
-		Model    modelRef            `json:"model"`
+		Model    source.ModelRef     `json:"model"`
 		File     string              `json:"file"`
 		Probes   int                 `json:"probes"`
 		Fatal    bool                `json:"fatal"`
@@ -89,7 +81,7 @@ func printAudit(c *console, s source.Set, model modelRef, found measure.Findings
 	if doc.Findings == nil {
 		doc.Findings = measure.Findings{}
 	}
-	return c.printChecked(doc, func(w io.Writer) error {
+	return c.PrintChecked(doc, func(w io.Writer) error {
 		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.Source, text.Count(len(s.Set), "probe"), model)
 		return found.WriteText(w, all)
 	})

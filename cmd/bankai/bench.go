@@ -9,6 +9,10 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/flagtype"
+	"bankai/internal/program"
+	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -16,8 +20,8 @@ import (
 
 func benchCommand(a *app) *cobra.Command {
 	var model modelFlags
-	prompt, tokens, repeat := count(128), count(32), count(3)
-	var contexts intList
+	prompt, tokens, repeat := flagtype.Count(128), flagtype.Count(32), flagtype.Count(3)
+	var contexts flagtype.IntList
 	search := false
 	cmd := &cobra.Command{
 		Use:   "bench",
@@ -44,10 +48,10 @@ from memory. A small model may beat the second: it stays in the cache.`,
   bankai bench --context 64,128,224`,
 		Args: arguments(0, 0, "the model with --model"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
-			if prompt < 1 || tokens < 1 || repeat < 1 || slices.Contains(contexts.values, 0) {
+			if prompt < 1 || tokens < 1 || repeat < 1 || slices.Contains(contexts.Values, 0) {
 				return usagef("-p, -n, --repeat and --context must be at least 1")
 			}
-			return bench(ctx, a, &model, benchPlan{int(prompt), int(tokens), int(repeat), contexts.values, search})
+			return bench(ctx, a, &model, benchPlan{int(prompt), int(tokens), int(repeat), contexts.Values, search})
 		}),
 	}
 	model.add(cmd)
@@ -81,20 +85,20 @@ func (p benchPlan) check(limit int) error {
 
 // benchDoc is the result of `bench`.
 type benchDoc struct {
-	Model     modelRef       `json:"model"`
-	PP        float64        `json:"pp"` // prompt tokens a second
-	TG        float64        `json:"tg"` // generated tokens a second
-	Prompt    int            `json:"prompt_tokens"`
-	Tokens    int            `json:"tokens"`
-	Threads   int            `json:"threads"`
-	Kernel    string         `json:"kernel"`
-	Precision string         `json:"precision"`
-	Load      float64        `json:"load_s"`
-	RSS       *int64         `json:"rss_bytes"` // most resident memory, mapped files included; null if unknown
-	Apply     float64        `json:"apply_us"`  // patch of 100 rows, microseconds
-	Contexts  []benchContext `json:"contexts,omitempty"`
-	Search    searchCost     `json:"search"`
-	Limits    limits         `json:"limits"`
+	Model     source.ModelRef `json:"model"`
+	PP        float64         `json:"pp"` // prompt tokens a second
+	TG        float64         `json:"tg"` // generated tokens a second
+	Prompt    int             `json:"prompt_tokens"`
+	Tokens    int             `json:"tokens"`
+	Threads   int             `json:"threads"`
+	Kernel    string          `json:"kernel"`
+	Precision string          `json:"precision"`
+	Load      float64         `json:"load_s"`
+	RSS       *int64          `json:"rss_bytes"` // most resident memory, mapped files included; null if unknown
+	Apply     float64         `json:"apply_us"`  // patch of 100 rows, microseconds
+	Contexts  []benchContext  `json:"contexts,omitempty"`
+	Search    searchCost      `json:"search"`
+	Limits    limits          `json:"limits"`
 }
 
 // limits is what the machine allows.
@@ -119,10 +123,10 @@ func bench(ctx context.Context, a *app, f *modelFlags, plan benchPlan) error {
 	if err := plan.check(m.Config().Context); err != nil {
 		return err
 	}
-	if doc.PP, doc.TG, err = benchSpeed(ctx, a.console, m, plan); err != nil {
+	if doc.PP, doc.TG, err = benchSpeed(ctx, a.Console, m, plan); err != nil {
 		return err
 	}
-	if doc.Contexts, err = benchContexts(ctx, a.console, m, plan); err != nil {
+	if doc.Contexts, err = benchContexts(ctx, a.Console, m, plan); err != nil {
 		return err
 	}
 	if doc.Apply, err = benchApply(m); err != nil {
@@ -133,17 +137,17 @@ func bench(ctx context.Context, a *app, f *modelFlags, plan benchPlan) error {
 		return err
 	}
 	doc.Search = sets.estimate(doc.PP)
-	doc.Model = modelOf(f.path, m.Weights()) // after the loading was timed: it reads the file
-	if rss := peakMemory(); rss > 0 {        // before the limits, which take memory of their own
+	doc.Model = source.RefOf(f.path, m.Weights()) // after the loading was timed: it reads the file
+	if rss := program.PeakMemory(); rss > 0 {     // before the limits, which take memory of their own
 		doc.RSS = &rss
 	}
 	doc.Limits = benchLimits(m)
 	if plan.search {
-		if doc.Search.Measured, err = benchSearch(ctx, a.console, m, sets); err != nil {
+		if doc.Search.Measured, err = benchSearch(ctx, a.Console, m, sets); err != nil {
 			return err
 		}
 	}
-	return a.print(doc, doc.write)
+	return a.Print(doc, doc.write)
 }
 
 func benchLimits(m *engine.Model) limits {
@@ -157,9 +161,9 @@ func benchLimits(m *engine.Model) limits {
 }
 
 // benchSpeed is the median of several runs of benchOnce.
-func benchSpeed(ctx context.Context, c *console, m *engine.Model, plan benchPlan) (pp, tg float64, err error) {
-	progress := c.meter("bench, runs", int64(plan.repeat))
-	defer progress.stop()
+func benchSpeed(ctx context.Context, c *terminal.Console, m *engine.Model, plan benchPlan) (pp, tg float64, err error) {
+	progress := c.Meter("bench, runs", int64(plan.repeat))
+	defer progress.Stop()
 	var pps, tgs []float64
 	for i := range plan.repeat {
 		p, t, err := benchOnce(ctx, m, plan.prompt, plan.tokens)
@@ -167,7 +171,7 @@ func benchSpeed(ctx context.Context, c *console, m *engine.Model, plan benchPlan
 			return 0, 0, err
 		}
 		pps, tgs = append(pps, p), append(tgs, t)
-		progress.set(int64(i+1), "")
+		progress.Set(int64(i+1), "")
 	}
 	return median(pps), median(tgs), nil
 }
@@ -245,7 +249,7 @@ func (d benchDoc) write(w io.Writer) {
 	if l := d.Limits; l.PP != nil && d.Precision == engine.Fast.String() {
 		promptLimit = fmt.Sprintf(", %.0f %% of what %s GMAC/s allow", 100*d.PP / *l.PP, text.ThreeDigits(*l.GMACs))
 	}
-	facts := []fact{
+	facts := []terminal.Fact{
 		{"model", d.Model.String()},
 		{"prompt", fmt.Sprintf("%s tokens/s (%d tokens)%s", text.ThreeDigits(d.PP), d.Prompt, promptLimit)},
 		{"generation", fmt.Sprintf("%s tokens/s (%d tokens), %.0f %% of what %s GB/s allow", text.ThreeDigits(d.TG), d.Tokens, 100*d.TG/d.Limits.TG, text.ThreeDigits(d.Limits.Bandwidth))},
@@ -254,11 +258,11 @@ func (d benchDoc) write(w io.Writer) {
 		facts = append(facts, c.fact())
 	}
 	facts = append(facts, d.Search.facts()...)
-	writeFacts(w, append(facts,
-		fact{"patch", fmt.Sprintf("%s µs to apply or take off %d rows", text.ThreeDigits(d.Apply), benchRows)},
-		fact{"load", text.Elapsed(d.Load)},
-		fact{"memory", memory},
-		fact{"computed", fmt.Sprintf("%s, kernel %s, %s precision", text.Count(d.Threads, "thread"), d.Kernel, d.Precision)})...)
+	terminal.WriteFacts(w, append(facts,
+		terminal.Fact{"patch", fmt.Sprintf("%s µs to apply or take off %d rows", text.ThreeDigits(d.Apply), benchRows)},
+		terminal.Fact{"load", text.Elapsed(d.Load)},
+		terminal.Fact{"memory", memory},
+		terminal.Fact{"computed", fmt.Sprintf("%s, kernel %s, %s precision", text.Count(d.Threads, "thread"), d.Kernel, d.Precision)})...)
 }
 
 // benchContext is generation behind a context that was filled with random keys and
@@ -269,19 +273,19 @@ type benchContext struct {
 	KV     int64   `json:"kv_bytes"` // of the context's key-value cache
 }
 
-func benchContexts(ctx context.Context, c *console, m *engine.Model, plan benchPlan) (all []benchContext, err error) {
+func benchContexts(ctx context.Context, c *terminal.Console, m *engine.Model, plan benchPlan) (all []benchContext, err error) {
 	if len(plan.contexts) == 0 {
 		return nil, nil
 	}
-	progress := c.meter("bench, contexts", int64(len(plan.contexts)))
-	defer progress.stop()
+	progress := c.Meter("bench, contexts", int64(len(plan.contexts)))
+	defer progress.Stop()
 	for i, n := range plan.contexts {
 		c, err := benchBehind(ctx, m, int(n), plan.tokens, plan.repeat)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, c)
-		progress.set(int64(i+1), "")
+		progress.Set(int64(i+1), "")
 	}
 	return all, nil
 }
@@ -308,8 +312,8 @@ func benchBehind(ctx context.Context, m *engine.Model, n, tokens, repeat int) (b
 	return c, nil
 }
 
-func (c benchContext) fact() fact {
-	return fact{
+func (c benchContext) fact() terminal.Fact {
+	return terminal.Fact{
 		fmt.Sprintf("behind %d tokens", c.Tokens),
 		fmt.Sprintf("%s tokens/s, key-value cache of %s (random, not computed)", text.ThreeDigits(c.TG), text.Size(c.KV)),
 	}

@@ -9,6 +9,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
@@ -91,10 +92,10 @@ func benchLayers(layers int) []int {
 	return all
 }
 
-func benchSearch(ctx context.Context, c *console, m *engine.Model, s benchSets) (*measuredSearch, error) {
+func benchSearch(ctx context.Context, c *terminal.Console, m *engine.Model, s benchSets) (*measuredSearch, error) {
 	layers := benchLayers(m.Config().Layers)
-	progress := c.meter("bench, search", int64(len(layers)+3))
-	defer progress.stop()
+	progress := c.Meter("bench, search", int64(len(layers)+3))
+	defer progress.Stop()
 	out := new(measuredSearch)
 	var moves []search.Move
 	o := score.Options{Objective: score.Objective{Metric: probe.SeqLogprob, Penalty: score.DefaultPenalty}}
@@ -113,7 +114,7 @@ func benchSearch(ctx context.Context, c *console, m *engine.Model, s benchSets) 
 	if _, err := e.Baseline(ctx); err != nil { // keeps the streams, which a search does once
 		return nil, err
 	}
-	progress.set(1, "")
+	progress.Set(1, "")
 	for i, l := range layers {
 		var score []search.Score
 		seconds, err := timed(func() (err error) {
@@ -124,7 +125,7 @@ func benchSearch(ctx context.Context, c *console, m *engine.Model, s benchSets) 
 			return nil, err
 		}
 		out.Steps = append(out.Steps, benchStep{l, score[0].Cost, seconds})
-		progress.set(int64(2+i), "")
+		progress.Set(int64(2+i), "")
 	}
 	overlay, err := m.Overlay(bankai.New(m.Digest(), bankai.Meta{}, moves[0].Flips...))
 	if err != nil {
@@ -143,7 +144,7 @@ func benchSearch(ctx context.Context, c *console, m *engine.Model, s benchSets) 
 	if err != nil {
 		return nil, err
 	}
-	progress.set(int64(2+len(layers)), "")
+	progress.Set(int64(2+len(layers)), "")
 	out.Gradient, err = timed(func() error {
 		_, err := m.Gradient(ctx, weighted, func(*engine.LayerGradient) error { return nil })
 		return err
@@ -159,18 +160,18 @@ func timed(f func() error) (float64, error) {
 }
 
 // facts says what a search takes.
-func (c searchCost) facts() []fact {
+func (c searchCost) facts() []terminal.Fact {
 	what := fmt.Sprintf("%d probes, %d controls: %d tokens", c.Probes, c.Controls, c.Tokens)
 	if c.Measured == nil {
-		return []fact{{"search", fmt.Sprintf("about %s a pass (%s)", text.Elapsed(c.Seconds), what)}}
+		return []terminal.Fact{{"search", fmt.Sprintf("about %s a pass (%s)", text.Elapsed(c.Seconds), what)}}
 	}
 	m := c.Measured
-	facts := []fact{{"whole pass", fmt.Sprintf("%s (%s)", text.Elapsed(m.Pass), what)}}
+	facts := []terminal.Fact{{"whole pass", fmt.Sprintf("%s (%s)", text.Elapsed(m.Pass), what)}}
 	for _, s := range m.Steps {
-		facts = append(facts, fact{
+		facts = append(facts, terminal.Fact{
 			fmt.Sprintf("candidate in layer %d", s.Layer),
 			fmt.Sprintf("%s, %.0f %% of a pass; %.3f forward-pass equivalents", text.Elapsed(s.Seconds), 100*s.Seconds/m.Pass, s.Cost),
 		})
 	}
-	return append(facts, fact{"gradient", fmt.Sprintf("%s, %.2f passes", text.Elapsed(m.Gradient), m.Gradient/m.Pass)})
+	return append(facts, terminal.Fact{"gradient", fmt.Sprintf("%s, %.2f passes", text.Elapsed(m.Gradient), m.Gradient/m.Pass)})
 }

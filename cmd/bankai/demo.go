@@ -12,9 +12,14 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/anatomy"
 	"bankai/internal/durable"
+	"bankai/internal/flagtype"
+	"bankai/internal/outputs"
+	"bankai/internal/repair"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/internal/watched"
 	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
@@ -26,7 +31,7 @@ import (
 // demoFlags are the flags of `demo`.
 type demoFlags struct {
 	out   string
-	steps count
+	steps flagtype.Count
 }
 
 func demoCommand(a *app) *cobra.Command {
@@ -103,18 +108,18 @@ type demoRun struct {
 	results    []measured // none if the run was interrupted
 	perplexity *measure.BeforeAfter
 	patch      *bankai.Patch
-	files      written // patch.bankai
+	files      outputs.Written // patch.bankai
 
 	outputs map[string]*durable.Output // by the name of the file
 }
 
 func (f *demoFlags) run(ctx context.Context, a *app) error {
-	d := &demoRun{app: a, say: a.text(), began: time.Now(), out: f.out}
-	if a.json {
-		d.say = a.stderr
+	d := &demoRun{app: a, say: a.Text(), began: time.Now(), out: f.out}
+	if a.JSON {
+		d.say = a.Stderr
 	}
 	if err := os.MkdirAll(f.out, 0o777); err != nil {
-		return unwritable(f.out, err)
+		return durable.Unwritable(f.out, err)
 	}
 	if err := d.checkOutputs(); err != nil {
 		return err
@@ -150,18 +155,18 @@ func (d *demoRun) repair(ctx context.Context, steps int) error {
 	if err := d.write(); err != nil {
 		return err
 	}
-	return d.app.print(d.doc(), d.last)
+	return d.app.Print(d.doc(), d.last)
 }
 
 // setAside gives the files of an interrupted demo other names where there are those of
 // an earlier one, which may be better.
 func (d *demoRun) setAside() {
 	for _, o := range d.outputs {
-		if !isThere(o.Path) {
+		if !outputs.IsThere(o.Path) {
 			continue
 		}
 		for name, o := range d.outputs {
-			d.outputs[name] = d.app.found(asideName(o.Path), nil)
+			d.outputs[name] = d.app.Found(repair.AsideName(o.Path), nil)
 		}
 		return
 	}
@@ -170,18 +175,18 @@ func (d *demoRun) setAside() {
 // leave ends an interrupted demo, with the patch that it has, if it has flips.
 func (d *demoRun) leave() error {
 	if d.found.Patch.Len() == 0 {
-		return &interrupted{"nothing is found yet, and nothing was written", false}
+		return &outputs.Interrupted{Text: "nothing is found yet, and nothing was written"}
 	}
-	if d.files.path == "" { // nothing was written before the interruption
+	if d.files.Path == "" { // nothing was written before the interruption
 		d.setAside()
 		if err := d.write(); err != nil {
 			return err
 		}
 	}
-	if err := d.app.print(d.doc(), d.last); err != nil {
+	if err := d.app.Print(d.doc(), d.last); err != nil {
 		return err
 	}
-	return &interrupted{"the best patch so far, not measured, is in " + d.files.path, true}
+	return &outputs.Interrupted{Text: "the best patch so far, not measured, is in " + d.files.Path, Useful: true}
 }
 
 // load reads the model and the sets.
@@ -209,11 +214,11 @@ func (d *demoRun) load() (err error) {
 }
 
 func (d *demoRun) audit(ctx context.Context) error {
-	info := newModelInfo(source.DemoModel, d.model.Weights())
+	info := anatomy.NewModel(source.DemoModel, d.model.Weights())
 	fmt.Fprintf(d.say, "The model: %s 1-bit weights in %d layers, %s.\n\n", text.Amount(info.OneBit), info.Layers, text.Size(info.Bytes))
 	fmt.Fprintf(d.say, "1. Audit of the %s to search with\n", text.Count(len(d.search.Set), "probe"))
 	others := []source.Set{d.validate, d.heldOut, d.controls, d.unseen}
-	found, err := checked(ctx, d.app.console, d.model, d.search, probe.AnswerLogprob, others, false)
+	found, err := repair.Checked(ctx, d.app.Console, d.model, d.search, probe.AnswerLogprob, others, false)
 	if err != nil {
 		return err
 	}
@@ -224,7 +229,7 @@ func (d *demoRun) audit(ctx context.Context) error {
 	for _, s := range found.Overviews() {
 		fmt.Fprintf(d.say, "   %s\n", s)
 	}
-	held, err := auditSet(ctx, d.app.console, d.model, d.heldOut, probe.AnswerLogprob, []source.Set{d.search, d.validate})
+	held, err := watched.Audit(ctx, d.app.Console, d.model, d.heldOut, probe.AnswerLogprob, []source.Set{d.search, d.validate})
 	if err != nil {
 		return err
 	}
@@ -239,8 +244,8 @@ func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 		return err
 	}
 	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row would do, try the best, keep what helps (seed %d)\n", p.Seed)
-	d.app.stdout.Flush()
-	if d.found, err = runSearch(ctx, d.app.console, d.setup, d.validate, nil); err != nil {
+	d.app.Stdout.Flush()
+	if d.found, err = repair.Search(ctx, d.app.Console, d.setup, d.validate, nil); err != nil {
 		return err
 	}
 	r := d.found
@@ -254,7 +259,7 @@ func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 	fmt.Fprintf(d.say, "   %s in %s: %d kept; fitness %+.3f nats; the work of %s over all probes\n",
 		text.Count(r.Steps, "candidate"), text.Elapsed(r.Seconds), r.Accepted, r.Fitness, text.Measure(r.Cost, "pass"))
 	fmt.Fprintf(d.say, "   the patch: %s, %s of %s sign bits\n",
-		text.Count(r.Patch.Len(), "flip"), text.Thousands(int64(bits)), text.Thousands(newModelInfo(source.DemoModel, d.model.Weights()).OneBit))
+		text.Count(r.Patch.Len(), "flip"), text.Thousands(int64(bits)), text.Thousands(anatomy.NewModel(source.DemoModel, d.model.Weights()).OneBit))
 	return nil
 }
 
@@ -284,7 +289,7 @@ func (d *demoRun) measure(ctx context.Context) error {
 		atControls:   {d.controls, measure.NamedResult{Name: "Controls", Remark: "Facts the model should not forget, which the search watched."}},
 		atUnseen:     {d.unseen, measure.NamedResult{Name: "Unseen controls", Remark: "Further facts that the search did not watch."}},
 	} {
-		if m.Result, err = compareSet(ctx, d.app.console, d.model, overlay, m.set); err != nil {
+		if m.Result, err = watched.Compare(ctx, d.app.Console, d.model, overlay, m.set); err != nil {
 			return err
 		}
 		d.results = append(d.results, m)
@@ -293,7 +298,7 @@ func (d *demoRun) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.perplexity, err = measure.ComparePerplexity(ctx, gradual{d.model, d.app.console, "perplexity"}, overlay, text)
+	d.perplexity, err = watched.Perplexity(ctx, d.app.Console, d.model, overlay, text)
 	return err
 }
 
@@ -305,9 +310,9 @@ func (d *demoRun) checkOutputs() error {
 	d.outputs = map[string]*durable.Output{}
 	for _, name := range demoFiles {
 		path := filepath.Join(d.out, name)
-		o := d.app.found(path, d.app.aPatch)
+		o := d.app.Found(path, d.app.OwnPatch)
 		if filepath.Ext(name) == ".html" {
-			o = d.app.derived(path, aPage(d.app.command))
+			o = d.app.Derived(path, d.app.PageOf(d.app.Command))
 		}
 		if err := o.Check(); err != nil {
 			return err
@@ -320,10 +325,10 @@ func (d *demoRun) checkOutputs() error {
 // write leaves the three files. What an earlier demo found is kept under a number.
 func (d *demoRun) write() error {
 	ctx := context.Background() // an interruption must not part what belongs together
-	meta := spent(foundBy(d.setup, source.DemoModel), d.found.Cost)
+	meta := repair.Spent(repair.FoundBy(d.setup, source.DemoModel), d.found.Cost)
 	for _, i := range []int{atHeldOut, atUnseen} {
 		if i < len(d.results) {
-			meta.Claims = append(meta.Claims, claim(strings.ToLower(d.results[i].Name), d.results[i].set, d.results[i].Result))
+			meta.Claims = append(meta.Claims, repair.Claim(strings.ToLower(d.results[i].Name), d.results[i].set, d.results[i].Result))
 		}
 	}
 	meta, err := d.app.provenance().Stamp(meta, "demo-repair")
@@ -331,13 +336,13 @@ func (d *demoRun) write() error {
 		return err
 	}
 	d.patch = d.found.Patch.WithMeta(meta)
-	if d.files, err = d.app.putPatch(ctx, d.outputs["patch.bankai"], d.patch); err != nil {
+	if d.files, err = d.app.PutPatch(ctx, d.outputs["patch.bankai"], d.patch); err != nil {
 		return err
 	}
-	if _, err := d.app.putPatch(ctx, d.outputs["patch.json"], d.patch); err != nil {
+	if _, err := d.app.PutPatch(ctx, d.outputs["patch.json"], d.patch); err != nil {
 		return err
 	}
-	return d.app.put(ctx, d.outputs["report.html"], d.report().WriteHTML)
+	return d.app.Put(ctx, d.outputs["report.html"], d.report().WriteHTML)
 }
 
 // demoDoc is the result of `demo`.
@@ -349,13 +354,13 @@ type demoDoc struct {
 	Bits       *uint64              `json:"bits"`
 	Bytes      int64                `json:"bytes"`         // of the .bankai file
 	Content    int64                `json:"content_bytes"` // of it, without provenance
-	HeldOut    *counts              `json:"heldout"`       // null if interrupted, as all that is measured
-	Validate   *counts              `json:"validate"`
-	Controls   *counts              `json:"controls"`
-	Unseen     *counts              `json:"controls_heldout"`
+	HeldOut    *repair.Counts       `json:"heldout"`       // null if interrupted, as all that is measured
+	Validate   *repair.Counts       `json:"validate"`
+	Controls   *repair.Counts       `json:"controls"`
+	Unseen     *repair.Counts       `json:"controls_heldout"`
 	Perplexity *measure.BeforeAfter `json:"perplexity"` // of demo:text
 	Fitness    float64              `json:"fitness"`
-	Cost       cost                 `json:"cost"` // of the search
+	Cost       repair.Cost          `json:"cost"` // of the search
 	Stopped    search.Stop          `json:"stopped"`
 	Seed       uint64               `json:"seed"`
 	Seconds    float64              `json:"seconds"` // of everything
@@ -363,18 +368,18 @@ type demoDoc struct {
 
 func (d *demoRun) doc() demoDoc {
 	doc := demoDoc{
-		Patch: d.files.path, Out: d.out, Flips: d.files.flips, Bits: d.files.bits, Bytes: d.files.bytes, Content: d.files.content,
-		Perplexity: d.perplexity, Fitness: d.found.Fitness, Cost: cost{d.found.Cost, d.found.Seconds},
+		Patch: d.files.Path, Out: d.out, Flips: d.files.Flips, Bits: d.files.Bits, Bytes: d.files.Bytes, Content: d.files.Content,
+		Perplexity: d.perplexity, Fitness: d.found.Fitness, Cost: repair.CostOf(d.found),
 		Stopped: d.found.Stopped, Seed: d.app.seed, Seconds: time.Since(d.began).Seconds(),
 	}
 	for _, name := range demoFiles {
 		doc.Files = append(doc.Files, d.outputs[name].Path)
 	}
-	for i, place := range []**counts{
+	for i, place := range []**repair.Counts{
 		atHeldOut: &doc.HeldOut, atValidation: &doc.Validate, atControls: &doc.Controls, atUnseen: &doc.Unseen,
 	} {
 		if i < len(d.results) {
-			c := countsOf(d.results[i].Result)
+			c := repair.CountsOf(d.results[i].Result)
 			*place = &c
 		}
 	}
@@ -428,23 +433,23 @@ func (d *demoRun) last(w io.Writer) {
 	fmt.Fprintf(w, "   %s\n   %s\n   %s\n", d.files, filepath.Join(d.out, "patch.json"), filepath.Join(d.out, "report.html"))
 	fmt.Fprintln(w, "\nGo on with:")
 	for _, f := range d.next() {
-		fmt.Fprintf(w, "   %s\n", f.value)
+		fmt.Fprintf(w, "   %s\n", f.Value)
 	}
 }
 
 // next is what to do next.
-func (d *demoRun) next() []fact {
-	patch := quoted(d.files.path)
+func (d *demoRun) next() []measure.Fact {
+	patch := text.Quoted(d.files.Path)
 	prompt := "Find the derivative of 2x^8:"
 	if fixed := d.firstFixed(); fixed != "" {
 		prompt = fixed
 	}
-	return []fact{
-		{"See what is in the patch", "bankai info " + patch},
-		{"Ask the model with and without it", "bankai generate --compare --stop '\\n' --patch " + patch + " --prompt " + quoted(prompt)},
-		{"Measure it again, answer by answer", "bankai eval --probes demo:heldout --patch " + patch},
-		{"Bake it into a file that any program can load", "bankai patch apply demo -o repaired.gguf --patch " + patch},
-	}
+	return repair.Facts(
+		[2]string{"See what is in the patch", "bankai info " + patch},
+		[2]string{"Ask the model with and without it", "bankai generate --compare --stop '\\n' --patch " + patch + " --prompt " + text.Quoted(prompt)},
+		[2]string{"Measure it again, answer by answer", "bankai eval --probes demo:heldout --patch " + patch},
+		[2]string{"Bake it into a file that any program can load", "bankai patch apply demo -o repaired.gguf --patch " + patch},
+	)
 }
 
 // firstFixed is a prompt that the patch put right, "" if there is none.
@@ -461,8 +466,8 @@ func (d *demoRun) firstFixed() string {
 
 // report is the page about the run.
 func (d *demoRun) report() *measure.Report {
-	report := searchReport(d.app.commandLine(), d.setup, source.DemoModel, d.found, d.patch, d.files)
-	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), facts(d.next()...)
+	report := repair.Page(d.app.commandLine(), d.setup, source.DemoModel, d.found, d.patch, d.files)
+	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), d.next()
 	for i, m := range d.results {
 		if i == atHeldOut {
 			report.HeldOut = m.Result
@@ -471,7 +476,7 @@ func (d *demoRun) report() *measure.Report {
 		}
 	}
 	if p := d.perplexity; p != nil {
-		report.Search = append(report.Search, perplexityFact(p))
+		report.Search = append(report.Search, repair.PerplexityFact(p))
 	}
 	return report
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"bankai/internal/outputs"
+	"bankai/internal/repair"
 	"bankai/measure"
 	"bankai/search"
 )
@@ -36,13 +38,13 @@ func TestDemoInterrupted(t *testing.T) {
 	var out bytes.Buffer
 	a := newApp([]string{"demo"}, nil, &out, &interrupter{"2. Search", cancel})
 	a.seed = 2
-	d := &demoRun{app: a, say: a.stderr, out: t.TempDir()}
+	d := &demoRun{app: a, say: a.Stderr, out: t.TempDir()}
 	if err := errors.Join(d.checkOutputs(), d.load()); err != nil {
 		t.Fatal(err)
 	}
 	defer d.model.Close()
-	var stopped *interrupted
-	if err := d.repair(ctx, 3); !errors.As(err, &stopped) || stopped.status() != statusFailed {
+	var stopped *outputs.Interrupted
+	if err := d.repair(ctx, 3); !errors.As(err, &stopped) || statusOf(stopped) != statusFailed {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(d.out); err != nil || len(left) > 0 {
@@ -64,7 +66,7 @@ func TestDemoInterruptedBesideAnother(t *testing.T) {
 	}
 	d.setAside()
 	for name, o := range d.outputs {
-		if want := filepath.Join(d.out, asideName(name)); o.Path != want {
+		if want := filepath.Join(d.out, repair.AsideName(name)); o.Path != want {
 			t.Errorf("%s goes to %s, not %s", name, o.Path, want)
 		}
 	}
@@ -72,7 +74,7 @@ func TestDemoInterruptedBesideAnother(t *testing.T) {
 
 // At the end it says what to do next, with a question that the patch put right.
 func TestDemoEnds(t *testing.T) {
-	d := &demoRun{out: "d", files: written{path: "d/my patch.bankai"}, found: &search.Result{Stopped: search.StopCost}, began: time.Now()}
+	d := &demoRun{out: "d", files: outputs.Written{Path: "d/my patch.bankai"}, found: &search.Result{Stopped: search.StopCost}, began: time.Now()}
 	d.results = []measured{{NamedResult: measure.NamedResult{Result: &measure.Result{Outputs: []measure.Output{
 		{Prompt: "1 + 1 =", RightBefore: true}, {Prompt: "2 + 2 =", RightAfter: true},
 	}}}}}

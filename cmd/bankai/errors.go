@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"bankai/internal/outputs"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -32,26 +33,26 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	unprinted := err == nil && a.helpErr != nil && !errors.As(a.helpErr, new(usageError))
 	err = cmp.Or(err, a.helpErr)
 	for _, m := range a.open {
-		m.stop()
+		m.Stop()
 	}
-	if flushed := a.stdout.Flush(); err == nil && flushed != nil {
+	if flushed := a.Stdout.Flush(); err == nil && flushed != nil {
 		unprinted = true
 		err = fmt.Errorf("standard output: %w", cause(flushed))
 	}
 	if err == nil {
 		return statusDone
 	}
-	var stopped *interrupted
+	var stopped *outputs.Interrupted
 	if errors.Is(err, context.Canceled) && !errors.As(err, &stopped) {
-		stopped = a.interruption()
+		stopped = a.Interruption()
 		err = stopped
 	}
-	fmt.Fprintf(a.stderr, "%s %s\n", a.said("bankai:", red), explain(err))
+	a.Fail(explain(err))
 	if stopped != nil {
-		return stopped.status()
+		return statusOf(stopped)
 	}
 	if usage := (usageError{}); !unprinted && (!a.started || errors.As(err, &usage)) {
-		fmt.Fprintf(a.stderr, "Run \"%s --help\" for how to use it.\n", cmd.CommandPath())
+		fmt.Fprintf(a.Stderr, "Run \"%s --help\" for how to use it.\n", cmd.CommandPath())
 		return statusUsage
 	}
 	return statusFailed

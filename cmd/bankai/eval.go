@@ -8,10 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bankai"
-	"bankai/engine"
 	"bankai/internal/experiment"
+	"bankai/internal/program"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
+	"bankai/internal/watched"
 	"bankai/measure"
 )
 
@@ -58,40 +59,31 @@ func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool) e
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, named(s)...); err != nil {
+	if err := watched.Fit(m, watched.Named(s)...); err != nil {
 		return err
 	}
 	doc := evalDoc{
-		Model: modelOf(f.path, m.Weights()), Set: setOf(s), Patches: f.patches, Precision: f.precision.String(),
-		Tool: toolName(), Command: a.commandLine(),
+		Model: source.RefOf(f.path, m.Weights()), Set: s.Ref(), Patches: f.patches, Precision: f.precision.String(),
+		Tool: program.Tool(), Command: a.commandLine(),
 	}
 	if doc.Patches == nil {
 		doc.Patches = []string{}
 	}
-	if doc.Result, err = compareSet(ctx, a.console, m, overlay, s); err != nil {
+	if doc.Result, err = watched.Compare(ctx, a.Console, m, overlay, s); err != nil {
 		return err
 	}
-	return a.printChecked(experiment.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
+	return a.PrintChecked(experiment.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
 }
-
-// setRef says in a result which probes it is of.
-type setRef struct {
-	Source string        `json:"source"` // as on the command line
-	Digest bankai.Digest `json:"digest"`
-	Probes int           `json:"probes"`
-}
-
-func setOf(s source.Set) setRef { return setRef{s.Source, s.Digest, len(s.Set)} }
 
 // evalDoc is the result of `eval`.
 type evalDoc struct {
 	*measure.Result
-	Model     modelRef `json:"model"`
-	Set       setRef   `json:"set"`
-	Patches   []string `json:"patches"` // files; none: the model as it is
-	Precision string   `json:"precision"`
-	Tool      string   `json:"tool"`
-	Command   string   `json:"command"`
+	Model     source.ModelRef `json:"model"`
+	Set       source.SetRef   `json:"set"`
+	Patches   []string        `json:"patches"` // files; none: the model as it is
+	Precision string          `json:"precision"`
+	Tool      string          `json:"tool"`
+	Command   string          `json:"command"`
 }
 
 func (d evalDoc) write(w io.Writer, all bool) error {
@@ -99,56 +91,10 @@ func (d evalDoc) write(w io.Writer, all bool) error {
 	if len(d.Patches) > 0 {
 		patches = strings.Join(d.Patches, ", ")
 	}
-	writeFacts(w, fact{"model", d.Model.String()}, fact{"probes", d.Set.Source}, fact{"patch", patches}, fact{"precision", d.Precision})
+	terminal.WriteFacts(w, terminal.Fact{"model", d.Model.String()}, terminal.Fact{"probes", d.Set.Source}, terminal.Fact{"patch", patches}, terminal.Fact{"precision", d.Precision})
 	fmt.Fprintln(w)
 	if len(d.Patches) == 0 {
 		return d.WriteAlone(w, all)
 	}
 	return d.WriteText(w, all)
 }
-
-// compareSet measures the base and the patched model on a set.
-func compareSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set) (*measure.Result, error) {
-	before, err := measureSet(ctx, c, m, nil, s, "base")
-	if err != nil {
-		return nil, err
-	}
-	after := before
-	if overlay != nil {
-		if after, err = measureSet(ctx, c, m, overlay, s, "patched"); err != nil {
-			return nil, err
-		}
-	}
-	return measure.Compare(s.Set, before, after), nil
-}
-
-func measureSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set, what string) (*measure.Measurement, error) {
-	progress, done := c.probeMeter(fmt.Sprintf("%s, %s", s.Source, what), m.Tokenizer(), s.Set)
-	defer progress.stop()
-	result, err := measure.Measure(ctx, m, overlay, s.Set, done)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Source, err)
-	}
-	return result, nil
-}
-
-// claim is a result as a patch records it. Where only some categories of a file
-// were measured, its name tells them: the digest is that of the whole file, which
-// anybody can compute.
-func claim(name string, s source.Set, r *measure.Result) bankai.Claim {
-	if s.Part != "" {
-		name += "#" + s.Part
-	}
-	return bankai.Claim{
-		Name: name, Probes: s.Digest, Total: r.Total, Before: r.Before, After: r.After,
-		Fixed: len(r.Fixed), Broke: len(r.Broke), PValue: r.PValue,
-	}
-}
-
-// counts is a result in numbers.
-type counts struct {
-	measure.Counts
-	PValue float64 `json:"p_value"`
-}
-
-func countsOf(r *measure.Result) counts { return counts{r.Counts(), r.PValue} }

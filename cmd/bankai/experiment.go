@@ -14,7 +14,11 @@ import (
 	"bankai/engine"
 	"bankai/internal/durable"
 	"bankai/internal/experiment"
+	"bankai/internal/outputs"
+	"bankai/internal/program"
+	"bankai/internal/progress"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -86,14 +90,14 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 			return err
 		}
 		defer r.Journal.Close()
-		a.resumable(path, f.resume)
+		a.Resumable(path, f.resume)
 	}
-	result, err := watched(ctx, a.console, name, r, measure)
+	result, err := withMeter(ctx, a.Console, name, r, measure)
 	if err != nil {
 		return keptWork(err, r.Journal, f.out)
 	}
 	*result.Head() = experiment.About{
-		Experiment: name, Command: a.commandLine(), Tool: toolName(), Model: source.ModelName(f.model.path, m.Config()),
+		Experiment: name, Command: a.commandLine(), Tool: program.Tool(), Model: source.ModelName(f.model.path, m.Config()),
 		Digest: m.Digest().String(), Precision: m.Precision().String(), Seed: a.seed, Seconds: time.Since(began).Seconds(),
 	}
 	return a.publish(ctx, result, folder)
@@ -112,10 +116,10 @@ type resultFolder struct {
 // that can be written to, and has no other files of the names that are needed.
 func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, unwritable(dir, err)
+		return nil, durable.Unwritable(dir, err)
 	}
 	f := &resultFolder{app: a, dir: dir}
-	result := a.derived(filepath.Join(dir, name+".json"), aResult(name))
+	result := a.Derived(filepath.Join(dir, name+".json"), aResult(name))
 	if err := result.Check(); err != nil {
 		return nil, err
 	}
@@ -138,7 +142,7 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 		if err := f.output(path).Check(); err != nil {
 			return nil, err
 		}
-		if isThere(path) {
+		if outputs.IsThere(path) {
 			f.others = append(f.others, path)
 		}
 	}
@@ -159,8 +163,8 @@ func (f *resultFolder) findOwn(path string, r experiment.Result) {
 
 // output is one of the files. Where an earlier result is, they are all part of it.
 func (f *resultFolder) output(path string) *durable.Output {
-	o := f.app.derived(path, func(path string) (string, bool) {
-		what, page := aPage(experiment.By)(path)
+	o := f.app.Derived(path, func(path string) (string, bool) {
+		what, page := f.app.PageOf(experiment.By)(path)
 		return what, f.ours || page
 	})
 	o.Keep = o.Keep || f.ours && !f.own[path]
@@ -175,31 +179,31 @@ func (f *resultFolder) save(ctx context.Context, r experiment.Result) ([]string,
 		if err := o.Check(); err != nil {
 			return err
 		}
-		return f.app.put(ctx, o, write)
+		return f.app.Put(ctx, o, write)
 	})
 	for _, path := range f.others {
 		if err == nil && !written[path] {
-			f.app.warn("%s: is of an earlier run, and no part of this result: take it away if you do not need it", path)
+			f.app.Warn("%s: is of an earlier run, and no part of this result: take it away if you do not need it", path)
 		}
 	}
 	return files, err
 }
 
-// watched runs an experiment with a bar that tells the time left.
-func watched(ctx context.Context, c *console, name string, r *experiment.Run,
+// withMeter runs an experiment with a bar that tells the time left.
+func withMeter(ctx context.Context, c *terminal.Console, name string, r *experiment.Run,
 	measure func(ctx context.Context, r *experiment.Run) (experiment.Result, error),
 ) (experiment.Result, error) {
-	var m *meter
+	var m progress.Meter
 	defer func() {
 		if m != nil {
-			m.stop()
+			m.Stop()
 		}
 	}()
 	r.Progress = func(p experiment.Progress) {
 		if m == nil {
-			m = c.meterFrom(name, int64(p.Resumed), int64(p.Total))
+			m = c.MeterFrom(name, int64(p.Resumed), int64(p.Total))
 		}
-		m.set(int64(p.Done), fmt.Sprintf("%d of %d: %s", p.Done, p.Total, p.Remark))
+		m.Set(int64(p.Done), fmt.Sprintf("%d of %d: %s", p.Done, p.Total, p.Remark))
 	}
 	return measure(ctx, r)
 }
@@ -213,7 +217,7 @@ func keptWork(err error, j *experiment.Journal, out string) error {
 	if j.Len() == 1 {
 		are = "is"
 	}
-	return &interrupted{fmt.Sprintf("%s of the work %s kept in %s: %s", text.Count(j.Len(), "piece"), are, out, goOn), true}
+	return &outputs.Interrupted{Text: fmt.Sprintf("%s of the work %s kept in %s: %s", text.Count(j.Len(), "piece"), are, out, outputs.GoOn), Useful: true}
 }
 
 // publish writes a result into a folder, if there is one, and prints it.
@@ -225,7 +229,7 @@ func (a *app) publish(ctx context.Context, result experiment.Result, folder *res
 			return err
 		}
 	}
-	return a.printChecked(experiment.Sealed{Doc: result}, func(w io.Writer) error {
+	return a.PrintChecked(experiment.Sealed{Doc: result}, func(w io.Writer) error {
 		err := result.Present().WriteText(w)
 		if len(files) > 0 {
 			fmt.Fprintf(w, "\nWritten: %s\n", strings.Join(files, ", "))

@@ -11,8 +11,11 @@ import (
 
 	"bankai"
 	"bankai/internal/experiment"
+	"bankai/internal/flagtype"
+	"bankai/internal/repair"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/internal/watched"
 	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
@@ -25,11 +28,11 @@ import (
 type ablateFlags struct {
 	experimentFlags
 	probes, heldOut, controls, text string
-	held, seeds, steps, baseCount   count
+	held, seeds, steps, baseCount   flagtype.Count
 	maxCost, kl                     float64
 
-	strategy    choice[score.Method] // of the base, as the next four
-	metric      *choice[probe.Metric]
+	strategy    flagtype.Choice[score.Method] // of the base, as the next four
+	metric      *flagtype.Choice[probe.Metric]
 	granularity string
 	projections string // empty: as is usual for the strategy
 	layers      string
@@ -55,7 +58,7 @@ var levelFlags = []struct {
 func ablateCommand(a *app) *cobra.Command {
 	f := &ablateFlags{
 		held: 300, seeds: 3, steps: 1000, baseCount: 60, levels: map[string]*[]string{},
-		strategy: choice[score.Method]{score.MethodGuided, "NAME", score.ParseMethod},
+		strategy: flagtype.NewChoice(score.MethodGuided, "NAME", score.ParseMethod),
 	}
 	cmd := &cobra.Command{
 		Use:   "ablate",
@@ -174,7 +177,7 @@ func (f *ablateFlags) checkAll() error {
 func (f *ablateFlags) base() (s experiment.Setting, err error) {
 	projections := f.projections
 	if projections == "" {
-		projections = strings.Join(score.NewPlan(f.strategy.value).Projections, "+")
+		projections = strings.Join(score.NewPlan(f.strategy.Value).Projections, "+")
 	}
 	for _, part := range []struct{ factor, flag, value string }{
 		{"probes", "base-count", f.baseCount.String()},
@@ -222,18 +225,18 @@ func (f *ablateFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	if len(o.Controls.Set) == 0 {
-		a.warn("there are no --controls: nothing keeps the searches from breaking what works now")
+		a.Warn("there are no --controls: nothing keeps the searches from breaking what works now")
 	}
 	m, err := a.openModel(&f.model)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, o.Pool, o.HeldOut, o.Controls); err != nil {
+	if err := watched.Fit(m, o.Pool, o.HeldOut, o.Controls); err != nil {
 		return err
 	}
 	if f.kl > 0 {
-		warnCut(a.console, m, f.text, o.Text)
+		repair.WarnCut(a.Console, m, f.text, o.Text)
 	}
 	return a.experiment(ctx, &f.experimentFlags, m, "ablate", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		return experiment.MeasureAblate(ctx, r, o)

@@ -10,6 +10,7 @@ import (
 	"bankai/internal/experiment"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/internal/watched"
 	"bankai/measure"
 	"bankai/store"
 
@@ -59,7 +60,7 @@ func (f *answerFlags) check(least, most int) error {
 // namedSets reads probe files.
 func namedSets(sources []string) ([]measure.Named, error) {
 	sets, err := source.ReadSets(sources)
-	return named(sets...), err
+	return watched.Named(sets...), err
 }
 
 // namedPatches reads patches that are measured one by one, and checks each
@@ -105,7 +106,7 @@ func (a *app) answers(ctx context.Context, f *answerFlags, name string,
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, sets...); err != nil {
+	if err := watched.Fit(m, sets...); err != nil {
 		return err
 	}
 	patches, err := namedPatches(a.patches(m.Weights()), f.patches)

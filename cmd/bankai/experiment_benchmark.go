@@ -11,6 +11,8 @@ import (
 
 	"bankai/internal/benchmark"
 	"bankai/internal/experiment"
+	"bankai/internal/flagtype"
+	"bankai/internal/program"
 	"bankai/internal/source"
 	"bankai/internal/text"
 
@@ -21,7 +23,7 @@ import (
 type benchmarkFlags struct {
 	experimentFlags
 	file   string
-	n      count
+	n      flagtype.Count
 	prompt string
 }
 
@@ -83,11 +85,11 @@ func (a *app) benchmark(ctx context.Context, f *benchmarkFlags, name string,
 // choiceFlags are the flags of `experiment choice`.
 type choiceFlags struct {
 	benchmarkFlags
-	by choice[benchmark.ChoiceBy]
+	by flagtype.Choice[benchmark.ChoiceBy]
 }
 
 func choiceCommand(a *app) *cobra.Command {
-	f := &choiceFlags{by: choice[benchmark.ChoiceBy]{benchmark.ByLetter, "letter|text|text-per-byte", benchmark.ParseChoiceBy}}
+	f := &choiceFlags{by: flagtype.NewChoice(benchmark.ByLetter, "letter|text|text-per-byte", benchmark.ParseChoiceBy)}
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
 		Use:   "choice [--file F.jsonl] [--patch P]...",
@@ -120,12 +122,12 @@ finer: it moves before any choice does.`,
 				return err
 			}
 			if f.model.isBuiltIn() && !cmd.Flags().Changed("by") {
-				f.by.value = benchmark.ByText
+				f.by.Value = benchmark.ByText
 			}
-			if f.by.value == benchmark.ByLetter && f.prompt == "" {
+			if f.by.Value == benchmark.ByLetter && f.prompt == "" {
 				f.prompt = benchmark.ByLetter.Template()
 			}
-			f.usualPrompt(f.by.value.Template())
+			f.usualPrompt(f.by.Value.Template())
 			return f.run(ctx, a)
 		}),
 	}
@@ -144,7 +146,7 @@ func (f *choiceFlags) run(ctx context.Context, a *app) error {
 	}
 	return a.benchmark(ctx, &f.benchmarkFlags, "choice", func(ctx context.Context, r *experiment.Run, p experiment.Patching) (experiment.Result, error) {
 		return benchmark.MeasureChoice(ctx, r, benchmark.ChoiceOptions{
-			File: f.file, Questions: questions, By: f.by.value, Prompt: f.prompt, Patch: p,
+			File: f.file, Questions: questions, By: f.by.Value, Prompt: f.prompt, Patch: p,
 		})
 	})
 }
@@ -152,9 +154,9 @@ func (f *choiceFlags) run(ctx context.Context, a *app) error {
 // gsm8kFlags are the flags of `experiment gsm8k`.
 type gsm8kFlags struct {
 	benchmarkFlags
-	shots    count
+	shots    flagtype.Count
 	examples string
-	tokens   count
+	tokens   flagtype.Count
 	stop     []string
 	rules    []string
 }
@@ -323,17 +325,17 @@ func rescore(ctx context.Context, a *app, path, probes string, rules []string, o
 		}
 		o.Probes = &sets[0]
 	} else if head.Experiment == "" {
-		a.warn("%s is of eval, which keeps no alternates: if the probes have some, give their file with --probes", path)
+		a.Warn("%s is of eval, which keeps no alternates: if the probes have some, give their file with --probes", path)
 	}
 	result, err := benchmark.Rescore(head, generated, o)
 	if err != nil {
 		return err
 	}
 	if result.ByName > 0 {
-		a.warn("%s: %s found by name only: make sure that they ask the same", probes, text.Count(result.ByName, "question"))
+		a.Warn("%s: %s found by name only: make sure that they ask the same", probes, text.Count(result.ByName, "question"))
 	}
 	result.About = *head
-	result.Experiment, result.Command, result.Tool = "rescore", a.commandLine(), toolName()
+	result.Experiment, result.Command, result.Tool = "rescore", a.commandLine(), program.Tool()
 	result.Seconds = time.Since(began).Seconds()
 	var folder *resultFolder
 	if out != "" {

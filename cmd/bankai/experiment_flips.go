@@ -8,7 +8,9 @@ import (
 
 	"bankai"
 	"bankai/internal/experiment"
+	"bankai/internal/flagtype"
 	"bankai/internal/source"
+	"bankai/internal/watched"
 	"bankai/probe"
 	"bankai/search"
 
@@ -19,20 +21,20 @@ import (
 type robustnessFlags struct {
 	experimentFlags
 	text        string
-	lines       count
-	flips       numberList
+	lines       flagtype.Count
+	flips       flagtype.NumberList
 	where       []string
-	layers      intList
-	granularity sizeList
+	layers      flagtype.IntList
+	granularity flagtype.SizeList
 	scale       []string
-	seeds       count
+	seeds       flagtype.Count
 	cross       bool
 }
 
 func robustnessCommand(a *app) *cobra.Command {
 	f := &robustnessFlags{
-		lines: 100, seeds: 5, layers: intList{ranges: true},
-		granularity: sizeList{search.Bit, search.Group, search.Row},
+		lines: 100, seeds: 5, layers: flagtype.IntList{Ranges: true},
+		granularity: flagtype.SizeList{search.Bit, search.Group, search.Row},
 	}
 	cmd := &cobra.Command{
 		Use:   "robustness [--text F]",
@@ -86,7 +88,7 @@ Perplexity is a blunt measure: answers are lost before it moves.`,
 func (f *robustnessFlags) options() experiment.RobustnessOptions {
 	return experiment.RobustnessOptions{
 		Where: f.where, Sizes: f.granularity, Scales: f.scale, Cross: f.cross,
-		Layers: f.layers.ints(), Amounts: f.flips, Draws: int(f.seeds),
+		Layers: f.layers.Ints(), Amounts: f.flips, Draws: int(f.seeds),
 	}
 }
 
@@ -126,13 +128,13 @@ func (f *robustnessFlags) run(ctx context.Context, a *app) error {
 type layersFlags struct {
 	experimentFlags
 	probes string
-	metric *choice[probe.Metric]
+	metric *flagtype.Choice[probe.Metric]
 	sites  []string
-	layers intList
+	layers flagtype.IntList
 }
 
 func layersCommand(a *app) *cobra.Command {
-	f := &layersFlags{layers: intList{ranges: true}}
+	f := &layersFlags{layers: flagtype.IntList{Ranges: true}}
 	cmd := &cobra.Command{
 		Use:   "layers [--probes F]",
 		Short: "what every layer does to the answers, flipped whole",
@@ -189,10 +191,10 @@ func (f *layersFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, named(s)...); err != nil {
+	if err := watched.Fit(m, watched.Named(s)...); err != nil {
 		return err
 	}
-	o := experiment.LayersOptions{Name: s.Source, Probes: s.Set, Metric: f.metric.value, Sites: f.sites, Layers: f.layers.ints()}
+	o := experiment.LayersOptions{Name: s.Source, Probes: s.Set, Metric: f.metric.Value, Sites: f.sites, Layers: f.layers.Ints()}
 	facts := []experiment.Fact{{Name: "probes", Value: s.Identity()}, {Name: "metric", Value: o.Metric.String()}}
 	return a.experiment(ctx, &f.experimentFlags, m, "layers", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
 		return experiment.MeasureLayers(ctx, r, o)
@@ -204,16 +206,16 @@ type scaleFlags struct {
 	experimentFlags
 	probes   string
 	controls string
-	metric   *choice[probe.Metric]
-	layers   intList
+	metric   *flagtype.Choice[probe.Metric]
+	layers   flagtype.IntList
 	proj     []string
 	rows     []int
-	draws    count
-	sample   count
+	draws    flagtype.Count
+	sample   flagtype.Count
 }
 
 func scaleCommand(a *app) *cobra.Command {
-	f := &scaleFlags{layers: intList{ranges: true}, draws: 5, sample: 120}
+	f := &scaleFlags{layers: flagtype.IntList{Ranges: true}, draws: 5, sample: 120}
 	cmd := &cobra.Command{
 		Use:   "scale [--probes F] [--controls F]",
 		Short: "whether rows of high scale matter more",
@@ -266,7 +268,7 @@ blurs small effects: --precision exact is slower and does not.`,
 // options are the experiment's, the probes aside.
 func (f *scaleFlags) options() experiment.ScaleOptions {
 	return experiment.ScaleOptions{
-		Metric: f.metric.value, Layers: f.layers.ints(), Projections: f.proj,
+		Metric: f.metric.Value, Layers: f.layers.Ints(), Projections: f.proj,
 		Rows: f.rows, Draws: int(f.draws), Sample: int(f.sample),
 	}
 }
@@ -285,7 +287,7 @@ func (f *scaleFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, named(targets, controls)...); err != nil {
+	if err := watched.Fit(m, watched.Named(targets, controls)...); err != nil {
 		return err
 	}
 	o := f.options()

@@ -11,8 +11,11 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/experiment"
+	"bankai/internal/flagtype"
 	"bankai/internal/lora"
+	"bankai/internal/repair"
 	"bankai/internal/source"
+	"bankai/internal/watched"
 	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
@@ -23,15 +26,15 @@ type loraFlags struct {
 	experimentFlags
 	probes, controls, heldOut, text string
 	also, projections               []string
-	layers                          intList
+	layers                          flagtype.IntList
 	ranks                           []int
-	seeds, steps, rounds            count
+	seeds, steps, rounds            flagtype.Count
 	rate, kl                        float64
 	onlyTiming                      bool
 }
 
 func loraCommand(a *app) *cobra.Command {
-	f := &loraFlags{layers: intList{ranges: true}, seeds: 3, steps: 40, rounds: 10}
+	f := &loraFlags{layers: flagtype.IntList{Ranges: true}, seeds: 3, steps: 40, rounds: 10}
 	cmd := &cobra.Command{
 		Use:   "lora [--patch P]...",
 		Short: "set patches beside LoRA on the same frozen bits",
@@ -121,18 +124,18 @@ func (f *loraFlags) run(ctx context.Context, a *app) error {
 	}
 	defer m.Close()
 	if f.kl > 0 && !f.onlyTiming {
-		warnCut(a.console, m, f.text, o.Text)
+		repair.WarnCut(a.Console, m, f.text, o.Text)
 	}
 	if err := f.rivals(a, m, &o); err != nil {
 		return err
 	}
-	if err := fit(m, append(slices.Clone(o.Also), measure.Named{Name: f.probes, Set: o.Search}, measure.Named{Name: f.controls, Set: o.Controls}, measure.Named{Name: f.heldOut, Set: o.HeldOut})...); err != nil {
+	if err := watched.Fit(m, append(slices.Clone(o.Also), measure.Named{Name: f.probes, Set: o.Search}, measure.Named{Name: f.controls, Set: o.Controls}, measure.Named{Name: f.heldOut, Set: o.HeldOut})...); err != nil {
 		return err
 	}
 	if !f.onlyTiming {
 		held := []source.Set{{Set: o.HeldOut, Source: f.heldOut}}
 		for _, s := range []source.Set{{Set: o.Search, Source: f.probes}, {Set: o.Controls, Source: f.controls}} {
-			if _, err := checked(ctx, a.console, m, s, probe.AnswerLogprob, held, false); err != nil {
+			if _, err := repair.Checked(ctx, a.Console, m, s, probe.AnswerLogprob, held, false); err != nil {
 				return err
 			}
 		}
@@ -167,7 +170,7 @@ func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, er
 	if err != nil {
 		return nil, err
 	}
-	o.Also = named(also...)
+	o.Also = watched.Named(also...)
 	for _, s := range also {
 		facts = append(facts, experiment.Fact{Name: "also " + s.Source, Value: s.Identity()})
 	}
@@ -183,7 +186,7 @@ func (f *loraFlags) rivals(a *app, m *engine.Model, o *experiment.LoRAOptions) e
 	if o.Patches, err = namedPatches(a.patches(m.Weights()), f.model.patches); err != nil {
 		return err
 	}
-	matrices, err := score.Matrices(m.Weights(), f.layers.ints(), f.projections)
+	matrices, err := score.Matrices(m.Weights(), f.layers.Ints(), f.projections)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/internal/experiment"
+	"bankai/internal/flagtype"
 	"bankai/internal/source"
 )
 
@@ -16,8 +17,8 @@ import (
 type perplexityFlags struct {
 	experimentFlags
 	text   string
-	window count
-	stride count
+	window flagtype.Count
+	stride flagtype.Count
 }
 
 func perplexityCommand(a *app) *cobra.Command {

@@ -6,7 +6,11 @@ import (
 	"unicode/utf8"
 
 	"bankai/engine"
+	"bankai/internal/flagtype"
+	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
+
 	"github.com/spf13/cobra"
 )
 
@@ -14,7 +18,7 @@ import (
 type generateFlags struct {
 	model    modelFlags
 	prompt   promptFlags
-	n        count
+	n        flagtype.Count
 	sampling engine.Sampling
 	stop     []string
 	compare  bool
@@ -76,7 +80,7 @@ func (f *generateFlags) check(a *app) error {
 		return err
 	}
 	if s := f.sampling; s.Temperature == 0 && (s.TopK != 0 || s.TopP != 0 || s.MinP != 0) {
-		a.warn("--top-k, --top-p and --min-p change nothing at temperature 0, which is greedy")
+		a.Warn("--top-k, --top-p and --min-p change nothing at temperature 0, which is greedy")
 	}
 	return nil
 }
@@ -123,16 +127,16 @@ func (f *generateFlags) run(ctx context.Context, a *app) error {
 	for i, o := range overlays {
 		requests[i] = engine.Request{Prompt: prompt, Overlay: o, Max: int(f.n), Sampling: f.sampling, StopTexts: f.stop}
 	}
-	streams := !a.json && !f.compare
+	streams := !a.JSON && !f.compare
 	if streams {
-		requests[0].Emit = a.printEvent
+		requests[0].Emit = func(e engine.Event) { a.Stream(e.Text) }
 	}
 	results, err := m.Generate(ctx, requests, nil)
 	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	if streams {
-		a.stdout.WriteByte('\n')
+		a.Stdout.WriteByte('\n')
 	}
 	texts := make([]generated, len(results))
 	for i, r := range results {
@@ -141,32 +145,24 @@ func (f *generateFlags) run(ctx context.Context, a *app) error {
 			texts[i].Finish = "interrupted"
 		}
 	}
-	return printGenerated(a.console, f, modelOf(f.model.path, m.Weights()), texts)
+	return printGenerated(a.Console, f, source.RefOf(f.model.path, m.Weights()), texts)
 }
 
-func printGenerated(c *console, f *generateFlags, model modelRef, texts []generated) error {
+func printGenerated(c *terminal.Console, f *generateFlags, model source.ModelRef, texts []generated) error {
 	doc := struct {
 		generated
-		Base  *generated `json:"base,omitempty"`
-		Model modelRef   `json:"model"`
+		Base  *generated      `json:"base,omitempty"`
+		Model source.ModelRef `json:"model"`
 	}{generated: texts[0], Model: model}
 	if f.compare {
 		doc.Base = &texts[1]
 	}
-	return c.print(doc, func(w io.Writer) {
+	return c.Print(doc, func(w io.Writer) {
 		if f.compare {
-			writeFacts(w, fact{"base", c.shown(doc.Base.Text)}, fact{"patched", c.shown(doc.Text)})
+			terminal.WriteFacts(w, terminal.Fact{"base", c.Shown(doc.Base.Text)}, terminal.Fact{"patched", c.Shown(doc.Text)})
 		}
 		if texts[0].Finish == "interrupted" {
-			c.note("interrupted after %s", text.Count(len(texts[0].IDs), "token"))
+			c.Note("interrupted after %s", text.Count(len(texts[0].IDs), "token"))
 		}
 	})
-}
-
-// printEvent prints the text of a generation as it comes.
-func (c *console) printEvent(e engine.Event) {
-	if e.Text != "" {
-		c.stdout.WriteString(c.shown(e.Text))
-		c.stdout.Flush() // an error stays, and is reported at the end
-	}
 }

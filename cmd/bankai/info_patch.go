@@ -6,37 +6,15 @@ import (
 	"io"
 	"os"
 	"slices"
-	"time"
 
 	"bankai"
+	"bankai/internal/anatomy"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/measure"
 )
-
-// patchInfo is what `info` says of a patch.
-type patchInfo struct {
-	Kind        string             `json:"kind"` // "patch"
-	File        string             `json:"file"`
-	Flips       int                `json:"flips"`
-	Rows        int                `json:"rows"` // flips of a whole row
-	Bits        *uint64            `json:"bits"` // null if the file does not say how wide a row is
-	Bytes       int64              `json:"bytes"`
-	Content     int64              `json:"content_bytes"` // without provenance, in the compact form
-	Base        *bankai.Digest     `json:"base"`          // null if the patch does not name its model
-	Digest      bankai.Digest      `json:"digest"`        // of what the patch does
-	Name        string             `json:"name"`
-	Description string             `json:"description"`
-	BaseModel   string             `json:"base_model"`
-	Arithmetic  *bankai.Arithmetic `json:"arithmetic"` // of its model; null if the patch does not say
-	Created     *time.Time         `json:"created"`
-	Tool        string             `json:"tool"`
-	Command     string             `json:"command"`
-	Metric      string             `json:"metric"`
-	Claims      []bankai.Claim     `json:"claims"`
-	Tensors     []tensorFlips      `json:"tensors"`
-}
 
 func showPatch(a *app, path, model string) error {
 	return a.withWeights(model, func(f *weights.File) error {
@@ -51,7 +29,7 @@ func showPatch(a *app, path, model string) error {
 		if err != nil {
 			return err
 		}
-		return printPatch(a.console, path, file.Size(), p)
+		return printPatch(a.Console, path, file.Size(), p)
 	})
 }
 
@@ -77,52 +55,23 @@ func showStream(a *app, path, model string) error {
 		if p, err = a.patches(f).Check(p, path); err != nil {
 			return err
 		}
-		return printPatch(a.console, path, int64(len(data)), p)
+		return printPatch(a.Console, path, int64(len(data)), p)
 	})
 }
 
 // printPatch tells what is in a patch, which takes size bytes in its file.
-func printPatch(c *console, path string, size int64, p *bankai.Patch) (err error) {
-	info := newPatchInfo(path, size, p)
-	if info.Content, err = p.ContentSize(); err != nil {
+func printPatch(c *terminal.Console, path string, size int64, p *bankai.Patch) error {
+	info, err := anatomy.NewPatch(path, size, p)
+	if err != nil {
 		return err
 	}
-	return c.print(info, info.write)
+	return c.Print(info, patchPage{info}.write)
 }
 
-func newPatchInfo(path string, size int64, p *bankai.Patch) patchInfo {
-	meta := p.Meta()
-	info := patchInfo{
-		Kind: "patch", File: path, Flips: p.Len(), Bits: knownBits(p), Bytes: size, Digest: p.ContentDigest(),
-		Name: meta.Name, Description: meta.Description, BaseModel: meta.BaseModel, Tool: meta.Tool,
-		Command: meta.Command, Metric: meta.Metric, Claims: meta.Claims, Tensors: flipsByTensor(p),
-	}
-	if info.Claims == nil {
-		info.Claims = []bankai.Claim{}
-	}
-	info.Base = boundTo(p)
-	if meta.Arithmetic != (bankai.Arithmetic{}) {
-		info.Arithmetic = &meta.Arithmetic
-	}
-	if !meta.Created.IsZero() {
-		info.Created = &meta.Created
-	}
-	for _, t := range info.Tensors {
-		info.Rows += t.Rows
-	}
-	return info
-}
+// patchPage is what is in a patch, for people.
+type patchPage struct{ anatomy.Patch }
 
-// boundTo is the digest of the model a patch is for, nil if it is unbound.
-func boundTo(p *bankai.Patch) *bankai.Digest {
-	base := p.Base()
-	if base.IsZero() {
-		return nil
-	}
-	return &base
-}
-
-func (p patchInfo) write(w io.Writer) {
+func (p patchPage) write(w io.Writer) {
 	base, created := "not named: the file does not say which model it was made for", ""
 	if p.Base != nil {
 		base = p.Base.String()
@@ -132,20 +81,20 @@ func (p patchInfo) write(w io.Writer) {
 		settings = p.Arithmetic.String()
 	}
 	if p.Created != nil {
-		created = p.Created.Format(timeLayout)
+		created = p.Created.Format(text.TimeLayout)
 	}
-	writeFacts(w,
-		fact{"patch", titled(p.File, p.Name)},
-		fact{"flips", fmt.Sprint(p.Flips) + p.rowsText()},
-		fact{"bits", bitsText(p.Bits)},
-		fact{"bytes", fmt.Sprintf("%s, content %s", text.Thousands(p.Bytes), text.Thousands(p.Content))},
-		fact{"base", base},
-		fact{"model", p.BaseModel},
-		fact{"settings", settings},
-		fact{"about", text.Line(p.Description)},
-		fact{"made by", p.Tool}, fact{"made on", created}, fact{"metric", p.Metric},
-		fact{"command", text.Line(p.Command)},
-		fact{"digest", p.Digest.String()})
+	terminal.WriteFacts(w,
+		terminal.Fact{"patch", source.Titled(p.File, p.Name)},
+		terminal.Fact{"flips", fmt.Sprint(p.Flips) + p.rowsText()},
+		terminal.Fact{"bits", bitsText(p.Bits)},
+		terminal.Fact{"bytes", fmt.Sprintf("%s, content %s", text.Thousands(p.Bytes), text.Thousands(p.Content))},
+		terminal.Fact{"base", base},
+		terminal.Fact{"model", p.BaseModel},
+		terminal.Fact{"settings", settings},
+		terminal.Fact{"about", text.Line(p.Description)},
+		terminal.Fact{"made by", p.Tool}, terminal.Fact{"made on", created}, terminal.Fact{"metric", p.Metric},
+		terminal.Fact{"command", text.Line(p.Command)},
+		terminal.Fact{"digest", p.Digest.String()})
 	writeFlipTable(w, p.Tensors)
 	for i, c := range p.Claims {
 		if i == 0 {
@@ -156,10 +105,7 @@ func (p patchInfo) write(w io.Writer) {
 	}
 }
 
-// timeLayout is how times are printed for people.
-const timeLayout = "2006-01-02 15:04 MST"
-
-func (p patchInfo) rowsText() string {
+func (p patchPage) rowsText() string {
 	switch {
 	case p.Flips == 0:
 		return ": it changes nothing"
@@ -171,35 +117,9 @@ func (p patchInfo) rowsText() string {
 	return fmt.Sprintf(", %d of them of whole rows", p.Rows)
 }
 
-// tensorFlips is what a patch does to one tensor.
-type tensorFlips struct {
-	Tensor string  `json:"tensor"`
-	Layer  *int    `json:"layer"` // null for the embedding and the head
-	Proj   string  `json:"proj"`
-	Flips  int     `json:"flips"`
-	Rows   int     `json:"rows"` // flips of a whole row
-	Bits   *uint64 `json:"bits"` // null if the patch does not know how wide a row is
-}
-
-// flipsByTensor counts a patch's flips, in the order of the tensors.
-func flipsByTensor(p *bankai.Patch) []tensorFlips {
-	list := []tensorFlips{}
-	for _, c := range measure.Cells(p) {
-		t := tensorFlips{Tensor: c.Tensor, Proj: c.Projection, Flips: c.Flips, Rows: c.Rows}
-		if c.Layer >= 0 {
-			t.Layer = &c.Layer
-		}
-		if c.Weights > 0 {
-			t.Bits = &c.Weights
-		}
-		list = append(list, t)
-	}
-	return list
-}
-
 // writeFlipTable lists the flips by layer and projection; those of tensors
 // outside the layers follow.
-func writeFlipTable(w io.Writer, tensors []tensorFlips) {
+func writeFlipTable(w io.Writer, tensors []anatomy.TensorFlips) {
 	if len(tensors) == 0 {
 		return
 	}
@@ -226,7 +146,7 @@ func writeFlipTable(w io.Writer, tensors []tensorFlips) {
 
 // usedProjections are the projections that occur, in the order of the forward
 // pass.
-func usedProjections(tensors []tensorFlips) []string {
+func usedProjections(tensors []anatomy.TensorFlips) []string {
 	var names []string
 	for _, t := range tensors {
 		if t.Layer != nil {

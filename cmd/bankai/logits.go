@@ -11,7 +11,9 @@ import (
 	"strconv"
 
 	"bankai/engine"
+	"bankai/internal/flagtype"
 	"bankai/internal/kernel"
+	"bankai/internal/source"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -21,8 +23,8 @@ import (
 type logitsFlags struct {
 	model  modelFlags
 	prompt promptFlags
-	top    count
-	at     intList
+	top    flagtype.Count
+	at     flagtype.IntList
 	all    bool
 	out    string
 }
@@ -68,7 +70,7 @@ such a file from others: one that is there is only replaced with --force.
 
 // logitsDoc is the result of `logits`.
 type logitsDoc struct {
-	Model modelRef           `json:"model"`
+	Model source.ModelRef    `json:"model"`
 	IDs   []int32            `json:"ids"`
 	Top   []idLogit          `json:"top"`
 	At    map[string]float32 `json:"at"` // by id
@@ -86,7 +88,7 @@ type idLogit struct {
 func (x idLogit) MarshalJSON() ([]byte, error) { return json.Marshal([2]any{x.id, x.logit}) }
 
 func (f *logitsFlags) run(ctx context.Context, a *app) error {
-	out := a.derived(f.out, nil)
+	out := a.Derived(f.out, nil)
 	out.Stream = true
 	if f.all {
 		if err := out.Check(); err != nil {
@@ -102,24 +104,24 @@ func (f *logitsFlags) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := checkIDs("--at", f.at.values, m); err != nil {
+	if err := checkIDs("--at", f.at.Values, m); err != nil {
 		return err
 	}
 	logits, err := nextLogits(ctx, a, m, f.model.patches, ids)
 	if err != nil {
 		return err
 	}
-	doc := logitsDoc{Model: modelOf(f.model.path, m.Weights()), IDs: ids, Top: topLogits(logits, int(f.top)), At: map[string]float32{}, LSE: m.LogSumExp(logits), Out: f.out}
-	for _, id := range f.at.values {
+	doc := logitsDoc{Model: source.RefOf(f.model.path, m.Weights()), IDs: ids, Top: topLogits(logits, int(f.top)), At: map[string]float32{}, LSE: m.LogSumExp(logits), Out: f.out}
+	for _, id := range f.at.Values {
 		doc.At[strconv.Itoa(int(id))] = logits[id]
 	}
 	if f.all {
-		err := a.put(ctx, out, func(w io.Writer) error { return binary.Write(w, binary.LittleEndian, logits) })
+		err := a.Put(ctx, out, func(w io.Writer) error { return binary.Write(w, binary.LittleEndian, logits) })
 		if err != nil {
 			return err
 		}
 	}
-	return a.print(doc, func(w io.Writer) { doc.write(w, m, f.at.values) })
+	return a.Print(doc, func(w io.Writer) { doc.write(w, m, f.at.Values) })
 }
 
 // nextLogits runs the patched model over a prompt.

@@ -10,10 +10,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"slices"
+	"time"
+
+	"bankai/internal/durable"
+	"bankai/internal/outputs"
+	"bankai/internal/terminal"
 )
 
 func main() {
@@ -25,7 +31,7 @@ func main() {
 // the work cleanly, within a second, a second one ends the program.
 func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := context.Background(), func() {}
-	if signals := heeded(endings); len(signals) > 0 { // none would mean all
+	if signals := heeded(terminal.Endings); len(signals) > 0 { // none would mean all
 		ctx, stop = signal.NotifyContext(ctx, signals...)
 	}
 	defer stop()
@@ -41,4 +47,33 @@ func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 // has it ignore the end of the terminal, and a shell Ctrl-C in what it runs beside.
 func heeded(all []os.Signal) []os.Signal {
 	return slices.DeleteFunc(slices.Clone(all), signal.Ignored)
+}
+
+// grace is how long a command may take to end after a signal. What waits for a pipe
+// or reads a large model cannot look at its context; it is ended then.
+const grace = 800 * time.Millisecond
+
+// echo is how long a second signal counts as the first one once more: timeout(1)
+// sends each to the program and then to its group, so that it comes twice.
+const echo = 200 * time.Millisecond
+
+// watch ends the program a while after a signal, unless it has ended by then. Before
+// that, another signal ends it at once, which stop brings about.
+func (a *app) watch(stop func()) {
+	time.Sleep(echo)
+	stop()
+	time.Sleep(grace - echo)
+	a.ending.Lock() // and never unlock: whoever is late must not say another thing
+	durable.End()
+	e := a.Interruption()
+	fmt.Fprintf(a.Stderr, "bankai: %s\n", e.Error())
+	os.Exit(statusOf(e))
+}
+
+// statusOf is the exit status after an interruption.
+func statusOf(e *outputs.Interrupted) int {
+	if e.Useful {
+		return statusInterrupted
+	}
+	return statusFailed
 }

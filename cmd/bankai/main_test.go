@@ -19,7 +19,7 @@ type isolated struct{ m *testing.M }
 
 func (i isolated) Run() int {
 	for _, s := range settings {
-		os.Unsetenv(s.variable())
+		os.Unsetenv(s.Variable())
 	}
 	dir, err := os.MkdirTemp("", "bankai-config-")
 	if err != nil {

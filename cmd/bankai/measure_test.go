@@ -9,8 +9,8 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/anatomy"
 	"bankai/internal/enginetest"
-	"bankai/internal/source"
 	"bankai/measure"
 )
 
@@ -62,7 +62,7 @@ func TestFlipTable(t *testing.T) {
 		bankai.Flip{Tensor: "blk.3.attn_q.weight", Row: 9, N: bankai.ToEnd},
 		bankai.Flip{Tensor: "token_embd.weight", Row: 9, Col: 3, N: 2},
 	)
-	tensors := flipsByTensor(p)
+	tensors := anatomy.FlipsByTensor(p)
 	var names []string
 	flips := 0
 	for _, x := range tensors {
@@ -110,18 +110,5 @@ func TestMedian(t *testing.T) {
 		if got := median(c.values); got != c.want {
 			t.Errorf("of %v: %v, want %v", c.values, got, c.want)
 		}
-	}
-}
-
-// Claims, counts and tables all say the same of a result.
-func TestClaim(t *testing.T) {
-	r := &measure.Result{Total: 9, Before: 4, After: 6, Fixed: []string{"a", "b", "c"}, Broke: []string{"d"}, PValue: 0.625}
-	s := source.Set{Digest: bankai.Digest{1}}
-	want := bankai.Claim{Name: "held out", Probes: s.Digest, Total: 9, Before: 4, After: 6, Fixed: 3, Broke: 1, PValue: 0.625}
-	if got := claim("held out", s, r); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-	if c := countsOf(r); c.Fixed != 3 || c.Broke != 1 || c.PValue != 0.625 {
-		t.Errorf("got %+v", c)
 	}
 }

@@ -7,8 +7,9 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/flagtype"
+	"bankai/internal/progress"
 	"bankai/internal/source"
-	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/store"
 
@@ -18,14 +19,14 @@ import (
 // modelFlags choose a model to run and the patches on it.
 type modelFlags struct {
 	path      string
-	precision choice[engine.Precision]
+	precision flagtype.Choice[engine.Precision]
 	patches   []string
 }
 
 // add declares --model and --precision.
 func (f *modelFlags) add(cmd *cobra.Command) {
 	modelFlag(cmd, &f.path)
-	f.precision = choice[engine.Precision]{engine.Fast, "fast|exact", engine.ParsePrecision}
+	f.precision = flagtype.NewChoice(engine.Fast, "fast|exact", engine.ParsePrecision)
 	cmd.Flags().Var(&f.precision, "precision", "of activations: fast (int8) or exact (float32, several times slower)")
 	markSettable(cmd.Flags(), "precision")
 }
@@ -64,7 +65,7 @@ func (f *modelFlags) addPatch(cmd *cobra.Command) {
 
 const forceName = "force"
 
-// forceFlag declares --force, which app.force holds, unless the command has declared
+// forceFlag declares --force, which app.Force holds, unless the command has declared
 // it in words of its own.
 func forceFlag(cmd *cobra.Command) {
 	if cmd.Flags().Lookup(forceName) == nil {
@@ -79,17 +80,17 @@ func (a *app) openWeights(path string) (*weights.File, error) {
 
 // fileProgress shows work on a model file, each kind of it by a meter of its own.
 func (a *app) fileProgress(path string) weights.Progress {
-	meters := map[string]*meter{}
+	meters := map[string]progress.Meter{}
 	return func(what string, done, total int64) {
 		m := meters[what]
 		if m == nil {
-			m = a.meter(filepath.Base(path)+", "+what, total)
+			m = a.Meter(filepath.Base(path)+", "+what, total)
 			meters[what] = m
 			a.open = append(a.open, m)
 		}
-		m.set(done, "")
+		m.Set(done, "")
 		if done == total {
-			m.stop()
+			m.Stop()
 		}
 	}
 }
@@ -114,7 +115,7 @@ func (a *app) openChecked(f *modelFlags, check func(*weights.File) error) (*engi
 	}
 	progress := a.fileProgress(f.path)
 	m, err := engine.Load(file, engine.Options{
-		Threads: int(a.threads), Precision: f.precision.value,
+		Threads: int(a.threads), Precision: f.precision.Value,
 		Progress: func(done, total int64) { progress("load", done, total) },
 	})
 	if err != nil {
@@ -149,23 +150,9 @@ func (a *app) withWeights(path string, work func(f *weights.File) error) error {
 	return work(f)
 }
 
-// modelRef says in a result which model it is of.
-type modelRef struct {
-	Name   string        `json:"name"` // what people call it
-	Path   string        `json:"path"` // as on the command line
-	Digest bankai.Digest `json:"digest"`
-}
-
-func modelOf(path string, f *weights.File) modelRef {
-	return modelRef{text.Line(source.ModelName(path, f.Config())), path, f.Digest()}
-}
-
-// String is the name, and the file if that is called otherwise.
-func (r modelRef) String() string { return titled(r.Path, r.Name) }
-
 // patches reads patch files for a model, or without one if that is nil.
 func (a *app) patches(f *weights.File) store.Reader {
-	return store.Reader{Model: f, Force: a.force, Warn: a.warn}
+	return store.Reader{Model: f, Force: a.Force, Warn: a.Warn}
 }
 
 // overlay reads patch files and combines them for a model. It is nil if there

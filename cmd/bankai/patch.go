@@ -4,9 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 
 	"bankai"
+	"bankai/internal/anatomy"
 	"bankai/internal/durable"
+	"bankai/internal/outputs"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/weights"
@@ -44,12 +48,12 @@ type patchDoc struct {
 
 // writeResult writes a patch and reports it.
 func writeResult(ctx context.Context, a *app, p *bankai.Patch, o *durable.Output) error {
-	out, err := a.putPatch(ctx, o, p)
+	out, err := a.PutPatch(ctx, o, p)
 	if err != nil {
 		return err
 	}
-	doc := patchDoc{OK: true, Patch: o.Path, Flips: out.flips, Bits: out.bits, Bytes: out.bytes, Content: out.content, Base: boundTo(p)}
-	return a.print(doc, func(w io.Writer) { fmt.Fprintln(w, out) })
+	doc := patchDoc{OK: true, Patch: o.Path, Flips: out.Flips, Bits: out.Bits, Bytes: out.Bytes, Content: out.Content, Base: anatomy.BoundTo(p)}
+	return a.Print(doc, func(w io.Writer) { fmt.Fprintln(w, out) })
 }
 
 // outFlag declares -o.
@@ -58,6 +62,26 @@ func outFlag(cmd *cobra.Command, out *string, what string) {
 }
 
 const patchNames = "NAME.bankai or NAME.json"
+
+// checkPatchName refuses an output name early, before the work for it is done.
+func checkPatchName(path string) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".bankai", ".json":
+		return nil
+	}
+	if path == "" {
+		return usagef("give a name for the patch with -o, ending in .bankai (compact) or .json")
+	}
+	return usagef("-o %s: a patch's name ends in .bankai (compact) or .json", path)
+}
+
+// bitsText is knownBits in words.
+func bitsText(bits *uint64) string {
+	if bits == nil {
+		return "unknown: the file does not say how wide a row is; give --model"
+	}
+	return text.Thousands(int64(*bits))
+}
 
 func composeCommand(a *app) *cobra.Command {
 	var out, model string
@@ -86,7 +110,7 @@ What was measured of the parts does not hold for the whole and is left out.`,
 }
 
 func compose(ctx context.Context, a *app, paths []string, out, model string) error {
-	o := a.found(out, a.aPatch)
+	o := a.Found(out, a.OwnPatch)
 	if err := o.Check(); err != nil {
 		return err
 	}
@@ -142,7 +166,7 @@ an old JSON patch becomes one that no other model accepts.`,
 					meta.Arithmetic = f.Arithmetic()
 					p = p.WithBase(f.Digest()).WithMeta(meta)
 				}
-				o := a.derived(out, sameIn(p))
+				o := a.Derived(out, outputs.SamePatch(p))
 				if err := o.Check(); err != nil {
 					return err
 				}
@@ -170,7 +194,7 @@ and its patched copy have.`,
 			if err := checkPatchName(out); err != nil {
 				return err
 			}
-			o := a.found(out, a.aPatch)
+			o := a.Found(out, a.OwnPatch)
 			if err := o.Check(); err != nil {
 				return err
 			}
@@ -181,7 +205,7 @@ and its patched copy have.`,
 						return err
 					}
 					if p.Len() == 0 {
-						a.warn("%s and %s hold the same bits: the patch is empty", args[0], args[1])
+						a.Warn("%s and %s hold the same bits: the patch is empty", args[0], args[1])
 					}
 					description := fmt.Sprintf("turns %s into %s", args[0], args[1])
 					return writeDerived(ctx, a, p.WithMeta(bankai.Meta{Description: description}), o, from, args[0])
@@ -230,23 +254,23 @@ func verify(a *app, path, model string) error {
 	}
 	defer f.Close()
 	doc := struct {
-		OK     bool     `json:"ok"`
-		Reason string   `json:"reason,omitempty"`
-		Bound  bool     `json:"bound"`
-		Flips  int      `json:"flips"`
-		Bits   *uint64  `json:"bits"`
-		Model  modelRef `json:"model"`
-	}{Model: modelOf(model, f)}
+		OK     bool            `json:"ok"`
+		Reason string          `json:"reason,omitempty"`
+		Bound  bool            `json:"bound"`
+		Flips  int             `json:"flips"`
+		Bits   *uint64         `json:"bits"`
+		Model  source.ModelRef `json:"model"`
+	}{Model: source.RefOf(model, f)}
 	p, failed := a.patches(f).Read(path)
 	if failed == nil {
-		doc.OK, doc.Bound, doc.Flips, doc.Bits = true, !p.Base().IsZero(), p.Len(), knownBits(p)
+		doc.OK, doc.Bound, doc.Flips, doc.Bits = true, !p.Base().IsZero(), p.Len(), anatomy.KnownBits(p)
 	} else {
 		doc.Reason = explain(failed)
 	}
-	if failed != nil && !a.json {
+	if failed != nil && !a.JSON {
 		return failed
 	}
-	err = a.print(doc, func(w io.Writer) {
+	err = a.Print(doc, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: ok, %s, %s bits, for %s (%s)\n", path, text.Count(doc.Flips, "flip"), bitsText(doc.Bits), model, short(doc.Model.Digest))
 	})
 	if err == nil {

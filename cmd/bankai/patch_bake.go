@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/internal/anatomy"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/store"
@@ -70,7 +72,7 @@ func modelToCopy(cmd *cobra.Command, args []string, out, what, copied string) (s
 }
 
 func apply(ctx context.Context, a *app, model, out string, patches []string) error {
-	o := a.derived(out, a.aBakedModel)
+	o := a.Derived(out, a.OwnModel)
 	if err := cmp.Or(o.Check(), store.CheckFiles(patches)); err != nil {
 		return err
 	}
@@ -90,7 +92,7 @@ func apply(ctx context.Context, a *app, model, out string, patches []string) err
 	if err != nil {
 		return err
 	}
-	baked, err := a.putModel(ctx, o, made)
+	baked, err := a.PutModel(ctx, o, made)
 	if err != nil {
 		return err
 	}
@@ -102,12 +104,12 @@ func apply(ctx context.Context, a *app, model, out string, patches []string) err
 		Bytes  int64         `json:"bytes"`
 		Base   bankai.Digest `json:"base"`
 		Digest bankai.Digest `json:"digest"`
-	}{out, p.Len(), knownBits(p), baked.Size(), f.Digest(), baked.Digest()}
-	return a.print(doc, func(w io.Writer) {
-		writeFacts(w,
-			fact{"written", fmt.Sprintf("%s, %s", out, text.Size(doc.Bytes))},
-			fact{"inverted", fmt.Sprintf("%s, %s bits", text.Count(doc.Flips, "flip"), bitsText(doc.Bits))},
-			fact{"digest", doc.Digest.String()}, fact{"was", doc.Base.String()})
+	}{out, p.Len(), anatomy.KnownBits(p), baked.Size(), f.Digest(), baked.Digest()}
+	return a.Print(doc, func(w io.Writer) {
+		terminal.WriteFacts(w,
+			terminal.Fact{"written", fmt.Sprintf("%s, %s", out, text.Size(doc.Bytes))},
+			terminal.Fact{"inverted", fmt.Sprintf("%s, %s bits", text.Count(doc.Flips, "flip"), bitsText(doc.Bits))},
+			terminal.Fact{"digest", doc.Digest.String()}, terminal.Fact{"was", doc.Base.String()})
 	})
 }
 
@@ -147,7 +149,7 @@ were made for, or leave others that the file names.`,
 }
 
 func remove(ctx context.Context, a *app, model, out string, paths []string) error {
-	o := a.derived(out, a.aModelBefore(model))
+	o := a.Derived(out, a.ModelBefore(model))
 	if err := cmp.Or(o.Check(), store.CheckFiles(paths)); err != nil {
 		return err
 	}
@@ -168,24 +170,24 @@ func remove(ctx context.Context, a *app, model, out string, paths []string) erro
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
 	}
-	copied, err := a.putModel(ctx, o, c)
+	copied, err := a.PutModel(ctx, o, c)
 	if err != nil {
 		return err
 	}
 	defer copied.Close()
 	doc := struct {
-		Out     string        `json:"out"`
-		Bytes   int64         `json:"bytes"`
-		Base    bankai.Digest `json:"base"`    // of the model that was given
-		Digest  bankai.Digest `json:"digest"`  // of the copy
-		Patches []bakedInfo   `json:"patches"` // that are still in it
-	}{out, copied.Size(), f.Digest(), copied.Digest(), newModelInfo(out, copied).Patches}
-	return a.print(doc, func(w io.Writer) {
-		writeFacts(w,
-			fact{"written", fmt.Sprintf("%s, %s", out, text.Size(doc.Bytes))},
-			fact{"still in it", newModelInfo(out, copied).patchesText()},
-			fact{"original", originalText(c.Made, copied)},
-			fact{"digest", doc.Digest.String()}, fact{"was", doc.Base.String()})
+		Out     string          `json:"out"`
+		Bytes   int64           `json:"bytes"`
+		Base    bankai.Digest   `json:"base"`    // of the model that was given
+		Digest  bankai.Digest   `json:"digest"`  // of the copy
+		Patches []anatomy.Baked `json:"patches"` // that are still in it
+	}{out, copied.Size(), f.Digest(), copied.Digest(), anatomy.NewModel(out, copied).Patches}
+	return a.Print(doc, func(w io.Writer) {
+		terminal.WriteFacts(w,
+			terminal.Fact{"written", fmt.Sprintf("%s, %s", out, text.Size(doc.Bytes))},
+			terminal.Fact{"still in it", modelPage{anatomy.NewModel(out, copied)}.patchesText()},
+			terminal.Fact{"original", originalText(c.Made, copied)},
+			terminal.Fact{"digest", doc.Digest.String()}, terminal.Fact{"was", doc.Base.String()})
 	})
 }
 

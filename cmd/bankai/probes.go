@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"bankai/internal/durable"
+	"bankai/internal/flagtype"
+	"bankai/internal/outputs"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/probe"
@@ -43,13 +45,13 @@ type probeFile struct {
 
 // writeSet writes a probe file, whole or not at all.
 func (a *app) writeSet(ctx context.Context, s probe.Set, o *durable.Output, role string) (probeFile, error) {
-	return probeFile{o.Path, role, len(s)}, a.put(ctx, o, s.WriteJSON)
+	return probeFile{o.Path, role, len(s)}, a.Put(ctx, o, s.WriteJSON)
 }
 
 // probesOutput is an output for probes. An earlier file is kept under a number, even
 // one that could be made again: the file does not tell whether a hand changed it.
 func (a *app) probesOutput(path string) *durable.Output {
-	return a.found(path, someProbes)
+	return a.Found(path, outputs.OwnProbes)
 }
 
 // probesOut declares -o for one file.
@@ -69,7 +71,7 @@ func checkProbesOut(path string) error {
 }
 
 func expandCommand(a *app) *cobra.Command {
-	var n count
+	var n flagtype.Count
 	cmd := &cobra.Command{
 		Use:   "expand TEMPLATE -o OUT",
 		Short: "make many probes of a few templates",
@@ -126,7 +128,7 @@ func expand(ctx context.Context, a *app, source, out string, n int) error {
 		return err
 	}
 	if len(x.Set) < n {
-		a.warn("%s: makes %s, not %d", source, text.Count(len(x.Set), "probe"), n)
+		a.Warn("%s: makes %s, not %d", source, text.Count(len(x.Set), "probe"), n)
 	}
 	doc := &expandDoc{
 		Probes: len(x.Set), Templates: len(templates), Unfit: x.Unfit, NotWhole: x.NotWhole, Duplicates: x.Duplicates,
@@ -145,7 +147,7 @@ func expand(ctx context.Context, a *app, source, out string, n int) error {
 		return err
 	}
 	doc.Files = []probeFile{file}
-	return a.print(doc, func(w io.Writer) { doc.writeText(w) })
+	return a.Print(doc, func(w io.Writer) { doc.writeText(w) })
 }
 
 func expandAll(ctx context.Context, a *app, templates []probe.Template, n int, source string) (*probe.Expansion, error) {
@@ -155,9 +157,9 @@ func expandAll(ctx context.Context, a *app, templates []probe.Template, n int, s
 			total += int(min(templates[i].Combinations(), math.MaxInt32)) // Expand refuses more
 		}
 	}
-	progress := a.meter(source, int64(total))
-	defer progress.stop()
-	x, err := probe.Expand(ctx, templates, n, a.seed, func(done int) { progress.set(int64(done), "") })
+	progress := a.Meter(source, int64(total))
+	defer progress.Stop()
+	x, err := probe.Expand(ctx, templates, n, a.seed, func(done int) { progress.Set(int64(done), "") })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
@@ -179,7 +181,7 @@ func (d *expandDoc) writeText(w io.Writer) {
 		}
 	}
 	if d.Incomplete > 0 {
-		fmt.Fprintf(w, "%d have no wrong answer yet. Next: bankai probes mine --prompts %s -o %s\n", d.Incomplete, quoted(d.Files[0].Path), quoted(minedName(d.Files[0].Path)))
+		fmt.Fprintf(w, "%d have no wrong answer yet. Next: bankai probes mine --prompts %s -o %s\n", d.Incomplete, text.Quoted(d.Files[0].Path), text.Quoted(minedName(d.Files[0].Path)))
 	}
 }
 

@@ -6,11 +6,10 @@ import (
 	"io"
 	"strings"
 
-	"bankai/engine"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/internal/watched"
 	"bankai/measure"
-	"bankai/probe"
 
 	"github.com/spf13/cobra"
 )
@@ -57,17 +56,10 @@ of writing the right answer that the model might use belong there.`,
 
 // mineDoc is what mining found.
 type mineDoc struct {
-	Model   modelRef    `json:"model"`
-	Probes  int         `json:"probes"`
-	Files   []probeFile `json:"files"`
-	Prompts int         `json:"prompts"`  // in the file
-	Right   int         `json:"right"`    // answered right now
-	Own     int         `json:"own"`      // wrong answers that the model gives
-	Instead int         `json:"instead"`  // wrong answers that it would give instead of the right one
-	Kept    int         `json:"kept"`     // wrong answers of the file that stay
-	Changed int         `json:"replaced"` // and that were replaced, by another or
-	Same    int         `json:"same"`     // by the same one
-	LeftOut []string    `json:"left_out"` // names of those without a wrong answer
+	Model  source.ModelRef `json:"model"`
+	Probes int             `json:"probes"`
+	Files  []probeFile     `json:"files"`
+	measure.Completion
 }
 
 func mine(ctx context.Context, a *app, f *modelFlags, prompts, out string, keep bool) error {
@@ -84,16 +76,17 @@ func mine(ctx context.Context, a *app, f *modelFlags, prompts, out string, keep 
 		return err
 	}
 	defer m.Close()
-	if err := fit(m, named(s)...); err != nil {
+	if err := watched.Fit(m, watched.Named(s)...); err != nil {
 		return err
 	}
-	mined, err := mineSet(ctx, a.console, m, overlay, s)
+	mined, err := watched.Mine(ctx, a.Console, m, overlay, s)
 	if err != nil {
 		return err
 	}
-	complete, doc := takeMined(s.Set, mined, keep)
+	complete, how := measure.Complete(s.Set, mined, keep)
+	doc := &mineDoc{Probes: len(complete), Completion: how}
 	if len(doc.LeftOut) > 0 {
-		a.warn("%s: left out, the model knows no wrong answer to %s: %s", prompts, text.Count(len(doc.LeftOut), "prompt"), strings.Join(doc.LeftOut, ", "))
+		a.Warn("%s: left out, the model knows no wrong answer to %s: %s", prompts, text.Count(len(doc.LeftOut), "prompt"), strings.Join(doc.LeftOut, ", "))
 	}
 	if len(complete) == 0 {
 		return fmt.Errorf("%s: no probe is left to write", prompts)
@@ -102,54 +95,8 @@ func mine(ctx context.Context, a *app, f *modelFlags, prompts, out string, keep 
 	if err != nil {
 		return err
 	}
-	doc.Files, doc.Model = []probeFile{file}, modelOf(f.path, m.Weights())
-	return a.print(doc, func(w io.Writer) { doc.writeText(w) })
-}
-
-func mineSet(ctx context.Context, c *console, m *engine.Model, overlay *engine.Overlay, s source.Set) ([]measure.Mined, error) {
-	progress, done := c.probeMeter(s.Source, m.Tokenizer(), s.Set)
-	defer progress.stop()
-	mined, err := measure.Mine(ctx, m, overlay, s.Set, done)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Source, err)
-	}
-	return mined, nil
-}
-
-// takeMined completes the set with what was mined.
-func takeMined(set probe.Set, mined []measure.Mined, keep bool) (probe.Set, *mineDoc) {
-	doc := &mineDoc{Prompts: len(set), LeftOut: []string{}}
-	var complete probe.Set
-	for i, p := range set {
-		m := mined[i]
-		if m.Right {
-			doc.Right++
-		}
-		switch {
-		case keep && strings.TrimSpace(p.Wrong) != "":
-			doc.Kept++
-			complete = append(complete, p)
-			continue
-		case m.Wrong == "":
-			doc.LeftOut = append(doc.LeftOut, p.Name)
-			continue
-		case m.Own:
-			doc.Own++
-		default:
-			doc.Instead++
-		}
-		if strings.TrimSpace(p.Wrong) != "" {
-			if probe.Normalize(p.Wrong) == probe.Normalize(m.Wrong) {
-				doc.Same++
-			} else {
-				doc.Changed++
-			}
-		}
-		p.Wrong = m.Wrong
-		complete = append(complete, p)
-	}
-	doc.Probes = len(complete)
-	return complete, doc
+	doc.Files, doc.Model = []probeFile{file}, source.RefOf(f.path, m.Weights())
+	return a.Print(doc, func(w io.Writer) { doc.writeText(w) })
 }
 
 func (d *mineDoc) writeText(w io.Writer) {

@@ -10,7 +10,9 @@ import (
 	"unicode/utf8"
 
 	"bankai/engine"
+	"bankai/internal/flagtype"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -20,7 +22,7 @@ import (
 type promptFlags struct {
 	text     string
 	file     string
-	ids      intList
+	ids      flagtype.IntList
 	noEscape bool
 	cmd      *cobra.Command
 }
@@ -70,7 +72,7 @@ func (f *promptFlags) read(a *app, args []string) error {
 	if f.text == "" {
 		return usagef("the prompt is empty: give it some text")
 	}
-	checkUTF8(a.console, "the prompt", f.text)
+	checkUTF8(a.Console, "the prompt", f.text)
 	return nil
 }
 
@@ -80,7 +82,7 @@ func (f *promptFlags) readText(a *app) (err error) {
 		f.text, err = a.readText(f.file)
 	case !f.noEscape:
 		if command := texCommand.FindStringSubmatch(f.text); command != nil {
-			a.warn(`the prompt has %s, of which %s is taken for white space: --no-escape takes it as it is`, command[1], command[1][:2])
+			a.Warn(`the prompt has %s, of which %s is taken for white space: --no-escape takes it as it is`, command[1], command[1][:2])
 		}
 		f.text = escapes.Replace(f.text)
 	}
@@ -119,7 +121,7 @@ func (a *app) readText(path string) (string, error) {
 }
 
 // checkUTF8 warns of a text with bytes that are no characters.
-func checkUTF8(c *console, what, text string) {
+func checkUTF8(c *terminal.Console, what, text string) {
 	if utf8.ValidString(text) {
 		return
 	}
@@ -131,7 +133,7 @@ func checkUTF8(c *console, what, text string) {
 		}
 		at += n
 	}
-	c.warn("%s is not valid UTF-8 at byte %d (0x%02x): what is no character becomes U+FFFD", what, at, text[at])
+	c.Warn("%s is not valid UTF-8 at byte %d (0x%02x): what is no character becomes U+FFFD", what, at, text[at])
 }
 
 // escapes are how a shell's plain quotes can hold ends of lines.
@@ -139,7 +141,7 @@ var escapes = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\\`, `\`)
 
 // tokens returns the prompt's ids, checked against the vocabulary and the context.
 func (f *promptFlags) tokens(m *engine.Model) ([]int32, error) {
-	ids := f.ids.values
+	ids := f.ids.Values
 	if f.text != "" {
 		ids = m.Tokenizer().Encode(f.text)
 	} else if err := checkIDs("--ids", ids, m); err != nil {

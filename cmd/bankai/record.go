@@ -1,9 +1,12 @@
 package main
 
 import (
+	"io"
 	"slices"
 	"strings"
 
+	"bankai/internal/program"
+	"bankai/internal/text"
 	"bankai/store"
 
 	"github.com/spf13/pflag"
@@ -14,7 +17,7 @@ import (
 func (a *app) commandLine() string {
 	words := []string{"bankai"}
 	for _, arg := range withoutRunFlags(a.flags, slices.Concat(a.args, a.chosen)) {
-		words = append(words, quoted(arg))
+		words = append(words, text.Quoted(arg))
 	}
 	return strings.Join(words, " ")
 }
@@ -61,18 +64,23 @@ func flagAt(flags *pflag.FlagSet, args []string) (name string, words int) {
 	return f.Name, min(2, len(args))
 }
 
-// quoted is a word as a shell needs it.
-func quoted(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=+./:,@%", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
 // provenance is what this run knows of the patches that it makes.
 func (a *app) provenance() store.Provenance {
-	return store.Provenance{Tool: toolName(), Command: a.commandLine()}
+	return store.Provenance{Tool: program.Tool(), Command: a.commandLine()}
+}
+
+// commandOf is the command of a recorded command line, as "bankai patch compose";
+// "" if it is none of this program.
+func commandOf(line string) string {
+	words := strings.Fields(line)
+	if len(words) < 2 || words[0] != "bankai" {
+		return ""
+	}
+	// A tree of its own: building one sets the flags of its app to their defaults.
+	root := newApp(nil, nil, io.Discard, io.Discard).root()
+	cmd, _, err := root.Find(words[1:])
+	if err != nil || cmd == root {
+		return ""
+	}
+	return cmd.CommandPath()
 }

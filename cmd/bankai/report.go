@@ -13,6 +13,9 @@ import (
 
 	"bankai/internal/benchmark"
 	"bankai/internal/experiment"
+	"bankai/internal/outputs"
+	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -55,7 +58,7 @@ named.`,
 }
 
 func writeReport(ctx context.Context, a *app, paths []string, out string) error {
-	o := a.derived(out, aPage(a.command))
+	o := a.Derived(out, a.PageOf(a.Command))
 	o.Stream = true
 	if err := o.Check(); err != nil {
 		return err
@@ -63,7 +66,7 @@ func writeReport(ctx context.Context, a *app, paths []string, out string) error 
 	doc := reportDoc{Page: out, LeftOut: []string{}}
 	var results []experiment.Result
 	for _, path := range paths {
-		found, left, err := readResults(a.console, path)
+		found, left, err := readResults(a.Console, path)
 		if err != nil {
 			return err
 		}
@@ -73,7 +76,7 @@ func writeReport(ctx context.Context, a *app, paths []string, out string) error 
 			doc.Results = append(doc.Results, r.Head().Experiment)
 		}
 	}
-	if err := a.put(ctx, o, func(w io.Writer) error { return experiment.WriteHTML(w, a.command, results...) }); err != nil {
+	if err := a.Put(ctx, o, func(w io.Writer) error { return experiment.WriteHTML(w, a.Command, results...) }); err != nil {
 		return err
 	}
 	info, err := os.Stat(out)
@@ -81,15 +84,15 @@ func writeReport(ctx context.Context, a *app, paths []string, out string) error 
 		return err
 	}
 	doc.Bytes = info.Size()
-	return a.print(doc, func(w io.Writer) {
+	return a.Print(doc, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s, %s\n", out, text.Size(doc.Bytes), text.Count(len(doc.Results), "result"))
 	})
 }
 
 // readResults reads a result, or all that a folder holds, and names the files there
 // that hold none.
-func readResults(c *console, path string) (results []experiment.Result, left []string, err error) {
-	if !isFolder(path) {
+func readResults(c *terminal.Console, path string) (results []experiment.Result, left []string, err error) {
+	if !source.IsFolder(path) {
 		r, err := readResult(path)
 		return []experiment.Result{r}, nil, err
 	}
@@ -104,7 +107,7 @@ func readResults(c *console, path string) (results []experiment.Result, left []s
 		}
 		r, err := readResult(file)
 		if err != nil {
-			c.warn("left out: %v", err)
+			c.Warn("left out: %v", err)
 			left = append(left, file)
 			return nil
 		}
@@ -155,4 +158,15 @@ func readEval(data []byte) (*experiment.Evaluated, error) {
 		},
 		Probes: doc.Set.Source, Patches: doc.Patches, Result: doc.Result,
 	}, nil
+}
+
+// aResult knows the results of an experiment.
+func aResult(name string) outputs.Known {
+	return func(path string) (string, bool) {
+		r, err := readResult(path)
+		if err != nil {
+			return outputs.Content(path), false
+		}
+		return "a result of experiment " + r.Head().Experiment, r.Head().Experiment == name
+	}
 }

@@ -8,6 +8,9 @@ import (
 	"regexp"
 	"strings"
 
+	"bankai/internal/program"
+	"bankai/internal/terminal"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -97,15 +100,15 @@ func (a *app) root() *cobra.Command {
 		Use: "bankai", Short: "find, apply and measure XOR patches to true 1-bit language models",
 		Long: rootLong, Example: rootExample,
 		Annotations:   map[string]string{"after": rootAfter},
-		Version:       version,
+		Version:       program.Version,
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	asGroup(root)
-	cobra.AddTemplateFunc("flagUsages", func(f *pflag.FlagSet) string { return flagUsages(f, a.width) })
+	cobra.AddTemplateFunc("flagUsages", func(f *pflag.FlagSet) string { return flagUsages(f, a.Width) })
 	cobra.AddTemplateFunc("examples", func(text string) string {
 		var b strings.Builder
 		for line := range strings.Lines(text) {
-			b.WriteString(wrapLine(line, a.width))
+			b.WriteString(terminal.Wrap(line, a.Width))
 		}
 		return b.String()
 	})
@@ -113,15 +116,15 @@ func (a *app) root() *cobra.Command {
 	root.SetVersionTemplate("{{versionText}}")
 	root.SetArgs(a.args)
 	root.SetIn(a.stdin)
-	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
 	root.SetFlagErrorFunc(badFlag)
 	root.SetUsageTemplate(usageTemplate)
-	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON document on stdout, and nothing else there")
+	root.PersistentFlags().BoolVar(&a.JSON, "json", false, "print one JSON document on stdout, and nothing else there")
 	root.PersistentFlags().Uint64Var(&a.seed, "seed", 1, "random `SEED`: equal seeds give equal results to the bit")
 	root.PersistentFlags().Var(&a.threads, "threads", "`N` threads to compute with, 0 for all cores; no result depends on it")
-	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no notes and no progress on stderr; warnings stay")
-	root.PersistentFlags().Var(&a.color, "color", "colours: auto (on a terminal), always or never")
+	root.PersistentFlags().BoolVarP(&a.Quiet, "quiet", "q", false, "no notes and no progress on stderr; warnings stay")
+	root.PersistentFlags().Var(&a.Color, "color", "colours: auto (on a terminal), always or never")
 	for _, name := range []string{"threads", "quiet", "color"} {
 		markSettable(root.PersistentFlags(), name)
 	}
@@ -237,7 +240,7 @@ func (a *app) printHelp(cmd *cobra.Command) error {
 			doc.Commands = append(doc.Commands, c.Name())
 		}
 	}
-	return a.print(doc, func(w io.Writer) { io.WriteString(w, text) })
+	return a.Print(doc, func(w io.Writer) { io.WriteString(w, text) })
 }
 
 var bracketed = regexp.MustCompile(`\(default \[([^\]]*)\]\)`)

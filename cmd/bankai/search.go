@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 
 	"bankai"
-	"bankai/engine"
+	"bankai/internal/flagtype"
+	"bankai/internal/repair"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/internal/weights"
 	"bankai/probe"
@@ -23,44 +27,44 @@ import (
 type searchFlags struct {
 	model       modelFlags
 	probes      []string
-	weights     numberList
-	floors      numberList
+	weights     flagtype.NumberList
+	floors      flagtype.NumberList
 	validate    string
 	controls    string
 	controlText string
 	out         string
 
-	strategy    choice[score.Method]
-	granularity sizeList
-	layers      intList
+	strategy    flagtype.Choice[score.Method]
+	granularity flagtype.SizeList
+	layers      flagtype.IntList
 	projections []string
-	metric      *choice[probe.Metric]
-	fitness     choice[score.Reduce]
+	metric      *flagtype.Choice[probe.Metric]
+	fitness     flagtype.Choice[score.Reduce]
 	penalty     float64
-	slack       optional
+	slack       flagtype.Optional
 	cap         float64
 	harm        float64
 	tie         float64
 	kl          float64
-	screen      count
+	screen      flagtype.Count
 	changed     func(flag string) bool // it was given
-	steps       count
-	maxFlips    count
-	maxBytes    count
+	steps       flagtype.Count
+	maxFlips    flagtype.Count
+	maxBytes    flagtype.Count
 	maxCost     float64
 	noPrune     bool
-	draws       count
-	votes       count
+	draws       flagtype.Count
+	votes       flagtype.Count
 	report      string
 	resume      bool
 }
 
 func searchCommand(a *app) *cobra.Command {
 	f := &searchFlags{
-		strategy:    choice[score.Method]{score.MethodGuided, "NAME", score.ParseMethod},
-		granularity: sizeList{search.Row},
-		layers:      intList{ranges: true},
-		fitness:     choice[score.Reduce]{score.Mean, "mean|min", score.ParseReduce},
+		strategy:    flagtype.NewChoice(score.MethodGuided, "NAME", score.ParseMethod),
+		granularity: flagtype.SizeList{search.Row},
+		layers:      flagtype.IntList{Ranges: true},
+		fitness:     flagtype.NewChoice(score.Mean, "mean|min", score.ParseReduce),
 		screen:      score.DefaultScreen,
 		steps:       300,
 		draws:       3,
@@ -164,9 +168,9 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 }
 
 // plan is what the flags ask for.
-func (f *searchFlags) plan(sets searchSets, seed uint64) score.Plan {
-	p := score.NewPlan(f.strategy.value)
-	p.Sizes, p.Text, p.Seed = f.granularity, sets.text, seed
+func (f *searchFlags) plan(sets repair.Sets, seed uint64) score.Plan {
+	p := score.NewPlan(f.strategy.Value)
+	p.Sizes, p.Text, p.Seed = f.granularity, sets.Text, seed
 	if len(f.projections) > 0 {
 		p.Projections = f.projections
 	}
@@ -174,15 +178,15 @@ func (f *searchFlags) plan(sets searchSets, seed uint64) score.Plan {
 		p.Screen = int(f.screen)
 	}
 	p.Objective = score.Objective{
-		Metric: f.metric.value, Reduce: f.fitness.value, Penalty: f.penalty,
-		Slack: f.slack.or(p.Objective.Slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.targets),
+		Metric: f.metric.Value, Reduce: f.fitness.Value, Penalty: f.penalty,
+		Slack: f.slack.Or(p.Objective.Slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.Targets),
 	}
 	p.Draws, p.Votes = int(f.draws), int(f.votes)
 	p.Limits = search.Config{
 		Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxBytes: int(f.maxBytes), MaxCost: f.maxCost,
 		Prune: !f.noPrune && p.Limits.Prune,
 	}
-	for _, l := range f.layers.values {
+	for _, l := range f.layers.Values {
 		p.Layers = append(p.Layers, int(l))
 	}
 	return p
@@ -210,32 +214,15 @@ func (f *searchFlags) shares(sets []source.Set) []score.Share {
 	return shares
 }
 
-// searchSets are the files that a search reads.
-type searchSets struct {
-	targets              []source.Set
-	validation, controls source.Set
-	text                 []string // lines, for perplexity and divergence
-}
-
-// all are the target sets as one.
-func (s searchSets) all() source.Set {
-	all := s.targets[0]
-	for _, t := range s.targets[1:] {
-		all.Source += ", " + t.Source
-		all.Set = slices.Concat(all.Set, t.Set)
-	}
-	return all
-}
-
 // read reads them all, before any long work.
-func (f *searchFlags) read() (sets searchSets, err error) {
-	if sets.targets, err = source.ReadSets(f.probes); err != nil {
+func (f *searchFlags) read() (sets repair.Sets, err error) {
+	if sets.Targets, err = source.ReadSets(f.probes); err != nil {
 		return sets, err
 	}
 	for _, s := range []struct {
 		source string
 		set    *source.Set
-	}{{f.validate, &sets.validation}, {f.controls, &sets.controls}} {
+	}{{f.validate, &sets.Validation}, {f.controls, &sets.Controls}} {
 		if s.source == "" {
 			continue
 		}
@@ -243,33 +230,25 @@ func (f *searchFlags) read() (sets searchSets, err error) {
 			return sets, err
 		}
 	}
-	if f.controlText != "" {
-		sets.text, err = source.ReadLines(f.controlText)
+	if sets.TextFile = f.controlText; f.controlText != "" {
+		sets.Text, err = source.ReadLines(f.controlText)
 	}
 	return sets, err
 }
 
-// warnCut says which lines of a text a search does not hold on to, if any.
-func warnCut(c *console, m *engine.Model, file string, lines []string) {
-	if held := len(score.HeldLines(m, lines)); held < len(lines) {
-		c.warn("%s: only the first %d of its %s are held on to: what the model says of them fills %d MiB, which is the limit",
-			file, held, text.Count(len(lines), "line"), score.TextMemory>>20)
-	}
-}
-
 func (f *searchFlags) run(ctx context.Context, a *app) error {
-	r := &searchRun{app: a, flags: f, outputs: f.outputs(a)}
-	if err := checkOutputs(r.outputs.all()...); err != nil {
+	files := repair.NewFiles(&a.Run, f.out, f.report)
+	if err := files.Check(); err != nil {
 		return err
 	}
-	var err error
-	if r.sets, err = f.read(); err != nil {
+	sets, err := f.read()
+	if err != nil {
 		return err
 	}
 	if f.controls == "" {
-		a.warn("there are no --controls: nothing keeps the search from breaking what works now")
+		a.Warn("there are no --controls: nothing keeps the search from breaking what works now")
 	}
-	plan := f.plan(r.sets, a.seed)
+	plan := f.plan(sets, a.seed)
 	m, err := a.openChecked(&f.model, func(w *weights.File) error {
 		_, err := score.Matrices(w, plan.Layers, plan.Projections)
 		return err
@@ -278,21 +257,15 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
-	all := r.sets.all()
-	if err := fit(m, named(all, r.sets.validation, r.sets.controls)...); err != nil {
+	job := repair.Job{
+		Model: m, Path: f.model.path, Sets: sets, Plan: plan,
+		Files: files, Resume: f.resume, By: a.provenance(), Run: &a.Run, To: a.Console,
+	}
+	found, err := job.Do(ctx)
+	if found == nil {
 		return err
 	}
-	if r.setup, err = score.NewSetup(m, all.Set, r.sets.controls.Set, plan); err != nil {
-		return err
-	}
-	if err := r.begin(); err != nil {
-		return err
-	}
-	defer r.journal.Close()
-	if err := r.audit(ctx); err != nil { // the first that takes long
-		return err
-	}
-	return r.search(ctx)
+	return cmp.Or(a.Print(found, func(w io.Writer) { writeFound(w, found) }), err)
 }
 
 // check refuses what cannot be right whatever the files hold.
@@ -322,7 +295,7 @@ func (f *searchFlags) check() error {
 
 // checkUsed refuses flags of which the search that is asked for makes no use.
 func (f *searchFlags) checkUsed() error {
-	method := f.strategy.value
+	method := f.strategy.Value
 	for _, x := range []struct {
 		flag  string
 		used  bool
@@ -343,7 +316,7 @@ func (f *searchFlags) checkUsed() error {
 
 // checkPlan refuses what the strategy cannot do, and what is no part of a fitness.
 func (f *searchFlags) checkPlan() error {
-	p := f.plan(searchSets{}, 0)
+	p := f.plan(repair.Sets{}, 0)
 	err := cmp.Or(p.Check(), p.Limits.Check())
 	if wrong := (*search.OptionError)(nil); errors.As(err, &wrong) {
 		switch wrong.Field {
@@ -403,4 +376,39 @@ func (f *searchFlags) checkShares() error {
 		}
 	}
 	return nil
+}
+
+// writeFound tells what a search found.
+func writeFound(w io.Writer, d *repair.Result) {
+	validation, controls, perplexity, patch := "", "", "", ""
+	if d.OnValidation != nil {
+		validation = d.OnValidation.Verdict()
+	}
+	if d.OnControls != nil {
+		controls = d.OnControls.Verdict()
+	}
+	if d.Perplexity != nil {
+		perplexity = fmt.Sprintf("%.4g before, %.4g after", d.Perplexity.Before, d.Perplexity.After)
+	}
+	if d.Patch != "" {
+		patch = d.Out.String()
+	}
+	terminal.WriteFacts(w,
+		terminal.Fact{"model", d.Model.String()},
+		terminal.Fact{"ended by", fmt.Sprintf("%s, after %s: %d kept, %d given up early", d.Ended, text.Count(d.Steps, "candidate"), d.Accepted, d.Screened)},
+		terminal.Fact{"cost", text.Elapsed(d.Cost.Seconds) + ", " + text.Measure(d.Cost.ForwardEquivalents, "forward-pass equivalent")},
+		terminal.Fact{"fitness", fmt.Sprintf("%+.4f nats", d.Fitness)},
+		terminal.Fact{"validation", validation},
+		terminal.Fact{"controls", controls},
+		terminal.Fact{"perplexity", perplexity},
+		terminal.Fact{"went back", d.WentBack},
+		terminal.Fact{"warning", d.Warning},
+		terminal.Fact{"patch", patch})
+	if d.Flips == 0 && d.WentBack == "" && d.Stopped != search.StopInterrupted {
+		advice := "Try more --steps, other --proj or fewer --controls."
+		if d.Drawn {
+			advice = "Try more --steps, other --proj, fewer --controls or another --seed."
+		}
+		fmt.Fprintln(w, "\nNo flip made things better: the patch is empty. "+advice)
+	}
 }

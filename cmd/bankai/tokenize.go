@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/internal/bpe"
+	"bankai/internal/flagtype"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 )
 
 func tokenizeCommand(a *app) *cobra.Command {
@@ -55,8 +57,8 @@ line out, with --json as without. The file "-" is standard input.`,
 				}
 				text = string(data)
 			}
-			checkUTF8(a.console, "the text", text)
-			return tokenizeText(a.console, tok, name, text, pieces)
+			checkUTF8(a.Console, "the text", text)
+			return tokenizeText(a.Console, tok, name, text, pieces)
 		}),
 	}
 	modelFlag(cmd, &model)
@@ -76,7 +78,7 @@ func openTokenizer(a *app, path string) (*bpe.Tokenizer, string, error) {
 	return f.BPE(), source.ModelName(path, f.Config()), nil
 }
 
-func tokenizeText(c *console, tok *bpe.Tokenizer, model, text string, pieces bool) error {
+func tokenizeText(c *terminal.Console, tok *bpe.Tokenizer, model, text string, pieces bool) error {
 	type piece struct {
 		ID   int32  `json:"id"`
 		Text string `json:"text"`
@@ -94,12 +96,12 @@ func tokenizeText(c *console, tok *bpe.Tokenizer, model, text string, pieces boo
 			doc.Pieces = append(doc.Pieces, piece{id, tok.Token(id)})
 		}
 	}
-	return c.print(doc, func(w io.Writer) {
+	return c.Print(doc, func(w io.Writer) {
 		for _, p := range doc.Pieces {
 			fmt.Fprintf(w, "%8d  %s\n", p.ID, p.Text)
 		}
 		if !pieces {
-			fmt.Fprintln(w, (&intList{values: doc.IDs}).String())
+			fmt.Fprintln(w, (&flagtype.IntList{Values: doc.IDs}).String())
 		}
 	})
 }
@@ -129,7 +131,7 @@ func tokenizeFile(a *app, tok *bpe.Tokenizer, path string) error {
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(a.stdout, "%s\n", ids); err != nil {
+			if _, err := fmt.Fprintf(a.Stdout, "%s\n", ids); err != nil {
 				return err
 			}
 		}

@@ -7,10 +7,13 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"bankai/internal/benchmark"
 	"bankai/internal/experiment"
+	"bankai/internal/outputs"
 	"bankai/internal/source"
+	"bankai/internal/terminal"
 	"bankai/models/demo"
 	"bankai/score"
 )
@@ -33,7 +36,7 @@ func closedValues() map[string][]string {
 	sizes := []string{"row", "group", "bit"}
 	strategies := []string{"guided", "greedy", "evolve", "vote", "random"}
 	return map[string][]string{
-		"precision": {"fast", "exact"}, "color": colorModes,
+		"precision": {"fast", "exact"}, "color": terminal.ColorModes,
 		"metric": metrics, "strategy": strategies, "fitness": {"mean", "min"}, "granularity": sizes,
 		"proj": score.Projections(), "sites": experiment.LayerSites(), "rules": ruleNames(),
 		"by": {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
@@ -137,9 +140,7 @@ func completeSettings(cmd *cobra.Command, args []string, word string) ([]string,
 	var names []string
 	switch {
 	case len(args) == 0 && strings.Contains(cmd.Use, "KEY"):
-		for _, s := range settings {
-			names = append(names, s.name)
-		}
+		names = settings.Names()
 	case len(args) == 1 && args[0] == "model" && strings.Contains(cmd.Use, "VALUE"):
 		return fileValues()["model"].complete(cmd, nil, word)
 	case len(args) == 1 && strings.Contains(cmd.Use, "VALUE"):
@@ -184,7 +185,7 @@ func (v fileValue) complete(_ *cobra.Command, _ []string, word string) (next []s
 			continue
 		}
 		switch {
-		case isFolder(filepath.Join(dir, name)):
+		case source.IsFolder(filepath.Join(dir, name)):
 			next = append(next, dir+name+string(filepath.Separator))
 			d |= cobra.ShellCompDirectiveNoSpace
 		case slices.Contains(v.endings, strings.ToLower(filepath.Ext(name))):
@@ -192,4 +193,22 @@ func (v fileValue) complete(_ *cobra.Command, _ []string, word string) (next []s
 		}
 	}
 	return next, d
+}
+
+// inputsOf are the files that a command line names as something to read: its arguments,
+// and the values of flags for files.
+func inputsOf(flags *pflag.FlagSet, args []string) []string {
+	named := slices.Clone(args)
+	readable := fileValues()
+	flags.VisitAll(func(f *pflag.Flag) {
+		if v, ok := readable[f.Name]; !ok || v.written {
+			return
+		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			named = append(named, list.GetSlice()...)
+		} else {
+			named = append(named, f.Value.String())
+		}
+	})
+	return outputs.Inputs(named)
 }

@@ -3,21 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"bankai/internal/kernel"
+	"bankai/internal/program"
+	"bankai/internal/terminal"
 )
-
-// version of the program. It is written into patches.
-const version = "0.1.0"
-
-func toolName() string { return "bankai " + version }
 
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -39,11 +34,11 @@ BANKAI_KERNEL chooses one.`,
 				Go       string   `json:"go"`
 				Platform string   `json:"platform"`
 				Kernels  []string `json:"kernels"`
-			}{version, revision(), runtime.Version(), platform(), kernels}
-			return a.print(doc, func(w io.Writer) {
-				writeFacts(w,
-					fact{"bankai", doc.Version}, fact{"revision", doc.Revision}, fact{"built with", doc.Go},
-					fact{"platform", doc.Platform}, fact{"kernels", strings.Join(kernels, ", ")})
+			}{program.Version, program.Revision(), runtime.Version(), program.Platform(), kernels}
+			return a.Print(doc, func(w io.Writer) {
+				terminal.WriteFacts(w,
+					terminal.Fact{"bankai", doc.Version}, terminal.Fact{"revision", doc.Revision}, terminal.Fact{"built with", doc.Go},
+					terminal.Fact{"platform", doc.Platform}, terminal.Fact{"kernels", strings.Join(kernels, ", ")})
 			})
 		}),
 	}
@@ -51,32 +46,9 @@ BANKAI_KERNEL chooses one.`,
 
 // versionText is what --version prints.
 func (a *app) versionText() (string, error) {
-	if !a.json {
-		return toolName() + "\n", nil
+	if !a.JSON {
+		return program.Tool() + "\n", nil
 	}
-	text, err := json.Marshal(map[string]string{"version": version})
+	text, err := json.Marshal(map[string]string{"version": program.Version})
 	return string(text) + "\n", err
 }
-
-// revision is the commit the program was built from, if it is known.
-func revision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	text, changed := "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			text = fmt.Sprintf("%.12s", s.Value)
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = "+changes"
-		}
-	}
-	if text == "" {
-		return ""
-	}
-	return text + changed
-}
-
-func platform() string { return runtime.GOOS + "/" + runtime.GOARCH }

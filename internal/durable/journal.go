@@ -107,7 +107,7 @@ func (d disk) claim(path string) (*os.File, error) {
 		}
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
-			return nil, named(path, err)
+			return nil, Unwritable(path, err)
 		}
 		locked, err := tryLock(file)
 		if err != nil || locked && isAt(file, path) {
@@ -125,7 +125,7 @@ func (d disk) claim(path string) (*os.File, error) {
 func (j *Journal) read(f Format, resume bool) error {
 	data, err := io.ReadAll(j.file)
 	if err != nil {
-		return named(j.path, err)
+		return Unwritable(j.path, err)
 	}
 	line, _, whole := bytes.Cut(data, []byte("\n"))
 	if !begins(line, f.Begin, whole) {
@@ -146,7 +146,7 @@ func (j *Journal) read(f Format, resume bool) error {
 	if size == len(data) {
 		return nil
 	}
-	return named(j.path, j.disk.truncate(j.file, j.size))
+	return Unwritable(j.path, j.disk.truncate(j.file, j.size))
 }
 
 // begins reports whether a first line is that of a header. One that a crash tore
@@ -206,12 +206,12 @@ func (j *Journal) Append(records ...any) error {
 		return j.err
 	}
 	if err := j.begin(); err != nil {
-		return named(j.path, err)
+		return Unwritable(j.path, err)
 	}
 	if err := j.write(lines); err != nil {
-		return named(j.path, err)
+		return Unwritable(j.path, err)
 	}
-	return named(j.path, j.syncSoon())
+	return Unwritable(j.path, j.syncSoon())
 }
 
 // Begin writes the header, if it is not there. The first Append does it, too.
@@ -221,7 +221,7 @@ func (j *Journal) Begin() error {
 	if j.err != nil {
 		return j.err
 	}
-	return named(j.path, j.begin())
+	return Unwritable(j.path, j.begin())
 }
 
 // begin makes the file this journal's: a new one with nothing but the header takes
@@ -286,7 +286,7 @@ func (j *Journal) write(data []byte) error {
 		return nil
 	}
 	if undone := j.disk.truncate(j.file, j.size); undone != nil {
-		j.err = named(j.path, err) // what follows half a line would be damaged
+		j.err = Unwritable(j.path, err) // what follows half a line would be damaged
 	}
 	return err
 }
@@ -305,7 +305,7 @@ func (j *Journal) syncSoon() error {
 				return
 			}
 			if err := j.sync(); err != nil {
-				j.err = named(j.path, err)
+				j.err = Unwritable(j.path, err)
 			}
 		})
 	}
@@ -333,7 +333,7 @@ func (j *Journal) Close() error {
 	if !j.begun && j.size == 0 && isAt(j.file, j.path) {
 		j.disk.remove(j.path) // it is empty, or a torn header
 		err := j.file.Close()
-		j.err = named(j.path, fs.ErrClosed)
+		j.err = Unwritable(j.path, fs.ErrClosed)
 		return err
 	}
 	var err error
@@ -341,9 +341,9 @@ func (j *Journal) Close() error {
 		err = j.sync()
 	}
 	err = errors.Join(err, j.file.Close())
-	j.err = named(j.path, fs.ErrClosed)
+	j.err = Unwritable(j.path, fs.ErrClosed)
 	if err != nil {
-		return named(j.path, err)
+		return Unwritable(j.path, err)
 	}
 	return nil
 }

@@ -45,11 +45,11 @@ func (o *Output) Check() error {
 		}
 		o.seen = info
 	case !errors.Is(err, fs.ErrNotExist):
-		return named(o.Path, err)
+		return Unwritable(o.Path, err)
 	}
 	t, err := o.disk.temp(o.Path) // the folder is there, and may be written to
 	if err != nil {
-		return named(o.Path, err)
+		return Unwritable(o.Path, err)
 	}
 	t.discard()
 	return nil
@@ -140,11 +140,11 @@ func (o *Output) Write(ctx context.Context, write func(f File) error) error {
 func (o *Output) writeThrough(ctx context.Context, write func(f File) error) error {
 	f, err := os.OpenFile(o.Path, os.O_WRONLY, 0)
 	if err != nil {
-		return named(o.Path, err)
+		return Unwritable(o.Path, err)
 	}
 	err = write(guarded{ctx, f})
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
-	return named(o.Path, err)
+	return Unwritable(o.Path, err)
 }

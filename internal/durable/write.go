@@ -46,7 +46,7 @@ func Update(path string, change func(old []byte) ([]byte, error)) error {
 	d := disk{}
 	unlock, err := d.lockFolder(path)
 	if err != nil {
-		return named(path, err)
+		return Unwritable(path, err)
 	}
 	defer unlock()
 	var old []byte
@@ -55,10 +55,10 @@ func Update(path string, change func(old []byte) ([]byte, error)) error {
 			return err
 		}
 		if old, err = os.ReadFile(path); err != nil {
-			return named(path, err)
+			return Unwritable(path, err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return named(path, err)
+		return Unwritable(path, err)
 	}
 	text, err := change(old)
 	if err != nil {
@@ -75,32 +75,32 @@ func Update(path string, change func(old []byte) ([]byte, error)) error {
 func (d disk) replace(ctx context.Context, path string, keep func(old fs.FileInfo) bool, write func(f File) error) error {
 	t, err := d.temp(path)
 	if err != nil {
-		return named(path, err)
+		return Unwritable(path, err)
 	}
 	defer t.discard()
 	if err := write(guarded{ctx, t.File}); err != nil {
-		return named(path, err)
+		return Unwritable(path, err)
 	}
 	if err := d.sync(t.File); err != nil { // a full disk may show only now
-		return named(path, err)
+		return Unwritable(path, err)
 	}
 	if keep != nil {
 		// From the look at what is there until it is replaced, nobody else may replace it.
 		unlock, err := d.lockFolder(path)
 		if err != nil {
-			return named(path, err)
+			return Unwritable(path, err)
 		}
 		defer unlock()
 		if old, err := os.Lstat(path); err == nil && keep(old) {
 			if equal, err := sameBytes(t.File, path); err != nil || equal {
-				return named(path, err)
+				return Unwritable(path, err)
 			}
 			if _, err := d.keep(path); err != nil {
-				return named(path, err)
+				return Unwritable(path, err)
 			}
 		}
 	}
-	return named(path, t.place(path))
+	return Unwritable(path, t.place(path))
 }
 
 // lockFolder waits until no other process is replacing a file in the folder of path.
@@ -300,8 +300,9 @@ func isAt(f *os.File, path string) bool {
 	return err == nil && os.SameFile(a, b)
 }
 
-// named says path instead of the temporary name.
-func named(path string, err error) error {
+// Unwritable says of an error about writing a file which file it is, whatever temporary
+// name was written to. It is nil if err is.
+func Unwritable(path string, err error) error {
 	var onPath *fs.PathError
 	var onLink *os.LinkError
 	switch {

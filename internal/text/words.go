@@ -78,3 +78,6 @@ func Clip(s string, most int) string {
 	}
 	return s
 }
+
+// TimeLayout is how times are printed for people.
+const TimeLayout = "2006-01-02 15:04 MST"

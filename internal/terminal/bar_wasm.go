@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"io"
@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// endings are the signals that end the work cleanly.
-var endings = []os.Signal{os.Interrupt, syscall.SIGTERM}
+// Endings are the signals that end the work cleanly.
+var Endings = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
 // bar is never shown: WebAssembly has no terminal, and package mpb does not
 // compile for it.

@@ -1,15 +1,8 @@
-package main
+package progress
 
 import (
-	"bytes"
-	"context"
-	"reflect"
 	"testing"
 	"time"
-
-	"bankai/engine"
-	"bankai/internal/source"
-	"bankai/probe"
 )
 
 // phase is simulated work: pieces, each of which takes a time.
@@ -30,12 +23,12 @@ func worst(phases []phase) float64 {
 	}
 	began := time.Unix(0, 0)
 	now, done, off := began, int64(0), 1.0
-	p := pace{total: total, marks: []mark{{began, 0}}}
+	p := NewPace(began, 0, total)
 	for _, ph := range phases {
 		for range ph.pieces {
 			now, done = now.Add(ph.each), done+ph.weight
-			p.add(now, done)
-			left, known := p.left(now)
+			p.Add(now, done)
+			left, known := p.Left(now)
 			truly := whole - now.Sub(began)
 			if now.Sub(began) < whole/10 || truly < whole/100 {
 				continue
@@ -76,13 +69,13 @@ func TestTimeLeft(t *testing.T) {
 // What a journal held took no time now.
 func TestTimeLeftResumed(t *testing.T) {
 	began := time.Unix(0, 0)
-	p := pace{total: 100, marks: []mark{{began, 60}}}
+	p := NewPace(began, 60, 100)
 	now := began
 	for done := int64(61); done <= 80; done++ {
 		now = now.Add(time.Second)
-		p.add(now, done)
+		p.Add(now, done)
 	}
-	if left, known := p.left(now); !known || left != 20*time.Second {
+	if left, known := p.Left(now); !known || left != 20*time.Second {
 		t.Errorf("20 pieces of a second are left; predicted are %v", left)
 	}
 }
@@ -90,48 +83,11 @@ func TestTimeLeftResumed(t *testing.T) {
 // Marks are thinned out: a run of days must not fill the memory.
 func TestPaceForgets(t *testing.T) {
 	began := time.Unix(0, 0)
-	p := pace{total: 1e6, marks: []mark{{began, 0}}}
+	p := NewPace(began, 0, 1e6)
 	for i := range int64(1e6) {
-		p.add(began.Add(time.Duration(i)*time.Second), i)
+		p.Add(began.Add(time.Duration(i)*time.Second), i)
 	}
 	if n := len(p.marks); n > 2000 {
 		t.Errorf("%d marks are kept", n)
-	}
-}
-
-// Scoring in parts, to show progress, gives the scores of one call; and no question is
-// left out or asked twice.
-func TestGradualScores(t *testing.T) {
-	a := newApp(nil, nil, &bytes.Buffer{}, &bytes.Buffer{})
-	m, err := a.openModel(&modelFlags{path: source.DemoModel})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	s, err := source.ReadSet("demo:search_few")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var questions []engine.Question
-	tokens := 0
-	for _, p := range s.Set {
-		ids, err := p.Tokens(m.Tokenizer())
-		if err != nil {
-			t.Fatal(err)
-		}
-		q := engine.Question{Prompt: ids.Prompt, Answers: probe.SeqLogprob.Answers(ids)}
-		questions = append(questions, q)
-		tokens += q.Tokens()
-	}
-	if tokens < 3*passTokens {
-		t.Fatalf("%d tokens: too few to be scored in parts", tokens)
-	}
-	whole, err := m.Score(context.Background(), questions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts, err := gradual{m, a.console, "test"}.Score(context.Background(), questions)
-	if err != nil || !reflect.DeepEqual(parts, whole) {
-		t.Errorf("scores in parts differ from those at once (%v)", err)
 	}
 }

@@ -1,11 +1,9 @@
-package main
+package terminal
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,24 +12,24 @@ import (
 	"golang.org/x/term"
 )
 
-// fact is a name and a value.
-type fact struct{ name, value string }
+// Fact is a name and a value.
+type Fact [2]string
 
-// writeFacts lists facts in two columns, leaving out those without a value.
-func writeFacts(w io.Writer, facts ...fact) {
+// WriteFacts lists facts in two columns, leaving out those without a value.
+func WriteFacts(w io.Writer, facts ...Fact) {
 	var t text.Table
 	for _, f := range facts {
-		if f.value != "" {
-			t.Add(f.name, f.value)
+		if f[1] != "" {
+			t.Add(f[0], f[1])
 		}
 	}
 	io.WriteString(w, t.String())
 }
 
-// Texts for people are at most maxWidth columns wide; on a terminal, as wide as that
+// Texts for people are at most MaxWidth columns wide; on a terminal, as wide as that
 // is, from minWidth on.
 const (
-	maxWidth = 100
+	MaxWidth = 100
 	minWidth = 60
 )
 
@@ -39,17 +37,17 @@ const (
 func widthOf(w io.Writer) int {
 	f, ok := w.(*os.File)
 	if !ok {
-		return maxWidth
+		return MaxWidth
 	}
 	n, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
-		return maxWidth
+		return MaxWidth
 	}
-	return min(max(n, minWidth), maxWidth)
+	return min(max(n, minWidth), MaxWidth)
 }
 
-// wrapper writes the lines of a text wrapped, and coloured if that is wanted.
-type wrapper struct {
+// Wrapper writes the lines of a text wrapped, and coloured if that is wanted.
+type Wrapper struct {
 	to      io.Writer
 	width   int
 	colored bool
@@ -57,7 +55,7 @@ type wrapper struct {
 	err     error  // the first
 }
 
-func (w *wrapper) Write(p []byte) (int, error) {
+func (w *Wrapper) Write(p []byte) (int, error) {
 	w.line = append(w.line, p...)
 	for {
 		end := strings.IndexByte(string(w.line), '\n')
@@ -69,11 +67,11 @@ func (w *wrapper) Write(p []byte) (int, error) {
 	}
 }
 
-func (w *wrapper) write(line string) {
+func (w *Wrapper) write(line string) {
 	if w.err != nil {
 		return
 	}
-	line = wrapLine(line, w.width)
+	line = Wrap(line, w.width)
 	if w.colored {
 		w.err = writeColored(w.to, line)
 	} else {
@@ -81,8 +79,8 @@ func (w *wrapper) write(line string) {
 	}
 }
 
-// end writes a last line that has no end.
-func (w *wrapper) end() error {
+// End writes a last line that has no end.
+func (w *Wrapper) End() error {
 	if len(w.line) > 0 {
 		w.write(string(w.line))
 		w.line = nil
@@ -94,9 +92,9 @@ func (w *wrapper) end() error {
 // a name in front of two spaces, as in a list of facts.
 var hanging = regexp.MustCompile(`^ *(\S+( \S+){0,2} {2,})?`)
 
-// wrapLine breaks a line that is too wide at spaces. A command is broken with \, so
+// Wrap breaks a line that is too wide at spaces. A command is broken with \, so
 // that it can still be copied. Words that are too wide stay whole.
-func wrapLine(line string, width int) string {
+func Wrap(line string, width int) string {
 	if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) <= width {
 		return line
 	}
@@ -154,63 +152,4 @@ func breakAt(text string, room int, isCommand bool) int {
 		return -1
 	}
 	return best
-}
-
-// colorMode says when texts for people are coloured.
-type colorMode string
-
-// colorModes are those that --color takes.
-var colorModes = []string{"auto", "always", "never"}
-
-func (c *colorMode) String() string { return string(*c) }
-func (c *colorMode) Type() string   { return "WHEN" }
-
-func (c *colorMode) Set(s string) error {
-	if !slices.Contains(colorModes, s) {
-		return fmt.Errorf("%q is not a time for colour: choose auto, always or never", s)
-	}
-	*c = colorMode(s)
-	return nil
-}
-
-// on reports whether a stream is coloured. By default a terminal is, unless NO_COLOR
-// is set to anything or the terminal is a dumb one.
-func (c colorMode) on(terminal bool) bool {
-	switch c {
-	case "always":
-		return true
-	case "never":
-		return false
-	}
-	return terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-}
-
-// The colours, as SGR parameters of a terminal.
-const (
-	red    = "31"
-	green  = "32"
-	yellow = "33"
-	bold   = "1"
-)
-
-func paint(color, text string) string { return "\x1b[" + color + "m" + text + "\x1b[0m" }
-
-// marks are the words at the beginning of a line that tell good from bad, and what
-// each is painted.
-var marks = []struct {
-	at    *regexp.Regexp
-	color string
-}{
-	{regexp.MustCompile(`(?m)^(Broke:|fatal\b|broke\b)`), red},
-	{regexp.MustCompile(`(?m)^(Fixed:|fixed\b)`), green},
-	{regexp.MustCompile(`(?m)^(warning\b)`), yellow},
-}
-
-// writeColored writes a text with its marks painted.
-func writeColored(w io.Writer, text string) error {
-	for _, m := range marks {
-		text = m.at.ReplaceAllStringFunc(text, func(s string) string { return paint(m.color, s) })
-	}
-	_, err := io.WriteString(w, text)
-	return err
 }

@@ -1,13 +1,14 @@
-package main
+package terminal
 
 import (
+	"bufio"
 	"strings"
 	"testing"
 )
 
 func TestWriteFacts(t *testing.T) {
 	var b strings.Builder
-	writeFacts(&b, fact{"a", "1"}, fact{"nothing", ""}, fact{"größe", "2"})
+	WriteFacts(&b, Fact{"a", "1"}, Fact{"nothing", ""}, Fact{"größe", "2"})
 	if want := "a      1\ngröße  2\n"; b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
@@ -25,7 +26,7 @@ func TestWrap(t *testing.T) {
 		{"a command", "run  bankai search --probes 'my own probes.json' -o fix.bankai", "run  bankai search --probes \\\n       'my own probes.json' \\\n       -o fix.bankai"},
 		{"wide letters are counted once", strings.Repeat("ä", 20) + " " + strings.Repeat("ö", 9), strings.Repeat("ä", 20) + " " + strings.Repeat("ö", 9)},
 	} {
-		if got := wrapLine(c.line, 31); got != c.want {
+		if got := Wrap(c.line, 31); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.what, got, c.want)
 		}
 	}
@@ -34,13 +35,13 @@ func TestWrap(t *testing.T) {
 // A text may come in pieces, and its last line need not end.
 func TestWrapperInPieces(t *testing.T) {
 	var b strings.Builder
-	w := &wrapper{to: &b, width: 10}
+	w := &Wrapper{to: &b, width: 10}
 	for _, piece := range []string{"aaaa b", "bbb cccc\nd", "d"} {
 		if _, err := w.Write([]byte(piece)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.end(); err != nil {
+	if err := w.End(); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := b.String(), "aaaa bbbb\ncccc\ndd"; got != want {
@@ -51,10 +52,23 @@ func TestWrapperInPieces(t *testing.T) {
 // On a terminal, a model cannot send control sequences.
 func TestShown(t *testing.T) {
 	const text = "a\x1b[2Jb\tc\nd\u009be"
-	if got := (&console{}).shown(text); got != text {
+	if got := (&Console{}).Shown(text); got != text {
 		t.Errorf("a file gets %q", got)
 	}
-	if got, want := (&console{screen: true}).shown(text), "a\uFFFD[2Jb\tc\nd\uFFFDe"; got != want {
+	if got, want := (&Console{Screen: true}).Shown(text), "a\uFFFD[2Jb\tc\nd\uFFFDe"; got != want {
 		t.Errorf("a terminal gets %q, want %q", got, want)
+	}
+}
+
+// What can be shown is printed at once.
+func TestStream(t *testing.T) {
+	var out strings.Builder
+	c := &Console{Stdout: bufio.NewWriter(&out)}
+	printed := ""
+	for _, text := range []string{"3x", "", "^2 é"} {
+		c.Stream(text)
+		if printed += text; out.String() != printed {
+			t.Fatalf("printed %q, told %q", out.String(), printed)
+		}
 	}
 }

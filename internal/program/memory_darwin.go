@@ -1,10 +1,10 @@
-package main
+package program
 
 import "syscall"
 
-// peakMemory is the most memory the process has had resident, in bytes, mapped
+// PeakMemory is the most memory the process has had resident, in bytes, mapped
 // files included; 0 if it cannot be told.
-func peakMemory() int64 {
+func PeakMemory() int64 {
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
 		return 0

@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"bufio"
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// peakMemory is the most memory the process has had resident, in bytes, mapped
+// PeakMemory is the most memory the process has had resident, in bytes, mapped
 // files included; 0 if it cannot be told.
-func peakMemory() int64 {
+func PeakMemory() int64 {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
 		return 0

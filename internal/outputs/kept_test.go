@@ -1,4 +1,4 @@
-package main
+package outputs
 
 import (
 	"os"
@@ -36,12 +36,12 @@ func TestAnEarlyEndKeepsNoWork(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			write(c.before)
-			k := new(kept)
-			k.resumable(journal, c.resumed)
+			k := new(Kept)
+			k.Resumable(journal, c.resumed)
 			c.first()
-			e := k.interruption()
-			if e.useful != c.keeps || strings.Contains(e.text, "keeps the work") != c.keeps {
-				t.Errorf("%q, status %d", e.text, e.status())
+			e := k.Interruption()
+			if e.Useful != c.keeps || strings.Contains(e.Text, "keeps the work") != c.keeps {
+				t.Errorf("%q, useful: %v", e.Text, e.Useful)
 			}
 		})
 	}

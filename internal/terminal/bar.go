@@ -1,6 +1,6 @@
 //go:build !wasm
 
-package main
+package terminal
 
 import (
 	"io"
@@ -11,9 +11,9 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// endings are the signals that end the work cleanly: Ctrl-C, a request to stop, the
+// Endings are the signals that end the work cleanly: Ctrl-C, a request to stop, the
 // end of the terminal.
-var endings = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+var Endings = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
 // bar shows progress on a terminal.
 type bar struct {

@@ -1,0 +1,6 @@
+//go:build !linux && !darwin
+
+package program
+
+// PeakMemory is 0: it cannot be told here.
+func PeakMemory() int64 { return 0 }

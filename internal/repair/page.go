@@ -1,0 +1,101 @@
+package repair
+
+import (
+	"bytes"
+	"fmt"
+
+	"bankai"
+	"bankai/internal/anatomy"
+	"bankai/internal/outputs"
+	"bankai/internal/source"
+	"bankai/internal/text"
+	"bankai/measure"
+	"bankai/score"
+	"bankai/search"
+)
+
+// Page is what a page says of a search in the model called name by a command,
+// and of the patch it wrote: all but what was measured afterwards.
+func Page(command string, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files outputs.Written) *measure.Report {
+	info := anatomy.NewModel(name, s.Model.Weights())
+	var asJSON bytes.Buffer
+	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
+		asJSON.Reset()
+	}
+	meta := patch.Meta()
+	bits, _ := patch.Bits()
+	page := &measure.Report{
+		Title: "A search for a patch", Command: command, Watch: r.Warning,
+		Model: Facts(
+			[2]string{"model", name},
+			[2]string{"architecture", fmt.Sprintf("%s: %d layers, hidden %d, ffn %d", info.Architecture, info.Layers, info.Hidden, info.FFN)},
+			[2]string{"1-bit weights", text.Thousands(info.OneBit)}, [2]string{"digest", info.Digest.String()}),
+		Search: Facts(
+			[2]string{"method", methodOf(s)}, [2]string{"seed", fmt.Sprint(s.Plan.Seed)},
+			[2]string{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
+			[2]string{"cost", text.Measure(r.Cost, "forward-pass equivalent") + ", " + text.Elapsed(r.Seconds)},
+			[2]string{"ended by", endedBy(r.Stopped, s.Plan.Limits)}),
+		Flips: measure.Cells(patch), Searched: s.Plan.Projections, Layers: info.Layers,
+		Patch: measure.PatchFacts{
+			Flips: patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: files.Bytes,
+			Facts: Facts(
+				[2]string{"for the model", patch.Base().String()}, [2]string{"digest", patch.ContentDigest().String()},
+				[2]string{"made by", meta.Tool}, [2]string{"made on", meta.Created.Format(text.TimeLayout)}, [2]string{"command", meta.Command}),
+		},
+		PatchJSON: asJSON.String(),
+	}
+	for _, o := range r.Outcomes {
+		page.Outcomes = append(page.Outcomes, measure.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
+	}
+	for _, p := range r.Trajectory {
+		page.Trajectory = append(page.Trajectory, measure.Point{
+			Step: p.Step, Cost: p.Cost, Fitness: p.Fitness, Flips: p.Flips, Seconds: p.Seconds, Right: p.Right,
+			Kept: r.WentBack != "" && p.Right != nil && p.Flips == r.Patch.Len() && p.Fitness == r.Fitness,
+		})
+	}
+	return page
+}
+
+// PerplexityFact is what a page says of the perplexity on plain sentences.
+func PerplexityFact(p *measure.BeforeAfter) measure.Fact {
+	return measure.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)}
+}
+
+// page is the page about a repair.
+func (r *run) page() *measure.Report {
+	d, name := r.result, r.Path
+	page := Page(r.By.Command, r.setup, name, r.found, r.patch(), d.Out)
+	page.Audits, page.ValidationTotal = r.audits, len(r.Sets.Validation.Set)
+	for _, m := range []struct {
+		name, remark string
+		result       *measure.Result
+	}{
+		{"Validation", "Prompts that the search did not use, but watched.", d.OnValidation},
+		{"Controls", "What the search was to leave as it is.", d.OnControls},
+	} {
+		if m.result != nil {
+			page.Others = append(page.Others, measure.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
+		}
+	}
+	if d.Perplexity != nil {
+		page.Search = append(page.Search, PerplexityFact(d.Perplexity))
+	}
+	file := text.Quoted(d.Out.Path)
+	model := ""
+	if name != source.DemoModel {
+		model = "--model " + text.Quoted(name) + " "
+	}
+	page.Try = Facts(
+		[2]string{"Measure it on prompts that nothing here has seen", "bankai eval " + model + "--probes heldout.json --patch " + file},
+		[2]string{"See what is in the patch", "bankai info " + file})
+	return page
+}
+
+// Facts are names and values, for the tables of a page.
+func Facts(list ...[2]string) []measure.Fact {
+	out := make([]measure.Fact, len(list))
+	for i, f := range list {
+		out[i] = measure.Fact{Name: f[0], Value: f[1]}
+	}
+	return out
+}

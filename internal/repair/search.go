@@ -1,0 +1,101 @@
+package repair
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"bankai"
+	"bankai/internal/progress"
+	"bankai/internal/source"
+	"bankai/internal/text"
+	"bankai/measure"
+	"bankai/score"
+	"bankai/search"
+)
+
+// Search searches until a limit is reached or ctx ends, with a journal unless that
+// is nil, and watches the answers to the validation set unless that is empty. As
+// search.Run, it may return a result beside an error.
+func Search(ctx context.Context, w progress.Watcher, s *score.Setup, validation source.Set, journal *search.Journal) (*search.Result, error) {
+	limits := s.Plan.Limits
+	limits.Journal = journal
+	if len(validation.Set) > 0 {
+		limits.Validation = &search.Validation{Of: validation.Identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
+			overlay, err := s.Model.Overlay(p)
+			if err != nil {
+				return nil, err
+			}
+			return measure.Right(ctx, s.Model, overlay, validation.Set)
+		}}
+	}
+	meter := w.Meter("search", searchUnits)
+	defer meter.Stop()
+	limits.Progress = func(p search.Progress) { meter.Set(searchDone(p, limits), progressText(p)) }
+	return s.Run(ctx, limits)
+}
+
+// searchUnits is the whole of a search, as its meter counts.
+const searchUnits = 10_000
+
+// searchDone is how far a search is, in searchUnits: to its candidates or to its
+// cost, whichever it will reach first.
+func searchDone(p search.Progress, limits search.Config) int64 {
+	share := float64(p.Step) / float64(p.Steps)
+	if limits.MaxCost > 0 {
+		share = max(share, p.Cost/limits.MaxCost)
+	}
+	return int64(searchUnits * min(1, share))
+}
+
+func progressText(p search.Progress) string {
+	said := fmt.Sprintf("fitness %+.3f, %s, candidate %d", p.Fitness, text.Count(p.Flips, "flip"), p.Step)
+	if p.Rate > 0 {
+		said += fmt.Sprintf(", %.1f/s", p.Rate)
+	}
+	return said
+}
+
+// endedBy says why a search ended, and which flag would let it go on.
+func endedBy(stop search.Stop, l search.Config) string {
+	switch stop {
+	case search.StopSteps:
+		return fmt.Sprintf("--steps %d", l.Steps)
+	case search.StopFlips:
+		return fmt.Sprintf("--max-flips %d", l.MaxFlips)
+	case search.StopCost:
+		return fmt.Sprintf("--max-cost %g", l.MaxCost)
+	case search.StopExhausted:
+		return "having nothing left to try (--proj, --layers and --granularity say what there is)"
+	case search.StopOverfit:
+		return "--validate, whose answers got worse while the fitness rose"
+	}
+	return string(stop)
+}
+
+// FoundBy is the provenance of what a search finds in the model called name.
+func FoundBy(s *score.Setup, name string) bankai.Meta {
+	return bankai.Meta{BaseModel: name, Metric: s.Plan.Objective.Metric.String(), Description: methodOf(s), Arithmetic: s.Model.Weights().Arithmetic()}
+}
+
+// Spent adds to a provenance what the search cost, in forward-pass equivalents.
+func Spent(m bankai.Meta, cost float64) bankai.Meta {
+	m.Description += fmt.Sprintf(", for the work of %.0f passes over all of them", cost)
+	return m
+}
+
+// methodOf says in a line how a search goes about it.
+func methodOf(s *score.Setup) string {
+	p := s.Plan
+	var sizes []string
+	for _, size := range p.Sizes {
+		sizes = append(sizes, size.String())
+	}
+	layers := "all layers"
+	if len(p.Layers) > 0 {
+		layers = fmt.Sprintf("%d of the layers", len(p.Layers))
+	}
+	return fmt.Sprintf("%s search by %s in %s of %s, climbing the %s %s of %s, with %s",
+		p.Method, strings.Join(sizes, ", "), text.Listed(p.Projections), layers,
+		p.Objective.Reduce, p.Objective.Metric, text.Count(len(s.Targets), "probe"), text.Count(len(s.Controls), "control"))
+}

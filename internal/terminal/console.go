@@ -1,0 +1,114 @@
+// Package terminal is where a program tells people what it does: results, progress
+// and warnings, wrapped and coloured as the stream allows.
+package terminal
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// Console is where a run tells what it does and what came of it.
+type Console struct {
+	Stdout *bufio.Writer // what was asked for: text for people, or one JSON document
+	Stderr io.Writer     // progress, warnings and errors
+	Bars   bool          // progress bars: stderr is a terminal
+	Screen bool          // stdout is a terminal
+	Width  int           // of texts on stdout, in columns
+
+	JSON  bool      // --json
+	Quiet bool      // --quiet: no notes, no progress
+	Color ColorMode // --color
+}
+
+// New is the console of two streams, without colours or bars where they are no terminals.
+func New(stdout, stderr io.Writer) *Console {
+	return &Console{
+		Stdout: bufio.NewWriter(stdout), Stderr: stderr,
+		Bars: isTerminal(stderr), Screen: isTerminal(stdout), Width: widthOf(stdout), Color: "auto",
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Text is stdout for texts that people read: wrapped, and coloured on a terminal. It
+// has to be ended.
+func (c *Console) Text() *Wrapper {
+	return &Wrapper{to: c.Stdout, width: c.Width, colored: c.Color.on(c.Screen)}
+}
+
+// Print writes a command's result: doc as JSON, or what text writes.
+func (c *Console) Print(doc any, text func(w io.Writer)) error {
+	if !c.JSON {
+		w := c.Text()
+		text(w)
+		return w.End()
+	}
+	enc := json.NewEncoder(c.Stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(doc)
+}
+
+// PrintChecked is Print of a text whose writing may fail.
+func (c *Console) PrintChecked(doc any, text func(w io.Writer) error) error {
+	var failed error
+	err := c.Print(doc, func(w io.Writer) { failed = text(w) })
+	return cmp.Or(err, failed)
+}
+
+// Warn tells the user about something that does not stop the work.
+func (c *Console) Warn(format string, args ...any) {
+	fmt.Fprintf(c.Stderr, "%s "+format+"\n", append([]any{c.said("bankai: warning:", yellow)}, args...)...)
+}
+
+// Fail tells the user why the work ended.
+func (c *Console) Fail(why string) {
+	fmt.Fprintf(c.Stderr, "%s %s\n", c.said("bankai:", red), why)
+}
+
+// said is how a line on stderr begins, in a colour if there is one.
+func (c *Console) said(text, color string) string {
+	if c.Color.on(c.Bars) {
+		return paint(color, text)
+	}
+	return text
+}
+
+// Note tells the user how the work goes. It never goes to stdout.
+func (c *Console) Note(format string, args ...any) {
+	if c.Quiet {
+		return
+	}
+	fmt.Fprintf(c.Stderr, format+"\n", args...)
+}
+
+// Shown is a text as it may be written to stdout: to a terminal, without the
+// control characters that could change how it behaves.
+func (c *Console) Shown(text string) string {
+	if !c.Screen {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}
+
+// Stream prints a piece of a text as it comes.
+func (c *Console) Stream(piece string) {
+	if piece != "" {
+		c.Stdout.WriteString(c.Shown(piece))
+		c.Stdout.Flush() // an error stays, and is reported at the end
+	}
+}

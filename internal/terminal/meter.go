@@ -1,0 +1,89 @@
+package terminal
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"bankai/internal/progress"
+)
+
+const (
+	// linesEvery is the time between two lines of progress where there are no bars.
+	linesEvery = 10 * time.Second
+	// barAfter is the time after which work gets a bar: what is done sooner needs none.
+	barAfter = 300 * time.Millisecond
+)
+
+// meter shows on stderr how far long work is and how long the rest will take: as a
+// bar on a terminal, otherwise as a line every few seconds. It is gone when the work
+// is done. The total counts what the work's time is in proportion to: bytes, tokens.
+type meter struct {
+	on    *Console
+	what  string
+	total int64
+	began time.Time
+	last  time.Time // of a line
+
+	bar  *bar // nil off a terminal, and before barAfter
+	mu   sync.Mutex
+	pace *progress.Pace
+	note string
+}
+
+// Meter starts showing work of total pieces. It has to be stopped.
+func (c *Console) Meter(what string, total int64) progress.Meter { return c.MeterFrom(what, 0, total) }
+
+// MeterFrom is Meter of work of which a part was done before, in no time now.
+func (c *Console) MeterFrom(what string, done, total int64) progress.Meter {
+	now := time.Now()
+	return &meter{on: c, what: what, total: total, began: now, last: now, pace: progress.NewPace(now, done, total)}
+}
+
+// text is the remark, and the time left once it can be told.
+func (m *meter) text() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	text := m.note
+	if left, known := m.pace.Left(time.Now()); known {
+		if text != "" {
+			text += ", "
+		}
+		text += left.Round(time.Second).String() + " left"
+	}
+	return text
+}
+
+// Set tells how many pieces are done, with a remark on how it goes.
+func (m *meter) Set(done int64, remark string) {
+	now := time.Now()
+	m.mu.Lock()
+	m.note = remark
+	m.pace.Add(now, done)
+	m.mu.Unlock()
+	switch {
+	case m.on.Quiet:
+	case m.on.Bars:
+		if m.bar == nil && now.Sub(m.began) >= barAfter {
+			m.bar = newBar(m.on.Stderr, m.what, m.total, m.text)
+		}
+		if m.bar != nil {
+			m.bar.set(done)
+		}
+	case now.Sub(m.last) >= linesEvery:
+		m.last = now
+		line := fmt.Sprintf("%s %d %%", m.what, 100*done/max(1, m.total))
+		if text := m.text(); text != "" {
+			line += ", " + text
+		}
+		m.on.Note("%s", line)
+	}
+}
+
+// Stop takes the bar away.
+func (m *meter) Stop() {
+	if m.bar != nil {
+		m.bar.stop()
+		m.bar = nil
+	}
+}
