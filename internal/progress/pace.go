@@ -2,7 +2,7 @@ package progress
 
 import "time"
 
-// Pace foretells how long work takes by how long it took so far. The rate is that of
+// Pace predicts how long work takes by how long it took so far. The rate is that of
 // the younger half of the time, since work may start slowly, and machines change.
 type Pace struct {
 	total int64
