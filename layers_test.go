@@ -26,14 +26,14 @@ var layers = map[string]int{
 	"internal/chart":       0,  // pictures of figures
 	"internal/stats":       0,  // tests, intervals, correlations
 	"models/demo":          0,  // the embedded model
-	"internal/report":      1,  // pages for people
 	"internal/weights":     1,  // a model file as named tensors: check, bake, diff
 	"engine":               2,  // forward passes, scoring, generation
 	"internal/source":      2,  // models, probes and texts by name: files, or the demo's
 	"store":                2,  // where patches come from, and their provenance
 	"search":               2,  // finds patches: strategies, runs, journals
 	"score":                3,  // measures patches on a model
-	"measure":              3,  // audits, measurements, the report on a search
+	"measure":              3,  // audits, measurements
+	"internal/report":      4,  // pages, tables and sentences for people
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"internal/experiment":  5,  // repeats the published experiments
 	"internal/benchmark":   6,  // asks the questions of text benchmarks

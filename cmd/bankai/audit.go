@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"bankai/engine"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/measure"
@@ -91,6 +92,6 @@ func printAudit(c *console, s source.Set, model modelRef, found measure.Findings
 	}
 	return c.printChecked(doc, func(w io.Writer) error {
 		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.Source, text.Count(len(s.Set), "probe"), model)
-		return found.WriteText(w, all)
+		return report.WriteFindings(w, found, all)
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/measure"
 )
@@ -102,9 +103,9 @@ func (d evalDoc) write(w io.Writer, all bool) error {
 	writeFacts(w, fact{"model", d.Model.String()}, fact{"probes", d.Set.Source}, fact{"patch", patches}, fact{"precision", d.Precision})
 	fmt.Fprintln(w)
 	if len(d.Patches) == 0 {
-		return d.WriteAlone(w, all)
+		return report.WriteBase(w, d.Result, all)
 	}
-	return d.WriteText(w, all)
+	return report.WriteAnswers(w, d.Result, all)
 }
 
 // compareSet measures the base and the patched model on a set.

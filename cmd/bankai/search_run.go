@@ -13,6 +13,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/durable"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/measure"
@@ -163,7 +164,7 @@ type searchDoc struct {
 	controls   *measure.Result
 }
 
-func newSearchDoc(r *search.Result, audits []measure.SetAudit) *searchDoc {
+func newSearchDoc(r *search.Result, audits []report.SetAudit) *searchDoc {
 	doc := &searchDoc{
 		Fitness: r.Fitness, Cost: cost{r.Cost, r.Seconds}, Steps: r.Steps, Accepted: r.Accepted, Screened: r.Screened,
 		Flips: r.Patch.Len(), Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []measure.KindCount{},
@@ -184,7 +185,7 @@ type searchRun struct {
 	setup   *score.Setup
 	meta    bankai.Meta // the provenance of what is found
 	journal *search.Journal
-	audits  []measure.SetAudit
+	audits  []report.SetAudit
 
 	found *search.Result
 	doc   *searchDoc
@@ -213,7 +214,7 @@ func (r *searchRun) audit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.audits = append(r.audits, measure.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
+		r.audits = append(r.audits, report.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
 	}
 	if f.kl > 0 {
 		warnCut(r.app.console, m, f.controlText, sets.text)
@@ -324,10 +325,10 @@ func (r *searchRun) measure(ctx context.Context) error {
 func (d *searchDoc) write(w io.Writer) {
 	validation, controls, perplexity := "", "", ""
 	if d.validation != nil {
-		validation = d.validation.Verdict()
+		validation = report.Verdict(d.validation)
 	}
 	if d.controls != nil {
-		controls = d.controls.Verdict()
+		controls = report.Verdict(d.controls)
 	}
 	if d.Perplexity != nil {
 		perplexity = fmt.Sprintf("%.4g before, %.4g after", d.Perplexity.Before, d.Perplexity.After)
@@ -452,7 +453,7 @@ func (d *searchDoc) where() string {
 
 // searchReport is what a page says of a search in the model called name by a command,
 // and of the patch it wrote: all but what was measured afterwards.
-func searchReport(command string, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files written) *measure.Report {
+func searchReport(command string, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files written) *report.Search {
 	info := newModelInfo(name, s.Model.Weights())
 	var asJSON bytes.Buffer
 	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
@@ -460,7 +461,7 @@ func searchReport(command string, s *score.Setup, name string, r *search.Result,
 	}
 	meta := patch.Meta()
 	bits, _ := patch.Bits()
-	report := &measure.Report{
+	page := &report.Search{
 		Title: "A search for a patch", Command: command, Watch: r.Warning,
 		Model: facts(
 			fact{"model", name},
@@ -472,7 +473,7 @@ func searchReport(command string, s *score.Setup, name string, r *search.Result,
 			fact{"cost", text.Measure(r.Cost, "forward-pass equivalent") + ", " + text.Elapsed(r.Seconds)},
 			fact{"ended by", endedBy(r.Stopped, s.Plan.Limits)}),
 		Flips: measure.Cells(patch), Searched: s.Plan.Projections, Layers: info.Layers,
-		Patch: measure.PatchFacts{
+		Patch: report.PatchFacts{
 			Flips: patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: files.bytes,
 			Facts: facts(
 				fact{"for the model", patch.Base().String()}, fact{"digest", patch.ContentDigest().String()},
@@ -481,26 +482,26 @@ func searchReport(command string, s *score.Setup, name string, r *search.Result,
 		PatchJSON: asJSON.String(),
 	}
 	for _, o := range r.Outcomes {
-		report.Outcomes = append(report.Outcomes, measure.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
+		page.Outcomes = append(page.Outcomes, report.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
 	}
 	for _, p := range r.Trajectory {
-		report.Trajectory = append(report.Trajectory, measure.Point{
+		page.Trajectory = append(page.Trajectory, report.Point{
 			Step: p.Step, Cost: p.Cost, Fitness: p.Fitness, Flips: p.Flips, Seconds: p.Seconds, Right: p.Right,
 			Kept: r.WentBack != "" && p.Right != nil && p.Flips == r.Patch.Len() && p.Fitness == r.Fitness,
 		})
 	}
-	return report
+	return page
 }
 
-func perplexityFact(p *measure.BeforeAfter) measure.Fact {
-	return measure.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)}
+func perplexityFact(p *measure.BeforeAfter) report.Fact {
+	return report.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)}
 }
 
 // report is the page about a search.
-func (r *searchRun) report() *measure.Report {
+func (r *searchRun) report() *report.Search {
 	d, name := r.doc, r.flags.model.path
-	report := searchReport(r.app.commandLine(), r.setup, name, r.found, r.patch(), d.out)
-	report.Audits, report.ValidationTotal = r.audits, len(r.sets.validation.Set)
+	page := searchReport(r.app.commandLine(), r.setup, name, r.found, r.patch(), d.out)
+	page.Audits, page.ValidationTotal = r.audits, len(r.sets.validation.Set)
 	for _, m := range []struct {
 		name, remark string
 		result       *measure.Result
@@ -509,27 +510,27 @@ func (r *searchRun) report() *measure.Report {
 		{"Controls", "What the search was to leave as it is.", d.controls},
 	} {
 		if m.result != nil {
-			report.Others = append(report.Others, measure.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
+			page.Others = append(page.Others, report.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
 		}
 	}
 	if d.Perplexity != nil {
-		report.Search = append(report.Search, perplexityFact(d.Perplexity))
+		page.Search = append(page.Search, perplexityFact(d.Perplexity))
 	}
 	file := quoted(d.out.path)
 	model := ""
 	if name != source.DemoModel {
 		model = "--model " + quoted(name) + " "
 	}
-	report.Try = facts(
+	page.Try = facts(
 		fact{"Measure it on prompts that nothing here has seen", "bankai eval " + model + "--probes heldout.json --patch " + file},
 		fact{"See what is in the patch", "bankai info " + file})
-	return report
+	return page
 }
 
-func facts(list ...fact) []measure.Fact {
-	out := make([]measure.Fact, len(list))
+func facts(list ...fact) []report.Fact {
+	out := make([]report.Fact, len(list))
 	for i, f := range list {
-		out[i] = measure.Fact{Name: f.name, Value: f.value}
+		out[i] = report.Fact{Name: f.name, Value: f.value}
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"bankai/internal/report"
 	"bankai/internal/text"
 	"bankai/measure"
 )
@@ -30,7 +31,7 @@ func (e *Evaluated) Present() *Presentation {
 	if patched {
 		t.Columns = append(t.Columns, "right after", "share after", "fixed", "broke")
 		p.Purpose = "What the model answers without a patch and with " + strings.Join(e.Patches, ", ") + "."
-		p.Findings = []string{r.Verdict()}
+		p.Findings = []string{report.Verdict(r)}
 	} else {
 		p.Purpose = "What the model answers as it is."
 		p.Findings = []string{fmt.Sprintf("%d of %d right.", r.Before, r.Total)}

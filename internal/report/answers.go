@@ -1,4 +1,4 @@
-package measure
+package report
 
 import (
 	"cmp"
@@ -9,14 +9,15 @@ import (
 
 	"bankai/internal/stats"
 	"bankai/internal/text"
+	"bankai/measure"
 )
 
 // group is answers that fared alike, for one section of the page.
 type group struct {
 	Class, Name string
 	Remark      string
-	First       []Output // shown at once
-	More        []Output // behind a click
+	First       []measure.Output // shown at once
+	More        []measure.Output // behind a click
 }
 
 // openRows is how many of the answers that were fixed are shown at once.
@@ -24,7 +25,7 @@ const openRows = 12
 
 // answerGroups splits the outputs that did not break: fixed, then those that
 // stayed what they were.
-func answerGroups(r *Result) []group {
+func answerGroups(r *measure.Result) []group {
 	groups := []group{
 		{Class: "fixed", Name: "Fixed", Remark: "wrong before, right after"},
 		{Class: "stayed", Name: "Stayed right", Remark: "right before and after"},
@@ -49,12 +50,12 @@ func answerGroups(r *Result) []group {
 // brokenGroup is what broke in a category.
 type brokenGroup struct {
 	namedCounts
-	Outputs []Output
+	Outputs []measure.Output
 }
 
 // brokenByCategory lists all answers that broke, the category that lost most
 // first.
-func brokenByCategory(r *Result) []brokenGroup {
+func brokenByCategory(r *measure.Result) []brokenGroup {
 	var groups []brokenGroup
 	for _, name := range r.Categories() {
 		if r.ByCategory[name].Broke == 0 {
@@ -93,7 +94,7 @@ type segment struct {
 	Count       int
 }
 
-func newBar(r *Result) []segment {
+func newBar(r *measure.Result) []segment {
 	return []segment{
 		{Class: "right", Name: "stayed right", Count: r.StayedRight},
 		{Class: "fixed", Name: "fixed", Count: len(r.Fixed)},
@@ -134,12 +135,12 @@ func plural(n any, noun string) string {
 // namedCounts is a row of the table of categories.
 type namedCounts struct {
 	Name string
-	Counts
+	measure.Counts
 }
 
 // categoryRows are the rows of the categories, if there are several, and of the
 // whole.
-func categoryRows(r *Result) []namedCounts {
+func categoryRows(r *measure.Result) []namedCounts {
 	var rows []namedCounts
 	if names := r.Categories(); len(names) > 1 {
 		for _, name := range names {

@@ -1,10 +1,11 @@
-package measure
+package report
 
 import (
 	"strings"
 	"testing"
 
 	"bankai/internal/stats"
+	"bankai/measure"
 )
 
 func TestChance(t *testing.T) {
@@ -38,8 +39,8 @@ func TestMeaning(t *testing.T) {
 		{5, 3, "This is no evidence of a difference."},
 		{5, 0, "This is no evidence of a difference."},
 	} {
-		r := Result{Fixed: make([]string, c.fixed), Broke: make([]string, c.broke), PValue: stats.McNemar(c.fixed, c.broke)}
-		if got := r.Meaning(); got != c.want {
+		r := &measure.Result{Fixed: make([]string, c.fixed), Broke: make([]string, c.broke), PValue: stats.McNemar(c.fixed, c.broke)}
+		if got := Meaning(r); got != c.want {
 			t.Errorf("%d fixed, %d broke: %q, want %q", c.fixed, c.broke, got, c.want)
 		}
 	}

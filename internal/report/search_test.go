@@ -1,33 +1,30 @@
-package measure
+package report
 
 import (
 	"encoding/xml"
-	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
-	"bankai/internal/report"
-	"bankai/internal/text"
+	"bankai/measure"
 )
 
 // sampleReport has something in every part of the page, and text that would
 // break a page which did not escape it.
-func sampleReport() *Report {
+func sampleReport() *Search {
 	const hostile = `<script>alert("&'` + "`" + `")</script>`
 	set, before, after := fourFates()
 	set[1].Prompt, before.Texts[1], after.Texts[3] = hostile, hostile, hostile
 	after.Texts[2] = ""
-	result := Compare(set, before, after)
-	return &Report{
+	result := measure.Compare(set, before, after)
+	return &Search{
 		Title:   "A patch " + hostile,
 		Command: "bankai demo --out '" + hostile + "'",
 		Model:   []Fact{{"digest", strings.Repeat("ab", 32)}, {hostile, hostile}},
 		Search:  []Fact{{"strategy", "greedy"}},
 		Audits: []SetAudit{
-			{Role: "Search", Source: hostile, Probes: 4, Findings: Findings{{Probe: hostile, Kind: Dead, Severity: Fatal, Detail: hostile}, {Kind: Overview, Severity: Info, Detail: "the model knows 2 of 4"}}},
+			{Role: "Search", Source: hostile, Probes: 4, Findings: measure.Findings{{Probe: hostile, Kind: measure.Dead, Severity: measure.Fatal, Detail: hostile}, {Kind: measure.Overview, Severity: measure.Info, Detail: "the model knows 2 of 4"}}},
 			{Role: "Controls", Probes: 1},
 		},
 		Watch: "Beware of " + hostile,
@@ -38,7 +35,7 @@ func sampleReport() *Report {
 		},
 		ValidationTotal: 30,
 		Outcomes:        []Outcome{{hostile, 0.1, 0.2, true}, {hostile, 0.2, 0.1, false}, {"bit", 1, 2, true}},
-		Flips: []FlipCell{
+		Flips: []measure.FlipCell{
 			{Tensor: "blk.1.ffn_up.weight", Layer: 1, Projection: "up_proj", Flips: 2, Rows: 1, Groups: 3, Weights: 640},
 			{Tensor: hostile, Layer: -1, Projection: hostile, Flips: 1, Bits: 1, Weights: 1},
 		},
@@ -51,7 +48,7 @@ func sampleReport() *Report {
 	}
 }
 
-func render(t *testing.T, r *Report) string {
+func render(t *testing.T, r *Search) string {
 	t.Helper()
 	var b strings.Builder
 	if err := r.WriteHTML(&b); err != nil {
@@ -107,7 +104,7 @@ func TestReportIsSelfContained(t *testing.T) {
 
 // Every element that is opened is closed, in order.
 func TestReportNests(t *testing.T) {
-	for _, r := range []*Report{sampleReport(), {Title: "nothing"}} {
+	for _, r := range []*Search{sampleReport(), {Title: "nothing"}} {
 		page := regexp.MustCompile(`<meta [^>]*>`).ReplaceAllString(render(t, r), "") // has no end tag
 		d := xml.NewDecoder(strings.NewReader(page))
 		d.Entity = xml.HTMLEntity
@@ -133,76 +130,21 @@ func TestReportIsRepeatable(t *testing.T) {
 // Parts of which there is nothing to say are left out, and nothing in the page
 // says that they are missing.
 func TestReportOfNothing(t *testing.T) {
-	page := render(t, &Report{Title: "interrupted", PatchJSON: "{}"})
+	page := render(t, &Search{Title: "interrupted", PatchJSON: "{}"})
 	for _, part := range []string{"Warning.", "The search", "Predicted", "Where the flips", "What broke", "<svg", "<figure", "<td"} {
 		if strings.Contains(page, part) {
 			t.Errorf("the page has %q", part)
 		}
 	}
-	if page := render(t, &Report{Searched: []string{"gate"}}); !strings.Contains(page, "The patch inverts nothing.") {
+	if page := render(t, &Search{Searched: []string{"gate"}}); !strings.Contains(page, "The patch inverts nothing.") {
 		t.Error("a search that found nothing is not said to have")
-	}
-}
-
-// All that broke is open to view; of what was fixed the first answers are, the
-// rest and the unchanged a click away.
-func TestAnswerGroups(t *testing.T) {
-	r := &Result{}
-	for range openRows + 3 {
-		r.Outputs = append(r.Outputs, Output{RightAfter: true}, Output{RightBefore: true}, Output{}, Output{RightBefore: true, RightAfter: true})
-	}
-	groups := answerGroups(r)
-	for i, want := range []struct {
-		name        string
-		first, more int
-	}{{"Fixed", openRows, 3}, {"Stayed right", 0, openRows + 3}, {"Stayed wrong", 0, openRows + 3}} {
-		if g := groups[i]; g.Name != want.name || len(g.First) != want.first || len(g.More) != want.more {
-			t.Errorf("group %d: %s %d + %d, want %v", i, g.Name, len(g.First), len(g.More), want)
-		}
-	}
-}
-
-// What broke is listed whole, worst category first.
-func TestBrokenByCategory(t *testing.T) {
-	r := &Result{
-		ByCategory: map[string]Counts{"a": {Total: 3, Before: 2, Broke: 1, Fixed: 1}, "b": {Total: 1}, "": {Total: 2, Before: 2, Broke: 2}},
-		Outputs: []Output{
-			{Name: "1", Category: "a", RightBefore: true},
-			{Name: "2", Category: "a", RightAfter: true},
-			{Name: "3", Category: "b"},
-			{Name: "4", RightBefore: true},
-			{Name: "5", Category: "a", RightBefore: true, RightAfter: true},
-			{Name: "6", RightBefore: true},
-		},
-	}
-	var got []string
-	for _, g := range brokenByCategory(r) {
-		line := fmt.Sprintf("%s %d of %d:", g.Name, g.Broke, g.Before)
-		for _, o := range g.Outputs {
-			line += " " + o.Name
-		}
-		got = append(got, line)
-	}
-	if want := []string{"(none) 2 of 2: 4 6", "a 1 of 2: 1"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestPercent(t *testing.T) {
-	for _, c := range []struct {
-		part, whole float64
-		want        string
-	}{{1, 2, "50 %"}, {512, 4849664, "0.011 %"}, {97, 100, "97 %"}, {31, 1000, "3.1 %"}, {0, 0, "0 %"}, {0, 5, "0 %"}, {1.3, 1e10, "0.000000013 %"}} {
-		if got := text.Percent(c.part, c.whole); got != c.want {
-			t.Errorf("text.Percent(%v, %v) = %q, want %q", c.part, c.whole, got, c.want)
-		}
 	}
 }
 
 // On narrow screens pictures keep the letters they were laid out for, and scroll: larger
 // ones would run into each other.
 func TestNarrowPagesKeepTheLetters(t *testing.T) {
-	if strings.Contains(report.Style, ".plot.wide text") || !strings.Contains(report.Style, ".plot.wide { overflow-x: auto }") {
+	if strings.Contains(Style, ".plot.wide text") || !strings.Contains(Style, ".plot.wide { overflow-x: auto }") {
 		t.Error("the style changes the text of pictures, or does not let them scroll")
 	}
 }

@@ -1,27 +1,28 @@
-package measure
+package report
 
 import (
 	"fmt"
 
 	"bankai/internal/text"
+	"bankai/measure"
 )
 
 // significant is the level from which a split is called unlikely to be chance.
 const significant = 0.05
 
-// Verdict says in a few sentences what the counts and the p-value show, and
-// what they do not.
-func (r *Result) Verdict() string {
+// Verdict says in a few sentences what the counts and the p-value of a result show,
+// and what they do not.
+func Verdict(r *measure.Result) string {
 	fixed, broke := len(r.Fixed), len(r.Broke)
 	counts := fmt.Sprintf("%d of %d right before, %d after: %d fixed, %d broke", r.Before, r.Total, r.After, fixed, broke)
 	if fixed+broke == 0 {
 		return counts + ". No answer changed from right to wrong or back."
 	}
-	return fmt.Sprintf("%s (McNemar, exact: p = %s). %s %s", counts, text.Probability(r.PValue), r.Meaning(), Chance(r.PValue))
+	return fmt.Sprintf("%s (McNemar, exact: p = %s). %s %s", counts, text.Probability(r.PValue), Meaning(r), Chance(r.PValue))
 }
 
 // Meaning says what the p-value lets one conclude.
-func (r *Result) Meaning() string {
+func Meaning(r *measure.Result) string {
 	switch {
 	case r.PValue >= significant:
 		return "This is no evidence of a difference."

@@ -1,16 +1,17 @@
-package measure
+package report
 
 import (
 	_ "embed"
 	"html/template"
 	"io"
 
-	"bankai/internal/report"
 	"bankai/internal/text"
+	"bankai/measure"
 )
 
-// Report is all that a page about a patch says. Equal reports give equal bytes.
-type Report struct {
+// Search is all that the page about a search and its patch says. Equal ones give equal
+// bytes.
+type Search struct {
 	Title   string
 	Command string // the command line that was run
 	Model   []Fact // name, architecture, digest, …
@@ -24,12 +25,12 @@ type Report struct {
 	ValidationTotal int       // prompts that Point.Right counts of
 	Outcomes        []Outcome // of the moves that were tried on a prediction
 
-	Flips    []FlipCell // of the patch: see Cells
-	Searched []string   // projections that were searched, as "gate_proj" or "gate"
-	Layers   int        // of the model; 0 if it is not known
+	Flips    []measure.FlipCell // of the patch: see [measure.Cells]
+	Searched []string           // projections that were searched, as "gate_proj" or "gate"
+	Layers   int                // of the model; 0 if it is not known
 
-	HeldOut *Result       // what counts: prompts that the search did not use; may be nil
-	Others  []NamedResult // validation and control sets
+	HeldOut *measure.Result // what counts: prompts that the search did not use; may be nil
+	Others  []NamedResult   // validation and control sets
 
 	Patch     PatchFacts
 	PatchJSON string // the patch as a JSON file
@@ -44,14 +45,14 @@ type SetAudit struct {
 	Role     string // what the set was used for: "search", "held out", …
 	Source   string // where it came from, such as a file name
 	Probes   int
-	Findings Findings
+	Findings measure.Findings
 }
 
 // NamedResult is the result on a further set.
 type NamedResult struct {
 	Name   string // such as "Controls"
 	Remark string // what the set is there for
-	*Result
+	*measure.Result
 }
 
 // PatchFacts are the sizes of a patch, and its provenance.
@@ -63,10 +64,10 @@ type PatchFacts struct {
 	Facts     []Fact // base, tool, time, …
 }
 
-//go:embed report.html
-var reportHTML string
+//go:embed search.html
+var searchHTML string
 
-var reportPage = report.New("report", reportHTML, template.FuncMap{
+var searchPage = New("report", searchHTML, template.FuncMap{
 	"trajectory":  newTrajectoryView,
 	"outcomes":    newOutcomeViews,
 	"flipmap":     newFlipMap,
@@ -78,12 +79,14 @@ var reportPage = report.New("report", reportHTML, template.FuncMap{
 	"answer":      answerText,
 	"interval":    newInterval,
 	"plural":      plural,
+	"meaning":     Meaning,
+	"verdict":     Verdict,
 	"groups":      answerGroups,
 	"broken":      brokenByCategory,
 	"bar":         newBar,
 	"categories":  categoryRows,
 })
 
-// WriteHTML writes the report as one self-contained page: no scripts, no fonts
+// WriteHTML writes it as one self-contained page: no scripts, no fonts
 // or pictures from elsewhere.
-func (r *Report) WriteHTML(w io.Writer) error { return reportPage.Write(w, r) }
+func (s *Search) WriteHTML(w io.Writer) error { return searchPage.Write(w, s) }

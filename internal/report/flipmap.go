@@ -1,4 +1,4 @@
-package measure
+package report
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/measure"
 )
 
 // flipMap is the table of a patch's flips by layer and projection.
@@ -34,26 +35,26 @@ const maxHeat = 5
 
 // newFlipMap lays out the cells. Columns are the projections that were searched
 // or hold a flip; layers, if it is known, is how many the model has.
-func newFlipMap(cells []FlipCell, searched []string, layers int) flipMap {
+func newFlipMap(cells []measure.FlipCell, searched []string, layers int) flipMap {
 	var m flipMap
-	projs := Projections(cells, searched...)
+	projs := measure.Projections(cells, searched...)
 	for _, proj := range projs {
 		m.Columns = append(m.Columns, strings.TrimSuffix(proj, "_proj"))
 	}
-	var all FlipCell
+	var all measure.FlipCell
 	var most uint64
 	for _, c := range cells {
 		layers = max(layers, c.Layer+1)
 		all.Rows, all.Groups, all.Bits = all.Rows+c.Rows, all.Groups+c.Groups, all.Bits+c.Bits
-		most = max(most, c.size())
+		most = max(most, sizeOf(c))
 	}
-	m.Total = strings.Join(all.counts(true), ", ")
-	m.Mixed = len(all.counts(true)) > 1
+	m.Total = strings.Join(countsOf(all, true), ", ")
+	m.Mixed = len(countsOf(all, true)) > 1
 	place := map[string]flipMapCell{}
 	for _, c := range cells {
 		// Equal steps of the root: areas are easier told apart when small.
-		heat := max(1, int(math.Ceil(maxHeat*math.Sqrt(float64(c.size())/float64(most)))))
-		cell := flipMapCell{Tensor: c.Tensor, Counts: c.counts(m.Mixed), Heat: heat}
+		heat := max(1, int(math.Ceil(maxHeat*math.Sqrt(float64(sizeOf(c))/float64(most)))))
+		cell := flipMapCell{Tensor: c.Tensor, Counts: countsOf(c, m.Mixed), Heat: heat}
 		if c.Layer < 0 {
 			m.Others = append(m.Others, cell)
 		}
@@ -70,17 +71,17 @@ func newFlipMap(cells []FlipCell, searched []string, layers int) flipMap {
 	return m
 }
 
-// size is by how much the cell weighs in the map: its weights or, if they are
+// sizeOf is by how much a cell weighs in the map: its weights or, if they are
 // not known, its flips.
-func (c FlipCell) size() uint64 {
+func sizeOf(c measure.FlipCell) uint64 {
 	if c.Weights > 0 {
 		return c.Weights
 	}
 	return uint64(c.Flips)
 }
 
-// counts are the numbers of rows, groups and bits, without those that are 0.
-func (c FlipCell) counts(named bool) (counts []string) {
+// countsOf are the numbers of rows, groups and bits, without those that are 0.
+func countsOf(c measure.FlipCell, named bool) (counts []string) {
 	for _, n := range []struct {
 		count int
 		noun  string

@@ -1,4 +1,4 @@
-package measure
+package report
 
 import (
 	"fmt"
@@ -6,34 +6,35 @@ import (
 	"strings"
 
 	"bankai/internal/text"
+	"bankai/measure"
 )
 
-// WriteText writes the result for a person to read: the counts of each category
+// WriteAnswers writes what a patch did for a person to read: the counts of each category
 // and of the whole, the verdict, and what became of every answer that changed,
 // broken ones first. All answers are listed when all is set.
-func (r *Result) WriteText(w io.Writer, all bool) error {
+func WriteAnswers(w io.Writer, r *measure.Result, all bool) error {
 	var b strings.Builder
 	t := text.Table{Indent: text.Gap, Right: text.RightAligned(5)}
 	t.Add("probes", "before", "after", "fixed", "broke", "category")
 	for _, c := range categoryRows(r) {
 		t.Add(c.Total, c.Before, c.After, c.Fixed, c.Broke, c.Name)
 	}
-	fmt.Fprintf(&b, "%s\n%s\n", &t, r.Verdict())
+	fmt.Fprintf(&b, "%s\n%s\n", &t, Verdict(r))
 	fmt.Fprintf(&b, "Mean seq_logprob %+.3f before, %+.3f after (nats).\n", r.SeqLogprob.Before, r.SeqLogprob.After)
-	r.list(&b, "Broke", Output.Broke)
-	r.list(&b, "Fixed", Output.Fixed)
+	list(&b, r, "Broke", measure.Output.Broke)
+	list(&b, r, "Fixed", measure.Output.Fixed)
 	if all {
-		r.list(&b, "Stayed right", func(o Output) bool { return o.RightBefore && o.RightAfter })
-		r.list(&b, "Stayed wrong", func(o Output) bool { return !o.RightBefore && !o.RightAfter })
+		list(&b, r, "Stayed right", func(o measure.Output) bool { return o.RightBefore && o.RightAfter })
+		list(&b, r, "Stayed wrong", func(o measure.Output) bool { return !o.RightBefore && !o.RightAfter })
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// WriteAlone writes what a model without a patch answers, for a person to read: the
+// WriteBase writes what a model without a patch answers, for a person to read: the
 // counts of each category and of the whole, and which answers are wrong; with all
 // set, the right ones too.
-func (r *Result) WriteAlone(w io.Writer, all bool) error {
+func WriteBase(w io.Writer, r *measure.Result, all bool) error {
 	var b strings.Builder
 	t := text.Table{Indent: text.Gap, Right: text.RightAligned(2)}
 	t.Add("probes", "right", "category")
@@ -41,16 +42,16 @@ func (r *Result) WriteAlone(w io.Writer, all bool) error {
 		t.Add(c.Total, c.Before, c.Name)
 	}
 	fmt.Fprintf(&b, "%s\n%d of %d right.\nMean seq_logprob %+.3f (nats).\n", &t, r.Before, r.Total, r.SeqLogprob.Before)
-	r.listAlone(&b, "Wrong", func(o Output) bool { return !o.RightBefore })
+	listBase(&b, r, "Wrong", func(o measure.Output) bool { return !o.RightBefore })
 	if all {
-		r.listAlone(&b, "Right", func(o Output) bool { return o.RightBefore })
+		listBase(&b, r, "Right", func(o measure.Output) bool { return o.RightBefore })
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// listAlone is list without what a patch changed.
-func (r *Result) listAlone(b *strings.Builder, heading string, chosen func(Output) bool) {
+// listBase is list without what a patch changed.
+func listBase(b *strings.Builder, r *measure.Result, heading string, chosen func(measure.Output) bool) {
 	var rows [][]string
 	for _, o := range r.Outputs {
 		if chosen(o) {
@@ -61,7 +62,7 @@ func (r *Result) listAlone(b *strings.Builder, heading string, chosen func(Outpu
 }
 
 // list writes the chosen answers as aligned columns under a heading.
-func (r *Result) list(b *strings.Builder, heading string, chosen func(Output) bool) {
+func list(b *strings.Builder, r *measure.Result, heading string, chosen func(measure.Output) bool) {
 	var rows [][]string
 	for _, o := range r.Outputs {
 		if chosen(o) {
