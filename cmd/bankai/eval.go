@@ -10,7 +10,6 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/internal/experiment"
 	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/measure"
@@ -72,7 +71,7 @@ func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool) e
 	if doc.Result, err = compareSet(ctx, a.console, m, overlay, s); err != nil {
 		return err
 	}
-	return a.printChecked(experiment.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
+	return a.printChecked(report.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
 }
 
 // setRef says in a result which probes it is of.

@@ -11,6 +11,7 @@ import (
 
 	"bankai"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/measure"
@@ -235,7 +236,7 @@ func (f *ablateFlags) run(ctx context.Context, a *app) error {
 	if f.kl > 0 {
 		warnCut(a.console, m, f.text, o.Text)
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, "ablate", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "ablate", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureAblate(ctx, r, o)
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"bankai"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/probe"
 	"bankai/search"
@@ -117,7 +118,7 @@ func (f *robustnessFlags) run(ctx context.Context, a *app) error {
 		{Name: "seed", Value: fmt.Sprint(a.seed)},
 		{Name: "layers", Value: fmt.Sprint(o.Layers)},
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, "robustness", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "robustness", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureRobustness(ctx, r, o)
 	})
 }
@@ -194,7 +195,7 @@ func (f *layersFlags) run(ctx context.Context, a *app) error {
 	}
 	o := experiment.LayersOptions{Name: s.Source, Probes: s.Set, Metric: f.metric.value, Sites: f.sites, Layers: f.layers.ints()}
 	facts := []experiment.Fact{{Name: "probes", Value: s.Identity()}, {Name: "metric", Value: o.Metric.String()}}
-	return a.experiment(ctx, &f.experimentFlags, m, "layers", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "layers", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureLayers(ctx, r, o)
 	})
 }
@@ -296,7 +297,7 @@ func (f *scaleFlags) run(ctx context.Context, a *app) error {
 		{Name: "metric", Value: o.Metric.String()},
 		{Name: "seed", Value: fmt.Sprint(a.seed)},
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, "scale", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "scale", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureScale(ctx, r, o)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/experiment"
 	"bankai/internal/lora"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/measure"
 	"bankai/probe"
@@ -137,7 +138,7 @@ func (f *loraFlags) run(ctx context.Context, a *app) error {
 			}
 		}
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, "lora", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "lora", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.CompareLoRA(ctx, r, o)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 	"bankai/internal/source"
 )
 
@@ -84,7 +85,7 @@ func (f *perplexityFlags) run(ctx context.Context, a *app) error {
 		{Name: "stride", Value: fmt.Sprint(o.Stride)},
 		{Name: "patch", Value: with.ID},
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, "perplexity", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "perplexity", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasurePerplexity(ctx, r, o)
 	})
 }

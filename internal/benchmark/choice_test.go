@@ -12,6 +12,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/enginetest"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 )
 
 // facts are the options for the first committed questions.
@@ -100,7 +101,7 @@ func first[A, B any](a A, _ B) A  { return a }
 func second[A, B any](_ A, b B) B { return b }
 
 func TestChoiceIsResumed(t *testing.T) {
-	resumed(t, func(t *testing.T, ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	resumed(t, func(t *testing.T, ctx context.Context, r *experiment.Run) (report.Result, error) {
 		c, err := MeasureChoice(ctx, r, facts(t, r.Model, ByTextPerByte, 70))
 		return c, err
 	})
@@ -178,7 +179,7 @@ func someChoice() *Choice {
 	c := o.result(
 		[][]float64{{-1, -2}, {-1, -2}, {-4, -1, -3, -9}},
 		[][]float64{{-2, -1.5}, {-3, -1}, {-4, -1.5, -3, -9}})
-	c.About = experiment.About{Experiment: "choice", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
+	c.About = report.About{Experiment: "choice", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
 	return c
 }
 
@@ -204,7 +205,7 @@ func TestChoiceFigures(t *testing.T) {
 
 func TestChoiceGoesThroughFiles(t *testing.T) {
 	c := someChoice()
-	again, err := experiment.Read(written(t, c), Kinds)
+	again, err := report.Read(written(t, c), Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/enginetest"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -109,7 +110,7 @@ func TestGSM8KOfPlainDecoding(t *testing.T) {
 
 // resumed runs an experiment that is interrupted after every piece, on a model of
 // its own with one thread, and compares it with one that ran through with two.
-func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *experiment.Run) (experiment.Result, error)) {
+func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *experiment.Run) (report.Result, error)) {
 	t.Helper()
 	whole, err := measure(t, t.Context(), &experiment.Run{Model: enginetest.Demo(t, engine.Options{Threads: 2})})
 	if err != nil {
@@ -145,7 +146,7 @@ func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *ex
 }
 
 func TestGSM8KIsResumed(t *testing.T) {
-	resumed(t, func(t *testing.T, ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	resumed(t, func(t *testing.T, ctx context.Context, r *experiment.Run) (report.Result, error) {
 		g, err := MeasureGSM8K(ctx, r, sums(t, r.Model, 40))
 		return g, err
 	})
@@ -206,13 +207,13 @@ func someGSM8K() *GSM8K {
 	g := o.result(
 		[]generation{{"It is 3.", "stop"}, {"#### 3", "stop"}, {"4", "length"}},
 		[]generation{{"It is\n2.", "stop"}, {"#### 3", "stop"}, {"<script>5", "stop"}})
-	g.About = experiment.About{Experiment: "gsm8k", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
+	g.About = report.About{Experiment: "gsm8k", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
 	return g
 }
 
 func TestGSM8KGoesThroughFiles(t *testing.T) {
 	g := someGSM8K()
-	again, err := experiment.Read(written(t, g), Kinds)
+	again, err := report.Read(written(t, g), Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +279,7 @@ func TestRescoreOfProblems(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.About = experiment.About{Experiment: "gsm8k"}
+	g.About = report.About{Experiment: "gsm8k"}
 	for _, names := range [][]string{nil, {"last"}, {"####", "answer"}} {
 		head, texts, err := ReadGenerated(written(t, g))
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"bankai/engine"
-	"bankai/internal/experiment"
+	"bankai/internal/report"
 )
 
 // plainLogProbs is ln p of every token behind each of ids, from the logits of one
@@ -41,20 +41,20 @@ func plainLogProbs(t *testing.T, m *engine.Model, ids []int32) [][]float64 {
 }
 
 // readBack checks that a result survives its JSON, as it is and as it is shown.
-func readBack(t *testing.T, r experiment.Result, name string) {
+func readBack(t *testing.T, r report.Result, name string) {
 	t.Helper()
 	r.Head().Experiment = name
 	var doc bytes.Buffer
-	if err := experiment.WriteJSON(&doc, r); err != nil {
+	if err := report.WriteJSON(&doc, r); err != nil {
 		t.Fatal(err)
 	}
 	first := doc.String()
-	got, err := experiment.Read(&doc, Kinds)
+	got, err := report.Read(&doc, Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var again, a, b bytes.Buffer
-	if err := errors.Join(experiment.WriteJSON(&again, got), r.Present().WriteText(&a), got.Present().WriteText(&b)); err != nil {
+	if err := errors.Join(report.WriteJSON(&again, got), r.Present().WriteText(&a), got.Present().WriteText(&b)); err != nil {
 		t.Fatal(err)
 	}
 	if again.String() != first {
@@ -72,7 +72,7 @@ func readBack(t *testing.T, r experiment.Result, name string) {
 			t.Errorf("%s.csv changed", table.Name)
 		}
 	}
-	if err := experiment.WriteHTML(&a, experiment.By, got); err != nil {
+	if err := report.WriteResults(&a, report.ByExperiment, got); err != nil {
 		t.Error(err)
 	}
 }
@@ -87,13 +87,13 @@ func putFile(path string, write func(io.Writer) error) error {
 }
 
 // sameFiles fails unless two results write the same files.
-func sameFiles(t *testing.T, a, b experiment.Result) {
+func sameFiles(t *testing.T, a, b report.Result) {
 	t.Helper()
 	dirs := [2]string{t.TempDir(), t.TempDir()}
 	var files [2][]string
-	for i, r := range []experiment.Result{a, b} {
+	for i, r := range []report.Result{a, b} {
 		var err error
-		if files[i], err = experiment.Save(dirs[i], r, putFile); err != nil {
+		if files[i], err = report.Save(dirs[i], r, putFile); err != nil {
 			t.Fatal(err)
 		}
 	}

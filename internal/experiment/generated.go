@@ -1,6 +1,9 @@
 package experiment
 
-import "bankai/measure"
+import (
+	"bankai/internal/report"
+	"bankai/measure"
+)
 
 // Generated is every text that was generated for an experiment, so that it can be
 // marked again without the model.
@@ -30,7 +33,7 @@ type Generation struct {
 
 // Rescorable is a result that kept what was generated.
 type Rescorable interface {
-	Result
+	report.Result
 	Texts() Generated
 }
 

@@ -11,6 +11,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/enginetest"
 	"bankai/internal/lora"
+	"bankai/internal/report"
 	"bankai/measure"
 	"bankai/score"
 )
@@ -146,7 +147,7 @@ func TestLoRATiming(t *testing.T) {
 	if base := l.Timing[0]; base.Prompt.Value != 1 || base.Generation.Value != 1 || base.Switch != 0 || l.Timing[1].Switch <= 0 {
 		t.Errorf("got %+v", l.Timing)
 	}
-	l.About = About{Experiment: "lora"}
+	l.About = report.About{Experiment: "lora"}
 	if p := l.Present(); len(p.Tables) != 1 || len(p.Charts) != 0 {
 		t.Errorf("shows %d tables and %d pictures", len(p.Tables), len(p.Charts))
 	}

@@ -61,7 +61,7 @@ func brokenByCategory(r *measure.Result) []brokenGroup {
 		if r.ByCategory[name].Broke == 0 {
 			continue
 		}
-		g := brokenGroup{namedCounts: namedCounts{categoryName(name), r.ByCategory[name]}}
+		g := brokenGroup{namedCounts: namedCounts{CategoryName(name), r.ByCategory[name]}}
 		for _, o := range r.Outputs {
 			if o.Category == name && o.Broke() {
 				g.Outputs = append(g.Outputs, o)
@@ -144,7 +144,7 @@ func categoryRows(r *measure.Result) []namedCounts {
 	var rows []namedCounts
 	if names := r.Categories(); len(names) > 1 {
 		for _, name := range names {
-			rows = append(rows, namedCounts{categoryName(name), r.ByCategory[name]})
+			rows = append(rows, namedCounts{CategoryName(name), r.ByCategory[name]})
 		}
 	}
 	return append(rows, namedCounts{"all", r.Counts()})

@@ -89,7 +89,8 @@ func writeRows(b *strings.Builder, heading string, rows [][]string) {
 // printable is an answer or a prompt on one line, without control characters.
 func printable(s string) string { return text.Printable(answerText(s)) }
 
-func categoryName(name string) string {
+// CategoryName is a category for people.
+func CategoryName(name string) string {
 	if name == "" {
 		return "(none)"
 	}

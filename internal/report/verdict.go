@@ -7,8 +7,8 @@ import (
 	"bankai/measure"
 )
 
-// significant is the level from which a split is called unlikely to be chance.
-const significant = 0.05
+// Significance is the level below which a p-value counts as evidence.
+const Significance = 0.05
 
 // Verdict says in a few sentences what the counts and the p-value of a result show,
 // and what they do not.
@@ -24,7 +24,7 @@ func Verdict(r *measure.Result) string {
 // Meaning says what the p-value lets one conclude.
 func Meaning(r *measure.Result) string {
 	switch {
-	case r.PValue >= significant:
+	case r.PValue >= Significance:
 		return "This is no evidence of a difference."
 	case len(r.Fixed) > len(r.Broke):
 		return "The gain is unlikely to be chance."
@@ -46,4 +46,17 @@ func Chance(p float64) string {
 		often = "less than once in 1,000,000 million cases"
 	}
 	return "If the patch changed answers at random, a split at least as uneven would come up " + often + "."
+}
+
+// Conclusion says what a p-value of fixed and broken answers lets one conclude.
+func Conclusion(fixed, broke int, p float64) string {
+	switch {
+	case fixed+broke == 0:
+		return "no answer went from wrong to right or back"
+	case p >= Significance:
+		return "no evidence of a difference"
+	case fixed > broke:
+		return "a gain that is unlikely to be chance"
+	}
+	return "a loss that is unlikely to be chance"
 }

@@ -1,9 +1,10 @@
-package experiment
+package report
 
 import (
 	"encoding/json"
 	"math"
 
+	"bankai/internal/chart"
 	"bankai/internal/stats"
 )
 
@@ -70,11 +71,11 @@ func orNaN(p *float64) float64 {
 // MeanOf is the mean of values with its Student interval.
 func MeanOf(values []float64) Estimate {
 	mean, iv := stats.MeanInterval(values)
-	return estimate(mean, iv, len(values))
+	return EstimateOf(mean, iv, len(values))
 }
 
-// estimate is a figure made of n values, with its interval if it is defined.
-func estimate(value float64, iv *stats.Interval, n int) Estimate {
+// EstimateOf is a figure made of n values, with its interval if it is defined.
+func EstimateOf(value float64, iv *stats.Interval, n int) Estimate {
 	if iv == nil {
 		return Estimate{value, math.NaN(), math.NaN(), n}
 	}
@@ -85,4 +86,20 @@ func estimate(value float64, iv *stats.Interval, n int) Estimate {
 func ShareOf(yes, total int) Estimate {
 	low, high := stats.Wilson(yes, total)
 	return Estimate{float64(yes) / float64(total), low, high, total}
+}
+
+// PointOf is an estimate as a chart takes it.
+func PointOf(e Estimate) chart.Point { return chart.Point{Y: e.Value, Low: e.Low, High: e.High} }
+
+// PlainEstimate is a figure without an interval, for a column that has some.
+func PlainEstimate(value float64, n int) Estimate { return Estimate{value, math.NaN(), math.NaN(), n} }
+
+// Times is the estimate in another unit.
+func (e Estimate) Times(by float64) Estimate {
+	return Estimate{float64(e.Value * by), float64(e.Low * by), float64(e.High * by), e.N}
+}
+
+// At is the estimate as a point of a chart.
+func (e Estimate) At(x float64) chart.Point {
+	return chart.Point{X: x, Y: e.Value, Low: e.Low, High: e.High}
 }

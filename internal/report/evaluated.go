@@ -1,10 +1,9 @@
-package experiment
+package report
 
 import (
 	"fmt"
 	"strings"
 
-	"bankai/internal/report"
 	"bankai/internal/text"
 	"bankai/measure"
 )
@@ -31,16 +30,13 @@ func (e *Evaluated) Present() *Presentation {
 	if patched {
 		t.Columns = append(t.Columns, "right after", "share after", "fixed", "broke")
 		p.Purpose = "What the model answers without a patch and with " + strings.Join(e.Patches, ", ") + "."
-		p.Findings = []string{report.Verdict(r)}
+		p.Findings = []string{Verdict(r)}
 	} else {
 		p.Purpose = "What the model answers as it is."
 		p.Findings = []string{fmt.Sprintf("%d of %d right.", r.Before, r.Total)}
 	}
 	row := func(name string, c measure.Counts) {
-		if name == "" {
-			name = "(none)"
-		}
-		cells := []any{name, c.Total, c.Before, ShareOf(c.Before, c.Total)}
+		cells := []any{CategoryName(name), c.Total, c.Before, ShareOf(c.Before, c.Total)}
 		if patched {
 			cells = append(cells, c.After, ShareOf(c.After, c.Total), c.Fixed, c.Broke)
 		}

@@ -1,4 +1,4 @@
-package experiment
+package report
 
 import (
 	"encoding/json"
@@ -32,19 +32,6 @@ type Result interface {
 // Kinds are empty results to read into, by the name of their experiment.
 type Kinds map[string]func() Result
 
-// Own are the results of this package.
-var Own = Kinds{
-	"lora":       func() Result { return &LoRA{} },
-	"ablate":     func() Result { return &Ablate{} },
-	"robustness": func() Result { return &Robustness{} },
-	"layers":     func() Result { return &LayerMap{} },
-	"scale":      func() Result { return &Scales{} },
-	"perplexity": func() Result { return &Perplexity{} },
-	"variations": func() Result { return &Variations{} },
-	"stack":      func() Result { return &Stack{} },
-	"compare":    func() Result { return &Comparison{} },
-}
-
 // Read reads a result of one of the kinds that was written as JSON. A file that is not
 // as it was written is an error; what it returns can be shown.
 func Read(r io.Reader, kinds Kinds) (Result, error) {
@@ -65,4 +52,12 @@ func Read(r io.Reader, kinds Kinds) (Result, error) {
 		return nil, fmt.Errorf("is not a whole result of %s: it %w: give the file that the experiment wrote, or do it again", head.Experiment, err)
 	}
 	return result, nil
+}
+
+// WriteJSON writes a result as Read takes it.
+func WriteJSON(w io.Writer, r Result) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	return enc.Encode(Sealed{r})
 }

@@ -1,4 +1,4 @@
-package experiment
+package report
 
 import (
 	_ "embed"
@@ -6,14 +6,13 @@ import (
 	"io"
 
 	"bankai/internal/chart"
-	"bankai/internal/report"
 	"bankai/internal/text"
 )
 
-//go:embed page.html
-var pageHTML string
+//go:embed results.html
+var resultsHTML string
 
-var page = report.New("page", pageHTML, template.FuncMap{
+var resultsPage = New("page", resultsHTML, template.FuncMap{
 	"svg":     func(c chart.Chart) (template.HTML, error) { return c.Inline() },
 	"text":    CellText,
 	"words":   func(t Table, column int) bool { return t.isText(column) },
@@ -44,16 +43,16 @@ type pages struct {
 	Results []shown
 }
 
-// By is the command that a page of one experiment says it was made by.
-const By = "bankai experiment"
+// ByExperiment is the command that a page of one experiment says it was made by.
+const ByExperiment = "bankai experiment"
 
-// WriteHTML writes results as one self-contained page, in their order: no
+// WriteResults writes results as one self-contained page, in their order: no
 // scripts, no fonts or pictures from elsewhere. The page names by as the command
 // that made it.
-func WriteHTML(w io.Writer, by string, results ...Result) error {
+func WriteResults(w io.Writer, by string, results ...Result) error {
 	all := pages{By: by}
 	for _, r := range results {
 		all.Results = append(all.Results, shown{r.Head(), r.Present()})
 	}
-	return page.Write(w, all)
+	return resultsPage.Write(w, all)
 }

@@ -1,4 +1,4 @@
-package experiment
+package report
 
 import (
 	"io"
@@ -33,6 +33,6 @@ func Save(dir string, r Result, put func(path string, write func(io.Writer) erro
 			return files, err
 		}
 	}
-	err := write(name+".html", func(w io.Writer) error { return WriteHTML(w, By, r) })
+	err := write(name+".html", func(w io.Writer) error { return WriteResults(w, ByExperiment, r) })
 	return files, err
 }
