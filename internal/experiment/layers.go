@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -249,7 +248,7 @@ func rankLayers(seed uint64, sizes [][]float64) []layerRank {
 	for i, rank := range ranksOver(sizes, all) {
 		slices.Sort(drawn[i])
 		first, _ := slices.BinarySearch(drawn[i], 1.5)
-		out[i] = layerRank{report.Estimate{rank, math.NaN(), math.NaN(), probes}, float64(first) / resamples}
+		out[i] = layerRank{report.PlainEstimate(rank, probes), float64(first) / resamples}
 		if probes > 1 {
 			out[i].rank.Low, out[i].rank.High = stats.Quantile(drawn[i], 0.025), stats.Quantile(drawn[i], 0.975)
 		}

@@ -195,7 +195,7 @@ func (w window) shift() *Shift {
 	sorted := slices.Sorted(slices.Values(w.KL))
 	return &Shift{
 		After: perplexityOf(w.After),
-		Ratio: report.Estimate{kernel.Exp64(ratio.Value), kernel.Exp64(ratio.Low), kernel.Exp64(ratio.High), ratio.N},
+		Ratio: ratio.Map(kernel.Exp64),
 		KL:    report.MeanOf(w.KL), Median: stats.Quantile(sorted, 0.5), P99: stats.Quantile(sorted, 0.99), Most: sorted[len(sorted)-1],
 		RightBefore: report.ShareOf(w.RightBefore, len(w.Before)), RightAfter: report.ShareOf(w.RightAfter, len(w.After)),
 	}
@@ -204,7 +204,7 @@ func (w window) shift() *Shift {
 // perplexityOf is exp of minus the mean of ln p, with the interval of that mean.
 func perplexityOf(logProbs []float64) report.Estimate {
 	e := report.MeanOf(logProbs)
-	return report.Estimate{kernel.Exp64(-e.Value), kernel.Exp64(-e.High), kernel.Exp64(-e.Low), e.N}
+	return report.Estimate{Value: kernel.Exp64(-e.Value), Low: kernel.Exp64(-e.High), High: kernel.Exp64(-e.Low), N: e.N}
 }
 
 // Present implements Result.
@@ -228,9 +228,9 @@ func (p *Perplexity) Present() *report.Presentation {
 			{"patched", s.After},
 			{"ratio", s.Ratio},
 			{"KL divergence, nats a token", s.KL},
-			{"KL median", report.Estimate{s.Median, math.NaN(), math.NaN(), p.Tokens}},
-			{"KL 99 %", report.Estimate{s.P99, math.NaN(), math.NaN(), p.Tokens}},
-			{"KL maximum", report.Estimate{s.Most, math.NaN(), math.NaN(), p.Tokens}},
+			{"KL median", report.PlainEstimate(s.Median, p.Tokens)},
+			{"KL 99 %", report.PlainEstimate(s.P99, p.Tokens)},
+			{"KL maximum", report.PlainEstimate(s.Most, p.Tokens)},
 			{"share of likeliest tokens", s.RightBefore},
 			{"share, patched", s.RightAfter},
 		}...)

@@ -276,8 +276,8 @@ func (x *Robustness) point(pieces uint64, draws []flipMeasure) FlipPoint {
 	}
 	p.Bits = float64(bits) / float64(len(draws))
 	e := report.MeanOf(logs)
-	p.Ratio = report.Estimate{kernel.Exp64(e.Value), kernel.Exp64(e.Low), kernel.Exp64(e.High), e.N}
-	p.Perplexity = report.Estimate{float64(x.Base * p.Ratio.Value), float64(x.Base * p.Ratio.Low), float64(x.Base * p.Ratio.High), e.N}
+	p.Ratio = e.Map(kernel.Exp64)
+	p.Perplexity = p.Ratio.Times(x.Base)
 	return p
 }
 

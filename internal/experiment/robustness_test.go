@@ -123,7 +123,9 @@ func TestRobustnessFigures(t *testing.T) {
 			t.Errorf("got %v, want %v", c.got, c.want)
 		}
 	}
-	flat := func(low, high float64) FlipPoint { return FlipPoint{Bits: 1, Ratio: report.Estimate{1, low, high, 5}} }
+	flat := func(low, high float64) FlipPoint {
+		return FlipPoint{Bits: 1, Ratio: report.Estimate{Value: 1, Low: low, High: high, N: 5}}
+	}
 	for _, c := range []struct {
 		points []FlipPoint
 		want   int // index, −1 for none

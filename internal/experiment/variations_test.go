@@ -115,7 +115,7 @@ func TestCategoryGaps(t *testing.T) {
 	if want := gapOf(1, seenMarks[:8], unseenMarks[10:22]); sum != (CategoryGap{"sum", 8, 12, want}) || math.Abs(want.Value-(6./8+1./12)) > 1e-15 {
 		t.Errorf("%+v, want %+v", sum, want)
 	}
-	if fact != (CategoryGap{"fact", 6, 6, report.Estimate{0, 0, 0, 12}}) {
+	if fact != (CategoryGap{"fact", 6, 6, report.Estimate{N: 12}}) {
 		t.Errorf("%+v", fact)
 	}
 	if few.Right.Value != 1./3 || !math.IsNaN(few.Right.Low) {

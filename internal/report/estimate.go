@@ -96,7 +96,12 @@ func PlainEstimate(value float64, n int) Estimate { return Estimate{value, math.
 
 // Times is the estimate in another unit.
 func (e Estimate) Times(by float64) Estimate {
-	return Estimate{float64(e.Value * by), float64(e.Low * by), float64(e.High * by), e.N}
+	return e.Map(func(x float64) float64 { return float64(x * by) })
+}
+
+// Map is a rising function of the figure, and of the ends of its interval.
+func (e Estimate) Map(f func(float64) float64) Estimate {
+	return Estimate{f(e.Value), f(e.Low), f(e.High), e.N}
 }
 
 // At is the estimate as a point of a chart.

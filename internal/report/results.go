@@ -12,7 +12,7 @@ import (
 //go:embed results.html
 var resultsHTML string
 
-var resultsPage = New("page", resultsHTML, template.FuncMap{
+var resultsPage = newPage("page", resultsHTML, template.FuncMap{
 	"svg":     func(c chart.Chart) (template.HTML, error) { return c.Inline() },
 	"text":    CellText,
 	"words":   func(t Table, column int) bool { return t.isText(column) },
@@ -54,5 +54,5 @@ func WriteResults(w io.Writer, by string, results ...Result) error {
 	for _, r := range results {
 		all.Results = append(all.Results, shown{r.Head(), r.Present()})
 	}
-	return resultsPage.Write(w, all)
+	return resultsPage.write(w, all)
 }

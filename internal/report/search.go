@@ -67,7 +67,7 @@ type PatchFacts struct {
 //go:embed search.html
 var searchHTML string
 
-var searchPage = New("report", searchHTML, template.FuncMap{
+var searchPage = newPage("report", searchHTML, template.FuncMap{
 	"trajectory":  newTrajectoryView,
 	"outcomes":    newOutcomeViews,
 	"flipmap":     newFlipMap,
@@ -89,4 +89,4 @@ var searchPage = New("report", searchHTML, template.FuncMap{
 
 // WriteHTML writes it as one self-contained page: no scripts, no fonts
 // or pictures from elsewhere.
-func (s *Search) WriteHTML(w io.Writer) error { return searchPage.Write(w, s) }
+func (s *Search) WriteHTML(w io.Writer) error { return searchPage.write(w, s) }
