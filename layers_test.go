@@ -39,6 +39,7 @@ var layers = map[string]int{
 	"internal/benchmark":   6,  // asks the questions of text benchmarks
 	"cmd/bankai":           7,  // the command line
 	"internal/enginetest":  7,  // models and probe sets for tests
+	"internal/reporttest":  7,  // what the results of experiments must do, for tests
 	"internal/testmodel":   6,  // models with random weights: for tests, and for
 	"bench":                7,  // measuring against llama.cpp, but for nothing else
 	"internal/release":     7,  // the archives that are published: make release

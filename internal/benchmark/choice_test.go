@@ -13,6 +13,7 @@ import (
 	"bankai/internal/enginetest"
 	"bankai/internal/experiment"
 	"bankai/internal/report"
+	"bankai/internal/reporttest"
 )
 
 // facts are the options for the first committed questions.
@@ -27,7 +28,7 @@ func facts(t *testing.T, m *engine.Model, by ChoiceBy, n int) ChoiceOptions {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := ChoiceOptions{File: "facts", Questions: questions[:n], By: by, Prompt: "{question}", Patch: experiment.Patching{Overlay: overlayOf(t, m, harmful()), Name: "harmful", ID: "1"}}
+	o := ChoiceOptions{File: "facts", Questions: questions[:n], By: by, Prompt: "{question}", Patch: experiment.Patching{Overlay: enginetest.Overlay(t, m, harmful()), Name: "harmful", ID: "1"}}
 	if by == ByLetter {
 		o.Prompt = by.Template()
 	}
@@ -40,7 +41,7 @@ func plainScores(t *testing.T, m *engine.Model, prompt string, texts []string) (
 	given := len(m.Tokenizer().Encode(prompt))
 	for _, text := range texts {
 		ids, sum := m.Tokenizer().Encode(prompt+text), 0.0
-		rows := plainLogProbs(t, m, ids)
+		rows := enginetest.LogProbs(t, m, ids)
 		for i := given; i < len(ids); i++ {
 			sum += rows[i-1][ids[i]]
 		}
@@ -72,7 +73,7 @@ func TestChoiceOfPlainLogits(t *testing.T) {
 			t.Fatal(err)
 		}
 		near := func(got, want []float64, line int) {
-			if far(got, want) > 1e-5 {
+			if enginetest.Far(got, want) > 1e-5 {
 				t.Errorf("by %s, line %d: %v, by plain loops %v", by, line, got, want)
 			}
 		}
@@ -212,7 +213,7 @@ func TestChoiceGoesThroughFiles(t *testing.T) {
 	if !reflect.DeepEqual(c, again) {
 		t.Errorf("got %+v, want %+v", again, c)
 	}
-	sameFiles(t, c, again)
+	reporttest.SameFiles(t, c, again)
 }
 
 func TestChoiceOptionsRefuse(t *testing.T) {

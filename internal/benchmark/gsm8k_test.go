@@ -15,6 +15,7 @@ import (
 	"bankai/internal/enginetest"
 	"bankai/internal/experiment"
 	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -26,15 +27,6 @@ func harmful() *bankai.Patch {
 		flips = append(flips, bankai.Flip{Tensor: "blk.0.attn_output.weight", Row: row, N: bankai.ToEnd})
 	}
 	return bankai.New(bankai.Digest{}, bankai.Meta{}, flips...)
-}
-
-func overlayOf(t *testing.T, m *engine.Model, p *bankai.Patch) *engine.Overlay {
-	t.Helper()
-	o, err := m.Overlay(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
 }
 
 // sums are the options for the first committed sums.
@@ -51,7 +43,7 @@ func sums(t *testing.T, m *engine.Model, n int) ProblemOptions {
 	}
 	return ProblemOptions{
 		File: "sums", Problems: problems[:n], Prompt: "{question}", MaxTokens: 20, Stop: []string{StopFor("{question}")},
-		Rules: AnswerRules, Patch: experiment.Patching{Overlay: overlayOf(t, m, harmful()), Name: "harmful", ID: "1"},
+		Rules: AnswerRules, Patch: experiment.Patching{Overlay: enginetest.Overlay(t, m, harmful()), Name: "harmful", ID: "1"},
 	}
 }
 
@@ -60,7 +52,7 @@ func greedy(t *testing.T, m *engine.Model, prompt string) string {
 	ids := m.Tokenizer().Encode(prompt)
 	var said []int32
 	for range 20 {
-		rows := plainLogProbs(t, m, append(slices.Clone(ids), said...))
+		rows := enginetest.LogProbs(t, m, append(slices.Clone(ids), said...))
 		last := rows[len(rows)-1]
 		said = append(said, int32(slices.Index(last, slices.Max(last))))
 		if text := m.Tokenizer().Decode(said); strings.Contains(text, "\n") {
@@ -220,7 +212,7 @@ func TestGSM8KGoesThroughFiles(t *testing.T) {
 	if !reflect.DeepEqual(g, again) {
 		t.Errorf("got %+v, want %+v", again, g)
 	}
-	sameFiles(t, g, again)
+	reporttest.SameFiles(t, g, again)
 	var b strings.Builder
 	if err := g.Present().WriteText(&b); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"bankai/internal/experiment"
 	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -84,7 +85,7 @@ func TestRescore(t *testing.T) {
 	if got.ByName != 1 { // the fourth
 		t.Errorf("%d by name", got.ByName)
 	}
-	readBack(t, got, "rescore")
+	reporttest.ReadBack(t, got, "rescore", Kinds)
 	if stored := generated.Answers[2]; stored.Right[0] || stored.Alternates != nil {
 		t.Errorf("what was read is changed: %+v", stored)
 	}

@@ -134,10 +134,10 @@ func MeasureAblate(ctx context.Context, r *Run, o AblateOptions) (*Ablate, error
 		return nil, err
 	}
 	own := pieces[0].HeldOut
-	x.HeldBase = countOf(own, own).Before
+	x.HeldBase = CountsOf(own, own).Before
 	for i, p := range pieces[1:] {
 		s := &x.Settings[i%len(x.Settings)]
-		p.Run.HeldOut = countOf(own, p.HeldOut)
+		p.Run.HeldOut = CountsOf(own, p.HeldOut)
 		s.Runs = append(s.Runs, p.Run)
 	}
 	x.sumUp()
@@ -282,21 +282,9 @@ func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) 
 	if err != nil {
 		return p, err
 	}
-	p.Run.Own = countOf(before, after)
+	p.Run.Own = CountsOf(before, after)
 	p.HeldOut, err = measure.Right(ctx, r.Model, overlay, o.HeldOut.Set)
 	return p, err
-}
-
-// countOf counts answers that are right without a patch and with it.
-func countOf(before, after []bool) measure.Counts {
-	c := measure.Counts{Total: len(before)}
-	for i := range before {
-		c.Before += one(before[i])
-		c.After += one(after[i])
-		c.Fixed += one(!before[i] && after[i])
-		c.Broke += one(before[i] && !after[i])
-	}
-	return c
 }
 
 // sumUp works out the estimates from the runs.

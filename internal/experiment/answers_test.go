@@ -170,43 +170,6 @@ func interrupted[T report.Result](t *testing.T, path string, m *engine.Model, st
 	}})
 }
 
-// readBack checks that a result survives its JSON, as it is and as it is shown.
-func readBack(t *testing.T, r report.Result, experiment string) {
-	t.Helper()
-	r.Head().Experiment = experiment
-	var doc bytes.Buffer
-	if err := report.WriteJSON(&doc, r); err != nil {
-		t.Fatal(err)
-	}
-	first := doc.String()
-	got, err := report.Read(&doc, Own)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var again, a, b bytes.Buffer
-	if err := errors.Join(report.WriteJSON(&again, got), r.Present().WriteText(&a), got.Present().WriteText(&b)); err != nil {
-		t.Fatal(err)
-	}
-	if again.String() != first {
-		t.Error("the JSON changed by being read and written")
-	}
-	if a.String() != b.String() {
-		t.Errorf("it is shown as\n%s\nand read back as\n%s", a.String(), b.String())
-	}
-	for i, table := range r.Present().Tables {
-		var c, d bytes.Buffer
-		if err := errors.Join(table.WriteCSV(&c), got.Present().Tables[i].WriteCSV(&d)); err != nil {
-			t.Fatal(err)
-		}
-		if c.String() != d.String() {
-			t.Errorf("%s.csv changed", table.Name)
-		}
-	}
-	if err := report.WriteResults(&a, report.ByExperiment, got); err != nil {
-		t.Error(err)
-	}
-}
-
 // A journal knows a patch by its content: renamed, or beside another, its answers
 // are not measured again, nor are those to a part of the probes that is as it was.
 func TestAnswersAreKeptByContent(t *testing.T) {

@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"bankai"
@@ -219,4 +220,16 @@ func (c *Comparison) charts() []chart.Chart {
 // cell is the text of a cell of the matrix.
 func (d PairwiseTest) cell(lead int) string {
 	return strings.ReplaceAll(fmt.Sprintf("%+d, p %s", lead, text.Probability(d.Holm)), "-", "−")
+}
+
+// matrix is n by n figures, NaN where there is none.
+func matrix(n int) [][]float64 {
+	m := make([][]float64, n)
+	for i := range m {
+		m[i] = make([]float64, n)
+		for j := range m[i] {
+			m[i][j] = math.NaN()
+		}
+	}
+	return m
 }

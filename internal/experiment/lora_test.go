@@ -12,6 +12,7 @@ import (
 	"bankai/internal/enginetest"
 	"bankai/internal/lora"
 	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 	"bankai/score"
 )
@@ -123,7 +124,7 @@ func TestLoRAResumes(t *testing.T) {
 	if !reflect.DeepEqual(results[0], results[1]) {
 		t.Errorf("%+v\n%+v", results[0], results[1])
 	}
-	sameFiles(t, results[0], results[1])
+	reporttest.SameFiles(t, results[0], results[1])
 }
 
 // Timings are of every way to run a model, the model as it is being 1.

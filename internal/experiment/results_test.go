@@ -3,9 +3,7 @@ package experiment
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +12,7 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -43,20 +42,11 @@ func somePerplexity() *Perplexity {
 	return p
 }
 
-// putFile writes a file plainly.
-func putFile(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(f), f.Close())
-}
-
 // What is written can be read again, and shows the same.
 func TestResultsGoThroughFiles(t *testing.T) {
 	dir := t.TempDir()
 	p := somePerplexity()
-	files, err := report.Save(dir, p, putFile)
+	files, err := report.Save(dir, p, reporttest.Put)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,30 +66,7 @@ func TestResultsGoThroughFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameFiles(t, p, again)
-}
-
-// sameFiles fails unless two results write the same files.
-func sameFiles(t *testing.T, a, b report.Result) {
-	t.Helper()
-	dirs := [2]string{t.TempDir(), t.TempDir()}
-	var files [2][]string
-	for i, r := range []report.Result{a, b} {
-		var err error
-		if files[i], err = report.Save(dirs[i], r, putFile); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(files[0]) != len(files[1]) {
-		t.Fatalf("wrote %v and %v", files[0], files[1])
-	}
-	for i := range files[0] {
-		x, errX := os.ReadFile(files[0][i])
-		y, errY := os.ReadFile(files[1][i])
-		if errX != nil || errY != nil || !bytes.Equal(x, y) {
-			t.Errorf("%s differs: %v, %v", filepath.Base(files[0][i]), errX, errY)
-		}
-	}
+	reporttest.SameFiles(t, p, again)
 }
 
 // A page stands alone, and says what came from files as text.

@@ -12,6 +12,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/enginetest"
 	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/internal/testmodel"
 	"bankai/search"
 )
@@ -261,7 +262,7 @@ func measured[T report.Result](t *testing.T, name string, measure func(ctx conte
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameFiles(t, x, read)
+	reporttest.SameFiles(t, x, read)
 	return x
 }
 

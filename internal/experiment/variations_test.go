@@ -10,6 +10,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/enginetest"
 	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -76,7 +77,7 @@ func TestVariations(t *testing.T) {
 	if v.Generated.Answers[24].Set != "search" || len(v.Generated.Answers) != 36 {
 		t.Errorf("%d answers kept", len(v.Generated.Answers))
 	}
-	readBack(t, v, "variations")
+	reporttest.ReadBack(t, v, "variations", Own)
 }
 
 // categoryChanges are a set's by category.

@@ -1,47 +1,21 @@
-package benchmark
+// Package reporttest holds the results of experiments to what any result must do: go
+// through files unchanged.
+package reporttest
 
 import (
 	"bytes"
 	"errors"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
-	"bankai/engine"
 	"bankai/internal/report"
 )
 
-// plainLogProbs is ln p of every token behind each of ids, from the logits of one
-// pass, in float64 loops.
-func plainLogProbs(t *testing.T, m *engine.Model, ids []int32) [][]float64 {
-	t.Helper()
-	b := m.NewBatch(0)
-	seq := b.NewSeq(nil)
-	defer seq.Release()
-	out, err := b.Step(t.Context(), []engine.Input{{Seq: seq, Tokens: ids, Logits: len(ids)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rows [][]float64
-	for logits := range slices.Chunk(out[0], m.Config().Vocab) {
-		top, sum := float64(slices.Max(logits)), 0.0
-		for _, l := range logits {
-			sum += math.Exp(float64(l) - top)
-		}
-		row := make([]float64, len(logits))
-		for i, l := range logits {
-			row[i] = float64(l) - top - math.Log(sum)
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-// readBack checks that a result survives its JSON, as it is and as it is shown.
-func readBack(t *testing.T, r report.Result, name string) {
+// ReadBack checks that a result of one of the kinds, of the experiment called name,
+// survives its JSON, as it is and as it is shown.
+func ReadBack(t testing.TB, r report.Result, name string, kinds report.Kinds) {
 	t.Helper()
 	r.Head().Experiment = name
 	var doc bytes.Buffer
@@ -49,7 +23,7 @@ func readBack(t *testing.T, r report.Result, name string) {
 		t.Fatal(err)
 	}
 	first := doc.String()
-	got, err := report.Read(&doc, Kinds)
+	got, err := report.Read(&doc, kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,8 +51,8 @@ func readBack(t *testing.T, r report.Result, name string) {
 	}
 }
 
-// putFile writes a file plainly.
-func putFile(path string, write func(io.Writer) error) error {
+// Put writes a file plainly.
+func Put(path string, write func(io.Writer) error) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -86,14 +60,14 @@ func putFile(path string, write func(io.Writer) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// sameFiles fails unless two results write the same files.
-func sameFiles(t *testing.T, a, b report.Result) {
+// SameFiles fails unless two results write the same files.
+func SameFiles(t testing.TB, a, b report.Result) {
 	t.Helper()
 	dirs := [2]string{t.TempDir(), t.TempDir()}
 	var files [2][]string
 	for i, r := range []report.Result{a, b} {
 		var err error
-		if files[i], err = report.Save(dirs[i], r, putFile); err != nil {
+		if files[i], err = report.Save(dirs[i], r, Put); err != nil {
 			t.Fatal(err)
 		}
 	}
