@@ -29,7 +29,6 @@ var layers = map[string]int{
 	"internal/stats":       0,  // tests, intervals, correlations
 	"internal/terminal":    0,  // results, progress and warnings for people
 	"models/demo":          0,  // the embedded model
-	"internal/report":      1,  // pages for people
 	"internal/weights":     1,  // a model file as named tensors: check, bake, diff
 	"engine":               2,  // forward passes, scoring, generation
 	"internal/source":      2,  // models, probes and texts by name: files, or the demo's
@@ -38,17 +37,19 @@ var layers = map[string]int{
 	"store":                2,  // where patches come from, and their provenance
 	"search":               2,  // finds patches: strategies, runs, journals
 	"score":                3,  // measures patches on a model
-	"measure":              3,  // audits, measurements, the report on a search
+	"measure":              3,  // audits, measurements
 	"internal/anatomy":     4,  // what a model or a patch holds, as a document
 	"internal/splitting":   4,  // probes divided into sets that share no prompt
 	"internal/watched":     4,  // what takes long on probes, told to a watcher
 	"internal/outputs":     5,  // what the files that a run writes may replace
 	"internal/repair":      6,  // audit, search, measure, write: the main job
+	"internal/report":      4,  // pages, tables and sentences for people
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"internal/experiment":  5,  // repeats the published experiments
 	"internal/benchmark":   6,  // asks the questions of text benchmarks
 	"cmd/bankai":           7,  // the command line
 	"internal/enginetest":  7,  // models and probe sets for tests
+	"internal/reporttest":  7,  // what the results of experiments must do, for tests
 	"internal/testmodel":   6,  // models with random weights: for tests, and for
 	"bench":                7,  // measuring against llama.cpp, but for nothing else
 	"internal/release":     7,  // the archives that are published: make release

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"bankai/probe"
 	"pgregory.net/rapid"
+
+	"bankai/probe"
 )
 
 // four probes, one for each fate.
@@ -87,36 +88,4 @@ func TestCompareAddsUp(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	})
-}
-
-func TestResultWriteText(t *testing.T) {
-	const want = `
-  probes  before  after  fixed  broke  category
-       2       1      2      1      0  sum
-       1       1      0      0      1  fact
-       1       0      0      0      0  (none)
-       4       2      2      1      1  all
-
-2 of 4 right before, 2 after: 1 fixed, 1 broke (McNemar, exact: p = 1.00). This is no evidence of a difference. If the patch changed answers at random, a split at least as uneven would come up practically always.
-Mean seq_logprob +0.500 before, +1.000 after (nats).
-
-Broke:
-  Snow is  white  → ·[31m  wanted white
-
-Fixed:
-  1 + 2 =  4  → 3  wanted 3
-
-Stayed right:
-  1 + 1 =  2  → 2  wanted 2
-
-Stayed wrong:
-  Is 91 prime?  Yes  → (nothing)  wanted No
-`
-	var b strings.Builder
-	if err := Compare(fourFates()).WriteText(&b, true); err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != want[1:] {
-		t.Errorf("got\n%s\nwant\n%s", b.String(), want[1:])
-	}
 }

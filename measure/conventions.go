@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"bankai/internal/text"
 	"bankai/probe"
 )
 
@@ -97,4 +98,12 @@ func some(names []string) string {
 		return strings.Join(names[:3], ", ") + ", …"
 	}
 	return strings.Join(names, ", ")
+}
+
+// plural says "1 answer" or "4,096 answers".
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return text.Thousands(int64(n)) + " " + noun
 }

@@ -4,6 +4,5 @@
 // [Audit] looks for the known ways in which a probe set misleads a search.
 // [Measure] lets a model answer a set greedily and [Compare] sets two such
 // measurements side by side: which answers the patch fixed, which it broke, and
-// how likely such a split would be if it did nothing (McNemar's test). [Report]
-// writes the whole story of a search as one web page.
+// how likely such a split would be if it did nothing (McNemar's test).
 package measure

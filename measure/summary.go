@@ -1,8 +1,6 @@
 package measure
 
 import (
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
@@ -35,40 +33,7 @@ func (f Findings) Summary() []KindCount {
 	return rows
 }
 
-// shown is how many findings of a kind WriteText spells out.
-const shown = 5
-
-// WriteText writes the findings for a person to read: a line for each kind and,
-// indented below, what was found. Of information, and beyond the first few of a
-// kind unless all is set, only the number is given.
-func (f Findings) WriteText(w io.Writer, all bool) error {
-	var b strings.Builder
-	rows := f.Summary()
-	if len(rows) == 0 {
-		b.WriteString("No defects found.\n")
-	}
-	for _, r := range rows {
-		fmt.Fprintf(&b, "%-8s%-18s%5d  %s\n", r.Severity, r.Kind, r.Count, r.Meaning)
-		if r.Severity == Info && !all {
-			continue
-		}
-		for i, x := range f.Of(r.Kind, r.Severity) {
-			if i == shown && !all {
-				fmt.Fprintf(&b, "%10s… and %d more\n", "", r.Count-shown)
-				break
-			}
-			fmt.Fprintf(&b, "%10s%s: %s\n", "", x.Subject(), x.Detail)
-		}
-	}
-	for _, text := range f.Overviews() {
-		b.WriteString(text + "\n")
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// Defects returns the findings that Summary counts, in its order. The report's
-// template calls it.
+// Defects returns the findings that Summary counts, in its order.
 func (f Findings) Defects() Findings {
 	var out Findings
 	for _, r := range f.Summary() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -83,6 +84,6 @@ func printAudit(c *terminal.Console, s source.Set, model source.ModelRef, found 
 	}
 	return c.PrintChecked(doc, func(w io.Writer) error {
 		fmt.Fprintf(w, "%s, %s, model %s\n\n", s.Source, text.Count(len(s.Set), "probe"), model)
-		return found.WriteText(w, all)
+		return report.WriteFindings(w, found, all)
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"bankai/internal/flagtype"
 	"bankai/internal/outputs"
 	"bankai/internal/repair"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/watched"
@@ -102,7 +103,7 @@ type demoRun struct {
 	validate, heldOut, unseen source.Set
 	text                      []string // sentences to hold on to
 
-	audits     []measure.SetAudit
+	audits     []report.SetAudit
 	setup      *score.Setup
 	found      *search.Result
 	results    []measured // none if the run was interrupted
@@ -222,7 +223,7 @@ func (d *demoRun) audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.audits = append(d.audits, measure.SetAudit{Role: "Search", Source: d.search.Source, Probes: len(d.search.Set), Findings: found})
+	d.audits = append(d.audits, report.SetAudit{Role: "Search", Source: d.search.Source, Probes: len(d.search.Set), Findings: found})
 	for _, k := range found.Grave().Summary() {
 		fmt.Fprintf(d.say, "   %s, %s: %s\n", k.Severity, text.Count(k.Count, "probe"), k.Meaning)
 	}
@@ -233,7 +234,7 @@ func (d *demoRun) audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.audits = append(d.audits, measure.SetAudit{Role: "Held out", Source: d.heldOut.Source, Probes: len(d.heldOut.Set), Findings: held})
+	d.audits = append(d.audits, report.SetAudit{Role: "Held out", Source: d.heldOut.Source, Probes: len(d.heldOut.Set), Findings: held})
 	fmt.Fprintf(d.say, "   no prompt is also among the %d held-out ones\n", len(d.heldOut.Set))
 	return nil
 }
@@ -266,7 +267,7 @@ func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 // measured is the result on one set.
 type measured struct {
 	set source.Set
-	measure.NamedResult
+	report.NamedResult
 }
 
 // The sets that are measured, by their place in demoRun.results.
@@ -284,10 +285,10 @@ func (d *demoRun) measure(ctx context.Context) error {
 		return err
 	}
 	for _, m := range []measured{
-		atHeldOut:    {d.heldOut, measure.NamedResult{Name: "held out"}},
-		atValidation: {d.validate, measure.NamedResult{Name: "Validation", Remark: "Prompts that the search did not use either; by them, the demo's settings were chosen."}},
-		atControls:   {d.controls, measure.NamedResult{Name: "Controls", Remark: "Facts the model should not forget, which the search watched."}},
-		atUnseen:     {d.unseen, measure.NamedResult{Name: "Unseen controls", Remark: "Further facts that the search did not watch."}},
+		atHeldOut:    {d.heldOut, report.NamedResult{Name: "held out"}},
+		atValidation: {d.validate, report.NamedResult{Name: "Validation", Remark: "Prompts that the search did not use either; by them, the demo's settings were chosen."}},
+		atControls:   {d.controls, report.NamedResult{Name: "Controls", Remark: "Facts the model should not forget, which the search watched."}},
+		atUnseen:     {d.unseen, report.NamedResult{Name: "Unseen controls", Remark: "Further facts that the search did not watch."}},
 	} {
 		if m.Result, err = watched.Compare(ctx, d.app.Console, d.model, overlay, m.set); err != nil {
 			return err
@@ -394,7 +395,7 @@ func (d *demoRun) tell() {
 	r := d.results[atHeldOut].Result
 	fmt.Fprintf(d.say, "\n3. Held out: %d questions that no search saw, answered greedily\n", r.Total)
 	fmt.Fprintf(d.say, "   before %3d right\n   after  %3d right: %d fixed, %d broke, p = %s\n", r.Before, r.After, len(r.Fixed), len(r.Broke), text.Probability(r.PValue))
-	fmt.Fprintf(d.say, "   %s\n", r.Meaning())
+	fmt.Fprintf(d.say, "   %s\n", report.Meaning(r))
 	for _, o := range d.results[atValidation:] {
 		fmt.Fprintf(d.say, "   %s: %d of %d right before, %d after\n", strings.ToLower(o.Name), o.Before, o.Total, o.After)
 	}
@@ -438,7 +439,7 @@ func (d *demoRun) last(w io.Writer) {
 }
 
 // next is what to do next.
-func (d *demoRun) next() []measure.Fact {
+func (d *demoRun) next() []report.Fact {
 	patch := text.Quoted(d.files.Path)
 	prompt := "Find the derivative of 2x^8:"
 	if fixed := d.firstFixed(); fixed != "" {
@@ -465,7 +466,7 @@ func (d *demoRun) firstFixed() string {
 }
 
 // report is the page about the run.
-func (d *demoRun) report() *measure.Report {
+func (d *demoRun) report() *report.Search {
 	report := repair.Page(d.app.commandLine(), d.setup, source.DemoModel, d.found, d.patch, d.files)
 	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), d.next()
 	for i, m := range d.results {

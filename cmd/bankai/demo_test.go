@@ -13,6 +13,7 @@ import (
 
 	"bankai/internal/outputs"
 	"bankai/internal/repair"
+	"bankai/internal/report"
 	"bankai/measure"
 	"bankai/search"
 )
@@ -75,7 +76,7 @@ func TestDemoInterruptedBesideAnother(t *testing.T) {
 // At the end it says what to do next, with a question that the patch put right.
 func TestDemoEnds(t *testing.T) {
 	d := &demoRun{out: "d", files: outputs.Written{Path: "d/my patch.bankai"}, found: &search.Result{Stopped: search.StopCost}, began: time.Now()}
-	d.results = []measured{{NamedResult: measure.NamedResult{Result: &measure.Result{Outputs: []measure.Output{
+	d.results = []measured{{NamedResult: report.NamedResult{Result: &measure.Result{Outputs: []measure.Output{
 		{Prompt: "1 + 1 =", RightBefore: true}, {Prompt: "2 + 2 =", RightAfter: true},
 	}}}}}
 	var out strings.Builder

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bankai/internal/experiment"
 	"bankai/internal/program"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/watched"
@@ -72,7 +72,7 @@ func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool) e
 	if doc.Result, err = watched.Compare(ctx, a.Console, m, overlay, s); err != nil {
 		return err
 	}
-	return a.PrintChecked(experiment.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
+	return a.PrintChecked(report.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
 }
 
 // evalDoc is the result of `eval`.
@@ -94,7 +94,7 @@ func (d evalDoc) write(w io.Writer, all bool) error {
 	terminal.WriteFacts(w, terminal.Fact{"model", d.Model.String()}, terminal.Fact{"probes", d.Set.Source}, terminal.Fact{"patch", patches}, terminal.Fact{"precision", d.Precision})
 	fmt.Fprintln(w)
 	if len(d.Patches) == 0 {
-		return d.WriteAlone(w, all)
+		return report.WriteBase(w, d.Result, all)
 	}
-	return d.WriteText(w, all)
+	return report.WriteAnswers(w, d.Result, all)
 }

@@ -17,6 +17,7 @@ import (
 	"bankai/internal/outputs"
 	"bankai/internal/program"
 	"bankai/internal/progress"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -69,7 +70,7 @@ func (f *experimentFlags) add(cmd *cobra.Command) {
 // work. The facts are all that decides a piece of it, besides the model, the
 // precision and the piece's own key.
 func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Model, name string, facts []experiment.Fact,
-	measure func(ctx context.Context, r *experiment.Run) (experiment.Result, error),
+	measure func(ctx context.Context, r *experiment.Run) (report.Result, error),
 ) error {
 	began := time.Now()
 	r := &experiment.Run{Model: m, Seed: a.seed}
@@ -96,7 +97,7 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 	if err != nil {
 		return keptWork(err, r.Journal, f.out)
 	}
-	*result.Head() = experiment.About{
+	*result.Head() = report.About{
 		Experiment: name, Command: a.commandLine(), Tool: program.Tool(), Model: source.ModelName(f.model.path, m.Config()),
 		Digest: m.Digest().String(), Precision: m.Precision().String(), Seed: a.seed, Seconds: time.Since(began).Seconds(),
 	}
@@ -151,9 +152,9 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 
 // findOwn finds the files that are as an earlier result, which is in the file at path,
 // gives them: another may have notes of the user's in it.
-func (f *resultFolder) findOwn(path string, r experiment.Result) {
+func (f *resultFolder) findOwn(path string, r report.Result) {
 	f.own = map[string]bool{path: true}
-	experiment.Save(f.dir, r, func(path string, write func(io.Writer) error) error {
+	report.Save(f.dir, r, func(path string, write func(io.Writer) error) error {
 		var b bytes.Buffer
 		data, err := os.ReadFile(path)
 		f.own[path] = f.own[path] || err == nil && write(&b) == nil && bytes.Equal(data, b.Bytes())
@@ -164,16 +165,16 @@ func (f *resultFolder) findOwn(path string, r experiment.Result) {
 // output is one of the files. Where an earlier result is, they are all part of it.
 func (f *resultFolder) output(path string) *durable.Output {
 	o := f.app.Derived(path, func(path string) (string, bool) {
-		what, page := f.app.PageOf(experiment.By)(path)
+		what, page := f.app.PageOf(report.ByExperiment)(path)
 		return what, f.ours || page
 	})
 	o.Keep = o.Keep || f.ours && !f.own[path]
 	return o
 }
 
-func (f *resultFolder) save(ctx context.Context, r experiment.Result) ([]string, error) {
+func (f *resultFolder) save(ctx context.Context, r report.Result) ([]string, error) {
 	written := map[string]bool{}
-	files, err := experiment.Save(f.dir, r, func(path string, write func(io.Writer) error) error {
+	files, err := report.Save(f.dir, r, func(path string, write func(io.Writer) error) error {
 		written[path] = true
 		o := f.output(path)
 		if err := o.Check(); err != nil {
@@ -191,8 +192,8 @@ func (f *resultFolder) save(ctx context.Context, r experiment.Result) ([]string,
 
 // withMeter runs an experiment with a bar that tells the time left.
 func withMeter(ctx context.Context, c *terminal.Console, name string, r *experiment.Run,
-	measure func(ctx context.Context, r *experiment.Run) (experiment.Result, error),
-) (experiment.Result, error) {
+	measure func(ctx context.Context, r *experiment.Run) (report.Result, error),
+) (report.Result, error) {
 	var m progress.Meter
 	defer func() {
 		if m != nil {
@@ -221,7 +222,7 @@ func keptWork(err error, j *experiment.Journal, out string) error {
 }
 
 // publish writes a result into a folder, if there is one, and prints it.
-func (a *app) publish(ctx context.Context, result experiment.Result, folder *resultFolder) error {
+func (a *app) publish(ctx context.Context, result report.Result, folder *resultFolder) error {
 	var files []string
 	if folder != nil {
 		var err error
@@ -229,7 +230,7 @@ func (a *app) publish(ctx context.Context, result experiment.Result, folder *res
 			return err
 		}
 	}
-	return a.PrintChecked(experiment.Sealed{Doc: result}, func(w io.Writer) error {
+	return a.PrintChecked(report.Sealed{Doc: result}, func(w io.Writer) error {
 		err := result.Present().WriteText(w)
 		if len(files) > 0 {
 			fmt.Fprintf(w, "\nWritten: %s\n", strings.Join(files, ", "))

@@ -13,6 +13,7 @@ import (
 	"bankai/internal/experiment"
 	"bankai/internal/flagtype"
 	"bankai/internal/repair"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/watched"
@@ -238,7 +239,7 @@ func (f *ablateFlags) run(ctx context.Context, a *app) error {
 	if f.kl > 0 {
 		repair.WarnCut(a.Console, m, f.text, o.Text)
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, "ablate", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "ablate", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureAblate(ctx, r, o)
 	})
 }

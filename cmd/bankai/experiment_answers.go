@@ -8,6 +8,7 @@ import (
 
 	"bankai"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/watched"
@@ -95,7 +96,7 @@ func namedPatches(from store.Reader, paths []string) ([]experiment.NamedPatch, e
 // answers opens the model, reads the patches, and does the experiment of a name.
 // What decides a piece of the work, its key says.
 func (a *app) answers(ctx context.Context, f *answerFlags, name string,
-	measure func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (experiment.Result, error),
+	measure func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (report.Result, error),
 ) error {
 	sets, err := namedSets(f.probes)
 	if err != nil {
@@ -113,7 +114,7 @@ func (a *app) answers(ctx context.Context, f *answerFlags, name string,
 	if err != nil {
 		return err
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, name, nil, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, name, nil, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return measure(ctx, r, patches, sets)
 	})
 }
@@ -167,7 +168,7 @@ func variations(ctx context.Context, a *app, f *answerFlags, search string) erro
 		}
 		seen = &sets[0]
 	}
-	return a.answers(ctx, f, "variations", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (experiment.Result, error) {
+	return a.answers(ctx, f, "variations", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (report.Result, error) {
 		sum := bankai.New(r.Model.Digest(), bankai.Meta{})
 		var names []string
 		for _, p := range patches {
@@ -212,7 +213,7 @@ kept in the JSON, for "bankai experiment rescore".`,
 			if err := f.check(2, math.MaxInt); err != nil {
 				return err
 			}
-			return a.answers(ctx, f, "stack", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (experiment.Result, error) {
+			return a.answers(ctx, f, "stack", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (report.Result, error) {
 				return experiment.MeasureStack(ctx, r, experiment.StackOptions{Patches: patches, Probes: sets})
 			})
 		}),
@@ -248,7 +249,7 @@ The texts are kept in the JSON, for "bankai experiment rescore".`,
 			if err := f.check(1, 1); err != nil {
 				return err
 			}
-			return a.answers(ctx, f, "compare", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (experiment.Result, error) {
+			return a.answers(ctx, f, "compare", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (report.Result, error) {
 				return experiment.MeasureComparison(ctx, r, experiment.CompareOptions{Patches: patches, Probes: sets[0]})
 			})
 		}),

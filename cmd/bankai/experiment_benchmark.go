@@ -13,6 +13,7 @@ import (
 	"bankai/internal/experiment"
 	"bankai/internal/flagtype"
 	"bankai/internal/program"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/text"
 
@@ -70,14 +71,14 @@ func readQuestions[T any](file string, parse func(io.Reader) ([]T, error)) ([]T,
 // benchmark opens the model and its patches and does an experiment whose pieces'
 // keys say all that decides them.
 func (a *app) benchmark(ctx context.Context, f *benchmarkFlags, name string,
-	measure func(ctx context.Context, r *experiment.Run, p experiment.Patching) (experiment.Result, error),
+	measure func(ctx context.Context, r *experiment.Run, p experiment.Patching) (report.Result, error),
 ) error {
 	m, with, err := a.openPatching(&f.model)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	return a.experiment(ctx, &f.experimentFlags, m, name, nil, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, name, nil, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return measure(ctx, r, with)
 	})
 }
@@ -144,7 +145,7 @@ func (f *choiceFlags) run(ctx context.Context, a *app) error {
 	if f.n > 0 {
 		questions = questions[:min(int(f.n), len(questions))]
 	}
-	return a.benchmark(ctx, &f.benchmarkFlags, "choice", func(ctx context.Context, r *experiment.Run, p experiment.Patching) (experiment.Result, error) {
+	return a.benchmark(ctx, &f.benchmarkFlags, "choice", func(ctx context.Context, r *experiment.Run, p experiment.Patching) (report.Result, error) {
 		return benchmark.MeasureChoice(ctx, r, benchmark.ChoiceOptions{
 			File: f.file, Questions: questions, By: f.by.Value, Prompt: f.prompt, Patch: p,
 		})
@@ -237,7 +238,7 @@ func (f *gsm8kFlags) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.benchmark(ctx, &f.benchmarkFlags, "gsm8k", func(ctx context.Context, r *experiment.Run, p experiment.Patching) (experiment.Result, error) {
+	return a.benchmark(ctx, &f.benchmarkFlags, "gsm8k", func(ctx context.Context, r *experiment.Run, p experiment.Patching) (report.Result, error) {
 		return benchmark.MeasureGSM8K(ctx, r, benchmark.ProblemOptions{
 			File: f.file, Problems: problems, Examples: examples, Prompt: f.prompt, MaxTokens: int(f.tokens), Stop: f.stop,
 			Rules: rules, Patch: p,

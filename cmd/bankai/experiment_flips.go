@@ -9,6 +9,7 @@ import (
 	"bankai"
 	"bankai/internal/experiment"
 	"bankai/internal/flagtype"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/watched"
 	"bankai/probe"
@@ -119,7 +120,7 @@ func (f *robustnessFlags) run(ctx context.Context, a *app) error {
 		{Name: "seed", Value: fmt.Sprint(a.seed)},
 		{Name: "layers", Value: fmt.Sprint(o.Layers)},
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, "robustness", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "robustness", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureRobustness(ctx, r, o)
 	})
 }
@@ -196,7 +197,7 @@ func (f *layersFlags) run(ctx context.Context, a *app) error {
 	}
 	o := experiment.LayersOptions{Name: s.Source, Probes: s.Set, Metric: f.metric.Value, Sites: f.sites, Layers: f.layers.Ints()}
 	facts := []experiment.Fact{{Name: "probes", Value: s.Identity()}, {Name: "metric", Value: o.Metric.String()}}
-	return a.experiment(ctx, &f.experimentFlags, m, "layers", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "layers", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureLayers(ctx, r, o)
 	})
 }
@@ -298,7 +299,7 @@ func (f *scaleFlags) run(ctx context.Context, a *app) error {
 		{Name: "metric", Value: o.Metric.String()},
 		{Name: "seed", Value: fmt.Sprint(a.seed)},
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, "scale", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "scale", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureScale(ctx, r, o)
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"bankai/internal/flagtype"
 	"bankai/internal/lora"
 	"bankai/internal/repair"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/watched"
 	"bankai/measure"
@@ -140,7 +141,7 @@ func (f *loraFlags) run(ctx context.Context, a *app) error {
 			}
 		}
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, "lora", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "lora", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.CompareLoRA(ctx, r, o)
 	})
 }

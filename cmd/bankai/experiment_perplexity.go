@@ -10,6 +10,7 @@ import (
 
 	"bankai/internal/experiment"
 	"bankai/internal/flagtype"
+	"bankai/internal/report"
 	"bankai/internal/source"
 )
 
@@ -85,7 +86,7 @@ func (f *perplexityFlags) run(ctx context.Context, a *app) error {
 		{Name: "stride", Value: fmt.Sprint(o.Stride)},
 		{Name: "patch", Value: with.ID},
 	}
-	return a.experiment(ctx, &f.experimentFlags, m, "perplexity", facts, func(ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "perplexity", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasurePerplexity(ctx, r, o)
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"bankai/internal/benchmark"
-	"bankai/internal/experiment"
 	"bankai/internal/outputs"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -64,7 +64,7 @@ func writeReport(ctx context.Context, a *app, paths []string, out string) error 
 		return err
 	}
 	doc := reportDoc{Page: out, LeftOut: []string{}}
-	var results []experiment.Result
+	var results []report.Result
 	for _, path := range paths {
 		found, left, err := readResults(a.Console, path)
 		if err != nil {
@@ -76,7 +76,7 @@ func writeReport(ctx context.Context, a *app, paths []string, out string) error 
 			doc.Results = append(doc.Results, r.Head().Experiment)
 		}
 	}
-	if err := a.Put(ctx, o, func(w io.Writer) error { return experiment.WriteHTML(w, a.Command, results...) }); err != nil {
+	if err := a.Put(ctx, o, func(w io.Writer) error { return report.WriteResults(w, a.Command, results...) }); err != nil {
 		return err
 	}
 	info, err := os.Stat(out)
@@ -91,10 +91,10 @@ func writeReport(ctx context.Context, a *app, paths []string, out string) error 
 
 // readResults reads a result, or all that a folder holds, and names the files there
 // that hold none.
-func readResults(c *terminal.Console, path string) (results []experiment.Result, left []string, err error) {
+func readResults(c *terminal.Console, path string) (results []report.Result, left []string, err error) {
 	if !source.IsFolder(path) {
 		r, err := readResult(path)
-		return []experiment.Result{r}, nil, err
+		return []report.Result{r}, nil, err
 	}
 	err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error { // in the order of names
 		switch {
@@ -124,7 +124,7 @@ func readResults(c *terminal.Console, path string) (results []experiment.Result,
 }
 
 // readResult reads what an experiment or an eval wrote.
-func readResult(path string) (experiment.Result, error) {
+func readResult(path string) (report.Result, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func readResult(path string) (experiment.Result, error) {
 		}
 		return r, nil
 	}
-	r, err := experiment.Read(bytes.NewReader(data), benchmark.Kinds)
+	r, err := report.Read(bytes.NewReader(data), benchmark.Kinds)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -143,16 +143,16 @@ func readResult(path string) (experiment.Result, error) {
 }
 
 // readEval reads the result of an eval; it is nil if the data are something else.
-func readEval(data []byte) (*experiment.Evaluated, error) {
+func readEval(data []byte) (*report.Evaluated, error) {
 	var doc evalDoc
 	if json.Unmarshal(data, &doc) != nil || doc.Result == nil || doc.Set.Source == "" || len(doc.Outputs) == 0 {
 		return nil, nil
 	}
-	if err := experiment.ReadSealed(data, &doc); err != nil {
+	if err := report.ReadSealed(data, &doc); err != nil {
 		return nil, fmt.Errorf("is not a whole result of eval: it %w: give the document that eval printed, or do it again", err)
 	}
-	return &experiment.Evaluated{
-		About: experiment.About{
+	return &report.Evaluated{
+		About: report.About{
 			Experiment: "eval", Command: doc.Command, Tool: doc.Tool, Model: doc.Model.Name, Digest: doc.Model.Digest.String(),
 			Precision: doc.Precision,
 		},

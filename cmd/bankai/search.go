@@ -12,6 +12,7 @@ import (
 	"bankai"
 	"bankai/internal/flagtype"
 	"bankai/internal/repair"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -382,10 +383,10 @@ func (f *searchFlags) checkShares() error {
 func writeFound(w io.Writer, d *repair.Result) {
 	validation, controls, perplexity, patch := "", "", "", ""
 	if d.OnValidation != nil {
-		validation = d.OnValidation.Verdict()
+		validation = report.Verdict(d.OnValidation)
 	}
 	if d.OnControls != nil {
-		controls = d.OnControls.Verdict()
+		controls = report.Verdict(d.OnControls)
 	}
 	if d.Perplexity != nil {
 		perplexity = fmt.Sprintf("%.4g before, %.4g after", d.Perplexity.Before, d.Perplexity.After)

@@ -8,15 +8,16 @@ import (
 	"maps"
 
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 )
 
 // Kinds are the results of this package and of package experiment, to read into.
-var Kinds = func() experiment.Kinds {
+var Kinds = func() report.Kinds {
 	all := maps.Clone(experiment.Own)
-	maps.Copy(all, experiment.Kinds{
-		"rescore": func() experiment.Result { return &Rescored{} },
-		"gsm8k":   func() experiment.Result { return &GSM8K{} },
-		"choice":  func() experiment.Result { return &Choice{} },
+	maps.Copy(all, report.Kinds{
+		"rescore": func() report.Result { return &Rescored{} },
+		"gsm8k":   func() report.Result { return &GSM8K{} },
+		"choice":  func() report.Result { return &Choice{} },
 	})
 	return all
 }()

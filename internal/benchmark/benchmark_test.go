@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"bankai/internal/experiment"
+	"bankai/internal/report"
 )
 
 // The results of docs/experiments are as they were written and can be shown: every row
@@ -27,7 +27,7 @@ func TestPublishedResults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := experiment.Read(bytes.NewReader(data), Kinds)
+		r, err := report.Read(bytes.NewReader(data), Kinds)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
@@ -68,13 +68,13 @@ func TestPublishedFilesAreCurrent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := experiment.Read(f, Kinds)
+		r, err := report.Read(f, Kinds)
 		f.Close()
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		_, err = experiment.Save(filepath.Dir(name), r, func(path string, write func(io.Writer) error) error {
+		_, err = report.Save(filepath.Dir(name), r, func(path string, write func(io.Writer) error) error {
 			if ext := filepath.Ext(path); ext != ".svg" && ext != ".csv" {
 				return nil
 			}

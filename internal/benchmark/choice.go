@@ -11,6 +11,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/chart"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/internal/text"
 	"bankai/probe"
@@ -19,18 +20,18 @@ import (
 // Choice is how a model answers multiple-choice questions by log-probability, as
 // it is and patched.
 type Choice struct {
-	experiment.About
+	report.About
 	File   string   `json:"file"`
 	By     ChoiceBy `json:"by"`
 	Prompt string   `json:"prompt"`          // template
 	Patch  string   `json:"patch,omitempty"` // the files
 
-	Asked    []Asked              `json:"questions"`
-	Base     Score                `json:"base"`
-	Patched  *Score               `json:"patched"`  // null without a patch
-	Change   *Paired              `json:"change"`   // null without a patch
-	Gain     *experiment.Estimate `json:"gain"`     // mean change of ln p of the right answer, nats; null without a patch
-	Subjects []SubjectScore       `json:"subjects"` // in order of appearance
+	Asked    []Asked          `json:"questions"`
+	Base     Score            `json:"base"`
+	Patched  *Score           `json:"patched"`  // null without a patch
+	Change   *Paired          `json:"change"`   // null without a patch
+	Gain     *report.Estimate `json:"gain"`     // mean change of ln p of the right answer, nats; null without a patch
+	Subjects []SubjectScore   `json:"subjects"` // in order of appearance
 }
 
 // Asked is a question with what a model thinks of its choices.
@@ -48,18 +49,18 @@ type Asked struct {
 
 // Score is how many answers are right, and how many guessing would give.
 type Score struct {
-	Right    int                 `json:"right"`
-	Accuracy experiment.Estimate `json:"accuracy"`
-	Chance   float64             `json:"chance"`  // mean of 1 / number of choices
-	PValue   float64             `json:"p_value"` // exact and one-sided: of Right or more answers being right by guessing
+	Right    int             `json:"right"`
+	Accuracy report.Estimate `json:"accuracy"`
+	Chance   float64         `json:"chance"`  // mean of 1 / number of choices
+	PValue   float64         `json:"p_value"` // exact and one-sided: of Right or more answers being right by guessing
 }
 
 // SubjectScore is the questions of one subject.
 type SubjectScore struct {
-	Subject  string              `json:"subject"`
-	Total    int                 `json:"total"`
-	Accuracy experiment.Estimate `json:"accuracy"`
-	Change   *Paired             `json:"change"` // adjusted for the number of subjects; null without a patch
+	Subject  string          `json:"subject"`
+	Total    int             `json:"total"`
+	Accuracy report.Estimate `json:"accuracy"`
+	Change   *Paired         `json:"change"` // adjusted for the number of subjects; null without a patch
 }
 
 // ChoiceOptions choose the questions and how they are put.
@@ -187,7 +188,7 @@ func (c *Choice) count(patched bool) {
 	var tests []*experiment.McNemar
 	for _, name := range subjects {
 		was, is := c.marks(members[name])
-		s := SubjectScore{Subject: name, Total: len(was), Accuracy: experiment.ShareOf(countRight(was), len(was))}
+		s := SubjectScore{Subject: name, Total: len(was), Accuracy: report.ShareOf(countRight(was), len(was))}
 		if patched {
 			change := pairedOf(was, is)
 			s.Change = &change
@@ -196,7 +197,7 @@ func (c *Choice) count(patched bool) {
 		c.Subjects = append(c.Subjects, s)
 	}
 	if patched {
-		score, change, gain := c.score(after), pairedOf(before, after), experiment.MeanOf(gains)
+		score, change, gain := c.score(after), pairedOf(before, after), report.MeanOf(gains)
 		c.Patched, c.Change, c.Gain = &score, &change, &gain
 		experiment.AdjustHolm(tests)
 	}
@@ -225,7 +226,7 @@ func (c *Choice) score(marks []bool) Score {
 		chances = append(chances, 1/float64(len(a.Choices)))
 	}
 	right := countRight(marks)
-	return Score{right, experiment.ShareOf(right, len(marks)), stats.Mean(chances), atLeast(right, chances)}
+	return Score{right, report.ShareOf(right, len(marks)), stats.Mean(chances), atLeast(right, chances)}
 }
 
 // ChoiceBy says by which log-probability a model chooses.
@@ -327,21 +328,21 @@ func (by ChoiceBy) pick(logProbs []float64, choices []string) int {
 }
 
 // Present implements Result.
-func (c *Choice) Present() *experiment.Presentation {
+func (c *Choice) Present() *report.Presentation {
 	n := len(c.Asked)
-	p := &experiment.Presentation{
+	p := &report.Presentation{
 		Title: "Multiple choice of " + c.File,
 		Purpose: "Questions with answers to choose from, as in MMLU: the model's choice is the answer to which it gives the highest log-probability, so nothing is generated. " +
 			"The published work has no such experiment; it names standard benchmarks as future work. Accuracy counts only beside chance, and a patch by what it fixed and broke.",
 		Findings: []string{c.Base.finding("Without a patch", n)},
-		Tables:   []experiment.Table{c.figureTable(), c.subjectTable()},
+		Tables:   []report.Table{c.figureTable(), c.subjectTable()},
 		Notes: []string{fmt.Sprintf("%d questions, chosen by %s: %s. Intervals are 95 %%: Wilson's for shares, Newcombe's (1998, method 10) for differences, Student's for means. "+
 			"p against chance is exact and one-sided: so many right answers or more by guessing.", n, c.By, c.By.meaning())},
 	}
 	if c.Change != nil {
 		p.Findings = append(p.Findings, c.Patched.finding("Patched", n), c.Change.finding("questions"), c.Change.limits(),
-			fmt.Sprintf("ln p of the right answer changed by %s nats on average.", experiment.CellText(*c.Gain)))
-		p.Tables = append(p.Tables, experiment.Table{
+			fmt.Sprintf("ln p of the right answer changed by %s nats on average.", report.CellText(*c.Gain)))
+		p.Tables = append(p.Tables, report.Table{
 			Name: "choice-change", Caption: "What the patch changed", Columns: []string{"figure", "value"},
 			Rows: append(c.Change.rows(), []any{"change of ln p of the right answer", *c.Gain}),
 		})
@@ -368,15 +369,15 @@ func (by ChoiceBy) meaning() string {
 // finding sets a score beside chance.
 func (s Score) finding(who string, n int) string {
 	verdict := "no better than chance"
-	if s.PValue < experiment.Significance {
+	if s.PValue < report.Significance {
 		verdict = "better than chance"
 	}
 	return fmt.Sprintf("%s %d of %d questions are right, %s; guessing gives %s: %s (p = %s).",
-		who, s.Right, n, experiment.CellText(s.Accuracy), text.Digits(s.Chance), verdict, experiment.CellText(experiment.PValue(s.PValue)))
+		who, s.Right, n, report.CellText(s.Accuracy), text.Digits(s.Chance), verdict, report.CellText(report.PValue(s.PValue)))
 }
 
-func (c *Choice) figureTable() experiment.Table {
-	t := experiment.Table{
+func (c *Choice) figureTable() report.Table {
+	t := report.Table{
 		Name: "choice", Caption: "Right answers",
 		Columns: []string{"model", "right", "of", "accuracy", "chance", "p against chance"},
 		Rows:    [][]any{c.Base.row("as it is", len(c.Asked))},
@@ -388,18 +389,18 @@ func (c *Choice) figureTable() experiment.Table {
 }
 
 func (s Score) row(who string, n int) []any {
-	return []any{who, s.Right, n, s.Accuracy, s.Chance, experiment.PValue(s.PValue)}
+	return []any{who, s.Right, n, s.Accuracy, s.Chance, report.PValue(s.PValue)}
 }
 
-func (c *Choice) subjectTable() experiment.Table {
-	t := experiment.Table{
+func (c *Choice) subjectTable() report.Table {
+	t := report.Table{
 		Name: "choice-subjects", Caption: "By subject",
 		Columns: []string{"subject", "questions", "accuracy", "patched", "fixed", "broke", "p, Holm"}, Brief: 20,
 	}
 	for _, s := range c.Subjects {
-		row := []any{experiment.CategoryLabel(s.Subject), s.Total, s.Accuracy, nil, nil, nil, nil}
+		row := []any{report.CategoryName(s.Subject), s.Total, s.Accuracy, nil, nil, nil, nil}
 		if s.Change != nil {
-			row[3], row[4], row[5], row[6] = s.Change.ShareAfter, s.Change.Fixed, s.Change.Broke, experiment.PValue(s.Change.Holm)
+			row[3], row[4], row[5], row[6] = s.Change.ShareAfter, s.Change.Fixed, s.Change.Broke, report.PValue(s.Change.Holm)
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -407,8 +408,8 @@ func (c *Choice) subjectTable() experiment.Table {
 }
 
 // changeTable lists the questions whose marks differ, those that broke first.
-func (c *Choice) changeTable() experiment.Table {
-	t := experiment.Table{
+func (c *Choice) changeTable() report.Table {
+	t := report.Table{
 		Name: "choice-disagreements", Caption: "Questions that the patch broke or fixed",
 		Columns: []string{"line", "patch", "question", "right", "base", "patched", "ln p right", "patched ln p right"}, Brief: 12,
 	}
@@ -429,19 +430,19 @@ func (c *Choice) changeTable() experiment.Table {
 func (c *Choice) chart() chart.Chart {
 	before, after := chart.BarSeries{Name: "as it is"}, chart.BarSeries{Name: "patched"}
 	bars := &chart.Bars{Value: "accuracy", Horizontal: true, Level: &c.Base.Chance}
-	add := func(name string, was experiment.Estimate, change *Paired) {
+	add := func(name string, was report.Estimate, change *Paired) {
 		bars.Names = append(bars.Names, name)
-		before.Values = append(before.Values, experiment.PointOf(was))
-		is := experiment.Estimate{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
+		before.Values = append(before.Values, report.PointOf(was))
+		is := report.Estimate{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
 		if change != nil {
 			is = change.ShareAfter
 		}
-		after.Values = append(after.Values, experiment.PointOf(is))
+		after.Values = append(after.Values, report.PointOf(is))
 	}
 	add("all", c.Base.Accuracy, c.Change)
 	if len(c.Subjects) > 1 {
 		for _, s := range c.Subjects {
-			add(experiment.CategoryLabel(s.Subject), s.Accuracy, s.Change)
+			add(report.CategoryName(s.Subject), s.Accuracy, s.Change)
 		}
 	}
 	bars.Series = []chart.BarSeries{before}

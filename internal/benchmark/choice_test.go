@@ -12,6 +12,8 @@ import (
 	"bankai/engine"
 	"bankai/internal/enginetest"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
+	"bankai/internal/reporttest"
 )
 
 // facts are the options for the first committed questions.
@@ -26,7 +28,7 @@ func facts(t *testing.T, m *engine.Model, by ChoiceBy, n int) ChoiceOptions {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := ChoiceOptions{File: "facts", Questions: questions[:n], By: by, Prompt: "{question}", Patch: experiment.Patching{Overlay: overlayOf(t, m, harmful()), Name: "harmful", ID: "1"}}
+	o := ChoiceOptions{File: "facts", Questions: questions[:n], By: by, Prompt: "{question}", Patch: experiment.Patching{Overlay: enginetest.Overlay(t, m, harmful()), Name: "harmful", ID: "1"}}
 	if by == ByLetter {
 		o.Prompt = by.Template()
 	}
@@ -39,7 +41,7 @@ func plainScores(t *testing.T, m *engine.Model, prompt string, texts []string) (
 	given := len(m.Tokenizer().Encode(prompt))
 	for _, text := range texts {
 		ids, sum := m.Tokenizer().Encode(prompt+text), 0.0
-		rows := plainLogProbs(t, m, ids)
+		rows := enginetest.LogProbs(t, m, ids)
 		for i := given; i < len(ids); i++ {
 			sum += rows[i-1][ids[i]]
 		}
@@ -71,7 +73,7 @@ func TestChoiceOfPlainLogits(t *testing.T) {
 			t.Fatal(err)
 		}
 		near := func(got, want []float64, line int) {
-			if far(got, want) > 1e-5 {
+			if enginetest.Far(got, want) > 1e-5 {
 				t.Errorf("by %s, line %d: %v, by plain loops %v", by, line, got, want)
 			}
 		}
@@ -100,7 +102,7 @@ func first[A, B any](a A, _ B) A  { return a }
 func second[A, B any](_ A, b B) B { return b }
 
 func TestChoiceIsResumed(t *testing.T) {
-	resumed(t, func(t *testing.T, ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	resumed(t, func(t *testing.T, ctx context.Context, r *experiment.Run) (report.Result, error) {
 		c, err := MeasureChoice(ctx, r, facts(t, r.Model, ByTextPerByte, 70))
 		return c, err
 	})
@@ -178,7 +180,7 @@ func someChoice() *Choice {
 	c := o.result(
 		[][]float64{{-1, -2}, {-1, -2}, {-4, -1, -3, -9}},
 		[][]float64{{-2, -1.5}, {-3, -1}, {-4, -1.5, -3, -9}})
-	c.About = experiment.About{Experiment: "choice", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
+	c.About = report.About{Experiment: "choice", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
 	return c
 }
 
@@ -204,14 +206,14 @@ func TestChoiceFigures(t *testing.T) {
 
 func TestChoiceGoesThroughFiles(t *testing.T) {
 	c := someChoice()
-	again, err := experiment.Read(written(t, c), Kinds)
+	again, err := report.Read(written(t, c), Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(c, again) {
 		t.Errorf("got %+v, want %+v", again, c)
 	}
-	sameFiles(t, c, again)
+	reporttest.SameFiles(t, c, again)
 }
 
 func TestChoiceOptionsRefuse(t *testing.T) {

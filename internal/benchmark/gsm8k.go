@@ -11,12 +11,13 @@ import (
 	"bankai/engine"
 	"bankai/internal/chart"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 )
 
 // GSM8K is how a model solves word problems whose answers are numbers, as it is
 // and patched, with every text that it generated.
 type GSM8K struct {
-	experiment.About
+	report.About
 	File      string   `json:"file"`
 	Prompt    string   `json:"prompt"` // template
 	Shots     int      `json:"shots"`  // worked examples in front of every problem
@@ -25,10 +26,10 @@ type GSM8K struct {
 	Rules     []string `json:"rules"`           // by which answers were found, in order
 	Patch     string   `json:"patch,omitempty"` // the files
 
-	Solved   []Solved            `json:"problems"`
-	Right    int                 `json:"right"` // of the model as it is
-	Accuracy experiment.Estimate `json:"accuracy"`
-	Change   *Paired             `json:"change"` // null without a patch
+	Solved   []Solved        `json:"problems"`
+	Right    int             `json:"right"` // of the model as it is
+	Accuracy report.Estimate `json:"accuracy"`
+	Change   *Paired         `json:"change"` // null without a patch
 }
 
 // Solved is a problem with what a model generated.
@@ -195,7 +196,7 @@ func (g *GSM8K) Rescore(rules []Rule) {
 	for _, right := range before {
 		g.Right += one(right)
 	}
-	g.Accuracy, g.Change = experiment.ShareOf(g.Right, len(before)), nil
+	g.Accuracy, g.Change = report.ShareOf(g.Right, len(before)), nil
 	if len(after) > 0 {
 		change := pairedOf(before, after)
 		g.Change = &change
@@ -247,14 +248,14 @@ func numberMatch(rules []Rule) func(g experiment.Generation, text string) bool {
 }
 
 // Present implements Result.
-func (g *GSM8K) Present() *experiment.Presentation {
+func (g *GSM8K) Present() *report.Presentation {
 	n := len(g.Solved)
-	p := &experiment.Presentation{
+	p := &report.Presentation{
 		Title: "Word problems of " + g.File,
 		Purpose: "The published experiment 8 let a model solve 50 problems of GSM8K with a patch and without (11 right, then 14), and saw no degradation. " +
 			"Here the same is asked of any problems in that form. What counts is which answers changed, fixed against broken; and how large a loss so few problems could have missed.",
-		Findings: []string{fmt.Sprintf("Without a patch %d of %d problems are right: %s.", g.Right, n, experiment.CellText(g.Accuracy))},
-		Tables:   []experiment.Table{g.figureTable(), g.ruleTable()},
+		Findings: []string{fmt.Sprintf("Without a patch %d of %d problems are right: %s.", g.Right, n, report.CellText(g.Accuracy))},
+		Tables:   []report.Table{g.figureTable(), g.ruleTable()},
 		Notes: []string{fmt.Sprintf("%d problems, greedy generation of at most %d tokens, %d worked examples in front. Answers were found by the first of the rules %s that finds a number, and must equal the right one. "+
 			"Intervals are 95 %%: Wilson's for shares, Newcombe's (1998, method 10) for the difference; p is McNemar's exact one, of a single test.", n, g.MaxTokens, g.Shots, strings.Join(g.Rules, ", "))},
 	}
@@ -282,8 +283,8 @@ func (g *GSM8K) cutOff() (n int) {
 	return n
 }
 
-func (g *GSM8K) figureTable() experiment.Table {
-	t := experiment.Table{Name: "gsm8k", Caption: "Right answers", Columns: []string{"figure", "value"}, Rows: [][]any{{"share right", g.Accuracy}}}
+func (g *GSM8K) figureTable() report.Table {
+	t := report.Table{Name: "gsm8k", Caption: "Right answers", Columns: []string{"figure", "value"}, Rows: [][]any{{"share right", g.Accuracy}}}
 	if c := g.Change; c != nil {
 		t.Rows = append(t.Rows, c.rows()...)
 	}
@@ -291,8 +292,8 @@ func (g *GSM8K) figureTable() experiment.Table {
 }
 
 // ruleTable says how often each rule found an answer, and how often a right one.
-func (g *GSM8K) ruleTable() experiment.Table {
-	t := experiment.Table{
+func (g *GSM8K) ruleTable() report.Table {
+	t := report.Table{
 		Name: "gsm8k-rules", Caption: "How the answers were found",
 		Columns: []string{"rule", "found", "right", "found, patched", "right, patched"},
 	}
@@ -318,8 +319,8 @@ func (g *GSM8K) ruleTable() experiment.Table {
 }
 
 // changeTable lists the problems whose marks differ, those that broke first.
-func (g *GSM8K) changeTable() experiment.Table {
-	t := experiment.Table{
+func (g *GSM8K) changeTable() report.Table {
+	t := report.Table{
 		Name: "gsm8k-disagreements", Caption: "Problems that the patch broke or fixed",
 		Columns: []string{"line", "patch", "right", "base", "patched", "question", "base text", "patched text"}, Brief: 12,
 	}
@@ -335,13 +336,13 @@ func (g *GSM8K) changeTable() experiment.Table {
 }
 
 func (g *GSM8K) chart() chart.Chart {
-	shares := &chart.Bars{Value: "share right", Names: []string{"as it is"}, Series: []chart.BarSeries{{Values: []chart.Point{experiment.PointOf(g.Accuracy)}}}}
+	shares := &chart.Bars{Value: "share right", Names: []string{"as it is"}, Series: []chart.BarSeries{{Values: []chart.Point{report.PointOf(g.Accuracy)}}}}
 	panels := []chart.Panel{shares}
 	if c := g.Change; c != nil {
-		shares.Names, shares.Series[0].Values = append(shares.Names, "patched"), append(shares.Series[0].Values, experiment.PointOf(c.ShareAfter))
+		shares.Names, shares.Series[0].Values = append(shares.Names, "patched"), append(shares.Series[0].Values, report.PointOf(c.ShareAfter))
 		panels = append(panels, &chart.Bars{
 			Value: "share of problems", Names: []string{"fixed", "broke"},
-			Series: []chart.BarSeries{{Values: []chart.Point{experiment.PointOf(experiment.ShareOf(c.Fixed, c.Total)), experiment.PointOf(experiment.ShareOf(c.Broke, c.Total))}}},
+			Series: []chart.BarSeries{{Values: []chart.Point{report.PointOf(report.ShareOf(c.Fixed, c.Total)), report.PointOf(report.ShareOf(c.Broke, c.Total))}}},
 		})
 	}
 	return chart.Chart{

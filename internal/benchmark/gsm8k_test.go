@@ -14,6 +14,8 @@ import (
 	"bankai/engine"
 	"bankai/internal/enginetest"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -25,15 +27,6 @@ func harmful() *bankai.Patch {
 		flips = append(flips, bankai.Flip{Tensor: "blk.0.attn_output.weight", Row: row, N: bankai.ToEnd})
 	}
 	return bankai.New(bankai.Digest{}, bankai.Meta{}, flips...)
-}
-
-func overlayOf(t *testing.T, m *engine.Model, p *bankai.Patch) *engine.Overlay {
-	t.Helper()
-	o, err := m.Overlay(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
 }
 
 // sums are the options for the first committed sums.
@@ -50,7 +43,7 @@ func sums(t *testing.T, m *engine.Model, n int) ProblemOptions {
 	}
 	return ProblemOptions{
 		File: "sums", Problems: problems[:n], Prompt: "{question}", MaxTokens: 20, Stop: []string{StopFor("{question}")},
-		Rules: AnswerRules, Patch: experiment.Patching{Overlay: overlayOf(t, m, harmful()), Name: "harmful", ID: "1"},
+		Rules: AnswerRules, Patch: experiment.Patching{Overlay: enginetest.Overlay(t, m, harmful()), Name: "harmful", ID: "1"},
 	}
 }
 
@@ -59,7 +52,7 @@ func greedy(t *testing.T, m *engine.Model, prompt string) string {
 	ids := m.Tokenizer().Encode(prompt)
 	var said []int32
 	for range 20 {
-		rows := plainLogProbs(t, m, append(slices.Clone(ids), said...))
+		rows := enginetest.LogProbs(t, m, append(slices.Clone(ids), said...))
 		last := rows[len(rows)-1]
 		said = append(said, int32(slices.Index(last, slices.Max(last))))
 		if text := m.Tokenizer().Decode(said); strings.Contains(text, "\n") {
@@ -109,7 +102,7 @@ func TestGSM8KOfPlainDecoding(t *testing.T) {
 
 // resumed runs an experiment that is interrupted after every piece, on a model of
 // its own with one thread, and compares it with one that ran through with two.
-func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *experiment.Run) (experiment.Result, error)) {
+func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *experiment.Run) (report.Result, error)) {
 	t.Helper()
 	whole, err := measure(t, t.Context(), &experiment.Run{Model: enginetest.Demo(t, engine.Options{Threads: 2})})
 	if err != nil {
@@ -145,7 +138,7 @@ func resumed(t *testing.T, measure func(t *testing.T, ctx context.Context, r *ex
 }
 
 func TestGSM8KIsResumed(t *testing.T) {
-	resumed(t, func(t *testing.T, ctx context.Context, r *experiment.Run) (experiment.Result, error) {
+	resumed(t, func(t *testing.T, ctx context.Context, r *experiment.Run) (report.Result, error) {
 		g, err := MeasureGSM8K(ctx, r, sums(t, r.Model, 40))
 		return g, err
 	})
@@ -206,20 +199,20 @@ func someGSM8K() *GSM8K {
 	g := o.result(
 		[]generation{{"It is 3.", "stop"}, {"#### 3", "stop"}, {"4", "length"}},
 		[]generation{{"It is\n2.", "stop"}, {"#### 3", "stop"}, {"<script>5", "stop"}})
-	g.About = experiment.About{Experiment: "gsm8k", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
+	g.About = report.About{Experiment: "gsm8k", Tool: "bankai", Model: "demo", Precision: "fast", Seed: 1}
 	return g
 }
 
 func TestGSM8KGoesThroughFiles(t *testing.T) {
 	g := someGSM8K()
-	again, err := experiment.Read(written(t, g), Kinds)
+	again, err := report.Read(written(t, g), Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(g, again) {
 		t.Errorf("got %+v, want %+v", again, g)
 	}
-	sameFiles(t, g, again)
+	reporttest.SameFiles(t, g, again)
 	var b strings.Builder
 	if err := g.Present().WriteText(&b); err != nil {
 		t.Fatal(err)
@@ -278,7 +271,7 @@ func TestRescoreOfProblems(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.About = experiment.About{Experiment: "gsm8k"}
+	g.About = report.About{Experiment: "gsm8k"}
 	for _, names := range [][]string{nil, {"last"}, {"####", "answer"}} {
 		head, texts, err := ReadGenerated(written(t, g))
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/internal/text"
 	"bankai/measure"
@@ -13,9 +14,9 @@ import (
 // Paired is the right answers to the same questions before and after a patch.
 type Paired struct {
 	measure.Counts
-	ShareBefore experiment.Estimate `json:"share_before"`
-	ShareAfter  experiment.Estimate `json:"share_after"`
-	Difference  experiment.Estimate `json:"difference"` // of the shares, after less before, by Newcombe's method
+	ShareBefore report.Estimate `json:"share_before"`
+	ShareAfter  report.Estimate `json:"share_after"`
+	Difference  report.Estimate `json:"difference"` // of the shares, after less before, by Newcombe's method
 	experiment.McNemar
 
 	// Needed is the least net loss of right answers that McNemar's test would have
@@ -28,9 +29,9 @@ type Paired struct {
 // pairedOf compares marks of the same questions.
 func pairedOf(before, after []bool) Paired {
 	p := Paired{Counts: experiment.CountsOf(before, after)}
-	p.ShareBefore, p.ShareAfter = experiment.ShareOf(p.Before, p.Total), experiment.ShareOf(p.After, p.Total)
+	p.ShareBefore, p.ShareAfter = report.ShareOf(p.Before, p.Total), report.ShareOf(p.After, p.Total)
 	low, high := newcombe(p.Before-p.Broke, p.Broke, p.Fixed, p.Total)
-	p.Difference = experiment.Estimate{Value: float64(p.Fixed-p.Broke) / float64(p.Total), Low: low, High: high, N: p.Total}
+	p.Difference = report.Estimate{Value: float64(p.Fixed-p.Broke) / float64(p.Total), Low: low, High: high, N: p.Total}
 	p.McNemar, p.Needed = experiment.NewMcNemar(p.Fixed, p.Broke), neededLoss(p.Fixed+p.Broke, p.Total)
 	return p
 }
@@ -66,7 +67,7 @@ func newcombe(both, lost, gained, total int) (low, high float64) {
 func neededLoss(changed, total int) int {
 	for ; changed <= total; changed++ {
 		for fixed := changed / 2; fixed >= 0; fixed-- {
-			if broke := changed - fixed; stats.McNemar(fixed, broke) < experiment.Significance {
+			if broke := changed - fixed; stats.McNemar(fixed, broke) < report.Significance {
 				return broke - fixed
 			}
 		}
@@ -77,7 +78,7 @@ func neededLoss(changed, total int) int {
 // finding says what the comparison shows and what it cannot.
 func (p Paired) finding(what string) string {
 	return fmt.Sprintf("Patched, %d of %d %s are right, where %d were: fixed %d, broke %d, p = %s: %s.",
-		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, experiment.CellText(experiment.PValue(p.PValue)), experiment.Conclusion(p.Fixed, p.Broke, p.PValue))
+		p.After, p.Total, what, p.Before, p.Fixed, p.Broke, report.CellText(report.PValue(p.PValue)), report.Conclusion(p.Fixed, p.Broke, p.PValue))
 }
 
 // limits says how large the change is, and where there is no evidence of one, how
@@ -85,7 +86,7 @@ func (p Paired) finding(what string) string {
 func (p Paired) limits() string {
 	s := fmt.Sprintf("The share of right answers changed by %s points (95 %%: %s to %s)",
 		points(p.Difference.Value), points(p.Difference.Low), points(p.Difference.High))
-	if p.PValue < experiment.Significance {
+	if p.PValue < report.Significance {
 		return s + "."
 	}
 	if p.Difference.Low < 0 {
@@ -103,9 +104,9 @@ func (p Paired) rows() [][]any {
 	return [][]any{
 		{"share right, patched", p.ShareAfter},
 		{"difference", p.Difference},
-		{"share fixed", experiment.ShareOf(p.Fixed, p.Total)},
-		{"share broken", experiment.ShareOf(p.Broke, p.Total)},
-		{"McNemar's p", experiment.PlainEstimate(p.PValue, p.Fixed+p.Broke)},
+		{"share fixed", report.ShareOf(p.Fixed, p.Total)},
+		{"share broken", report.ShareOf(p.Broke, p.Total)},
+		{"McNemar's p", report.PlainEstimate(p.PValue, p.Fixed+p.Broke)},
 	}
 }
 

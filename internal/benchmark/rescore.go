@@ -11,6 +11,7 @@ import (
 
 	"bankai/internal/chart"
 	"bankai/internal/experiment"
+	"bankai/internal/report"
 	"bankai/internal/text"
 	"bankai/measure"
 	"bankai/probe"
@@ -19,7 +20,7 @@ import (
 // Rescored is the marks of stored generations under other rules, or other right
 // answers, than those they were marked by.
 type Rescored struct {
-	experiment.About
+	report.About
 	Source  string        `json:"source"`  // the file
 	Of      string        `json:"of"`      // the experiment it is a result of, or eval
 	Probes  string        `json:"probes"`  // the file of the right answers; empty: those stored
@@ -30,15 +31,15 @@ type Rescored struct {
 
 // Remarked is one set's answers by one model.
 type Remarked struct {
-	Set        string              `json:"set"`
-	By         string              `json:"by"`
-	Total      int                 `json:"total"`
-	RightWas   int                 `json:"right_was"`
-	RightNow   int                 `json:"right_now"`
-	ShareWas   experiment.Estimate `json:"share_was"`
-	ShareNow   experiment.Estimate `json:"share_now"`
-	AgainstWas *AgainstBase        `json:"against_was"` // null for the base
-	AgainstNow *AgainstBase        `json:"against_now"`
+	Set        string          `json:"set"`
+	By         string          `json:"by"`
+	Total      int             `json:"total"`
+	RightWas   int             `json:"right_was"`
+	RightNow   int             `json:"right_now"`
+	ShareWas   report.Estimate `json:"share_was"`
+	ShareNow   report.Estimate `json:"share_now"`
+	AgainstWas *AgainstBase    `json:"against_was"` // null for the base
+	AgainstNow *AgainstBase    `json:"against_now"`
 }
 
 // AgainstBase is what a patch fixed and broke. The p-value is adjusted for the
@@ -63,7 +64,7 @@ type ChangedMark struct {
 // ReadGenerated reads what was generated from the JSON of an experiment that
 // keeps it, or of the command eval. That of eval has no experiment in its About,
 // and no alternates.
-func ReadGenerated(r io.Reader) (*experiment.About, *experiment.Generated, error) {
+func ReadGenerated(r io.Reader) (*report.About, *experiment.Generated, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return nil, nil, err
@@ -73,12 +74,12 @@ func ReadGenerated(r io.Reader) (*experiment.About, *experiment.Generated, error
 		Outputs    []measure.Output `json:"outputs"`
 	}
 	if err := json.Unmarshal(data, &eval); err == nil && eval.Experiment == "" && len(eval.Outputs) > 0 {
-		if err := experiment.ReadSealed(data, &eval); err != nil {
+		if err := report.ReadSealed(data, &eval); err != nil {
 			return nil, nil, fmt.Errorf("is not a whole result of eval: it %w: give the document that eval printed, or do it again", err)
 		}
-		return &experiment.About{}, generatedByEval(eval.Outputs), nil
+		return &report.About{}, generatedByEval(eval.Outputs), nil
 	}
-	result, err := experiment.Read(bytes.NewReader(data), Kinds)
+	result, err := report.Read(bytes.NewReader(data), Kinds)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,7 +127,7 @@ type RescoreOptions struct {
 // Rescore marks texts again by today's rules. A question is found in o.Probes by
 // its prompt, and else by its name; one that is not there is an error. With o.Rules,
 // g marks by them from then on.
-func Rescore(head *experiment.About, g *experiment.Generated, o RescoreOptions) (*Rescored, error) {
+func Rescore(head *report.About, g *experiment.Generated, o RescoreOptions) (*Rescored, error) {
 	r := &Rescored{Source: o.Source, Of: head.Experiment, Changed: []ChangedMark{}}
 	if r.Of == "" {
 		r.Of = "eval"
@@ -215,7 +216,7 @@ func (r *Rescored) count(g *experiment.Generated, now []experiment.Generation) {
 			row := Remarked{Set: set, By: by, Total: len(members[set])}
 			row.RightWas, row.AgainstWas = tally(g.Answers, members[set], k)
 			row.RightNow, row.AgainstNow = tally(now, members[set], k)
-			row.ShareWas, row.ShareNow = experiment.ShareOf(row.RightWas, row.Total), experiment.ShareOf(row.RightNow, row.Total)
+			row.ShareWas, row.ShareNow = report.ShareOf(row.RightWas, row.Total), report.ShareOf(row.RightNow, row.Total)
 			r.Rows = append(r.Rows, row)
 		}
 	}
@@ -244,17 +245,17 @@ func tally(answers []experiment.Generation, members []int, k int) (right int, ag
 }
 
 // Present implements Result.
-func (r *Rescored) Present() *experiment.Presentation {
+func (r *Rescored) Present() *report.Presentation {
 	rules := "by today's rules and the right answers that are stored"
 	if r.Probes != "" {
 		rules = "by today's rules and the right answers of " + r.Probes
 	}
-	return &experiment.Presentation{
+	return &report.Presentation{
 		Title: "Marked again: " + r.Source,
 		Purpose: "The texts that a model generated once, marked again " + rules + ". The model did not run. " +
 			"Of the published patch, 15 answers turned out broken and 2 fixed only when they were marked soundly (experiment 13), so the marks are worth a second look.",
 		Findings: r.findings(),
-		Tables:   []experiment.Table{r.rowTable(), r.changedTable()},
+		Tables:   []report.Table{r.rowTable(), r.changedTable()},
 		Charts:   []chart.Chart{r.chart()},
 		Notes:    []string{"Texts of " + r.Of + ". Shares have Wilson's interval; p is McNemar's exact test against the base, two-sided, p (Holm) adjusted for the rows that have one."},
 	}
@@ -285,23 +286,23 @@ func (r *Rescored) findings() []string {
 	return found
 }
 
-func (r *Rescored) rowTable() experiment.Table {
-	t := experiment.Table{
+func (r *Rescored) rowTable() report.Table {
+	t := report.Table{
 		Name: "rescore", Caption: "Right answers",
 		Columns: []string{"set", "by", "texts", "was", "now", "share now", "fixed was", "broke was", "fixed now", "broke now", "p now", "p (Holm)"},
 	}
 	for _, row := range r.Rows {
 		cells := []any{row.Set, row.By, row.Total, row.RightWas, row.RightNow, row.ShareNow, nil, nil, nil, nil, nil, nil}
 		if was, now := row.AgainstWas, row.AgainstNow; was != nil && now != nil {
-			copy(cells[6:], []any{was.Fixed, was.Broke, now.Fixed, now.Broke, experiment.PValue(now.PValue), experiment.PValue(now.Holm)})
+			copy(cells[6:], []any{was.Fixed, was.Broke, now.Fixed, now.Broke, report.PValue(now.PValue), report.PValue(now.Holm)})
 		}
 		t.Rows = append(t.Rows, cells)
 	}
 	return t
 }
 
-func (r *Rescored) changedTable() experiment.Table {
-	t := experiment.Table{Name: "rescore-changed", Caption: "Answers that are marked otherwise", Columns: []string{"set", "probe", "by", "prompt", "text", "right answer", "now"}, Brief: 20}
+func (r *Rescored) changedTable() report.Table {
+	t := report.Table{Name: "rescore-changed", Caption: "Answers that are marked otherwise", Columns: []string{"set", "probe", "by", "prompt", "text", "right answer", "now"}, Brief: 20}
 	for _, c := range r.Changed {
 		mark := "wrong"
 		if c.Right {
@@ -321,7 +322,7 @@ func (r *Rescored) chart() chart.Chart {
 			name = row.Set + ", " + name
 		}
 		bars.Names = append(bars.Names, name)
-		was.Values, now.Values = append(was.Values, experiment.PointOf(row.ShareWas)), append(now.Values, experiment.PointOf(row.ShareNow))
+		was.Values, now.Values = append(was.Values, report.PointOf(row.ShareWas)), append(now.Values, report.PointOf(row.ShareNow))
 	}
 	bars.Series = []chart.BarSeries{was, now}
 	return chart.Chart{

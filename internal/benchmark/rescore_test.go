@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"bankai/internal/experiment"
+	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -33,10 +35,10 @@ func stored() *experiment.Comparison {
 	return c
 }
 
-func written(t *testing.T, r experiment.Result) *bytes.Buffer {
+func written(t *testing.T, r report.Result) *bytes.Buffer {
 	t.Helper()
 	var b bytes.Buffer
-	if err := experiment.WriteJSON(&b, r); err != nil {
+	if err := report.WriteJSON(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	return &b
@@ -65,9 +67,9 @@ func TestRescore(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Remarked{
-		{Set: "sums", By: experiment.Base, Total: 4, RightWas: 1, RightNow: 2, ShareWas: experiment.ShareOf(1, 4), ShareNow: experiment.ShareOf(2, 4)},
+		{Set: "sums", By: experiment.Base, Total: 4, RightWas: 1, RightNow: 2, ShareWas: report.ShareOf(1, 4), ShareNow: report.ShareOf(2, 4)},
 		{
-			Set: "sums", By: "fix", Total: 4, RightWas: 3, RightNow: 4, ShareWas: experiment.ShareOf(3, 4), ShareNow: experiment.ShareOf(4, 4),
+			Set: "sums", By: "fix", Total: 4, RightWas: 3, RightNow: 4, ShareWas: report.ShareOf(3, 4), ShareNow: report.ShareOf(4, 4),
 			AgainstWas: &AgainstBase{Fixed: 2, McNemar: experiment.McNemar{PValue: 0.5, Holm: 0.5}}, AgainstNow: &AgainstBase{Fixed: 2, McNemar: experiment.McNemar{PValue: 0.5, Holm: 0.5}},
 		},
 	}
@@ -83,7 +85,7 @@ func TestRescore(t *testing.T) {
 	if got.ByName != 1 { // the fourth
 		t.Errorf("%d by name", got.ByName)
 	}
-	readBack(t, got, "rescore")
+	reporttest.ReadBack(t, got, "rescore", Kinds)
 	if stored := generated.Answers[2]; stored.Right[0] || stored.Alternates != nil {
 		t.Errorf("what was read is changed: %+v", stored)
 	}
@@ -102,7 +104,7 @@ func asJSON(t testing.TB, v any) string {
 // where a result names none.
 func TestRescoreByNoRules(t *testing.T) {
 	for _, stored := range [][]Rule{AnswerRules[2:], nil} {
-		g := &GSM8K{About: experiment.About{Experiment: "gsm8k"}, Solved: []Solved{{Line: 1, Want: "4", Base: Solution{Text: "#### 4, of 5"}}}}
+		g := &GSM8K{About: report.About{Experiment: "gsm8k"}, Solved: []Solved{{Line: 1, Want: "4", Base: Solution{Text: "#### 4, of 5"}}}}
 		g.Rescore(stored)
 		wantRight := one(stored == nil) // the last number is 5
 		for _, rules := range [][]string{nil, {}} {
@@ -117,7 +119,7 @@ func TestRescoreByNoRules(t *testing.T) {
 		}
 	}
 	g := stored().Generated
-	if _, err := Rescore(&experiment.About{}, &g, RescoreOptions{Rules: []string{}}); err != nil {
+	if _, err := Rescore(&report.About{}, &g, RescoreOptions{Rules: []string{}}); err != nil {
 		t.Errorf("without rules to choose: %v", err)
 	}
 }
@@ -128,7 +130,7 @@ func TestRescoreByAnotherRule(t *testing.T) {
 	g.Match = func(g experiment.Generation, text string) bool {
 		return strings.TrimSpace(text) != strings.TrimSpace(g.Correct)
 	}
-	got, err := Rescore(&experiment.About{}, &g, RescoreOptions{})
+	got, err := Rescore(&report.About{}, &g, RescoreOptions{})
 	if err != nil || got.Rows[0].RightNow != 3 || got.Of != "eval" {
 		t.Errorf("%+v, %v", got.Rows, err)
 	}
@@ -138,7 +140,7 @@ func TestRescoreOfEval(t *testing.T) {
 	set := probe.Set{{Name: "p", Prompt: "a", Correct: " x"}, {Name: "q", Prompt: "b", Correct: " y"}}
 	r := measure.Compare(set, &measure.Measurement{Texts: []string{" x", " z"}, Right: []bool{true, false}, SeqLogprob: []float64{0, 0}},
 		&measure.Measurement{Texts: []string{" w", " y"}, Right: []bool{false, true}, SeqLogprob: []float64{0, 0}})
-	head, g, err := ReadGenerated(strings.NewReader(asJSON(t, experiment.Sealed{Doc: r})))
+	head, g, err := ReadGenerated(strings.NewReader(asJSON(t, report.Sealed{Doc: r})))
 	if err != nil || head.Experiment != "" {
 		t.Fatal(head, err)
 	}
@@ -170,13 +172,13 @@ func TestRescoreRefuses(t *testing.T) {
 		head + `{"by": ["base"]}}`:     "holds no generated texts",
 		head + `{"by": ["base", "fix"], "answers": [{"set": "s", "name": "n", "texts": ["x"], "right": [true, false]}]}}`: `s "n": has 1 texts and 2 marks: want 2 of each, one by each of base, fix`,
 	} {
-		whole := asJSON(t, experiment.Sealed{Doc: json.RawMessage(doc)})
+		whole := asJSON(t, report.Sealed{Doc: json.RawMessage(doc)})
 		if _, _, err := ReadGenerated(strings.NewReader(whole)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", whole, err, want)
 		}
 	}
 	g := stored().Generated
-	_, err := Rescore(&experiment.About{}, &g, RescoreOptions{Probes: &measure.Named{Name: "new.json", Set: probe.Set{{Name: "x", Prompt: "1 + 1 =", Correct: " 2"}}}})
+	_, err := Rescore(&report.About{}, &g, RescoreOptions{Probes: &measure.Named{Name: "new.json", Set: probe.Set{{Name: "x", Prompt: "1 + 1 =", Correct: " 2"}}}})
 	const want = `new.json: 3 of 4 questions are not in it, neither by prompt nor by name: two ("1 + 2 ="), three ("half of 1 is"), four ("2 + 2 ="): give the file they were asked from`
 	if err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
@@ -186,14 +188,14 @@ func TestRescoreRefuses(t *testing.T) {
 // No file makes it panic, and what it takes can be marked and shown.
 func FuzzReadGenerated(f *testing.F) {
 	var b bytes.Buffer
-	if err := experiment.WriteJSON(&b, stored()); err != nil {
+	if err := report.WriteJSON(&b, stored()); err != nil {
 		f.Fatal(err)
 	}
 	f.Add([]byte(asJSON(f, stored())))
 	f.Add(b.Bytes())
 	f.Add([]byte(`{"outputs": [{"name": "p", "prompt": "a", "correct": " x", "before": " x", "after": "", "right_before": true}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		whole, err := json.Marshal(experiment.Sealed{Doc: json.RawMessage(data)})
+		whole, err := json.Marshal(report.Sealed{Doc: json.RawMessage(data)})
 		if err != nil {
 			whole = data
 		}

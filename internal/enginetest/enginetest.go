@@ -4,6 +4,8 @@ package enginetest
 
 import (
 	"bytes"
+	"math"
+	"slices"
 	"testing"
 
 	"bankai"
@@ -63,4 +65,40 @@ func Patched(t testing.TB, m *engine.Model, p *bankai.Patch) *engine.Model {
 		t.Fatal(err)
 	}
 	return w.Model
+}
+
+// Overlay is a view of the model with a patch.
+func Overlay(t testing.TB, m *engine.Model, p *bankai.Patch) *engine.Overlay {
+	t.Helper()
+	o, err := m.Overlay(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// LogProbs is ln p of every token behind each of ids, from the logits of one
+// pass, in float64 loops.
+func LogProbs(t testing.TB, m *engine.Model, ids []int32) [][]float64 {
+	t.Helper()
+	b := m.NewBatch(0)
+	seq := b.NewSeq(nil)
+	defer seq.Release()
+	out, err := b.Step(t.Context(), []engine.Input{{Seq: seq, Tokens: ids, Logits: len(ids)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows [][]float64
+	for logits := range slices.Chunk(out[0], m.Config().Vocab) {
+		top, sum := float64(slices.Max(logits)), 0.0
+		for _, l := range logits {
+			sum += math.Exp(float64(l) - top)
+		}
+		row := make([]float64, len(logits))
+		for i, l := range logits {
+			row[i] = float64(l) - top - math.Log(sum)
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/measure"
 	"bankai/probe"
@@ -39,7 +40,7 @@ type Variation struct {
 // Ablate is what searches find that differ in one thing from a base: how much
 // they gain on their own probes, and on probes that they never saw.
 type Ablate struct {
-	About
+	report.About
 	Pool       string  `json:"pool"`
 	PoolSize   int     `json:"pool_size"`
 	HeldOut    string  `json:"held_out"`
@@ -70,38 +71,38 @@ type Ablated struct {
 	Setting
 	Runs []AblateRun `json:"runs"`
 
-	OwnGain   Estimate  `json:"own_gain"`  // right answers gained, as a share of the search's own probes
-	HeldGain  Estimate  `json:"held_gain"` // right answers gained, as a share of the held-out probes
-	Memorised Estimate  `json:"memorised"` // OwnGain less HeldGain
-	Fixed     Estimate  `json:"fixed"`     // held-out probes
-	Broke     Estimate  `json:"broke"`
-	Net       Estimate  `json:"net"`         // fixed less broke
-	NetP      NullFloat `json:"net_p"`       // of the test that Net is 0
-	NetHolm   NullFloat `json:"net_p_holm"`  // corrected for the number of settings
-	HeldRight Estimate  `json:"held_right"`  // share answered right
-	Flips     Estimate  `json:"flips"`       // of the patch
-	Bytes     Estimate  `json:"bytes"`       // of its file, without provenance
-	Passes    Estimate  `json:"passes"`      // forward-pass equivalents
-	Seconds   Estimate  `json:"seconds"`     // of a search
-	FromBase  Estimate  `json:"from_base"`   // net less that of the base with the same seed
-	FromBaseP NullFloat `json:"from_base_p"` // of the test that FromBase is 0; null for the base
-	FromHolm  NullFloat `json:"from_base_p_holm"`
+	OwnGain   report.Estimate  `json:"own_gain"`  // right answers gained, as a share of the search's own probes
+	HeldGain  report.Estimate  `json:"held_gain"` // right answers gained, as a share of the held-out probes
+	Memorised report.Estimate  `json:"memorised"` // OwnGain less HeldGain
+	Fixed     report.Estimate  `json:"fixed"`     // held-out probes
+	Broke     report.Estimate  `json:"broke"`
+	Net       report.Estimate  `json:"net"`         // fixed less broke
+	NetP      report.NullFloat `json:"net_p"`       // of the test that Net is 0
+	NetHolm   report.NullFloat `json:"net_p_holm"`  // corrected for the number of settings
+	HeldRight report.Estimate  `json:"held_right"`  // share answered right
+	Flips     report.Estimate  `json:"flips"`       // of the patch
+	Bytes     report.Estimate  `json:"bytes"`       // of its file, without provenance
+	Passes    report.Estimate  `json:"passes"`      // forward-pass equivalents
+	Seconds   report.Estimate  `json:"seconds"`     // of a search
+	FromBase  report.Estimate  `json:"from_base"`   // net less that of the base with the same seed
+	FromBaseP report.NullFloat `json:"from_base_p"` // of the test that FromBase is 0; null for the base
+	FromHolm  report.NullFloat `json:"from_base_p_holm"`
 }
 
 // AblateRun is one search and what its patch does.
 type AblateRun struct {
-	Seed    uint64         `json:"seed"`
-	Own     measure.Counts `json:"own"` // the probes it searched with
-	HeldOut measure.Counts `json:"held_out"`
-	Fitness NullFloat      `json:"fitness"`
-	Flips   int            `json:"flips"`
-	Bits    uint64         `json:"bits"`
-	Bytes   int            `json:"bytes"`
-	Cost    float64        `json:"cost"` // forward-pass equivalents
-	Took    float64        `json:"took"` // seconds
-	Steps   int            `json:"steps"`
-	Stopped search.Stop    `json:"stopped"`
-	Patch   string         `json:"patch"` // its content digest
+	Seed    uint64           `json:"seed"`
+	Own     measure.Counts   `json:"own"` // the probes it searched with
+	HeldOut measure.Counts   `json:"held_out"`
+	Fitness report.NullFloat `json:"fitness"`
+	Flips   int              `json:"flips"`
+	Bits    uint64           `json:"bits"`
+	Bytes   int              `json:"bytes"`
+	Cost    float64          `json:"cost"` // forward-pass equivalents
+	Took    float64          `json:"took"` // seconds
+	Steps   int              `json:"steps"`
+	Stopped search.Stop      `json:"stopped"`
+	Patch   string           `json:"patch"` // its content digest
 }
 
 // MeasureAblate searches with every setting and seed, and lets the model answer
@@ -133,10 +134,10 @@ func MeasureAblate(ctx context.Context, r *Run, o AblateOptions) (*Ablate, error
 		return nil, err
 	}
 	own := pieces[0].HeldOut
-	x.HeldBase = countOf(own, own).Before
+	x.HeldBase = CountsOf(own, own).Before
 	for i, p := range pieces[1:] {
 		s := &x.Settings[i%len(x.Settings)]
-		p.Run.HeldOut = countOf(own, p.HeldOut)
+		p.Run.HeldOut = CountsOf(own, p.HeldOut)
 		s.Runs = append(s.Runs, p.Run)
 	}
 	x.sumUp()
@@ -266,7 +267,7 @@ func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) 
 		return p, err
 	}
 	p.Run = AblateRun{
-		Seed: seed, Fitness: NullFloat(found.Fitness), Flips: found.Patch.Len(), Bits: bits, Bytes: int(size),
+		Seed: seed, Fitness: report.NullFloat(found.Fitness), Flips: found.Patch.Len(), Bits: bits, Bytes: int(size),
 		Cost: found.Cost, Took: found.Seconds, Steps: found.Steps, Stopped: found.Stopped, Patch: found.Patch.ContentDigest().String(),
 	}
 	overlay, err := r.Model.Overlay(found.Patch)
@@ -281,28 +282,16 @@ func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) 
 	if err != nil {
 		return p, err
 	}
-	p.Run.Own = countOf(before, after)
+	p.Run.Own = CountsOf(before, after)
 	p.HeldOut, err = measure.Right(ctx, r.Model, overlay, o.HeldOut.Set)
 	return p, err
-}
-
-// countOf counts answers that are right without a patch and with it.
-func countOf(before, after []bool) measure.Counts {
-	c := measure.Counts{Total: len(before)}
-	for i := range before {
-		c.Before += one(before[i])
-		c.After += one(after[i])
-		c.Fixed += one(!before[i] && after[i])
-		c.Broke += one(before[i] && !after[i])
-	}
-	return c
 }
 
 // sumUp works out the estimates from the runs.
 func (x *Ablate) sumUp() {
 	base := x.Settings[0].Runs
-	var net, fromBase []*NullFloat // p-values, and below their corrections
-	var netHolm, fromHolm []*NullFloat
+	var net, fromBase []*report.NullFloat // p-values, and below their corrections
+	var netHolm, fromHolm []*report.NullFloat
 	for i := range x.Settings {
 		s := &x.Settings[i]
 		s.sumUp()
@@ -311,9 +300,9 @@ func (x *Ablate) sumUp() {
 		for k, run := range s.Runs {
 			differences[k] = float64(run.net() - base[k].net())
 		}
-		s.FromBase, s.FromBaseP, s.FromHolm = MeanOf(differences), NullFloat(math.NaN()), NullFloat(math.NaN())
+		s.FromBase, s.FromBaseP, s.FromHolm = report.MeanOf(differences), report.NullFloat(math.NaN()), report.NullFloat(math.NaN())
 		if i > 0 {
-			s.FromBaseP = NullFloat(stats.MeanTest(differences))
+			s.FromBaseP = report.NullFloat(stats.MeanTest(differences))
 			fromBase, fromHolm = append(fromBase, &s.FromBaseP), append(fromHolm, &s.FromHolm)
 		}
 	}
@@ -323,12 +312,12 @@ func (x *Ablate) sumUp() {
 
 // sumUp works out the means over the runs of a setting.
 func (s *Ablated) sumUp() {
-	mean := func(of func(r AblateRun) float64) Estimate {
+	mean := func(of func(r AblateRun) float64) report.Estimate {
 		values := make([]float64, len(s.Runs))
 		for i, r := range s.Runs {
 			values[i] = of(r)
 		}
-		return MeanOf(values)
+		return report.MeanOf(values)
 	}
 	s.OwnGain = mean(func(r AblateRun) float64 { return gainShare(r.Own) })
 	s.HeldGain = mean(func(r AblateRun) float64 { return gainShare(r.HeldOut) })
@@ -345,7 +334,7 @@ func (s *Ablated) sumUp() {
 	for i, r := range s.Runs {
 		values[i] = float64(r.net())
 	}
-	s.NetP, s.NetHolm = NullFloat(stats.MeanTest(values)), NullFloat(math.NaN())
+	s.NetP, s.NetHolm = report.NullFloat(stats.MeanTest(values)), report.NullFloat(math.NaN())
 }
 
 // net is how many more held-out answers are right.
@@ -356,15 +345,15 @@ func gainShare(c measure.Counts) float64 { return float64(c.After-c.Before) / fl
 
 // correct sets the p-values, corrected by Holm's method for how many of them are
 // defined.
-func correct(values, corrected []*NullFloat) {
+func correct(values, corrected []*report.NullFloat) {
 	var p []float64
-	var to []*NullFloat
+	var to []*report.NullFloat
 	for i, v := range values {
 		if !math.IsNaN(float64(*v)) {
 			p, to = append(p, float64(*v)), append(to, corrected[i])
 		}
 	}
 	for i, c := range stats.Holm(p) {
-		*to[i] = NullFloat(c)
+		*to[i] = report.NullFloat(c)
 	}
 }

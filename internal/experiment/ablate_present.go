@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"bankai/internal/chart"
+	"bankai/internal/report"
 	"bankai/internal/text"
 )
 
 // Present implements Result.
-func (x *Ablate) Present() *Presentation {
-	return &Presentation{
+func (x *Ablate) Present() *report.Presentation {
+	return &report.Presentation{
 		Title: "Searches compared: what is learnt, and what is only memorised",
 		Purpose: "Repeats experiments 5 and 9 to 12: the same search with one thing changed at a time. Each seed draws other probes to search with; " +
 			"what counts is the held-out probes, which no search sees. A search generalises if it fixes more of them than it breaks; it memorises " +
@@ -31,7 +32,7 @@ func (x *Ablate) Present() *Presentation {
 func (x *Ablate) findings() []string {
 	base := &x.Settings[0]
 	out := []string{fmt.Sprintf("The base, %s: %s of %s held-out answers fixed, %s broken: %s.",
-		base.Setting, CellText(base.Fixed), text.Thousands(int64(x.Held)), CellText(base.Broke), netVerdict(base.Net))}
+		base.Setting, report.CellText(base.Fixed), text.Thousands(int64(x.Held)), report.CellText(base.Broke), netVerdict(base.Net))}
 	for _, f := range x.Factors {
 		if f.Name == "probes" {
 			out = append(out, x.enough(f), x.memory(f))
@@ -41,7 +42,7 @@ func (x *Ablate) findings() []string {
 }
 
 // netVerdict says what a net of fixed less broken answers shows.
-func netVerdict(net Estimate) string {
+func netVerdict(net report.Estimate) string {
 	switch {
 	case math.IsNaN(net.Low):
 		return "one search says nothing of how far another would differ"
@@ -111,7 +112,7 @@ func (x *Ablate) differing() (out []string) {
 				continue
 			}
 			others++
-			said := fmt.Sprintf("%s (net %s from the base)", s.Name, CellText(s.FromBase))
+			said := fmt.Sprintf("%s (net %s from the base)", s.Name, report.CellText(s.FromBase))
 			switch {
 			case s.FromHolm < 0.05:
 				sure = append(sure, said)
@@ -163,16 +164,16 @@ func (x *Ablate) notes() []string {
 	if x.Seeds < 2 {
 		return append(out, "One search of each setting tests nothing: what another draw of search probes would do needs at least 2 seeds, better 5.")
 	}
-	out = append(out, fmt.Sprintf("P-values of a net of 0 are corrected by Holm's method for %d tests. Where all seeds give the same figure other than 0, there is no test.", defined(x.Settings, func(s Ablated) NullFloat { return s.NetP })))
+	out = append(out, fmt.Sprintf("P-values of a net of 0 are corrected by Holm's method for %d tests. Where all seeds give the same figure other than 0, there is no test.", defined(x.Settings, func(s Ablated) report.NullFloat { return s.NetP })))
 	if len(x.Settings) > 1 {
 		out = append(out, fmt.Sprintf("Differences are from the base with the same seed; their p-values are corrected by Holm's method for %d tests.",
-			defined(x.Settings, func(s Ablated) NullFloat { return s.FromBaseP })))
+			defined(x.Settings, func(s Ablated) report.NullFloat { return s.FromBaseP })))
 	}
 	return out
 }
 
 // defined counts the p-values that are.
-func defined(settings []Ablated, of func(Ablated) NullFloat) (n int) {
+func defined(settings []Ablated, of func(Ablated) report.NullFloat) (n int) {
 	for _, s := range settings {
 		n += one(!math.IsNaN(float64(of(s))))
 	}
@@ -189,53 +190,48 @@ func (x *Ablate) byProbes(f AblatedFactor) []*Ablated {
 	return out
 }
 
-// times is an estimate in another unit.
-func (e Estimate) times(by float64) Estimate {
-	return Estimate{float64(e.Value * by), float64(e.Low * by), float64(e.High * by), e.N}
-}
-
 // pCell is a p-value's cell: blank where there is no test.
-func pCell(p NullFloat) any {
+func pCell(p report.NullFloat) any {
 	if math.IsNaN(float64(p)) {
 		return nil
 	}
-	return PValue(p)
+	return report.PValue(p)
 }
 
-func (x *Ablate) tables() []Table {
-	held := Table{
+func (x *Ablate) tables() []report.Table {
+	held := report.Table{
 		Name: "ablate", Caption: "Held-out answers, means over seeds",
 		Columns: []string{"setting", "fixed", "broken", "net", "p", "p, corrected", "right, %"},
 	}
-	memory := Table{
+	memory := report.Table{
 		Name: "ablate-memorised", Caption: "Right answers gained, % of the probes: the search's own and the held-out ones",
 		Columns: []string{"setting", "own", "held out", "own less held out"},
 	}
-	base := Table{
+	base := report.Table{
 		Name: "ablate-base", Caption: "Net of held-out answers, less that of the base with the same seed",
 		Columns: []string{"setting", "difference", "p", "p, corrected"},
 	}
-	size := Table{
+	size := report.Table{
 		Name: "ablate-cost", Caption: "Patches and work",
 		Columns: []string{"setting", "flips", "bytes", "passes", "seconds"},
 	}
 	for i, s := range x.Settings {
-		held.Rows = append(held.Rows, []any{s.Name, s.Fixed, s.Broke, s.Net, pCell(s.NetP), pCell(s.NetHolm), s.HeldRight.times(100)})
-		memory.Rows = append(memory.Rows, []any{s.Name, s.OwnGain.times(100), s.HeldGain.times(100), s.Memorised.times(100)})
+		held.Rows = append(held.Rows, []any{s.Name, s.Fixed, s.Broke, s.Net, pCell(s.NetP), pCell(s.NetHolm), s.HeldRight.Times(100)})
+		memory.Rows = append(memory.Rows, []any{s.Name, s.OwnGain.Times(100), s.HeldGain.Times(100), s.Memorised.Times(100)})
 		size.Rows = append(size.Rows, []any{s.Name, s.Flips, s.Bytes, s.Passes, s.Seconds})
 		if i > 0 {
 			base.Rows = append(base.Rows, []any{s.Name, s.FromBase, pCell(s.FromBaseP), pCell(s.FromHolm)})
 		}
 	}
-	tables := []Table{held, memory}
+	tables := []report.Table{held, memory}
 	if len(base.Rows) > 0 {
 		tables = append(tables, base)
 	}
 	return append(tables, size, x.runTable())
 }
 
-func (x *Ablate) runTable() Table {
-	t := Table{
+func (x *Ablate) runTable() report.Table {
+	t := report.Table{
 		Name: "ablate-runs", Caption: "Every search", Brief: 6,
 		Columns: []string{"setting", "seed", "own probes", "right before", "after", "held out fixed", "broken", "flips", "bytes", "candidates", "passes", "stopped by"},
 	}
@@ -271,10 +267,10 @@ func (x *Ablate) charts() (out []chart.Chart) {
 
 // probesChart shows figures against the number of probes.
 func (x *Ablate) probesChart(f AblatedFactor) chart.Chart {
-	line := func(name string, of func(s *Ablated) Estimate) chart.Series {
+	line := func(name string, of func(s *Ablated) report.Estimate) chart.Series {
 		l := chart.Series{Name: name}
 		for _, s := range x.byProbes(f) {
-			l.Points = append(l.Points, of(s).at(float64(s.Probes)))
+			l.Points = append(l.Points, of(s).At(float64(s.Probes)))
 		}
 		return l
 	}
@@ -286,24 +282,19 @@ func (x *Ablate) probesChart(f AblatedFactor) chart.Chart {
 			&chart.Lines{
 				Title: "Held-out answers", X: "search probes", Y: "answers", LogX: true, Level: &zero,
 				Series: []chart.Series{
-					line("fixed", func(s *Ablated) Estimate { return s.Fixed }),
-					line("broken", func(s *Ablated) Estimate { return s.Broke }),
+					line("fixed", func(s *Ablated) report.Estimate { return s.Fixed }),
+					line("broken", func(s *Ablated) report.Estimate { return s.Broke }),
 				},
 			},
 			&chart.Lines{
 				Title: "Answers gained", X: "search probes", Y: "% of the probes", LogX: true, Level: &zero,
 				Series: []chart.Series{
-					line("own probes", func(s *Ablated) Estimate { return s.OwnGain.times(100) }),
-					line("held out", func(s *Ablated) Estimate { return s.HeldGain.times(100) }),
+					line("own probes", func(s *Ablated) report.Estimate { return s.OwnGain.Times(100) }),
+					line("held out", func(s *Ablated) report.Estimate { return s.HeldGain.Times(100) }),
 				},
 			},
 		},
 	}
-}
-
-// at is the estimate as a point of a chart.
-func (e Estimate) at(x float64) chart.Point {
-	return chart.Point{X: x, Y: e.Value, Low: e.Low, High: e.High}
 }
 
 // bars shows what the levels of a factor fix and break.
@@ -316,8 +307,8 @@ func (x *Ablate) bars(f AblatedFactor) chart.Panel {
 	for _, i := range f.Levels {
 		s := &x.Settings[i]
 		b.Names = append(b.Names, s.value(f.Name))
-		b.Series[0].Values = append(b.Series[0].Values, s.Fixed.at(0))
-		b.Series[1].Values = append(b.Series[1].Values, s.Broke.at(0))
+		b.Series[0].Values = append(b.Series[0].Values, s.Fixed.At(0))
+		b.Series[1].Values = append(b.Series[1].Values, s.Broke.At(0))
 	}
 	return b
 }

@@ -17,6 +17,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
+	"bankai/internal/report"
 	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
@@ -150,7 +151,7 @@ func untimed(t *testing.T, x *Ablate) string {
 		t.Fatal(err)
 	}
 	for i := range y.Settings {
-		y.Settings[i].Seconds = Estimate{}
+		y.Settings[i].Seconds = report.Estimate{}
 		for k := range y.Settings[i].Runs {
 			y.Settings[i].Runs[k].Took = 0
 		}
@@ -249,7 +250,7 @@ func TestAblateFaults(t *testing.T) {
 // of probes, and one with another strategy.
 func madeUp(fixed, broke [4][3]int) *Ablate {
 	x := &Ablate{
-		About: About{Experiment: "ablate"}, Pool: "pool.json", PoolSize: 600, HeldOut: "new.json", Held: 100, HeldBase: 50,
+		About: report.About{Experiment: "ablate"}, Pool: "pool.json", PoolSize: 600, HeldOut: "new.json", Held: 100, HeldBase: 50,
 		Controls: "hold.json", Watched: 5, Seeds: 3, Steps: 1000, MaxCost: 40,
 		Factors: []AblatedFactor{{"probes", []int{2, 1, 0}}, {"strategy", []int{0, 3}}},
 	}
@@ -323,8 +324,8 @@ func TestAblateSums(t *testing.T) {
 
 // Only p-values that are defined count for the correction.
 func TestAblateCorrects(t *testing.T) {
-	p, corrected := []NullFloat{0.04, NullFloat(math.NaN()), 0.01}, []NullFloat{9, 9, 9}
-	correct([]*NullFloat{&p[0], &p[1], &p[2]}, []*NullFloat{&corrected[0], &corrected[1], &corrected[2]})
+	p, corrected := []report.NullFloat{0.04, report.NullFloat(math.NaN()), 0.01}, []report.NullFloat{9, 9, 9}
+	correct([]*report.NullFloat{&p[0], &p[1], &p[2]}, []*report.NullFloat{&corrected[0], &corrected[1], &corrected[2]})
 	if corrected[0] != 0.04 || corrected[1] != 9 || corrected[2] != 0.02 {
 		t.Errorf("got %v", corrected)
 	}
@@ -363,7 +364,7 @@ func TestAblateFindings(t *testing.T) {
 
 // A result that was written and read is shown alike, to the byte.
 func TestAblateGoesThroughJSON(t *testing.T) {
-	shown := func(r Result) string {
+	shown := func(r report.Result) string {
 		var b bytes.Buffer
 		p := r.Present()
 		if err := p.WriteText(&b); err != nil {
@@ -389,10 +390,10 @@ func TestAblateGoesThroughJSON(t *testing.T) {
 	single.sumUp()
 	for _, x := range []*Ablate{learns(), single} {
 		var file bytes.Buffer
-		if err := WriteJSON(&file, x); err != nil {
+		if err := report.WriteJSON(&file, x); err != nil {
 			t.Fatal(err)
 		}
-		read, err := Read(&file, Own)
+		read, err := report.Read(&file, Own)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
+	"bankai/internal/report"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -110,7 +111,7 @@ func tail(fixed, broke int) float64 {
 // steady checks that an experiment has one result: with one thread, with two,
 // stopped after any piece and resumed, and read back from its JSON; and that it
 // leaves the model as it was. It returns that result.
-func steady[T Result](t *testing.T, measure func(ctx context.Context, r *Run) (T, error)) T {
+func steady[T report.Result](t *testing.T, measure func(ctx context.Context, r *Run) (T, error)) T {
 	t.Helper()
 	m := enginetest.Demo(t, engine.Options{Threads: 2})
 	prompt := someProbes(t, "control_few", 2).Set
@@ -123,7 +124,7 @@ func steady[T Result](t *testing.T, measure func(ctx context.Context, r *Run) (T
 	same := func(how string, got T) {
 		t.Helper()
 		var a, b bytes.Buffer
-		if err := errors.Join(WriteJSON(&a, want), WriteJSON(&b, got)); err != nil {
+		if err := errors.Join(report.WriteJSON(&a, want), report.WriteJSON(&b, got)); err != nil {
 			t.Fatal(err)
 		}
 		if a.String() != b.String() {
@@ -153,7 +154,7 @@ func steady[T Result](t *testing.T, measure func(ctx context.Context, r *Run) (T
 }
 
 // interrupted runs an experiment from its journal until stop pieces are done.
-func interrupted[T Result](t *testing.T, path string, m *engine.Model, stop int, measure func(ctx context.Context, r *Run) (T, error)) (T, error) {
+func interrupted[T report.Result](t *testing.T, path string, m *engine.Model, stop int, measure func(ctx context.Context, r *Run) (T, error)) (T, error) {
 	t.Helper()
 	j, err := OpenJournal(path, nil, true)
 	if err != nil {
@@ -167,43 +168,6 @@ func interrupted[T Result](t *testing.T, path string, m *engine.Model, stop int,
 			cancel()
 		}
 	}})
-}
-
-// readBack checks that a result survives its JSON, as it is and as it is shown.
-func readBack(t *testing.T, r Result, experiment string) {
-	t.Helper()
-	r.Head().Experiment = experiment
-	var doc bytes.Buffer
-	if err := WriteJSON(&doc, r); err != nil {
-		t.Fatal(err)
-	}
-	first := doc.String()
-	got, err := Read(&doc, Own)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var again, a, b bytes.Buffer
-	if err := errors.Join(WriteJSON(&again, got), r.Present().WriteText(&a), got.Present().WriteText(&b)); err != nil {
-		t.Fatal(err)
-	}
-	if again.String() != first {
-		t.Error("the JSON changed by being read and written")
-	}
-	if a.String() != b.String() {
-		t.Errorf("it is shown as\n%s\nand read back as\n%s", a.String(), b.String())
-	}
-	for i, table := range r.Present().Tables {
-		var c, d bytes.Buffer
-		if err := errors.Join(table.WriteCSV(&c), got.Present().Tables[i].WriteCSV(&d)); err != nil {
-			t.Fatal(err)
-		}
-		if c.String() != d.String() {
-			t.Errorf("%s.csv changed", table.Name)
-		}
-	}
-	if err := WriteHTML(&a, By, got); err != nil {
-		t.Error(err)
-	}
 }
 
 // A journal knows a patch by its content: renamed, or beside another, its answers

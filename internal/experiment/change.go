@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/measure"
 	"bankai/probe"
@@ -9,17 +10,17 @@ import (
 // AnswerChange says what became of the answers to a set of probes.
 type AnswerChange struct {
 	measure.Counts
-	ShareBefore Estimate `json:"share_before"` // right, of the model as it is
-	ShareAfter  Estimate `json:"share_after"`  // right, of the patched model
+	ShareBefore report.Estimate `json:"share_before"` // right, of the model as it is
+	ShareAfter  report.Estimate `json:"share_after"`  // right, of the patched model
 	McNemar
-	Gain Estimate `json:"gain"` // mean change of seq_logprob, nats
+	Gain report.Estimate `json:"gain"` // mean change of seq_logprob, nats
 }
 
 // changeOf compares the answers to some probes of a set.
 func changeOf(before, after *measure.Measurement, probes []int) AnswerChange {
 	c := CountsOf(picked(before.Right, probes), picked(after.Right, probes))
 	gains := picked(gainsOf(before, after), probes)
-	return AnswerChange{c, ShareOf(c.Before, c.Total), ShareOf(c.After, c.Total), NewMcNemar(c.Fixed, c.Broke), MeanOf(gains)}
+	return AnswerChange{c, report.ShareOf(c.Before, c.Total), report.ShareOf(c.After, c.Total), NewMcNemar(c.Fixed, c.Broke), report.MeanOf(gains)}
 }
 
 // CountsOf compares marks of the same questions.
@@ -80,14 +81,6 @@ func byCategory(set probe.Set) (names []string, members map[string][]int) {
 	return names, members
 }
 
-// CategoryLabel is a category for people.
-func CategoryLabel(name string) string {
-	if name == "" {
-		return "(none)"
-	}
-	return name
-}
-
 // joined puts measurements of several sets behind each other.
 func joined(parts []*measure.Measurement) *measure.Measurement {
 	all := &measure.Measurement{}
@@ -99,21 +92,5 @@ func joined(parts []*measure.Measurement) *measure.Measurement {
 	return all
 }
 
-// Significance is the level below which a p-value counts as evidence.
-const Significance = 0.05
-
 // verdict says what the adjusted p-value lets one conclude.
-func (c AnswerChange) verdict() string { return Conclusion(c.Fixed, c.Broke, c.Holm) }
-
-// Conclusion says what a p-value of fixed and broken answers lets one conclude.
-func Conclusion(fixed, broke int, p float64) string {
-	switch {
-	case fixed+broke == 0:
-		return "no answer went from wrong to right or back"
-	case p >= Significance:
-		return "no evidence of a difference"
-	case fixed > broke:
-		return "a gain that is unlikely to be chance"
-	}
-	return "a loss that is unlikely to be chance"
-}
+func (c AnswerChange) verdict() string { return report.Conclusion(c.Fixed, c.Broke, c.Holm) }

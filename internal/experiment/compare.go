@@ -3,22 +3,24 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"bankai"
 	"bankai/internal/chart"
+	"bankai/internal/report"
 	"bankai/internal/text"
 	"bankai/measure"
 )
 
 // Comparison is many patches on one yardstick, each alone.
 type Comparison struct {
-	About
-	Probes    string         `json:"probes"`
-	Base      Estimate       `json:"base"`    // share of right answers without a patch
-	Patches   []Compared     `json:"patches"` // as given
-	Pairs     []PairwiseTest `json:"pairs"`   // every two patches
-	Generated Generated      `json:"generated"`
+	report.About
+	Probes    string          `json:"probes"`
+	Base      report.Estimate `json:"base"`    // share of right answers without a patch
+	Patches   []Compared      `json:"patches"` // as given
+	Pairs     []PairwiseTest  `json:"pairs"`   // every two patches
+	Generated Generated       `json:"generated"`
 }
 
 // Compared is a patch against the model without one. Its p-value is adjusted for
@@ -108,13 +110,13 @@ func pairwiseTest(a, b *measure.Measurement) (d PairwiseTest) {
 func (c *Comparison) Texts() Generated { return c.Generated }
 
 // Present implements Result.
-func (c *Comparison) Present() *Presentation {
-	return &Presentation{
+func (c *Comparison) Present() *report.Presentation {
+	return &report.Presentation{
 		Title: "Patches compared on " + c.Probes,
 		Purpose: "Many patches on one yardstick, each alone on the model, as in the published comparison (experiment 14): there three patches gave 13, 19 and 17 of 30 right answers, the base 14. " +
 			"The first table sets each patch against the model without one. The second sets patches against each other: only answers that differ can tell which is better.",
 		Findings: c.findings(),
-		Tables:   []Table{c.patchTable(), c.pairTable()},
+		Tables:   []report.Table{c.patchTable(), c.pairTable()},
 		Charts:   c.charts(),
 		Notes: []string{fmt.Sprintf("%d probes, greedy generations. p is McNemar's exact test, two-sided; p (Holm) is adjusted for the %s against the base, and for the %s. "+
 			"Shares have Wilson's interval, the gain of seq_logprob Student's. Bytes are those of a .bankai file without provenance.",
@@ -137,7 +139,7 @@ func (c *Comparison) findings() (found []string) {
 			p.Name, p.After, p.Total, p.Before, p.Fixed, p.Broke, text.Probability(p.Holm), p.verdict()))
 	}
 	for _, d := range c.Pairs {
-		if d.Holm < Significance {
+		if d.Holm < report.Significance {
 			apart = append(apart, d.A+" from "+d.B)
 		} else {
 			alike = append(alike, d.A+" and "+d.B)
@@ -160,34 +162,34 @@ func (c *Comparison) findings() (found []string) {
 	return append(found, text)
 }
 
-func (c *Comparison) patchTable() Table {
-	t := Table{
+func (c *Comparison) patchTable() report.Table {
+	t := report.Table{
 		Name: "compare", Caption: "Each patch against the base",
 		Columns: []string{"patch", "flips", "bits", "bytes", "right", "share", "fixed", "broke", "p", "p (Holm)", "gain, nats"},
 		Rows:    [][]any{{Base, 0, 0, 0, c.Patches[0].Before, c.Base, nil, nil, nil, nil, nil}},
 	}
 	for _, p := range c.Patches {
 		t.Rows = append(t.Rows, []any{
-			p.Name, p.Flips, int(p.Bits), int(p.Bytes), p.After, p.ShareAfter, p.Fixed, p.Broke, PValue(p.PValue), PValue(p.Holm), p.Gain,
+			p.Name, p.Flips, int(p.Bits), int(p.Bytes), p.After, p.ShareAfter, p.Fixed, p.Broke, report.PValue(p.PValue), report.PValue(p.Holm), p.Gain,
 		})
 	}
 	return t
 }
 
-func (c *Comparison) pairTable() Table {
-	t := Table{Name: "compare-pairs", Caption: "Patches against each other", Columns: []string{"A", "B", "right only A", "right only B", "p", "p (Holm)"}, Brief: 20}
+func (c *Comparison) pairTable() report.Table {
+	t := report.Table{Name: "compare-pairs", Caption: "Patches against each other", Columns: []string{"A", "B", "right only A", "right only B", "p", "p (Holm)"}, Brief: 20}
 	for _, d := range c.Pairs {
-		t.Rows = append(t.Rows, []any{d.A, d.B, d.OnlyA, d.OnlyB, PValue(d.PValue), PValue(d.Holm)})
+		t.Rows = append(t.Rows, []any{d.A, d.B, d.OnlyA, d.OnlyB, report.PValue(d.PValue), report.PValue(d.Holm)})
 	}
 	return t
 }
 
 func (c *Comparison) charts() []chart.Chart {
 	bars := &chart.Bars{Value: "share of right answers", Level: &c.Base.Value, Horizontal: len(c.Patches) > 7, Names: []string{Base}}
-	right := chart.BarSeries{Name: "right", Values: []chart.Point{PointOf(c.Base)}}
+	right := chart.BarSeries{Name: "right", Values: []chart.Point{report.PointOf(c.Base)}}
 	at := map[string]int{}
 	for i, p := range c.Patches {
-		bars.Names, right.Values = append(bars.Names, p.Name), append(right.Values, PointOf(p.ShareAfter))
+		bars.Names, right.Values = append(bars.Names, p.Name), append(right.Values, report.PointOf(p.ShareAfter))
 		at[p.Name] = i
 	}
 	bars.Series = []chart.BarSeries{right}
@@ -218,4 +220,16 @@ func (c *Comparison) charts() []chart.Chart {
 // cell is the text of a cell of the matrix.
 func (d PairwiseTest) cell(lead int) string {
 	return strings.ReplaceAll(fmt.Sprintf("%+d, p %s", lead, text.Probability(d.Holm)), "-", "−")
+}
+
+// matrix is n by n figures, NaN where there is none.
+func matrix(n int) [][]float64 {
+	m := make([][]float64, n)
+	for i := range m {
+		m[i] = make([]float64, n)
+		for j := range m[i] {
+			m[i][j] = math.NaN()
+		}
+	}
+	return m
 }

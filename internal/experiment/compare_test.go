@@ -7,6 +7,7 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/enginetest"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 )
 
@@ -51,7 +52,7 @@ func TestComparison(t *testing.T) {
 	if s := c.Patches[0].PatchSize; s.Flips != 40 || s.Bits != 40*256 || s.Bytes < 40 {
 		t.Errorf("%+v", s)
 	}
-	readBack(t, c, "compare")
+	reporttest.ReadBack(t, c, "compare", Own)
 }
 
 // Of ten answers, A alone has five and B alone one: 2·(1 + 6)/64.

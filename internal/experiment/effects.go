@@ -7,6 +7,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/report"
 	"bankai/internal/rng"
 	"bankai/internal/stats"
 	"bankai/probe"
@@ -57,16 +58,16 @@ func wholeRows(t search.Matrix, rows []uint64) []bankai.Flip {
 }
 
 // numbers makes what may be undefined fit for a journal.
-func numbers(values []float64) []NullFloat {
-	out := make([]NullFloat, len(values))
+func numbers(values []float64) []report.NullFloat {
+	out := make([]report.NullFloat, len(values))
 	for i, v := range values {
-		out[i] = NullFloat(v)
+		out[i] = report.NullFloat(v)
 	}
 	return out
 }
 
 // changes are after − before.
-func changes(before, after []NullFloat) []float64 {
+func changes(before, after []report.NullFloat) []float64 {
 	out := make([]float64, len(before))
 	for i := range out {
 		out[i] = float64(after[i] - before[i])
@@ -107,17 +108,17 @@ func resample(n int, seed uint64, rounds int, visit func(pick []int)) {
 }
 
 // resampled is a statistic of n units with its bootstrap interval over them.
-func resampled(value float64, n int, seed uint64, stat func(pick []int) float64) Estimate {
-	return estimate(value, stats.Bootstrap(n, seed, resamples, stat), n)
+func resampled(value float64, n int, seed uint64, stat func(pick []int) float64) report.Estimate {
+	return report.EstimateOf(value, stats.Bootstrap(n, seed, resamples, stat), n)
 }
 
 // Correlation is Spearman's, with its p-value.
 type Correlation struct {
-	Rho Estimate  `json:"rho"`
-	P   NullFloat `json:"p_value"` // of the test that there is no association, two-sided
+	Rho report.Estimate  `json:"rho"`
+	P   report.NullFloat `json:"p_value"` // of the test that there is no association, two-sided
 }
 
 func correlate(x, y []float64) Correlation {
 	rho, p := stats.SpearmanTest(x, y)
-	return Correlation{estimate(rho, stats.SpearmanInterval(rho, len(x)), len(x)), NullFloat(p)}
+	return Correlation{report.EstimateOf(rho, stats.SpearmanInterval(rho, len(x)), len(x)), report.NullFloat(p)}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/chart"
+	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/internal/weights"
 	"bankai/probe"
@@ -21,7 +21,7 @@ import (
 
 // LayerMap is what flipping whole parts of every layer changes of a metric.
 type LayerMap struct {
-	About
+	report.About
 	Probes  string       `json:"probes"` // where they are from
 	Count   int          `json:"count"`  // of the probes
 	Metric  string       `json:"metric"`
@@ -35,17 +35,17 @@ type LayerMap struct {
 // SiteEffect is one part of one layer, all of whose rows are flipped. Changes are
 // of the metric, in nats, over the probes.
 type SiteEffect struct {
-	Site     string    `json:"site"`
-	Layer    int       `json:"layer"`
-	Rows     int       `json:"rows"`
-	Size     Estimate  `json:"size"`        // mean absolute change
-	Change   Estimate  `json:"change"`      // mean change
-	Up       int       `json:"sign_up"`     // probes whose metric came to be above 0
-	Down     int       `json:"sign_down"`   // probes whose metric was above 0 and is not any more
-	P        NullFloat `json:"p_value"`     // McNemar's, of as many up as down
-	Adjusted NullFloat `json:"p_adjusted"`  // Holm's, over all sites and layers
-	Rank     Estimate  `json:"rank"`        // of the layer at this site, 1 being the largest change
-	Top      float64   `json:"top_of_site"` // share of bootstrap draws in which it is 1
+	Site     string           `json:"site"`
+	Layer    int              `json:"layer"`
+	Rows     int              `json:"rows"`
+	Size     report.Estimate  `json:"size"`        // mean absolute change
+	Change   report.Estimate  `json:"change"`      // mean change
+	Up       int              `json:"sign_up"`     // probes whose metric came to be above 0
+	Down     int              `json:"sign_down"`   // probes whose metric was above 0 and is not any more
+	P        report.NullFloat `json:"p_value"`     // McNemar's, of as many up as down
+	Adjusted report.NullFloat `json:"p_adjusted"`  // Holm's, over all sites and layers
+	Rank     report.Estimate  `json:"rank"`        // of the layer at this site, 1 being the largest change
+	Top      float64          `json:"top_of_site"` // share of bootstrap draws in which it is 1
 }
 
 // SiteTop is the order of the layers at a site.
@@ -122,7 +122,7 @@ func MeasureLayers(ctx context.Context, r *Run, o LayersOptions) (*LayerMap, err
 	if err != nil {
 		return nil, err
 	}
-	values, err := Each(ctx, r, keys, func(ctx context.Context, i int) ([]NullFloat, error) {
+	values, err := Each(ctx, r, keys, func(ctx context.Context, i int) ([]report.NullFloat, error) {
 		var flips []bankai.Flip
 		if i > 0 {
 			flips = sites[i-1].flips()
@@ -166,7 +166,7 @@ func (s layerSite) flips() (flips []bankai.Flip) {
 	return flips
 }
 
-func (o LayersOptions) result(seed uint64, sites []layerSite, before []NullFloat, after [][]NullFloat) *LayerMap {
+func (o LayersOptions) result(seed uint64, sites []layerSite, before []report.NullFloat, after [][]report.NullFloat) *LayerMap {
 	x := &LayerMap{Probes: o.Name, Count: len(before), Metric: o.Metric.String()}
 	for _, v := range before {
 		x.Ahead += one(v > 0)
@@ -176,7 +176,7 @@ func (o LayersOptions) result(seed uint64, sites []layerSite, before []NullFloat
 	for i, s := range sites {
 		moved := changes(before, after[i])
 		size := magnitudes(moved)
-		e := SiteEffect{Site: s.site, Layer: s.layer, Size: MeanOf(size), Change: MeanOf(moved)}
+		e := SiteEffect{Site: s.site, Layer: s.layer, Size: report.MeanOf(size), Change: report.MeanOf(moved)}
 		for _, m := range s.matrices {
 			e.Rows += m.Rows
 		}
@@ -184,12 +184,12 @@ func (o LayersOptions) result(seed uint64, sites []layerSite, before []NullFloat
 			e.Up += one(!(before[p] > 0) && after[i][p] > 0)
 			e.Down += one(before[p] > 0 && !(after[i][p] > 0))
 		}
-		e.P = NullFloat(stats.McNemar(e.Up, e.Down))
+		e.P = report.NullFloat(stats.McNemar(e.Up, e.Down))
 		ps, sizes = append(ps, float64(e.P)), append(sizes, size)
 		x.Effects = append(x.Effects, e)
 	}
 	for i, p := range stats.Holm(ps) {
-		x.Effects[i].Adjusted = NullFloat(p)
+		x.Effects[i].Adjusted = report.NullFloat(p)
 	}
 	x.rank(seed, sizes)
 	return x
@@ -226,7 +226,7 @@ func (x *LayerMap) rank(seed uint64, sizes [][]float64) {
 
 // layerRank is the rank of a layer, its interval, and how often it is 1.
 type layerRank struct {
-	rank  Estimate
+	rank  report.Estimate
 	first float64
 }
 
@@ -248,7 +248,7 @@ func rankLayers(seed uint64, sizes [][]float64) []layerRank {
 	for i, rank := range ranksOver(sizes, all) {
 		slices.Sort(drawn[i])
 		first, _ := slices.BinarySearch(drawn[i], 1.5)
-		out[i] = layerRank{Estimate{rank, math.NaN(), math.NaN(), probes}, float64(first) / resamples}
+		out[i] = layerRank{report.PlainEstimate(rank, probes), float64(first) / resamples}
 		if probes > 1 {
 			out[i].rank.Low, out[i].rank.High = stats.Quantile(drawn[i], 0.025), stats.Quantile(drawn[i], 0.975)
 		}
@@ -277,14 +277,14 @@ func ranksOver(sizes [][]float64, pick []int) []float64 {
 }
 
 // Present implements Result.
-func (x *LayerMap) Present() *Presentation {
-	return &Presentation{
+func (x *LayerMap) Present() *report.Presentation {
+	return &report.Presentation{
 		Title: "Layer by layer",
 		Purpose: "All rows of one part of one layer are flipped, and the change of the " + x.Metric + " of every probe is measured: where does the model depend on its signs most? " +
 			"It repeats the published experiments 2A and 15. On Bonsai 8B, of 36 layers, flipping a whole MLP changed the token gap by 9.0 in layer 34, 3.2 to 7.2 in layers 0 to 4 and 0.7 to 1.6 in layers 17 to 21; " +
 			"by seq_logprob the layers 34, 2, 1, 3, 4 came first. A large change says that a layer matters, not that flips there help.",
 		Findings: x.findings(),
-		Tables:   []Table{x.ranking(), x.table()},
+		Tables:   []report.Table{x.ranking(), x.table()},
 		Charts:   x.charts(),
 		Notes: []string{
 			fmt.Sprintf("%s: %d probes, %s; of %d it is above 0 as the model is.", x.Probes, x.Count, x.Metric, x.Ahead),
@@ -308,7 +308,7 @@ func (x *LayerMap) findings() (out []string) {
 		order := strings.Fields(strings.Trim(fmt.Sprint(top.Order), "[]"))
 		first, last := x.effect(top.Site, top.Order[0]), x.effect(top.Site, top.Order[len(order)-1])
 		out = append(out, fmt.Sprintf("%s: the layers in order of their effect are %s. Layer %d changes the metric by %s, layer %d by %s. Layer %d is first in %s of bootstrap draws of the probes.",
-			top.Site, strings.Join(order[:min(len(order), 10)], ", "), first.Layer, CellText(first.Size), last.Layer, CellText(last.Size), first.Layer, percent(top.Share)))
+			top.Site, strings.Join(order[:min(len(order), 10)], ", "), first.Layer, report.CellText(first.Size), last.Layer, report.CellText(last.Size), first.Layer, percent(top.Share)))
 	}
 	sure, most, still := 0, &x.Effects[0], 0
 	for i := range x.Effects {
@@ -320,7 +320,7 @@ func (x *LayerMap) findings() (out []string) {
 		}
 	}
 	out = append(out, fmt.Sprintf("Of %d sites of layers, %s of layer %d has the largest effect: %s. At %d of them the sign of the metric changes more often one way than chance would have it (p below 0.05, corrected).",
-		len(x.Effects), most.Site, most.Layer, CellText(most.Size), sure))
+		len(x.Effects), most.Site, most.Layer, report.CellText(most.Size), sure))
 	if still > 0 {
 		out = append(out, fmt.Sprintf("%d of them change nothing at all.", still))
 	}
@@ -337,22 +337,22 @@ func (x *LayerMap) effect(site string, layer int) SiteEffect {
 }
 
 // ranking is the order of the layers at every site.
-func (x *LayerMap) ranking() Table {
-	t := Table{Name: "layers-ranking", Caption: "Layers at each site, the largest mean absolute change first", Columns: []string{"site", "layers", "first stays first, %"}}
+func (x *LayerMap) ranking() report.Table {
+	t := report.Table{Name: "layers-ranking", Caption: "Layers at each site, the largest mean absolute change first", Columns: []string{"site", "layers", "first stays first, %"}}
 	for _, top := range x.Tops {
 		t.Rows = append(t.Rows, []any{top.Site, strings.Trim(fmt.Sprint(top.Order), "[]"), 100 * top.Share})
 	}
 	return t
 }
 
-func (x *LayerMap) table() Table {
-	t := Table{
+func (x *LayerMap) table() report.Table {
+	t := report.Table{
 		Name: "layers", Caption: "Every site of every layer, all rows flipped",
 		Columns: []string{"site", "layer", "rows", "mean absolute change", "mean change", "sign up", "sign down", "p", "p corrected", "rank", "first, %"},
 		Brief:   24,
 	}
 	for _, e := range x.Effects {
-		t.Rows = append(t.Rows, []any{e.Site, strconv.Itoa(e.Layer), e.Rows, e.Size, e.Change, e.Up, e.Down, PValue(e.P), PValue(e.Adjusted), e.Rank, 100 * e.Top})
+		t.Rows = append(t.Rows, []any{e.Site, strconv.Itoa(e.Layer), e.Rows, e.Size, e.Change, e.Up, e.Down, report.PValue(e.P), report.PValue(e.Adjusted), e.Rank, 100 * e.Top})
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
+	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/probe"
 )
@@ -91,7 +92,7 @@ func TestLayersAgainstBakedFiles(t *testing.T) {
 			if got.Site != o.Sites[i] || got.Layer != 1 || got.Size.Value != want.Size.Value/5 || got.Change.Value != want.Change.Value/5 || got.Up != want.Up || got.Down != want.Down {
 				t.Errorf("%v, %v: got %+v, want %+v", metric, tensors, got, want)
 			}
-			if got.P != NullFloat(stats.McNemar(want.Up, want.Down)) || got.Adjusted < got.P {
+			if got.P != report.NullFloat(stats.McNemar(want.Up, want.Down)) || got.Adjusted < got.P {
 				t.Errorf("p %v, corrected %v, with %d up and %d down", got.P, got.Adjusted, want.Up, want.Down)
 			}
 		}

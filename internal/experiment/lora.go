@@ -13,6 +13,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/chart"
 	"bankai/internal/lora"
+	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/internal/text"
 	"bankai/measure"
@@ -22,7 +23,7 @@ import (
 
 // LoRA sets patches beside low-rank adapters on the same frozen 1-bit model.
 type LoRA struct {
-	About
+	report.About
 	Probes      string   `json:"probes"`   // probes that the adapters learn from
 	Controls    string   `json:"controls"` // probes that hold the adapters back
 	HeldOut     string   `json:"heldout"`
@@ -40,18 +41,18 @@ type LoRA struct {
 
 // Adaptation is what a way to change the model, a patch or an adapter, came to.
 type Adaptation struct {
-	Name       string       `json:"name"`
-	Rank       int          `json:"rank,omitempty"` // of an adapter; 0 for a patch
-	Seed       uint64       `json:"seed,omitempty"` // of an adapter
-	Params     int          `json:"params"`         // numbers of an adapter, bits of a patch
-	Bytes      int64        `json:"bytes"`          // of the patch without provenance, or of the adapter as float16
-	Cost       float64      `json:"cost"`           // forward-pass equivalents of the training; 0 where it is not known
-	Seconds    float64      `json:"seconds"`        // of the training
-	Origin     string       `json:"origin,omitempty"`
-	Seen       Changes      `json:"seen"` // on the probes it learnt from
-	HeldOut    Changes      `json:"heldout"`
-	Also       []FurtherSet `json:"also,omitempty"`
-	Perplexity NullFloat    `json:"perplexity"`
+	Name       string           `json:"name"`
+	Rank       int              `json:"rank,omitempty"` // of an adapter; 0 for a patch
+	Seed       uint64           `json:"seed,omitempty"` // of an adapter
+	Params     int              `json:"params"`         // numbers of an adapter, bits of a patch
+	Bytes      int64            `json:"bytes"`          // of the patch without provenance, or of the adapter as float16
+	Cost       float64          `json:"cost"`           // forward-pass equivalents of the training; 0 where it is not known
+	Seconds    float64          `json:"seconds"`        // of the training
+	Origin     string           `json:"origin,omitempty"`
+	Seen       Changes          `json:"seen"` // on the probes it learnt from
+	HeldOut    Changes          `json:"heldout"`
+	Also       []FurtherSet     `json:"also,omitempty"`
+	Perplexity report.NullFloat `json:"perplexity"`
 }
 
 // Changes are the answers of the model as it is, compared with those of the changed
@@ -89,12 +90,12 @@ type LoRAOptions struct {
 // loraPiece is one piece of the work: the answers under a patch or an adapter, or the
 // timings.
 type loraPiece struct {
-	Result     Adaptation `json:"rival"`
-	Seen       []bool     `json:"seen,omitempty"`
-	HeldOut    []bool     `json:"heldout,omitempty"`
-	Also       [][]bool   `json:"also,omitempty"`
-	Perplexity NullFloat  `json:"perplexity"`
-	Timing     []Timing   `json:"timing,omitempty"`
+	Result     Adaptation       `json:"rival"`
+	Seen       []bool           `json:"seen,omitempty"`
+	HeldOut    []bool           `json:"heldout,omitempty"`
+	Also       [][]bool         `json:"also,omitempty"`
+	Perplexity report.NullFloat `json:"perplexity"`
+	Timing     []Timing         `json:"timing,omitempty"`
 }
 
 // CompareLoRA trains adapters on the fitness that searches climb, and measures
@@ -180,7 +181,7 @@ func (o LoRAOptions) measure(ctx context.Context, m *engine.Model, overlay *engi
 		p.Also = append(p.Also, right)
 	}
 	perplexity, err := measure.Perplexity(ctx, m, overlay, o.Text)
-	p.Perplexity = NullFloat(perplexity)
+	p.Perplexity = report.NullFloat(perplexity)
 	return p, err
 }
 
@@ -308,11 +309,11 @@ func (l *LoRA) grouped() (groups [][]Adaptation) {
 // Timing is what something costs while the model runs, against the model as it
 // is, taken in turns. Times are of this machine and do not repeat to the bit.
 type Timing struct {
-	Name       string   `json:"name"`
-	Prompt     Estimate `json:"prompt"`     // time for a prompt token, times that of the model as it is
-	Generation Estimate `json:"generation"` // the same for a generated token
-	Switch     float64  `json:"switch_us"`  // to switch it on, microseconds, median; 0 where there is nothing to do
-	Memory     int64    `json:"memory"`     // bytes beside the weights while it is on
+	Name       string          `json:"name"`
+	Prompt     report.Estimate `json:"prompt"`     // time for a prompt token, times that of the model as it is
+	Generation report.Estimate `json:"generation"` // the same for a generated token
+	Switch     float64         `json:"switch_us"`  // to switch it on, microseconds, median; 0 where there is nothing to do
+	Memory     int64           `json:"memory"`     // bytes beside the weights while it is on
 }
 
 const (
@@ -360,12 +361,12 @@ func (o LoRAOptions) time(ctx context.Context, m *engine.Model) ([]Timing, error
 }
 
 // ratios is the mean, with its interval, of the ratio of times to base in each round.
-func ratios(times, base []float64) Estimate {
+func ratios(times, base []float64) report.Estimate {
 	out := make([]float64, len(times))
 	for i := range times {
 		out[i] = times[i] / base[i]
 	}
-	return MeanOf(out)
+	return report.MeanOf(out)
 }
 
 func (o LoRAOptions) variants(w *engine.Workbench) ([]variant, error) {
@@ -429,8 +430,8 @@ func (c variant) run(ctx context.Context, m *engine.Model) (prompt, token, on fl
 }
 
 // Present implements Result.
-func (l *LoRA) Present() *Presentation {
-	p := &Presentation{
+func (l *LoRA) Present() *report.Presentation {
+	p := &report.Presentation{
 		Title: "XOR patches and LoRA on the same frozen bits",
 		Purpose: "A comparison that the published work avoided, with the claim that LoRA cannot work on 1-bit models. It can: activations are continuous, " +
 			"so an adapter beside the frozen bits has a gradient. Adapters are trained by Adam on the fitness, the probes and the controls of the search. " +
@@ -457,12 +458,12 @@ func (l *LoRA) Present() *Presentation {
 }
 
 // held is the number of right answers over the seeds of a group.
-func held(group []Adaptation) Estimate {
+func held(group []Adaptation) report.Estimate {
 	var values []float64
 	for _, v := range group {
 		values = append(values, float64(v.HeldOut.After))
 	}
-	return MeanOf(values)
+	return report.MeanOf(values)
 }
 
 func (l *LoRA) findings() (out []string) {
@@ -486,15 +487,15 @@ func (l *LoRA) findings() (out []string) {
 	return out
 }
 
-func (l *LoRA) table() Table {
-	t := Table{
+func (l *LoRA) table() report.Table {
+	t := report.Table{
 		Name: "lora", Caption: "What each came to",
 		Columns: []string{"", "seed", "bytes", "parameters", "passes", "seconds", "seen right", "held-out right", "of", "fixed", "broke", "p (Holm)", "perplexity"},
 	}
 	for _, v := range append([]Adaptation{l.Base}, l.Results...) {
 		row := []any{v.Name, nil, nil, nil, nil, nil, v.Seen.After, v.HeldOut.After, v.HeldOut.Total, nil, nil, nil, float64(v.Perplexity)}
 		if v.Bytes > 0 {
-			row[2], row[3], row[9], row[10], row[11] = int(v.Bytes), v.Params, v.HeldOut.Fixed, v.HeldOut.Broke, PValue(v.HeldOut.Holm)
+			row[2], row[3], row[9], row[10], row[11] = int(v.Bytes), v.Params, v.HeldOut.Fixed, v.HeldOut.Broke, report.PValue(v.HeldOut.Holm)
 		}
 		if v.Rank > 0 {
 			row[1], row[4], row[5] = int(v.Seed), v.Cost, v.Seconds
@@ -505,14 +506,14 @@ func (l *LoRA) table() Table {
 }
 
 // furtherTable is of the further sets.
-func (l *LoRA) furtherTable() Table {
-	t := Table{
+func (l *LoRA) furtherTable() report.Table {
+	t := report.Table{
 		Name: "lora-also", Caption: "What became of other answers",
 		Columns: []string{"", "seed", "set", "probes", "before", "after", "fixed", "broke", "p (Holm)"},
 	}
 	for _, v := range l.Results {
 		for _, b := range v.Also {
-			row := []any{v.Name, nil, b.Set, b.Total, b.Before, b.After, b.Fixed, b.Broke, PValue(b.Holm)}
+			row := []any{v.Name, nil, b.Set, b.Total, b.Before, b.After, b.Fixed, b.Broke, report.PValue(b.Holm)}
 			if v.Rank > 0 {
 				row[1] = int(v.Seed)
 			}
@@ -522,8 +523,8 @@ func (l *LoRA) furtherTable() Table {
 	return t
 }
 
-func (l *LoRA) timingTable() Table {
-	t := Table{
+func (l *LoRA) timingTable() report.Table {
+	t := report.Table{
 		Name: "lora-timing", Caption: "What each costs while the model runs, times the model as it is",
 		Columns: []string{"", "prompt token", "generated token", "to switch, µs", "memory, bytes"},
 	}

@@ -11,6 +11,8 @@ import (
 	"bankai/engine"
 	"bankai/internal/enginetest"
 	"bankai/internal/lora"
+	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 	"bankai/score"
 )
@@ -122,7 +124,7 @@ func TestLoRAResumes(t *testing.T) {
 	if !reflect.DeepEqual(results[0], results[1]) {
 		t.Errorf("%+v\n%+v", results[0], results[1])
 	}
-	sameFiles(t, results[0], results[1])
+	reporttest.SameFiles(t, results[0], results[1])
 }
 
 // Timings are of every way to run a model, the model as it is being 1.
@@ -146,7 +148,7 @@ func TestLoRATiming(t *testing.T) {
 	if base := l.Timing[0]; base.Prompt.Value != 1 || base.Generation.Value != 1 || base.Switch != 0 || l.Timing[1].Switch <= 0 {
 		t.Errorf("got %+v", l.Timing)
 	}
-	l.About = About{Experiment: "lora"}
+	l.About = report.About{Experiment: "lora"}
 	if p := l.Present(); len(p.Tables) != 1 || len(p.Charts) != 0 {
 		t.Errorf("shows %d tables and %d pictures", len(p.Tables), len(p.Charts))
 	}

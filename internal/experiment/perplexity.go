@@ -9,6 +9,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/chart"
 	"bankai/internal/kernel"
+	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/internal/text"
 )
@@ -16,30 +17,30 @@ import (
 // Perplexity is how well a model predicts a text, as llama.cpp's perplexity tool
 // counts it, and how far a patch moves it away from what it was.
 type Perplexity struct {
-	About
+	report.About
 	Text    string       `json:"text"`    // where the text is from
 	Window  int          `json:"window"`  // tokens of context, llama.cpp's --ctx-size
 	Stride  int          `json:"stride"`  // tokens from one window to the next
 	Windows []TextWindow `json:"windows"` // in order
 	Tokens  int          `json:"tokens"`  // tokens that were predicted
 
-	Before  Estimate `json:"before"`          // perplexity of the model as it is
-	Patched *Shift   `json:"patched"`         // null without a patch
-	Patch   string   `json:"patch,omitempty"` // the files
+	Before  report.Estimate `json:"before"`          // perplexity of the model as it is
+	Patched *Shift          `json:"patched"`         // null without a patch
+	Patch   string          `json:"patch,omitempty"` // the files
 }
 
 // Shift is what a patch does to a text.
 type Shift struct {
-	After Estimate `json:"after"` // perplexity of the patched model
-	Ratio Estimate `json:"ratio"` // of the perplexities, after to before
-	KL    Estimate `json:"kl"`    // mean Σ p ln(p/q) a token, nats, from the model to the patched one
+	After report.Estimate `json:"after"` // perplexity of the patched model
+	Ratio report.Estimate `json:"ratio"` // of the perplexities, after to before
+	KL    report.Estimate `json:"kl"`    // mean Σ p ln(p/q) a token, nats, from the model to the patched one
 	// Median, P99 and Most are of the tokens' divergences.
 	Median float64 `json:"kl_median"`
 	P99    float64 `json:"kl_99_percent"`
 	Most   float64 `json:"kl_max"`
 	// Right is the share of tokens that were the likeliest ones.
-	RightBefore Estimate `json:"right_before"`
-	RightAfter  Estimate `json:"right_after"`
+	RightBefore report.Estimate `json:"right_before"`
+	RightAfter  report.Estimate `json:"right_after"`
 }
 
 // TextWindow is the figures of one window of a text.
@@ -190,33 +191,33 @@ func (w window) shift() *Shift {
 	for i := range lost {
 		lost[i] = w.Before[i] - w.After[i]
 	}
-	ratio := MeanOf(lost)
+	ratio := report.MeanOf(lost)
 	sorted := slices.Sorted(slices.Values(w.KL))
 	return &Shift{
 		After: perplexityOf(w.After),
-		Ratio: Estimate{kernel.Exp64(ratio.Value), kernel.Exp64(ratio.Low), kernel.Exp64(ratio.High), ratio.N},
-		KL:    MeanOf(w.KL), Median: stats.Quantile(sorted, 0.5), P99: stats.Quantile(sorted, 0.99), Most: sorted[len(sorted)-1],
-		RightBefore: ShareOf(w.RightBefore, len(w.Before)), RightAfter: ShareOf(w.RightAfter, len(w.After)),
+		Ratio: ratio.Map(kernel.Exp64),
+		KL:    report.MeanOf(w.KL), Median: stats.Quantile(sorted, 0.5), P99: stats.Quantile(sorted, 0.99), Most: sorted[len(sorted)-1],
+		RightBefore: report.ShareOf(w.RightBefore, len(w.Before)), RightAfter: report.ShareOf(w.RightAfter, len(w.After)),
 	}
 }
 
 // perplexityOf is exp of minus the mean of ln p, with the interval of that mean.
-func perplexityOf(logProbs []float64) Estimate {
-	e := MeanOf(logProbs)
-	return Estimate{kernel.Exp64(-e.Value), kernel.Exp64(-e.High), kernel.Exp64(-e.Low), e.N}
+func perplexityOf(logProbs []float64) report.Estimate {
+	e := report.MeanOf(logProbs)
+	return report.Estimate{Value: kernel.Exp64(-e.Value), Low: kernel.Exp64(-e.High), High: kernel.Exp64(-e.Low), N: e.N}
 }
 
 // Present implements Result.
-func (p *Perplexity) Present() *Presentation {
-	out := &Presentation{
+func (p *Perplexity) Present() *report.Presentation {
+	out := &report.Presentation{
 		Title: "Perplexity of " + p.Text,
 		Purpose: "How well the model predicts a text: exp of the mean of −ln p over the predicted tokens, counted as llama.cpp's perplexity tool does, " +
 			"so the figures of one model file compare. Lower is better. The divergence says how far a patch moves the model's predictions: it is 0 only if nothing changed.",
-		Findings: []string{fmt.Sprintf("Perplexity %s over %s tokens.", CellText(p.Before), text.Thousands(int64(p.Tokens)))},
+		Findings: []string{fmt.Sprintf("Perplexity %s over %s tokens.", report.CellText(p.Before), text.Thousands(int64(p.Tokens)))},
 		Notes: []string{fmt.Sprintf("%d windows of %d tokens, a stride of %d. Intervals are 95 %%, over tokens as if they were independent, which they are not quite.",
 			len(p.Windows), p.Window, p.Stride)},
 	}
-	facts := Table{
+	facts := report.Table{
 		Name: "perplexity", Caption: "Over all windows", Columns: []string{"figure", "value"},
 		Rows: [][]any{{"perplexity", p.Before}},
 	}
@@ -227,15 +228,15 @@ func (p *Perplexity) Present() *Presentation {
 			{"patched", s.After},
 			{"ratio", s.Ratio},
 			{"KL divergence, nats a token", s.KL},
-			{"KL median", Estimate{s.Median, math.NaN(), math.NaN(), p.Tokens}},
-			{"KL 99 %", Estimate{s.P99, math.NaN(), math.NaN(), p.Tokens}},
-			{"KL maximum", Estimate{s.Most, math.NaN(), math.NaN(), p.Tokens}},
+			{"KL median", report.PlainEstimate(s.Median, p.Tokens)},
+			{"KL 99 %", report.PlainEstimate(s.P99, p.Tokens)},
+			{"KL maximum", report.PlainEstimate(s.Most, p.Tokens)},
 			{"share of likeliest tokens", s.RightBefore},
 			{"share, patched", s.RightAfter},
 		}...)
 		panels = append(panels, p.panel("KL divergence, nats a token", func(w TextWindow) float64 { return w.KL }))
 	}
-	out.Tables = []Table{facts, p.windowTable()}
+	out.Tables = []report.Table{facts, p.windowTable()}
 	out.Charts = []chart.Chart{{Name: "perplexity", Title: "Window by window", Alt: "The perplexity of each window of the text, and below, with a patch, the divergence.", Panels: panels}}
 	return out
 }
@@ -257,11 +258,11 @@ func (s *Shift) finding(patch string) string {
 	case s.Ratio.High < 1:
 		verdict = "the patch makes the text easier to predict"
 	}
-	return fmt.Sprintf("With %s %s: %s times as much, %s. KL divergence %s nats a token.", patch, CellText(s.After), CellText(s.Ratio), verdict, CellText(s.KL))
+	return fmt.Sprintf("With %s %s: %s times as much, %s. KL divergence %s nats a token.", patch, report.CellText(s.After), report.CellText(s.Ratio), verdict, report.CellText(s.KL))
 }
 
-func (p *Perplexity) windowTable() Table {
-	t := Table{Name: "perplexity-windows", Caption: "By window", Columns: []string{"first token", "tokens", "perplexity", "patched", "KL"}, Brief: 8}
+func (p *Perplexity) windowTable() report.Table {
+	t := report.Table{Name: "perplexity-windows", Caption: "By window", Columns: []string{"first token", "tokens", "perplexity", "patched", "KL"}, Brief: 8}
 	for _, w := range p.Windows {
 		row := []any{w.First, w.Tokens, w.Before, nil, nil}
 		if p.Patched != nil {

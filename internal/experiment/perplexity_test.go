@@ -1,12 +1,7 @@
 package experiment
 
 import (
-	"crypto/sha256"
-	"encoding/json"
-	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,7 +10,6 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
-	"bankai/internal/testmodel"
 )
 
 // The windows of llama.cpp: side by side, the second half predicted but for its
@@ -80,37 +74,11 @@ func TestPerplexityFigures(t *testing.T) {
 func TestWindowTooLargeForADivergence(t *testing.T) {
 	m := enginetest.Demo(t, engine.Options{Threads: 1})
 	n := 2*(maxReference/4/m.Config().Vocab) + 100
-	o := TextOptions{Name: "text", IDs: make([]int32, n), Window: n, Stride: n, Patch: Patching{Overlay: overlayOf(t, m, somePatch())}}
+	o := TextOptions{Name: "text", IDs: make([]int32, n), Window: n, Stride: n, Patch: Patching{Overlay: enginetest.Overlay(t, m, somePatch())}}
 	_, err := MeasurePerplexity(t.Context(), &Run{Model: m}, o)
 	if err == nil || !strings.Contains(err.Error(), "takes more than 4 GiB: give a smaller window") {
 		t.Error(err)
 	}
-}
-
-// plainLogProbs is ln p of every token behind each of ids, from the logits of one
-// pass, in float64 loops.
-func plainLogProbs(t *testing.T, m *engine.Model, ids []int32) [][]float64 {
-	t.Helper()
-	b := m.NewBatch(0)
-	seq := b.NewSeq(nil)
-	defer seq.Release()
-	out, err := b.Step(t.Context(), []engine.Input{{Seq: seq, Tokens: ids, Logits: len(ids)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rows [][]float64
-	for logits := range slices.Chunk(out[0], m.Config().Vocab) {
-		top, sum := float64(slices.Max(logits)), 0.0
-		for _, l := range logits {
-			sum += math.Exp(float64(l) - top)
-		}
-		row := make([]float64, len(logits))
-		for i, l := range logits {
-			row[i] = float64(l) - top - math.Log(sum)
-		}
-		rows = append(rows, row)
-	}
-	return rows
 }
 
 // somePatch flips a few rows of the golden model.
@@ -123,7 +91,7 @@ func somePatch() *bankai.Patch {
 // Perplexity and divergence are those of plain loops over the logits of the model
 // as it is, and with the patch in its weights.
 func TestPerplexityOfPlainLogits(t *testing.T) {
-	m := enginetest.Load(t, goldenModel, engine.Options{})
+	m := enginetest.Load(t, enginetest.GoldenModel, engine.Options{})
 	for _, stride := range []int{16, 5} {
 		overlay, err := m.Overlay(somePatch())
 		if err != nil {
@@ -137,8 +105,8 @@ func TestPerplexityOfPlainLogits(t *testing.T) {
 		var before, after, kl []float64
 		for start := 0; start+16 <= len(o.IDs); start += stride {
 			ids := o.IDs[start : start+16]
-			p := plainLogProbs(t, m, ids)
-			q := plainLogProbs(t, enginetest.Patched(t, m, somePatch()), ids)
+			p := enginetest.LogProbs(t, m, ids)
+			q := enginetest.LogProbs(t, enginetest.Patched(t, m, somePatch()), ids)
 			for at := max(16/2, 16-stride-1); at < 15; at++ {
 				before, after = append(before, p[at][ids[at+1]]), append(after, q[at][ids[at+1]])
 				sum := 0.0
@@ -169,30 +137,13 @@ func TestPerplexityOfPlainLogits(t *testing.T) {
 	}
 }
 
-func overlayOf(t *testing.T, m *engine.Model, p *bankai.Patch) *engine.Overlay {
-	t.Helper()
-	o, err := m.Overlay(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
 // golden is what an independent program in NumPy computed in float64, see
 // testdata/README.md, and what it was given.
 type golden struct {
-	Model  string        `json:"model"` // SHA-256 of the file
+	enginetest.GoldenInput
 	IDs    []int32       `json:"ids"`
 	Window int           `json:"window"`
-	Flips  []goldenFlip  `json:"flips"`
 	Want   goldenFigures `json:"want"`
-}
-
-type goldenFlip struct {
-	Tensor string `json:"tensor"`
-	Row    uint32 `json:"row"`
-	Col    uint32 `json:"col"`
-	N      uint32 `json:"n"`
 }
 
 type goldenFigures struct {
@@ -206,71 +157,24 @@ type goldenFigures struct {
 	Most        float64   `json:"kl_max"`
 }
 
-// goldenModel is the model that the figures are of.
-var goldenModel = testmodel.Bytes(testmodel.Shape{Layers: 2, Hidden: 128, FFN: 256, Heads: 4, KVHeads: 2, HeadDim: 32, Vocab: 320}, 6)
-
 // given is the input of the other program.
 func given() golden {
-	g := golden{
-		Model: fmt.Sprintf("%x", sha256.Sum256(goldenModel)), Window: 16,
-		Flips: []goldenFlip{
-			{"blk.0.ffn_gate.weight", 17, 0, 128},
-			{"blk.0.attn_output.weight", 3, 0, 128},
-			{"blk.1.ffn_down.weight", 9, 128, 128},
-			{"blk.1.attn_v.weight", 40, 0, 128},
-			{"output.weight", 77, 0, 128},
-		},
-	}
+	g := golden{GoldenInput: enginetest.NewGoldenInput(), Window: 16}
 	for i := range 70 {
 		g.IDs = append(g.IDs, int32(i*i*37+i)%300)
 	}
 	return g
 }
 
-// overlay is the golden patch on a model.
-func (g golden) overlay(t *testing.T, m *engine.Model) *engine.Overlay {
+func readGolden(t *testing.T) (g golden) {
 	t.Helper()
-	var flips []bankai.Flip
-	for _, f := range g.Flips {
-		flips = append(flips, bankai.Flip{Tensor: f.Tensor, Row: f.Row, Col: f.Col, N: f.N})
-	}
-	o, err := m.Overlay(bankai.New(bankai.Digest{}, bankai.Meta{}, flips...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
-func readGolden(t *testing.T) golden {
-	t.Helper()
-	data, err := os.ReadFile("testdata/golden.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var g golden
-	if err := json.Unmarshal(data, &g); err != nil {
-		t.Fatal(err)
-	}
+	enginetest.ReadGolden(t, &g)
 	return g
-}
-
-func writeGoldenInput(t *testing.T, dir string) {
-	input, err := json.Marshal(given())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{"model.gguf": goldenModel, "input.json": input} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // The golden file is of today's model, text and questions.
 func TestGoldenIsCurrent(t *testing.T) {
-	if dir := os.Getenv("BANKAI_WRITE_GOLDEN"); dir != "" {
-		writeGoldenInput(t, dir)
-	}
+	enginetest.WriteGolden(t, given())
 	got, want := readGolden(t), given()
 	got.Want = goldenFigures{}
 	if !reflect.DeepEqual(got, want) {
@@ -278,31 +182,13 @@ func TestGoldenIsCurrent(t *testing.T) {
 	}
 }
 
-// far is the largest distance of two lists.
-func far(a, b []float64) (most float64) {
-	if len(a) != len(b) {
-		return math.Inf(1)
-	}
-	for i := range a {
-		most = max(most, math.Abs(a[i]-b[i]))
-	}
-	return most
-}
-
-// goldenBounds are how far the figures may be from the golden ones, in nats a
-// token. Exact products differ by the rounding of float32 alone, some 1e-6 of
-// logits around 10. Fast ones differ by that of activations to int8: their mean
-// divergence from exact ones is up to 5e-4, so ln p moves by √(2·5e-4) ≈ 0.03 as a
-// rule, and by twice as much at some token.
-var goldenBounds = map[engine.Precision]float64{engine.Exact: 5e-6, engine.Fast: 0.06}
-
 // Every token's ln p and divergence, and what is made of them, agree with the
 // independent program.
 func TestGoldenPerplexity(t *testing.T) {
 	g := readGolden(t)
-	for precision, bound := range goldenBounds {
-		m := enginetest.Load(t, goldenModel, engine.Options{Precision: precision})
-		o := TextOptions{Name: "ids", IDs: g.IDs, Window: g.Window, Stride: g.Window, Patch: Patching{Overlay: g.overlay(t, m)}}
+	for precision, bound := range enginetest.GoldenBounds {
+		m := enginetest.Load(t, enginetest.GoldenModel, engine.Options{Precision: precision})
+		o := TextOptions{Name: "ids", IDs: g.IDs, Window: g.Window, Stride: g.Window, Patch: Patching{Overlay: g.Overlay(t, m)}}
 		p, err := MeasurePerplexity(t.Context(), &Run{Model: m}, o)
 		if err != nil {
 			t.Fatal(err)
@@ -318,9 +204,9 @@ func TestGoldenPerplexity(t *testing.T) {
 		w, s := g.Want, p.Patched
 		ln := math.Log
 		for name, distance := range map[string]float64{
-			"ln p":                   far(all.Before, w.LogProbs),
-			"ln p, patched":          far(all.After, w.LogProbsNow),
-			"divergence":             far(all.KL, w.KL),
+			"ln p":                   enginetest.Far(all.Before, w.LogProbs),
+			"ln p, patched":          enginetest.Far(all.After, w.LogProbsNow),
+			"divergence":             enginetest.Far(all.KL, w.KL),
 			"ln perplexity":          math.Abs(ln(p.Before.Value) - ln(w.Before)),
 			"ln perplexity, patched": math.Abs(ln(s.After.Value) - ln(w.After)),
 			"ln ratio":               math.Abs(ln(s.Ratio.Value) - ln(w.After/w.Before)),

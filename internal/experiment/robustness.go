@@ -11,6 +11,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/chart"
 	"bankai/internal/kernel"
+	"bankai/internal/report"
 	"bankai/internal/text"
 	"bankai/measure"
 	"bankai/search"
@@ -19,7 +20,7 @@ import (
 // Robustness is how the perplexity of a text grows with the number of bits that
 // are flipped at random.
 type Robustness struct {
-	About
+	report.About
 	Text   string      `json:"text"`  // where the text is from
 	Lines  int         `json:"lines"` // of the text
 	Layers []int       `json:"layers,omitempty"`
@@ -41,11 +42,11 @@ type FlipCurve struct {
 
 // FlipPoint is draws of one number of pieces.
 type FlipPoint struct {
-	Pieces     uint64      `json:"pieces"`
-	Bits       float64     `json:"bits"`       // flipped, mean over the draws
-	Perplexity Estimate    `json:"perplexity"` // geometric mean over the draws
-	Ratio      Estimate    `json:"ratio"`      // to the model as it is
-	Each       []NullFloat `json:"each"`       // perplexity of each draw
+	Pieces     uint64             `json:"pieces"`
+	Bits       float64            `json:"bits"`       // flipped, mean over the draws
+	Perplexity report.Estimate    `json:"perplexity"` // geometric mean over the draws
+	Ratio      report.Estimate    `json:"ratio"`      // to the model as it is
+	Each       []report.NullFloat `json:"each"`       // perplexity of each draw
 }
 
 // RobustnessOptions choose the text and the flips.
@@ -188,8 +189,8 @@ func (r flipRun) key() string {
 
 // flipMeasure is what a flipRun measured.
 type flipMeasure struct {
-	Perplexity NullFloat `json:"perplexity"`
-	Bits       uint64    `json:"bits"`
+	Perplexity report.NullFloat `json:"perplexity"`
+	Bits       uint64           `json:"bits"`
 }
 
 // MeasureRobustness flips random pieces, drawn without replacement, and measures
@@ -231,7 +232,7 @@ func MeasureRobustness(ctx context.Context, r *Run, o RobustnessOptions) (*Robus
 func (run flipRun) measure(ctx context.Context, w *engine.Workbench, seed uint64, lines []string) (f flipMeasure, err error) {
 	perplexity := func() error {
 		p, err := measure.Perplexity(ctx, w.Model, nil, lines)
-		f.Perplexity = NullFloat(p)
+		f.Perplexity = report.NullFloat(p)
 		return err
 	}
 	if run.curve == nil {
@@ -274,9 +275,9 @@ func (x *Robustness) point(pieces uint64, draws []flipMeasure) FlipPoint {
 		p.Each = append(p.Each, d.Perplexity)
 	}
 	p.Bits = float64(bits) / float64(len(draws))
-	e := MeanOf(logs)
-	p.Ratio = Estimate{kernel.Exp64(e.Value), kernel.Exp64(e.Low), kernel.Exp64(e.High), e.N}
-	p.Perplexity = Estimate{float64(x.Base * p.Ratio.Value), float64(x.Base * p.Ratio.Low), float64(x.Base * p.Ratio.High), e.N}
+	e := report.MeanOf(logs)
+	p.Ratio = e.Map(kernel.Exp64)
+	p.Perplexity = p.Ratio.Times(x.Base)
 	return p
 }
 
@@ -284,14 +285,14 @@ func (x *Robustness) point(pieces uint64, draws []flipMeasure) FlipPoint {
 const littleChange = 0.01
 
 // Present implements Result.
-func (x *Robustness) Present() *Presentation {
-	return &Presentation{
+func (x *Robustness) Present() *report.Presentation {
+	return &report.Presentation{
 		Title: "Perplexity under random flips",
 		Purpose: "Sign bits drawn at random are flipped, and the perplexity of a text is measured: how much noise the model bears. " +
 			"It repeats the published experiment 1: 500,000 flips among the 5.4 billion MLP bits of Bonsai 8B, 0.009 %, changed the perplexity of 5 sentences by less than 1 %. " +
 			"A ratio of 1 is no change. Curves differ in what is drawn from, in the pieces that are flipped, and in their scale.",
 		Findings: x.findings(),
-		Tables:   []Table{x.table(), x.limits()},
+		Tables:   []report.Table{x.table(), x.limits()},
 		Charts:   []chart.Chart{x.chart()},
 		Notes:    x.notes(),
 	}
@@ -328,7 +329,7 @@ func (x *Robustness) findings() []string {
 	said := "even the fewest change the perplexity by 1 % or more, or may"
 	if p := first.harmless(); p != nil {
 		said = fmt.Sprintf("up to %s bits, %s of them, change the perplexity by less than 1 %%: %s times as much",
-			thousands(uint64(math.Round(p.Bits))), percent(first.share(*p)), CellText(p.Ratio))
+			thousands(uint64(math.Round(p.Bits))), percent(first.share(*p)), report.CellText(p.Ratio))
 	}
 	out := []string{fmt.Sprintf("%s: %s. Published of the 8B's MLP, by bits: 500,000 of them, 0.009 %%.", first.name(), said)}
 	var rest []string
@@ -364,14 +365,14 @@ func (x *Robustness) worst() string {
 		}
 	}
 	if len(x.Curves) == 1 {
-		return fmt.Sprintf("With %s of the bits the perplexity is %s times as much.", percent(most.share(at)), CellText(at.Ratio))
+		return fmt.Sprintf("With %s of the bits the perplexity is %s times as much.", percent(most.share(at)), report.CellText(at.Ratio))
 	}
 	return fmt.Sprintf("At the largest amounts, %s is hurt most: with %s of the bits the perplexity is %s times as much.",
-		most.name(), percent(most.share(at)), CellText(at.Ratio))
+		most.name(), percent(most.share(at)), report.CellText(at.Ratio))
 }
 
-func (x *Robustness) table() Table {
-	t := Table{
+func (x *Robustness) table() report.Table {
+	t := report.Table{
 		Name: "robustness", Caption: "Perplexity by the number of flips",
 		Columns: []string{"where", "granularity", "scale", "pieces", "bits", "share of bits, %", "perplexity", "ratio"},
 	}
@@ -384,8 +385,8 @@ func (x *Robustness) table() Table {
 }
 
 // limits is how far each curve stays within the published bound.
-func (x *Robustness) limits() Table {
-	t := Table{
+func (x *Robustness) limits() report.Table {
+	t := report.Table{
 		Name: "robustness-limits", Caption: "The most flips that change the perplexity by less than 1 %, intervals included",
 		Columns: []string{"where", "granularity", "scale", "bits", "share of bits, %", "ratio"},
 	}

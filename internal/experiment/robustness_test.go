@@ -11,6 +11,8 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/enginetest"
+	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/internal/testmodel"
 	"bankai/search"
 )
@@ -122,7 +124,9 @@ func TestRobustnessFigures(t *testing.T) {
 			t.Errorf("got %v, want %v", c.got, c.want)
 		}
 	}
-	flat := func(low, high float64) FlipPoint { return FlipPoint{Bits: 1, Ratio: Estimate{1, low, high, 5}} }
+	flat := func(low, high float64) FlipPoint {
+		return FlipPoint{Bits: 1, Ratio: report.Estimate{Value: 1, Low: low, High: high, N: 5}}
+	}
 	for _, c := range []struct {
 		points []FlipPoint
 		want   int // index, −1 for none
@@ -220,7 +224,7 @@ func TestRobustnessRefuses(t *testing.T) {
 // measured does an experiment from the beginning, and once more from a journal
 // that was cut off in the middle, with other threads: the results are equal, go
 // through JSON unchanged and are shown the same.
-func measured[T Result](t *testing.T, name string, measure func(ctx context.Context, r *Run) (T, error)) T {
+func measured[T report.Result](t *testing.T, name string, measure func(ctx context.Context, r *Run) (T, error)) T {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.journal")
 	once := func(threads int, resume bool) T {
@@ -238,7 +242,7 @@ func measured[T Result](t *testing.T, name string, measure func(ctx context.Cont
 	}
 	asJSON := func(x T) string {
 		var b strings.Builder
-		if err := WriteJSON(&b, x); err != nil {
+		if err := report.WriteJSON(&b, x); err != nil {
 			t.Fatal(err)
 		}
 		return b.String()
@@ -254,11 +258,11 @@ func measured[T Result](t *testing.T, name string, measure func(ctx context.Cont
 	if again, want := asJSON(once(2, true)), asJSON(x); again != want {
 		t.Errorf("resumed with two threads:\n%s\nwant\n%s", again, want)
 	}
-	read, err := Read(strings.NewReader(asJSON(x)), Own)
+	read, err := report.Read(strings.NewReader(asJSON(x)), Own)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameFiles(t, x, read)
+	reporttest.SameFiles(t, x, read)
 	return x
 }
 

@@ -14,6 +14,7 @@ import (
 	"bankai"
 	"bankai/internal/chart"
 	"bankai/internal/kernel"
+	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/internal/text"
 	"bankai/probe"
@@ -24,7 +25,7 @@ import (
 // Scales is whether rows of high scale matter more than others, and how well
 // scale and gradient predict what flipping a row does.
 type Scales struct {
-	About
+	report.About
 	Probes      string      `json:"probes"` // where the probes are from
 	Count       int         `json:"count"`  // of the probes
 	Metric      string      `json:"metric"`
@@ -38,12 +39,12 @@ type Scales struct {
 // highest mean scale, or random ones. Figures are means of the absolute change of the
 // metric over probes and matrices, in nats.
 type ScaleStep struct {
-	Rows     int      `json:"rows"`
-	Layer    int      `json:"layer"`    // −1: all
-	Matrices int      `json:"matrices"` // that have at least twice as many rows
-	High     Estimate `json:"high"`
-	Random   Estimate `json:"random"`
-	Ratio    Estimate `json:"ratio"`
+	Rows     int             `json:"rows"`
+	Layer    int             `json:"layer"`    // −1: all
+	Matrices int             `json:"matrices"` // that have at least twice as many rows
+	High     report.Estimate `json:"high"`
+	Random   report.Estimate `json:"random"`
+	Ratio    report.Estimate `json:"ratio"`
 }
 
 // ScaleOptions choose probes and rows.
@@ -131,15 +132,15 @@ type scaleJob struct {
 // scaleMeasure is what came of a scaleJob: the metric of every probe, or the predicted
 // fitness of every single row.
 type scaleMeasure struct {
-	Values  []NullFloat `json:"values"`
-	Fitness NullFloat   `json:"fitness"`
+	Values  []report.NullFloat `json:"values"`
+	Fitness report.NullFloat   `json:"fitness"`
 }
 
 // flipping is the job of flipping rows.
 func (e *effects) flipping(key string, rows func() []bankai.Flip) scaleJob {
 	return scaleJob{key, func(ctx context.Context) (scaleMeasure, error) {
 		s, err := e.score(ctx, rows())
-		return scaleMeasure{numbers(s.Targets), NullFloat(s.Fitness)}, err
+		return scaleMeasure{numbers(s.Targets), report.NullFloat(s.Fitness)}, err
 	}}
 }
 
@@ -263,13 +264,13 @@ func stepOf(seed uint64, rows, layer int, parts []scalePart) ScaleStep {
 	}
 	return ScaleStep{
 		Rows: rows, Layer: layer, Matrices: len(parts),
-		High: MeanOf(high), Random: MeanOf(random), Ratio: ratioOf(seed, parts, high, random),
+		High: report.MeanOf(high), Random: report.MeanOf(random), Ratio: ratioOf(seed, parts, high, random),
 	}
 }
 
 // ratioOf is the ratio of the means. Its interval is of a bootstrap over the
 // probes and, in every matrix, over the draws of random rows.
-func ratioOf(seed uint64, parts []scalePart, high, random []float64) Estimate {
+func ratioOf(seed uint64, parts []scalePart, high, random []float64) report.Estimate {
 	stream := drawing(seed, "bootstrap of draws")
 	return resampled(sum(high)/sum(random), len(high), seed, func(pick []int) float64 {
 		var above, below float64
@@ -411,13 +412,13 @@ func (s *singles) predict(ctx context.Context) (scaleMeasure, error) {
 	for _, f := range all.Best[search.Row] {
 		fitness[row{f.Flip.Tensor, f.Flip.Row}] = f.Fitness
 	}
-	out := make([]NullFloat, len(s.flips))
+	out := make([]report.NullFloat, len(s.flips))
 	for i, f := range s.flips {
 		x, ok := fitness[row{f.Tensor, f.Row}]
 		if !ok {
 			return scaleMeasure{}, fmt.Errorf("row %d of %s has no prediction", f.Row, f.Tensor)
 		}
-		out[i] = NullFloat(x)
+		out[i] = report.NullFloat(x)
 	}
 	return scaleMeasure{Values: out}, nil
 }
@@ -444,8 +445,8 @@ func (s *singles) result(found []scaleMeasure) *Singles {
 }
 
 // Present implements Result.
-func (x *Scales) Present() *Presentation {
-	out := &Presentation{
+func (x *Scales) Present() *report.Presentation {
+	out := &report.Presentation{
 		Title: "Scale, gradient and effect",
 		Purpose: "Do rows of high scale matter more? The rows of the highest mean scale of a matrix are flipped together, and as many random ones of it, and the change of the " + x.Metric + " is compared. " +
 			"It repeats the published experiment 2B: 64 high-scale rows of layer 34 of Bonsai 8B changed the gap by 0.459, 64 random ones by 0.118, a ratio of 3.88. " +
@@ -480,16 +481,16 @@ func (x *Scales) findings() (out []string) {
 			verdict = "rows of high scale matter less"
 		}
 		out = append(out, fmt.Sprintf("%d high-scale rows change the metric by %s, as many random ones by %s: a ratio of %s, %s. Published: 3.88 with 64 rows of one layer.",
-			s.Rows, CellText(s.High), CellText(s.Random), CellText(s.Ratio), verdict))
+			s.Rows, report.CellText(s.High), report.CellText(s.Random), report.CellText(s.Ratio), verdict))
 	}
 	if more, less, n := x.layersThatDiffer(); n > 1 {
 		out = append(out, fmt.Sprintf("Of %d ratios of single layers, %d are above 1 with their whole interval, and %d below (not corrected for their number).", n, more, less))
 	}
 	if s := x.Singles; s != nil {
 		out = append(out, fmt.Sprintf("Single rows: scale and size of the effect, ρ = %s (p %s); scale and change of fitness, ρ = %s (p %s).",
-			CellText(s.ScaleEffect.Rho), CellText(PValue(s.ScaleEffect.P)), CellText(s.ScaleFitness.Rho), CellText(PValue(s.ScaleFitness.P))),
+			report.CellText(s.ScaleEffect.Rho), report.CellText(report.PValue(s.ScaleEffect.P)), report.CellText(s.ScaleFitness.Rho), report.CellText(report.PValue(s.ScaleFitness.P))),
 			fmt.Sprintf("The first-order prediction and the change of fitness: ρ = %s (p %s); %d of %d rows raise the fitness.",
-				CellText(s.Prediction.Rho), CellText(PValue(s.Prediction.P)), s.helpful(), len(s.Rows)))
+				report.CellText(s.Prediction.Rho), report.CellText(report.PValue(s.Prediction.P)), s.helpful(), len(s.Rows)))
 	}
 	return out
 }
@@ -524,8 +525,8 @@ func layerName(layer int) string {
 	return strconv.Itoa(layer)
 }
 
-func (x *Scales) table() Table {
-	t := Table{
+func (x *Scales) table() report.Table {
+	t := report.Table{
 		Name: "scale", Caption: "High-scale rows against random ones: mean absolute change of the metric",
 		Columns: []string{"rows", "layer", "matrices", "high scale", "random", "ratio"},
 	}
@@ -579,21 +580,21 @@ func (s *Singles) helpful() (n int) {
 	return n
 }
 
-func (s *Singles) correlations() Table {
-	t := Table{Name: "scale-correlations", Caption: "What predicts the effect of a single row", Columns: []string{"of", "with", "ρ", "p"}}
+func (s *Singles) correlations() report.Table {
+	t := report.Table{Name: "scale-correlations", Caption: "What predicts the effect of a single row", Columns: []string{"of", "with", "ρ", "p"}}
 	for _, c := range []struct {
 		of, with string
 		Correlation
 	}{
 		{"scale", "size of the effect", s.ScaleEffect}, {"scale", "change of fitness", s.ScaleFitness}, {"prediction", "change of fitness", s.Prediction},
 	} {
-		t.Rows = append(t.Rows, []any{c.of, c.with, c.Rho, PValue(c.P)})
+		t.Rows = append(t.Rows, []any{c.of, c.with, c.Rho, report.PValue(c.P)})
 	}
 	return t
 }
 
-func (s *Singles) table() Table {
-	t := Table{
+func (s *Singles) table() report.Table {
+	t := report.Table{
 		Name: "scale-rows", Caption: "Single rows", Brief: 5,
 		Columns: []string{"matrix", "row", "scale", "effect", "change of fitness", "prediction"},
 	}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/x448/float16"
-
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
@@ -19,6 +17,8 @@ import (
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
+
+	"github.com/x448/float16"
 )
 
 // someScales is a small experiment.

@@ -14,6 +14,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/chart"
+	"bankai/internal/report"
 	"bankai/internal/rng"
 	"bankai/internal/text"
 	"bankai/measure"
@@ -22,7 +23,7 @@ import (
 
 // Stack is what patches do alone, in pairs and all together.
 type Stack struct {
-	About
+	report.About
 	Sets         []StackSet     `json:"sets"`
 	Patches      []PatchSize    `json:"patches"`
 	Combinations []Combination  `json:"combinations"` // each alone, every pair, all
@@ -210,12 +211,12 @@ func overlaps(m *engine.Model, patches []*bankai.Patch) (all []Overlap, err erro
 // alone: of every probe, the gain of seq_logprob together less the sum of the
 // gains alone.
 type Interference struct {
-	Members    []int    `json:"members"`
-	Mean       Estimate `json:"mean"`        // nats
-	FixedAlone int      `json:"fixed_alone"` // wrong answers that at least one fixes alone
-	Lost       int      `json:"lost"`        // answers that one fixes alone, and that are wrong together
-	FixedJoint int      `json:"fixed_joint"` // wrong answers fixed together that none fixes alone
-	BrokeJoint int      `json:"broke_joint"` // right answers broken together that none breaks alone
+	Members    []int           `json:"members"`
+	Mean       report.Estimate `json:"mean"`        // nats
+	FixedAlone int             `json:"fixed_alone"` // wrong answers that at least one fixes alone
+	Lost       int             `json:"lost"`        // answers that one fixes alone, and that are wrong together
+	FixedJoint int             `json:"fixed_joint"` // wrong answers fixed together that none fixes alone
+	BrokeJoint int             `json:"broke_joint"` // right answers broken together that none breaks alone
 }
 
 // Interfered is one probe under all patches together.
@@ -245,7 +246,7 @@ func (s *Stack) interfere(by []*measure.Measurement) {
 			i.FixedJoint += one(!was && is && !fixed)
 			i.BrokeJoint += one(was && !is && !broke)
 		}
-		i.Mean = MeanOf(values)
+		i.Mean = report.MeanOf(values)
 		s.Interference = append(s.Interference, i)
 	}
 	last := len(by) - 1 // all together
@@ -457,13 +458,13 @@ func (o *ordering) check(done map[string]piece) OrderCheck {
 }
 
 // Present implements Result.
-func (s *Stack) Present() *Presentation {
-	out := &Presentation{
+func (s *Stack) Present() *report.Presentation {
+	out := &report.Presentation{
 		Title: "Patches stacked",
 		Purpose: "What patches do alone and together. In the published record (experiment 7) two patches gave the same model in either order and came off again without a trace, and their gains partly cancelled. " +
 			"Interference is the gain of seq_logprob together less the sum of the gains alone: below 0 the patches are in each other's way, 0 would be independence.",
 		Findings: []string{s.Orders.sentence()},
-		Tables:   []Table{s.combinationTable(), s.overlapTable(), s.interferenceTable(), s.probeTable()},
+		Tables:   []report.Table{s.combinationTable(), s.overlapTable(), s.interferenceTable(), s.probeTable()},
 		Charts:   s.charts(),
 		Notes: []string{fmt.Sprintf("%d probes, greedy generations, against the base. p is McNemar's exact test, two-sided; p (Holm) is adjusted for the %d combinations. "+
 			"Shares have Wilson's interval; gains and interference, in nats, Student's over the probes, each for itself, not corrected for their number.", s.Combinations[0].Total, len(s.Combinations))},
@@ -518,11 +519,11 @@ func (i Interference) sentence(name string) string {
 		verdict = "together they gain more than the sum of what they gain alone"
 	}
 	return fmt.Sprintf("%s: mean interference %s nats: %s. Of %s fixed alone, %d are lost together; %d are fixed and %d broken only together.",
-		name, CellText(i.Mean), verdict, text.Plural(i.FixedAlone, "answer", "answers"), i.Lost, i.FixedJoint, i.BrokeJoint)
+		name, report.CellText(i.Mean), verdict, text.Plural(i.FixedAlone, "answer", "answers"), i.Lost, i.FixedJoint, i.BrokeJoint)
 }
 
-func (s *Stack) combinationTable() Table {
-	t := Table{Name: "stack", Caption: "Alone and together", Columns: []string{"patches", "bits"}}
+func (s *Stack) combinationTable() report.Table {
+	t := report.Table{Name: "stack", Caption: "Alone and together", Columns: []string{"patches", "bits"}}
 	row := []any{Base, 0}
 	for _, set := range s.Sets {
 		t.Columns = append(t.Columns, "right of "+set.Name)
@@ -535,13 +536,13 @@ func (s *Stack) combinationTable() Table {
 		for _, right := range c.Right {
 			row = append(row, right)
 		}
-		t.Rows = append(t.Rows, append(row, c.ShareAfter, c.Fixed, c.Broke, PValue(c.PValue), PValue(c.Holm), c.Gain))
+		t.Rows = append(t.Rows, append(row, c.ShareAfter, c.Fixed, c.Broke, report.PValue(c.PValue), report.PValue(c.Holm), c.Gain))
 	}
 	return t
 }
 
-func (s *Stack) overlapTable() Table {
-	t := Table{Name: "stack-overlap", Caption: "Inverted bits", Columns: []string{"patches", "flips", "shared bits", "bits of the union", "bits together"}}
+func (s *Stack) overlapTable() report.Table {
+	t := report.Table{Name: "stack-overlap", Caption: "Inverted bits", Columns: []string{"patches", "flips", "shared bits", "bits of the union", "bits together"}}
 	for _, p := range s.Patches {
 		t.Rows = append(t.Rows, []any{p.Name, p.Flips, nil, int(p.Bits), int(p.Bits)})
 	}
@@ -551,8 +552,8 @@ func (s *Stack) overlapTable() Table {
 	return t
 }
 
-func (s *Stack) interferenceTable() Table {
-	t := Table{
+func (s *Stack) interferenceTable() report.Table {
+	t := report.Table{
 		Name: "stack-interference", Caption: "Interference",
 		Columns: []string{"patches", "mean, nats", "fixed alone", "of those lost together", "fixed only together", "broke only together"},
 	}
@@ -562,8 +563,8 @@ func (s *Stack) interferenceTable() Table {
 	return t
 }
 
-func (s *Stack) probeTable() Table {
-	t := Table{
+func (s *Stack) probeTable() report.Table {
+	t := report.Table{
 		Name: "stack-probes", Caption: "Probes by interference, all patches together, nats", Brief: 10,
 		Columns: []string{"set", "probe", "prompt", "sum alone", "together", "interference"},
 	}

@@ -11,6 +11,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 )
 
@@ -58,7 +59,7 @@ func TestStack(t *testing.T) {
 	}; !reflect.DeepEqual(s.Overlaps, want) {
 		t.Errorf("%+v, want %+v", s.Overlaps, want)
 	}
-	readBack(t, s, "stack")
+	reporttest.ReadBack(t, s, "stack", Own)
 }
 
 // Six probes, two patches: the answers that are fixed and broken alone and

@@ -9,6 +9,7 @@ import (
 
 	"bankai"
 	"bankai/internal/chart"
+	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/internal/text"
 	"bankai/measure"
@@ -18,7 +19,7 @@ import (
 // Variations is what a patch does to questions that its search did not see, and
 // if wanted to those that it saw.
 type Variations struct {
-	About
+	report.About
 	Patch     PatchSize  `json:"patch"`
 	Unseen    SetChange  `json:"unseen"`
 	Seen      *SetChange `json:"seen"` // null if the probes of the search were not given
@@ -44,8 +45,8 @@ type CategoryChange struct {
 // MemoryGap is how much more a patch does for the questions that its search saw
 // than for others.
 type MemoryGap struct {
-	Right      Estimate `json:"right"`       // difference of the gains of the share of right answers
-	SeqLogprob Estimate `json:"seq_logprob"` // difference of the mean gains, nats
+	Right      report.Estimate `json:"right"`       // difference of the gains of the share of right answers
+	SeqLogprob report.Estimate `json:"seq_logprob"` // difference of the mean gains, nats
 
 	ByCategory []CategoryGap `json:"by_category"` // of the categories in both sets, in the order of the seen set
 }
@@ -54,10 +55,10 @@ type MemoryGap struct {
 // the number of categories; it is not defined where a set has 3 probes or fewer of
 // the category, as too many draws have none of them.
 type CategoryGap struct {
-	Category string   `json:"category"`
-	Seen     int      `json:"seen"` // probes
-	Unseen   int      `json:"unseen"`
-	Right    Estimate `json:"right"`
+	Category string          `json:"category"`
+	Seen     int             `json:"seen"` // probes
+	Unseen   int             `json:"unseen"`
+	Right    report.Estimate `json:"right"`
 }
 
 // Verdict is what the answers to unseen questions let one say of a patch.
@@ -152,7 +153,7 @@ func gainsOf(before, after *measure.Measurement) []float64 {
 // gapOf is the difference of the means of two independent samples. The interval
 // is a bootstrap's that draws from both together, so that the number drawn of
 // each varies as well: a little wider than with fixed numbers.
-func gapOf(seed uint64, seen, unseen []float64) Estimate {
+func gapOf(seed uint64, seen, unseen []float64) report.Estimate {
 	all := slices.Concat(seen, unseen)
 	return resampled(stats.Mean(seen)-stats.Mean(unseen), len(all), seed, func(pick []int) float64 {
 		var sums [2]float64
@@ -195,7 +196,7 @@ func picked[T any](values []T, at []int) []T {
 // judge applies the rules that the help page tells.
 func (v *Variations) judge() Verdict {
 	u := v.Unseen.All
-	if u.PValue < Significance {
+	if u.PValue < report.Significance {
 		if u.Fixed > u.Broke {
 			return Generalises
 		}
@@ -212,21 +213,21 @@ func (v *Variations) judge() Verdict {
 
 // gainedOnSeen reports whether the gain on what the search saw is no chance.
 func (v *Variations) gainedOnSeen() bool {
-	return v.Seen != nil && v.Seen.All.PValue < Significance && v.Seen.All.Fixed > v.Seen.All.Broke
+	return v.Seen != nil && v.Seen.All.PValue < report.Significance && v.Seen.All.Fixed > v.Seen.All.Broke
 }
 
 // Texts implements Rescorable.
 func (v *Variations) Texts() Generated { return v.Generated }
 
 // Present implements Result.
-func (v *Variations) Present() *Presentation {
-	out := &Presentation{
+func (v *Variations) Present() *report.Presentation {
+	out := &report.Presentation{
 		Title: v.Patch.Name + " on unseen variations",
 		Purpose: "Whether a patch does on questions that its search did not see what it did on those that it saw. " +
 			"In the published record (experiments 5 and 13) the patch of a search over 6 probes had memorised them: of 90 unseen variations it fixed 2 and broke 15. " +
 			"Fixed are answers that were wrong and are right, broke those that were right and are wrong.",
 		Findings: []string{v.finding(), v.Unseen.sentence("Unseen")},
-		Tables:   []Table{v.Unseen.table("variations", "Unseen questions: "+v.Unseen.Set)},
+		Tables:   []report.Table{v.Unseen.table("variations", "Unseen questions: "+v.Unseen.Set)},
 		Notes: []string{
 			fmt.Sprintf("%s: %d flips, %s bits, %s bytes without provenance.", v.Patch.Name, v.Patch.Flips, text.Thousands(int64(v.Patch.Bits)), text.Thousands(v.Patch.Bytes)),
 			fmt.Sprintf("Answers are greedy generations. p is McNemar's exact test, two-sided; p (Holm) is adjusted for the %s. Shares have Wilson's interval, the gain of seq_logprob Student's.",
@@ -263,7 +264,7 @@ func (v *Variations) finding() string {
 		}
 		return text
 	case Memorised:
-		if v.Unseen.All.PValue < Significance {
+		if v.Unseen.All.PValue < report.Significance {
 			return "The patch memorised: it gains on the questions that its search saw, and not on unseen ones."
 		}
 		return "The patch memorised: it gains on the questions that its search saw, and no gain on unseen ones is shown."
@@ -277,7 +278,7 @@ func (v *Variations) finding() string {
 func (c SetChange) sentence(what string) string {
 	a := c.All
 	return fmt.Sprintf("%s (%s): %d of %d right before, %d after: %d fixed, %d broke, p = %s: %s. Mean gain of seq_logprob %s nats.",
-		what, c.Set, a.Before, a.Total, a.After, a.Fixed, a.Broke, text.Probability(a.PValue), a.verdict(), CellText(a.Gain))
+		what, c.Set, a.Before, a.Total, a.After, a.Fixed, a.Broke, text.Probability(a.PValue), a.verdict(), report.CellText(a.Gain))
 }
 
 func (g *MemoryGap) sentence() string {
@@ -285,14 +286,14 @@ func (g *MemoryGap) sentence() string {
 	if g.Right.Low > 0 {
 		verdict = "it does more for what the search saw"
 	}
-	return fmt.Sprintf("Memorisation gap, the gain of the share of right answers on seen less that on unseen questions: %s: %s.", CellText(g.Right), verdict)
+	return fmt.Sprintf("Memorisation gap, the gain of the share of right answers on seen less that on unseen questions: %s: %s.", report.CellText(g.Right), verdict)
 }
 
 // table is the gap by category.
-func (g *MemoryGap) table() Table {
-	t := Table{Name: "variations-gap-categories", Caption: "Memorisation gap by category", Columns: []string{"category", "seen probes", "unseen probes", "seen less unseen"}}
+func (g *MemoryGap) table() report.Table {
+	t := report.Table{Name: "variations-gap-categories", Caption: "Memorisation gap by category", Columns: []string{"category", "seen probes", "unseen probes", "seen less unseen"}}
 	for _, c := range g.ByCategory {
-		t.Rows = append(t.Rows, []any{CategoryLabel(c.Category), c.Seen, c.Unseen, c.Right})
+		t.Rows = append(t.Rows, []any{report.CategoryName(c.Category), c.Seen, c.Unseen, c.Right})
 	}
 	return t
 }
@@ -301,7 +302,7 @@ func (g *MemoryGap) table() Table {
 func (g *MemoryGap) wide() (names []string) {
 	for _, c := range g.ByCategory {
 		if c.Right.Low > 0 {
-			names = append(names, CategoryLabel(c.Category))
+			names = append(names, report.CategoryName(c.Category))
 		}
 	}
 	return names
@@ -314,30 +315,30 @@ var changeColumns = []string{"probes", "before", "after", "fixed", "broke", "p",
 func changeRow(a AnswerChange, single bool) []any {
 	var adjusted any
 	if !single {
-		adjusted = PValue(a.Holm)
+		adjusted = report.PValue(a.Holm)
 	}
-	return []any{a.Total, a.ShareBefore, a.ShareAfter, a.Fixed, a.Broke, PValue(a.PValue), adjusted, a.Gain}
+	return []any{a.Total, a.ShareBefore, a.ShareAfter, a.Fixed, a.Broke, report.PValue(a.PValue), adjusted, a.Gain}
 }
 
-func (c SetChange) table(name, caption string) Table {
-	t := Table{Name: name, Caption: caption, Columns: append([]string{"category"}, changeColumns...)}
+func (c SetChange) table(name, caption string) report.Table {
+	t := report.Table{Name: name, Caption: caption, Columns: append([]string{"category"}, changeColumns...)}
 	for _, k := range c.Categories {
-		t.Rows = append(t.Rows, append([]any{CategoryLabel(k.Category)}, changeRow(k.AnswerChange, false)...))
+		t.Rows = append(t.Rows, append([]any{report.CategoryName(k.Category)}, changeRow(k.AnswerChange, false)...))
 	}
 	t.Rows = append(t.Rows, append([]any{"all"}, changeRow(c.All, true)...))
 	return t
 }
 
 // sideBySide sets seen against unseen questions.
-func (v *Variations) sideBySide() Table {
-	t := Table{Name: "variations-gap", Caption: "Seen against unseen", Columns: []string{"questions", "probes", "before", "after", "fixed", "broke", "p", "gain of right", "gain, nats"}}
+func (v *Variations) sideBySide() report.Table {
+	t := report.Table{Name: "variations-gap", Caption: "Seen against unseen", Columns: []string{"questions", "probes", "before", "after", "fixed", "broke", "p", "gain of right", "gain, nats"}}
 	for _, s := range []struct {
 		name string
 		c    AnswerChange
 	}{{"seen", v.Seen.All}, {"unseen", v.Unseen.All}} {
 		t.Rows = append(t.Rows, []any{
-			s.name, s.c.Total, s.c.ShareBefore, s.c.ShareAfter, s.c.Fixed, s.c.Broke, PValue(s.c.PValue),
-			PlainEstimate(s.c.ShareAfter.Value-s.c.ShareBefore.Value, s.c.Total), s.c.Gain,
+			s.name, s.c.Total, s.c.ShareBefore, s.c.ShareAfter, s.c.Fixed, s.c.Broke, report.PValue(s.c.PValue),
+			report.PlainEstimate(s.c.ShareAfter.Value-s.c.ShareBefore.Value, s.c.Total), s.c.Gain,
 		})
 	}
 	t.Rows = append(t.Rows, []any{"gap", nil, nil, nil, nil, nil, nil, v.Gap.Right, v.Gap.SeqLogprob})
@@ -350,10 +351,10 @@ func (c SetChange) bars(title string) *chart.Bars {
 	before, after := chart.BarSeries{Name: "before"}, chart.BarSeries{Name: "after"}
 	add := func(name string, a AnswerChange) {
 		b.Names = append(b.Names, name)
-		before.Values, after.Values = append(before.Values, PointOf(a.ShareBefore)), append(after.Values, PointOf(a.ShareAfter))
+		before.Values, after.Values = append(before.Values, report.PointOf(a.ShareBefore)), append(after.Values, report.PointOf(a.ShareAfter))
 	}
 	for _, k := range c.Categories {
-		add(CategoryLabel(k.Category), k.AnswerChange)
+		add(report.CategoryName(k.Category), k.AnswerChange)
 	}
 	if len(c.Categories) > 1 {
 		add("all", c.All)

@@ -9,6 +9,8 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/enginetest"
+	"bankai/internal/report"
+	"bankai/internal/reporttest"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -75,7 +77,7 @@ func TestVariations(t *testing.T) {
 	if v.Generated.Answers[24].Set != "search" || len(v.Generated.Answers) != 36 {
 		t.Errorf("%d answers kept", len(v.Generated.Answers))
 	}
-	readBack(t, v, "variations")
+	reporttest.ReadBack(t, v, "variations", Own)
 }
 
 // categoryChanges are a set's by category.
@@ -114,7 +116,7 @@ func TestCategoryGaps(t *testing.T) {
 	if want := gapOf(1, seenMarks[:8], unseenMarks[10:22]); sum != (CategoryGap{"sum", 8, 12, want}) || math.Abs(want.Value-(6./8+1./12)) > 1e-15 {
 		t.Errorf("%+v, want %+v", sum, want)
 	}
-	if fact != (CategoryGap{"fact", 6, 6, Estimate{0, 0, 0, 12}}) {
+	if fact != (CategoryGap{"fact", 6, 6, report.Estimate{N: 12}}) {
 		t.Errorf("%+v", fact)
 	}
 	if few.Right.Value != 1./3 || !math.IsNaN(few.Right.Low) {

@@ -7,6 +7,7 @@ import (
 	"bankai"
 	"bankai/internal/anatomy"
 	"bankai/internal/outputs"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/measure"
@@ -16,7 +17,7 @@ import (
 
 // Page is what a page says of a search in the model called name by a command,
 // and of the patch it wrote: all but what was measured afterwards.
-func Page(command string, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files outputs.Written) *measure.Report {
+func Page(command string, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files outputs.Written) *report.Search {
 	info := anatomy.NewModel(name, s.Model.Weights())
 	var asJSON bytes.Buffer
 	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
@@ -24,7 +25,7 @@ func Page(command string, s *score.Setup, name string, r *search.Result, patch *
 	}
 	meta := patch.Meta()
 	bits, _ := patch.Bits()
-	page := &measure.Report{
+	page := &report.Search{
 		Title: "A search for a patch", Command: command, Watch: r.Warning,
 		Model: Facts(
 			[2]string{"model", name},
@@ -36,7 +37,7 @@ func Page(command string, s *score.Setup, name string, r *search.Result, patch *
 			[2]string{"cost", text.Measure(r.Cost, "forward-pass equivalent") + ", " + text.Elapsed(r.Seconds)},
 			[2]string{"ended by", endedBy(r.Stopped, s.Plan.Limits)}),
 		Flips: measure.Cells(patch), Searched: s.Plan.Projections, Layers: info.Layers,
-		Patch: measure.PatchFacts{
+		Patch: report.PatchFacts{
 			Flips: patch.Len(), Bits: bits, ModelBits: uint64(info.OneBit), Bytes: files.Bytes,
 			Facts: Facts(
 				[2]string{"for the model", patch.Base().String()}, [2]string{"digest", patch.ContentDigest().String()},
@@ -45,10 +46,10 @@ func Page(command string, s *score.Setup, name string, r *search.Result, patch *
 		PatchJSON: asJSON.String(),
 	}
 	for _, o := range r.Outcomes {
-		page.Outcomes = append(page.Outcomes, measure.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
+		page.Outcomes = append(page.Outcomes, report.Outcome{Granularity: o.Granularity.String(), Predicted: o.Predicted, True: o.True, Kept: o.Kept})
 	}
 	for _, p := range r.Trajectory {
-		page.Trajectory = append(page.Trajectory, measure.Point{
+		page.Trajectory = append(page.Trajectory, report.Point{
 			Step: p.Step, Cost: p.Cost, Fitness: p.Fitness, Flips: p.Flips, Seconds: p.Seconds, Right: p.Right,
 			Kept: r.WentBack != "" && p.Right != nil && p.Flips == r.Patch.Len() && p.Fitness == r.Fitness,
 		})
@@ -57,12 +58,12 @@ func Page(command string, s *score.Setup, name string, r *search.Result, patch *
 }
 
 // PerplexityFact is what a page says of the perplexity on plain sentences.
-func PerplexityFact(p *measure.BeforeAfter) measure.Fact {
-	return measure.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)}
+func PerplexityFact(p *measure.BeforeAfter) report.Fact {
+	return report.Fact{Name: "plain sentences", Value: fmt.Sprintf("perplexity %.3f before, %.3f after", p.Before, p.After)}
 }
 
 // page is the page about a repair.
-func (r *run) page() *measure.Report {
+func (r *run) page() *report.Search {
 	d, name := r.result, r.Path
 	page := Page(r.By.Command, r.setup, name, r.found, r.patch(), d.Out)
 	page.Audits, page.ValidationTotal = r.audits, len(r.Sets.Validation.Set)
@@ -74,7 +75,7 @@ func (r *run) page() *measure.Report {
 		{"Controls", "What the search was to leave as it is.", d.OnControls},
 	} {
 		if m.result != nil {
-			page.Others = append(page.Others, measure.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
+			page.Others = append(page.Others, report.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
 		}
 	}
 	if d.Perplexity != nil {
@@ -92,10 +93,10 @@ func (r *run) page() *measure.Report {
 }
 
 // Facts are names and values, for the tables of a page.
-func Facts(list ...[2]string) []measure.Fact {
-	out := make([]measure.Fact, len(list))
+func Facts(list ...[2]string) []report.Fact {
+	out := make([]report.Fact, len(list))
 	for i, f := range list {
-		out[i] = measure.Fact{Name: f[0], Value: f[1]}
+		out[i] = report.Fact{Name: f[0], Value: f[1]}
 	}
 	return out
 }

@@ -14,10 +14,10 @@ import (
 	"bankai/engine"
 	"bankai/internal/outputs"
 	"bankai/internal/progress"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/watched"
-	"bankai/measure"
 	"bankai/score"
 	"bankai/search"
 	"bankai/store"
@@ -61,7 +61,7 @@ type run struct {
 	setup   *score.Setup
 	meta    bankai.Meta // the provenance of what is found
 	journal *search.Journal
-	audits  []measure.SetAudit
+	audits  []report.SetAudit
 
 	found  *search.Result
 	result *Result
@@ -112,7 +112,7 @@ func (r *run) audit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.audits = append(r.audits, measure.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
+		r.audits = append(r.audits, report.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
 	}
 	if aim.Divergence > 0 {
 		WarnCut(r.To, r.Model, sets.TextFile, sets.Text)

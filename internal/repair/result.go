@@ -2,6 +2,7 @@ package repair
 
 import (
 	"bankai/internal/outputs"
+	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/measure"
 	"bankai/search"
@@ -37,7 +38,7 @@ type Result struct {
 	OnControls   *measure.Result `json:"-"`
 }
 
-func newResult(r *search.Result, audits []measure.SetAudit) *Result {
+func newResult(r *search.Result, audits []report.SetAudit) *Result {
 	doc := &Result{
 		Fitness: r.Fitness, Cost: CostOf(r), Steps: r.Steps, Accepted: r.Accepted, Screened: r.Screened,
 		Flips: r.Patch.Len(), Stopped: r.Stopped, Trajectory: r.Trajectory, Audit: []measure.KindCount{},

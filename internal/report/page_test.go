@@ -31,13 +31,13 @@ func TestColours(t *testing.T) {
 
 // A page is written whole or not at all.
 func TestWrite(t *testing.T) {
-	p := New("page", `<style>{{style}}</style>{{range .}}{{shout .}}{{end}}`, template.FuncMap{"shout": strings.ToUpper})
+	p := newPage("page", `{{define "by"}}bankai{{end}}{{define "title"}}a title{{end}}{{define "body"}}{{range .}}{{shout .}}{{end}}{{end}}`, template.FuncMap{"shout": strings.ToUpper})
 	var b strings.Builder
-	if err := p.Write(&b, []string{"a", "<b>"}); err != nil || b.String() != "<style>"+Style+"</style>A&lt;B&gt;" {
+	if err := p.write(&b, []string{"a", "<b>"}); err != nil || !strings.HasSuffix(b.String(), "<title>a title</title>\n<style>"+Style+"</style>\n</head>\n<body>\nA&lt;B&gt;</body>\n</html>\n") {
 		t.Errorf("wrote %.200s, %v", b.String(), err)
 	}
 	b.Reset()
-	err := p.Write(&b, []int{1})
+	err := p.write(&b, []int{1})
 	if err == nil || !strings.HasPrefix(err.Error(), "writing the page: ") || b.Len() > 0 {
 		t.Errorf("wrote %q, %v", b.String(), err)
 	}

@@ -58,6 +58,10 @@ func TestNumbers(t *testing.T) {
 		{text.Percent(1, 0), "0 %"},
 		{text.Percent(1, 1), "100 %"},
 		{text.Percent(1, 3), "33 %"},
+		{text.Percent(97, 100), "97 %"},
+		{text.Percent(31, 1000), "3.1 %"},
+		{text.Percent(512, 4849664), "0.011 %"},
+		{text.Percent(1.3, 1e10), "0.000000013 %"},
 		{text.Percent(0.00999, 100), "0.0100 %"},
 		{text.Percent(1, 2.5e300), "0.000000000000 %"},
 

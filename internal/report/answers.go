@@ -1,0 +1,151 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"bankai/internal/stats"
+	"bankai/internal/text"
+	"bankai/measure"
+)
+
+// group is answers that fared alike, for one section of the page.
+type group struct {
+	Class, Name string
+	Remark      string
+	First       []measure.Output // shown at once
+	More        []measure.Output // behind a click
+}
+
+// openRows is how many of the answers that were fixed are shown at once.
+const openRows = 12
+
+// answerGroups splits the outputs that did not break: fixed, then those that
+// stayed what they were.
+func answerGroups(r *measure.Result) []group {
+	groups := []group{
+		{Class: "fixed", Name: "Fixed", Remark: "wrong before, right after"},
+		{Class: "stayed", Name: "Stayed right", Remark: "right before and after"},
+		{Class: "stayed", Name: "Stayed wrong", Remark: "wrong before and after"},
+	}
+	for _, o := range r.Outputs {
+		switch {
+		case o.Broke():
+		case o.Fixed() && len(groups[0].First) < openRows:
+			groups[0].First = append(groups[0].First, o)
+		case o.Fixed():
+			groups[0].More = append(groups[0].More, o)
+		case o.RightAfter:
+			groups[1].More = append(groups[1].More, o)
+		default:
+			groups[2].More = append(groups[2].More, o)
+		}
+	}
+	return groups
+}
+
+// brokenGroup is what broke in a category.
+type brokenGroup struct {
+	namedCounts
+	Outputs []measure.Output
+}
+
+// brokenByCategory lists all answers that broke, the category that lost most
+// first.
+func brokenByCategory(r *measure.Result) []brokenGroup {
+	var groups []brokenGroup
+	for _, name := range r.Categories() {
+		if r.ByCategory[name].Broke == 0 {
+			continue
+		}
+		g := brokenGroup{namedCounts: namedCounts{CategoryName(name), r.ByCategory[name]}}
+		for _, o := range r.Outputs {
+			if o.Category == name && o.Broke() {
+				g.Outputs = append(g.Outputs, o)
+			}
+		}
+		groups = append(groups, g)
+	}
+	slices.SortStableFunc(groups, func(a, b brokenGroup) int { return cmp.Compare(len(b.Outputs), len(a.Outputs)) })
+	return groups
+}
+
+// Total is the number of answers in the group.
+func (g group) Total() int { return len(g.First) + len(g.More) }
+
+// interval is a share with its 95 % interval, in per cent, for a drawn mark.
+type interval struct{ Low, High, At float64 }
+
+// Width is the interval's, in per cent.
+func (i interval) Width() float64 { return i.High - i.Low }
+
+func newInterval(right, total int) interval {
+	low, high := stats.Wilson(right, total)
+	tenth := func(x float64) float64 { return math.Round(1000*x) / 10 }
+	return interval{tenth(low), tenth(high), tenth(float64(right) / float64(max(total, 1)))}
+}
+
+// segment is a part of the bar that shows what became of all answers.
+type segment struct {
+	Class, Name string
+	Count       int
+}
+
+func newBar(r *measure.Result) []segment {
+	return []segment{
+		{Class: "right", Name: "stayed right", Count: r.StayedRight},
+		{Class: "fixed", Name: "fixed", Count: len(r.Fixed)},
+		{Class: "broke", Name: "broke", Count: len(r.Broke)},
+		{Class: "wrong", Name: "stayed wrong", Count: r.StayedWrong},
+	}
+}
+
+// answerText shows what was generated, and that nothing was if so.
+func answerText(s string) string {
+	if strings.TrimSpace(s) == "" {
+		return "(nothing)"
+	}
+	return strings.TrimSpace(s)
+}
+
+func thousandsOf(n any) string {
+	switch n := n.(type) {
+	case int:
+		return text.Thousands(int64(n))
+	case int64:
+		return text.Thousands(n)
+	case uint64:
+		return text.Thousands(int64(n))
+	}
+	return fmt.Sprint(n)
+}
+
+// plural says "1 flip" or "4,096 flips".
+func plural(n any, noun string) string {
+	s := thousandsOf(n)
+	if s != "1" {
+		noun += "s"
+	}
+	return s + " " + noun
+}
+
+// namedCounts is a row of the table of categories.
+type namedCounts struct {
+	Name string
+	measure.Counts
+}
+
+// categoryRows are the rows of the categories, if there are several, and of the
+// whole.
+func categoryRows(r *measure.Result) []namedCounts {
+	var rows []namedCounts
+	if names := r.Categories(); len(names) > 1 {
+		for _, name := range names {
+			rows = append(rows, namedCounts{CategoryName(name), r.ByCategory[name]})
+		}
+	}
+	return append(rows, namedCounts{"all", r.Counts()})
+}
