@@ -26,6 +26,7 @@ var layers = map[string]int{
 	"internal/chart":       0,  // pictures of figures
 	"internal/stats":       0,  // tests, intervals, correlations
 	"models/demo":          0,  // the embedded model
+	"server":               4,  // answers over HTTP, with a patch set for each request
 	"internal/report":      1,  // pages for people
 	"internal/weights":     1,  // a model file as named tensors: check, bake, diff
 	"engine":               2,  // forward passes, scoring, generation

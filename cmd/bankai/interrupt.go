@@ -34,9 +34,10 @@ func (e *interrupted) Unwrap() error { return context.Canceled }
 // kept is what there is of the work so far, which an interruption tells.
 type kept struct {
 	mu      sync.Mutex
-	written []string    // outputs
-	journal string      // that keeps the work
-	before  fs.FileInfo // the journal of an earlier run in its place, nil if there is none
+	written []string      // outputs
+	journal string        // that keeps the work
+	before  fs.FileInfo   // the journal of an earlier run in its place, nil if there is none
+	longer  time.Duration // than grace that the command may take to end
 }
 
 // wrote remembers an output that was written.
@@ -55,6 +56,20 @@ func (k *kept) resumable(journal string, resumed bool) {
 	if info, err := os.Stat(journal); err == nil && info.Size() > 0 && !resumed {
 		k.before = info
 	}
+}
+
+// patient says that the command may take longer to end after a signal.
+func (k *kept) patient(longer time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.longer = longer
+}
+
+// patience is how long the command may take to end.
+func (k *kept) patience() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return grace + k.longer
 }
 
 // isRecorded reports whether a journal holds anything of this run.
@@ -84,7 +99,7 @@ const goOn = "the same command with --resume goes on"
 func (a *app) watch(stop func()) {
 	time.Sleep(echo)
 	stop()
-	time.Sleep(grace - echo)
+	time.Sleep(a.patience() - echo)
 	a.ending.Lock() // and never unlock: whoever is late must not say another thing
 	durable.End()
 	e := a.interruption()

@@ -11,3 +11,6 @@ func peakMemory() int64 {
 	}
 	return usage.Maxrss // bytes on this system
 }
+
+// freeMemory is 0: what is free now is not told by this system in one number.
+func freeMemory() int64 { return 0 }
