@@ -98,7 +98,7 @@ func unauthorized(code, message string) *failure {
 // host refuses requests to another host than this machine, if the server listens on this
 // machine only.
 func (a *access) host(r *http.Request) error {
-	if !a.loopback || isLocal(r.Host) {
+	if !a.loopback || r.Host == "" || isLocal(r.Host) { // only old programs name no host
 		return nil
 	}
 	return &failure{

@@ -148,7 +148,7 @@ func (x *exchange) wholeChat(r *run) error {
 		return err
 	}
 	for i, result := range results {
-		x.finished(result.Finish)
+		x.finished(result)
 		doc.Choices[i].Message.Content, doc.Choices[i].FinishReason = texts[i].String(), result.Finish
 	}
 	x.used = r.end()

@@ -1,9 +1,9 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -110,8 +110,8 @@ func (f *fields) prompts(l *loaded) (all [][]int32) {
 	value := f.raw("prompt")
 	var one string
 	var texts []string
-	var ids []int32
-	var many [][]int32
+	var ids []tokenID
+	var many [][]tokenID
 	switch {
 	case value == nil:
 		f.fail(invalid("prompt", "there is no prompt: give a text, or a list of token ids"))
@@ -119,7 +119,7 @@ func (f *fields) prompts(l *loaded) (all [][]int32) {
 		texts = []string{one}
 	case json.Unmarshal(value, &texts) == nil && len(texts) > 0:
 	case json.Unmarshal(value, &ids) == nil && len(ids) > 0:
-		many = [][]int32{ids}
+		many = [][]tokenID{ids}
 	case json.Unmarshal(value, &many) == nil && len(many) > 0:
 	default:
 		f.fail(invalid("prompt", "prompt must be a text, a list of texts, a list of token ids, or a list of such lists, and have something in it"))
@@ -133,17 +133,28 @@ func (f *fields) prompts(l *loaded) (all [][]int32) {
 	return all
 }
 
-func (f *fields) inVocabulary(l *loaded, prompts [][]int32) [][]int32 {
+// tokenID is an id that is written as one: null is none.
+type tokenID int32
+
+func (t *tokenID) UnmarshalJSON(data []byte) error {
+	n, err := strconv.ParseInt(string(data), 10, 32)
+	*t = tokenID(n)
+	return err
+}
+
+func (f *fields) inVocabulary(l *loaded, prompts [][]tokenID) (all [][]int32) {
 	vocab := l.model.Config().Vocab
 	for _, p := range prompts {
-		for _, id := range p {
-			if id < 0 || int(id) >= vocab {
-				f.fail(invalid("prompt", "%v", &engine.TokenError{ID: id, Vocab: vocab}))
+		ids := make([]int32, len(p))
+		for i, id := range p {
+			if ids[i] = int32(id); id < 0 || int(id) >= vocab {
+				f.fail(invalid("prompt", "%v", &engine.TokenError{ID: int32(id), Vocab: vocab}))
 				return nil
 			}
 		}
+		all = append(all, ids)
 	}
-	return prompts
+	return all
 }
 
 // part is a piece of a completion's text, with the log-probabilities of its tokens.
@@ -217,23 +228,6 @@ func (x *exchange) echoes(c *completionRequest) (all []part, err error) {
 	return all, nil
 }
 
-// scorePrompt finds the log-probabilities of a prompt's tokens.
-func (l *loaded) scorePrompt(ctx context.Context, j *job, prompt []int32, to *textLogProbs) error {
-	offset := 0
-	l.addTextLogProbs(to, &offset, prompt[0], nil, nil)
-	if len(prompt) == 1 {
-		return nil
-	}
-	scores, err := l.model.ScoreTokens(ctx, []engine.Question{{Prompt: prompt[:1], Answers: [][]int32{prompt[1:]}, Overlay: j.set.overlay}})
-	if err != nil {
-		return err
-	}
-	for i, s := range scores[0] {
-		l.addTextLogProbs(to, &offset, prompt[1+i], &s.LogProb, nil)
-	}
-	return nil
-}
-
 // wholeTexts sends the answer when all of it is there.
 func (x *exchange) wholeTexts(r *run, c *completionRequest, echoes []part) error {
 	doc := completion{answerHead: x.head(r.job, "cmpl-", "text_completion"), Choices: make([]textChoice, len(r.streams))}
@@ -259,7 +253,7 @@ func (x *exchange) wholeTexts(r *run, c *completionRequest, echoes []part) error
 		return err
 	}
 	for i, result := range results {
-		x.finished(result.Finish)
+		x.finished(result)
 		doc.Choices[i].Text, doc.Choices[i].FinishReason = texts[i].String(), &result.Finish
 	}
 	x.used = r.end()

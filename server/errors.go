@@ -12,6 +12,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/text"
 )
 
 // failure is an answer that says why a request has no other, as OpenAI's clients expect
@@ -148,6 +149,13 @@ func patchFailure(err error) *failure {
 	return &failure{status: http.StatusBadRequest, kind: kindInvalid, code: "invalid_patch", message: "the patch cannot be read: " + err.Error()}
 }
 
+// Messages and the names of fields are clipped: clients may have sent any number of
+// characters that stand in them.
+const (
+	maxMessage = 2000
+	maxParam   = 200
+)
+
 // object is the error as OpenAI's clients parse it: with all four members.
 func (f *failure) object() any {
 	type inner struct {
@@ -158,7 +166,7 @@ func (f *failure) object() any {
 	}
 	return struct {
 		Error inner `json:"error"`
-	}{inner{f.message, f.kind, orNull(f.param), orNull(f.code)}}
+	}{inner{text.Clip(f.message, maxMessage), f.kind, orNull(text.Clip(f.param, maxParam)), orNull(f.code)}}
 }
 
 func orNull(s string) *string {

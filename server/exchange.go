@@ -28,6 +28,10 @@ type exchange struct {
 	used  usage
 	first time.Duration // until the first token
 	ended string        // why the answer has no more: "stop", "length", "cancelled", …
+
+	// Of the whole request and answer, if they are to be logged.
+	question string
+	replies  []string
 }
 
 // dialect is how an API words a failure.
@@ -162,6 +166,11 @@ func (x *exchange) begin(j *job) (*run, error) {
 	r, err := x.start(x.r.Context(), j)
 	if err != nil {
 		return nil, err
+	}
+	if x.s.o.LogPrompts {
+		for _, p := range j.prompts {
+			x.question += x.loaded.model.Tokenizer().Decode(p)
+		}
 	}
 	h := x.w.Header()
 	h.Set(seedHeader, strconv.FormatUint(j.sampling.Seed, 10))

@@ -6,7 +6,7 @@ import (
 )
 
 // tell writes the request's one line in the log, and counts it. What was asked and
-// answered is not in it.
+// answered is in it only if that is wanted.
 func (x *exchange) tell() {
 	x.s.meters.count(x)
 	attrs := []slog.Attr{
@@ -20,6 +20,9 @@ func (x *exchange) tell() {
 	}
 	if x.ended != "" {
 		attrs = append(attrs, slog.String("ended", x.ended))
+	}
+	if x.s.o.LogPrompts && x.set != nil {
+		attrs = append(attrs, slog.String("prompt", x.question), slog.Any("answers", x.replies))
 	}
 	x.s.log.LogAttrs(x.r.Context(), slog.LevelInfo, "request", attrs...)
 }

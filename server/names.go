@@ -74,6 +74,9 @@ func (r *registry) resolve(base, id string) ([]*patch, error) {
 	if tag == latest {
 		return nil, nil
 	}
+	if n := strings.Count(tag, "+") + 1; n > maxListed {
+		return nil, invalid("model", "the model names %d patches: at most %d are allowed", n, maxListed)
+	}
 	var found []*patch
 	for name := range strings.SplitSeq(tag, "+") {
 		p := r.get(name)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,7 @@ type loaded struct {
 	loop    *engine.Loop
 	patches *registry
 	since   time.Time
+	scoring sync.Mutex // held while a prompt is scored
 }
 
 // New makes a server that has no model yet.

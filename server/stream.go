@@ -78,7 +78,7 @@ func (s *sse) each(r *run, token func(choice int, e engine.Event) error, end fun
 			case p.end.Err != nil:
 				return false, s.fail(p.end.Err)
 			default:
-				s.x.finished(p.end.Finish)
+				s.x.finished(*p.end)
 				err = end(p.choice, *p.end)
 				left--
 			}
@@ -100,9 +100,12 @@ func (x *exchange) token() {
 	}
 }
 
-// finished notes why an answer ended: of several choices, the first that did.
-func (x *exchange) finished(why string) {
+// finished notes the end of a choice: of several, why the first one ended.
+func (x *exchange) finished(r engine.Result) {
 	if x.ended == "" {
-		x.ended = why
+		x.ended = r.Finish
+	}
+	if x.s.o.LogPrompts {
+		x.replies = append(x.replies, r.Text)
 	}
 }

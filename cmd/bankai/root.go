@@ -50,6 +50,7 @@ Environment:
                       lists what else can be chosen so, or in a file
   BANKAI_CONFIG       the configuration file
   BANKAI_KERNEL       the kernel set to use; "bankai version" lists them
+  BANKAI_API_KEY      a key that "bankai serve" wants of those who ask
   NO_COLOR            no colours, if it is set to anything
   SOURCE_DATE_EPOCH   the time to write into patches, in seconds since 1970
 

@@ -96,6 +96,7 @@ at once.`,
 func (f *serveFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.patches, "patch", nil, "a patch that requests can name, as `NAME=FILE`, or FILE alone for the file's own name; may be repeated")
+	flags.Bool(forceName, false, "take patches made for other settings of the model")
 	flags.StringVar(&f.library, "library", "", "`DIR` whose *.bankai files are patches, each under its file's name")
 	flags.StringVar(&f.alias, "alias", "", "`NAME` of the model in requests, instead of its file's")
 	flags.StringVar(&f.listen, "listen", f.listen, "`ADDRESS` to listen on, with a port; port 0 is any free one")
@@ -214,7 +215,6 @@ type serveDoc struct {
 
 // run listens at once, loads the model, and serves until ctx ends.
 func (f *serveFlags) run(ctx context.Context, a *app) error {
-	a.patient(f.drain + sendTime)
 	o, err := f.options(a)
 	if err != nil {
 		return err
@@ -243,6 +243,7 @@ func (f *serveFlags) run(ctx context.Context, a *app) error {
 	if err := f.serve(a, s, m, files, url); err != nil {
 		return err
 	}
+	a.patient(f.drain + sendTime)
 	select {
 	case err := <-failed:
 		return err
