@@ -76,7 +76,7 @@ func (x *exchange) completionRequest() (*completionRequest, error) {
 	if c.echo {
 		least = 0 // a prompt may be asked about alone
 	}
-	limit := f.limit(least, completionTokens, "max_tokens", "max_completion_tokens")
+	limit := f.limit(least, completionTokens, "max_completion_tokens", "max_tokens")
 	top := f.logProbsNumber()
 	f.only("best_of", "ask for n choices, and choose", "1")
 	f.only("suffix", "the model continues texts, it does not fill gaps", `""`)
