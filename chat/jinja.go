@@ -176,7 +176,13 @@ type converter struct {
 
 func (c *converter) text(s string, show ...string) jinja.Value {
 	c.size += len(s)
-	return jinja.NewString(c.veil.cover(s, show...))
+	return jinja.NewString(c.veil.cover(s, c.veil.signs, show...))
+}
+
+// quoted covers a text that a template writes as JSON.
+func (c *converter) quoted(s string) string {
+	c.size += len(s)
+	return c.veil.cover(s, c.veil.signs+separators)
 }
 
 func (c *converter) value(v *value) jinja.Value {
@@ -188,7 +194,7 @@ func (c *converter) value(v *value) jinja.Value {
 		c.size += len(v.text)
 		return c.number(v)
 	case str:
-		return c.text(v.text)
+		return jinja.NewString(c.quoted(v.text))
 	case list:
 		items := make([]jinja.Value, len(v.items))
 		for i := range v.items {
@@ -198,8 +204,7 @@ func (c *converter) value(v *value) jinja.Value {
 	case dict:
 		out := jinja.NewDict()
 		for i, key := range v.keys {
-			c.size += len(key)
-			out.AsDict().Set(c.veil.cover(key), c.value(&v.items[i]))
+			out.AsDict().Set(c.quoted(key), c.value(&v.items[i]))
 		}
 		return out
 	}

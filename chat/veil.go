@@ -75,8 +75,12 @@ func (v *veil) hide(h held) rune {
 	return r
 }
 
-// cover returns a text as the template may see it. What is in show stays as it is.
-func (v *veil) cover(text string, show ...string) string {
+// separators are characters that JSON of Go escapes and that of Python does not.
+const separators = "\u2028\u2029"
+
+// cover returns a text as the template may see it, without signs. What is in show
+// stays as it is.
+func (v *veil) cover(text, signs string, show ...string) string {
 	var b strings.Builder
 	for text != "" {
 		if s := prefix(text, show); s != "" {
@@ -90,9 +94,7 @@ func (v *veil) cover(text string, show ...string) string {
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(text)
-		// The two separators are characters that JSON of Go escapes and that of
-		// Python does not.
-		if strings.ContainsRune(v.signs, r) && r != utf8.RuneError || isVeiled(r) || r == '\u2028' || r == '\u2029' {
+		if strings.ContainsRune(signs, r) && r != utf8.RuneError || isVeiled(r) {
 			r = v.hide(held{text: text[:n]})
 		}
 		b.WriteRune(r)
