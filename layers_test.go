@@ -33,6 +33,7 @@ var layers = map[string]int{
 	"internal/source":      2,  // models, probes and texts by name: files, or the demo's
 	"store":                2,  // where patches come from, and their provenance
 	"search":               2,  // finds patches: strategies, runs, journals
+	"chat":                 3,  // from messages to prompts, and back
 	"score":                3,  // measures patches on a model
 	"measure":              3,  // audits, measurements, the report on a search
 	"internal/lora":        4,  // trains an adapter, to compare patches with
