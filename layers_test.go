@@ -36,9 +36,11 @@ var layers = map[string]int{
 	"internal/config":      3,  // the file of the defaults of flags
 	"store":                2,  // where patches come from, and their provenance
 	"search":               2,  // finds patches: strategies, runs, journals
+	"chat":                 3,  // from messages to prompts, and back
 	"score":                3,  // measures patches on a model
 	"measure":              3,  // audits, measurements
 	"internal/anatomy":     4,  // what a model or a patch holds, as a document
+	"server":               4,  // answers over HTTP, with a patch set for each request
 	"internal/splitting":   4,  // probes divided into sets that share no prompt
 	"internal/watched":     4,  // what takes long on probes, told to a watcher
 	"internal/outputs":     5,  // what the files that a run writes may replace

@@ -45,12 +45,37 @@ func (e *OtherModelError) Error() string {
 
 // SamplingError says that a parameter of a Sampling is outside its range.
 type SamplingError struct {
-	Field string // "temperature", "top-k", "top-p" or "min-p"
-	Value any    // of the field: a float64, or the int of top-k
+	// Field is "temperature", "top-k", "top-p", "min-p", "presence penalty", "frequency
+	// penalty", "repeat penalty", "repeat last" or "bias".
+	Field string
+	Value any    // of the field: a float64, or the int of top-k and repeat last
 	Range string // what is allowed, for people
 }
 
 // Error says which parameter it is, and what is allowed.
 func (e *SamplingError) Error() string {
 	return fmt.Sprintf("%s %v: must be %s", e.Field, e.Value, e.Range)
+}
+
+// StopTextError refuses a stop text that every text has, the empty one, or that none can
+// have, because it is not UTF-8.
+type StopTextError struct {
+	Index int // in the request
+	Text  string
+}
+
+// Error says what is wrong with it.
+func (e *StopTextError) Error() string {
+	if e.Text == "" {
+		return "a stop text is empty: give it some text, or leave it out"
+	}
+	return fmt.Sprintf("stop text %q is not UTF-8, so no text can hold it: give it as UTF-8", e.Text)
+}
+
+// TopLogProbsError refuses to tell of fewer than 0 tokens, or of more than there are.
+type TopLogProbsError struct{ N, Vocab int }
+
+// Error gives both numbers.
+func (e *TopLogProbsError) Error() string {
+	return fmt.Sprintf("log-probabilities of %d tokens wanted: must be between 0 and the vocabulary's %d", e.N, e.Vocab)
 }

@@ -67,6 +67,15 @@ func TestErrors(t *testing.T) {
 		{"sampling: top-k", sample(Sampling{TopK: -1000000}), &SamplingError{"top-k", -1000000, "0 (all) or more"}, "request 0: top-k -1000000: must be 0 (all) or more"},
 		{"sampling: top-p", sample(Sampling{TopP: 1.5}), &SamplingError{"top-p", 1.5, "between 0 and 1"}, "request 0: top-p 1.5: must be between 0 and 1"},
 		{"sampling: min-p", sample(Sampling{MinP: -1}), &SamplingError{"min-p", -1.0, "between 0 and 1"}, "request 0: min-p -1: must be between 0 and 1"},
+		{"sampling: presence penalty", sample(Sampling{PresencePenalty: -2.5}), &SamplingError{"presence penalty", -2.5, "between -2 and 2"}, "request 0: presence penalty -2.5: must be between -2 and 2"},
+		{"sampling: frequency penalty", sample(Sampling{FrequencyPenalty: 3}), &SamplingError{"frequency penalty", 3.0, "between -2 and 2"}, ""},
+		{"sampling: repeat penalty", sample(Sampling{RepeatPenalty: -1}), &SamplingError{"repeat penalty", -1.0, "0 (none) or a finite number above"}, ""},
+		{"sampling: repeat last", sample(Sampling{RepeatLast: -1}), &SamplingError{"repeat last", -1, "0 (64 tokens) or more"}, ""},
+		{"sampling: bias", sample(Sampling{Bias: map[int32]float32{1: 101}}), &SamplingError{"bias", 101.0, "between -100 and 100"}, "request 0: bias 101: must be between -100 and 100"},
+		{"sampling: bias of no token", sample(Sampling{Bias: map[int32]float32{1: 1, 400: 1, 330: 1}}), &TokenError{330, vocab}, "request 0: bias: token id 330 is outside the vocabulary of 320"},
+		{"generate: an empty stop text", ask(Request{Prompt: []int32{1}, Max: 1, StopTexts: []string{"a", ""}}), &StopTextError{1, ""}, "request 0: a stop text is empty: give it some text, or leave it out"},
+		{"generate: a stop text that is not UTF-8", ask(Request{Prompt: []int32{1}, Max: 1, StopTexts: []string{"\xff"}}), &StopTextError{0, "\xff"}, ""},
+		{"generate: too many log-probabilities", ask(Request{Prompt: []int32{1}, Max: 1, TopLogProbs: 400}), &TopLogProbsError{400, vocab}, "request 0: log-probabilities of 400 tokens wanted: must be between 0 and the vocabulary's 320"},
 		{"step: cancelled", step(none, nil, 1), context.Canceled, "context canceled"},
 	} {
 		found := reflect.New(reflect.TypeOf(c.want))

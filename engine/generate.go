@@ -142,6 +142,9 @@ func (m *Model) checkRequest(q Request) error {
 	if err := q.Sampling.Check(); err != nil {
 		return err
 	}
+	if err := m.checkBias(q.Sampling.Bias); err != nil {
+		return fmt.Errorf("bias: %w", err)
+	}
 	if err := m.checkOverlay(q.Overlay); err != nil {
 		return err
 	}
@@ -149,7 +152,7 @@ func (m *Model) checkRequest(q Request) error {
 		return err
 	}
 	if vocab := m.config.Vocab; q.TopLogProbs < 0 || q.TopLogProbs > vocab {
-		return fmt.Errorf("log-probabilities of %d tokens wanted: must be between 0 and the vocabulary's %d", q.TopLogProbs, vocab)
+		return &TopLogProbsError{q.TopLogProbs, vocab}
 	}
 	return m.checkTokens(q.Prompt, 0)
 }

@@ -92,6 +92,7 @@ type (
 	Config    = weights.Config
 	Tensor    = weights.Tensor
 	Tokenizer = bpe.Tokenizer
+	Part      = bpe.Part
 )
 
 // Open loads a model file; see [weights.Open] for what it refuses.

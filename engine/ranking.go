@@ -87,6 +87,19 @@ func (o *ranking) at(i int) (rank, bool) {
 	return o.ordered[i], true
 }
 
+// top is the log-probabilities of the n likeliest tokens; lse is ln Σ e^logit.
+func (o *ranking) top(n int, lse float64) []LogProb {
+	var all []LogProb
+	for i := range n {
+		r, ok := o.at(i)
+		if !ok {
+			break
+		}
+		all = append(all, LogProb{r.id(), float64(r.logit()) - lse})
+	}
+	return all
+}
+
 // begin makes the heap, in which each block has the rank that its largest logit
 // would have if it were the block's first.
 func (o *ranking) begin() {

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -101,12 +99,9 @@ func (s *stopText) find(piece string) int {
 
 // checkStopTexts refuses stop texts that every text has, or that none can have.
 func checkStopTexts(stops []string) error {
-	for _, s := range stops {
-		switch {
-		case s == "":
-			return errors.New("a stop text is empty: give it some text, or leave it out")
-		case !utf8.ValidString(s):
-			return fmt.Errorf("stop text %q is not UTF-8, so no text can hold it: give it as UTF-8", s)
+	for i, s := range stops {
+		if s == "" || !utf8.ValidString(s) {
+			return &StopTextError{i, s}
 		}
 	}
 	return nil

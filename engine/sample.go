@@ -15,6 +15,8 @@ import (
 // Temperature then flattens or sharpens what is left, of which a random number picks
 // one: r·Σp falls on it when the probabilities lie side by side, the likeliest first.
 //
+// The penalties and the bias come before all that: they change the logits themselves.
+//
 // Probabilities are whole numbers, so that a sum does not depend on its order: the
 // choice is that of a sorted vocabulary, but hardly any of it has to be sorted.
 type Sampling struct {
@@ -23,9 +25,22 @@ type Sampling struct {
 	TopP        float64 // keep the likeliest whose probability sums to p; 0 or 1: all
 	MinP        float64 // drop tokens less than p times as likely as the likeliest; 0: none
 	Seed        uint64  // of the random numbers: same seed, same text
+
+	// As in OpenAI's interface, a token's logit loses FrequencyPenalty each time that it
+	// was generated and PresencePenalty if it was at all; both from −2 to 2.
+	PresencePenalty, FrequencyPenalty float64
+	// As in llama.cpp, the logit of a token that is among the last RepeatLast tokens
+	// (0: 64), those of the prompt included, is divided by RepeatPenalty if it is above 0
+	// and multiplied by it if not. 0 or 1: no penalty.
+	RepeatPenalty float64
+	RepeatLast    int
+	// Bias is added to the logits of tokens, after the penalties: from −100, which no
+	// token survives, to 100. Their IDs must be the model's.
+	Bias map[int32]float32
 }
 
-// Check refuses values outside their ranges with a *SamplingError.
+// Check refuses values outside their ranges with a *SamplingError. It does not know the
+// model, so not the IDs of Bias.
 func (s Sampling) Check() error {
 	switch {
 	case !(s.Temperature >= 0) || math.IsInf(s.Temperature, 1):
@@ -37,7 +52,7 @@ func (s Sampling) Check() error {
 	case !(s.MinP >= 0 && s.MinP <= 1):
 		return &SamplingError{"min-p", s.MinP, "between 0 and 1"}
 	}
-	return nil
+	return s.checkPenalties()
 }
 
 // Sampler chooses the tokens of one sequence. Its memory is kept from one choice to
@@ -49,6 +64,7 @@ type Sampler struct {
 	ranking ranking
 	levels  levels
 	weights []int64
+	had     penalties
 }
 
 // Sampler begins the stream of random numbers.
@@ -63,6 +79,16 @@ func (s Sampling) Sampler() *Sampler {
 // Next chooses the next token. A logit of +∞ is certain, the first one if there are
 // several; one of −∞ or NaN is not chosen unless there is nothing else.
 func (s *Sampler) Next(logits []float32) int32 {
+	if !s.penalises() {
+		return s.next(logits)
+	}
+	id := s.next(s.penalised(logits))
+	s.chose(id)
+	return id
+}
+
+// next chooses by logits that have their penalties.
+func (s *Sampler) next(logits []float32) int32 {
 	if !allFinite(s.ranking.kernel, logits) {
 		logits = s.withoutNaN(logits)
 	}
@@ -76,6 +102,17 @@ func (s *Sampler) Next(logits []float32) int32 {
 		return s.pickByLevel(o)
 	}
 	return s.pick(s.cut(o), o)
+}
+
+// order is the ranking of the logits that Next was given, without penalties.
+func (s *Sampler) order(logits []float32) *ranking {
+	if s.penalises() {
+		if !allFinite(s.ranking.kernel, logits) {
+			logits = s.withoutNaN(logits)
+		}
+		s.ranking.reset(logits)
+	}
+	return &s.ranking
 }
 
 // allFinite says whether there is no ∞ and no NaN among the logits: times 0 they are

@@ -122,7 +122,7 @@ func someSamplings() (all []Sampling) {
 		for _, topK := range []int{0, 1, 20, math.MaxInt} {
 			for _, topP := range []float64{0, 1e-300, 0.5, 0.95, 1} {
 				for _, minP := range []float64{0, 0.1, 1} {
-					all = append(all, Sampling{temperature, topK, topP, minP, uint64(len(all))})
+					all = append(all, Sampling{Temperature: temperature, TopK: topK, TopP: topP, MinP: minP, Seed: uint64(len(all))})
 				}
 			}
 		}

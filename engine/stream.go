@@ -118,6 +118,7 @@ func (s *Stream) Result() Result {
 func (s *Stream) begin(b *Batch) {
 	s.seq, s.rest = b.NewSeq(s.req.Overlay), s.req.Prompt
 	s.sampler, s.text = s.req.Sampling.Sampler(), newSafeText(b.model.tok, s.req.StopTexts)
+	s.sampler.Prompt(s.req.Prompt)
 }
 
 // inPrompt says whether a part of the prompt is still to be processed.
@@ -141,16 +142,12 @@ func (s *Stream) choose(m *Model, logits []float32) {
 	})
 }
 
-// logProbs fills in the log-probabilities of the token and of the n likeliest, which
-// the sampler has at hand. lse is ln Σ e^logit.
+// logProbs fills in the log-probabilities of the token and of the n likeliest, whose
+// order the sampler has at hand. lse is ln Σ e^logit.
 func (e *Event) logProbs(s *Sampler, lse float64, logits []float32, n int) {
 	e.LogProb = float64(logits[e.ID]) - lse
-	for i := range n {
-		r, ok := s.ranking.at(i)
-		if !ok {
-			break
-		}
-		e.Top = append(e.Top, LogProb{r.id(), float64(r.logit()) - lse})
+	if n > 0 {
+		e.Top = s.order(logits).top(n, lse)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"bankai/internal/flagtype"
 	"bankai/internal/outputs"
@@ -31,6 +32,7 @@ type app struct {
 	started bool             // the command line was understood, and the command's work began
 	open    []progress.Meter // of work on files, which an error may have ended
 	ending  sync.Mutex       // held by whoever says how the program ends
+	longer  atomic.Int64     // nanoseconds beyond grace that the command may take to end
 }
 
 func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *app {

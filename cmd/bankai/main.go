@@ -62,7 +62,7 @@ const echo = 200 * time.Millisecond
 func (a *app) watch(stop func()) {
 	time.Sleep(echo)
 	stop()
-	time.Sleep(grace - echo)
+	time.Sleep(grace + time.Duration(a.longer.Load()) - echo)
 	a.ending.Lock() // and never unlock: whoever is late must not say another thing
 	durable.End()
 	e := a.Interruption()

@@ -53,6 +53,7 @@ Environment:
                       lists what else can be chosen so, or in a file
   BANKAI_CONFIG       the configuration file
   BANKAI_KERNEL       the kernel set to use; "bankai version" lists them
+  BANKAI_API_KEY      a key that "bankai serve" wants of those who ask
   NO_COLOR            no colours, if it is set to anything
   SOURCE_DATE_EPOCH   the time to write into patches, in seconds since 1970
 
@@ -135,6 +136,7 @@ func (a *app) root() *cobra.Command {
 		{"try", "Try it:", []*cobra.Command{demoCommand(a)}},
 		{"look", "Look at a model:", []*cobra.Command{infoCommand(a), tokenizeCommand(a), logitsCommand(a), generateCommand(a)}},
 		{"change", "Change it:", []*cobra.Command{searchCommand(a), patchCommand(a)}},
+		{"use", "Use it:", []*cobra.Command{serveCommand(a)}},
 		{"measure", "Measure:", []*cobra.Command{probesCommand(a), auditCommand(a), evalCommand(a), experimentCommand(a), reportCommand(a), benchCommand(a)}},
 		{"other", "Other:", []*cobra.Command{configCommand(a), versionCommand(a)}},
 	}

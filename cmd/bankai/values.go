@@ -27,6 +27,8 @@ var (
 	textFiles     = []string{".txt"}
 	resultFiles   = []string{".json"}
 	pageFiles     = []string{".html"}
+	keyFiles      = []string{".txt", ".key", ".keys"}
+	pemFiles      = []string{".pem", ".crt", ".key"}
 )
 
 // closedValues are the flags that take a few words, by name. Those of lists take
@@ -39,7 +41,8 @@ func closedValues() map[string][]string {
 		"precision": {"fast", "exact"}, "color": terminal.ColorModes,
 		"metric": metrics, "strategy": strategies, "fitness": {"mean", "min"}, "granularity": sizes,
 		"proj": score.Projections(), "sites": experiment.LayerSites(), "rules": ruleNames(),
-		"by": {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
+		"log-format": {"text", "json"},
+		"by":         {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
 	}
 }
 
@@ -60,6 +63,7 @@ func fileValues() map[string]fileValue {
 		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
+		"api-key-file": {endings: keyFiles}, "admin-key-file": {endings: keyFiles}, "tls-cert": {endings: pemFiles}, "tls-key": {endings: pemFiles},
 		"examples": {endings: questionFiles}, "file": {endings: slices.Concat(questionFiles, textFiles), names: demoSets(".jsonl")},
 	}
 }

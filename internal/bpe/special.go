@@ -27,6 +27,16 @@ func newSpecials(list []special) specials {
 	return s
 }
 
+// Specials returns the texts of the special tokens, sorted: of what only a template
+// may write.
+func (t *Tokenizer) Specials() []string {
+	texts := make([]string, len(t.specials.sorted))
+	for i, s := range t.specials.sorted {
+		texts[i] = s.text
+	}
+	return texts
+}
+
 // next finds the first special token of a text, and of those that begin there the
 // longest. Without one, at is the text's length.
 func (s *specials) next(text string) (at int, found special) {

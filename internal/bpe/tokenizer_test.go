@@ -191,6 +191,13 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+func TestSpecials(t *testing.T) {
+	want := []string{"<think>", "<think>more", "<|endoftext|>", "<|im_end|>"}
+	if got := newSmall(t).Specials(); !slices.Equal(got, want) {
+		t.Errorf("Specials() = %q, want %q", got, want)
+	}
+}
+
 func TestIsEnd(t *testing.T) {
 	tok := newSmall(t)
 	for id := int32(-1); id <= smallTokens; id++ {

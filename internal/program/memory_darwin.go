@@ -11,3 +11,6 @@ func PeakMemory() int64 {
 	}
 	return usage.Maxrss // bytes on this system
 }
+
+// FreeMemory is 0: what is free now is not told by this system in one number.
+func FreeMemory() int64 { return 0 }

@@ -1,0 +1,434 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"bankai/engine"
+	"bankai/internal/flagtype"
+	"bankai/internal/program"
+	"bankai/internal/terminal"
+	"bankai/internal/text"
+	"bankai/server"
+	"bankai/store"
+
+	"github.com/spf13/cobra"
+)
+
+// serveFlags are the flags of `serve`.
+type serveFlags struct {
+	model    modelFlags
+	patches  []string // NAME=FILE or FILE
+	library  string
+	alias    string
+	listen   string
+	tlsCert  string
+	tlsKey   string
+	keyFile  string
+	adminKey string
+	insecure bool
+	origins  []string
+
+	kvMemory   byteSize
+	sequences  flagtype.Count
+	queue      flagtype.Count
+	inline     byteSize
+	logFormat  logFormat
+	logPrompts bool
+	drain      time.Duration
+	loopback   bool // only this machine can reach the server
+}
+
+func serveCommand(a *app) *cobra.Command {
+	f := &serveFlags{
+		listen: "127.0.0.1:8181", sequences: 32, queue: 256, logFormat: "text", drain: 30 * time.Second,
+	}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "answer over HTTP as OpenAI's API does, under patches of each request's choice",
+		Long: `Serves a model over HTTP. Clients of OpenAI's API work with it: chats and
+completions, whole or streamed. A request chooses its patches by the name of its
+model, or by a field of its own:
+
+  "model": "demo"                the model as it is; also "demo:latest"
+  "model": "demo:math+units"     under two patches; "math" alone will do for one
+  "patches": ["math", "sha256:…"]
+
+Requests under different patches run together, and each gets the bytes that it
+would get alone: equal requests with equal seeds and fingerprints have equal
+answers. A patch that is not known is an error, never the answer without it.
+
+--patch gives patches by name, --library all *.bankai files of a folder. While it
+runs, PUT /api/patches/NAME with the bytes of a patch file adds one, at once and
+for as long as the server runs, and DELETE takes its name away; requests under
+way keep what they have.
+
+It listens on this machine only, unless --listen says otherwise: then it wants
+keys. --api-key-file and --admin-key-file hold one key a line; BANKAI_API_KEY is
+one, too. Changing patches takes an admin key wherever others can reach it.
+
+GET /health says when the model is loaded, GET /metrics counts for Prometheus.
+SIGTERM or Ctrl-C ends it when the answers under way are complete, a second one
+at once.`,
+		Example: `  bankai serve
+  bankai serve --model Bonsai-8B.gguf --patch math=fix.bankai --library patches
+  bankai serve --listen 0.0.0.0:8181 --api-key-file keys --tls-cert cert.pem --tls-key key.pem`,
+		Args: arguments(0, 0, "no argument; --model names the model"),
+		RunE: a.do(func(ctx context.Context, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			return f.run(ctx, a)
+		}),
+	}
+	f.model.add(cmd)
+	f.add(cmd)
+	return cmd
+}
+
+func (f *serveFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.patches, "patch", nil, "a patch that requests can name, as `NAME=FILE`, or FILE alone for the file's own name; may be repeated")
+	flags.Bool(forceName, false, "take patches made for other settings of the model")
+	flags.StringVar(&f.library, "library", "", "`DIR` whose *.bankai files are patches, each under its file's name")
+	flags.StringVar(&f.alias, "alias", "", "`NAME` of the model in requests, instead of its file's")
+	flags.StringVar(&f.listen, "listen", f.listen, "`ADDRESS` to listen on, with a port; port 0 is any free one")
+	flags.StringVar(&f.keyFile, "api-key-file", "", "`FILE` with the keys of those who may ask, one a line")
+	flags.StringVar(&f.adminKey, "admin-key-file", "", "`FILE` with the keys of those who may change patches, one a line")
+	flags.BoolVar(&f.insecure, "insecure", false, "listen for other machines without keys")
+	flags.StringArrayVar(&f.origins, "cors-origin", nil, "`ORIGIN` of pages in browsers that may ask, as http://localhost:3000; may be repeated")
+	flags.StringVar(&f.tlsCert, "tls-cert", "", "`FILE` with the certificate for HTTPS (PEM)")
+	flags.StringVar(&f.tlsKey, "tls-key", "", "`FILE` with its private key (PEM)")
+	flags.Var(&f.kvMemory, "kv-memory", "`SIZE` for the keys and values of all requests, as 2GB; a quarter of what is free if it is left out")
+	flags.Var(&f.sequences, "max-sequences", "at most `N` answers at once; others wait")
+	flags.Var(&f.queue, "queue", "at most `N` answers wait; more requests are refused")
+	flags.Var(&f.inline, "inline-patches", "allow patches of up to `SIZE` inside requests, at most 64KB; 0 for none")
+	flags.Var(&f.logFormat, "log-format", "of the log on stderr: text or json")
+	flags.BoolVar(&f.logPrompts, "log-prompts", false, "log what was asked and answered, too")
+	flags.DurationVar(&f.drain, "drain", f.drain, "`TIME` for answers under way when the server is told to end, as 30s")
+}
+
+// maxInline bounds patches inside requests: larger ones get a name.
+const maxInline = 64 << 10
+
+// check refuses what cannot be right, and finds out who can reach the server.
+func (f *serveFlags) check() error {
+	host, _, err := net.SplitHostPort(f.listen)
+	if err != nil {
+		return usagef("--listen %s: want an address with a port, such as 127.0.0.1:8181", f.listen)
+	}
+	ip, err := netip.ParseAddr(host)
+	f.loopback = host == "localhost" || err == nil && ip.IsLoopback()
+	if f.alias != "" {
+		if err := server.CheckModelName(f.alias); err != nil {
+			return usagef("--alias: %w", err)
+		}
+	}
+	for _, o := range f.origins {
+		if err := server.CheckOrigin(o); err != nil {
+			return usagef("--cors-origin: %w", err)
+		}
+	}
+	switch {
+	case (f.tlsCert == "") != (f.tlsKey == ""):
+		return usagef("--tls-cert and --tls-key belong together: give both, or none")
+	case f.inline > maxInline:
+		return usagef("--inline-patches %v: at most 64KB; give larger patches a name", &f.inline)
+	case f.sequences == 0:
+		return usagef("--max-sequences 0: nothing could run; give at least 1")
+	case f.drain < 0:
+		return usagef("--drain %v: must be 0s or longer", f.drain)
+	}
+	return nil
+}
+
+// apiKeyVariable holds a key of those who may ask.
+const apiKeyVariable = "BANKAI_API_KEY"
+
+// options are the server's.
+func (f *serveFlags) options(a *app) (o server.Options, err error) {
+	o = server.Options{
+		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
+		Log:  slog.New(f.logFormat.handler(a.Stderr, a.Quiet)),
+		Loop: engine.LoopOptions{MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue)},
+	}
+	if o.Keys, err = readKeys(f.keyFile); err != nil {
+		return o, err
+	}
+	if o.AdminKeys, err = readKeys(f.adminKey); err != nil {
+		return o, err
+	}
+	if key := strings.TrimSpace(os.Getenv(apiKeyVariable)); key != "" {
+		o.Keys = append(o.Keys, key)
+	}
+	if !f.loopback && len(o.Keys) == 0 && !f.insecure {
+		return o, usagef("--listen %s lets other machines ask: give --api-key-file or set %s, or say --insecure", f.listen, apiKeyVariable)
+	}
+	return o, nil
+}
+
+// kvBytes is the memory for keys and values.
+func (f *serveFlags) kvBytes() int64 {
+	const unknown, least = 1 << 30, 64 << 20
+	switch free := program.FreeMemory(); {
+	case f.kvMemory > 0:
+		return int64(f.kvMemory)
+	case free > 0:
+		return max(free/4, least)
+	}
+	return unknown
+}
+
+// readKeys reads keys, one a line; none if there is no file.
+func readKeys(path string) (keys []string, err error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if key := strings.TrimSpace(line); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%s: has no key: write one a line", path)
+	}
+	return keys, nil
+}
+
+// serveDoc says that the server answers now.
+type serveDoc struct {
+	Listening string   `json:"listening"` // its URL
+	Model     string   `json:"model"`     // the name in requests
+	Patches   []string `json:"patches"`   // the names in requests
+}
+
+// run listens at once, loads the model, and serves until ctx ends.
+func (f *serveFlags) run(ctx context.Context, a *app) error {
+	o, err := f.options(a)
+	if err != nil {
+		return err
+	}
+	files, err := f.patchFiles()
+	if err != nil {
+		return err
+	}
+	listener, scheme, err := f.open()
+	if err != nil {
+		return err
+	}
+	s := server.New(o)
+	web := server.HTTP(s)
+	web.ErrorLog = slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	defer web.Close()
+	url := scheme + "://" + listener.Addr().String()
+	fmt.Fprintf(a.Stderr, "listening on %s\n", url)
+	m, err := a.openModel(&f.model)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := f.serve(a, s, m, files, url); err != nil {
+		return err
+	}
+	a.longer.Store(int64(f.drain + sendTime))
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	a.Note("ending: answers under way have %v", f.drain)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.drain)
+	defer cancel()
+	drained := s.Drain(ending)
+	if errors.Is(drained, context.DeadlineExceeded) {
+		a.Warn("answers were cut off after %v", f.drain)
+	}
+	// The engine is done: what is left is to send the last bytes.
+	sending, stop := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
+	defer stop()
+	web.Shutdown(sending)
+	return nil
+}
+
+// sendTime is how long the last bytes of answers may take when a server ends.
+const sendTime = 2 * time.Second
+
+// open listens. TLS is that of the given certificate.
+func (f *serveFlags) open() (l net.Listener, scheme string, err error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	if f.tlsCert != "" {
+		c, err := tls.LoadX509KeyPair(f.tlsCert, f.tlsKey)
+		if err != nil {
+			return nil, "", err
+		}
+		config.Certificates = []tls.Certificate{c}
+	}
+	if l, err = net.Listen("tcp", f.listen); err != nil {
+		return nil, "", fmt.Errorf("--listen: %w: choose another address, or port 0 for any free port", err)
+	}
+	if f.tlsCert == "" {
+		return l, "http", nil
+	}
+	return tls.NewListener(l, config), "https", nil
+}
+
+// serve gives the server its model and patches, and says that it answers.
+func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []namedFile, url string) error {
+	reader := a.patches(m.Weights())
+	var patches []server.NamedPatch
+	for _, file := range files {
+		p, err := reader.Read(file.path)
+		if err != nil {
+			return err
+		}
+		patches = append(patches, server.NamedPatch{Name: file.name, Patch: p})
+	}
+	name := f.alias
+	if name == "" {
+		name = strings.TrimSuffix(filepath.Base(f.model.path), ".gguf")
+	}
+	if err := s.Serve(m, name, patches); err != nil {
+		return err
+	}
+	doc := serveDoc{url, name, s.Patches()}
+	err := a.Print(doc, func(w io.Writer) {
+		terminal.WriteFacts(w, terminal.Fact{"model", name}, terminal.Fact{"patches", strings.Join(doc.Patches, ", ")}, terminal.Fact{"address", url})
+	})
+	if err != nil {
+		return err
+	}
+	return a.Stdout.Flush()
+}
+
+// namedFile is a patch file with the name of its patch.
+type namedFile struct{ name, path string }
+
+// patchFiles are those that --patch and --library give.
+func (f *serveFlags) patchFiles() (all []namedFile, err error) {
+	from := map[string]string{}
+	add := func(name, path string) error {
+		if err := server.CheckPatchName(name); err != nil {
+			return fmt.Errorf("%s: %w: give it one with --patch NAME=FILE", path, err)
+		}
+		if first, there := from[name]; there {
+			return fmt.Errorf("%s: the patch %s is %s already: give one of them another name with --patch NAME=FILE", path, name, first)
+		}
+		from[name] = path
+		all = append(all, namedFile{name, path})
+		return nil
+	}
+	for _, p := range f.patches {
+		name, path, named := strings.Cut(p, "=")
+		if !named {
+			name, path = nameOf(p), p
+		}
+		if err := add(name, path); err != nil {
+			return nil, err
+		}
+	}
+	paths, err := libraryFiles(f.library)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		if err := add(nameOf(path), path); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// nameOf is the name of a patch after its file.
+func nameOf(path string) string { return strings.ToLower(store.Title(path)) }
+
+// libraryFiles are the patch files of a folder. What is no file of its own, such as a
+// symbolic link, which may lead anywhere, is left out.
+func libraryFiles(dir string) (paths []string, err error) {
+	if dir == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() && filepath.Ext(e.Name()) == ".bankai" {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, nil
+}
+
+// byteSize is a flag that takes a size, such as 512MB or 2GB.
+type byteSize int64
+
+func (b *byteSize) String() string {
+	if *b == 0 {
+		return "0"
+	}
+	return text.Size(int64(*b))
+}
+
+func (b *byteSize) Type() string { return "SIZE" }
+
+func (b *byteSize) Set(s string) error {
+	units := []struct {
+		name  string
+		bytes float64
+	}{{"KB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}, {"TB", 1 << 40}, {"B", 1}, {"", 1}}
+	for _, u := range units {
+		number, ok := strings.CutSuffix(strings.ToUpper(strings.ReplaceAll(s, "i", "")), u.name)
+		if !ok {
+			continue
+		}
+		var n float64
+		if _, err := fmt.Sscanf(strings.TrimSpace(number)+"\n", "%g\n", &n); err != nil || !(n >= 0) || n*u.bytes > 1<<60 {
+			break
+		}
+		*b = byteSize(n * u.bytes)
+		return nil
+	}
+	return fmt.Errorf("%q is not a size such as 512MB or 2GB", s)
+}
+
+// logFormat is how the log is written.
+type logFormat string
+
+func (l *logFormat) String() string { return string(*l) }
+func (l *logFormat) Type() string   { return "FORMAT" }
+
+func (l *logFormat) Set(s string) error {
+	if s != "text" && s != "json" {
+		return fmt.Errorf("%q is neither text nor json", s)
+	}
+	*l = logFormat(s)
+	return nil
+}
+
+// handler writes the log; with --quiet only what is wrong.
+func (l logFormat) handler(w io.Writer, quiet bool) slog.Handler {
+	o := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if quiet {
+		o.Level = slog.LevelWarn
+	}
+	if l == "json" {
+		return slog.NewJSONHandler(w, o)
+	}
+	return slog.NewTextHandler(w, o)
+}

@@ -1,0 +1,315 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"bankai/engine"
+)
+
+// The documents of /v1/completions.
+type (
+	completion struct {
+		answerHead
+		Choices []textChoice `json:"choices"`
+		Usage   any          `json:"usage,omitempty"`
+	}
+	textChoice struct {
+		Index        int           `json:"index"`
+		Text         string        `json:"text"`
+		LogProbs     *textLogProbs `json:"logprobs"`
+		FinishReason *string       `json:"finish_reason"`
+	}
+	// textLogProbs are log-probabilities in the form of completions: lists of equal length,
+	// an item for each token.
+	textLogProbs struct {
+		Tokens  []string             `json:"tokens"`
+		OfToken []*float64           `json:"token_logprobs"` // null for the first of a prompt, which nothing foretells
+		Top     []map[string]float64 `json:"top_logprobs"`
+		Offset  []int                `json:"text_offset"` // characters of the text before it
+	}
+)
+
+// completionTokens is how many tokens a completion has at most if it does not say: as
+// with OpenAI.
+const completionTokens = 16
+
+// completionRequest is what a completion asks for beside its job.
+type completionRequest struct {
+	*job
+	echo bool // the text begins with the prompt
+	how  streaming
+}
+
+// complete answers POST /v1/completions.
+func (s *Server) complete(x *exchange) error {
+	c, err := x.completionRequest()
+	if err != nil {
+		return err
+	}
+	echoes, err := x.echoes(c)
+	if err != nil {
+		return err
+	}
+	r, err := x.begin(c.job)
+	if err != nil {
+		return err
+	}
+	defer func() { x.used = r.end() }()
+	if c.how.on {
+		return x.streamTexts(r, c, echoes)
+	}
+	return x.wholeTexts(r, c, echoes)
+}
+
+func (x *exchange) completionRequest() (*completionRequest, error) {
+	f, err := x.read()
+	if err != nil {
+		return nil, err
+	}
+	c := &completionRequest{echo: f.bool("echo"), how: f.streaming()}
+	prompts := f.prompts(x.loaded)
+	least := 1
+	if c.echo {
+		least = 0 // a prompt may be asked about alone
+	}
+	limit := f.limit(least, completionTokens, "max_completion_tokens", "max_tokens")
+	top := f.logProbsNumber()
+	f.only("best_of", "ask for n choices, and choose", "1")
+	f.only("suffix", "the model continues texts, it does not fill gaps", `""`)
+	f.only("response_format", "answers are plain text", `{"type":"text"}`)
+	c.job, err = x.common(f, x.s.o)
+	if err == nil {
+		err = f.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := len(prompts) * c.choices; n > maxSequence {
+		return nil, invalid("n", "%d prompts with %d choices each: at most %d answers at once", len(prompts), c.choices, maxSequence)
+	}
+	c.prompts, c.max, c.logProbs, c.top = prompts, limit, top >= 0, max(top, 0)
+	return c, x.fitContext(prompts, "prompt", min(limit, 1))
+}
+
+// logProbsNumber takes "logprobs" of a completion: how many of the likeliest tokens are to
+// be told of beside each; −1 if none are, nor the tokens' own.
+func (f *fields) logProbsNumber() int {
+	const most = maxTop
+	if raw := f.members["logprobs"]; string(raw) == "true" || string(raw) == "false" {
+		f.fail(invalid("logprobs", "logprobs is %s: here it is a number from 0 to %d, as in OpenAI's completions; chats have true and false", raw, most))
+	}
+	return f.whole("logprobs", 0, most, -1)
+}
+
+// prompts takes "prompt": a text, token ids, or a list of several of one of them.
+func (f *fields) prompts(l *loaded) (all [][]int32) {
+	value := f.raw("prompt")
+	var one string
+	var texts []string
+	var ids []tokenID
+	var many [][]tokenID
+	switch {
+	case value == nil:
+		f.fail(invalid("prompt", "there is no prompt: give a text, or a list of token ids"))
+	case json.Unmarshal(value, &one) == nil:
+		texts = []string{one}
+	case json.Unmarshal(value, &texts) == nil && len(texts) > 0:
+	case json.Unmarshal(value, &ids) == nil && len(ids) > 0:
+		many = [][]tokenID{ids}
+	case json.Unmarshal(value, &many) == nil && len(many) > 0:
+	default:
+		f.fail(invalid("prompt", "prompt must be a text, a list of texts, a list of token ids, or a list of such lists, and have something in it"))
+	}
+	if len(many) > 0 {
+		return f.inVocabulary(l, many)
+	}
+	for _, text := range texts {
+		all = append(all, l.model.Tokenizer().Encode(text))
+	}
+	return all
+}
+
+// tokenID is an id that is written as one: null is none.
+type tokenID int32
+
+func (t *tokenID) UnmarshalJSON(data []byte) error {
+	n, err := strconv.ParseInt(string(data), 10, 32)
+	*t = tokenID(n)
+	return err
+}
+
+func (f *fields) inVocabulary(l *loaded, prompts [][]tokenID) (all [][]int32) {
+	vocab := l.model.Config().Vocab
+	for _, p := range prompts {
+		ids := make([]int32, len(p))
+		for i, id := range p {
+			if ids[i] = int32(id); id < 0 || int(id) >= vocab {
+				f.fail(invalid("prompt", "%v", &engine.TokenError{ID: int32(id), Vocab: vocab}))
+				return nil
+			}
+		}
+		all = append(all, ids)
+	}
+	return all
+}
+
+// part is a piece of a completion's text, with the log-probabilities of its tokens.
+type part struct {
+	text     string
+	logProbs *textLogProbs
+}
+
+// offsets counts the characters of each choice's text so far.
+type offsets []int
+
+// part is what an event adds to a choice.
+func (x *exchange) part(r *run, at offsets, choice int, e engine.Event) part {
+	p := part{text: e.Text}
+	if r.logProbs {
+		p.logProbs = newTextLogProbs()
+		if e.ID != engine.NoToken {
+			x.addTextLogProbs(p.logProbs, &at[choice], e.ID, &e.LogProb, e.Top)
+		}
+	}
+	return p
+}
+
+func newTextLogProbs() *textLogProbs {
+	return &textLogProbs{Tokens: []string{}, OfToken: []*float64{}, Top: []map[string]float64{}, Offset: []int{}}
+}
+
+// addTextLogProbs adds one token. p is nil for the first one of a prompt.
+func (l *loaded) addTextLogProbs(to *textLogProbs, offset *int, id int32, p *float64, likeliest []engine.LogProb) {
+	text := l.tokenText(id)
+	to.Tokens, to.Offset = append(to.Tokens, text), append(to.Offset, *offset)
+	*offset += utf8.RuneCount(l.model.Tokenizer().Bytes(id))
+	if p == nil {
+		to.OfToken, to.Top = append(to.OfToken, nil), append(to.Top, nil)
+		return
+	}
+	own := finite(*p)
+	top := map[string]float64{}
+	for _, t := range likeliest {
+		top[l.tokenText(t.ID)] = finite(t.LogProb)
+	}
+	if len(top) > 0 {
+		top[text] = own // as with OpenAI, the token itself is among them
+	} else {
+		top = nil
+	}
+	to.OfToken, to.Top = append(to.OfToken, &own), append(to.Top, top)
+}
+
+// append adds tokens behind those that are there.
+func (t *textLogProbs) append(more *textLogProbs) {
+	t.Tokens, t.OfToken = append(t.Tokens, more.Tokens...), append(t.OfToken, more.OfToken...)
+	t.Top, t.Offset = append(t.Top, more.Top...), append(t.Offset, more.Offset...)
+}
+
+// echoes are what the prompts begin the answers with, nil if they do not.
+func (x *exchange) echoes(c *completionRequest) (all []part, err error) {
+	if !c.echo {
+		return nil, nil
+	}
+	for _, prompt := range c.prompts {
+		p := part{text: x.model.Tokenizer().Decode(prompt)}
+		if c.logProbs {
+			p.logProbs = newTextLogProbs()
+			if err := x.scorePrompt(x.r.Context(), c.job, prompt, p.logProbs); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// wholeTexts sends the answer when all of it is there.
+func (x *exchange) wholeTexts(r *run, c *completionRequest, echoes []part) error {
+	doc := completion{answerHead: x.head(r.job, "cmpl-", "text_completion"), Choices: make([]textChoice, len(r.streams))}
+	texts, at := make([]strings.Builder, len(r.streams)), make(offsets, len(r.streams))
+	for i := range doc.Choices {
+		doc.Choices[i].Index = i
+		if r.logProbs {
+			doc.Choices[i].LogProbs = newTextLogProbs()
+		}
+		if echoes != nil {
+			at.add(i, &texts[i], doc.Choices[i].LogProbs, echoes[i/r.choices])
+		}
+	}
+	results, err := r.collect(x.r.Context(), func(choice int, e engine.Event) {
+		x.token()
+		p := x.part(r, at, choice, e)
+		texts[choice].WriteString(p.text)
+		if p.logProbs != nil {
+			doc.Choices[choice].LogProbs.append(p.logProbs)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for i, result := range results {
+		x.finished(result)
+		doc.Choices[i].Text, doc.Choices[i].FinishReason = texts[i].String(), &result.Finish
+	}
+	x.used = r.end()
+	doc.Usage = x.used.doc()
+	x.deadline()
+	writeJSON(x.w, http.StatusOK, doc)
+	return nil
+}
+
+// add begins a choice with its prompt.
+func (at offsets) add(choice int, text *strings.Builder, logProbs *textLogProbs, echo part) {
+	text.WriteString(echo.text)
+	at[choice] = utf8.RuneCountInString(echo.text)
+	if logProbs != nil {
+		logProbs.append(echo.logProbs)
+	}
+}
+
+// streamTexts sends the answer as it comes.
+func (x *exchange) streamTexts(r *run, c *completionRequest, echoes []part) error {
+	out, head := x.stream(), x.head(r.job, "cmpl-", "text_completion")
+	at := make(offsets, len(r.streams))
+	send := func(choice textChoice) error {
+		chunk := completion{answerHead: head, Choices: []textChoice{choice}}
+		if c.how.usage {
+			chunk.Usage = noUsage
+		}
+		return out.send(chunk)
+	}
+	for i := range r.streams {
+		if echoes == nil {
+			break
+		}
+		echo := echoes[i/r.choices]
+		at[i] = utf8.RuneCountInString(echo.text)
+		if err := send(textChoice{Index: i, Text: echo.text, LogProbs: echo.logProbs}); err != nil {
+			return err
+		}
+	}
+	whole, err := out.each(r, func(choice int, e engine.Event) error {
+		p := x.part(r, at, choice, e)
+		if p.text == "" && (p.logProbs == nil || len(p.logProbs.Tokens) == 0) {
+			return nil
+		}
+		return send(textChoice{Index: choice, Text: p.text, LogProbs: p.logProbs})
+	}, func(choice int, result engine.Result) error {
+		return send(textChoice{Index: choice, FinishReason: &result.Finish})
+	})
+	if !whole {
+		return err
+	}
+	if c.how.usage {
+		x.used = r.end()
+		if err := out.send(completion{answerHead: head, Choices: []textChoice{}, Usage: x.used.doc()}); err != nil {
+			return err
+		}
+	}
+	return out.done()
+}

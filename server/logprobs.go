@@ -1,0 +1,78 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"bankai/engine"
+)
+
+// chatLogProbs are the log-probabilities of an answer's tokens in the form of chats.
+type chatLogProbs struct {
+	Content []chatToken `json:"content"`
+	Refusal *string     `json:"refusal"`
+}
+
+type chatToken struct {
+	tokenLogProb
+	Top []tokenLogProb `json:"top_logprobs"`
+}
+
+type tokenLogProb struct {
+	Token   string  `json:"token"`
+	LogProb float64 `json:"logprob"`
+	Bytes   []int   `json:"bytes"` // of the token, which may be a part of a character
+}
+
+// noLogProbs is where a chat's log-probabilities are gathered; nil if none are asked for.
+func (j *job) noLogProbs() *chatLogProbs {
+	if !j.logProbs {
+		return nil
+	}
+	return &chatLogProbs{Content: []chatToken{}}
+}
+
+// addLogProbs adds those of one token, if they are asked for.
+func (l *loaded) addLogProbs(to *chatLogProbs, e engine.Event) {
+	if to == nil || e.ID == engine.NoToken {
+		return
+	}
+	t := chatToken{tokenLogProb: l.logProb(e.ID, e.LogProb), Top: []tokenLogProb{}}
+	for _, p := range e.Top {
+		t.Top = append(t.Top, l.logProb(p.ID, p.LogProb))
+	}
+	to.Content = append(to.Content, t)
+}
+
+func (l *loaded) logProb(id int32, p float64) tokenLogProb {
+	t := tokenLogProb{Token: l.tokenText(id), LogProb: finite(p), Bytes: []int{}}
+	for _, b := range l.model.Tokenizer().Bytes(id) {
+		t.Bytes = append(t.Bytes, int(b))
+	}
+	return t
+}
+
+// tokenText is a token's text, or its bytes as OpenAI writes them if they are none: so no
+// two tokens of different bytes have one text.
+func (l *loaded) tokenText(id int32) string {
+	raw := l.model.Tokenizer().Bytes(id)
+	if utf8.Valid(raw) {
+		return string(raw)
+	}
+	var b strings.Builder
+	b.WriteString("bytes:")
+	for _, c := range raw {
+		fmt.Fprintf(&b, `\x%02x`, c)
+	}
+	return b.String()
+}
+
+// finite is a log-probability as JSON can hold it: one of nothing is that of a token that
+// hardly ever comes.
+func finite(p float64) float64 {
+	if p != p || p < -9999 {
+		return -9999
+	}
+	return p
+}

@@ -1,0 +1,120 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+
+	"bankai"
+)
+
+// maxPatchName bounds the length of a patch's name, in bytes.
+const maxPatchName = 64
+
+// latest is the tag that stands for the model as it is, as Ollama's clients write it.
+const latest = "latest"
+
+// CheckPatchName refuses what cannot be the name of a patch. A name has 1 to 64 of the
+// characters a-z, 0-9, '.', '_' and '-', and begins with a letter or a digit: so it is no
+// path, has none of ':', '+' and '@', which stand between names, and is no other name in
+// a file system that ignores case. "latest" stands for the model without patches.
+func CheckPatchName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("the patch's name is empty: give it one such as math")
+	case len(name) > maxPatchName:
+		return fmt.Errorf("the patch's name has %d characters: at most %d are allowed", len(name), maxPatchName)
+	case name == latest:
+		return fmt.Errorf("a patch cannot be called %q, which stands for the model without patches: give it another name", name)
+	}
+	for i, c := range []byte(name) {
+		letter := 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
+		if !letter && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return fmt.Errorf("%q cannot be the name of a patch: names have the characters a-z, 0-9, '.', '_' and '-', and begin with a letter or a digit", name)
+		}
+	}
+	return nil
+}
+
+// CheckModelName refuses what cannot be the name of a model, which requests and answers
+// write in one line and clients in a path.
+func CheckModelName(name string) error {
+	if name == "" || len(name) > 200 {
+		return fmt.Errorf("the model's name has %d characters: give it 1 to 200", len(name))
+	}
+	for _, r := range name {
+		if r <= ' ' || r == '+' || r == 0x7f || r == 0xFFFD {
+			return fmt.Errorf("the model's name %q has the character %q: white space and '+' are not allowed", name, r)
+		}
+	}
+	return nil
+}
+
+// resolve finds the patches that a model's id names. The rule, in this order:
+//
+//  1. The id is the base's name, as it is: no patches. So a base that is called
+//     gpt-oss:120b is never taken for the patch 120b on something else.
+//  2. The id is a patch's name: that patch.
+//  3. The id is BASE:TAG, split at the last ':', which no patch's name has. BASE must be
+//     the base's name; TAG is "latest", for no patches, or PATCH[+PATCH…], each the name
+//     of a patch that the server has, none of them twice.
+//
+// Anything else is not found. It is never answered by the base.
+func (r *registry) resolve(base, id string) ([]*patch, error) {
+	if id == base {
+		return nil, nil
+	}
+	if p := r.get(id); p != nil {
+		return []*patch{p}, nil
+	}
+	at := strings.LastIndexByte(id, ':')
+	if at < 0 || id[:at] != base {
+		return nil, notFound("there is no model %q: GET /v1/models lists those that there are", id)
+	}
+	tag := id[at+1:]
+	if tag == latest {
+		return nil, nil
+	}
+	if n := strings.Count(tag, "+") + 1; n > maxListed {
+		return nil, invalid("model", "the model names %d patches: at most %d are allowed", n, maxListed)
+	}
+	var found []*patch
+	for name := range strings.SplitSeq(tag, "+") {
+		p := r.get(name)
+		if p == nil {
+			return nil, notFound("there is no model %q, because there is no patch %q: GET /v1/models lists those that there are", id, name)
+		}
+		found = append(found, p)
+	}
+	return found, nil
+}
+
+// referred finds the patch of a reference in a request's "patches": a name, the digest
+// of what it flips as sha256:HEX, or both as NAME@sha256:HEX.
+func (r *registry) referred(ref string) (*patch, error) {
+	name, digest, pinned := strings.Cut(ref, "@")
+	if rest, only := strings.CutPrefix(ref, "sha256:"); only {
+		d, err := bankai.ParseDigest(rest)
+		if err != nil {
+			return nil, invalid("patches", "the patch %q is no digest: want sha256: and 64 hexadecimal digits", ref)
+		}
+		if p := r.digest(d); p != nil {
+			return p, nil
+		}
+		return nil, unknownPatch("there is no patch with the digest %s: GET /api/patches lists those that there are", ref)
+	}
+	p := r.get(name)
+	switch {
+	case p == nil:
+		return nil, unknownPatch("there is no patch %q: GET /api/patches lists those that there are", name)
+	case pinned && digest != "sha256:"+p.Digest.String():
+		return nil, unknownPatch("the patch %q is not what %q names: its digest is sha256:%s", name, ref, p.Digest)
+	}
+	return p, nil
+}
+
+// unknownPatch is notFound of a patch that a request lists.
+func unknownPatch(format string, args ...any) *failure {
+	f := notFound(format, args...)
+	f.param = "patches"
+	return f
+}

@@ -1,0 +1,269 @@
+package server
+
+import (
+	"bytes"
+	"container/list"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"bankai"
+	"bankai/engine"
+)
+
+// patch is one that requests can name. It does not change: another one under its name
+// is another patch.
+type patch struct {
+	Name    string        // "" if it came inside a request
+	Digest  bankai.Digest // of what it flips in this model: what names it for good
+	Content *bankai.Patch // fitted to the model
+	Size    int64         // bytes in the compact form
+	Added   time.Time
+}
+
+// shown is how people read which patch it is.
+func (p *patch) shown() string {
+	if p.Name != "" {
+		return p.Name
+	}
+	return fmt.Sprintf("sha256:%.12s", p.Digest)
+}
+
+// maxPatches bounds how many patches a server knows, so that nobody fills its memory.
+const maxPatches = 10000
+
+// registry knows the patches that there are, by name. A request takes its patches once,
+// when it comes, and keeps them: what happens to the names later does not concern it.
+type registry struct {
+	model    *engine.Model
+	base     string // the model's name
+	overlays *overlayCache
+
+	mu    sync.RWMutex
+	named map[string]*patch
+}
+
+func newRegistry(m *engine.Model, base string, made func(time.Duration)) *registry {
+	return &registry{model: m, base: base, overlays: newOverlayCache(m, made), named: map[string]*patch{}}
+}
+
+// get is the patch of a name, nil if there is none.
+func (r *registry) get(name string) *patch {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.named[name]
+}
+
+// digest is a patch by its digest, of several equal ones the first by name.
+func (r *registry) digest(d bankai.Digest) *patch {
+	for _, p := range r.all() {
+		if p.Digest == d {
+			return p
+		}
+	}
+	return nil
+}
+
+// all are the patches, by name.
+func (r *registry) all() []*patch {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	all := make([]*patch, 0, len(r.named))
+	for _, p := range r.named {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *patch) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// fit makes a patch of what was read, if it is for this model.
+func (r *registry) fit(name string, p *bankai.Patch) (*patch, error) {
+	fitted, err := r.model.Weights().Fit(p)
+	if err != nil {
+		return nil, err
+	}
+	fitted = fitted.WithBase(r.model.Digest())
+	size, err := fitted.ContentSize()
+	if err != nil {
+		return nil, err
+	}
+	return &patch{Name: name, Digest: fitted.ContentDigest(), Content: fitted, Size: size, Added: time.Now()}, nil
+}
+
+// put gives a patch a name, which another may have had. It makes the overlay, so that no
+// request waits for it.
+func (r *registry) put(name string, p *bankai.Patch) (added *patch, replaced bool, err error) {
+	if err := CheckPatchName(name); err != nil {
+		return nil, false, invalid("name", "%v", err)
+	}
+	if name == r.base {
+		return nil, false, invalid("name", "%q is the name of the model: give the patch another", name)
+	}
+	added, err = r.fit(name, p)
+	if err != nil {
+		return nil, false, err
+	}
+	if _, err := r.set([]*patch{added}); err != nil {
+		return nil, false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, replaced = r.named[name]
+	if !replaced && len(r.named) >= maxPatches {
+		return nil, false, &failure{status: 507, kind: kindInvalid, code: "too_many_patches", message: fmt.Sprintf("there are %d patches already: delete some", len(r.named)), never: true}
+	}
+	r.named[name] = added
+	return added, replaced, nil
+}
+
+// remove takes a name away. Requests under its patch go on.
+func (r *registry) remove(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, there := r.named[name]
+	delete(r.named, name)
+	return there
+}
+
+// inline reads a patch that came inside a request, in base64.
+func (r *registry) inline(data string, most int64) (*patch, error) {
+	if most <= 0 {
+		return nil, unsupported("patches", "patches inside of requests are not allowed here: name one that the server has, or start it with --inline-patches")
+	}
+	if int64(base64.StdEncoding.DecodedLen(len(data))) > most+2 {
+		return nil, invalid("patches", "a patch inside of a request has more than %d bytes: put it under a name with PUT /api/patches/NAME", most)
+	}
+	raw, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		return nil, invalid("patches", "the data of a patch is not base64 with padding: %v", err)
+	}
+	p, err := bankai.Read(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	return r.fit("", p)
+}
+
+// patchSet is what a request is answered under: the XOR of its patches.
+type patchSet struct {
+	patches []*patch
+	digest  bankai.Digest   // of the XOR; zero for the model as it is
+	overlay *engine.Overlay // nil for the model as it is
+}
+
+// set combines patches. Two that flip the same would cancel, which is hardly meant.
+func (r *registry) set(patches []*patch) (*patchSet, error) {
+	s := &patchSet{patches: patches}
+	if len(patches) == 0 {
+		return s, nil
+	}
+	seen := map[bankai.Digest]*patch{}
+	sum := patches[0].Content
+	for i, p := range patches {
+		if same := seen[p.Digest]; same != nil {
+			return nil, cancels(same, p)
+		}
+		seen[p.Digest] = p
+		if i == 0 {
+			continue
+		}
+		var err error
+		if sum, err = sum.Xor(p.Content); err != nil {
+			return nil, err
+		}
+	}
+	if sum.Len() == 0 {
+		return s, nil
+	}
+	s.digest = sum.ContentDigest()
+	var err error
+	s.overlay, err = r.overlays.get(s.digest, sum)
+	return s, err
+}
+
+func cancels(a, b *patch) *failure {
+	if a.Name == b.Name {
+		return invalid("patches", "the patch %s is named twice, and both together do nothing: name it once", a.shown())
+	}
+	return invalid("patches", "the patches %s and %s flip the same, so that both together do nothing: name one of them", a.shown(), b.shown())
+}
+
+// id is the model's id for the set, as requests write it.
+func (s *patchSet) id(base string) string {
+	if len(s.patches) == 0 {
+		return base
+	}
+	return base + ":" + s.label()
+}
+
+// label lists the patches of a set, as in a model's id; "" for none.
+func (s *patchSet) label() string {
+	var names []string
+	for _, p := range s.patches {
+		names = append(names, p.shown())
+	}
+	return strings.Join(names, "+")
+}
+
+// header says which patches an answer is made under, by name and digest.
+func (s *patchSet) header() string {
+	var all []string
+	for _, p := range s.patches {
+		all = append(all, strings.TrimPrefix(p.Name+"@sha256:", "@")+p.Digest.String())
+	}
+	return strings.Join(all, ", ")
+}
+
+// maxOverlays is how many overlays are kept that no request runs under.
+const maxOverlays = 256
+
+// overlayCache keeps overlays by what they flip, those used last. Requests under the same
+// flips share one overlay, whatever the names of their patches: the engine computes for
+// them together.
+type overlayCache struct {
+	model *engine.Model
+	made  func(time.Duration)
+
+	mu    sync.Mutex
+	known map[bankai.Digest]*list.Element // of *keptOverlay
+	used  *list.List                      // the one used last first
+}
+
+type keptOverlay struct {
+	digest bankai.Digest
+	make   func() (*engine.Overlay, error) // once
+}
+
+func newOverlayCache(m *engine.Model, made func(time.Duration)) *overlayCache {
+	return &overlayCache{model: m, made: made, known: map[bankai.Digest]*list.Element{}, used: list.New()}
+}
+
+// get is the overlay of a patch that has a digest.
+func (c *overlayCache) get(d bankai.Digest, p *bankai.Patch) (*engine.Overlay, error) {
+	c.mu.Lock()
+	e, there := c.known[d]
+	if there {
+		c.used.MoveToFront(e)
+	} else {
+		e = c.used.PushFront(&keptOverlay{d, sync.OnceValues(func() (*engine.Overlay, error) { return c.overlay(p) })})
+		c.known[d] = e
+	}
+	for c.used.Len() > maxOverlays {
+		last := c.used.Back()
+		delete(c.known, c.used.Remove(last).(*keptOverlay).digest)
+	}
+	c.mu.Unlock()
+	return e.Value.(*keptOverlay).make()
+}
+
+func (c *overlayCache) overlay(p *bankai.Patch) (*engine.Overlay, error) {
+	began := time.Now()
+	o, err := c.model.Overlay(p)
+	if c.made != nil {
+		c.made(time.Since(began))
+	}
+	return o, err
+}

@@ -1,0 +1,231 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+
+	"bankai/engine"
+	"bankai/internal/text"
+)
+
+// Bounds of what one request may ask for.
+const (
+	maxChoices  = 16  // of one prompt
+	maxSequence = 128 // of all prompts
+	maxStops    = 4
+	maxTop      = 20 // likeliest tokens told of, beside each
+	maxTokens   = math.MaxInt32
+)
+
+// What is drawn from if a request does not say: as llama.cpp's server and Ollama do,
+// which most clients of local models are set up for. OpenAI's own temperature of 1,
+// without cuts, is what "temperature": 1, "top_k": 0, "top_p": 1, "min_p": 0 asks for.
+var drawing = engine.Sampling{Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}
+
+// job is what a request asks for, whatever API it came by.
+type job struct {
+	model   string // what the answer calls the model
+	set     *patchSet
+	prompts [][]int32
+	choices int // of each prompt
+	max     int // tokens of each choice
+
+	sampling engine.Sampling // of the first choice of a prompt; each further one has the next seed
+	stops    []string
+	logProbs bool
+	top      int // likeliest tokens told of, beside each
+}
+
+// common takes the fields that all requests for text have.
+func (l *loaded) common(f *fields, o Options) (*job, error) {
+	j := &job{choices: f.whole("n", 1, maxChoices, 1), stops: f.stops()}
+	j.sampling = f.sampling()
+	f.ignore("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "cache_prompt", "prediction")
+	var err error
+	if j.set, j.model, err = l.under(f, o); err != nil && f.fault == nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// sampling takes how tokens are chosen. Without a seed one is drawn, which the answer
+// tells.
+func (f *fields) sampling() engine.Sampling {
+	s := engine.Sampling{
+		Temperature: f.number("temperature", 0, math.Inf(1), drawing.Temperature),
+		TopK:        f.whole("top_k", 0, math.MaxInt32, drawing.TopK),
+		TopP:        f.number("top_p", 0, 1, drawing.TopP),
+		MinP:        f.number("min_p", 0, 1, drawing.MinP),
+	}
+	f.penalties(&s)
+	var seed json.Number
+	if !f.take("seed", &seed, "a whole number") {
+		s.Seed = rand.Uint64() >> 11 // exact in a float64, as clients in JavaScript read it
+		return s
+	}
+	if v, err := strconv.ParseInt(seed.String(), 10, 64); err == nil {
+		s.Seed = uint64(v)
+	} else if s.Seed, err = strconv.ParseUint(seed.String(), 10, 64); err != nil {
+		f.fail(invalid("seed", "seed is %s: must be a whole number of 64 bits", seed))
+	}
+	return s
+}
+
+// penalties takes what changes the logits before a token is chosen.
+func (f *fields) penalties(*engine.Sampling) {
+	for _, name := range []string{"frequency_penalty", "presence_penalty"} {
+		if f.number(name, -2, 2, 0) != 0 {
+			f.fail(unsupported(name, "%s is not supported: leave it out", name))
+		}
+	}
+	if p := f.number("repeat_penalty", 0, 10, 1); p != 1 && p != 0 {
+		f.fail(unsupported("repeat_penalty", "repeat_penalty is not supported: leave it out"))
+	}
+	f.only("logit_bias", "leave it out", "{}")
+}
+
+// stops takes the texts that end an answer: one, or a list.
+func (f *fields) stops() (stops []string) {
+	const what = "a text, or a list of at most 4"
+	value := f.raw("stop")
+	switch {
+	case value == nil:
+		return nil
+	case value[0] == '"':
+		stops = make([]string, 1)
+		json.Unmarshal(value, &stops[0])
+	case json.Unmarshal(value, &stops) != nil:
+		f.fail(invalid("stop", "stop must be %s", what))
+		return nil
+	}
+	if len(stops) > maxStops {
+		f.fail(invalid("stop", "stop has %d texts: must be %s", len(stops), what))
+	}
+	for _, s := range stops {
+		if s == "" {
+			f.fail(invalid("stop", "a stop text is empty: give it some text, or leave it out"))
+		}
+	}
+	return stops
+}
+
+// limit takes the most tokens of an answer, by the first of several names that is there.
+// They must agree.
+func (f *fields) limit(least, otherwise int, names ...string) int {
+	const absent = -1
+	limit := absent
+	for _, name := range names {
+		n := f.whole(name, least, maxTokens, absent)
+		if n != absent && limit != absent && n != limit {
+			f.fail(invalid(name, "%s do not agree: give one of them", text.Listed(names)))
+		}
+		if limit == absent {
+			limit = n
+		}
+	}
+	if limit == absent {
+		return otherwise
+	}
+	return limit
+}
+
+// under takes the patches that a request is answered under: of its "model", its
+// "patches", or both, which then must be the same. A list of patches together with the
+// base's own name is those patches.
+func (l *loaded) under(f *fields, o Options) (*patchSet, string, error) {
+	id, hasModel := f.text("model")
+	var refs []json.RawMessage
+	hasList := f.take("patches", &refs, `a list of names, digests as "sha256:…", or {"data": BASE64}`)
+	if !hasModel {
+		id = l.name
+	}
+	byName, err := l.patches.resolve(l.name, id)
+	if err != nil {
+		return nil, "", err
+	}
+	set, err := l.patches.set(byName)
+	if err != nil || !hasList {
+		return set, id, err
+	}
+	listed, err := l.listed(refs, o)
+	if err != nil {
+		return nil, "", err
+	}
+	both, err := l.patches.set(listed)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(byName) > 0 && both.digest != set.digest {
+		return nil, "", invalid("patches", "the model %q and the field patches name different patches: give one of them, or the same in both", id)
+	}
+	return both, both.id(l.name), nil
+}
+
+// maxListed bounds the patches of one request.
+const maxListed = 64
+
+func (l *loaded) listed(refs []json.RawMessage, o Options) (all []*patch, err error) {
+	if len(refs) > maxListed {
+		return nil, invalid("patches", "patches has %d items: at most %d are allowed", len(refs), maxListed)
+	}
+	for i, ref := range refs {
+		p, err := l.listedPatch(ref, o)
+		if err != nil {
+			return nil, inPatches(i, err)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// listedPatch is one item of "patches".
+func (l *loaded) listedPatch(ref json.RawMessage, o Options) (*patch, error) {
+	var name string
+	if json.Unmarshal(ref, &name) == nil && ref[0] == '"' {
+		return l.patches.referred(name)
+	}
+	var inline map[string]json.RawMessage
+	var data string
+	if json.Unmarshal(ref, &inline) != nil || len(inline) != 1 || json.Unmarshal(inline["data"], &data) != nil {
+		return nil, invalid("patches", `an item of patches must be a name, a digest as "sha256:…", or {"data": BASE64}`)
+	}
+	return l.patches.inline(data, o.InlinePatches)
+}
+
+// inPatches says which item of "patches" is at fault.
+func inPatches(i int, err error) error {
+	f := *patchFailure(err)
+	if f.param == "" {
+		f.param = "patches"
+	}
+	f.message = fmt.Sprintf("patches[%d]: %s", i, f.message)
+	return &f
+}
+
+// fitContext refuses prompts that fill the model's context, in which there is no room for
+// an answer. most is how many tokens are wanted at least.
+func (l *loaded) fitContext(prompts [][]int32, param string, least int) error {
+	limit := l.model.Context()
+	for _, p := range prompts {
+		if limit > 0 && len(p)+least > limit {
+			f := invalid(param, "the prompt has %d tokens, but the model's context holds %d with the answer: shorten it", len(p), limit)
+			f.code = "context_length_exceeded"
+			return f
+		}
+		if len(p) == 0 {
+			return invalid(param, "the prompt has no tokens: give the model some text")
+		}
+	}
+	return nil
+}
+
+// fingerprint tells what an answer's bytes depend on beside the request: equal
+// fingerprints, seeds and requests have equal answers.
+func (l *loaded) fingerprint(s *patchSet) string {
+	parts := []string{"bk1", fmt.Sprintf("%.8s", l.model.Digest()), fmt.Sprintf("%.8s", s.digest), l.model.Precision().String()}
+	return strings.Join(parts, "-")
+}

@@ -1,0 +1,138 @@
+package server
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"bankai/engine"
+)
+
+// piece is what comes of a run next: a token with its text, or the end of a choice.
+type piece struct {
+	choice int // of all prompts: those of the first one come first
+	event  engine.Event
+	end    *engine.Result // not nil: the choice is at its end, and there is no event
+}
+
+// run is a job under way. All APIs read what comes of it from pieces: first come the
+// tokens of the choices, as they are made, then the end of each. After as many ends as
+// there are choices nothing comes any more. end has to be called.
+type run struct {
+	*job
+	pieces  <-chan piece
+	streams []*engine.Stream
+	cancel  context.CancelFunc
+	pumps   sync.WaitGroup
+}
+
+// usage counts tokens, of all choices.
+type usage struct {
+	prompt    int // of every prompt once, however many choices it has
+	generated int
+	cached    int // of the prompts' tokens: not computed, but found
+}
+
+// start lets a job run, until it is at its end or ctx ends.
+func (l *loaded) start(ctx context.Context, j *job) (*run, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	streams, err := l.submit(ctx, j.requests())
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	pieces := make(chan piece, len(streams))
+	r := &run{job: j, pieces: pieces, streams: streams, cancel: cancel}
+	for i, s := range streams {
+		r.pumps.Go(func() { pump(ctx, i, s, pieces) })
+	}
+	return r, nil
+}
+
+// requests are the engine's, one for each choice of each prompt.
+func (j *job) requests() (all []engine.Request) {
+	for _, prompt := range j.prompts {
+		for i := range j.choices {
+			q := engine.Request{
+				Prompt: prompt, Overlay: j.set.overlay, Max: j.max, Sampling: j.sampling,
+				StopTexts: j.stops, LogProbs: j.logProbs, TopLogProbs: j.top,
+			}
+			q.Sampling.Seed += uint64(i)
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+// submit lets requests run, all or none.
+func (l *loaded) submit(ctx context.Context, all []engine.Request) (streams []*engine.Stream, err error) {
+	for _, q := range all {
+		s, err := l.loop.Submit(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		streams = append(streams, s)
+	}
+	return streams, nil
+}
+
+// pump hands on what comes of one choice.
+func pump(ctx context.Context, choice int, s *engine.Stream, to chan<- piece) {
+	send := func(p piece) bool {
+		select {
+		case to <- p:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for {
+		e, err := s.Next(ctx)
+		if err == io.EOF {
+			r := s.Result()
+			send(piece{choice: choice, end: &r})
+			return
+		}
+		if err != nil || !send(piece{choice: choice, event: e}) {
+			return
+		}
+	}
+}
+
+// end cancels what still runs, and waits until it is over, which takes no longer than a
+// step of the engine. It returns what the run took.
+func (r *run) end() (u usage) {
+	r.cancel()
+	for i, s := range r.streams {
+		result := s.Result()
+		u.generated += result.Generated
+		if i%r.choices == 0 {
+			u.prompt += len(r.prompts[i/r.choices])
+		}
+	}
+	r.pumps.Wait()
+	return u
+}
+
+// collect waits for all of a run and returns what was generated, choice by choice. each,
+// if it is not nil, is told the tokens as they come.
+func (r *run) collect(ctx context.Context, each func(choice int, e engine.Event)) ([]engine.Result, error) {
+	out := make([]engine.Result, len(r.streams))
+	for left := len(out); left > 0; {
+		select {
+		case p := <-r.pieces:
+			if p.end == nil {
+				each(p.choice, p.event)
+				continue
+			}
+			if p.end.Err != nil {
+				return nil, p.end.Err
+			}
+			out[p.choice] = *p.end
+			left--
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bankai"
+	"bankai/engine"
+)
+
+// Options are the choices of whoever runs a server. The zero value is one for this
+// machine alone, without keys.
+type Options struct {
+	Keys      []string // that requests must show one of; none: nobody has to
+	AdminKeys []string // that changing patches takes; none: those on this machine may
+	// Loopback says that the server listens on this machine only. Then it answers only
+	// requests that were made to this machine by its name or address: a page in a browser
+	// must not reach it by a name of its own (DNS rebinding).
+	Loopback bool
+	Origins  []string // of pages in browsers that may ask, as https://example.org
+
+	// Loop bounds what runs at once.
+	Loop engine.LoopOptions
+	// InlinePatches is the size up to which a patch may come inside a request, in bytes
+	// of its file; 0: none may.
+	InlinePatches int64
+	LogPrompts    bool         // the log tells what was asked and answered, too
+	Log           *slog.Logger // nil: nothing is logged
+}
+
+// Server is an http.Handler. Until Serve gives it a model it says that it is loading.
+type Server struct {
+	o       Options
+	log     *slog.Logger
+	routes  *http.ServeMux
+	meters  *meters
+	access  access
+	current atomic.Pointer[loaded]
+	// draining says that no more requests are taken.
+	draining atomic.Bool
+}
+
+// loaded is the model that answers, with all that is made for it.
+type loaded struct {
+	model   *engine.Model
+	name    string // what requests call it
+	loop    *engine.Loop
+	patches *registry
+	since   time.Time
+	scoring sync.Mutex // held while a prompt is scored
+}
+
+// New makes a server that has no model yet.
+func New(o Options) *Server {
+	s := &Server{o: o, log: o.Log, access: newAccess(o)}
+	if s.log == nil {
+		s.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	s.meters = newMeters(s)
+	s.routes = http.NewServeMux()
+	s.addRoutes()
+	return s
+}
+
+func (s *Server) addRoutes() {
+	s.routes.HandleFunc("GET /health", s.health)
+	s.routes.HandleFunc("GET /metrics", s.user(s.metrics))
+	s.routes.HandleFunc("GET /v1/models", s.answer("models", openAI, s.listModels))
+	s.routes.HandleFunc("GET /v1/models/{id...}", s.answer("models", openAI, s.showModel))
+	s.routes.HandleFunc("POST /v1/chat/completions", s.answer("chat", openAI, s.chat))
+	s.routes.HandleFunc("POST /v1/completions", s.answer("completions", openAI, s.complete))
+	s.routes.HandleFunc("POST /v1/embeddings", s.answer("embeddings", openAI, s.embed))
+	s.routes.HandleFunc("GET /api/patches", s.answer("patches", openAI, s.listPatches))
+	s.routes.HandleFunc("GET /api/patches/{name}", s.answer("patches", openAI, s.showPatch))
+	s.routes.HandleFunc("PUT /api/patches/{name}", s.change("patches", s.putPatch))
+	s.routes.HandleFunc("DELETE /api/patches/{name}", s.change("patches", s.deletePatch))
+}
+
+// NamedPatch is a patch with the name that requests use.
+type NamedPatch struct {
+	Name  string
+	Patch *bankai.Patch
+}
+
+// Serve gives the server its model, with the name that requests use, and patches. From
+// then on it answers; it must be called once. The model stays the caller's, and must not
+// be closed before Drain has returned. The error is that a name or a patch cannot be
+// used; then the server has no model.
+func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error {
+	if err := CheckModelName(name); err != nil {
+		return err
+	}
+	l := &loaded{model: m, name: name, since: time.Now(), patches: newRegistry(m, name, s.meters.overlay)}
+	for _, p := range patches {
+		if _, replaced, err := l.patches.put(p.Name, p.Patch); err != nil {
+			return err
+		} else if replaced {
+			return invalid("name", "two patches are called %q: give one another name", p.Name)
+		}
+	}
+	l.loop = m.Loop(s.o.Loop)
+	s.current.Store(l)
+	return nil
+}
+
+// Patches are the names of the patches that requests can use now.
+func (s *Server) Patches() []string {
+	names := []string{}
+	if l := s.current.Load(); l != nil {
+		for _, p := range l.patches.all() {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// Drain takes no more requests and waits until the engine is done with those that there
+// are. When ctx ends they are cut off, and the error is ctx's. Then an http.Server can be
+// shut down, which waits until the answers are sent.
+func (s *Server) Drain(ctx context.Context) error {
+	s.draining.Store(true)
+	if l := s.current.Load(); l != nil {
+		return l.loop.Drain(ctx)
+	}
+	return nil
+}
+
+// model is what answers, or why nothing does.
+func (s *Server) model() (*loaded, error) {
+	if s.draining.Load() {
+		return nil, unavailable("draining", "the server is going down: ask again when it is back")
+	}
+	l := s.current.Load()
+	if l == nil {
+		return nil, unavailable("loading", "the model is being loaded: ask again in a moment")
+	}
+	return l, nil
+}

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"bankai/engine"
+)
+
+// pingTime is how long nothing may be sent before a comment is, which tells proxies and
+// clients that the answer goes on.
+const pingTime = 15 * time.Second
+
+// sse sends an answer piece by piece, as server-sent events.
+type sse struct {
+	x     *exchange
+	after time.Duration // until a ping
+}
+
+// stream begins such an answer.
+func (x *exchange) stream() *sse {
+	h := x.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // for proxies that would wait for the end
+	x.w.WriteHeader(http.StatusOK)
+	return &sse{x, pingTime}
+}
+
+// write sends bytes at once. The error is that the client is gone, or takes nothing.
+func (s *sse) write(data []byte) error {
+	s.x.deadline()
+	if _, err := s.x.w.Write(data); err != nil {
+		return err
+	}
+	return http.NewResponseController(s.x.w).Flush()
+}
+
+// send sends a document.
+func (s *sse) send(doc any) error {
+	var b bytes.Buffer
+	b.WriteString("data: ")
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(doc); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	return s.write(b.Bytes())
+}
+
+// done ends the answer as OpenAI's clients expect it.
+func (s *sse) done() error { return s.write([]byte("data: [DONE]\n\n")) }
+
+// fail tells of an error in the middle of the answer.
+func (s *sse) fail(err error) error {
+	f := failureOf(err)
+	if f.status == http.StatusInternalServerError {
+		s.x.s.log.Error("a request failed", "id", s.x.id, "error", err)
+	}
+	s.x.ended = f.code
+	return s.send(f.object())
+}
+
+// each hands the tokens of a run on as they come, and the ends of its choices. An error
+// of a choice ends the answer. It returns an error when nobody reads any more.
+func (s *sse) each(r *run, token func(choice int, e engine.Event) error, end func(choice int, result engine.Result) error) (whole bool, err error) {
+	ping := time.NewTimer(s.after)
+	defer ping.Stop()
+	for left := len(r.streams); left > 0 && err == nil; {
+		select {
+		case p := <-r.pieces:
+			switch {
+			case p.end == nil:
+				s.x.token()
+				err = token(p.choice, p.event)
+			case p.end.Err != nil:
+				return false, s.fail(p.end.Err)
+			default:
+				s.x.finished(*p.end)
+				err = end(p.choice, *p.end)
+				left--
+			}
+			ping.Reset(s.after)
+		case <-ping.C:
+			err = s.write([]byte(": ping\n\n"))
+			ping.Reset(s.after)
+		case <-s.x.r.Context().Done():
+			return false, s.x.r.Context().Err()
+		}
+	}
+	return err == nil, err
+}
+
+// token notes when the first one came.
+func (x *exchange) token() {
+	if x.first == 0 {
+		x.first = time.Since(x.began)
+	}
+}
+
+// finished notes the end of a choice: of several, why the first one ended.
+func (x *exchange) finished(r engine.Result) {
+	if x.ended == "" {
+		x.ended = r.Finish
+	}
+	if x.s.o.LogPrompts {
+		x.replies = append(x.replies, r.Text)
+	}
+}
