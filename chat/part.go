@@ -3,15 +3,13 @@ package chat
 import (
 	"slices"
 	"strings"
+
+	"bankai/engine"
 )
 
-// Part is a stretch of a prompt.
-type Part struct {
-	Text string
-	// Special says that the text is one special token. All other text is ordinary,
-	// even if it spells one.
-	Special bool
-}
+// Part is a stretch of a prompt. If it is special, its text is one special token. All
+// other text is ordinary, even if it spells one.
+type Part = engine.Part
 
 // Text returns the parts as one text.
 func Text(parts []Part) string {
@@ -66,7 +64,7 @@ func (w *writer) template(text string) {
 		w.content(text[:at])
 		if found != "" {
 			w.flush()
-			w.parts = append(w.parts, Part{found, true})
+			w.parts = append(w.parts, Part{Text: found, Special: true})
 		}
 		text = text[at+len(found):]
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"bankai/chat"
 	"bankai/engine"
 )
 
@@ -22,9 +23,11 @@ type (
 		FinishReason string        `json:"finish_reason"`
 	}
 	chatMessage struct {
-		Role    string  `json:"role"`
-		Content string  `json:"content"`
-		Refusal *string `json:"refusal"`
+		Role      string     `json:"role"`
+		Content   *string    `json:"content"` // null beside calls, if there is no text
+		Reasoning string     `json:"reasoning_content,omitempty"`
+		ToolCalls []toolCall `json:"tool_calls,omitempty"`
+		Refusal   *string    `json:"refusal"`
 	}
 	chatChunk struct {
 		answerHead
@@ -38,8 +41,10 @@ type (
 		FinishReason *string       `json:"finish_reason"`
 	}
 	delta struct {
-		Role    string  `json:"role,omitempty"`
-		Content *string `json:"content,omitempty"`
+		Role      string     `json:"role,omitempty"`
+		Content   *string    `json:"content,omitempty"`
+		Reasoning string     `json:"reasoning_content,omitempty"`
+		ToolCalls []toolCall `json:"tool_calls,omitempty"`
 	}
 )
 
@@ -99,7 +104,7 @@ func (s *Server) chat(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	messages := f.conversation()
+	talk := f.conversation()
 	how := f.streaming()
 	limit := f.limit(1, chatTokens, "max_completion_tokens", "max_tokens")
 	logProbs := f.bool("logprobs")
@@ -116,7 +121,12 @@ func (s *Server) chat(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	j.prompts, j.max, j.logProbs, j.top = [][]int32{x.prompt(messages)}, limit, logProbs, top
+	j.talk, j.max, j.logProbs, j.top = talk, limit, logProbs, top
+	ids, marks, err := x.prompt(talk)
+	if err != nil {
+		return err
+	}
+	j.prompts, j.marks = [][]int32{ids}, marks
 	if err := x.fitContext(j.prompts, "messages", 1); err != nil {
 		return err
 	}
@@ -135,13 +145,14 @@ func (s *Server) chat(x *exchange) error {
 func (x *exchange) wholeChat(r *run) error {
 	doc := chatCompletion{answerHead: x.head(r.job, "chatcmpl-", "chat.completion")}
 	doc.Choices = make([]chatChoice, len(r.streams))
-	texts := make([]strings.Builder, len(r.streams))
 	for i := range doc.Choices {
-		doc.Choices[i] = chatChoice{Index: i, Message: chatMessage{Role: "assistant"}, LogProbs: r.noLogProbs()}
+		doc.Choices[i] = chatChoice{Index: i, LogProbs: r.noLogProbs()}
 	}
+	speakers := x.speakers(r, doc.ID)
+	said := make([]spoken, len(r.streams))
 	results, err := r.collect(x.r.Context(), func(choice int, e engine.Event) {
 		x.token()
-		texts[choice].WriteString(e.Text)
+		said[choice].add(speakers[choice].says(e))
 		x.addLogProbs(doc.Choices[choice].LogProbs, e)
 	})
 	if err != nil {
@@ -149,13 +160,56 @@ func (x *exchange) wholeChat(r *run) error {
 	}
 	for i, result := range results {
 		x.finished(result)
-		doc.Choices[i].Message.Content, doc.Choices[i].FinishReason = texts[i].String(), result.Finish
+		said[i].add(speakers[i].rest())
+		doc.Choices[i].Message, doc.Choices[i].FinishReason = said[i].message(), speakers[i].reason(result)
 	}
 	x.used = r.end()
 	doc.Usage = x.used.doc()
 	x.deadline()
 	writeJSON(x.w, http.StatusOK, doc)
 	return nil
+}
+
+// spoken gathers what a choice says.
+type spoken struct {
+	reasoning, content strings.Builder
+	calls              []toolCall
+}
+
+func (s *spoken) add(all []chat.Delta) {
+	for _, d := range all {
+		s.reasoning.WriteString(d.Reasoning)
+		s.content.WriteString(d.Content)
+		if d.Call != nil {
+			s.calls = append(s.calls, newToolCall(d.Call))
+		}
+	}
+}
+
+func (s *spoken) message() chatMessage {
+	m := chatMessage{Role: "assistant", Reasoning: s.reasoning.String(), ToolCalls: s.calls}
+	if content := s.content.String(); content != "" || len(s.calls) == 0 {
+		m.Content = &content
+	}
+	return m
+}
+
+// deltas are chunks' pieces of what a choice says.
+func deltas(all []chat.Delta) []delta {
+	out := make([]delta, len(all))
+	for i, d := range all {
+		switch {
+		case d.Call != nil:
+			call := newToolCall(d.Call)
+			call.Index = &d.Call.Index
+			out[i].ToolCalls = []toolCall{call}
+		case d.Reasoning != "":
+			out[i].Reasoning = d.Reasoning
+		default:
+			out[i].Content = &d.Content
+		}
+	}
+	return out
 }
 
 // streamChat sends the answer as it comes.
@@ -173,16 +227,33 @@ func (x *exchange) streamChat(r *run, how streaming) error {
 			return err
 		}
 	}
-	whole, err := out.each(r, func(choice int, e engine.Event) error {
-		c := chunkChoice{Index: choice, LogProbs: r.noLogProbs()}
-		x.addLogProbs(c.LogProbs, e)
-		if e.Text == "" && (c.LogProbs == nil || len(c.LogProbs.Content) == 0) {
-			return nil
+	// A token that nothing can be said of yet is told of if its log-probability is wanted.
+	say := func(choice int, all []delta, of *chatLogProbs) error {
+		if len(all) == 0 && of != nil && len(of.Content) > 0 {
+			all = []delta{{Content: new(string)}}
 		}
-		c.Delta.Content = &e.Text
-		return send(c)
+		for i, d := range all {
+			c := chunkChoice{Index: choice, Delta: d, LogProbs: of}
+			if i > 0 {
+				c.LogProbs = r.noLogProbs()
+			}
+			if err := send(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	speakers := x.speakers(r, head.ID)
+	whole, err := out.each(r, func(choice int, e engine.Event) error {
+		of := r.noLogProbs()
+		x.addLogProbs(of, e)
+		return say(choice, deltas(speakers[choice].says(e)), of)
 	}, func(choice int, result engine.Result) error {
-		return send(chunkChoice{Index: choice, FinishReason: &result.Finish})
+		if err := say(choice, deltas(speakers[choice].rest()), r.noLogProbs()); err != nil {
+			return err
+		}
+		reason := speakers[choice].reason(result)
+		return send(chunkChoice{Index: choice, FinishReason: &reason})
 	})
 	if !whole {
 		return err

@@ -127,7 +127,11 @@ func (f *fields) take(name string, to any, what string) bool {
 }
 
 // bool is a member that is true or false; false if it is absent.
-func (f *fields) bool(name string) (v bool) {
+func (f *fields) bool(name string) bool { return f.boolOr(name, false) }
+
+// boolOr is a member that is true or false, or else otherwise.
+func (f *fields) boolOr(name string, otherwise bool) bool {
+	v := otherwise
 	f.take(name, &v, "true or false")
 	return v
 }
@@ -136,6 +140,18 @@ func (f *fields) bool(name string) (v bool) {
 func (f *fields) text(name string) (v string, there bool) {
 	there = f.take(name, &v, "a string")
 	return v, there
+}
+
+// word is a member that is one of a few texts, the first if it is absent.
+func (f *fields) word(name string, words ...string) string {
+	v, there := f.text(name)
+	if !there {
+		return words[0]
+	}
+	if !slices.Contains(words, v) {
+		f.fail(unsupported(name, "%s %q is not supported: leave it out", name, v))
+	}
+	return v
 }
 
 // number is a member that is a number between two, otherwise if it is absent.

@@ -31,8 +31,10 @@ type job struct {
 	model   string // what the answer calls the model
 	set     *patchSet
 	prompts [][]int32
-	choices int // of each prompt
-	max     int // tokens of each choice
+	choices int           // of each prompt
+	max     int           // tokens of each choice
+	talk    *conversation // that the prompt is made of, if it is
+	marks   []int         // of that prompt: see loaded.prompt
 
 	sampling engine.Sampling // of the first choice of a prompt; each further one has the next seed
 	stops    []string
@@ -44,6 +46,11 @@ type job struct {
 func (l *loaded) common(f *fields, o Options) (*job, error) {
 	j := &job{choices: f.whole("n", 1, maxChoices, 1), stops: f.stops()}
 	j.sampling = f.sampling()
+	for id := range j.sampling.Bias {
+		if vocab := l.model.Config().Vocab; id < 0 || int(id) >= vocab {
+			f.fail(invalid("logit_bias", "logit_bias: %v", &engine.TokenError{ID: id, Vocab: vocab}))
+		}
+	}
 	f.ignore("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "cache_prompt", "prediction")
 	var err error
 	if j.set, j.model, err = l.under(f, o); err != nil && f.fault == nil {
@@ -75,17 +82,34 @@ func (f *fields) sampling() engine.Sampling {
 	return s
 }
 
+// maxBiased bounds the tokens that one request may favour: OpenAI takes as many.
+const maxBiased = 1024
+
 // penalties takes what changes the logits before a token is chosen.
-func (f *fields) penalties(*engine.Sampling) {
-	for _, name := range []string{"frequency_penalty", "presence_penalty"} {
-		if f.number(name, -2, 2, 0) != 0 {
-			f.fail(unsupported(name, "%s is not supported: leave it out", name))
+func (f *fields) penalties(s *engine.Sampling) {
+	s.FrequencyPenalty = f.number("frequency_penalty", -2, 2, 0)
+	s.PresencePenalty = f.number("presence_penalty", -2, 2, 0)
+	s.RepeatPenalty = f.number("repeat_penalty", 0, 10, 1)
+	s.RepeatLast = f.whole("repeat_last_n", 0, math.MaxInt32, 64)
+	if s.RepeatLast == 0 {
+		s.RepeatPenalty = 0
+	}
+	var bias map[string]float64
+	if !f.take("logit_bias", &bias, "an object with a number for each token id") {
+		return
+	}
+	if len(bias) > maxBiased {
+		f.fail(invalid("logit_bias", "logit_bias has %d tokens: at most %d are allowed", len(bias), maxBiased))
+	}
+	s.Bias = make(map[int32]float32, len(bias))
+	for key, b := range bias {
+		id, err := strconv.ParseInt(key, 10, 32)
+		if err != nil || !(b >= -100 && b <= 100) {
+			f.fail(invalid("logit_bias", "logit_bias has %.20q: %g: must have token ids with numbers from -100 to 100", key, b))
+			return
 		}
+		s.Bias[int32(id)] = float32(b)
 	}
-	if p := f.number("repeat_penalty", 0, 10, 1); p != 1 && p != 0 {
-		f.fail(unsupported("repeat_penalty", "repeat_penalty is not supported: leave it out"))
-	}
-	f.only("logit_bias", "leave it out", "{}")
 }
 
 // stops takes the texts that end an answer: one, or a list.

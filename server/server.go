@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bankai"
+	"bankai/chat"
 	"bankai/engine"
 )
 
@@ -47,12 +48,13 @@ type Server struct {
 
 // loaded is the model that answers, with all that is made for it.
 type loaded struct {
-	model   *engine.Model
-	name    string // what requests call it
-	loop    *engine.Loop
-	patches *registry
-	since   time.Time
-	scoring sync.Mutex // held while a prompt is scored
+	model    *engine.Model
+	name     string // what requests call it
+	template *chat.Template
+	loop     *engine.Loop
+	patches  *registry
+	since    time.Time
+	scoring  sync.Mutex // held while a prompt is scored
 }
 
 // New makes a server that has no model yet.
@@ -95,7 +97,11 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 	if err := CheckModelName(name); err != nil {
 		return err
 	}
-	l := &loaded{model: m, name: name, since: time.Now(), patches: newRegistry(m, name, s.meters.overlay)}
+	t, err := template(m)
+	if err != nil {
+		return err
+	}
+	l := &loaded{model: m, name: name, template: t, since: time.Now(), patches: newRegistry(m, name, s.meters.overlay)}
 	for _, p := range patches {
 		if _, replaced, err := l.patches.put(p.Name, p.Patch); err != nil {
 			return err

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"errors"
+	"strconv"
+
+	"bankai/chat"
+	"bankai/engine"
+)
+
+// conversation is what a chat's answer goes on with.
+type conversation struct {
+	messages []chat.Message
+	chat.Options
+}
+
+// conversation takes the messages of a chat, its tools and the variables of the template.
+func (f *fields) conversation() *conversation {
+	c := &conversation{Options: chat.Options{Generate: true}}
+	raw := f.raw("messages")
+	if raw == nil {
+		f.fail(invalid("messages", "there are no messages: give at least one"))
+	} else if all, err := chat.DecodeMessages(raw); err != nil {
+		f.fail(invalid("messages", "%v", err))
+	} else {
+		c.messages = all
+	}
+	f.take("tools", &c.Tools, "a list of functions")
+	if f.word("tool_choice", "auto", "none") == "none" {
+		c.Tools = nil
+	}
+	if !f.boolOr("parallel_tool_calls", true) && len(c.Tools) > 0 {
+		f.fail(unsupported("parallel_tool_calls", "parallel_tool_calls cannot be false: the model calls as often as it likes"))
+	}
+	f.take("chat_template_kwargs", &c.Kwargs, "an object")
+	f.only("functions", "it is the old name of tools", "[]")
+	f.only("function_call", "it is the old name of tool_choice", `"none"`, `"auto"`)
+	return c
+}
+
+// prompt is a conversation in tokens, and the places in it that later prompts may share:
+// see chat.Template.Marks. No content makes a special token.
+func (l *loaded) prompt(c *conversation) (ids []int32, marks []int, err error) {
+	parts, err := l.template.Render(c.messages, c.Options)
+	var message *chat.MessageError
+	switch {
+	case errors.As(err, &message):
+		return nil, nil, invalid("messages", "%v", err)
+	case err != nil && len(c.messages) == 0:
+		return nil, nil, invalid("messages", "%v", err)
+	case err != nil && len(c.Kwargs) > 0:
+		return nil, nil, invalid("chat_template_kwargs", "%v", err)
+	case err != nil:
+		return nil, nil, invalid("tools", "%v", err)
+	}
+	tokenizer := l.model.Tokenizer()
+	for _, n := range l.template.Marks(c.messages, c.Options) {
+		marks = append(marks, len(tokenizer.EncodeParts(parts[:n])))
+	}
+	return tokenizer.EncodeParts(parts), marks, nil
+}
+
+// speaker tells the reasoning, the text and the calls of one choice of a chat apart, as
+// they come.
+type speaker struct {
+	parser *chat.Parser
+	called bool
+}
+
+// speakers are those of all choices. id is the answer's.
+func (l *loaded) speakers(r *run, id string) []*speaker {
+	all := make([]*speaker, len(r.streams))
+	for i := range all {
+		all[i] = &speaker{parser: l.template.Parser(r.talk.Options)}
+		all[i].parser.Salt = id + "-" + strconv.Itoa(i)
+	}
+	return all
+}
+
+// says is what comes of a token.
+func (s *speaker) says(e engine.Event) []chat.Delta { return s.noting(s.parser.Push(e.Text)) }
+
+// rest is what comes when there are no more tokens.
+func (s *speaker) rest() []chat.Delta { return s.noting(s.parser.Flush()) }
+
+func (s *speaker) noting(all []chat.Delta) []chat.Delta {
+	for _, d := range all {
+		s.called = s.called || d.Call != nil
+	}
+	return all
+}
+
+// reason is why the choice ended, in OpenAI's words.
+func (s *speaker) reason(r engine.Result) string {
+	if s.called && r.Finish == "stop" {
+		return "tool_calls"
+	}
+	return r.Finish
+}
+
+// toolCall is a call of a function in an answer.
+type toolCall struct {
+	Index    *int         `json:"index,omitempty"` // in streams
+	ID       string       `json:"id"`
+	Type     string       `json:"type"`
+	Function functionCall `json:"function"`
+}
+
+type functionCall struct {
+	Name      string `json:"name"`
+	Arguments string `json:"arguments"` // JSON
+}
+
+func newToolCall(c *chat.CallDelta) toolCall {
+	return toolCall{ID: c.ID, Type: "function", Function: functionCall{c.Name, c.Arguments}}
+}
+
+// template reads the chat template of a model's file.
+func template(m *engine.Model) (*chat.Template, error) {
+	return chat.NewTemplate(m.Weights().Tokenizer().ChatTemplate, m.Tokenizer().Specials())
+}
