@@ -34,6 +34,7 @@ var layers = map[string]int{
 	"score":                3,  // measures patches on a model
 	"measure":              3,  // audits, measurements
 	"internal/report":      4,  // pages, tables and sentences for people
+	"internal/speed":       4,  // how fast a model runs here
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"internal/experiment":  5,  // repeats the published experiments
 	"internal/benchmark":   6,  // asks the questions of text benchmarks

@@ -102,17 +102,6 @@ func TestTopLogits(t *testing.T) {
 	}
 }
 
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		values []float64
-		want   float64
-	}{{[]float64{3}, 3}, {[]float64{3, 1, 2}, 2}, {[]float64{1, 9}, 9}} {
-		if got := median(c.values); got != c.want {
-			t.Errorf("of %v: %v, want %v", c.values, got, c.want)
-		}
-	}
-}
-
 // Claims, counts and tables all say the same of a result.
 func TestClaim(t *testing.T) {
 	r := &measure.Result{Total: 9, Before: 4, After: 6, Fixed: []string{"a", "b", "c"}, Broke: []string{"d"}, PValue: 0.625}
