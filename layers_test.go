@@ -46,6 +46,7 @@ var layers = map[string]int{
 	"internal/outputs":     5,  // what the files that a run writes may replace
 	"internal/repair":      6,  // audit, search, measure, write: the main job
 	"internal/report":      4,  // pages, tables and sentences for people
+	"internal/speed":       4,  // how fast a model runs here
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"internal/experiment":  5,  // repeats the published experiments
 	"internal/benchmark":   6,  // asks the questions of text benchmarks

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,13 +81,7 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 			return err
 		}
 		path := filepath.Join(f.out, name+".journal")
-		facts = append([]experiment.Fact{
-			{Name: "experiment", Value: name},
-			{Name: "model", Value: m.Digest().String()},
-			{Name: "settings", Value: m.Weights().Arithmetic().Fingerprint().String()},
-			{Name: "precision", Value: m.Precision().String()},
-		}, facts...)
-		if r.Journal, err = experiment.OpenJournal(path, facts, f.resume); err != nil {
+		if r.Journal, err = experiment.OpenJournal(path, slices.Concat(experiment.ModelFacts(name, m), facts), f.resume); err != nil {
 			return err
 		}
 		defer r.Journal.Close()
@@ -126,18 +120,10 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 	}
 	if r, err := readResult(result.Path); err == nil && r.Head().Experiment == name {
 		f.ours = true
-		f.findOwn(result.Path, r)
+		f.own = report.Unchanged(dir, r)
+		f.own[result.Path] = true // its checksum was right, whatever its white space
 	}
-	others := []string{name + ".html"}
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		ext := filepath.Ext(e.Name())
-		switch base := strings.TrimSuffix(e.Name(), ext); {
-		case ext != ".csv" && ext != ".svg":
-		case base == name || strings.HasPrefix(base, name+"-"):
-			others = append(others, e.Name())
-		}
-	}
+	others := append([]string{name + ".html"}, report.Tables(dir, name)...)
 	for _, other := range others {
 		path := filepath.Join(dir, other)
 		if err := f.output(path).Check(); err != nil {
@@ -148,18 +134,6 @@ func (a *app) resultFolder(dir, name string) (*resultFolder, error) {
 		}
 	}
 	return f, nil
-}
-
-// findOwn finds the files that are as an earlier result, which is in the file at path,
-// gives them: another may have notes of the user's in it.
-func (f *resultFolder) findOwn(path string, r report.Result) {
-	f.own = map[string]bool{path: true}
-	report.Save(f.dir, r, func(path string, write func(io.Writer) error) error {
-		var b bytes.Buffer
-		data, err := os.ReadFile(path)
-		f.own[path] = f.own[path] || err == nil && write(&b) == nil && bytes.Equal(data, b.Bytes())
-		return nil
-	})
 }
 
 // output is one of the files. Where an earlier result is, they are all part of it.
@@ -279,19 +253,11 @@ func (f *experimentFlags) check() error {
 
 // openPatching opens the model, with the patches on it as an overlay.
 func (a *app) openPatching(f *modelFlags) (*engine.Model, experiment.Patching, error) {
-	var with experiment.Patching
 	m, err := a.openModel(f)
 	if err != nil {
-		return nil, with, err
+		return nil, experiment.Patching{}, err
 	}
-	p, err := a.patches(m.Weights()).Sum(f.patches)
-	if err == nil {
-		with.Name, with.ID = strings.Join(f.patches, " ^ "), fmt.Sprintf("%.16s", p.ContentDigest())
-		with.Overlay, err = m.Overlay(p)
-	}
-	if err == nil && len(f.patches) > 0 && with.Overlay == nil {
-		err = fmt.Errorf("%s: together they flip nothing: give each patch once", text.Listed(f.patches))
-	}
+	with, err := experiment.ReadPatching(m, a.patches(m.Weights()), f.patches)
 	if err != nil {
 		return nil, with, errors.Join(err, m.Close())
 	}

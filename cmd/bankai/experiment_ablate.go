@@ -3,21 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
 
-	"bankai"
 	"bankai/internal/experiment"
 	"bankai/internal/flagtype"
 	"bankai/internal/repair"
 	"bankai/internal/report"
-	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/watched"
-	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
@@ -217,9 +212,6 @@ func (f *ablateFlags) variations(base experiment.Setting) (all []experiment.Vari
 	return all, nil
 }
 
-// heldSeed draws the held-out probes, whatever --seed is.
-const heldSeed = 1
-
 func (f *ablateFlags) run(ctx context.Context, a *app) error {
 	o, facts, err := f.read()
 	if err != nil {
@@ -244,8 +236,7 @@ func (f *ablateFlags) run(ctx context.Context, a *app) error {
 	})
 }
 
-// read reads the files. The facts are what decides a search besides its setting
-// and its seed.
+// read reads the files.
 func (f *ablateFlags) read() (o experiment.AblateOptions, facts []experiment.Fact, err error) {
 	o = experiment.AblateOptions{Seeds: int(f.seeds), Steps: int(f.steps), MaxCost: f.maxCost, Divergence: f.kl}
 	if o.Base, err = f.base(); err != nil {
@@ -254,35 +245,6 @@ func (f *ablateFlags) read() (o experiment.AblateOptions, facts []experiment.Fac
 	if o.Vary, err = f.variations(o.Base); err != nil {
 		return o, nil, err
 	}
-	facts = []experiment.Fact{
-		{Name: "number of held-out probes", Value: fmt.Sprint(f.held)},
-		{Name: "steps", Value: fmt.Sprint(o.Steps)},
-		{Name: "cost", Value: fmt.Sprint(o.MaxCost)},
-		{Name: "slack", Value: fmt.Sprint(score.NewPlan(o.Base.Strategy).Objective.Slack)},
-		{Name: "weight of the divergence", Value: fmt.Sprint(o.Divergence)},
-	}
-	for _, s := range []struct {
-		source string
-		name   string
-		set    *measure.Named
-	}{{f.probes, "search probes", &o.Pool}, {f.heldOut, "held-out probes", &o.HeldOut}, {f.controls, "controls", &o.Controls}} {
-		var read source.Set
-		if s.source != "" {
-			if read, err = source.ReadSet(s.source); err != nil {
-				return o, nil, err
-			}
-		}
-		*s.set = measure.Named{Name: s.source, Set: read.Set}
-		facts = append(facts, experiment.Fact{Name: s.name, Value: read.Identity()})
-	}
-	if n := int(f.held); n > 0 {
-		o.HeldOut.Set = o.HeldOut.Set.Draw(n, heldSeed)
-	}
-	if f.text != "" {
-		if o.Text, err = source.ReadLines(f.text); err != nil {
-			return o, nil, err
-		}
-	}
-	text := bankai.Digest(sha256.Sum256([]byte(strings.Join(o.Text, "\n"))))
-	return o, append(facts, experiment.Fact{Name: "control text", Value: text.String()}), nil
+	facts, err = o.Read(experiment.AblateFiles{Pool: f.probes, HeldOut: f.heldOut, Controls: f.controls, Text: f.text, Held: int(f.held)})
+	return o, facts, err
 }

@@ -2,18 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math"
-	"strings"
 
-	"bankai"
 	"bankai/internal/experiment"
 	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/internal/watched"
 	"bankai/measure"
-	"bankai/store"
 
 	"github.com/spf13/cobra"
 )
@@ -64,35 +60,6 @@ func namedSets(sources []string) ([]measure.Named, error) {
 	return watched.Named(sets...), err
 }
 
-// namedPatches reads patches that are measured one by one, and checks each
-// against the model. They are called as their files; where two files have one
-// name, by the whole path, and where one is given twice, with a number.
-func namedPatches(from store.Reader, paths []string) ([]experiment.NamedPatch, error) {
-	first, shared := map[string]string{}, map[string]bool{} // by name: a file, and whether there is another
-	for _, path := range paths {
-		name := store.Title(path)
-		shared[name] = shared[name] || first[name] != "" && first[name] != path
-		first[name] = path
-	}
-	taken := map[string]int{}
-	var named []experiment.NamedPatch
-	for _, path := range paths {
-		p, err := from.Read(path)
-		if err != nil {
-			return nil, err
-		}
-		name := store.Title(path)
-		if shared[name] {
-			name = path
-		}
-		if taken[name]++; taken[name] > 1 {
-			name = fmt.Sprintf("%s (%d)", name, taken[name])
-		}
-		named = append(named, experiment.NamedPatch{Name: name, Patch: p})
-	}
-	return named, nil
-}
-
 // answers opens the model, reads the patches, and does the experiment of a name.
 // What decides a piece of the work, its key says.
 func (a *app) answers(ctx context.Context, f *answerFlags, name string,
@@ -110,7 +77,7 @@ func (a *app) answers(ctx context.Context, f *answerFlags, name string,
 	if err := watched.Fit(m, sets...); err != nil {
 		return err
 	}
-	patches, err := namedPatches(a.patches(m.Weights()), f.patches)
+	patches, err := experiment.ReadPatches(a.patches(m.Weights()), f.patches)
 	if err != nil {
 		return err
 	}
@@ -169,18 +136,11 @@ func variations(ctx context.Context, a *app, f *answerFlags, search string) erro
 		seen = &sets[0]
 	}
 	return a.answers(ctx, f, "variations", func(ctx context.Context, r *experiment.Run, patches []experiment.NamedPatch, sets []measure.Named) (report.Result, error) {
-		sum := bankai.New(r.Model.Digest(), bankai.Meta{})
-		var names []string
-		for _, p := range patches {
-			var err error
-			if sum, err = sum.Xor(p.Patch); err != nil {
-				return nil, fmt.Errorf("%s: %w", p.Name, err)
-			}
-			names = append(names, p.Name)
+		all, err := experiment.Together(r.Model, patches)
+		if err != nil {
+			return nil, err
 		}
-		return experiment.MeasureVariations(ctx, r, experiment.VariationOptions{
-			Patch: experiment.NamedPatch{Name: strings.Join(names, " ^ "), Patch: sum}, Probes: sets[0], Search: seen,
-		})
+		return experiment.MeasureVariations(ctx, r, experiment.VariationOptions{Patch: all, Probes: sets[0], Search: seen})
 	})
 }
 

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"slices"
 	"time"
 
 	"bankai/internal/benchmark"
@@ -14,7 +12,6 @@ import (
 	"bankai/internal/flagtype"
 	"bankai/internal/program"
 	"bankai/internal/report"
-	"bankai/internal/source"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -53,19 +50,6 @@ func (f *benchmarkFlags) usualPrompt(other string) {
 	default:
 		f.prompt = other
 	}
-}
-
-// readQuestions reads a file by parse, whose errors say where.
-func readQuestions[T any](file string, parse func(io.Reader) ([]T, error)) ([]T, error) {
-	data, err := source.Read(file)
-	if err != nil {
-		return nil, err
-	}
-	all, err := parse(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return all, nil
 }
 
 // benchmark opens the model and its patches and does an experiment whose pieces'
@@ -138,7 +122,7 @@ finer: it moves before any choice does.`,
 }
 
 func (f *choiceFlags) run(ctx context.Context, a *app) error {
-	questions, err := readQuestions(f.file, benchmark.ReadChoices)
+	questions, err := benchmark.ReadFile(f.file, benchmark.ReadChoices)
 	if err != nil {
 		return err
 	}
@@ -234,7 +218,7 @@ func (f *gsm8kFlags) run(ctx context.Context, a *app) error {
 			return usageError{err}
 		}
 	}
-	problems, examples, err := f.read()
+	problems, examples, err := benchmark.ReadWithExamples(f.file, f.examples, int(f.n), int(f.shots))
 	if err != nil {
 		return err
 	}
@@ -244,33 +228,6 @@ func (f *gsm8kFlags) run(ctx context.Context, a *app) error {
 			Rules: rules, Patch: p,
 		})
 	})
-}
-
-// read reads the problems to score and the worked examples.
-func (f *gsm8kFlags) read() (problems, examples []benchmark.Problem, err error) {
-	if problems, err = readQuestions(f.file, benchmark.ReadProblems); err != nil {
-		return nil, nil, err
-	}
-	shots, from := int(f.shots), f.file
-	if f.examples == "" {
-		at := max(0, len(problems)-shots)
-		problems, examples = problems[:at], problems[at:]
-	} else {
-		from = f.examples
-		if examples, err = readQuestions(from, benchmark.ReadProblems); err != nil {
-			return nil, nil, err
-		}
-	}
-	if f.n > 0 {
-		problems = problems[:min(int(f.n), len(problems))]
-	}
-	examples = slices.DeleteFunc(slices.Clone(examples), func(e benchmark.Problem) bool {
-		return slices.ContainsFunc(problems, func(p benchmark.Problem) bool { return p.Question == e.Question })
-	})
-	if len(examples) < shots || len(problems) == 0 {
-		return nil, nil, fmt.Errorf("%s: has not %s beside a problem to score: give fewer --shots, or --examples from another file", from, text.Count(shots, "example"))
-	}
-	return problems, examples[:shots], nil
 }
 
 func rescoreCommand(a *app) *cobra.Command {

@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
 	"strings"
 
-	"bankai"
 	"bankai/internal/experiment"
 	"bankai/internal/flagtype"
 	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/watched"
+	"bankai/measure"
 	"bankai/probe"
 	"bankai/search"
 
@@ -115,12 +113,7 @@ func (f *robustnessFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
-	facts := []experiment.Fact{
-		{Name: "text", Value: fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(o.Lines, "\n"))))},
-		{Name: "seed", Value: fmt.Sprint(a.seed)},
-		{Name: "layers", Value: fmt.Sprint(o.Layers)},
-	}
-	return a.experiment(ctx, &f.experimentFlags, m, "robustness", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
+	return a.experiment(ctx, &f.experimentFlags, m, "robustness", o.Facts(a.seed), func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureRobustness(ctx, r, o)
 	})
 }
@@ -183,7 +176,8 @@ change says that a part matters, not that flips there help.`,
 }
 
 func (f *layersFlags) run(ctx context.Context, a *app) error {
-	s, err := source.ReadSet(f.probes)
+	o := experiment.LayersOptions{Metric: f.metric.Value, Sites: f.sites, Layers: f.layers.Ints()}
+	facts, err := o.Read(f.probes)
 	if err != nil {
 		return err
 	}
@@ -192,11 +186,9 @@ func (f *layersFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
-	if err := watched.Fit(m, watched.Named(s)...); err != nil {
+	if err := watched.Fit(m, measure.Named{Name: o.Name, Set: o.Probes}); err != nil {
 		return err
 	}
-	o := experiment.LayersOptions{Name: s.Source, Probes: s.Set, Metric: f.metric.Value, Sites: f.sites, Layers: f.layers.Ints()}
-	facts := []experiment.Fact{{Name: "probes", Value: s.Identity()}, {Name: "metric", Value: o.Metric.String()}}
 	return a.experiment(ctx, &f.experimentFlags, m, "layers", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureLayers(ctx, r, o)
 	})
@@ -275,11 +267,8 @@ func (f *scaleFlags) options() experiment.ScaleOptions {
 }
 
 func (f *scaleFlags) run(ctx context.Context, a *app) error {
-	var controls source.Set
-	targets, err := source.ReadSet(f.probes)
-	if err == nil && f.sample > 0 {
-		controls, err = source.ReadSet(f.controls)
-	}
+	o := f.options()
+	facts, err := o.Read(f.probes, f.controls, a.seed)
 	if err != nil {
 		return err
 	}
@@ -288,26 +277,10 @@ func (f *scaleFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
-	if err := watched.Fit(m, watched.Named(targets, controls)...); err != nil {
+	if err := watched.Fit(m, measure.Named{Name: o.Name, Set: o.Probes}, measure.Named{Name: o.ControlName, Set: o.Controls}); err != nil {
 		return err
-	}
-	o := f.options()
-	o.Name, o.Probes, o.ControlName, o.Controls = targets.Source, targets.Set, controls.Source, controls.Set
-	facts := []experiment.Fact{
-		{Name: "probes", Value: targets.Identity()},
-		{Name: "controls", Value: digestOr(controls, "none")},
-		{Name: "metric", Value: o.Metric.String()},
-		{Name: "seed", Value: fmt.Sprint(a.seed)},
 	}
 	return a.experiment(ctx, &f.experimentFlags, m, "scale", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasureScale(ctx, r, o)
 	})
-}
-
-// digestOr is the digest of a set, or a word for none.
-func digestOr(s source.Set, none string) string {
-	if s.Digest == (bankai.Digest{}) {
-		return none
-	}
-	return s.Identity()
 }

@@ -2,14 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
-	"strings"
 
-	"github.com/spf13/cobra"
-
-	"bankai/engine"
 	"bankai/internal/experiment"
 	"bankai/internal/flagtype"
 	"bankai/internal/lora"
@@ -20,6 +15,8 @@ import (
 	"bankai/measure"
 	"bankai/probe"
 	"bankai/score"
+
+	"github.com/spf13/cobra"
 )
 
 // loraFlags are the flags of `experiment lora`.
@@ -115,7 +112,7 @@ func (f *loraFlags) run(ctx context.Context, a *app) error {
 		Projections: f.projections, Layers: f.layers.String(), Ranks: f.ranks, Seeds: int(f.seeds), Steps: int(f.steps), Rate: f.rate, KL: f.kl, Rounds: int(f.rounds),
 		Names: [4]string{f.probes, f.controls, f.heldOut, f.text}, OnlyTiming: f.onlyTiming,
 	}
-	facts, err := f.read(&o)
+	facts, err := o.Read(f.also)
 	if err != nil {
 		return err
 	}
@@ -127,7 +124,7 @@ func (f *loraFlags) run(ctx context.Context, a *app) error {
 	if f.kl > 0 && !f.onlyTiming {
 		repair.WarnCut(a.Console, m, f.text, o.Text)
 	}
-	if err := f.rivals(a, m, &o); err != nil {
+	if err := o.Rivals(m, a.patches(m.Weights()), f.model.patches, f.layers.Ints()); err != nil {
 		return err
 	}
 	if err := watched.Fit(m, append(slices.Clone(o.Also), measure.Named{Name: f.probes, Set: o.Search}, measure.Named{Name: f.controls, Set: o.Controls}, measure.Named{Name: f.heldOut, Set: o.HeldOut})...); err != nil {
@@ -144,55 +141,4 @@ func (f *loraFlags) run(ctx context.Context, a *app) error {
 	return a.experiment(ctx, &f.experimentFlags, m, "lora", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.CompareLoRA(ctx, r, o)
 	})
-}
-
-// read reads the sets and the text, and says what decides the figures.
-func (f *loraFlags) read(o *experiment.LoRAOptions) (facts []experiment.Fact, err error) {
-	facts = []experiment.Fact{
-		{Name: "projections", Value: strings.Join(f.projections, ",")},
-		{Name: "layers", Value: f.layers.String()},
-		{Name: "training", Value: fmt.Sprintf("%d steps, rate %v, kl %v", f.steps, f.rate, f.kl)},
-	}
-	if f.onlyTiming {
-		return facts, nil
-	}
-	for _, s := range []struct {
-		name, source string
-		set          *probe.Set
-	}{{"probes", f.probes, &o.Search}, {"controls", f.controls, &o.Controls}, {"held-out", f.heldOut, &o.HeldOut}} {
-		read, err := source.ReadSet(s.source)
-		if err != nil {
-			return nil, err
-		}
-		*s.set = read.Set
-		facts = append(facts, experiment.Fact{Name: s.name, Value: read.Identity()})
-	}
-	also, err := source.ReadSets(f.also)
-	if err != nil {
-		return nil, err
-	}
-	o.Also = watched.Named(also...)
-	for _, s := range also {
-		facts = append(facts, experiment.Fact{Name: "also " + s.Source, Value: s.Identity()})
-	}
-	if o.Text, err = source.ReadLines(f.text); err != nil {
-		return nil, err
-	}
-	return append(facts, experiment.Fact{Name: "text", Value: strings.Join(o.Text, "\n")}), nil
-}
-
-// rivals reads the patches, and finds the tensors of the adapters.
-func (f *loraFlags) rivals(a *app, m *engine.Model, o *experiment.LoRAOptions) error {
-	var err error
-	if o.Patches, err = namedPatches(a.patches(m.Weights()), f.model.patches); err != nil {
-		return err
-	}
-	matrices, err := score.Matrices(m.Weights(), f.layers.Ints(), f.projections)
-	if err != nil {
-		return err
-	}
-	for _, w := range matrices {
-		o.Tensors = append(o.Tensors, w.Name)
-	}
-	return nil
 }

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"fmt"
-
-	"github.com/spf13/cobra"
 
 	"bankai/internal/experiment"
 	"bankai/internal/flagtype"
 	"bankai/internal/report"
 	"bankai/internal/source"
+
+	"github.com/spf13/cobra"
 )
 
 // perplexityFlags are the flags of `experiment perplexity`.
@@ -71,20 +68,9 @@ func (f *perplexityFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
-	o := experiment.TextOptions{
-		Name: f.text, IDs: m.Tokenizer().Encode(string(data)), Window: int(f.window), Stride: int(f.stride),
-		Patch: with,
-	}
-	if context := m.Config().Context; o.Window > context {
-		return fmt.Errorf("--window %d: the model's context is %d tokens: give no more", o.Window, context)
-	}
-	o.Window = cmp.Or(o.Window, min(512, m.Config().Context))
-	o.Stride = cmp.Or(o.Stride, o.Window)
-	facts := []experiment.Fact{
-		{Name: "text", Value: fmt.Sprintf("%x", sha256.Sum256(data))},
-		{Name: "window", Value: fmt.Sprint(o.Window)},
-		{Name: "stride", Value: fmt.Sprint(o.Stride)},
-		{Name: "patch", Value: with.ID},
+	o, facts, err := experiment.NewTextOptions(m, f.text, data, int(f.window), int(f.stride), with)
+	if err != nil {
+		return err
 	}
 	return a.experiment(ctx, &f.experimentFlags, m, "perplexity", facts, func(ctx context.Context, r *experiment.Run) (report.Result, error) {
 		return experiment.MeasurePerplexity(ctx, r, o)

@@ -101,14 +101,3 @@ func TestTopLogits(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
-
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		values []float64
-		want   float64
-	}{{[]float64{3}, 3}, {[]float64{3, 1, 2}, 2}, {[]float64{1, 9}, 9}} {
-		if got := median(c.values); got != c.want {
-			t.Errorf("of %v: %v, want %v", c.values, got, c.want)
-		}
-	}
-}

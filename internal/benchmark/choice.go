@@ -432,12 +432,12 @@ func (c *Choice) chart() chart.Chart {
 	bars := &chart.Bars{Value: "accuracy", Horizontal: true, Level: &c.Base.Chance}
 	add := func(name string, was report.Estimate, change *Paired) {
 		bars.Names = append(bars.Names, name)
-		before.Values = append(before.Values, report.PointOf(was))
+		before.Values = append(before.Values, was.At(0))
 		is := report.Estimate{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
 		if change != nil {
 			is = change.ShareAfter
 		}
-		after.Values = append(after.Values, report.PointOf(is))
+		after.Values = append(after.Values, is.At(0))
 	}
 	add("all", c.Base.Accuracy, c.Change)
 	if len(c.Subjects) > 1 {

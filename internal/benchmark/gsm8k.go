@@ -336,13 +336,13 @@ func (g *GSM8K) changeTable() report.Table {
 }
 
 func (g *GSM8K) chart() chart.Chart {
-	shares := &chart.Bars{Value: "share right", Names: []string{"as it is"}, Series: []chart.BarSeries{{Values: []chart.Point{report.PointOf(g.Accuracy)}}}}
+	shares := &chart.Bars{Value: "share right", Names: []string{"as it is"}, Series: []chart.BarSeries{{Values: []chart.Point{g.Accuracy.At(0)}}}}
 	panels := []chart.Panel{shares}
 	if c := g.Change; c != nil {
-		shares.Names, shares.Series[0].Values = append(shares.Names, "patched"), append(shares.Series[0].Values, report.PointOf(c.ShareAfter))
+		shares.Names, shares.Series[0].Values = append(shares.Names, "patched"), append(shares.Series[0].Values, c.ShareAfter.At(0))
 		panels = append(panels, &chart.Bars{
 			Value: "share of problems", Names: []string{"fixed", "broke"},
-			Series: []chart.BarSeries{{Values: []chart.Point{report.PointOf(report.ShareOf(c.Fixed, c.Total)), report.PointOf(report.ShareOf(c.Broke, c.Total))}}},
+			Series: []chart.BarSeries{{Values: []chart.Point{report.ShareOf(c.Fixed, c.Total).At(0), report.ShareOf(c.Broke, c.Total).At(0)}}},
 		})
 	}
 	return chart.Chart{

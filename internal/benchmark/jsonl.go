@@ -7,10 +7,26 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"bankai/internal/source"
 )
 
 // maxBenchmark bounds a benchmark file, in bytes: MMLU's largest part has 7 MB.
 const maxBenchmark = 64 << 20
+
+// ReadFile reads the questions of a file, or of an embedded one, by a function whose
+// errors say where.
+func ReadFile[T any](file string, parse func(io.Reader) ([]T, error)) ([]T, error) {
+	data, err := source.Read(file)
+	if err != nil {
+		return nil, err
+	}
+	all, err := parse(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return all, nil
+}
 
 // readLines goes through a file that has one JSON object a line. Blank lines are
 // passed over; an error of take is told with the line. A file without any object

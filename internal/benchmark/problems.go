@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"bankai/internal/text"
 )
 
 // Problem is a question whose answer is a number, as GSM8K has them.
@@ -46,4 +49,33 @@ func ReadProblems(r io.Reader) ([]Problem, error) {
 		return nil
 	})
 	return all, err
+}
+
+// ReadWithExamples reads the first n problems of a file, 0 for all, and as many worked
+// examples as shots: from another file or, if there is none, from the end of the same
+// one. A problem that is scored is never an example.
+func ReadWithExamples(file, examplesFile string, n, shots int) (problems, examples []Problem, err error) {
+	if problems, err = ReadFile(file, ReadProblems); err != nil {
+		return nil, nil, err
+	}
+	from := file
+	if examplesFile == "" {
+		at := max(0, len(problems)-shots)
+		problems, examples = problems[:at], problems[at:]
+	} else {
+		from = examplesFile
+		if examples, err = ReadFile(from, ReadProblems); err != nil {
+			return nil, nil, err
+		}
+	}
+	if n > 0 {
+		problems = problems[:min(n, len(problems))]
+	}
+	examples = slices.DeleteFunc(slices.Clone(examples), func(e Problem) bool {
+		return slices.ContainsFunc(problems, func(p Problem) bool { return p.Question == e.Question })
+	})
+	if len(examples) < shots || len(problems) == 0 {
+		return nil, nil, fmt.Errorf("%s: has not %s beside a problem to score: give fewer --shots, or --examples from another file", from, text.Count(shots, "example"))
+	}
+	return problems, examples[:shots], nil
 }

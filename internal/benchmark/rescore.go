@@ -322,7 +322,7 @@ func (r *Rescored) chart() chart.Chart {
 			name = row.Set + ", " + name
 		}
 		bars.Names = append(bars.Names, name)
-		was.Values, now.Values = append(was.Values, report.PointOf(row.ShareWas)), append(now.Values, report.PointOf(row.ShareNow))
+		was.Values, now.Values = append(was.Values, row.ShareWas.At(0)), append(now.Values, row.ShareNow.At(0))
 	}
 	bars.Series = []chart.BarSeries{was, now}
 	return chart.Chart{

@@ -186,10 +186,10 @@ func (c *Comparison) pairTable() report.Table {
 
 func (c *Comparison) charts() []chart.Chart {
 	bars := &chart.Bars{Value: "share of right answers", Level: &c.Base.Value, Horizontal: len(c.Patches) > 7, Names: []string{Base}}
-	right := chart.BarSeries{Name: "right", Values: []chart.Point{report.PointOf(c.Base)}}
+	right := chart.BarSeries{Name: "right", Values: []chart.Point{c.Base.At(0)}}
 	at := map[string]int{}
 	for i, p := range c.Patches {
-		bars.Names, right.Values = append(bars.Names, p.Name), append(right.Values, report.PointOf(p.ShareAfter))
+		bars.Names, right.Values = append(bars.Names, p.Name), append(right.Values, p.ShareAfter.At(0))
 		at[p.Name] = i
 	}
 	bars.Series = []chart.BarSeries{right}

@@ -154,3 +154,28 @@ func stored() *Comparison {
 	c.Experiment = "compare"
 	return c
 }
+
+// A file beside a result that is not as the result gives it is told from those that are.
+func TestUnchangedFiles(t *testing.T) {
+	dir, p := t.TempDir(), somePerplexity()
+	files, err := report.Save(dir, p, reporttest.Put)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := files[1]
+	if err := os.WriteFile(notes, []byte("my notes"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	same := report.Unchanged(dir, p)
+	for _, f := range files {
+		if same[f] != (f != notes) {
+			t.Errorf("%s: unchanged is %v", filepath.Base(f), same[f])
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "perplexities.csv"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := report.Tables(dir, "perplexity"), []string{"perplexity-windows.csv", "perplexity.csv", "perplexity.svg"}; !slices.Equal(got, want) {
+		t.Errorf("tables are %v, want %v", got, want)
+	}
+}

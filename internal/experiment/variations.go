@@ -351,7 +351,7 @@ func (c SetChange) bars(title string) *chart.Bars {
 	before, after := chart.BarSeries{Name: "before"}, chart.BarSeries{Name: "after"}
 	add := func(name string, a AnswerChange) {
 		b.Names = append(b.Names, name)
-		before.Values, after.Values = append(before.Values, report.PointOf(a.ShareBefore)), append(after.Values, report.PointOf(a.ShareAfter))
+		before.Values, after.Values = append(before.Values, a.ShareBefore.At(0)), append(after.Values, a.ShareAfter.At(0))
 	}
 	for _, k := range c.Categories {
 		add(report.CategoryName(k.Category), k.AnswerChange)

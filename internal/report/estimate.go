@@ -88,9 +88,6 @@ func ShareOf(yes, total int) Estimate {
 	return Estimate{float64(yes) / float64(total), low, high, total}
 }
 
-// PointOf is an estimate as a chart takes it.
-func PointOf(e Estimate) chart.Point { return chart.Point{Y: e.Value, Low: e.Low, High: e.High} }
-
 // PlainEstimate is a figure without an interval, for a column that has some.
 func PlainEstimate(value float64, n int) Estimate { return Estimate{value, math.NaN(), math.NaN(), n} }
 
@@ -104,7 +101,7 @@ func (e Estimate) Map(f func(float64) float64) Estimate {
 	return Estimate{f(e.Value), f(e.Low), f(e.High), e.N}
 }
 
-// At is the estimate as a point of a chart.
+// At is the estimate as a point of a chart; bars take no x.
 func (e Estimate) At(x float64) chart.Point {
 	return chart.Point{X: x, Y: e.Value, Low: e.Low, High: e.High}
 }

@@ -1,8 +1,11 @@
 package report
 
 import (
+	"bytes"
 	"io"
+	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Save writes a result into a folder: as JSON, as a page, each of its tables as
@@ -35,4 +38,32 @@ func Save(dir string, r Result, put func(path string, write func(io.Writer) erro
 	}
 	err := write(name+".html", func(w io.Writer) error { return WriteResults(w, ByExperiment, r) })
 	return files, err
+}
+
+// Unchanged tells of each file that [Save] would write whether it is there as the result
+// gives it. The figures of another file may have been changed by hand.
+func Unchanged(dir string, r Result) map[string]bool {
+	same := map[string]bool{}
+	Save(dir, r, func(path string, write func(io.Writer) error) error {
+		var b bytes.Buffer
+		data, err := os.ReadFile(path)
+		same[path] = err == nil && write(&b) == nil && bytes.Equal(data, b.Bytes())
+		return nil
+	})
+	return same
+}
+
+// Tables are the names of the files in a folder that may be tables and pictures of an
+// experiment, whatever result they are of.
+func Tables(dir, experiment string) (names []string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		switch base := strings.TrimSuffix(e.Name(), ext); {
+		case ext != ".csv" && ext != ".svg":
+		case base == experiment || strings.HasPrefix(base, experiment+"-"):
+			names = append(names, e.Name())
+		}
+	}
+	return names
 }
