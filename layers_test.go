@@ -33,6 +33,7 @@ var layers = map[string]int{
 	"internal/weights":     1,  // a model file as named tensors: check, bake, diff
 	"engine":               2,  // forward passes, scoring, generation
 	"internal/source":      2,  // models, probes and texts by name: files, or the demo's
+	"internal/flagtype":    3,  // values of flags that need reading: counts, lists, sizes
 	"internal/config":      3,  // the file of the defaults of flags
 	"store":                2,  // where patches come from, and their provenance
 	"search":               2,  // finds patches: strategies, runs, journals
