@@ -1,11 +1,11 @@
 // Command bankai finds, applies and measures XOR patches to true 1-bit language
 // models. Run it with --help.
 //
-// Each subcommand has a file of its own. What they share is app: the flags that all
-// commands take, opening models and patches, and the policy of outputs. In it are
-// console, where a run tells what it does, and kept, which knows what an interruption
-// leaves. What a server needs as well stands below: package store reads patches, and
-// package source opens models, probes and texts.
+// Each subcommand has a file of its own, with its flags, its messages and its texts. What
+// they share is app: the flags that all commands take, and the opening of models and
+// patches. What a server needs as well stands below: package repair does the main job,
+// outputs says what files may replace, anatomy what a model or a patch holds, store reads
+// patches, and source opens models, probes and texts.
 package main
 
 import (

@@ -30,7 +30,7 @@ func (c *Count) Set(s string) error {
 	return nil
 }
 
-// Choice is a flag whose text parse turns into one of a few Values.
+// Choice is a flag whose text parse turns into one of a few values.
 type Choice[T fmt.Stringer] struct {
 	Value T
 	kind  string // what help calls the value
