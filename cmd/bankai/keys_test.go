@@ -74,12 +74,14 @@ func TestJSONKeysAreInTheTable(t *testing.T) {
 			used[key] = true
 		}
 	}
-	demo := reflect.TypeFor[demoDoc]() // a run takes half a minute
-	for i := range demo.NumField() {
-		key, _, _ := strings.Cut(demo.Field(i).Tag.Get("json"), ",")
-		used[key] = true
-		if !known[key] {
-			t.Errorf("bankai demo: the key %s is not in docs/json.md", key)
+	// A demo takes half a minute, and a server runs until it is told to end.
+	for _, doc := range []reflect.Type{reflect.TypeFor[demoDoc](), reflect.TypeFor[serveDoc]()} {
+		for i := range doc.NumField() {
+			key, _, _ := strings.Cut(doc.Field(i).Tag.Get("json"), ",")
+			used[key] = true
+			if !known[key] {
+				t.Errorf("%v: the key %s is not in docs/json.md", doc, key)
+			}
 		}
 	}
 	for key := range known {

@@ -226,6 +226,13 @@ func (f *serveFlags) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	var paths []string
+	for _, file := range files {
+		paths = append(paths, file.path)
+	}
+	if err := store.CheckFiles(paths); err != nil {
+		return err
+	}
 	listener, scheme, err := f.open()
 	if err != nil {
 		return err
