@@ -1,21 +1,14 @@
 package server
 
 import (
-	"net/http"
 	"strings"
-	"time"
 
 	"bankai/chat"
 	"bankai/engine"
 )
 
-// The documents of /v1/chat/completions.
+// The choices of /v1/chat/completions.
 type (
-	chatCompletion struct {
-		answerHead
-		Choices []chatChoice `json:"choices"`
-		Usage   usageDoc     `json:"usage"`
-	}
 	chatChoice struct {
 		Index        int           `json:"index"`
 		Message      chatMessage   `json:"message"`
@@ -28,11 +21,6 @@ type (
 		Reasoning string     `json:"reasoning_content,omitempty"`
 		ToolCalls []toolCall `json:"tool_calls,omitempty"`
 		Refusal   *string    `json:"refusal"`
-	}
-	chatChunk struct {
-		answerHead
-		Choices []chunkChoice `json:"choices"`
-		Usage   any           `json:"usage,omitempty"`
 	}
 	chunkChoice struct {
 		Index        int           `json:"index"`
@@ -48,55 +36,9 @@ type (
 	}
 )
 
-// answerHead is what all documents of one answer have alike.
-type answerHead struct {
-	ID          string `json:"id"`
-	Object      string `json:"object"`
-	Created     int64  `json:"created"`
-	Model       string `json:"model"`
-	Fingerprint string `json:"system_fingerprint"`
-}
-
-func (x *exchange) head(j *job, prefix, object string) answerHead {
-	return answerHead{newID(prefix), object, time.Now().Unix(), j.model, x.fingerprint(j.set)}
-}
-
-// usageDoc counts tokens as OpenAI does.
-type usageDoc struct {
-	Prompt  int           `json:"prompt_tokens"`
-	Answer  int           `json:"completion_tokens"`
-	Total   int           `json:"total_tokens"`
-	Details promptDetails `json:"prompt_tokens_details"`
-}
-
-type promptDetails struct {
-	Cached int `json:"cached_tokens"`
-}
-
-func (u usage) doc() usageDoc {
-	return usageDoc{u.prompt, u.generated, u.prompt + u.generated, promptDetails{u.cached}}
-}
-
 // chatTokens is how many tokens an answer has at most if a chat does not say: the keys
 // and values of that many are held for it while it runs.
 const chatTokens = 1024
-
-// streaming is how an answer is to be sent.
-type streaming struct{ on, usage bool }
-
-// streaming takes it.
-func (f *fields) streaming() (s streaming) {
-	s.on = f.bool("stream")
-	var o struct {
-		IncludeUsage       bool  `json:"include_usage"`
-		IncludeObfuscation *bool `json:"include_obfuscation"` // noise of no meaning
-	}
-	if f.take("stream_options", &o, "an object such as {\"include_usage\": true}") && !s.on {
-		f.fail(invalid("stream_options", "stream_options needs \"stream\": true"))
-	}
-	s.usage = o.IncludeUsage
-	return s
-}
 
 // chat answers POST /v1/chat/completions.
 func (s *Server) chat(x *exchange) error {
@@ -122,11 +64,11 @@ func (s *Server) chat(x *exchange) error {
 		return err
 	}
 	j.talk, j.max, j.logProbs, j.top = talk, limit, logProbs, top
-	ids, marks, err := x.prompt(talk)
+	ids, err := x.prompt(talk)
 	if err != nil {
 		return err
 	}
-	j.prompts, j.marks = [][]int32{ids}, marks
+	j.prompts = [][]int32{ids}
 	if err := x.fitContext(j.prompts, "messages", 1); err != nil {
 		return err
 	}
@@ -143,17 +85,16 @@ func (s *Server) chat(x *exchange) error {
 
 // wholeChat sends the answer when all of it is there.
 func (x *exchange) wholeChat(r *run) error {
-	doc := chatCompletion{answerHead: x.head(r.job, "chatcmpl-", "chat.completion")}
-	doc.Choices = make([]chatChoice, len(r.streams))
-	for i := range doc.Choices {
-		doc.Choices[i] = chatChoice{Index: i, LogProbs: r.noLogProbs()}
+	head, choices := x.head(r.job, "chatcmpl-", "chat.completion"), make([]chatChoice, len(r.streams))
+	for i := range choices {
+		choices[i] = chatChoice{Index: i, LogProbs: r.noLogProbs()}
 	}
-	speakers := x.speakers(r, doc.ID)
+	speakers := x.speakers(r, head.ID)
 	said := make([]spoken, len(r.streams))
 	results, err := r.collect(x.r.Context(), func(choice int, e engine.Event) {
 		x.token()
 		said[choice].add(speakers[choice].says(e))
-		x.addLogProbs(doc.Choices[choice].LogProbs, e)
+		x.addLogProbs(choices[choice].LogProbs, e)
 	})
 	if err != nil {
 		return err
@@ -161,12 +102,9 @@ func (x *exchange) wholeChat(r *run) error {
 	for i, result := range results {
 		x.finished(result)
 		said[i].add(speakers[i].rest())
-		doc.Choices[i].Message, doc.Choices[i].FinishReason = said[i].message(), speakers[i].reason(result)
+		choices[i].Message, choices[i].FinishReason = said[i].message(), speakers[i].reason(result)
 	}
-	x.used = r.end()
-	doc.Usage = x.used.doc()
-	x.deadline()
-	writeJSON(x.w, http.StatusOK, doc)
+	sendWhole(x, r, head, choices)
 	return nil
 }
 
@@ -214,16 +152,9 @@ func deltas(all []chat.Delta) []delta {
 
 // streamChat sends the answer as it comes.
 func (x *exchange) streamChat(r *run, how streaming) error {
-	out, head := x.stream(), x.head(r.job, "chatcmpl-", "chat.completion.chunk")
-	send := func(c chunkChoice) error {
-		chunk := chatChunk{answerHead: head, Choices: []chunkChoice{c}}
-		if how.usage {
-			chunk.Usage = noUsage
-		}
-		return out.send(chunk)
-	}
+	out := beginChunks[chunkChoice](x, x.head(r.job, "chatcmpl-", "chat.completion.chunk"), how)
 	for i := range r.streams {
-		if err := send(chunkChoice{Index: i, Delta: delta{Role: "assistant", Content: new(string)}}); err != nil {
+		if err := out.choice(chunkChoice{Index: i, Delta: delta{Role: "assistant", Content: new(string)}}); err != nil {
 			return err
 		}
 	}
@@ -237,13 +168,13 @@ func (x *exchange) streamChat(r *run, how streaming) error {
 			if i > 0 {
 				c.LogProbs = r.noLogProbs()
 			}
-			if err := send(c); err != nil {
+			if err := out.choice(c); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	speakers := x.speakers(r, head.ID)
+	speakers := x.speakers(r, out.head.ID)
 	whole, err := out.each(r, func(choice int, e engine.Event) error {
 		of := r.noLogProbs()
 		x.addLogProbs(of, e)
@@ -253,19 +184,10 @@ func (x *exchange) streamChat(r *run, how streaming) error {
 			return err
 		}
 		reason := speakers[choice].reason(result)
-		return send(chunkChoice{Index: choice, FinishReason: &reason})
+		return out.choice(chunkChoice{Index: choice, FinishReason: &reason})
 	})
 	if !whole {
 		return err
 	}
-	if how.usage {
-		x.used = r.end()
-		if err := out.send(chatChunk{answerHead: head, Choices: []chunkChoice{}, Usage: x.used.doc()}); err != nil {
-			return err
-		}
-	}
-	return out.done()
+	return out.finish(r)
 }
-
-// noUsage is the usage in chunks before the last one, if it is asked for.
-var noUsage = (*usageDoc)(nil)

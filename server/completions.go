@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/json"
-	"net/http"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -10,13 +9,8 @@ import (
 	"bankai/engine"
 )
 
-// The documents of /v1/completions.
+// The choices of /v1/completions, whole and in chunks.
 type (
-	completion struct {
-		answerHead
-		Choices []textChoice `json:"choices"`
-		Usage   any          `json:"usage,omitempty"`
-	}
 	textChoice struct {
 		Index        int           `json:"index"`
 		Text         string        `json:"text"`
@@ -27,7 +21,7 @@ type (
 	// an item for each token.
 	textLogProbs struct {
 		Tokens  []string             `json:"tokens"`
-		OfToken []*float64           `json:"token_logprobs"` // null for the first of a prompt, which nothing foretells
+		OfToken []*float64           `json:"token_logprobs"` // null for the first of a prompt, which nothing predicts
 		Top     []map[string]float64 `json:"top_logprobs"`
 		Offset  []int                `json:"text_offset"` // characters of the text before it
 	}
@@ -230,15 +224,15 @@ func (x *exchange) echoes(c *completionRequest) (all []part, err error) {
 
 // wholeTexts sends the answer when all of it is there.
 func (x *exchange) wholeTexts(r *run, c *completionRequest, echoes []part) error {
-	doc := completion{answerHead: x.head(r.job, "cmpl-", "text_completion"), Choices: make([]textChoice, len(r.streams))}
+	head, choices := x.head(r.job, "cmpl-", "text_completion"), make([]textChoice, len(r.streams))
 	texts, at := make([]strings.Builder, len(r.streams)), make(offsets, len(r.streams))
-	for i := range doc.Choices {
-		doc.Choices[i].Index = i
+	for i := range choices {
+		choices[i].Index = i
 		if r.logProbs {
-			doc.Choices[i].LogProbs = newTextLogProbs()
+			choices[i].LogProbs = newTextLogProbs()
 		}
 		if echoes != nil {
-			at.add(i, &texts[i], doc.Choices[i].LogProbs, echoes[i/r.choices])
+			at.add(i, &texts[i], choices[i].LogProbs, echoes[i/r.choices])
 		}
 	}
 	results, err := r.collect(x.r.Context(), func(choice int, e engine.Event) {
@@ -246,7 +240,7 @@ func (x *exchange) wholeTexts(r *run, c *completionRequest, echoes []part) error
 		p := x.part(r, at, choice, e)
 		texts[choice].WriteString(p.text)
 		if p.logProbs != nil {
-			doc.Choices[choice].LogProbs.append(p.logProbs)
+			choices[choice].LogProbs.append(p.logProbs)
 		}
 	})
 	if err != nil {
@@ -254,12 +248,9 @@ func (x *exchange) wholeTexts(r *run, c *completionRequest, echoes []part) error
 	}
 	for i, result := range results {
 		x.finished(result)
-		doc.Choices[i].Text, doc.Choices[i].FinishReason = texts[i].String(), &result.Finish
+		choices[i].Text, choices[i].FinishReason = texts[i].String(), &result.Finish
 	}
-	x.used = r.end()
-	doc.Usage = x.used.doc()
-	x.deadline()
-	writeJSON(x.w, http.StatusOK, doc)
+	sendWhole(x, r, head, choices)
 	return nil
 }
 
@@ -274,22 +265,15 @@ func (at offsets) add(choice int, text *strings.Builder, logProbs *textLogProbs,
 
 // streamTexts sends the answer as it comes.
 func (x *exchange) streamTexts(r *run, c *completionRequest, echoes []part) error {
-	out, head := x.stream(), x.head(r.job, "cmpl-", "text_completion")
+	out := beginChunks[textChoice](x, x.head(r.job, "cmpl-", "text_completion"), c.how)
 	at := make(offsets, len(r.streams))
-	send := func(choice textChoice) error {
-		chunk := completion{answerHead: head, Choices: []textChoice{choice}}
-		if c.how.usage {
-			chunk.Usage = noUsage
-		}
-		return out.send(chunk)
-	}
 	for i := range r.streams {
 		if echoes == nil {
 			break
 		}
 		echo := echoes[i/r.choices]
 		at[i] = utf8.RuneCountInString(echo.text)
-		if err := send(textChoice{Index: i, Text: echo.text, LogProbs: echo.logProbs}); err != nil {
+		if err := out.choice(textChoice{Index: i, Text: echo.text, LogProbs: echo.logProbs}); err != nil {
 			return err
 		}
 	}
@@ -298,18 +282,12 @@ func (x *exchange) streamTexts(r *run, c *completionRequest, echoes []part) erro
 		if p.text == "" && (p.logProbs == nil || len(p.logProbs.Tokens) == 0) {
 			return nil
 		}
-		return send(textChoice{Index: choice, Text: p.text, LogProbs: p.logProbs})
+		return out.choice(textChoice{Index: choice, Text: p.text, LogProbs: p.logProbs})
 	}, func(choice int, result engine.Result) error {
-		return send(textChoice{Index: choice, FinishReason: &result.Finish})
+		return out.choice(textChoice{Index: choice, FinishReason: &result.Finish})
 	})
 	if !whole {
 		return err
 	}
-	if c.how.usage {
-		x.used = r.end()
-		if err := out.send(completion{answerHead: head, Choices: []textChoice{}, Usage: x.used.doc()}); err != nil {
-			return err
-		}
-	}
-	return out.done()
+	return out.finish(r)
 }

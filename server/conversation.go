@@ -38,40 +38,36 @@ func (f *fields) conversation() *conversation {
 	return c
 }
 
-// prompt is a conversation in tokens, and the places in it that later prompts may share:
-// see chat.Template.Marks. No content makes a special token.
-func (l *loaded) prompt(c *conversation) (ids []int32, marks []int, err error) {
+// prompt is a conversation in tokens. No content makes a special token.
+func (l *loaded) prompt(c *conversation) ([]int32, error) {
 	parts, err := l.template.Render(c.messages, c.Options)
 	var message *chat.MessageError
 	switch {
 	case errors.As(err, &message):
-		return nil, nil, invalid("messages", "%v", err)
+		return nil, invalid("messages", "%v", err)
 	case err != nil && len(c.messages) == 0:
-		return nil, nil, invalid("messages", "%v", err)
+		return nil, invalid("messages", "%v", err)
 	case err != nil && len(c.Kwargs) > 0:
-		return nil, nil, invalid("chat_template_kwargs", "%v", err)
+		return nil, invalid("chat_template_kwargs", "%v", err)
 	case err != nil:
-		return nil, nil, invalid("tools", "%v", err)
+		return nil, invalid("tools", "%v", err)
 	}
-	tokenizer := l.model.Tokenizer()
-	for _, n := range l.template.Marks(c.messages, c.Options) {
-		marks = append(marks, len(tokenizer.EncodeParts(parts[:n])))
-	}
-	return tokenizer.EncodeParts(parts), marks, nil
+	return l.model.Tokenizer().EncodeParts(parts), nil
 }
 
 // speaker tells the reasoning, the text and the calls of one choice of a chat apart, as
 // they come.
 type speaker struct {
-	parser *chat.Parser
+	parser chat.Parser
 	called bool
 }
 
 // speakers are those of all choices. id is the answer's.
 func (l *loaded) speakers(r *run, id string) []*speaker {
 	all := make([]*speaker, len(r.streams))
+	fresh := l.template.Parser(r.talk.Options) // which renders, so it is made once
 	for i := range all {
-		all[i] = &speaker{parser: l.template.Parser(r.talk.Options)}
+		all[i] = &speaker{parser: *fresh}
 		all[i].parser.Salt = id + "-" + strconv.Itoa(i)
 	}
 	return all

@@ -57,7 +57,7 @@ func TestContentMakesNoSpecialToken(t *testing.T) {
 		if err := f.end(); err != nil {
 			t.Fatalf("%s: %v", body, err)
 		}
-		ids, marks, err := l.prompt(c)
+		ids, err := l.prompt(c)
 		if err != nil {
 			t.Fatalf("%s: %v", body, err)
 		}
@@ -69,6 +69,14 @@ func TestContentMakesNoSpecialToken(t *testing.T) {
 		}
 		if n != 1 {
 			t.Errorf("%s: %d special tokens in %q", body, n, l.model.Tokenizer().Decode(ids))
+		}
+		parts, err := l.template.Render(c.messages, c.Options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var marks []int // in tokens
+		for _, at := range l.template.Marks(c.messages, c.Options) {
+			marks = append(marks, len(l.model.Tokenizer().EncodeParts(parts[:at])))
 		}
 		if len(marks) == 0 || !slices.IsSorted(marks) || marks[len(marks)-1] > len(ids) {
 			t.Errorf("%s: marks %v in %d tokens", body, marks, len(ids))

@@ -34,7 +34,6 @@ type job struct {
 	choices int           // of each prompt
 	max     int           // tokens of each choice
 	talk    *conversation // that the prompt is made of, if it is
-	marks   []int         // of that prompt: see loaded.prompt
 
 	sampling engine.Sampling // of the first choice of a prompt; each further one has the next seed
 	stops    []string
