@@ -40,7 +40,7 @@ func newJinja(text string, s specials) (*jinjaTemplate, error) {
 		return nil, errors.New("it has private characters (U+F0000 to U+FFFFD), which are not supported")
 	}
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
-	j := &jinjaTemplate{specials: s, thinks: strings.Contains(text, "</think>")}
+	j := &jinjaTemplate{specials: s, thinks: strings.Contains(text, thinkEnd)}
 	j.signs, j.words = s.veiled()
 	_, err := within(trialTime, func() (_ string, err error) {
 		j.compiled, err = jinja.Compile(text)
@@ -135,8 +135,8 @@ func (j *jinjaTemplate) message(c *converter, m *Message) (jinja.Value, error) {
 	d := out.AsDict()
 	d.Set("role", jinja.NewString(m.Role))
 	// Where the template takes the reasoning out of a content, its tags are no text.
-	if j.thinks && m.Role == "assistant" && strings.Contains(m.Content, "</think>") {
-		d.Set("content", c.text(m.Content, "<think>", "</think>"))
+	if j.thinks && m.Role == "assistant" && strings.Contains(m.Content, thinkEnd) {
+		d.Set("content", c.text(m.Content, thinkOpen, thinkEnd))
 	} else {
 		d.Set("content", c.text(m.Content))
 	}
@@ -212,7 +212,7 @@ func (c *converter) value(v *value) jinja.Value {
 }
 
 // number returns a number that is printed as Python prints it: as a number if the
-// library does so by itself, else as a text that stands for it.
+// library prints that one like Python, else as a text that stands for it.
 func (c *converter) number(v *value) jinja.Value {
 	if v.kind == integer {
 		if n, err := strconv.ParseInt(v.text, 10, 64); err == nil {

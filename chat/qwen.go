@@ -236,16 +236,15 @@ func (q qwen) assistant(w *writer, m *Message, recent, last bool, s *settings) e
 // splitThink takes the reasoning out of a content with think tags: what follows the
 // last end tag is the text.
 func splitThink(content string) (text, reasoning string) {
-	const open, end = "<think>", "</think>"
-	at := strings.LastIndex(content, end)
+	at := strings.LastIndex(content, thinkEnd)
 	if at < 0 {
 		return content, ""
 	}
-	text = strings.TrimLeft(content[at+len(end):], "\n")
-	reasoning, _, _ = strings.Cut(content, end)
+	text = strings.TrimLeft(content[at+len(thinkEnd):], "\n")
+	reasoning, _, _ = strings.Cut(content, thinkEnd)
 	reasoning = strings.TrimRight(reasoning, "\n")
-	if at = strings.LastIndex(reasoning, open); at >= 0 {
-		reasoning = reasoning[at+len(open):]
+	if at = strings.LastIndex(reasoning, thinkOpen); at >= 0 {
+		reasoning = reasoning[at+len(thinkOpen):]
 	}
 	return text, strings.TrimLeft(reasoning, "\n")
 }

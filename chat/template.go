@@ -106,7 +106,7 @@ func (t *Template) ThinkOpen(o Options) bool {
 		return false
 	}
 	parts, err := t.Render([]Message{{Role: "user", Content: "?"}}, o)
-	return err == nil && strings.HasSuffix(strings.TrimSpace(Text(parts)), "<think>")
+	return err == nil && strings.HasSuffix(strings.TrimSpace(Text(parts)), thinkOpen)
 }
 
 func (t *Template) write(ms []Message, o Options) (*writer, error) {

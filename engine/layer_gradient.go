@@ -61,7 +61,7 @@ const WholeRow = -1
 // effectRows is the number of rows of a projection that a worker derives at a time.
 const effectRows = 64
 
-// AddEffects adds, for every row t of it, what flipping row r of projection k
+// AddEffects adds, for every row t of the gradient, what flipping row r of projection k
 // would change F by: to sums[slots[t]·rows+r], in the order of t. Only the columns of
 // one group are flipped, unless group is [WholeRow]. A negative slot leaves t out.
 //

@@ -52,7 +52,7 @@ func (s *Sampler) chose(id int32) {
 	}
 }
 
-// remember adds a token to the recent ones, of which there are at most so many.
+// remember adds a token to the recent ones, and forgets the oldest of more than most.
 func (p *penalties) remember(id int32, most int) {
 	if p.within == nil {
 		p.within = map[int32]int{}

@@ -86,8 +86,8 @@ func withLine(text, key string, value *string) string {
 	return b.String() + line
 }
 
-// tomlValue writes numbers and truth values bare, and all else as a string. What Go
-// escapes in strings of printable characters, TOML does likewise.
+// tomlValue writes numbers and truth values bare, and all else as a string. In strings of
+// printable characters Go and TOML escape the same.
 func tomlValue(value string) string {
 	if _, err := strconv.Atoi(value); err == nil || value == "true" || value == "false" {
 		return value
