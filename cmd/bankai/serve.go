@@ -18,7 +18,6 @@ import (
 	"bankai/internal/flagtype"
 	"bankai/internal/program"
 	"bankai/internal/terminal"
-	"bankai/internal/text"
 	"bankai/server"
 	"bankai/store"
 
@@ -39,11 +38,11 @@ type serveFlags struct {
 	insecure bool
 	origins  []string
 
-	kvMemory   byteSize
+	kvMemory   flagtype.Size
 	sequences  flagtype.Count
 	queue      flagtype.Count
-	inline     byteSize
-	logFormat  logFormat
+	inline     flagtype.Size
+	logFormat  flagtype.Choice[logFormat]
 	logPrompts bool
 	drain      time.Duration
 	loopback   bool // only this machine can reach the server
@@ -51,7 +50,7 @@ type serveFlags struct {
 
 func serveCommand(a *app) *cobra.Command {
 	f := &serveFlags{
-		listen: "127.0.0.1:8181", sequences: 32, queue: 256, logFormat: "text", drain: 30 * time.Second,
+		listen: "127.0.0.1:8181", sequences: 32, queue: 256, logFormat: flagtype.NewChoice(logFormat("text"), "FORMAT", parseLogFormat), drain: 30 * time.Second,
 	}
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -159,7 +158,7 @@ const apiKeyVariable = "BANKAI_API_KEY"
 func (f *serveFlags) options(a *app) (o server.Options, err error) {
 	o = server.Options{
 		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
-		Log:  slog.New(f.logFormat.handler(a.Stderr, a.Quiet)),
+		Log:  slog.New(f.logFormat.Value.handler(a.Stderr, a.Quiet)),
 		Loop: engine.LoopOptions{MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue)},
 	}
 	if o.Keys, err = readKeys(f.keyFile); err != nil {
@@ -382,50 +381,16 @@ func libraryFiles(dir string) (paths []string, err error) {
 	return paths, nil
 }
 
-// byteSize is a flag that takes a size, such as 512MB or 2GB.
-type byteSize int64
-
-func (b *byteSize) String() string {
-	if *b == 0 {
-		return "0"
-	}
-	return text.Size(int64(*b))
-}
-
-func (b *byteSize) Type() string { return "SIZE" }
-
-func (b *byteSize) Set(s string) error {
-	units := []struct {
-		name  string
-		bytes float64
-	}{{"KB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}, {"TB", 1 << 40}, {"B", 1}, {"", 1}}
-	for _, u := range units {
-		number, ok := strings.CutSuffix(strings.ToUpper(strings.ReplaceAll(s, "i", "")), u.name)
-		if !ok {
-			continue
-		}
-		var n float64
-		if _, err := fmt.Sscanf(strings.TrimSpace(number)+"\n", "%g\n", &n); err != nil || !(n >= 0) || n*u.bytes > 1<<60 {
-			break
-		}
-		*b = byteSize(n * u.bytes)
-		return nil
-	}
-	return fmt.Errorf("%q is not a size such as 512MB or 2GB", s)
-}
-
 // logFormat is how the log is written.
 type logFormat string
 
-func (l *logFormat) String() string { return string(*l) }
-func (l *logFormat) Type() string   { return "FORMAT" }
+func (l logFormat) String() string { return string(l) }
 
-func (l *logFormat) Set(s string) error {
+func parseLogFormat(s string) (logFormat, error) {
 	if s != "text" && s != "json" {
-		return fmt.Errorf("%q is neither text nor json", s)
+		return "", fmt.Errorf("%q is neither text nor json", s)
 	}
-	*l = logFormat(s)
-	return nil
+	return logFormat(s), nil
 }
 
 // handler writes the log; with --quiet only what is wrong.

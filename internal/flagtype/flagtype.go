@@ -1,4 +1,4 @@
-// Package flagtype has the types of flags: whole numbers, choices, lists, granularities.
+// Package flagtype has the types of flags: whole numbers, sizes, choices, lists, granularities.
 package flagtype
 
 import (
@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bankai/internal/text"
 	"bankai/search"
 )
 
@@ -28,6 +29,38 @@ func (c *Count) Set(s string) error {
 	}
 	*c = Count(n)
 	return nil
+}
+
+// Size is a flag that takes a size in bytes, such as 512MB or 2GB, of units of 1,024.
+type Size int64
+
+func (b *Size) String() string {
+	if *b == 0 {
+		return "0"
+	}
+	return text.Size(int64(*b))
+}
+
+func (b *Size) Type() string { return "SIZE" }
+
+func (b *Size) Set(s string) error {
+	units := []struct {
+		name  string
+		bytes float64
+	}{{"KB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}, {"TB", 1 << 40}, {"B", 1}, {"", 1}}
+	for _, u := range units {
+		number, ok := strings.CutSuffix(strings.ToUpper(strings.ReplaceAll(s, "i", "")), u.name)
+		if !ok {
+			continue
+		}
+		var n float64
+		if _, err := fmt.Sscanf(strings.TrimSpace(number)+"\n", "%g\n", &n); err != nil || !(n >= 0) || n*u.bytes > 1<<60 {
+			break
+		}
+		*b = Size(n * u.bytes)
+		return nil
+	}
+	return fmt.Errorf("%q is not a size such as 512MB or 2GB", s)
 }
 
 // Choice is a flag whose text parse turns into one of a few values.

@@ -56,3 +56,19 @@ func TestCount(t *testing.T) {
 		}
 	}
 }
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "7": 7, "7B": 7, "64KB": 64 << 10, "512MB": 512 << 20, "2GB": 2 << 30, "2 gib": 2 << 30, "1.5kb": 1536, "1TB": 1 << 40,
+	} {
+		var s Size
+		if err := s.Set(text); err != nil || int64(s) != want {
+			t.Errorf("%q: %d, %v", text, s, err)
+		}
+	}
+	for _, text := range []string{"", "GB", "-1", "2XB", "1e99", "NaN", "2GBGB", "1 2"} {
+		if s := Size(9); s.Set(text) == nil || s != 9 {
+			t.Errorf("%q: %d", text, s)
+		}
+	}
+}
