@@ -396,9 +396,7 @@ func (l *Loop) leave(a *lane, last *Stream) {
 }
 
 // keeps says whether what a lane computes is kept.
-func (l *Loop) keeps(a *lane) bool {
-	return l.o.MaxBytes > 0 && a.Cache != nil && a.edits == l.model.edition()
-}
+func (l *Loop) keeps(a *lane) bool { return l.o.MaxBytes > 0 && a.Cache != nil }
 
 func (l *Loop) keep(a *lane, s *Seq, tokens []int32) {
 	l.prefixes.keep(&prefix{a.key(), tokens, s, slices.Clone(a.parted)})

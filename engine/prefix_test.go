@@ -246,6 +246,57 @@ func TestEditsForgetPrefixes(t *testing.T) {
 	}
 }
 
+// However sequences part, each has no more chunks than it is given room for when it
+// begins. They are as many as that now and then.
+func TestMostChunks(t *testing.T) {
+	m := testModel(t, testmodel.Tiny, Options{})
+	type branch struct {
+		seq    *Seq
+		begun  farKV
+		parted []int
+	}
+	tight := 0
+	for seed := range uint64(60) {
+		rng := rand.New(rand.NewPCG(seed, 45))
+		b := m.NewBatch(0)
+		all := []*branch{{seq: b.NewSeq(nil)}}
+		for range 40 {
+			s := all[rng.IntN(len(all))]
+			switch rng.IntN(4) {
+			case 0:
+				s.parted = append(s.parted, s.seq.n)
+				fork := s.seq.Fork()
+				all = append(all, &branch{fork, fork.kv().far, slices.Clone(s.parted)})
+			case 1:
+				if len(all) > 1 && rng.IntN(2) == 0 {
+					s.seq.Release()
+					all = slices.DeleteFunc(all, func(o *branch) bool { return o == s })
+				}
+			default:
+				s.seq.FillRandom(1 + rng.IntN(200))
+			}
+			for _, s := range all {
+				has, most := len(s.seq.kv().far.parts), b.cache.mostChunks(s.begun, s.seq.n, s.parted)
+				if has > most {
+					t.Fatalf("seed %d: a sequence of %d tokens has %d chunks, more than %d", seed, s.seq.n, has, most)
+				}
+				if has == most && has > chunksOf(b.cache.farBlocks(s.seq.n)) {
+					tight++
+				}
+			}
+		}
+		for _, s := range all {
+			s.seq.Release()
+		}
+		if used := b.Memory().Used; used != 0 {
+			t.Fatalf("seed %d: %d bytes are left", seed, used)
+		}
+	}
+	if tight == 0 {
+		t.Error("no sequence has as many chunks as it may, because others part from it")
+	}
+}
+
 // Requests of one prompt that come together have it read once.
 func TestChoicesShareThePrompt(t *testing.T) {
 	for _, precision := range []Precision{Fast, Exact} {
