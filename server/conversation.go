@@ -12,6 +12,7 @@ import (
 type conversation struct {
 	messages []chat.Message
 	chat.Options
+	marks []int // of the prompt, once there is one: see chat.Template.Encode
 }
 
 // conversation takes the messages of a chat, its tools and the variables of the template.
@@ -39,8 +40,8 @@ func (f *fields) conversation() *conversation {
 }
 
 // prompt is a conversation in tokens. No content makes a special token.
-func (l *loaded) prompt(c *conversation) ([]int32, error) {
-	parts, err := l.template.Render(c.messages, c.Options)
+func (l *loaded) prompt(c *conversation) (ids []int32, err error) {
+	ids, c.marks, err = l.template.Encode(l.model.Tokenizer(), c.messages, c.Options)
 	var message *chat.MessageError
 	switch {
 	case errors.As(err, &message):
@@ -52,7 +53,7 @@ func (l *loaded) prompt(c *conversation) ([]int32, error) {
 	case err != nil:
 		return nil, invalid("tools", "%v", err)
 	}
-	return l.model.Tokenizer().EncodeParts(parts), nil
+	return ids, nil
 }
 
 // speaker tells the reasoning, the text and the calls of one choice of a chat apart, as

@@ -39,6 +39,12 @@ type job struct {
 	stops    []string
 	logProbs bool
 	top      int // likeliest tokens told of, beside each
+	// promptLogProbs says that the prompt's tokens are told of, too.
+	promptLogProbs bool
+
+	client string // who asks: clients take turns
+	tenant string // whose prompts begin alike without anybody learning it
+	cached bool   // what was computed for such prompts may be used
 }
 
 // common takes the fields that all requests for text have.
@@ -50,7 +56,9 @@ func (l *loaded) common(f *fields, o Options) (*job, error) {
 			f.fail(invalid("logit_bias", "logit_bias: %v", &engine.TokenError{ID: id, Vocab: vocab}))
 		}
 	}
-	f.ignore("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "cache_prompt", "prediction")
+	f.ignore("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prediction")
+	j.cached = f.boolOr("cache_prompt", true)
+	j.tenant, _ = f.text("cache_salt")
 	var err error
 	if j.set, j.model, err = l.under(f, o); err != nil && f.fault == nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -54,7 +53,6 @@ type loaded struct {
 	loop     *engine.Loop
 	patches  *registry
 	since    time.Time
-	scoring  sync.Mutex // held while a prompt is scored
 }
 
 // New makes a server that has no model yet.
