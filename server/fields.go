@@ -192,9 +192,10 @@ func (f *fields) within(name string, take func(in *fields)) {
 }
 
 // each takes a member that is a list of objects, whose own members are taken one by one.
-func (f *fields) each(name string, take func(i int, in *fields)) {
+// what says what it must be.
+func (f *fields) each(name, what string, take func(i int, in *fields)) {
 	var all []map[string]json.RawMessage
-	f.take(name, &all, "a list of objects")
+	f.take(name, &all, what)
 	for i, members := range all {
 		place := fmt.Sprintf("%s[%d]", name, i)
 		if members == nil {

@@ -23,7 +23,7 @@ func (f *fields) input() *conversation {
 		c.add("input", chat.Message{Role: "user", Content: s})
 	} else {
 		items := itemReader{c, map[string]bool{}}
-		f.each("input", items.read)
+		f.each("input", "a text, or a list of items", items.read)
 	}
 	if len(c.messages) == before {
 		f.fail(invalid("input", "there is no input: give a text, or a list of items"))
@@ -152,7 +152,7 @@ func (f *fields) content(name string, kinds ...string) string {
 		f.fail(invalid(name, "there is no %s: give a text, or a list of parts", name))
 	}
 	var texts []string
-	f.each(name, func(_ int, part *fields) {
+	f.each(name, "a text, or a list of parts", func(_ int, part *fields) {
 		kind, _ := part.text("type")
 		if !slices.Contains(kinds, kind) {
 			part.fail(unsupported("type", "a part of type %q is not supported: give %s", kind, text.Listed(kinds)))
@@ -181,7 +181,7 @@ type responseTool struct {
 // chats, too, which templates know.
 func (f *fields) responseTools() (tools []responseTool, ofChats []json.RawMessage) {
 	tools = []responseTool{}
-	f.each("tools", func(_ int, in *fields) {
+	f.each("tools", "a list of functions", func(_ int, in *fields) {
 		t := responseTool{Type: "function"}
 		if kind, _ := in.text("type"); kind != t.Type {
 			in.fail(unsupported("type", "a tool of type %q is not supported: give function", kind))
