@@ -91,18 +91,21 @@ func (s *Server) detokenize(x *exchange) error {
 	}{string(content)})
 }
 
-// applyTemplate answers POST /apply-template: the prompt that a chat's messages make.
+// applyTemplate answers POST /apply-template: the prompt that a chat with the same body
+// has.
 func (s *Server) applyTemplate(x *exchange) error {
 	f, err := x.read()
 	if err != nil {
 		return err
 	}
-	talk := f.conversation()
-	talk.Generate = f.boolOr("add_generation_prompt", true)
-	if err := x.endNamed(f); err != nil {
+	f.streaming()
+	generate := f.boolOr("add_generation_prompt", true)
+	j, err := x.chatRequest(f)
+	if err != nil {
 		return err
 	}
-	parts, err := x.render(talk)
+	j.talk.Generate = generate
+	parts, err := x.render(j.talk)
 	if err != nil {
 		return err
 	}
