@@ -194,11 +194,12 @@ func (f *fields) within(name string, take func(in *fields)) {
 // each takes a member that is a list of objects, whose own members are taken one by one.
 // what says what it must be.
 func (f *fields) each(name, what string, take func(i int, in *fields)) {
-	var all []map[string]json.RawMessage
+	var all []json.RawMessage
 	f.take(name, &all, what)
-	for i, members := range all {
+	for i, value := range all {
 		place := fmt.Sprintf("%s[%d]", name, i)
-		if members == nil {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(value, &members) != nil || members == nil {
 			f.fail(invalid(place, "%s must be an object", place))
 		}
 		if f.fault != nil {

@@ -196,7 +196,7 @@ func (f *fields) responseTools() (tools []responseTool, ofChats []json.RawMessag
 		if raw := in.members["parameters"]; in.take("parameters", &object, "an object") {
 			t.Parameters = raw
 		}
-		in.only("strict", "the model's calls are not held to the parameters", "false")
+		in.only("strict", "the model's calls are not held to the parameters, so say false", "false")
 		tools, ofChats = append(tools, t), append(ofChats, t.ofChats())
 	})
 	return tools, ofChats

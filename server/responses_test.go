@@ -452,7 +452,7 @@ func TestResponseFieldsAreHonouredOrRefused(t *testing.T) {
 		{`,"input":7`, "input"},
 		{`,"input":[]`, "input"},
 		{`,"input":""`, "input"},
-		{item("1"), "input"},
+		{item("1"), "input[0]"},
 		{item("null"), "input[0]"},
 		{item(`{"role":"king","content":"x"}`), "input[0].role"},
 		{item(`{"role":"user"}`), "input[0].content"},

@@ -14,6 +14,10 @@ type tokenPiece struct {
 	Piece any   `json:"piece"`
 }
 
+// maxPieces bounds the tokens that are told with their pieces, which take a hundred bytes
+// each.
+const maxPieces = 1 << 20
+
 // tokenize answers POST /tokenize: which tokens a text is made of. What it spells makes
 // no special token unless "parse_special" says so.
 func (s *Server) tokenize(x *exchange) error {
@@ -37,6 +41,9 @@ func (s *Server) tokenize(x *exchange) error {
 	}
 	if add {
 		ids = append(begin, ids...)
+	}
+	if pieces && len(ids) > maxPieces {
+		return invalid("with_pieces", "the text has %d tokens: pieces are told of at most %d", len(ids), maxPieces)
 	}
 	if pieces {
 		return x.document(struct {

@@ -132,6 +132,7 @@ func TestTokenRoutesRefuse(t *testing.T) {
 		{400, "/tokenize", `{"content":["a",1]}`, "content"},
 		{400, "/tokenize", `{"content":"x","with_piece":true}`, "with_piece"},
 		{400, "/tokenize", `{"content":"x","add_special":1}`, "add_special"},
+		{400, "/tokenize", `{"with_pieces":true,"content":"` + strings.Repeat("\\u0001", maxPieces+1) + `"}`, "with_pieces"},
 		{404, "/tokenize", `{"content":"x","model":"other"}`, "model"},
 		{400, "/detokenize", `{}`, "tokens"},
 		{400, "/detokenize", `{"tokens":"x"}`, "tokens"},
