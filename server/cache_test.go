@@ -90,7 +90,7 @@ func TestWhoFindsACachedPrompt(t *testing.T) {
 // A conversation goes on from where it was: its second turn has the first one cached, and
 // the template decides how much of it.
 func TestSecondTurnIsCached(t *testing.T) {
-	r := templated(t, Options{Loop: engine.LoopOptions{MaxBytes: 64 << 20}})
+	r := templatedBy(t, Options{Loop: engine.LoopOptions{MaxBytes: 64 << 20}}, turns)
 	question := `{"role":"user","content":"` + strings.Repeat("At night the stars. ", 10) + `"}`
 	body := func(messages string) string {
 		return `{"messages":[` + messages + `],"max_tokens":8,"temperature":0}`
@@ -102,7 +102,7 @@ func TestSecondTurnIsCached(t *testing.T) {
 	}
 	answer, _ := json.Marshal(first.Choices[0].Message.Content)
 	second := body(question + `,{"role":"assistant","content":` + string(answer) + `},{"role":"user","content":"And then?"}`)
-	got, want := r.ask(chats, second), templated(t, Options{}).ask(chats, second)
+	got, want := r.ask(chats, second), templated(t).ask(chats, second)
 	if got.Usage.Details.Cached < first.Usage.Prompt-20 || got.Choices[0].Message.Content != want.Choices[0].Message.Content {
 		t.Errorf("the second turn: %+v, want %+v", got, want)
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"bankai/chat"
 	"bankai/engine"
@@ -11,6 +12,7 @@ import (
 // conversation is what a chat's answer goes on with.
 type conversation struct {
 	messages []chat.Message
+	places   []string // in the request, of each message; nil: messages[0] and so on
 	chat.Options
 	marks []int // of the prompt, once there is one: see chat.Template.Encode
 }
@@ -27,33 +29,59 @@ func (f *fields) conversation() *conversation {
 		c.messages = all
 	}
 	f.take("tools", &c.Tools, "a list of functions")
-	if f.word("tool_choice", "auto", "none") == "none" {
-		c.Tools = nil
-	}
-	if !f.boolOr("parallel_tool_calls", true) && len(c.Tools) > 0 {
-		f.fail(unsupported("parallel_tool_calls", "parallel_tool_calls cannot be false: the model calls as often as it likes"))
-	}
+	f.calling(c)
 	f.take("chat_template_kwargs", &c.Kwargs, "an object")
 	f.only("functions", "it is the old name of tools", "[]")
 	f.only("function_call", "it is the old name of tool_choice", `"none"`, `"auto"`)
 	return c
 }
 
+// calling takes whether and how the tools of a conversation are called.
+func (f *fields) calling(c *conversation) (choice string, parallel bool) {
+	if choice = f.word("tool_choice", "auto", "none"); choice == "none" {
+		c.Tools = nil
+	}
+	if parallel = f.boolOr("parallel_tool_calls", true); !parallel && len(c.Tools) > 0 {
+		f.fail(unsupported("parallel_tool_calls", "parallel_tool_calls cannot be false: the model calls as often as it likes"))
+	}
+	return choice, parallel
+}
+
 // prompt is a conversation in tokens. No content makes a special token.
 func (l *loaded) prompt(c *conversation) (ids []int32, err error) {
-	ids, c.marks, err = l.template.Encode(l.model.Tokenizer(), c.messages, c.Options)
-	var message *chat.MessageError
-	switch {
-	case errors.As(err, &message):
-		return nil, invalid("messages", "%v", err)
-	case err != nil && len(c.messages) == 0:
-		return nil, invalid("messages", "%v", err)
-	case err != nil && len(c.Kwargs) > 0:
-		return nil, invalid("chat_template_kwargs", "%v", err)
-	case err != nil:
-		return nil, invalid("tools", "%v", err)
+	if ids, c.marks, err = l.template.Encode(l.model.Tokenizer(), c.messages, c.Options); err != nil {
+		return nil, c.cannotRender(err)
 	}
 	return ids, nil
+}
+
+// render is a conversation as the model's template writes it.
+func (l *loaded) render(c *conversation) ([]chat.Part, error) {
+	parts, err := l.template.Render(c.messages, c.Options)
+	if err != nil {
+		return nil, c.cannotRender(err)
+	}
+	return parts, nil
+}
+
+// cannotRender says which field of the request is at fault.
+func (c *conversation) cannotRender(err error) *failure {
+	field := "messages"
+	if c.places != nil {
+		field = "input"
+	}
+	var message *chat.MessageError
+	switch {
+	case errors.As(err, &message) && c.places != nil:
+		place := c.places[message.Index]
+		field, _, _ = strings.Cut(place, "[")
+		return invalid(field, "%s: %v", place, message.Err)
+	case message != nil, len(c.messages) == 0, len(c.Kwargs) == 0 && len(c.Tools) == 0:
+		return invalid(field, "%v", err)
+	case len(c.Kwargs) > 0:
+		return invalid("chat_template_kwargs", "%v", err)
+	}
+	return invalid("tools", "%v", err)
 }
 
 // speaker tells the reasoning, the text and the calls of one choice of a chat apart, as
