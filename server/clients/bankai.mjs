@@ -61,7 +61,7 @@ export const tokens = async (text) => (await run("tokenize", text)).ids;
 
 // until waits for something to become true, for as long as a slow machine may take.
 export async function until(holds, what) {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 1200; tries++) {
     if (await holds()) return;
     await sleep(25);
   }

@@ -73,6 +73,6 @@ test("a model that is not there", async () => {
 test("a client that goes", async () => {
   const gone = new AbortController();
   await assert.rejects(async () => {
-    for await (const _ of await model(talker, "adder", { maxTokens: 20000 }).stream("Laugh.", { signal: gone.signal })) gone.abort();
+    for await (const _ of await model(talker, "adder", { maxTokens: 30000 }).stream("Laugh.", { signal: gone.signal })) gone.abort();
   });
 });
