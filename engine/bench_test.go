@@ -87,6 +87,37 @@ func BenchmarkChunk(b *testing.B) {
 	}
 }
 
+// BenchmarkSecondTurn answers the second turn of a conversation: what it takes to keep
+// the first turn, and what that spares.
+func BenchmarkSecondTurn(b *testing.B) {
+	m := benchModel(b, Fast)
+	prompt := randomIDs(rand.New(rand.NewPCG(1, 1)), 512, fewLayers.Vocab)
+	for _, c := range []struct {
+		name  string
+		cache *Caching
+	}{{"kept", &Caching{At: []int{480}}}, {"read again", nil}} {
+		b.Run(c.name, func(b *testing.B) {
+			l := m.Loop(LoopOptions{MaxBytes: 1 << 30})
+			defer l.Close()
+			for b.Loop() {
+				s, err := l.Submit(context.Background(), Request{Prompt: prompt, Max: 1, Cache: c.cache})
+				if err != nil {
+					b.Fatal(err)
+				}
+				s.Result()
+			}
+		})
+	}
+	b.Run("keeping alone", func(b *testing.B) {
+		batch := m.NewBatch(0)
+		s := batch.NewSeq(nil)
+		s.FillRandom(489) // the last block is partly filled
+		for b.Loop() {
+			s.Fork().Release()
+		}
+	})
+}
+
 // BenchmarkGeneration generates behind contexts of several lengths.
 func BenchmarkGeneration(b *testing.B) {
 	m := benchModel(b, Fast)

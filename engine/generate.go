@@ -21,6 +21,13 @@ type Request struct {
 
 	LogProbs    bool // events have the log-probability of their token
 	TopLogProbs int  // how many of the likeliest tokens to tell them of, too
+	// PromptLogProbs lets the first event tell of the prompt's tokens, too, each given
+	// those before it, as Score does. Nothing kept is used then. Max may be 0.
+	PromptLogProbs bool
+
+	// Client is who asks: of those whose requests wait, each in turn has one begun.
+	Client string
+	Cache  *Caching // nil: nothing is kept of the request, nor used that was kept
 
 	// Emit, if set, is told the events, which Stream.Next then does not return. All
 	// sequences of the loop wait for it, so it must be quick. It must not close the loop
@@ -36,7 +43,8 @@ type Result struct {
 	// StopText is the one that ended the generation, "" if none did.
 	StopText string
 
-	Prompted  int // tokens of the prompt that were processed
+	Prompted  int // tokens of the prompt that were processed, or need not be: see Cached
+	Cached    int // tokens of the prompt whose keys and values had been kept of earlier requests
 	Generated int // tokens that were generated, among them the model's end token
 
 	// Err is why the generation did not come to its end: ctx's error if it was
@@ -72,11 +80,10 @@ func (m *Model) Generate(ctx context.Context, reqs []Request, emit func(i int, i
 	out := make([]Result, len(reqs))
 	var good []numbered
 	for i, q := range reqs {
-		s, err := l.stream(ctx, tellAlso(q, i, emit))
-		if err != nil {
+		if err := l.check(q); err != nil {
 			out[i].Err = &RequestError{i, err}
 		} else if out[i].Finish = "length"; q.Max > 0 {
-			good = append(good, numbered{i, s})
+			good = append(good, numbered{i, newStream(ctx, tellAlso(q, i, emit))})
 		}
 	}
 	for wave := range slices.Chunk(good, generateSeqs) {
@@ -105,7 +112,7 @@ func (l *Loop) generate(wave []numbered, out []Result) error {
 	for n, a := range wave {
 		all[n] = a.Stream
 	}
-	if err := l.enqueue(all...); err != nil {
+	if err := l.enqueue(l.lanes(all)); err != nil {
 		return err
 	}
 	var ended error

@@ -43,6 +43,9 @@ type cache struct {
 	int8   bool // old blocks are read as int8
 	floats stock[kvFloats]
 	far    stock[*farChunk]
+
+	limit int64       // bytes beyond which evict is asked, before more is handed out; 0: none
+	evict func() bool // makes room, if it can
 }
 
 func newCache(m *Model, once bool) cache {
@@ -57,6 +60,12 @@ func newCache(m *Model, once bool) cache {
 		int8:   !m.exact && c.HeadDim%kernel.ActGroup == 0,
 		floats: stock[kvFloats]{make: func() kvFloats { return kvFloats{make([]float32, n), make([]float32, n)} }},
 		far:    stock[*farChunk]{make: func() *farChunk { return newFarChunk(layers*c.KVHeads, c.HeadDim) }},
+	}
+}
+
+// ensure makes room for blocks as floats and chunks, as far as that is to be had.
+func (c *cache) ensure(blocks, chunks int) {
+	for c.limit > 0 && c.bytes(c.floats.used+blocks, c.far.used+chunks) > c.limit && c.evict() {
 	}
 }
 
@@ -174,6 +183,7 @@ func (s *keyValues) reserve(n, more int) {
 	c := s.cache
 	for _, b := range s.blocks[n/kvBlockLen : blocksOf(n+more)] {
 		if b.floats.k == nil {
+			c.ensure(1, 0)
 			b.floats = c.floats.get()
 		}
 	}
@@ -241,6 +251,7 @@ func (c *cache) place(b, before *kvBlock) {
 	if before != nil && before.slot+1 == before.chunk.used && before.chunk.used < farRun {
 		b.chunk = before.chunk
 	} else {
+		c.ensure(0, 1)
 		b.chunk = c.far.get()
 	}
 	b.slot = b.chunk.used

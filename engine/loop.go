@@ -7,41 +7,54 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // LoopOptions bound what a Loop runs at once. They do not change what a request
 // gives. The zero value is for a program that knows how much it asks for.
 type LoopOptions struct {
-	MaxBytes     int64 // of the keys and values of all sequences; 0: no bound
-	MaxSequences int   // that run together; 0: 64
-	Queue        int   // requests that may wait for room; 0: no bound
-	// Chunk is how many tokens of prompts a step processes, beside one token of each
-	// sequence that generates: those wait no longer for the next one, however long a
+	// MaxBytes bounds the keys and values of all sequences, among them those that are kept
+	// for requests to come. 0: no bound, and nothing is kept.
+	MaxBytes     int64
+	MaxSequences int // that run together; 0: 64
+	// Queue is how many requests may wait for room, and QueueTokens how many tokens their
+	// prompts may have together; 0: no bound. A call that finds nobody waiting may bring
+	// more.
+	Queue, QueueTokens int
+	// Chunk is how many tokens of prompts a step processes at most, beside one token of
+	// each sequence that generates: those wait no longer for the next one, however long a
 	// prompt is. 0: 128.
 	Chunk int
+	// Pace is how long a step may take: it processes as many tokens of prompts as the steps
+	// before it show to fit in, but some. 0: the Chunk, however long it takes.
+	Pace time.Duration
 }
 
 // Loop generates for requests that come and go (continuous batching): each step of
 // its one Batch runs whoever is there. A request gives the same bits whoever runs
-// beside it and however its prompt is cut. Requests run in the order of their coming:
-// each as soon as all before it run and there is room for the keys and values of its
-// prompt and of as many tokens as it may generate.
+// beside it, however its prompt is cut, and whatever was kept of requests before it.
+// Clients take turns, the requests of one begin in the order of their coming: each as
+// soon as there is room for the keys and values of its prompt and of as many tokens as
+// it may generate.
 //
 // A Loop has a goroutine, so it must be closed. Its methods may be called from
 // several goroutines.
 type Loop struct {
-	model *Model
-	o     LoopOptions
-	room  int64  // bytes for keys and values between two steps; unused if MaxBytes is 0
-	batch *Batch // the goroutine's alone
+	model    *Model
+	o        LoopOptions
+	room     int64    // bytes for keys and values between two steps; unused if MaxBytes is 0
+	batch    *Batch   // the goroutine's alone, as are those below it
+	prefixes prefixes // kept for requests to come
+	chunk    int      // tokens of prompts for the next step
 
 	mu       sync.Mutex
-	queue    []*Stream // they wait for room
-	admitted []*Stream // they run from the next step on
-	running  []*Stream // only the goroutine changes it
-	promised int64     // bytes that those admitted and running may need
-	draining bool      // no more requests
-	closed   bool      // and those that there are end
+	queue    queue   // they wait for room
+	admitted []*lane // they run from the next step on
+	running  []*lane // only the goroutine changes it
+	promised int64   // bytes that those admitted and running may need
+	stats    LoopStats
+	draining bool // no more requests
+	closed   bool // and those that there are end
 
 	step    context.Context // of the steps; a new one when it was cancelled
 	abandon context.CancelCauseFunc
@@ -56,7 +69,11 @@ var ErrLoopClosed = errors.New("the loop is closed: it takes no requests any mor
 
 // QueueFullError refuses a request for which there is no room now: it may come again
 // later.
-type QueueFullError struct{ Waiting int } // requests
+type QueueFullError struct {
+	Waiting int           // requests
+	Tokens  int           // of their prompts
+	Wait    time.Duration // until these are read, as fast as the last ones were; 0: unknown
+}
 
 // Error says it in a line.
 func (e *QueueFullError) Error() string {
@@ -74,6 +91,13 @@ func (e *TooLargeError) Error() string {
 
 // Loop starts a loop, which must be closed.
 func (m *Model) Loop(o LoopOptions) *Loop {
+	l := m.newLoop(o)
+	go l.run()
+	return l
+}
+
+// newLoop makes a loop without its goroutine.
+func (m *Model) newLoop(o LoopOptions) *Loop {
 	if o.MaxSequences <= 0 {
 		o.MaxSequences = 64
 	}
@@ -81,12 +105,12 @@ func (m *Model) Loop(o LoopOptions) *Loop {
 		o.Chunk = 128
 	}
 	l := &Loop{
-		model: m, o: o, batch: m.NewBatch(0),
+		model: m, o: o, batch: m.NewBatch(0), chunk: o.Chunk,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	l.room = max(0, o.MaxBytes-l.batch.passBytes(o.Chunk))
+	l.batch.cache.limit, l.batch.cache.evict = o.MaxBytes, l.prefixes.evict
 	l.step, l.abandon = context.WithCancelCause(context.Background())
-	go l.run()
 	return l
 }
 
@@ -94,52 +118,103 @@ func (m *Model) Loop(o LoopOptions) *Loop {
 // does within a step. A request is refused if it is wrong, with a *TooLargeError if it
 // can never run, with a *QueueFullError if too many wait, and with ErrLoopClosed.
 func (l *Loop) Submit(ctx context.Context, q Request) (*Stream, error) {
-	s, err := l.stream(ctx, q)
+	all, err := l.SubmitAll(ctx, []Request{q})
+	var of *RequestError
+	if errors.As(err, &of) {
+		return nil, of.Err
+	}
 	if err != nil {
 		return nil, err
 	}
-	if q.Max <= 0 {
-		s.finish("length")
-		s.end()
-		return s, nil
-	}
-	if err := l.enqueue(s); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return all[0], nil
 }
 
-// stream checks a request.
-func (l *Loop) stream(ctx context.Context, q Request) (*Stream, error) {
+// SubmitAll is Submit of several requests, all or none. One that is refused for itself is
+// told of by a *RequestError. The prompt of requests that follow each other and have the
+// same one, under the same overlay, is read once for all of them.
+func (l *Loop) SubmitAll(ctx context.Context, qs []Request) ([]*Stream, error) {
+	all := make([]*Stream, len(qs))
+	var some []*Stream // that have something to do
+	for i, q := range qs {
+		if err := l.check(q); err != nil {
+			return nil, &RequestError{i, err}
+		}
+		if all[i] = newStream(ctx, q); q.Max > 0 || q.PromptLogProbs {
+			some = append(some, all[i])
+		}
+	}
+	if err := l.enqueue(l.lanes(some)); err != nil {
+		return nil, err
+	}
+	for _, s := range all {
+		if !slices.Contains(some, s) {
+			s.finish("length")
+			s.end()
+		}
+	}
+	return all, nil
+}
+
+// check reports why a request cannot run, if it cannot.
+func (l *Loop) check(q Request) error {
 	if err := l.model.checkRequest(q); err != nil {
-		return nil, err
+		return err
 	}
-	const most = 1 << 30 // tokens, lest a sum overflow: none has so much memory
-	tokens := len(q.Prompt) + min(q.Max, most)
-	if limit := l.model.config.Context; limit > 0 {
-		tokens = min(tokens, limit)
+	a := newLane(newStream(context.Background(), q))
+	if a.price(l.model); !l.fits(a) {
+		return &TooLargeError{a.bytes(), l.room}
 	}
-	bytes := l.model.mostSeqBytes(tokens)
-	if l.o.MaxBytes > 0 && bytes > l.room {
-		return nil, &TooLargeError{bytes, l.room}
-	}
-	return newStream(ctx, q, bytes), nil
+	return nil
 }
 
-// enqueue lets requests run from one step on, as far as there is room.
-func (l *Loop) enqueue(all ...*Stream) error {
+// fits says whether a lane fits in when nothing else runs.
+func (l *Loop) fits(a *lane) bool {
+	return len(a.streams) <= l.o.MaxSequences && (l.o.MaxBytes <= 0 || a.bytes() <= l.room)
+}
+
+// lanes puts requests into lanes: those that follow each other and have the same prompt
+// into one, as many as fit in.
+func (l *Loop) lanes(all []*Stream) (lanes []*lane) {
+	for _, s := range all {
+		if n := len(lanes) - 1; n >= 0 && lanes[n].alike(s.req) {
+			a := lanes[n]
+			a.streams = append(a.streams, s)
+			if a.price(l.model); l.fits(a) {
+				continue
+			}
+			a.streams = a.streams[:len(a.streams)-1]
+			a.price(l.model)
+		}
+		a := newLane(s)
+		a.price(l.model)
+		lanes = append(lanes, a)
+	}
+	return lanes
+}
+
+// enqueue lets lanes run from one step on, as far as there is room.
+func (l *Loop) enqueue(lanes []*lane) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.draining {
 		return ErrLoopClosed
 	}
-	if n := len(l.queue); l.o.Queue > 0 && n >= l.o.Queue {
-		return &QueueFullError{n}
+	streams, tokens := l.queue.streams, l.queue.tokens
+	for _, a := range lanes {
+		streams += len(a.streams)
+		tokens += len(a.Prompt)
 	}
-	l.queue = append(l.queue, all...)
+	if l.queue.streams > 0 && (l.o.Queue > 0 && streams > l.o.Queue || l.o.QueueTokens > 0 && tokens > l.o.QueueTokens) {
+		return &QueueFullError{l.queue.streams, l.queue.tokens, l.stats.timeFor(l.queue.tokens)}
+	}
+	for _, a := range lanes {
+		l.queue.push(a)
+	}
 	l.admit()
-	for _, s := range all {
-		s.unwatch = context.AfterFunc(s.ctx, func() { l.cancelled(s) })
+	for _, a := range lanes {
+		for _, s := range a.streams {
+			s.unwatch = context.AfterFunc(s.ctx, func() { l.cancelled(s) })
+		}
 	}
 	l.poke()
 	return nil
@@ -147,13 +222,17 @@ func (l *Loop) enqueue(all ...*Stream) error {
 
 // admit lets those in the queue run, in order, as long as there is room.
 func (l *Loop) admit() {
-	for len(l.queue) > 0 && len(l.running)+len(l.admitted) < l.o.MaxSequences {
-		s := l.queue[0]
-		if l.o.MaxBytes > 0 && l.promised+s.bytes > l.room {
+	streams := 0
+	for _, a := range slices.Concat(l.running, l.admitted) {
+		streams += len(a.streams)
+	}
+	for a := l.queue.first(); a != nil; a = l.queue.first() {
+		if streams += len(a.streams); streams > l.o.MaxSequences || l.o.MaxBytes > 0 && l.promised+a.bytes() > l.room {
 			return
 		}
-		l.queue, l.admitted = l.queue[1:], append(l.admitted, s)
-		l.promised += s.bytes
+		l.queue.pop()
+		l.admitted = append(l.admitted, a)
+		l.promised += a.bytes()
 	}
 }
 
@@ -169,18 +248,19 @@ func (l *Loop) poke() {
 // that runs after the step, which is abandoned if all that run in it are cancelled.
 func (l *Loop) cancelled(s *Stream) {
 	l.mu.Lock()
-	i := slices.Index(l.queue, s)
-	if i >= 0 {
-		l.queue = slices.Delete(l.queue, i, i+1)
+	waited := l.queue.remove(s)
+	if waited {
 		l.admit()
 	}
-	alive := func(s *Stream) bool { return s.ctx.Err() == nil }
+	alive := func(a *lane) bool {
+		return slices.ContainsFunc(a.streams, func(s *Stream) bool { return s.ctx.Err() == nil })
+	}
 	if len(l.running) > 0 && !slices.ContainsFunc(l.running, alive) {
 		l.abandon(context.Canceled)
 	}
 	l.poke()
 	l.mu.Unlock()
-	if i >= 0 {
+	if waited {
 		s.fail(s.ctx.Err())
 		s.end()
 	}
@@ -224,12 +304,19 @@ func (l *Loop) run() {
 // endAll ends all requests that there are.
 func (l *Loop) endAll() {
 	l.mu.Lock()
-	all := slices.Concat(l.running, l.admitted, l.queue)
-	l.running, l.admitted, l.queue, l.draining = nil, nil, nil, true
+	all := slices.Concat(l.running, l.admitted, l.queue.all())
+	l.running, l.admitted, l.queue, l.draining = nil, nil, queue{}, true
 	l.mu.Unlock()
-	for _, s := range slices.Backward(all) {
-		s.fail(ErrLoopClosed)
-		defer s.end() // even if the Emit of another does not return
+	for _, a := range slices.Backward(all) {
+		for _, s := range slices.Backward(a.streams) {
+			s.fail(ErrLoopClosed)
+			defer s.end() // even if the Emit of another does not return
+		}
+		if a.seq != nil {
+			a.seq.Release()
+		}
+	}
+	for l.prefixes.evict() {
 	}
 }
 
@@ -256,18 +343,23 @@ func (l *Loop) exchange() (gone []*Stream, end bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for again := true; again; again = len(l.admitted) > 0 {
-		l.running = slices.DeleteFunc(append(l.running, l.admitted...), func(s *Stream) bool {
-			if err := cmp.Or(s.ctx.Err(), l.model.checkOverlay(s.req.Overlay)); err != nil {
-				s.fail(err)
+		var running []*lane
+		for _, a := range slices.Concat(l.running, l.admitted) {
+			over := l.over(a)
+			gone = append(gone, over...)
+			switch {
+			case len(a.streams) > 0:
+				running = append(running, a.split()...)
+			case a.seq != nil:
+				l.leave(a, over[len(over)-1])
 			}
-			if s.over {
-				gone = append(gone, s)
-				l.promised -= s.bytes
-			}
-			return s.over
-		})
-		l.admitted = nil
+		}
+		l.running, l.admitted = running, nil
 		l.admit()
+	}
+	l.stats.Running, l.stats.Kept, l.stats.Memory = 0, len(l.prefixes.kept), l.batch.Memory()
+	for _, a := range l.running {
+		l.stats.Running += len(a.streams)
 	}
 	if l.step.Err() != nil && !l.closed {
 		l.step, l.abandon = context.WithCancelCause(context.Background())
@@ -275,33 +367,109 @@ func (l *Loop) exchange() (gone []*Stream, end bool) {
 	return gone, l.closed || l.draining && len(l.running) == 0
 }
 
-// pass runs one step: a token of each sequence that generates and a chunk of the
-// prompts, in order.
+// over takes the streams that are over out of a lane.
+func (l *Loop) over(a *lane) (gone []*Stream) {
+	a.streams = slices.DeleteFunc(a.streams, func(s *Stream) bool {
+		if err := cmp.Or(s.ctx.Err(), l.model.checkOverlay(s.req.Overlay)); err != nil {
+			s.fail(err)
+		}
+		if s.over {
+			gone = append(gone, s)
+			l.promised -= s.bytes
+			if a.share.streams--; a.share.streams == 0 {
+				l.promised -= a.share.bytes
+			}
+		}
+		return s.over
+	})
+	return gone
+}
+
+// leave ends a lane whose last stream has ended. Its sequence is kept if the request
+// allows it.
+func (l *Loop) leave(a *lane, last *Stream) {
+	if last.failed == nil && l.keeps(a) {
+		l.keep(a, a.seq, a.processed(last))
+		return
+	}
+	a.seq.Release()
+}
+
+// keeps says whether what a lane computes is kept.
+func (l *Loop) keeps(a *lane) bool { return l.o.MaxBytes > 0 && a.Cache != nil }
+
+func (l *Loop) keep(a *lane, s *Seq, tokens []int32) {
+	l.prefixes.keep(&prefix{a.key(), tokens, s, slices.Clone(a.parted)})
+}
+
+// begin lets a lane begin, behind what was kept of its prompt if it may be used and
+// there is room for what it needs then: chunks of the cache that others share with it
+// may be partly filled.
+func (l *Loop) begin(a *lane) {
+	a.edits = l.model.edition()
+	l.prefixes.forget(a.edits)
+	var from *prefix
+	if l.keeps(a) && !a.PromptLogProbs {
+		from = l.prefixes.take(a.key(), a.Prompt)
+	}
+	if from == nil {
+		a.begin(l.batch, nil)
+		return
+	}
+	if l.affords(a, from) {
+		a.begin(l.batch, from)
+	} else {
+		a.begin(l.batch, nil)
+	}
+	l.prefixes.keep(from) // only now, lest the fork's memory is made of it
+	l.mu.Lock()
+	l.stats.Cached += a.seq.n
+	l.mu.Unlock()
+}
+
+// affords says whether there is room for what a lane needs behind a prefix, and promises
+// it.
+func (l *Loop) affords(a *lane, from *prefix) bool {
+	need, each := a.need(l.model, from)
+	for _, bytes := range each {
+		need += bytes
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	more := max(0, need-a.bytes())
+	if l.promised+more > l.room {
+		return false
+	}
+	l.promised += more
+	a.share.bytes += more
+	return true
+}
+
+// pass runs one step: a token of each sequence that generates and tokens of prompts, in
+// order.
 func (l *Loop) pass() {
-	var who []*Stream
+	for _, a := range l.running {
+		if a.seq == nil {
+			l.begin(a)
+		}
+	}
+	var who []*lane
 	var spans []span
-	left := l.o.Chunk
-	for _, s := range l.running {
-		if s.seq == nil {
-			s.begin(l.batch)
-		}
-		n := len(s.rest)
-		if s.inPrompt() {
-			n = min(n, left)
-			left -= n
-		}
+	read := 0
+	for i, n := range portions(l.running, l.chunk) {
 		if n == 0 {
 			continue
 		}
-		want := n // no logits
-		if n == len(s.rest) {
-			want = n - 1
+		a := l.running[i]
+		if a.reading() {
+			read += n
 		}
-		spans = append(spans, span{seq: s.seq, tokens: s.rest[:n], want: want, tag: len(who)})
-		who = append(who, s)
+		spans = append(spans, a.span(n, len(who)))
+		who = append(who, a)
 	}
+	began := time.Now()
 	err := l.batch.eachRow(l.step, job{}, spans, func(r logitRow, logits []float32) {
-		who[r.tag].choose(l.model, logits)
+		who[r.tag].row(l.model, r.index, logits)
 	})
 	if errors.Is(err, ErrStaleOverlay) {
 		return // nothing was computed: exchange ends those whose overlay it is
@@ -310,9 +478,13 @@ func (l *Loop) pass() {
 		l.failAll(err)
 		return
 	}
-	for i, s := range who {
-		if s.fed(len(spans[i].tokens)); len(s.rest) == 0 {
-			s.accept(l.model)
+	l.pace(read, time.Since(began))
+	for i, a := range who {
+		if a.fed(l.model, len(spans[i].tokens)); len(a.cuts) > 0 && a.cuts[0] == a.seq.n {
+			a.cuts = a.cuts[1:]
+			if l.keeps(a) {
+				l.keep(a, a.seq.Fork(), a.Prompt[:a.seq.n])
+			}
 		}
 	}
 	if m := l.batch.Memory(); l.o.MaxBytes > 0 && m.Used+m.Free > l.o.MaxBytes {
@@ -325,7 +497,9 @@ func (l *Loop) failAll(err error) {
 	if l.step.Err() != nil {
 		err = context.Cause(l.step)
 	}
-	for _, s := range l.running {
-		s.fail(cmp.Or(s.ctx.Err(), err))
+	for _, a := range l.running {
+		for _, s := range a.streams {
+			s.fail(cmp.Or(s.ctx.Err(), err))
+		}
 	}
 }

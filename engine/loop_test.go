@@ -477,10 +477,10 @@ func TestLoopPanics(t *testing.T) {
 		t.Errorf("a panic, and %d events", emitted)
 	}
 
-	s := newStream(context.Background(), good, 0)
+	s := newStream(context.Background(), good)
 	s.sampler = new(Sampler) // without a kernel set
 	s.choose(m, make([]float32, 10))
-	if s.accept(m); !s.over || s.failed == nil || s.result.IDs != nil {
+	if s.accept(m, 0); !s.over || s.failed == nil || s.result.IDs != nil {
 		t.Errorf("a sampler that panics: %v", s.failed)
 	}
 }

@@ -29,19 +29,53 @@ func (b *Batch) Trim() {
 func (m *Model) SeqBytes(tokens int) int64 {
 	c := newCache(m, false)
 	far := c.farBlocks(tokens)
-	return c.bytes(blocksOf(tokens)-far, (far+farRun-1)/farRun)
+	return c.bytes(blocksOf(tokens)-far, chunksOf(far))
 }
 
-// mostSeqBytes is the most that a sequence takes until it has a number of tokens, in
+// mostTokens is how many tokens the sequence of a request has at most.
+func (m *Model) mostTokens(q Request) int {
+	const most = 1 << 30 // lest a sum overflow: none has so much memory
+	tokens := len(q.Prompt) + min(max(q.Max, 0), most)
+	if limit := m.config.Context; limit > 0 {
+		tokens = min(tokens, limit)
+	}
+	return tokens
+}
+
+// mostSeqBytes is the most that a new sequence takes until it has a number of tokens, in
 // passes of one token.
 func (m *Model) mostSeqBytes(tokens int) int64 {
 	c := newCache(m, false)
-	blocks, far := blocksOf(tokens), c.farBlocks(tokens)
-	if c.int8 {
-		blocks = min(blocks, nearBlocks)
-	}
-	return c.bytes(blocks, (far+farRun-1)/farRun)
+	return c.bytes(c.mostFloats(tokens), c.mostChunks(farKV{}, tokens, nil))
 }
+
+// mostChunks is how many chunks a sequence that has come to f takes at most until it has
+// a number of tokens, if others part from it behind some of them.
+func (c *cache) mostChunks(f farKV, tokens int, parted []int) int {
+	far := c.farBlocks(tokens)
+	chunks := len(f.parts) + chunksOf(max(0, far-f.blocks))
+	if f.blocks > 0 {
+		chunks++ // the next block may find its place in the last one taken
+	}
+	for _, at := range parted {
+		if block := at / kvBlockLen; block >= f.blocks && block < far {
+			chunks++
+		}
+	}
+	return min(chunks, max(far, len(f.parts)))
+}
+
+// mostFloats is how many blocks a sequence has as floats at most, until it has a number
+// of tokens.
+func (c *cache) mostFloats(tokens int) int {
+	if c.int8 {
+		return min(blocksOf(tokens), nearBlocks)
+	}
+	return blocksOf(tokens)
+}
+
+// chunksOf is how many chunks a number of blocks takes that lie together.
+func chunksOf(blocks int) int { return (blocks + farRun - 1) / farRun }
 
 // passBytes is what a chunk of tokens of prompts takes, beside the keys and values of sequences, while a pass runs:
 // blocks stay floats until it ends.

@@ -66,6 +66,7 @@ type Model struct {
 	// What only a Workbench changes, in its own Model.
 	mu      sync.RWMutex    // held for reading by a running batch, for writing by the workbench
 	version int             // counts the changes of bits
+	edits   int             // counts those and the changes of the adapter: keys and values are then made of something else
 	applied []*bankai.Patch // that are in the bits; equal ones may be there twice, and cancel out
 	adapter *Adapter        // nil: none
 	loaded  *Model          // that the workbench was made of; nil: this one is no workbench's

@@ -20,6 +20,16 @@ type Event struct {
 	// whatever the sampling makes of them.
 	LogProb float64
 	Top     []LogProb
+	// Prompt tells of the prompt's tokens but the first, which nothing predicts, if the
+	// request asks for them. The first event then has them and nothing else.
+	Prompt []TokenLogProb
+}
+
+// TokenLogProb is the natural logarithm of the probability of a token that was given,
+// and those of the likeliest in its place, if the request asks for them.
+type TokenLogProb struct {
+	LogProb float64
+	Top     []LogProb
 }
 
 // NoToken is the ID of an event that has text, but no token.
@@ -47,13 +57,11 @@ func (e *PanicError) Error() string {
 type Stream struct {
 	ctx     context.Context
 	req     Request
-	bytes   int64       // of keys and values that it may need
+	bytes   int64       // of keys and values that it may need, beside those of its lane's share
 	unwatch func() bool // ends the watch over ctx
 
 	// The loop's, once it runs.
-	seq     *Seq
-	rest    []int32  // tokens to be processed: what is left of the prompt, or the last one
-	last    [1]int32 // memory of rest
+	last    [1]int32 // the token to be processed next, once there is one
 	sampler *Sampler
 	text    *safeText
 	chosen  Event
@@ -67,9 +75,9 @@ type Stream struct {
 	done   chan struct{} // closed when result is whole
 }
 
-func newStream(ctx context.Context, q Request, bytes int64) *Stream {
+func newStream(ctx context.Context, q Request) *Stream {
 	return &Stream{
-		ctx: ctx, req: q, bytes: bytes, unwatch: func() bool { return true },
+		ctx: ctx, req: q, unwatch: func() bool { return true },
 		news: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
@@ -114,22 +122,12 @@ func (s *Stream) Result() Result {
 	return s.result
 }
 
-// begin makes what the request needs to run in b.
-func (s *Stream) begin(b *Batch) {
-	s.seq, s.rest = b.NewSeq(s.req.Overlay), s.req.Prompt
-	s.sampler, s.text = s.req.Sampling.Sampler(), newSafeText(b.model.tok, s.req.StopTexts)
+// begin makes what the request needs to run. cached tokens of its prompt need not be
+// processed.
+func (s *Stream) begin(m *Model, cached int) {
+	s.sampler, s.text = s.req.Sampling.Sampler(), newSafeText(m.tok, s.req.StopTexts)
 	s.sampler.Prompt(s.req.Prompt)
-}
-
-// inPrompt says whether a part of the prompt is still to be processed.
-func (s *Stream) inPrompt() bool { return s.result.Prompted < len(s.req.Prompt) }
-
-// fed counts the first n tokens of rest as processed.
-func (s *Stream) fed(n int) {
-	if s.inPrompt() {
-		s.result.Prompted += n
-	}
-	s.rest = s.rest[n:]
+	s.result.Prompted, s.result.Cached = cached, cached
 }
 
 // choose makes the next token of logits.
@@ -151,12 +149,29 @@ func (e *Event) logProbs(s *Sampler, lse float64, logits []float32, n int) {
 	}
 }
 
+// tokenLogProb is what logits say of a token and of the n likeliest.
+func (m *Model) tokenLogProb(id int32, logits []float32, n int) TokenLogProb {
+	lse := m.LogSumExp(logits)
+	p := TokenLogProb{LogProb: float64(logits[id]) - lse}
+	if n > 0 {
+		order := ranking{kernel: m.kernel}
+		order.reset(logits)
+		p.Top = order.top(n, lse)
+	}
+	return p
+}
+
 // accept adds the chosen token to the result and finds out whether it is the last.
-func (s *Stream) accept(m *Model) {
-	if s.failed != nil {
+// processed tokens are in the sequence.
+func (s *Stream) accept(m *Model, processed int) {
+	if s.over {
 		return
 	}
 	r := &s.result
+	if s.req.Max <= 0 {
+		s.finish("length")
+		return
+	}
 	r.Generated++
 	if m.tok.IsEnd(s.chosen.ID) {
 		s.finish("stop")
@@ -172,11 +187,10 @@ func (s *Stream) accept(m *Model) {
 		s.finish("stop")
 	case s.stops():
 		s.finish("stop")
-	case m.config.Context > 0 && s.seq.n >= m.config.Context, len(r.IDs) >= s.req.Max:
+	case m.config.Context > 0 && processed >= m.config.Context, len(r.IDs) >= s.req.Max:
 		s.finish("length")
 	default:
 		s.last[0] = s.chosen.ID
-		s.rest = s.last[:]
 	}
 }
 
@@ -226,7 +240,7 @@ func (s *Stream) emit(e Event) {
 	}
 }
 
-// end gives back what the request holds and makes its result whole.
+// end makes the result whole.
 func (s *Stream) end() {
 	defer func() { // also if Emit does not return
 		if s.failed != nil {
@@ -235,10 +249,9 @@ func (s *Stream) end() {
 		close(s.done)
 	}()
 	s.unwatch()
-	if s.seq == nil {
+	if s.text == nil { // it never ran
 		return
 	}
-	s.seq.Release()
 	tail := s.text.flush()
 	s.result.Text = s.text.shown.String()
 	if _, panicked := s.failed.(*PanicError); tail != "" && !panicked {

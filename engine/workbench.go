@@ -53,6 +53,7 @@ func (w *Workbench) Apply(p *bankai.Patch) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.version++
+	w.edits++
 	w.applied = toggled(w.applied, p)
 	var x *kernel.Matrix
 	for i, f := range flips {
@@ -94,6 +95,7 @@ func (w *Workbench) Adapt(a *Adapter) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.edits++
 	w.adapter = a
 	return nil
 }
@@ -104,9 +106,18 @@ func (w *Workbench) Restore() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.version++
+	w.edits++
 	w.applied, w.adapter = nil, nil
 	for tensor := range w.copied {
 		*w.matrices[tensor] = *w.loaded.matrices[tensor]
 	}
 	clear(w.copied)
+}
+
+// edition tells keys and values that the model computes now from those before it was
+// changed.
+func (m *Model) edition() int {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.edits
 }
