@@ -46,25 +46,12 @@ func (s *Server) chat(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	talk := f.conversation()
 	how := f.streaming()
-	limit := f.limit(1, chatTokens, "max_completion_tokens", "max_tokens")
-	logProbs := f.bool("logprobs")
-	top := f.whole("top_logprobs", 0, maxTop, 0)
-	if top > 0 && !logProbs {
-		f.fail(invalid("top_logprobs", "top_logprobs needs \"logprobs\": true"))
-	}
-	f.only("response_format", "answers are plain text", `{"type":"text"}`)
-	f.only("modalities", "answers are text", `["text"]`)
-	j, err := x.common(f, s.o)
-	if err == nil {
-		err = f.end()
-	}
+	j, err := x.chatRequest(f)
 	if err != nil {
 		return err
 	}
-	j.talk, j.max, j.logProbs, j.top = talk, limit, logProbs, top
-	ids, err := x.prompt(talk)
+	ids, err := x.prompt(j.talk)
 	if err != nil {
 		return err
 	}
@@ -81,6 +68,28 @@ func (s *Server) chat(x *exchange) error {
 		return x.streamChat(r, how)
 	}
 	return x.wholeChat(r)
+}
+
+// chatRequest takes the fields of a chat: all but how its answer is sent.
+func (x *exchange) chatRequest(f *fields) (*job, error) {
+	talk := f.conversation()
+	limit := f.limit(1, chatTokens, "max_completion_tokens", "max_tokens")
+	logProbs := f.bool("logprobs")
+	top := f.whole("top_logprobs", 0, maxTop, 0)
+	if top > 0 && !logProbs {
+		f.fail(invalid("top_logprobs", "top_logprobs needs \"logprobs\": true"))
+	}
+	f.only("response_format", "answers are plain text", `{"type":"text"}`)
+	f.only("modalities", "answers are text", `["text"]`)
+	j, err := x.common(f, x.s.o)
+	if err == nil {
+		err = f.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	j.talk, j.max, j.logProbs, j.top = talk, limit, logProbs, top
+	return j, nil
 }
 
 // wholeChat sends the answer when all of it is there.

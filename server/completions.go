@@ -119,7 +119,7 @@ func (f *fields) prompts(l *loaded) (all [][]int32) {
 		f.fail(invalid("prompt", "prompt must be a text, a list of texts, a list of token ids, or a list of such lists, and have something in it"))
 	}
 	if len(many) > 0 {
-		return f.inVocabulary(l, many)
+		return f.inVocabulary(l, "prompt", many)
 	}
 	for _, text := range texts {
 		all = append(all, l.model.Tokenizer().Encode(text))
@@ -136,13 +136,13 @@ func (t *tokenID) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-func (f *fields) inVocabulary(l *loaded, prompts [][]tokenID) (all [][]int32) {
+func (f *fields) inVocabulary(l *loaded, name string, prompts [][]tokenID) (all [][]int32) {
 	vocab := l.model.Config().Vocab
 	for _, p := range prompts {
 		ids := make([]int32, len(p))
 		for i, id := range p {
 			if ids[i] = int32(id); id < 0 || int(id) >= vocab {
-				f.fail(invalid("prompt", "%v", &engine.TokenError{ID: int32(id), Vocab: vocab}))
+				f.fail(invalid(name, "%v", &engine.TokenError{ID: int32(id), Vocab: vocab}))
 				return nil
 			}
 		}

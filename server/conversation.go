@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"bankai/chat"
 	"bankai/engine"
@@ -11,6 +12,7 @@ import (
 // conversation is what a chat's answer goes on with.
 type conversation struct {
 	messages []chat.Message
+	places   []string // in the request, of each message; nil: messages[0] and so on
 	chat.Options
 }
 
@@ -26,23 +28,41 @@ func (f *fields) conversation() *conversation {
 		c.messages = all
 	}
 	f.take("tools", &c.Tools, "a list of functions")
-	if f.word("tool_choice", "auto", "none") == "none" {
-		c.Tools = nil
-	}
-	if !f.boolOr("parallel_tool_calls", true) && len(c.Tools) > 0 {
-		f.fail(unsupported("parallel_tool_calls", "parallel_tool_calls cannot be false: the model calls as often as it likes"))
-	}
+	f.calling(c)
 	f.take("chat_template_kwargs", &c.Kwargs, "an object")
 	f.only("functions", "it is the old name of tools", "[]")
 	f.only("function_call", "it is the old name of tool_choice", `"none"`, `"auto"`)
 	return c
 }
 
+// calling takes whether and how the tools of a conversation are called.
+func (f *fields) calling(c *conversation) (choice string, parallel bool) {
+	if choice = f.word("tool_choice", "auto", "none"); choice == "none" {
+		c.Tools = nil
+	}
+	if parallel = f.boolOr("parallel_tool_calls", true); !parallel && len(c.Tools) > 0 {
+		f.fail(unsupported("parallel_tool_calls", "parallel_tool_calls cannot be false: the model calls as often as it likes"))
+	}
+	return choice, parallel
+}
+
 // prompt is a conversation in tokens. No content makes a special token.
 func (l *loaded) prompt(c *conversation) ([]int32, error) {
+	parts, err := l.render(c)
+	if err != nil {
+		return nil, err
+	}
+	return l.model.Tokenizer().EncodeParts(parts), nil
+}
+
+// render is a conversation as the model's template writes it.
+func (l *loaded) render(c *conversation) ([]chat.Part, error) {
 	parts, err := l.template.Render(c.messages, c.Options)
 	var message *chat.MessageError
 	switch {
+	case errors.As(err, &message) && c.places != nil:
+		param, _, _ := strings.Cut(c.places[message.Index], "[")
+		return nil, invalid(param, "%s: %v", c.places[message.Index], message.Err)
 	case errors.As(err, &message):
 		return nil, invalid("messages", "%v", err)
 	case err != nil && len(c.messages) == 0:
@@ -52,7 +72,7 @@ func (l *loaded) prompt(c *conversation) ([]int32, error) {
 	case err != nil:
 		return nil, invalid("tools", "%v", err)
 	}
-	return l.model.Tokenizer().EncodeParts(parts), nil
+	return parts, nil
 }
 
 // speaker tells the reasoning, the text and the calls of one choice of a chat apart, as

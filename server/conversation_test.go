@@ -23,9 +23,14 @@ const turns = `{%- for t in tools or [] %}{{ t | tojson }}
 // templated is a server of a small model with a chat template.
 func templated(t *testing.T) *running {
 	t.Helper()
+	return templatedBy(t, turns)
+}
+
+func templatedBy(t *testing.T, template string) *running {
+	t.Helper()
 	r := listen(t, Options{})
 	m := testmodel.New(testmodel.Tiny, 1)
-	m.Set("tokenizer.chat_template", gguf.String(turns))
+	m.Set("tokenizer.chat_template", gguf.String(template))
 	r.model = enginetest.Load(t, m.Bytes(), engine.Options{Threads: 1})
 	if err := r.Serve(r.model, "tiny", nil); err != nil {
 		t.Fatal(err)

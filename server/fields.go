@@ -183,6 +183,45 @@ func (f *fields) whole(name string, least, most, otherwise int) int {
 	return int(v)
 }
 
+// within takes a member that is an object, whose own members are taken one by one.
+func (f *fields) within(name string, take func(in *fields)) {
+	var members map[string]json.RawMessage
+	if f.take(name, &members, "an object") {
+		f.inside(name, members, take)
+	}
+}
+
+// each takes a member that is a list of objects, whose own members are taken one by one.
+// what says what it must be.
+func (f *fields) each(name, what string, take func(i int, in *fields)) {
+	var all []json.RawMessage
+	f.take(name, &all, what)
+	for i, value := range all {
+		place := fmt.Sprintf("%s[%d]", name, i)
+		var members map[string]json.RawMessage
+		if json.Unmarshal(value, &members) != nil || members == nil {
+			f.fail(invalid(place, "%s must be an object", place))
+		}
+		if f.fault != nil {
+			return
+		}
+		f.inside(place, members, func(in *fields) { take(i, in) })
+	}
+}
+
+// inside takes the members of an object, of which faults tell the place.
+func (f *fields) inside(place string, members map[string]json.RawMessage, take func(in *fields)) {
+	in := &fields{members: members}
+	take(in)
+	if in.end() == nil {
+		return
+	}
+	fault := *failureOf(in.end())
+	fault.message = place + ": " + fault.message
+	fault.param = strings.TrimSuffix(place+"."+fault.param, ".")
+	f.fail(&fault)
+}
+
 // only takes members that must have one of some values, since the server does nothing
 // else: as JSON, without white space.
 func (f *fields) only(name, why string, values ...string) {

@@ -65,22 +65,37 @@ func New(o Options) *Server {
 	}
 	s.meters = newMeters(s)
 	s.routes = http.NewServeMux()
-	s.addRoutes()
+	for _, r := range s.table() {
+		s.routes.HandleFunc(r.pattern, r.handle)
+	}
 	return s
 }
 
-func (s *Server) addRoutes() {
-	s.routes.HandleFunc("GET /health", s.health)
-	s.routes.HandleFunc("GET /metrics", s.user(s.metrics))
-	s.routes.HandleFunc("GET /v1/models", s.answer("models", openAI, s.listModels))
-	s.routes.HandleFunc("GET /v1/models/{id...}", s.answer("models", openAI, s.showModel))
-	s.routes.HandleFunc("POST /v1/chat/completions", s.answer("chat", openAI, s.chat))
-	s.routes.HandleFunc("POST /v1/completions", s.answer("completions", openAI, s.complete))
-	s.routes.HandleFunc("POST /v1/embeddings", s.answer("embeddings", openAI, s.embed))
-	s.routes.HandleFunc("GET /api/patches", s.answer("patches", openAI, s.listPatches))
-	s.routes.HandleFunc("GET /api/patches/{name}", s.answer("patches", openAI, s.showPatch))
-	s.routes.HandleFunc("PUT /api/patches/{name}", s.change("patches", s.putPatch))
-	s.routes.HandleFunc("DELETE /api/patches/{name}", s.change("patches", s.deletePatch))
+// route is a way to a handler: a method and a path.
+type route struct {
+	pattern string
+	handle  http.HandlerFunc
+}
+
+// table is all that the server answers.
+func (s *Server) table() []route {
+	return []route{
+		{"GET /health", s.health},
+		{"GET /metrics", s.user(s.metrics)},
+		{"GET /v1/models", s.answer("models", openAI, s.listModels)},
+		{"GET /v1/models/{id...}", s.answer("models", openAI, s.showModel)},
+		{"POST /v1/chat/completions", s.answer("chat", openAI, s.chat)},
+		{"POST /v1/completions", s.answer("completions", openAI, s.complete)},
+		{"POST /v1/responses", s.answer("responses", openAI, s.respond)},
+		{"POST /v1/embeddings", s.answer("embeddings", openAI, s.embed)},
+		{"POST /tokenize", s.answer("tokenize", openAI, s.tokenize)},
+		{"POST /detokenize", s.answer("detokenize", openAI, s.detokenize)},
+		{"POST /apply-template", s.answer("apply-template", openAI, s.applyTemplate)},
+		{"GET /api/patches", s.answer("patches", openAI, s.listPatches)},
+		{"GET /api/patches/{name}", s.answer("patches", openAI, s.showPatch)},
+		{"PUT /api/patches/{name}", s.change("patches", s.putPatch)},
+		{"DELETE /api/patches/{name}", s.change("patches", s.deletePatch)},
+	}
 }
 
 // NamedPatch is a patch with the name that requests use.

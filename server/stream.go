@@ -17,6 +17,8 @@ const pingTime = 15 * time.Second
 type sse struct {
 	x     *exchange
 	after time.Duration // until a ping
+	// failed tells of an error in the middle of the answer; nil: OpenAI's object does.
+	failed func(f *failure) error
 }
 
 // stream begins such an answer.
@@ -25,7 +27,7 @@ func (x *exchange) stream() *sse {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // for proxies that would wait for the end
 	x.w.WriteHeader(http.StatusOK)
-	return &sse{x, pingTime}
+	return &sse{x: x, after: pingTime}
 }
 
 // write sends bytes at once. The error is that the client is gone, or takes nothing.
@@ -38,8 +40,14 @@ func (s *sse) write(data []byte) error {
 }
 
 // send sends a document.
-func (s *sse) send(doc any) error {
+func (s *sse) send(doc any) error { return s.event("", doc) }
+
+// event sends a document with the name of what happened, if it has one.
+func (s *sse) event(name string, doc any) error {
 	var b bytes.Buffer
+	if name != "" {
+		b.WriteString("event: " + name + "\n")
+	}
 	b.WriteString("data: ")
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -60,6 +68,9 @@ func (s *sse) fail(err error) error {
 		s.x.s.log.Error("a request failed", "id", s.x.id, "error", err)
 	}
 	s.x.ended = f.code
+	if s.failed != nil {
+		return s.failed(f)
+	}
 	return s.send(f.object())
 }
 

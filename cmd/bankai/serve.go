@@ -55,9 +55,9 @@ func serveCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "answer over HTTP as OpenAI's API does, under patches of each request's choice",
-		Long: `Serves a model over HTTP. Clients of OpenAI's API work with it: chats and
-completions, whole or streamed. A request chooses its patches by the name of its
-model, or by a field of its own:
+		Long: `Serves a model over HTTP. Clients of OpenAI's API work with it: chats,
+responses and completions, whole or streamed. A request chooses its patches by the
+name of its model, or by a field of its own:
 
   "model": "demo"                the model as it is; also "demo:latest"
   "model": "demo:math+units"     under two patches; "math" alone will do for one
