@@ -48,13 +48,14 @@ type Server struct {
 
 // loaded is the model that answers, with all that is made for it.
 type loaded struct {
-	model    *engine.Model
-	name     string // what requests call it
-	template *chat.Template
-	loop     *engine.Loop
-	patches  *registry
-	since    time.Time
-	scoring  sync.Mutex // held while a prompt is scored
+	model     *engine.Model
+	name      string // what requests call it
+	template  *chat.Template
+	abilities abilities
+	loop      *engine.Loop
+	patches   *registry
+	since     time.Time
+	scoring   sync.Mutex // held while a prompt is scored
 }
 
 // New makes a server that has no model yet.
@@ -81,6 +82,7 @@ func (s *Server) addRoutes() {
 	s.routes.HandleFunc("GET /api/patches/{name}", s.answer("patches", openAI, s.showPatch))
 	s.routes.HandleFunc("PUT /api/patches/{name}", s.change("patches", s.putPatch))
 	s.routes.HandleFunc("DELETE /api/patches/{name}", s.change("patches", s.deletePatch))
+	s.addOllamaRoutes()
 }
 
 // NamedPatch is a patch with the name that requests use.
@@ -101,7 +103,7 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 	if err != nil {
 		return err
 	}
-	l := &loaded{model: m, name: name, template: t, since: time.Now(), patches: newRegistry(m, name, s.meters.overlay)}
+	l := &loaded{model: m, name: name, template: t, abilities: abilitiesOf(t), since: time.Now(), patches: newRegistry(m, name, s.meters.overlay)}
 	for _, p := range patches {
 		if _, replaced, err := l.patches.put(p.Name, p.Patch); err != nil {
 			return err
