@@ -29,8 +29,11 @@ type fields struct {
 // readFields reads a request's body. Names must not be there twice, at any depth: of two
 // values, two readers would take different ones.
 func readFields(body []byte) (*fields, error) {
-	if !utf8.Valid(body) {
+	switch {
+	case !utf8.Valid(body):
 		return nil, invalid("", "the body is not UTF-8")
+	case len(bytes.TrimSpace(body)) == 0:
+		return nil, invalid("", "the body is empty: send a JSON object")
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
@@ -53,7 +56,7 @@ func notJSON(err error) *failure {
 		return known
 	}
 	if err == io.EOF {
-		return invalid("", "the body is empty: send a JSON object")
+		return invalid("", "the body is not JSON: it ends too early")
 	}
 	return invalid("", "the body is not JSON: %v", err)
 }
