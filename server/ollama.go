@@ -16,7 +16,7 @@ const ollamaVersion = "0.12.11"
 // addOllamaRoutes adds Ollama's API, for programs that know no other.
 func (s *Server) addOllamaRoutes() {
 	s.routes.HandleFunc("GET /{$}", greet)
-	s.routes.HandleFunc("GET /api/version", s.answer("ollama_version", ollama, s.ollamaVersion))
+	s.routes.HandleFunc("GET /api/version", s.answer("ollama_models", ollama, s.version))
 	s.routes.HandleFunc("GET /api/tags", s.answer("ollama_models", ollama, s.ollamaTags))
 	s.routes.HandleFunc("GET /api/ps", s.answer("ollama_models", ollama, s.ollamaRunning))
 	s.routes.HandleFunc("POST /api/show", s.answer("ollama_models", ollama, s.ollamaShow))
@@ -58,8 +58,8 @@ func greet(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "Ollama is running")
 }
 
-// ollamaVersion answers GET /api/version.
-func (s *Server) ollamaVersion(x *exchange) error {
+// version answers GET /api/version.
+func (s *Server) version(x *exchange) error {
 	writeJSON(x.w, http.StatusOK, struct {
 		Version string `json:"version"`
 	}{ollamaVersion})

@@ -81,6 +81,7 @@ func (asWritten) rest() []chat.Delta { return nil }
 // loadOnly answers a request without a prompt, which only wants the model to be there,
 // or to go. It is there and stays.
 func (x *exchange) loadOnly(q *ollamaRequest) error {
+	x.asked, x.set = q.model, q.set
 	a := ollamaAnswer{ollamaRequest: q, x: x}
 	doc := a.doc(&spoken{}, nil)
 	doc.Done, doc.Reason = true, "load"

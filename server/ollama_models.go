@@ -160,7 +160,10 @@ func (l *loaded) settings() string {
 // modelInfo is what the model is made of, under the keys of GGUF.
 func (l *loaded) modelInfo() map[string]any {
 	c := l.model.Config()
-	info := map[string]any{"general.architecture": c.Architecture, "general.parameter_count": l.parameters()}
+	info := map[string]any{
+		"general.architecture": c.Architecture, "general.parameter_count": l.parameters(),
+		"general.basename": l.name, // which editors show
+	}
 	if c.Name != "" {
 		info["general.name"] = c.Name
 	}

@@ -37,7 +37,6 @@ func (x *exchange) ollamaRequest(f *fields) (q *ollamaRequest, err error) {
 	if err := f.end(); err != nil {
 		return nil, err
 	}
-	x.asked, x.set = q.model, q.set
 	return q, nil
 }
 
