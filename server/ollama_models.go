@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"bankai/engine"
 	"bankai/internal/text"
 )
 
@@ -54,16 +55,16 @@ func (l *loaded) ollamaModel(s *patchSet) ollamaModel {
 
 func (l *loaded) ollamaDetails() ollamaDetails {
 	family := l.model.Config().Architecture
-	d := ollamaDetails{Format: "gguf", Family: family, Families: []string{family}, Parameters: inShort(l.parameters()), Level: "Q1_0"}
+	d := ollamaDetails{Format: "gguf", Family: family, Families: []string{family}, Parameters: inShort(l.parameters), Level: "Q1_0"}
 	if strings.HasPrefix(l.model.Weights().Origin(), "MLX") {
 		d.Format = "safetensors"
 	}
 	return d
 }
 
-// parameters is how many weights the model has.
-func (l *loaded) parameters() (n int64) {
-	for _, t := range l.model.Weights().Tensors() {
+// parametersOf counts the weights of a model.
+func parametersOf(m *engine.Model) (n int64) {
+	for _, t := range m.Weights().Tensors() {
 		n += int64(t.Rows) * int64(t.Cols)
 	}
 	return n
@@ -161,7 +162,7 @@ func (l *loaded) settings() string {
 func (l *loaded) modelInfo() map[string]any {
 	c := l.model.Config()
 	info := map[string]any{
-		"general.architecture": c.Architecture, "general.parameter_count": l.parameters(),
+		"general.architecture": c.Architecture, "general.parameter_count": l.parameters,
 		"general.basename": l.name, // which editors show
 	}
 	if c.Name != "" {

@@ -68,6 +68,7 @@ func (f *fields) unload() bool {
 	return stay == 0
 }
 
+// keepAlive is a time as Ollama reads it; of a number only matters whether it is none.
 type keepAlive time.Duration
 
 func (k *keepAlive) UnmarshalJSON(data []byte) error {
