@@ -58,21 +58,30 @@ func (l *loaded) prompt(c *conversation) ([]int32, error) {
 // render is a conversation as the model's template writes it.
 func (l *loaded) render(c *conversation) ([]chat.Part, error) {
 	parts, err := l.template.Render(c.messages, c.Options)
+	if err != nil {
+		return nil, c.cannotRender(err)
+	}
+	return parts, nil
+}
+
+// cannotRender says which field of the request is at fault.
+func (c *conversation) cannotRender(err error) *failure {
+	field := "messages"
+	if c.places != nil {
+		field = "input"
+	}
 	var message *chat.MessageError
 	switch {
 	case errors.As(err, &message) && c.places != nil:
-		param, _, _ := strings.Cut(c.places[message.Index], "[")
-		return nil, invalid(param, "%s: %v", c.places[message.Index], message.Err)
-	case errors.As(err, &message):
-		return nil, invalid("messages", "%v", err)
-	case err != nil && len(c.messages) == 0:
-		return nil, invalid("messages", "%v", err)
-	case err != nil && len(c.Kwargs) > 0:
-		return nil, invalid("chat_template_kwargs", "%v", err)
-	case err != nil:
-		return nil, invalid("tools", "%v", err)
+		place := c.places[message.Index]
+		field, _, _ = strings.Cut(place, "[")
+		return invalid(field, "%s: %v", place, message.Err)
+	case message != nil, len(c.messages) == 0, len(c.Kwargs) == 0 && len(c.Tools) == 0:
+		return invalid(field, "%v", err)
+	case len(c.Kwargs) > 0:
+		return invalid("chat_template_kwargs", "%v", err)
 	}
-	return parts, nil
+	return invalid("tools", "%v", err)
 }
 
 // speaker tells the reasoning, the text and the calls of one choice of a chat apart, as

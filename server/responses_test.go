@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -251,12 +252,14 @@ func generate(t *testing.T, l *loaded, finish string, pieces ...string) (*output
 		return nil
 	}}
 	for _, piece := range pieces {
-		// The token has the bytes of the piece, or else is one of none.
-		id := int32(0)
-		if ids := l.model.Tokenizer().EncodeOrdinary(piece); len(ids) == 1 {
-			id = ids[0]
+		e := engine.Event{Text: piece} // of a token that is another, if none has the piece's bytes
+		if ids := l.model.Tokenizer().Encode(piece); len(ids) == 1 {
+			e.ID = ids[0]
 		}
-		if err := out.token(engine.Event{ID: id, Text: piece}); err != nil {
+		if l.model.Tokenizer().IsEnd(e.ID) {
+			e.Text = ""
+		}
+		if err := out.token(e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -313,15 +316,29 @@ func TestResponseItems(t *testing.T) {
 	}
 }
 
-// Log-probabilities are of the text's own tokens, not of tags and thoughts before it.
-func TestResponseLogProbsOfTheTextAlone(t *testing.T) {
-	out, _ := generate(t, templated(t).current.Load(), "stop", "<think>", "t", "</think>", "a", "b")
-	var told []string
-	for _, p := range out.items[1].logProbs {
-		told = append(told, p.Token)
-	}
-	if !reflect.DeepEqual(told, []string{"a", "b"}) {
-		t.Errorf("told of %q", told)
+// Log-probabilities are of the text's own tokens: not of tags and thoughts before it, nor
+// of the end. Reasoning is as long as it took until its last piece.
+func TestTokensOfResponseItems(t *testing.T) {
+	const long = "abcdefg" // comes as one token of one byte
+	for _, c := range []struct {
+		pieces  []string
+		told    string // the tokens of the last item
+		thought int
+	}{
+		{[]string{"<think>", "t", "</think>", "a", "b"}, "a b", 1 + 1},
+		{[]string{"<think>", "t", "<", "u", "</think>", "a"}, "a", 1 + 3},
+		{[]string{"a", "<", "b"}, "a < b", 0},
+		{[]string{"a", "<", "<|im_end|>"}, "a <", 0},
+		{[]string{long, long}, "! !", 0},
+	} {
+		out, _ := generate(t, templated(t).current.Load(), "stop", c.pieces...)
+		var told []string
+		for _, p := range out.items[len(out.items)-1].logProbs {
+			told = append(told, p.Token)
+		}
+		if got := strings.Join(told, " "); got != c.told || out.reasoning != c.thought {
+			t.Errorf("%q: told of %q, with %d tokens of thought", c.pieces, got, out.reasoning)
+		}
 	}
 }
 
@@ -337,6 +354,7 @@ func TestResponseInput(t *testing.T) {
 		`[{"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"t"}],"encrypted_content":null},{"role":"assistant","content":"a"},{"type":"function_call","call_id":"1","name":"f","arguments":"{\"x\":1}"},
 		  {"type":"function_call","id":"fc_2","call_id":"2","name":"g","arguments":""},{"type":"function_call_output","call_id":"2","output":"r"},{"type":"function_call_output","call_id":"1","output":[{"type":"input_text","text":"s"}]}]`: `[{"role":"assistant","reasoning_content":"t","content":"a","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}},{"id":"2","function":{"name":"g","arguments":"{}"}}]},
 		  {"role":"tool","tool_call_id":"2","content":"r"},{"role":"tool","tool_call_id":"1","content":"s"}]`,
+		`[{"type":"reasoning","summary":[{"type":"summary_text","text":"t"}]},{"type":"reasoning","summary":[{"type":"summary_text","text":"u"}]}]`:                                                                     `[{"role":"assistant","content":null,"reasoning_content":"t"},{"role":"assistant","content":null,"reasoning_content":"u"}]`,
 		`[{"type":"reasoning","summary":[{"type":"summary_text","text":"t"}]},{"type":"function_call","call_id":"1","name":"f","arguments":"{}"},{"role":"assistant","content":"a"},{"type":"reasoning","summary":[]}]`: `[{"role":"assistant","content":null,"reasoning_content":"t","tool_calls":[{"function":{"name":"f"},"id":"1"}]},{"role":"assistant","content":"a"},{"role":"assistant","content":null}]`,
 	} {
 		f, err := readFields([]byte(`{"input":` + input + `}`))
@@ -357,6 +375,22 @@ func TestResponseInput(t *testing.T) {
 		}
 		if _, err := l.prompt(got); err != nil {
 			t.Errorf("%s: %v", input, err)
+		}
+	}
+}
+
+// What the template cannot render is refused by the item that it came from.
+func TestResponseInputThatCannotBeRendered(t *testing.T) {
+	r := templatedBy(t, turns+`{%- if messages[0].content == "never" %}{{ raise_exception("not that") }}{% endif %}`)
+	if e := r.refuses(400, "POST", responses, `{"input":"never"}`); e.param() != "input" || !strings.Contains(e.Message, "not that") {
+		t.Errorf("%+v of %q", e, e.param())
+	}
+	// What the rules of a known template find is in one message.
+	c := &conversation{messages: make([]chat.Message, 2), places: []string{"instructions", "input[7]"}}
+	for place, param := range map[int]string{0: "instructions", 1: "input"} {
+		f := c.cannotRender(&chat.MessageError{Index: place, Err: errors.New("so deep")})
+		if f.param != param || f.message != c.places[place]+": so deep" {
+			t.Errorf("%+v", f)
 		}
 	}
 }
