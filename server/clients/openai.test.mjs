@@ -174,6 +174,36 @@ test("a tool is called and its result goes back, whole and streamed", async () =
   assert.deepEqual(calls, [[2, 3]]);
 });
 
+test("a response, whole, streamed and under patches", async () => {
+  for (const set of [[], ["a"], ["a", "b"]]) {
+    const q = { model: set.length ? "demo:" + set.join("+") : "demo", input: prompt, temperature: 0, max_output_tokens: 16 };
+    const whole = await openai.responses.create(q);
+    assert.equal(whole.output_text, said[set]);
+    assert.equal(whole.status, "incomplete");
+    assert.equal(whole.incomplete_details.reason, "max_output_tokens");
+    assert.equal(whole.usage.output_tokens, 16);
+    const events = await collect(await openai.responses.create({ ...q, stream: true }));
+    assert.equal(events.filter((e) => e.type === "response.output_text.delta").map((e) => e.delta).join(""), said[set]);
+    assert.deepEqual(events.map((e) => e.sequence_number), events.map((_, i) => i));
+    assert.equal(events[0].type, "response.created");
+    assert.equal(events.at(-1).type, "response.incomplete");
+    assert.equal((await openai.responses.stream(q).finalResponse()).output_text, said[set]);
+  }
+});
+
+test("a response calls a tool and its result goes back", async () => {
+  const q = { model: "adder", tools: [{ type: "function", name: "add", strict: false, parameters: tools[0].function.parameters }] };
+  const input = [{ role: "user", content: "What is 2 + 3?" }];
+  const asks = await client(talker).responses.create({ ...q, input });
+  const call = asks.output.find((item) => item.type === "function_call");
+  assert.deepEqual(JSON.parse(call.arguments), { a: 2, b: 3 });
+  assert.equal(asks.output_text, "I add.");
+  const done = await client(talker).responses.create({ ...q, input: [...input, ...asks.output, { type: "function_call_output", call_id: call.call_id, output: "5" }] });
+  assert.equal(done.output_text, "It is 5.");
+  const stream = await client(talker).responses.stream({ ...q, input }).finalResponse();
+  assert.deepEqual(stream.output.map((item) => item.type), asks.output.map((item) => item.type));
+});
+
 test("a client that goes stops the work at once", async () => {
   const before = await talker.count("bankai_generated_tokens_total");
   const stream = await client(talker).chat.completions.create(laugh);
