@@ -21,7 +21,7 @@ type response struct {
 	Model          string             `json:"model"`
 	Fingerprint    string             `json:"system_fingerprint"`
 	Output         []any              `json:"output"`
-	Usage          *responseUsage     `json:"usage"`
+	Usage          *responseUsage     `json:"usage,omitempty"` // when it is at its end
 	Instructions   *string            `json:"instructions"`
 	MaxTokens      int                `json:"max_output_tokens"`
 	Temperature    float64            `json:"temperature"`
@@ -60,10 +60,15 @@ type textFormat struct {
 // responseUsage counts tokens as responses do.
 type responseUsage struct {
 	Input         int            `json:"input_tokens"`
-	InputDetails  promptDetails  `json:"input_tokens_details"`
+	InputDetails  inputDetails   `json:"input_tokens_details"`
 	Output        int            `json:"output_tokens"`
 	OutputDetails thoughtDetails `json:"output_tokens_details"`
 	Total         int            `json:"total_tokens"`
+}
+
+type inputDetails struct {
+	Cached  int `json:"cached_tokens"`
+	Written int `json:"cache_write_tokens"` // that OpenAI charges for: none
 }
 
 type thoughtDetails struct {
@@ -175,7 +180,7 @@ func (d *response) finish(out *output, result engine.Result, used usage) {
 	}
 	d.Output = out.docs()
 	d.Usage = &responseUsage{
-		used.prompt, promptDetails{used.cached}, used.generated, thoughtDetails{out.reasoning}, used.prompt + used.generated,
+		used.prompt, inputDetails{Cached: used.cached}, used.generated, thoughtDetails{out.reasoning}, used.prompt + used.generated,
 	}
 }
 
