@@ -188,7 +188,7 @@ func ownOrigin(r *http.Request) string {
 func (s *Server) user(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if _, err := s.access.user(r); err != nil {
-			failureOf(err).write(w)
+			failureOf(err).write(w, openAI)
 			return
 		}
 		h(w, r)
@@ -200,7 +200,7 @@ func (s *Server) change(api string, do func(x *exchange) error) http.HandlerFunc
 	admin := s.answer(api, openAI, do)
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := s.access.administrator(r); err != nil {
-			failureOf(err).write(w)
+			failureOf(err).write(w, openAI)
 			return
 		}
 		admin(w, r)
@@ -215,13 +215,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	if err := s.access.host(r); err != nil {
-		failureOf(err).write(w)
+		failureOf(err).write(w, dialectOf(r))
 		return
 	}
 	done, err := s.access.origin(h, r)
 	switch {
 	case err != nil:
-		failureOf(err).write(w)
+		failureOf(err).write(w, dialectOf(r))
 	case done:
 		w.WriteHeader(http.StatusNoContent)
 	default:
@@ -244,7 +244,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		f.message = fmt.Sprintf("%s does not take %s: use %s", r.URL.Path, r.Method, said.header.Get("Allow"))
 		w.Header().Set("Allow", said.header.Get("Allow"))
 	}
-	f.write(w)
+	f.write(w, dialectOf(r))
 }
 
 // headOnly takes the head of an answer, and drops its body.

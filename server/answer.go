@@ -68,13 +68,13 @@ func sendWhole[C any](x *exchange, r *run, head answerHead, choices []C) {
 
 // chunks sends an answer choice by choice, as it comes.
 type chunks[C any] struct {
-	*sse
+	*stream
 	head  answerHead
 	usage bool // the last chunk counts tokens
 }
 
 func beginChunks[C any](x *exchange, head answerHead, how streaming) *chunks[C] {
-	return &chunks[C]{x.stream(), head, how.usage}
+	return &chunks[C]{x.stream(events), head, how.usage}
 }
 
 // noUsage is the usage in chunks before the last one, if it is asked for.

@@ -74,11 +74,7 @@ func (s *Server) chat(x *exchange) error {
 func (x *exchange) chatRequest(f *fields) (*job, error) {
 	talk := f.conversation()
 	limit := f.limit(1, chatTokens, "max_completion_tokens", "max_tokens")
-	logProbs := f.bool("logprobs")
-	top := f.whole("top_logprobs", 0, maxTop, 0)
-	if top > 0 && !logProbs {
-		f.fail(invalid("top_logprobs", "top_logprobs needs \"logprobs\": true"))
-	}
+	logProbs, top := f.logProbs()
 	f.only("response_format", "answers are plain text", `{"type":"text"}`)
 	f.only("modalities", "answers are text", `["text"]`)
 	j, err := x.common(f, x.s.o)
@@ -131,6 +127,10 @@ func (s *spoken) add(all []chat.Delta) {
 			s.calls = append(s.calls, newToolCall(d.Call))
 		}
 	}
+}
+
+func (s *spoken) empty() bool {
+	return s.reasoning.Len() == 0 && s.content.Len() == 0 && len(s.calls) == 0
 }
 
 func (s *spoken) message() chatMessage {

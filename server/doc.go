@@ -1,5 +1,5 @@
-// Package server answers over HTTP, in the words of OpenAI's API, with a patch set for
-// each request.
+// Package server answers over HTTP, in the words of OpenAI's API and of Ollama's, with a
+// patch set for each request.
 //
 // A [Server] listens before its model is loaded and says so. Serve gives it a model and
 // patches by name; from then on a request chooses, by the name of its model or by its

@@ -23,6 +23,7 @@ type failure struct {
 	kind    string // OpenAI's "type"
 	param   string // the field that is at fault, "" for none
 	code    string // for programs, "" for none
+	model   string // the id of a model that is not there
 
 	retryAfter time.Duration // when to come again; 0: the client decides
 	never      bool          // that the client must not try again, though it would by status
@@ -53,12 +54,19 @@ func unsupported(param, format string, args ...any) *failure {
 	return f
 }
 
-// notFound says that a model is not there.
+// notFound says that there is no patch, or no model.
 func notFound(format string, args ...any) *failure {
 	return &failure{
 		status: http.StatusNotFound, kind: kindInvalid, param: "model", code: "model_not_found",
 		message: fmt.Sprintf(format, args...),
 	}
+}
+
+// unknownModel is notFound of a model that a request names by an id.
+func unknownModel(id, format string, args ...any) *failure {
+	f := notFound(format, args...)
+	f.model = id
+	return f
 }
 
 // unavailable says that the server does not take requests now.
@@ -164,8 +172,8 @@ const (
 	maxParam   = 200
 )
 
-// object is the error as OpenAI's clients parse it: with all four members.
-func (f *failure) object() any {
+// openAI tells of a failure as OpenAI's clients parse it: with all four members.
+func openAI(f *failure) any {
 	type inner struct {
 		Message string  `json:"message"`
 		Type    string  `json:"type"`
@@ -197,10 +205,10 @@ func (f *failure) headers(h http.Header) {
 	}
 }
 
-// write is the failure as a whole answer.
-func (f *failure) write(w http.ResponseWriter) {
+// write is the failure as a whole answer, in the words of an API.
+func (f *failure) write(w http.ResponseWriter, say dialect) {
 	f.headers(w.Header())
-	writeJSON(w, f.status, f.object())
+	writeJSON(w, f.status, say(f))
 }
 
 // writeJSON answers with a document.

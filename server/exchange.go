@@ -18,6 +18,7 @@ type exchange struct {
 	w      *answerWriter
 	r      *http.Request
 	api    string
+	say    dialect
 	id     string // of the request, in the header X-Request-Id
 	client string // who asks, as far as that is known: keys, or addresses
 	began  time.Time
@@ -34,11 +35,8 @@ type exchange struct {
 	replies  []string
 }
 
-// dialect is how an API words a failure.
-type dialect func(w http.ResponseWriter, f *failure)
-
-// openAI words it as OpenAI does.
-func openAI(w http.ResponseWriter, f *failure) { f.write(w) }
+// dialect is the document with which an API tells of a failure.
+type dialect func(f *failure) any
 
 // answerWriter knows what was answered.
 type answerWriter struct {
@@ -68,20 +66,20 @@ func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // API's words, unless the answer has begun.
 func (s *Server) answer(api string, say dialect, do func(x *exchange) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{s: s, w: &answerWriter{ResponseWriter: w}, r: r, api: api, began: time.Now(), id: w.Header().Get(requestID)}
+		x := &exchange{s: s, w: &answerWriter{ResponseWriter: w}, r: r, api: api, say: say, began: time.Now(), id: w.Header().Get(requestID)}
 		defer x.tell()
 		defer func() {
 			if v := recover(); v != nil {
 				s.log.Error("a handler panicked", "id", x.id, "panic", v, "stack", string(debug.Stack()))
-				x.fail(say, internal())
+				x.fail(internal())
 			}
 		}()
 		if err := x.prepare(); err != nil {
-			x.fail(say, err)
+			x.fail(err)
 			return
 		}
 		if err := do(x); err != nil {
-			x.fail(say, err)
+			x.fail(err)
 		}
 	}
 }
@@ -95,7 +93,7 @@ func (x *exchange) prepare() (err error) {
 }
 
 // fail tells the client of an error, as long as it has no answer.
-func (x *exchange) fail(say dialect, err error) {
+func (x *exchange) fail(err error) {
 	f := failureOf(err)
 	if f.status == http.StatusInternalServerError {
 		x.s.log.Error("a request failed", "id", x.id, "error", err)
@@ -108,7 +106,7 @@ func (x *exchange) fail(say dialect, err error) {
 	}
 	if x.w.status == 0 {
 		x.deadline()
-		say(x.w, f)
+		f.write(x.w, x.say)
 	}
 }
 

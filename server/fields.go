@@ -19,16 +19,21 @@ const maxDepth = 100
 // left in the end nobody knew. null is the same as absent. The first fault stays, and
 // everything taken after it is as if absent.
 type fields struct {
+	name    string // of the member that the object is; "" for the request itself
 	members map[string]json.RawMessage
-	known   []string // names that were asked for
+	known   []string  // names that were asked for
+	inner   []*fields // members that have fields of their own
 	fault   *failure
 }
 
 // readFields reads a request's body. Names must not be there twice, at any depth: of two
 // values, two readers would take different ones.
 func readFields(body []byte) (*fields, error) {
-	if !utf8.Valid(body) {
+	switch {
+	case !utf8.Valid(body):
 		return nil, invalid("", "the body is not UTF-8")
+	case len(bytes.TrimSpace(body)) == 0:
+		return nil, invalid("", "the body is empty: send a JSON object")
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
@@ -51,7 +56,7 @@ func notJSON(err error) *failure {
 		return known
 	}
 	if err == io.EOF {
-		return invalid("", "the body is empty: send a JSON object")
+		return invalid("", "the body is not JSON: it ends too early")
 	}
 	return invalid("", "the body is not JSON: %v", err)
 }
@@ -124,6 +129,27 @@ func (f *fields) take(name string, to any, what string) bool {
 		return false
 	}
 	return true
+}
+
+// object is a member that has fields of its own; it has none if it is absent.
+func (f *fields) object(name string) *fields {
+	in := &fields{name: name}
+	f.take(name, &in.members, "an object")
+	f.inner = append(f.inner, in)
+	return in
+}
+
+// alias lets a member be given by another name, too.
+func (f *fields) alias(name, other string) {
+	value, also := f.members[name], f.members[other]
+	switch {
+	case also == nil || string(also) == "null":
+	case value == nil || string(value) == "null":
+		f.members[name] = also
+	case !bytes.Equal(value, also):
+		f.fail(invalid(other, "%s and %s do not agree: give one of them", name, other))
+	}
+	delete(f.members, other)
 }
 
 // bool is a member that is true or false; false if it is absent.
@@ -247,6 +273,11 @@ func (f *fields) end() error {
 	if f.fault != nil {
 		return f.fault
 	}
+	for _, in := range f.inner {
+		if err := in.end(); err != nil {
+			return err
+		}
+	}
 	var left []string
 	for name, value := range f.members {
 		if string(value) != "null" {
@@ -257,13 +288,25 @@ func (f *fields) end() error {
 		return nil
 	}
 	slices.Sort(left)
-	err := unsupported(left[0], "the field %q is not known%s", left[0], f.meant(left[0]))
+	err := unsupported(left[0], "%s %q is not known%s", f.noun(), left[0], f.meant(left[0]))
 	err.code = "unknown_parameter"
 	return err
 }
 
+func (f *fields) noun() string {
+	if f.name == "" {
+		return "the field"
+	}
+	return fmt.Sprintf("in %q the field", f.name)
+}
+
 // meant asks whether a known name is meant by one that is not.
 func (f *fields) meant(name string) string {
+	for _, in := range f.inner {
+		if slices.Contains(in.known, name) {
+			return fmt.Sprintf(" here: give it in %q", in.name)
+		}
+	}
 	best, least := "", 3
 	for _, k := range f.known {
 		if d := distance(strings.ToLower(name), k); d < least {

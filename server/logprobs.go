@@ -25,6 +25,17 @@ type tokenLogProb struct {
 	Bytes   []int   `json:"bytes"` // of the token, which may be a part of a character
 }
 
+// logProbs takes whether a chat tells the log-probabilities of its tokens, and of how many
+// of the likeliest ones beside each.
+func (f *fields) logProbs() (wanted bool, top int) {
+	wanted = f.bool("logprobs")
+	top = f.whole("top_logprobs", 0, maxTop, 0)
+	if top > 0 && !wanted {
+		f.fail(invalid("top_logprobs", "top_logprobs needs \"logprobs\": true"))
+	}
+	return wanted, top
+}
+
 // noLogProbs is where a chat's log-probabilities are gathered; nil if none are asked for.
 func (j *job) noLogProbs() *chatLogProbs {
 	if !j.logProbs {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"time"
 )
 
 // modelDoc describes a model as OpenAI does, and, as vLLM does, of what it is made.
@@ -15,25 +16,42 @@ type modelDoc struct {
 }
 
 func (l *loaded) modelDoc(s *patchSet) modelDoc {
-	doc := modelDoc{ID: s.id(l.name), Object: "model", Created: l.since.Unix(), OwnedBy: "bankai", Root: "sha256:" + l.model.Digest().String()}
-	for _, p := range s.patches {
-		doc.Created = max(doc.Created, p.Added.Unix())
-	}
+	doc := modelDoc{ID: s.id(l.name), Object: "model", Created: l.made(s).Unix(), OwnedBy: "bankai", Root: "sha256:" + l.model.Digest().String()}
 	if len(s.patches) > 0 {
 		doc.Parent, doc.Root = &l.name, "sha256:"+s.digest.String()
 	}
 	return doc
 }
 
-// listModels answers GET /v1/models: the model as it is, and under each patch. Any other
-// set of them can be asked for, too.
+// made is since when a model is there: its patches came later than the base.
+func (l *loaded) made(s *patchSet) time.Time {
+	at := l.since
+	for _, p := range s.patches {
+		if p.Added.After(at) {
+			at = p.Added
+		}
+	}
+	return at
+}
+
+// models are those that a list of them has: the base, and it under each patch. Any
+// other set of patches can be asked for, too.
+func (l *loaded) models() []*patchSet {
+	all := []*patchSet{{}}
+	for _, p := range l.patches.all() {
+		all = append(all, &patchSet{patches: []*patch{p}, digest: p.Digest})
+	}
+	return all
+}
+
+// listModels answers GET /v1/models.
 func (s *Server) listModels(x *exchange) error {
 	list := struct {
 		Object string     `json:"object"`
 		Data   []modelDoc `json:"data"`
-	}{"list", []modelDoc{x.modelDoc(&patchSet{})}}
-	for _, p := range x.patches.all() {
-		list.Data = append(list.Data, x.modelDoc(&patchSet{patches: []*patch{p}, digest: p.Digest}))
+	}{Object: "list"}
+	for _, m := range x.models() {
+		list.Data = append(list.Data, x.modelDoc(m))
 	}
 	writeJSON(x.w, http.StatusOK, list)
 	return nil

@@ -68,7 +68,7 @@ func (r *registry) resolve(base, id string) ([]*patch, error) {
 	}
 	at := strings.LastIndexByte(id, ':')
 	if at < 0 || id[:at] != base {
-		return nil, notFound("there is no model %q: GET /v1/models lists those that there are", id)
+		return nil, unknownModel(id, "there is no model %q: GET /v1/models lists those that there are", id)
 	}
 	tag := id[at+1:]
 	if tag == latest {
@@ -81,7 +81,7 @@ func (r *registry) resolve(base, id string) ([]*patch, error) {
 	for name := range strings.SplitSeq(tag, "+") {
 		p := r.get(name)
 		if p == nil {
-			return nil, notFound("there is no model %q, because there is no patch %q: GET /v1/models lists those that there are", id, name)
+			return nil, unknownModel(id, "there is no model %q, because there is no patch %q: GET /v1/models lists those that there are", id, name)
 		}
 		found = append(found, p)
 	}

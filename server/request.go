@@ -16,8 +16,8 @@ import (
 const (
 	maxChoices  = 16  // of one prompt
 	maxSequence = 128 // of all prompts
-	maxStops    = 4
-	maxTop      = 20 // likeliest tokens told of, beside each
+	maxStops    = 4   // OpenAI's
+	maxTop      = 20  // likeliest tokens told of, beside each
 	maxTokens   = math.MaxInt32
 )
 
@@ -49,13 +49,8 @@ type job struct {
 
 // common takes the fields that all requests for text have.
 func (l *loaded) common(f *fields, o Options) (*job, error) {
-	j := &job{choices: f.whole("n", 1, maxChoices, 1), stops: f.stops()}
-	j.sampling = f.sampling()
-	for id := range j.sampling.Bias {
-		if vocab := l.model.Config().Vocab; id < 0 || int(id) >= vocab {
-			f.fail(invalid("logit_bias", "logit_bias: %v", &engine.TokenError{ID: id, Vocab: vocab}))
-		}
-	}
+	j := l.drawn(f, maxStops)
+	j.choices = f.whole("n", 1, maxChoices, 1)
 	f.ignore("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prediction")
 	j.cached = f.boolOr("cache_prompt", true)
 	j.tenant, _ = f.text("cache_salt")
@@ -66,8 +61,20 @@ func (l *loaded) common(f *fields, o Options) (*job, error) {
 	return j, nil
 }
 
-// sampling takes how tokens are chosen. Without a seed one is drawn, which the answer
-// tells.
+// drawn takes how tokens are chosen and which texts end an answer, into a job of one
+// choice. In OpenAI's API they are fields of the request, in Ollama's of its "options".
+func (l *loaded) drawn(f *fields, stops int) *job {
+	j := &job{choices: 1, cached: true, stops: f.stops(stops), sampling: f.sampling()}
+	for id := range j.sampling.Bias {
+		if vocab := l.model.Config().Vocab; id < 0 || int(id) >= vocab {
+			f.fail(invalid("logit_bias", "logit_bias: %v", &engine.TokenError{ID: id, Vocab: vocab}))
+		}
+	}
+	return j
+}
+
+// sampling takes how tokens are chosen. Without a seed, or with −1, which stands for none
+// in llama.cpp's server and Ollama, one is drawn, which the answer tells.
 func (f *fields) sampling() engine.Sampling {
 	s := engine.Sampling{
 		Temperature: f.number("temperature", 0, math.Inf(1), drawing.Temperature),
@@ -77,7 +84,7 @@ func (f *fields) sampling() engine.Sampling {
 	}
 	f.penalties(&s)
 	var seed json.Number
-	if !f.take("seed", &seed, "a whole number") {
+	if !f.take("seed", &seed, "a whole number") || seed == "-1" {
 		s.Seed = rand.Uint64() >> 11 // exact in a float64, as clients in JavaScript read it
 		return s
 	}
@@ -97,9 +104,11 @@ func (f *fields) penalties(s *engine.Sampling) {
 	s.FrequencyPenalty = f.number("frequency_penalty", -2, 2, 0)
 	s.PresencePenalty = f.number("presence_penalty", -2, 2, 0)
 	s.RepeatPenalty = f.number("repeat_penalty", 0, 10, 1)
-	s.RepeatLast = f.whole("repeat_last_n", 0, math.MaxInt32, 64)
-	if s.RepeatLast == 0 {
+	switch s.RepeatLast = f.whole("repeat_last_n", -1, math.MaxInt32, 64); s.RepeatLast {
+	case 0:
 		s.RepeatPenalty = 0
+	case -1: // in llama.cpp's server and Ollama: all that there are
+		s.RepeatLast = math.MaxInt32
 	}
 	var bias map[string]float64
 	if !f.take("logit_bias", &bias, "an object with a number for each token id") {
@@ -120,8 +129,8 @@ func (f *fields) penalties(s *engine.Sampling) {
 }
 
 // stops takes the texts that end an answer: one, or a list.
-func (f *fields) stops() (stops []string) {
-	const what = "a text, or a list of at most 4"
+func (f *fields) stops(most int) (stops []string) {
+	what := fmt.Sprintf("a text, or a list of at most %d", most)
 	value := f.raw("stop")
 	switch {
 	case value == nil:
@@ -133,7 +142,7 @@ func (f *fields) stops() (stops []string) {
 		f.fail(invalid("stop", "stop must be %s", what))
 		return nil
 	}
-	if len(stops) > maxStops {
+	if len(stops) > most {
 		f.fail(invalid("stop", "stop has %d texts: must be %s", len(stops), what))
 	}
 	for _, s := range stops {

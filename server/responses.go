@@ -205,7 +205,7 @@ func (x *exchange) wholeResponse(r *run, doc *response, out *output) error {
 
 // streamResponse sends the response as it comes, step by step.
 func (x *exchange) streamResponse(r *run, doc *response, out *output) error {
-	s, sequence := x.stream(), 0
+	s, sequence := x.stream(events), 0
 	out.tell = func(e event) error {
 		e.Sequence = sequence
 		sequence++

@@ -47,12 +47,14 @@ type Server struct {
 
 // loaded is the model that answers, with all that is made for it.
 type loaded struct {
-	model    *engine.Model
-	name     string // what requests call it
-	template *chat.Template
-	loop     *engine.Loop
-	patches  *registry
-	since    time.Time
+	model      *engine.Model
+	name       string // what requests call it
+	template   *chat.Template
+	abilities  abilities
+	parameters int64
+	loop       *engine.Loop
+	patches    *registry
+	since      time.Time
 }
 
 // New makes a server that has no model yet.
@@ -77,7 +79,7 @@ type route struct {
 
 // table is all that the server answers.
 func (s *Server) table() []route {
-	return []route{
+	all := []route{
 		{"GET /health", s.health},
 		{"GET /metrics", s.user(s.metrics)},
 		{"GET /v1/models", s.answer("models", openAI, s.listModels)},
@@ -94,6 +96,7 @@ func (s *Server) table() []route {
 		{"PUT /api/patches/{name}", s.change("patches", s.putPatch)},
 		{"DELETE /api/patches/{name}", s.change("patches", s.deletePatch)},
 	}
+	return append(all, s.ollamaRoutes()...)
 }
 
 // NamedPatch is a patch with the name that requests use.
@@ -114,7 +117,10 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 	if err != nil {
 		return err
 	}
-	l := &loaded{model: m, name: name, template: t, since: time.Now(), patches: newRegistry(m, name, s.meters.overlay)}
+	l := &loaded{
+		model: m, name: name, template: t, abilities: abilitiesOf(t), parameters: parametersOf(m),
+		since: time.Now(), patches: newRegistry(m, name, s.meters.overlay),
+	}
 	for _, p := range patches {
 		if _, replaced, err := l.patches.put(p.Name, p.Patch); err != nil {
 			return err

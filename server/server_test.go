@@ -329,7 +329,7 @@ func TestServeRefuses(t *testing.T) {
 // Routes that there are not are refused in the words of the API.
 func TestUnknownRoutes(t *testing.T) {
 	r := start(t, Options{})
-	r.refuses(404, "GET", "/", "")
+	r.refuses(404, "GET", "/v1", "")
 	r.refuses(404, "POST", "/v1/chat/completion", "{}")
 	r.refuses(405, "GET", chats, "")
 	r.refuses(501, "POST", "/v1/embeddings", `{"input":"x"}`)

@@ -13,25 +13,39 @@ import (
 // clients that the answer goes on.
 const pingTime = 15 * time.Second
 
-// sse sends an answer piece by piece, as server-sent events.
-type sse struct {
+// stream sends an answer piece by piece.
+type stream struct {
 	x     *exchange
+	form  framing
 	after time.Duration // until a ping
 	// failed tells of an error in the middle of the answer; nil: OpenAI's object does.
 	failed func(f *failure) error
 }
 
+// framing is how the documents of such an answer are told apart.
+type framing struct {
+	contentType    string
+	before, behind string // each document, which is a line
+	ping           string // what clients pass over
+}
+
+// events are server-sent events.
+var events = framing{"text/event-stream", "data: ", "\n", ": ping\n\n"}
+
+// lines is a document a line, and nothing else: the API's ping must be a document, too.
+func lines(ping string) framing { return framing{"application/x-ndjson", "", "", ping} }
+
 // stream begins such an answer.
-func (x *exchange) stream() *sse {
+func (x *exchange) stream(form framing) *stream {
 	h := x.w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", form.contentType)
 	h.Set("X-Accel-Buffering", "no") // for proxies that would wait for the end
 	x.w.WriteHeader(http.StatusOK)
-	return &sse{x: x, after: pingTime}
+	return &stream{x: x, form: form, after: pingTime}
 }
 
 // write sends bytes at once. The error is that the client is gone, or takes nothing.
-func (s *sse) write(data []byte) error {
+func (s *stream) write(data []byte) error {
 	s.x.deadline()
 	if _, err := s.x.w.Write(data); err != nil {
 		return err
@@ -40,29 +54,29 @@ func (s *sse) write(data []byte) error {
 }
 
 // send sends a document.
-func (s *sse) send(doc any) error { return s.event("", doc) }
+func (s *stream) send(doc any) error { return s.event("", doc) }
 
 // event sends a document with the name of what happened, if it has one.
-func (s *sse) event(name string, doc any) error {
+func (s *stream) event(name string, doc any) error {
 	var b bytes.Buffer
 	if name != "" {
 		b.WriteString("event: " + name + "\n")
 	}
-	b.WriteString("data: ")
+	b.WriteString(s.form.before)
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(doc); err != nil {
 		return err
 	}
-	b.WriteByte('\n')
+	b.WriteString(s.form.behind)
 	return s.write(b.Bytes())
 }
 
 // done ends the answer as OpenAI's clients expect it.
-func (s *sse) done() error { return s.write([]byte("data: [DONE]\n\n")) }
+func (s *stream) done() error { return s.write([]byte("data: [DONE]\n\n")) }
 
 // fail tells of an error in the middle of the answer.
-func (s *sse) fail(err error) error {
+func (s *stream) fail(err error) error {
 	f := failureOf(err)
 	if f.status == http.StatusInternalServerError {
 		s.x.s.log.Error("a request failed", "id", s.x.id, "error", err)
@@ -71,12 +85,12 @@ func (s *sse) fail(err error) error {
 	if s.failed != nil {
 		return s.failed(f)
 	}
-	return s.send(f.object())
+	return s.send(s.x.say(f))
 }
 
 // each hands the tokens of a run on as they come, and the ends of its choices. An error
 // of a choice ends the answer. It returns an error when nobody reads any more.
-func (s *sse) each(r *run, token func(choice int, e engine.Event) error, end func(choice int, result engine.Result) error) (whole bool, err error) {
+func (s *stream) each(r *run, token func(choice int, e engine.Event) error, end func(choice int, result engine.Result) error) (whole bool, err error) {
 	ping := time.NewTimer(s.after)
 	defer ping.Stop()
 	for left := len(r.streams); left > 0 && err == nil; {
@@ -95,7 +109,7 @@ func (s *sse) each(r *run, token func(choice int, e engine.Event) error, end fun
 			}
 			ping.Reset(s.after)
 		case <-ping.C:
-			err = s.write([]byte(": ping\n\n"))
+			err = s.write([]byte(s.form.ping))
 			ping.Reset(s.after)
 		case <-s.x.r.Context().Done():
 			return false, s.x.r.Context().Err()

@@ -276,7 +276,7 @@ func TestPing(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := &exchange{s: r.Server, loaded: r.current.Load(), r: q, w: &answerWriter{ResponseWriter: rec}}
-	out := x.stream()
+	out := x.stream(events)
 	out.after = time.Millisecond
 	pieces := make(chan piece)
 	done := make(chan bool)

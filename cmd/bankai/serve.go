@@ -57,8 +57,9 @@ func serveCommand(a *app) *cobra.Command {
 		Use:   "serve",
 		Short: "answer over HTTP as OpenAI's API does, under patches of each request's choice",
 		Long: `Serves a model over HTTP. Clients of OpenAI's API work with it: chats,
-responses and completions, whole or streamed. A request chooses its patches by the
-name of its model, or by a field of its own:
+responses and completions, whole or streamed. So do those of Ollama's, most of
+which look for it at port 11434. A request chooses its patches by the name of its
+model, or by a field of its own:
 
   "model": "demo"                the model as it is; also "demo:latest"
   "model": "demo:math+units"     under two patches; "math" alone will do for one
@@ -82,6 +83,7 @@ SIGTERM or Ctrl-C ends it when the answers under way are complete, a second one
 at once.`,
 		Example: `  bankai serve
   bankai serve --model Bonsai-8B.gguf --patch math=fix.bankai --library patches
+  bankai serve --model Bonsai-8B.gguf --listen 127.0.0.1:11434
   bankai serve --listen 0.0.0.0:8181 --api-key-file keys --tls-cert cert.pem --tls-key key.pem`,
 		Args: arguments(0, 0, "no argument; --model names the model"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {

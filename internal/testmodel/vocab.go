@@ -68,14 +68,29 @@ func vocabulary(n int) (tokens []string, types []int32, merges []string) {
 // show, as themselves, then the others as U+0100 and up.
 func byteRunes() []rune {
 	var shown, hidden []rune
-	for b := rune(0); b < 256; b++ {
-		if b >= '!' && b <= '~' || b >= '¡' && b <= '¬' || b >= '®' {
-			shown = append(shown, b)
+	for b := range 256 {
+		if r := byteRune(byte(b)); r < 256 {
+			shown = append(shown, r)
 		} else {
-			hidden = append(hidden, 256+rune(len(hidden)))
+			hidden = append(hidden, r)
 		}
 	}
 	return append(shown, hidden...)
+}
+
+// byteRune returns the character that stands for a byte.
+func byteRune(b byte) rune {
+	shown := func(r rune) bool { return r >= '!' && r <= '~' || r >= '¡' && r <= '¬' || r >= '®' }
+	if shown(rune(b)) {
+		return rune(b)
+	}
+	hidden := rune(256)
+	for r := range rune(b) {
+		if !shown(r) {
+			hidden++
+		}
+	}
+	return hidden
 }
 
 // mergePairs build some English and one two-byte letter; Ġ stands for a space.
