@@ -162,6 +162,9 @@ func (t *talk) save(ctx context.Context, path string) error {
 		return fmt.Errorf("/save needs the name of a file")
 	}
 	messages := t.dialog.Messages()
+	if len(messages) == 0 {
+		return dialog.ErrNothingSaid
+	}
 	o := t.saves[path]
 	if o == nil {
 		o = t.Derived(path, func(string) (string, bool) { return "", false })
