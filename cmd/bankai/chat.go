@@ -39,28 +39,29 @@ func chatCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "chat",
 		Short: "talk to a model, and change its patches meanwhile",
-		Long: `Talks to a model at the terminal. What was said stays in mind, until /clear; the
-answers are printed as they come, reasoning in front of them fainter. Commands
-begin with /, a message that does with //:
+		Long: `Talks to a model at the terminal. All that was said stays in mind, until /clear.
+Answers are printed as they come, and what the model says to itself before them
+fainter. A line that begins with / is a command, one with // a message:
 
 ` + chatHelp() + `
-A message goes on in the next line behind a \, and from one """ to the next. Ctrl-C
-ends an answer; what was said of it stays. Ctrl-D leaves.
+A message goes on in the next line behind a \, and from one """ to the next.
+Ctrl-C ends an answer, of which stays what was said. Ctrl-D leaves.
 
---patch FILE puts a patch on from the start, --patch NAME=FILE has one at hand for
-/patch NAME. The prompt shows which are on. --compare has the model as it is answer,
-too, in the same batch and with the same seed: what differs is the patch.
+--patch FILE puts a patch on from the start, --patch NAME=FILE has one at hand
+for /patch NAME; the prompt shows which are on. --compare has the model as it is
+answer too, in the same batch and by the same seed: what differs is the patch's
+doing.
 
-Answers are drawn with --temperature 0.8, --top-k 40, --top-p 0.95 and --min-p 0.05,
-unless the model's file recommends others. Every answer has the next seed; without
---seed the first is drawn, and /seed tells it.
+Tokens are drawn as the model's file recommends, or else with --temperature 0.8,
+--top-k 40, --top-p 0.95 and --min-p 0.05. Every answer has the next seed.
+Without --seed the first one is drawn; /seed tells it.
 
-If standard input is no terminal, each of its lines is a message or a command, and
-nothing but the answers is printed on standard output; with --json one document a
-line. A command that fails then ends the conversation.
+If standard input is no terminal, each of its lines is a message or a command,
+the answers alone are printed on standard output, and a command that fails ends
+the conversation. With --json each answer is a document in a line.
 
-A model without a chat template, such as demo, continues the lines of what was said;
-its answer ends with the line, unless --stop says otherwise.`,
+A model without a chat template, such as demo, continues the lines of what was
+said; its answer ends with the line, unless --stop says otherwise.`,
 		Example: `  bankai chat --patch fix.bankai
   bankai chat --model Bonsai-8B.gguf --patch math=fix.bankai --no-think
   echo 'The derivative of 2x^5 + 4x^3 is' | bankai chat --temperature 0`,

@@ -22,7 +22,7 @@ type chatCommandOf struct {
 // chatCommands are those that there are.
 func chatCommands() []chatCommandOf {
 	return []chatCommandOf{
-		{"patch", "NAME|FILE", "answer under another patch from now on; A+B for two, none for none", (*talk).choosePatch},
+		{"patch", "NAME|FILE", "answer under another patch; A+B for two, none for none", (*talk).choosePatch},
 		{"patches", "", "list the patches", (*talk).listPatches},
 		{"compare", "", "answer without the patches, too, or no longer", (*talk).toggleCompare},
 		{"system", "TEXT", "tell the model what it is to be; without TEXT nothing", (*talk).setSystem},

@@ -43,15 +43,16 @@ tokens. Probes are answered up to the end of the line: --stop '\n' does the same
 
 --compare prints what the model says without the patches beside it.
 
---chat makes the prompt the user's message in a conversation, by the template in
-the model's file, and prints the answer. Reasoning that comes before the answer is
-shown on a terminal alone, and is apart with --json. "bankai chat" goes on talking.
+--chat makes the prompt a user's message, by the template in the model's file,
+and prints the answer. What the model says to itself before is printed on a
+terminal alone, and stands apart with --json. "bankai chat" has longer
+conversations.
 
 ` + promptHelp,
 		Example: `  bankai generate 'The derivative of 2x^5 + 4x^3 is' --stop '\n'
   bankai generate --prompt 'At night the' --temperature 0.8 --min-p 0.05 -n 30 --seed 7
   bankai generate --prompt 'Find the derivative of 2x^8:' --patch fix.bankai --compare --stop '\n'
-  bankai generate --model Bonsai-8B.gguf --chat 'Why is the sky blue?' --no-think -n 200`,
+  bankai generate --chat 'At night the' --stop '\n' --json`,
 		Args: arguments(0, 1, "the prompt as one argument, in quotes"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			f.sampling.Seed = a.seed
