@@ -137,7 +137,11 @@ func (t *talk) toggleCompare(context.Context, string) error {
 }
 
 func (t *talk) setSystem(_ context.Context, system string) error {
-	t.dialog.System = system
+	if t.dialog.System = system; system == "" {
+		t.Note("the model is told nothing from now on")
+	} else {
+		t.Note("the model is told so from now on")
+	}
 	return nil
 }
 
@@ -153,6 +157,7 @@ func (t *talk) undo(context.Context, string) error {
 
 func (t *talk) forget(context.Context, string) error {
 	t.dialog.Clear()
+	t.Note("all that was said is forgotten")
 	return nil
 }
 

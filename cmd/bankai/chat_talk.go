@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"bankai/chat"
 	"bankai/internal/dialog"
@@ -79,11 +80,14 @@ func (t *talk) line(ctx context.Context, more bool) (line string, pasted bool, e
 		}
 		return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), false, err
 	}
-	within, stop := t.interruptible(ctx)
+	within, stop := t.interruptible(ctx, t.ended.Add(late))
 	defer stop()
 	line, pasted, err = t.editor.ReadLine(within, t.prompt(more))
-	if within.Err() != nil && ctx.Err() == nil {
+	switch {
+	case within.Err() != nil && ctx.Err() == nil:
 		err = io.EOF // a signal that is no key
+	case utf8.RuneCountInString(line) == terminal.MaxLine:
+		t.Warn("the line is cut off after %d characters: give long texts in several lines, or through a pipe", terminal.MaxLine)
 	}
 	return line, pasted, err
 }
@@ -102,10 +106,13 @@ func (t *talk) prompt(more bool) string {
 	return t.Faint(on) + " "
 }
 
-// interruptible is a context that SIGINT ends, too, where it does not end the program.
-// One that is late, because Ctrl-C was hit more than once to end an answer, counts for
-// that answer.
-func (t *talk) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+// late is how long after an answer Ctrl-C counts for that answer: whoever hits it twice
+// wants no more than to end the answer.
+const late = 500 * time.Millisecond
+
+// interruptible is a context that SIGINT ends, too, from a time on, where SIGINT does not
+// end the program.
+func (t *talk) interruptible(ctx context.Context, from time.Time) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	if t.interrupts == nil {
 		return ctx, cancel
@@ -116,7 +123,7 @@ func (t *talk) interruptible(ctx context.Context) (context.Context, context.Canc
 			case <-ctx.Done():
 				return
 			case <-t.interrupts:
-				if time.Since(t.ended) > echo {
+				if time.Now().After(from) {
 					cancel()
 				}
 			}
@@ -127,7 +134,7 @@ func (t *talk) interruptible(ctx context.Context) (context.Context, context.Canc
 
 // answer has a question answered, and prints the answer as it comes.
 func (t *talk) answer(ctx context.Context, put func(context.Context, func(chat.Delta)) (*dialog.Turn, error)) error {
-	within, stop := t.interruptible(ctx)
+	within, stop := t.interruptible(ctx, time.Time{})
 	v := voice{Console: t.Console}
 	compared := t.dialog.Compare && t.dialog.On() != ""
 	streams := !t.JSON && (t.editor != nil || !compared)
@@ -225,7 +232,10 @@ func (v *voice) between() {
 }
 
 // heading says whose answer follows.
-func (v *voice) heading(who string) { v.StreamFaint(who + ":\n") }
+func (v *voice) heading(who string) {
+	v.StreamFaint(who + ":")
+	v.Stream("\n")
+}
 
 // differing prints a whole answer, with what another one does not have marked.
 func (v *voice) differing(a *dialog.Answer, other string) {

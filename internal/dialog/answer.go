@@ -92,7 +92,8 @@ func (d *Dialog) ask(ctx context.Context, before []chat.Message, question string
 	return t, nil
 }
 
-// request is what the engine is asked for.
+// request is what the engine is asked for. The prompt of a turn begins as that of the turn
+// before, and all of it is read anew: a cache of beginnings has its place here.
 func (d *Dialog) request(prompt []int32, o *engine.Overlay) engine.Request {
 	return engine.Request{Prompt: prompt, Overlay: o, Max: d.Max, Sampling: d.Sampling, StopTexts: d.Stops}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -24,6 +26,9 @@ type Editor struct {
 
 // ErrCtrlC is what Ctrl-C makes of a line that is being typed.
 var ErrCtrlC = errors.New("Ctrl-C")
+
+// MaxLine is how many characters a line may have: those that follow are not taken.
+const MaxLine = 4096
 
 // CanEdit says whether there is an editor for two files: both are terminals.
 func CanEdit(in io.Reader, out io.Writer) bool {
@@ -105,18 +110,17 @@ func (e *Editor) complete(line string, pos int, key rune) (string, int, bool) {
 	if len(all) == 0 {
 		return line, pos, true
 	}
-	next := []byte(all[0])
+	next := all[0]
 	for _, other := range all[1:] {
-		n := 0
-		for n < min(len(next), len(other)) && next[n] == other[n] {
-			n++
+		for !strings.HasPrefix(other, next) {
+			_, last := utf8.DecodeLastRuneInString(next)
+			next = next[:len(next)-last]
 		}
-		next = next[:n]
 	}
 	if len(next) < len(line) {
 		return line, pos, true
 	}
-	return string(next), len(next), true
+	return next, len(next), true
 }
 
 // screen is a terminal's two ends, and notices Ctrl-C.
