@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bankai/chat"
 	"bankai/engine"
 	"bankai/internal/text"
 )
@@ -21,10 +22,9 @@ const (
 	maxTokens   = math.MaxInt32
 )
 
-// What is drawn from if a request does not say: as llama.cpp's server and Ollama do,
-// which most clients of local models are set up for. OpenAI's own temperature of 1,
-// without cuts, is what "temperature": 1, "top_k": 0, "top_p": 1, "min_p": 0 asks for.
-var drawing = engine.Sampling{Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}
+// What is drawn from if a request does not say. OpenAI's own temperature of 1, without
+// cuts, is what "temperature": 1, "top_k": 0, "top_p": 1, "min_p": 0 asks for.
+var drawing = chat.DefaultSampling()
 
 // job is what a request asks for, whatever API it came by.
 type job struct {

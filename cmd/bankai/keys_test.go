@@ -74,10 +74,14 @@ func TestJSONKeysAreInTheTable(t *testing.T) {
 			used[key] = true
 		}
 	}
-	// A demo takes half a minute, and a server runs until it is told to end.
-	for _, doc := range []reflect.Type{reflect.TypeFor[demoDoc](), reflect.TypeFor[serveDoc]()} {
+	// A demo takes half a minute, a server runs until it is told to end, and a conversation
+	// wants input.
+	for _, doc := range []reflect.Type{reflect.TypeFor[demoDoc](), reflect.TypeFor[serveDoc](), reflect.TypeFor[saidDoc]()} {
 		for i := range doc.NumField() {
 			key, _, _ := strings.Cut(doc.Field(i).Tag.Get("json"), ",")
+			if key == "" {
+				continue // of generate, too
+			}
 			used[key] = true
 			if !known[key] {
 				t.Errorf("%v: the key %s is not in docs/json.md", doc, key)
@@ -105,12 +109,16 @@ func documents(t *testing.T) [][]string {
 			t.Fatal(err)
 		}
 	}
+	if err := writeModel("think.gguf", []string{"templated"}); err != nil {
+		t.Fatal(err)
+	}
 	return [][]string{
 		{"info", "demo"},
 		{"info", "rows.json"},
 		{"tokenize", "--pieces", "a b"},
 		{"logits", "a b", "--at", "1", "--all", "--out", "l.f32"},
 		{"generate", "a b", "-n", "2", "--patch", "rows.json", "--compare"},
+		{"generate", "a b", "-n", "2", "--model", "think.gguf", "--chat", "--think"},
 		{"probes", "expand", "t.json", "-o", "p.json"},
 		{"probes", "mine", "--prompts", "mixed.json", "-o", "m.json"},
 		{"probes", "split", "p.json", "-o", "sets"},

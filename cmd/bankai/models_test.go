@@ -117,12 +117,25 @@ var changes = map[string]func(*testmodel.Model){
 		data := m.Tensor("blk.0.ffn_up.weight").Data
 		binary.LittleEndian.PutUint16(data, binary.LittleEndian.Uint16(data)^1)
 	},
+	"templated": func(m *testmodel.Model) { m.Set("tokenizer.chat_template", gguf.String(qwenTemplate)) },
 	"yarn": func(m *testmodel.Model) {
 		m.Set("qwen3.rope.scaling.type", gguf.String("yarn"))
 		m.Set("qwen3.rope.scaling.factor", gguf.Float32(4))
 		m.Set("qwen3.rope.scaling.original_context_length", gguf.Uint32(32))
 	},
 }
+
+// qwenTemplate renders as Qwen3's does, where it is about nothing but texts. Without a
+// choice the answer may begin with reasoning.
+const qwenTemplate = `{%- for m in messages -%}
+{{ '<|im_start|>' ~ m.role ~ '\n' ~ m.content ~ '<|im_end|>' ~ '\n' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+{{ '<|im_start|>assistant\n' }}
+{%- if enable_thinking is defined and not enable_thinking -%}{{ '<think>\n\n</think>\n\n' }}
+{%- elif enable_thinking is defined -%}{{ '<think>\n' }}
+{%- endif -%}
+{%- endif -%}`
 
 // setScales sets all scales of a matrix.
 func setScales(m *testmodel.Model, half uint16) {

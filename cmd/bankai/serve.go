@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bankai/engine"
+	"bankai/internal/dialog"
 	"bankai/internal/flagtype"
 	"bankai/internal/program"
 	"bankai/internal/terminal"
@@ -356,7 +357,7 @@ func (f *serveFlags) patchFiles() (all []namedFile, err error) {
 	for _, p := range f.patches {
 		name, path, named := strings.Cut(p, "=")
 		if !named {
-			name, path = nameOf(p), p
+			name, path = dialog.NameOf(p), p
 		}
 		if err := add(name, path); err != nil {
 			return nil, err
@@ -367,15 +368,12 @@ func (f *serveFlags) patchFiles() (all []namedFile, err error) {
 		return nil, err
 	}
 	for _, path := range paths {
-		if err := add(nameOf(path), path); err != nil {
+		if err := add(dialog.NameOf(path), path); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
-
-// nameOf is the name of a patch after its file.
-func nameOf(path string) string { return strings.ToLower(store.Title(path)) }
 
 // libraryFiles are the patch files of a folder. What is no file of its own, such as a
 // symbolic link, which may lead anywhere, is left out.

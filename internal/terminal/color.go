@@ -42,6 +42,7 @@ const (
 	red    = "31"
 	green  = "32"
 	yellow = "33"
+	faint  = "2"
 )
 
 func paint(color, text string) string { return "\x1b[" + color + "m" + text + "\x1b[0m" }
@@ -64,4 +65,17 @@ func writeColored(w io.Writer, text string) error {
 	}
 	_, err := io.WriteString(w, text)
 	return err
+}
+
+// Faint is a text for stdout that stands back behind others.
+func (c *Console) Faint(text string) string { return c.painted(faint, text) }
+
+// Marked is a text for stdout that stands out.
+func (c *Console) Marked(text string) string { return c.painted(yellow, text) }
+
+func (c *Console) painted(color, text string) string {
+	if text == "" || !c.Color.on(c.Screen) {
+		return text
+	}
+	return paint(color, text)
 }

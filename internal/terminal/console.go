@@ -106,9 +106,14 @@ func (c *Console) Shown(text string) string {
 }
 
 // Stream prints a piece of a text as it comes.
-func (c *Console) Stream(piece string) {
+func (c *Console) Stream(piece string) { c.stream(c.Shown(piece)) }
+
+// StreamFaint is Stream of a text that stands back behind others.
+func (c *Console) StreamFaint(piece string) { c.stream(c.Faint(c.Shown(piece))) }
+
+func (c *Console) stream(piece string) {
 	if piece != "" {
-		c.Stdout.WriteString(c.Shown(piece))
+		c.Stdout.WriteString(piece)
 		c.Stdout.Flush() // an error stays, and is reported at the end
 	}
 }
