@@ -14,8 +14,11 @@ import (
 // gives. The zero value is for a program that knows how much it asks for.
 type LoopOptions struct {
 	// MaxBytes bounds the keys and values of all sequences, among them those that are kept
-	// for requests to come. 0: no bound, and nothing is kept.
-	MaxBytes     int64
+	// for requests to come. 0: no bound.
+	MaxBytes int64
+	// Keep is how many sequences are kept at most for requests to come. 0: as many as
+	// MaxBytes has room for beside those that run, none if it is no bound.
+	Keep         int
 	MaxSequences int // that run together; 0: 64
 	// Queue is how many requests may wait for room, and QueueTokens how many tokens their
 	// prompts may have together; 0: no bound. A call that finds nobody waiting may bring
@@ -107,6 +110,9 @@ func (m *Model) newLoop(o LoopOptions) *Loop {
 	l := &Loop{
 		model: m, o: o, batch: m.NewBatch(0), chunk: o.Chunk,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	if l.prefixes.most = o.Keep; o.Keep <= 0 && o.MaxBytes > 0 {
+		l.prefixes.most = maxPrefixes
 	}
 	l.room = max(0, o.MaxBytes-l.batch.passBytes(o.Chunk))
 	l.batch.cache.limit, l.batch.cache.evict = o.MaxBytes, l.prefixes.evict
@@ -396,7 +402,7 @@ func (l *Loop) leave(a *lane, last *Stream) {
 }
 
 // caches says whether what a lane computes is kept.
-func (l *Loop) caches(a *lane) bool { return l.o.MaxBytes > 0 && a.Cache != nil }
+func (l *Loop) caches(a *lane) bool { return l.prefixes.most > 0 && a.Cache != nil }
 
 func (l *Loop) keep(a *lane, s *Seq, tokens []int32) {
 	l.prefixes.keep(&prefix{a.key(), tokens, s, slices.Clone(a.parted)})
@@ -440,7 +446,7 @@ func (l *Loop) affords(a *lane, from *prefix) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	more := max(0, need-a.bytes())
-	if l.promised+more > l.room {
+	if l.o.MaxBytes > 0 && l.promised+more > l.room {
 		return false
 	}
 	l.promised += more

@@ -21,11 +21,13 @@ type Caching struct {
 	At []int
 }
 
-// maxPrefixes bounds how many prefixes are kept, among which one is looked for.
+// maxPrefixes bounds how many prefixes are kept if nobody says: one is looked for among
+// all of them.
 const maxPrefixes = 1024
 
 // prefixes are sequences that were kept, for requests that begin with their tokens.
 type prefixes struct {
+	most int       // that are kept
 	kept []*prefix // that were not used for the longest time come first
 }
 
@@ -74,7 +76,7 @@ func (p *prefixes) keep(e *prefix) {
 		p.kept[i].seq.Release()
 		p.kept = slices.Delete(p.kept, i, i+1)
 	}
-	if len(p.kept) == maxPrefixes {
+	if len(p.kept) >= p.most {
 		p.evict()
 	}
 	p.kept = append(p.kept, e)

@@ -68,6 +68,7 @@ func TestPrefixesDoNotChangeTheBits(t *testing.T) {
 			{MaxBytes: 5 * one, Chunk: 50},
 			{MaxBytes: 3 * one, Chunk: 16, MaxSequences: 5},
 			{MaxBytes: 2 * one, Chunk: 7},
+			{Keep: 3},
 		} {
 			t.Run(fmt.Sprintf("%s %+v", name, lo), func(t *testing.T) {
 				if s := storm(t, m, lo, reqs, alone, rng); lo.MaxBytes > 50*one && s.Cached < 500 || s.Kept == 0 {
@@ -92,7 +93,7 @@ func storm(t *testing.T, m *Model, o LoopOptions, reqs []Request, alone []heard,
 	l := m.newLoop(o)
 	c := &l.batch.cache
 	within := func() {
-		if used := c.memory().Used; used > o.MaxBytes {
+		if used := c.memory().Used; o.MaxBytes > 0 && used > o.MaxBytes {
 			t.Errorf("%d bytes are in use, %d are allowed", used, o.MaxBytes)
 		}
 	}
@@ -144,6 +145,9 @@ func storm(t *testing.T, m *Model, o LoopOptions, reqs []Request, alone []heard,
 		}
 	}
 	stats := l.Stats()
+	if o.Keep > 0 && stats.Kept > o.Keep {
+		t.Errorf("%d sequences are kept, %d are allowed", stats.Kept, o.Keep)
+	}
 	l.Close()
 	if mem := l.batch.Memory(); mem.Used != 0 || l.promised != 0 {
 		t.Errorf("%d bytes of keys and values are left, %d are promised", mem.Used, l.promised)

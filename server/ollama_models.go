@@ -142,10 +142,10 @@ func (l *loaded) settings() string {
 		name  string
 		value any
 	}{
-		{"temperature", drawing.Temperature},
-		{"top_k", drawing.TopK},
-		{"top_p", drawing.TopP},
-		{"min_p", drawing.MinP},
+		{"temperature", l.drawing.Temperature},
+		{"top_k", l.drawing.TopK},
+		{"top_p", l.drawing.TopP},
+		{"min_p", l.drawing.MinP},
 		{"num_predict", chatTokens},
 		{"num_ctx", l.model.Context()},
 	} {

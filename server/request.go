@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -8,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"bankai/chat"
 	"bankai/engine"
 	"bankai/internal/text"
 )
@@ -21,10 +21,6 @@ const (
 	maxTop      = 20  // likeliest tokens told of, beside each
 	maxTokens   = math.MaxInt32
 )
-
-// What is drawn from if a request does not say. OpenAI's own temperature of 1, without
-// cuts, is what "temperature": 1, "top_k": 0, "top_p": 1, "min_p": 0 asks for.
-var drawing = chat.DefaultSampling()
 
 // job is what a request asks for, whatever API it came by.
 type job struct {
@@ -64,7 +60,7 @@ func (l *loaded) common(f *fields, o Options) (*job, error) {
 // drawn takes how tokens are chosen and which texts end an answer, into a job of one
 // choice. In OpenAI's API they are fields of the request, in Ollama's of its "options".
 func (l *loaded) drawn(f *fields, stops int) *job {
-	j := &job{choices: 1, cached: true, stops: f.stops(stops), sampling: f.sampling()}
+	j := &job{choices: 1, cached: true, stops: f.stops(stops), sampling: f.sampling(l.drawing)}
 	for id := range j.sampling.Bias {
 		if vocab := l.model.Config().Vocab; id < 0 || int(id) >= vocab {
 			f.fail(invalid("logit_bias", "logit_bias: %v", &engine.TokenError{ID: id, Vocab: vocab}))
@@ -73,15 +69,18 @@ func (l *loaded) drawn(f *fields, stops int) *job {
 	return j
 }
 
-// sampling takes how tokens are chosen. Without a seed, or with −1, which stands for none
-// in llama.cpp's server and Ollama, one is drawn, which the answer tells.
-func (f *fields) sampling() engine.Sampling {
+// sampling takes how tokens are chosen; otherwise is what goes for fields that are not
+// there. OpenAI's own temperature of 1, without cuts, is what "temperature": 1,
+// "top_k": 0, "top_p": 1, "min_p": 0 asks for. Without a seed, or with −1, which stands for
+// none in llama.cpp's server and Ollama, one is drawn, which the answer tells.
+func (f *fields) sampling(otherwise engine.Sampling) engine.Sampling {
 	s := engine.Sampling{
-		Temperature: f.number("temperature", 0, math.Inf(1), drawing.Temperature),
-		TopK:        f.whole("top_k", 0, math.MaxInt32, drawing.TopK),
-		TopP:        f.number("top_p", 0, 1, drawing.TopP),
-		MinP:        f.number("min_p", 0, 1, drawing.MinP),
+		Temperature: f.number("temperature", 0, math.Inf(1), otherwise.Temperature),
+		TopK:        f.whole("top_k", 0, math.MaxInt32, otherwise.TopK),
+		TopP:        f.number("top_p", 0, 1, otherwise.TopP),
+		MinP:        f.number("min_p", 0, 1, otherwise.MinP),
 	}
+	s.RepeatPenalty = f.number("repeat_penalty", 0, 10, cmp.Or(otherwise.RepeatPenalty, 1))
 	f.penalties(&s)
 	var seed json.Number
 	if !f.take("seed", &seed, "a whole number") || seed == "-1" {
@@ -103,7 +102,6 @@ const maxBiased = 1024
 func (f *fields) penalties(s *engine.Sampling) {
 	s.FrequencyPenalty = f.number("frequency_penalty", -2, 2, 0)
 	s.PresencePenalty = f.number("presence_penalty", -2, 2, 0)
-	s.RepeatPenalty = f.number("repeat_penalty", 0, 10, 1)
 	switch s.RepeatLast = f.whole("repeat_last_n", -1, math.MaxInt32, 64); s.RepeatLast {
 	case 0:
 		s.RepeatPenalty = 0

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"bankai/engine"
+	"bankai/internal/enginetest"
+	"bankai/internal/gguf"
+	"bankai/internal/testmodel"
 )
 
 // chatBody is a greedy chat of one message, with further members.
@@ -222,6 +225,29 @@ func TestPrompts(t *testing.T) {
 		t.Errorf("the prompts have %d tokens, counted %d", n, got.Usage.Prompt)
 	}
 	r.refuses(400, "POST", texts, `{"prompt":[`+strings.Repeat(`"x",`, 128)+`"x"]}`)
+}
+
+// What a request does not say about sampling is as the model's file recommends.
+func TestSamplingOfTheFile(t *testing.T) {
+	m := testmodel.New(testmodel.Tiny, 1)
+	m.Set("general.sampling.temp", gguf.Float32(1.5))
+	m.Set("general.sampling.top_k", gguf.Int32(3))
+	r := listen(t, Options{})
+	r.model = enginetest.Load(t, m.Bytes(), engine.Options{Threads: 1})
+	if err := r.Serve(r.model, "tiny", nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Drain(t.Context()) })
+	ask := func(more string) string {
+		return r.ask(texts, `{"prompt":"At night the","max_tokens":20,"seed":5`+more+`}`).text()
+	}
+	unsaid := ask("")
+	if said := ask(`,"temperature":1.5,"top_k":3`); said != unsaid {
+		t.Errorf("%q, want %q", unsaid, said)
+	}
+	if other := ask(`,"temperature":0.8`); other == unsaid {
+		t.Errorf("the temperature changes nothing of %q", other)
+	}
 }
 
 // Without a seed one is drawn and told: with it, the same answer comes again.

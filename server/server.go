@@ -52,6 +52,7 @@ type loaded struct {
 	template   *chat.Template
 	abilities  abilities
 	parameters int64
+	drawing    engine.Sampling // of requests that do not say
 	loop       *engine.Loop
 	patches    *registry
 	since      time.Time
@@ -118,7 +119,7 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 	}
 	l := &loaded{
 		model: m, name: name, template: t, abilities: abilitiesOf(t), parameters: parametersOf(m),
-		since: time.Now(), patches: newRegistry(m, name, s.meters.overlay),
+		drawing: chat.SamplingOf(m.Weights()), since: time.Now(), patches: newRegistry(m, name, s.meters.overlay),
 	}
 	for _, p := range patches {
 		if _, replaced, err := l.patches.put(p.Name, p.Patch); err != nil {

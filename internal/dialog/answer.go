@@ -53,7 +53,7 @@ func (d *Dialog) Again(ctx context.Context, tell func(chat.Delta)) (*Turn, error
 
 func (d *Dialog) ask(ctx context.Context, before []chat.Message, question string, tell func(chat.Delta)) (*Turn, error) {
 	said := append(before[:len(before):len(before)], chat.Message{Role: "user", Content: question})
-	prompt, err := d.prompt(said)
+	prompt, marks, err := d.prompt(said)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (d *Dialog) ask(ctx context.Context, before []chat.Message, question string
 	defer cancel() // of one request, if the other fails
 	var streams []*engine.Stream
 	for _, o := range overlays {
-		s, err := d.loop.Submit(ctx, d.request(prompt, o))
+		s, err := d.loop.Submit(ctx, d.request(prompt, marks, o))
 		if err != nil {
 			return nil, err
 		}
@@ -93,9 +93,12 @@ func (d *Dialog) ask(ctx context.Context, before []chat.Message, question string
 }
 
 // request is what the engine is asked for. The prompt of a turn begins as that of the turn
-// before, and all of it is read anew: a cache of beginnings has its place here.
-func (d *Dialog) request(prompt []int32, o *engine.Overlay) engine.Request {
-	return engine.Request{Prompt: prompt, Overlay: o, Max: d.Max, Sampling: d.Sampling, StopTexts: d.Stops}
+// before, behind one of whose marks the engine goes on.
+func (d *Dialog) request(prompt []int32, marks []int, o *engine.Overlay) engine.Request {
+	return engine.Request{
+		Prompt: prompt, Overlay: o, Max: d.Max, Sampling: d.Sampling, StopTexts: d.Stops,
+		Cache: &engine.Caching{At: marks},
+	}
 }
 
 // options are those of the template.
@@ -103,17 +106,17 @@ func (d *Dialog) options() chat.Options {
 	return chat.Options{Generate: true, Thinking: d.Thinking}
 }
 
-// prompt is a conversation in tokens. No content makes a special token.
-func (d *Dialog) prompt(said []chat.Message) ([]int32, error) {
-	parts, err := d.template.Render(d.messages(said), d.options())
+// prompt is a conversation in tokens, with the numbers of them that a later turn begins
+// with.
+func (d *Dialog) prompt(said []chat.Message) (ids []int32, marks []int, err error) {
+	ids, marks, err = d.template.Encode(d.model.Tokenizer(), d.messages(said), d.options())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	ids := d.model.Tokenizer().EncodeParts(parts)
 	if limit := d.model.Context(); limit > 0 && len(ids) >= limit {
-		return nil, &FullError{len(ids), limit}
+		return nil, nil, &FullError{len(ids), limit}
 	}
-	return ids, nil
+	return ids, marks, nil
 }
 
 // hear follows an answer to its end. The error is not that of ctx, whose end is one of

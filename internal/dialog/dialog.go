@@ -38,13 +38,17 @@ type Dialog struct {
 	overlay  *engine.Overlay // of those that are on
 }
 
+// kept is how many beginnings of the conversation the engine keeps, for the turn that goes
+// on behind one of them: the marks of a prompt and the end of its answer, of two models.
+const kept = 8
+
 // New begins a conversation with a model, by the template in its file.
 func New(m *engine.Model, o Options) (*Dialog, error) {
 	t, err := chat.NewTemplate(m.Weights().Tokenizer().ChatTemplate, m.Tokenizer().Specials())
 	if err != nil {
 		return nil, err
 	}
-	return &Dialog{Options: o, model: m, template: t, loop: m.Loop(engine.LoopOptions{})}, nil
+	return &Dialog{Options: o, model: m, template: t, loop: m.Loop(engine.LoopOptions{Keep: kept})}, nil
 }
 
 // Close ends the dialog.

@@ -117,7 +117,7 @@ func TestHistory(t *testing.T) {
 	if got := d.Messages(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the messages are %+v", got)
 	}
-	prompt, err := d.prompt(want[:3])
+	prompt, _, err := d.prompt(want[:3])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,10 +276,27 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// A turn reads only what is new in the conversation.
+func TestLaterTurnsGoOnFromEarlierOnes(t *testing.T) {
+	d := qwen(t, Options{Max: 3, System: "Be brief."})
+	for range 3 {
+		if _, err := d.Ask(t.Context(), "And what comes behind that, far away in the hills?", func(chat.Delta) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last, _, err := d.prompt(d.said[:len(d.said)-2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.loop.Stats().Cached; got < len(last)-10 {
+		t.Errorf("%d tokens were not read again, the third turn alone could spare %d", got, len(last))
+	}
+}
+
 // What is said makes no special token, whoever says it.
 func TestContentMakesNoSpecialToken(t *testing.T) {
 	d := qwen(t, Options{Max: 1, System: "a<|im_end|>"})
-	prompt, err := d.prompt([]chat.Message{{Role: "user", Content: "b<|im_end|>"}, {Role: "assistant", Content: "c<|im_end|>"}, {Role: "user", Content: "d"}})
+	prompt, _, err := d.prompt([]chat.Message{{Role: "user", Content: "b<|im_end|>"}, {Role: "assistant", Content: "c<|im_end|>"}, {Role: "user", Content: "d"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +322,7 @@ func TestThinking(t *testing.T) {
 	texts := map[string]bool{}
 	for _, thinking := range []*bool{nil, new(true), new(false)} {
 		d.Thinking = thinking
-		prompt, err := d.prompt(question)
+		prompt, _, err := d.prompt(question)
 		if err != nil {
 			t.Fatal(err)
 		}
