@@ -156,7 +156,7 @@ func TestMarksAreWhereLaterTurnsAgree(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				marks := tm.Marks(ms, o)
+				marks := marksOf(t, tm, ms, o)
 				if len(marks) == 0 || !slices.IsSorted(marks) || marks[len(marks)-1] > len(now) {
 					t.Fatalf("marks %v of %d parts", marks, len(now))
 				}
@@ -180,6 +180,15 @@ func TestMarksAreWhereLaterTurnsAgree(t *testing.T) {
 	}
 }
 
+// marksOf are the marks of a conversation, in parts.
+func marksOf(t interface{ Fatal(...any) }, tm *Template, ms []Message, o Options) []int {
+	w, err := tm.write(ms, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tm.marks(w, ms, o)
+}
+
 func TestMarks(t *testing.T) {
 	ms := []Message{
 		{Role: "system", Content: "s"},
@@ -200,7 +209,7 @@ func TestMarks(t *testing.T) {
 			t.Fatal(err)
 		}
 		var ends []string
-		for _, n := range tm.Marks(ms, o) {
+		for _, n := range marksOf(t, tm, ms, o) {
 			text := Text(parts[:n])
 			ends = append(ends, text[strings.LastIndex(text, "<|im_start|>"):])
 		}

@@ -187,7 +187,7 @@ func FuzzRender(f *testing.F) {
 			if most := len(ms) + 2; begun > most { // the tools' and the answer's
 				t.Errorf("%s: %d messages begin in %q, of %d", tm.Name(), begun, Text(got), len(ms))
 			}
-			for _, n := range tm.Marks(ms, o) {
+			for _, n := range marksOf(t, tm, ms, o) {
 				if n < 1 || n > len(got) {
 					t.Errorf("%s: mark %d of %d parts", tm.Name(), n, len(got))
 				}

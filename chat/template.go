@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"bankai/engine"
 )
 
 // Template renders conversations as prompts. It does not change once made and is safe
@@ -83,16 +85,27 @@ func (t *Template) Render(ms []Message, o Options) ([]Part, error) {
 	return w.parts, nil
 }
 
-// Marks returns how many of a prompt's parts come before the end of the system
-// message, the end of the user's last question, and the end of the last message, which
-// is where the assistant's answer begins. The prompt of a later turn begins with the
-// parts before the first two, and often with those before the third, so these are the
-// places to keep a cache of. Marks that would cut a part are left out.
-func (t *Template) Marks(ms []Message, o Options) []int {
+// Encode is the prompt in tokens, in which no content makes a special one, and numbers of
+// them: those before the end of the system message, the end of the user's last question,
+// and the end of the last message, which is where the assistant's answer begins. The
+// prompt of a later turn begins with the tokens before the first two, and often with those
+// before the third, so these are the places to keep a cache of.
+func (t *Template) Encode(tok *engine.Tokenizer, ms []Message, o Options) (ids []int32, marks []int, err error) {
 	w, err := t.write(ms, o)
 	if err != nil {
-		return nil
+		return nil, nil, err
 	}
+	ids = tok.EncodeParts(w.parts)
+	for _, n := range t.marks(w, ms, o) {
+		if begin := tok.EncodeParts(w.parts[:n]); len(begin) <= len(ids) && slices.Equal(begin, ids[:len(begin)]) {
+			marks = append(marks, len(begin))
+		}
+	}
+	return ids, marks, nil
+}
+
+// marks are numbers of parts, of those places that do not cut one.
+func (t *Template) marks(w *writer, ms []Message, o Options) []int {
 	if w.marks == nil && t.jinja != nil {
 		return t.prefixes(w.parts, ms, o)
 	}

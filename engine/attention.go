@@ -107,7 +107,7 @@ func (a *attention) remember(b *Batch, p *pass, t int) {
 	s, pos := &p.spans[p.tokens[t].span], p.tokens[t].pos
 	s.seq.kv().put(a.kvLayer, pos, k, v)
 	for _, f := range s.forks {
-		if kv := f.kv(); pos/kvBlockLen == kv.own {
+		if kv := f.kv(); pos < f.n && pos/kvBlockLen == kv.own {
 			kv.put(a.kvLayer, pos, k, v)
 		}
 	}

@@ -14,9 +14,10 @@ type lane struct {
 
 	seq     *Seq // nil until it runs
 	rest    []int32
-	waited  int   // steps, one after another, without a token of the prompt
-	edits   int   // of the model, when the sequence began
-	cuts    []int // numbers of tokens behind which it is yet to be kept
+	waited  int    // steps, one after another, without a token of the prompt
+	edits   int    // of the model, when the sequence began
+	cuts    []int  // numbers of tokens behind which it is yet to be kept
+	forks   []*Seq // behind such, of the step that runs
 	prompts []TokenLogProb
 	// parted are the numbers of tokens behind which another sequence may have gone on in
 	// another way, or may yet. Behind each of them the far blocks may begin a new chunk.
@@ -79,7 +80,7 @@ func (a *lane) need(m *Model, from *prefix) (together int64, each []int64) {
 	}
 	if len(a.streams) == 1 {
 		tokens := m.mostTokens(a.streams[0].req)
-		return 0, []int64{c.bytes(c.mostFloats(tokens), c.mostChunks(far, tokens, parted))}
+		return 0, []int64{c.bytes(c.mostFloats(tokens)+len(a.cuts), c.mostChunks(far, tokens, parted))}
 	}
 	commonFar, common := c.farBlocks(len(a.Prompt)), 0
 	if !c.int8 {
@@ -91,7 +92,7 @@ func (a *lane) need(m *Model, from *prefix) (together int64, each []int64) {
 		const parting = 2 // the first chunk begins with blocks of the prompt, the last may be partly filled
 		each = append(each, c.bytes(c.mostFloats(tokens)-common, min(chunksOf(own)+parting, own)))
 	}
-	return c.bytes(common, c.mostChunks(far, len(a.Prompt), parted)), each
+	return c.bytes(common+len(a.cuts), c.mostChunks(far, len(a.Prompt), parted)), each
 }
 
 // begin makes the sequence, behind what was kept of its prompt.
@@ -115,17 +116,12 @@ func (a *lane) begin(b *Batch, from *prefix) {
 // reading says whether a part of the prompt is yet to be processed.
 func (a *lane) reading() bool { return a.seq.n < len(a.Prompt) }
 
-// most is how many tokens of the prompt may be processed together.
-func (a *lane) most() int {
-	if len(a.cuts) > 0 {
-		return a.cuts[0] - a.seq.n
-	}
-	return len(a.rest)
-}
-
-// span is the work of a step.
+// span is the work of a step. The sequence is forked where it is to be kept.
 func (a *lane) span(tokens, tag int) span {
-	s := span{seq: a.seq, tokens: a.rest[:tokens], want: tokens, tag: tag, index: a.seq.n}
+	for end := a.seq.n + tokens; len(a.cuts) > 0 && a.cuts[0] <= end; a.cuts = a.cuts[1:] {
+		a.forks = append(a.forks, a.seq.branch(a.cuts[0]))
+	}
+	s := span{seq: a.seq, forks: a.forks, tokens: a.rest[:tokens], want: tokens, tag: tag, index: a.seq.n}
 	switch {
 	case a.PromptLogProbs && a.reading():
 		s.want = 0
@@ -212,7 +208,7 @@ func portions(lanes []*lane, chunk int) []int {
 	}
 	left := chunk
 	give := func(i, most int) {
-		n := min(most, lanes[i].most()-tokens[i])
+		n := min(most, len(lanes[i].rest)-tokens[i])
 		tokens[i] += n
 		left -= n
 	}

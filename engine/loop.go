@@ -388,15 +388,15 @@ func (l *Loop) over(a *lane) (gone []*Stream) {
 // leave ends a lane whose last stream has ended. Its sequence is kept if the request
 // allows it.
 func (l *Loop) leave(a *lane, last *Stream) {
-	if last.failed == nil && l.keeps(a) {
+	if last.failed == nil && l.caches(a) {
 		l.keep(a, a.seq, a.processed(last))
 		return
 	}
 	a.seq.Release()
 }
 
-// keeps says whether what a lane computes is kept.
-func (l *Loop) keeps(a *lane) bool { return l.o.MaxBytes > 0 && a.Cache != nil }
+// caches says whether what a lane computes is kept.
+func (l *Loop) caches(a *lane) bool { return l.o.MaxBytes > 0 && a.Cache != nil }
 
 func (l *Loop) keep(a *lane, s *Seq, tokens []int32) {
 	l.prefixes.keep(&prefix{a.key(), tokens, s, slices.Clone(a.parted)})
@@ -409,7 +409,10 @@ func (l *Loop) begin(a *lane) {
 	a.edits = l.model.edition()
 	l.prefixes.forget(a.edits)
 	var from *prefix
-	if l.keeps(a) && !a.PromptLogProbs {
+	if !l.caches(a) {
+		a.cuts = nil
+	}
+	if l.caches(a) && !a.PromptLogProbs {
 		from = l.prefixes.take(a.key(), a.Prompt)
 	}
 	if from == nil {
@@ -471,6 +474,16 @@ func (l *Loop) pass() {
 	err := l.batch.eachRow(l.step, job{}, spans, func(r logitRow, logits []float32) {
 		who[r.tag].row(l.model, r.index, logits)
 	})
+	for _, a := range who {
+		for _, f := range a.forks {
+			if err == nil {
+				l.keep(a, f, a.Prompt[:f.n])
+			} else {
+				f.Release()
+			}
+		}
+		a.forks = nil
+	}
 	if errors.Is(err, ErrStaleOverlay) {
 		return // nothing was computed: exchange ends those whose overlay it is
 	}
@@ -480,12 +493,7 @@ func (l *Loop) pass() {
 	}
 	l.pace(read, time.Since(began))
 	for i, a := range who {
-		if a.fed(l.model, len(spans[i].tokens)); len(a.cuts) > 0 && a.cuts[0] == a.seq.n {
-			a.cuts = a.cuts[1:]
-			if l.keeps(a) {
-				l.keep(a, a.seq.Fork(), a.Prompt[:a.seq.n])
-			}
-		}
+		a.fed(l.model, len(spans[i].tokens))
 	}
 	if m := l.batch.Memory(); l.o.MaxBytes > 0 && m.Used+m.Free > l.o.MaxBytes {
 		l.batch.Trim()

@@ -36,7 +36,7 @@ func turnsOf(t *testing.T, m *Model, rng *rand.Rand) []Request {
 			for range 3 {
 				q := Request{Prompt: prompt, Overlay: o, Max: 1 + rng.IntN(20), LogProbs: true}
 				q.Sampling = Sampling{Temperature: 1, TopK: 50, Seed: rng.Uint64()}
-				q.Cache = &Caching{Tenant: tenant, At: []int{len(prompt) - rng.IntN(40), len(prompt) / 2, 9999, 0}}
+				q.Cache = &Caching{Tenant: tenant, At: []int{len(prompt) - rng.IntN(40), len(prompt) / 2, len(prompt) / 16 * 16, 9999, 0}}
 				all = append(all, q, q)
 				all[len(all)-1].Sampling.Seed++
 				answers, err := m.Generate(context.Background(), []Request{q}, nil)

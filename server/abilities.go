@@ -10,8 +10,8 @@ import (
 // abilities are what can be asked of a model, as far as its chat template has it.
 type abilities struct {
 	tools    bool // it is told of tools
-	thinking bool // it thinks before it answers, if it is let
-	quiet    bool // it can do without
+	obeys    bool // enable_thinking says whether it thinks before it answers
+	thinking bool // it thinks, at least if it is let
 }
 
 // abilitiesOf finds them in prompts that the template makes.
@@ -28,9 +28,8 @@ func abilitiesOf(t *chat.Template) (a abilities) {
 	tool := `{"type":"function","function":{"name":"` + name + `","description":"","parameters":{"type":"object","properties":{}}}}`
 	a.tools = strings.Contains(prompt(chat.Options{Tools: []json.RawMessage{json.RawMessage(tool)}}), name)
 	yes, no := true, false
-	obeys := prompt(chat.Options{Thinking: &yes}) != prompt(chat.Options{Thinking: &no})
-	always := t.ThinkOpen(chat.Options{Generate: true}) && !obeys
-	a.thinking, a.quiet = obeys || always, !always
+	a.obeys = prompt(chat.Options{Thinking: &yes}) != prompt(chat.Options{Thinking: &no})
+	a.thinking = a.obeys || t.ThinkOpen(chat.Options{Generate: true})
 	return a
 }
 

@@ -66,6 +66,20 @@ func (a *access) user(r *http.Request) (client string, err error) {
 	return fmt.Sprintf("key %x", key[:4]), nil
 }
 
+// tenant is who may learn what a request asked before, by how soon an answer begins: who
+// shows the same key. Without keys it is all of this machine, or each other machine alone.
+func (a *access) tenant(r *http.Request) string {
+	if len(a.keys) > 0 {
+		key, _ := shown(r)
+		return string(key[:])
+	}
+	if a.loopback {
+		return ""
+	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return host
+}
+
 // administrator lets those in who may change patches: who shows an admin key, or on this
 // machine, where there are no such keys, every user.
 func (a *access) administrator(r *http.Request) error {

@@ -44,19 +44,15 @@ func (s *Server) complete(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	echoes, err := x.echoes(c)
-	if err != nil {
-		return err
-	}
 	r, err := x.begin(c.job)
 	if err != nil {
 		return err
 	}
 	defer func() { x.used = r.end() }()
 	if c.how.on {
-		return x.streamTexts(r, c, echoes)
+		return x.streamTexts(r, c)
 	}
-	return x.wholeTexts(r, c, echoes)
+	return x.wholeTexts(r, c)
 }
 
 func (x *exchange) completionRequest() (*completionRequest, error) {
@@ -86,6 +82,7 @@ func (x *exchange) completionRequest() (*completionRequest, error) {
 		return nil, invalid("n", "%d prompts with %d choices each: at most %d answers at once", len(prompts), c.choices, maxSequence)
 	}
 	c.prompts, c.max, c.logProbs, c.top = prompts, limit, top >= 0, max(top, 0)
+	c.promptLogProbs = c.echo && c.logProbs
 	return c, x.fitContext(prompts, "prompt", min(limit, 1))
 }
 
@@ -163,13 +160,29 @@ type offsets []int
 // part is what an event adds to a choice.
 func (x *exchange) part(r *run, at offsets, choice int, e engine.Event) part {
 	p := part{text: e.Text}
-	if r.logProbs {
-		p.logProbs = newTextLogProbs()
-		if e.ID != engine.NoToken {
-			x.addTextLogProbs(p.logProbs, &at[choice], e.ID, &e.LogProb, e.Top)
+	if !r.logProbs {
+		return p
+	}
+	p.logProbs = newTextLogProbs()
+	switch {
+	case e.Prompt != nil:
+		prompt := r.prompts[choice/r.choices]
+		x.addTextLogProbs(p.logProbs, &at[choice], prompt[0], nil, nil)
+		for i, t := range e.Prompt {
+			x.addTextLogProbs(p.logProbs, &at[choice], prompt[i+1], &t.LogProb, t.Top)
 		}
+		p.text = x.echo(r, at, choice)
+	case e.ID != engine.NoToken:
+		x.addTextLogProbs(p.logProbs, &at[choice], e.ID, &e.LogProb, e.Top)
 	}
 	return p
+}
+
+// echo is the text that a choice begins with: its prompt.
+func (x *exchange) echo(r *run, at offsets, choice int) string {
+	text := x.model.Tokenizer().Decode(r.prompts[choice/r.choices])
+	at[choice] = utf8.RuneCountInString(text)
+	return text
 }
 
 func newTextLogProbs() *textLogProbs {
@@ -204,26 +217,8 @@ func (t *textLogProbs) append(more *textLogProbs) {
 	t.Top, t.Offset = append(t.Top, more.Top...), append(t.Offset, more.Offset...)
 }
 
-// echoes are what the prompts begin the answers with, nil if they do not.
-func (x *exchange) echoes(c *completionRequest) (all []part, err error) {
-	if !c.echo {
-		return nil, nil
-	}
-	for _, prompt := range c.prompts {
-		p := part{text: x.model.Tokenizer().Decode(prompt)}
-		if c.logProbs {
-			p.logProbs = newTextLogProbs()
-			if err := x.scorePrompt(x.r.Context(), c.job, prompt, p.logProbs); err != nil {
-				return nil, err
-			}
-		}
-		all = append(all, p)
-	}
-	return all, nil
-}
-
 // wholeTexts sends the answer when all of it is there.
-func (x *exchange) wholeTexts(r *run, c *completionRequest, echoes []part) error {
+func (x *exchange) wholeTexts(r *run, c *completionRequest) error {
 	head, choices := x.head(r.job, "cmpl-", "text_completion"), make([]textChoice, len(r.streams))
 	texts, at := make([]strings.Builder, len(r.streams)), make(offsets, len(r.streams))
 	for i := range choices {
@@ -231,8 +226,8 @@ func (x *exchange) wholeTexts(r *run, c *completionRequest, echoes []part) error
 		if r.logProbs {
 			choices[i].LogProbs = newTextLogProbs()
 		}
-		if echoes != nil {
-			at.add(i, &texts[i], choices[i].LogProbs, echoes[i/r.choices])
+		if c.echo && !r.logProbs {
+			texts[i].WriteString(x.echo(r, at, i))
 		}
 	}
 	results, err := r.collect(x.r.Context(), func(choice int, e engine.Event) {
@@ -254,26 +249,15 @@ func (x *exchange) wholeTexts(r *run, c *completionRequest, echoes []part) error
 	return nil
 }
 
-// add begins a choice with its prompt.
-func (at offsets) add(choice int, text *strings.Builder, logProbs *textLogProbs, echo part) {
-	text.WriteString(echo.text)
-	at[choice] = utf8.RuneCountInString(echo.text)
-	if logProbs != nil {
-		logProbs.append(echo.logProbs)
-	}
-}
-
 // streamTexts sends the answer as it comes.
-func (x *exchange) streamTexts(r *run, c *completionRequest, echoes []part) error {
+func (x *exchange) streamTexts(r *run, c *completionRequest) error {
 	out := beginChunks[textChoice](x, x.head(r.job, "cmpl-", "text_completion"), c.how)
 	at := make(offsets, len(r.streams))
 	for i := range r.streams {
-		if echoes == nil {
+		if !c.echo || r.logProbs {
 			break
 		}
-		echo := echoes[i/r.choices]
-		at[i] = utf8.RuneCountInString(echo.text)
-		if err := out.choice(textChoice{Index: i, Text: echo.text, LogProbs: echo.logProbs}); err != nil {
+		if err := out.choice(textChoice{Index: i, Text: x.echo(r, at, i)}); err != nil {
 			return err
 		}
 	}

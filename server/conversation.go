@@ -14,6 +14,7 @@ type conversation struct {
 	messages []chat.Message
 	places   []string // in the request, of each message; nil: messages[0] and so on
 	chat.Options
+	marks []int // of the prompt, once there is one: see chat.Template.Encode
 }
 
 // conversation takes the messages of a chat, its tools and the variables of the template.
@@ -47,12 +48,11 @@ func (f *fields) calling(c *conversation) (choice string, parallel bool) {
 }
 
 // prompt is a conversation in tokens. No content makes a special token.
-func (l *loaded) prompt(c *conversation) ([]int32, error) {
-	parts, err := l.render(c)
-	if err != nil {
-		return nil, err
+func (l *loaded) prompt(c *conversation) (ids []int32, err error) {
+	if ids, c.marks, err = l.template.Encode(l.model.Tokenizer(), c.messages, c.Options); err != nil {
+		return nil, c.cannotRender(err)
 	}
-	return l.model.Tokenizer().EncodeParts(parts), nil
+	return ids, nil
 }
 
 // render is a conversation as the model's template writes it.

@@ -92,8 +92,10 @@ func failureOf(err error) *failure {
 			status: http.StatusTooManyRequests, kind: kindOverloaded, code: "queue_full",
 			message: full.Error(), retryAfter: retryAfter(full),
 		}
-	case errors.As(err, &large), errors.As(err, &long):
-		return &failure{status: http.StatusBadRequest, kind: kindInvalid, code: "context_length_exceeded", message: err.Error()}
+	case errors.As(err, &large):
+		return tooLong(large)
+	case errors.As(err, &long):
+		return tooLong(long)
 	case errors.Is(err, engine.ErrLoopClosed):
 		return unavailable("draining", "the server is going down: ask again when it is back")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
@@ -102,6 +104,11 @@ func failureOf(err error) *failure {
 		return internal()
 	}
 	return refusedByEngine(err)
+}
+
+// tooLong refuses what does not fit in, however long it waits.
+func tooLong(err error) *failure {
+	return &failure{status: http.StatusBadRequest, kind: kindInvalid, code: "context_length_exceeded", message: err.Error()}
 }
 
 // refusedByEngine tells a fault of the request from one of the server.
@@ -135,10 +142,11 @@ func internal() *failure {
 	return &failure{status: http.StatusInternalServerError, kind: kindServer, code: "internal_error", message: "a fault of the server: its log says more"}
 }
 
-// retryAfter guesses when there is room again: a second for every four that wait, since
-// clients that all come back at once are refused at once.
+// retryAfter guesses when there is room again: when the prompts that wait are read, and a
+// second for every four of them, since clients that all come back at once are refused at
+// once.
 func retryAfter(e *engine.QueueFullError) time.Duration {
-	return time.Duration(min(1+e.Waiting/4, 60)) * time.Second
+	return min(time.Second+e.Wait+time.Duration(e.Waiting/4)*time.Second, time.Minute)
 }
 
 // patchFailure says why a patch is refused: it is for another model, or broken.

@@ -161,6 +161,7 @@ func (x *exchange) deadline() {
 // begin lets a job run and says in the head of the answer what it is made under.
 func (x *exchange) begin(j *job) (*run, error) {
 	x.asked, x.set = j.model, j.set
+	j.client, j.tenant = x.client, x.s.access.tenant(x.r)+j.tenant
 	r, err := x.start(x.r.Context(), j)
 	if err != nil {
 		return nil, err

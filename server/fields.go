@@ -19,10 +19,10 @@ const maxDepth = 100
 // left in the end nobody knew. null is the same as absent. The first fault stays, and
 // everything taken after it is as if absent.
 type fields struct {
-	name    string // of the member that the object is; "" for the request itself
+	place   string // of the object in the request; "" for that itself
 	members map[string]json.RawMessage
 	known   []string  // names that were asked for
-	inner   []*fields // members that have fields of their own
+	inner   []*fields // of members that are objects
 	fault   *failure
 }
 
@@ -131,14 +131,6 @@ func (f *fields) take(name string, to any, what string) bool {
 	return true
 }
 
-// object is a member that has fields of its own; it has none if it is absent.
-func (f *fields) object(name string) *fields {
-	in := &fields{name: name}
-	f.take(name, &in.members, "an object")
-	f.inner = append(f.inner, in)
-	return in
-}
-
 // alias lets a member be given by another name, too.
 func (f *fields) alias(name, other string) {
 	value, also := f.members[name], f.members[other]
@@ -209,12 +201,15 @@ func (f *fields) whole(name string, least, most, otherwise int) int {
 	return int(v)
 }
 
-// within takes a member that is an object, whose own members are taken one by one.
+// within takes a member that is an object, whose own members are taken one by one. If it
+// is absent, so are they.
 func (f *fields) within(name string, take func(in *fields)) {
 	var members map[string]json.RawMessage
-	if f.take(name, &members, "an object") {
-		f.inside(name, members, take)
-	}
+	f.take(name, &members, "an object")
+	f.inside(name, members, func(in *fields) {
+		f.inner = append(f.inner, in)
+		take(in)
+	})
 }
 
 // each takes a member that is a list of objects, whose own members are taken one by one.
@@ -237,7 +232,7 @@ func (f *fields) each(name, what string, take func(i int, in *fields)) {
 
 // inside takes the members of an object, of which faults tell the place.
 func (f *fields) inside(place string, members map[string]json.RawMessage, take func(in *fields)) {
-	in := &fields{members: members}
+	in := &fields{place: place, members: members}
 	take(in)
 	if in.end() == nil {
 		return
@@ -273,11 +268,6 @@ func (f *fields) end() error {
 	if f.fault != nil {
 		return f.fault
 	}
-	for _, in := range f.inner {
-		if err := in.end(); err != nil {
-			return err
-		}
-	}
 	var left []string
 	for name, value := range f.members {
 		if string(value) != "null" {
@@ -288,23 +278,16 @@ func (f *fields) end() error {
 		return nil
 	}
 	slices.Sort(left)
-	err := unsupported(left[0], "%s %q is not known%s", f.noun(), left[0], f.meant(left[0]))
+	err := unsupported(left[0], "the field %q is not known%s", left[0], f.meant(left[0]))
 	err.code = "unknown_parameter"
 	return err
-}
-
-func (f *fields) noun() string {
-	if f.name == "" {
-		return "the field"
-	}
-	return fmt.Sprintf("in %q the field", f.name)
 }
 
 // meant asks whether a known name is meant by one that is not.
 func (f *fields) meant(name string) string {
 	for _, in := range f.inner {
 		if slices.Contains(in.known, name) {
-			return fmt.Sprintf(" here: give it in %q", in.name)
+			return fmt.Sprintf(" here: give it in %q", in.place)
 		}
 	}
 	best, least := "", 3

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"bankai/engine"
 )
 
 // maxLabels bounds how many patch sets have figures of their own: clients can ask for any
@@ -32,6 +34,20 @@ func newMeters(s *Server) *meters {
 		}
 		return 0
 	})
+	loop := func(name string, of func(engine.LoopStats) int64) {
+		m.set.NewGauge(name, func() float64 {
+			if l := s.current.Load(); l != nil {
+				return float64(of(l.loop.Stats()))
+			}
+			return 0
+		})
+	}
+	loop("bankai_running_sequences", func(s engine.LoopStats) int64 { return int64(s.Running) })
+	loop("bankai_waiting_sequences", func(s engine.LoopStats) int64 { return int64(s.Waiting) })
+	loop("bankai_waiting_tokens", func(s engine.LoopStats) int64 { return int64(s.WaitingTokens) })
+	loop("bankai_kept_sequences", func(s engine.LoopStats) int64 { return int64(s.Kept) })
+	loop("bankai_kv_bytes", func(s engine.LoopStats) int64 { return s.Memory.Used })
+	loop("bankai_kv_promised_bytes", func(s engine.LoopStats) int64 { return s.Promised })
 	m.set.NewGauge("bankai_ready", func() float64 {
 		if _, err := s.model(); err != nil {
 			return 0

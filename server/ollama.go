@@ -13,9 +13,9 @@ import (
 // is new enough for what they want; this one was the first with log-probabilities.
 const ollamaVersion = "0.12.11"
 
-// ollamaRoutes are those of Ollama's API, for programs that know no other.
-func (s *Server) ollamaRoutes() []route {
-	all := []route{
+// ollamaTable is Ollama's API, for programs that know no other.
+func (s *Server) ollamaTable() []route {
+	return []route{
 		{"GET /{$}", greet},
 		{"GET /api/version", s.answer("ollama_models", ollama, s.version)},
 		{"GET /api/tags", s.answer("ollama_models", ollama, s.ollamaTags)},
@@ -23,14 +23,15 @@ func (s *Server) ollamaRoutes() []route {
 		{"POST /api/show", s.answer("ollama_models", ollama, s.ollamaShow)},
 		{"POST /api/chat", s.answer("ollama_chat", ollama, s.ollamaChat)},
 		{"POST /api/generate", s.answer("ollama_generate", ollama, s.ollamaGenerate)},
+		{"POST /api/embed", s.answer("embeddings", ollama, s.embed)},
+		{"POST /api/embeddings", s.answer("embeddings", ollama, s.embed)},
+		{"POST /api/pull", s.answer("ollama_models", ollama, s.manage)},
+		{"POST /api/push", s.answer("ollama_models", ollama, s.manage)},
+		{"POST /api/create", s.answer("ollama_models", ollama, s.manage)},
+		{"POST /api/copy", s.answer("ollama_models", ollama, s.manage)},
+		{"DELETE /api/delete", s.answer("ollama_models", ollama, s.manage)},
+		{"/api/blobs/{digest}", s.answer("ollama_models", ollama, s.manage)},
 	}
-	for _, what := range []string{"embed", "embeddings"} {
-		all = append(all, route{"/api/" + what, s.answer("embeddings", ollama, s.embed)})
-	}
-	for _, what := range []string{"pull", "push", "create", "delete", "copy", "blobs/{digest}"} {
-		all = append(all, route{"/api/" + what, s.answer("ollama_models", ollama, s.manage)})
-	}
-	return all
 }
 
 // ollama tells of a failure as Ollama's clients parse it: in a string. Some look in it for
@@ -63,10 +64,9 @@ func greet(w http.ResponseWriter, _ *http.Request) {
 
 // version answers GET /api/version.
 func (s *Server) version(x *exchange) error {
-	writeJSON(x.w, http.StatusOK, struct {
+	return x.document(struct {
 		Version string `json:"version"`
 	}{ollamaVersion})
-	return nil
 }
 
 // manage answers requests to change which models there are.

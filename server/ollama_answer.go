@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"bankai/chat"
@@ -88,8 +87,7 @@ func (x *exchange) loadOnly(q *ollamaRequest) error {
 	if q.unload {
 		doc.Reason = "unload"
 	}
-	writeJSON(x.w, http.StatusOK, doc)
-	return nil
+	return x.document(doc)
 }
 
 // answerOllama goes on with a prompt, which is made of the field of that name.
@@ -127,9 +125,7 @@ func (a *ollamaAnswer) sendWhole() error {
 	}
 	a.x.finished(results[0])
 	said.add(a.rest())
-	a.x.deadline()
-	writeJSON(a.x.w, http.StatusOK, a.last(&said, probs, results[0]))
-	return nil
+	return a.x.document(a.last(&said, probs, results[0]))
 }
 
 // sendPieces sends the answer as it comes.

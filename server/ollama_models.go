@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -89,8 +88,7 @@ func (s *Server) ollamaTags(x *exchange) error {
 	for _, m := range x.models() {
 		list.Models = append(list.Models, x.ollamaModel(m))
 	}
-	writeJSON(x.w, http.StatusOK, list)
-	return nil
+	return x.document(list)
 }
 
 // ollamaRunning answers GET /api/ps: the model is loaded as long as the server runs, and
@@ -103,10 +101,9 @@ func (s *Server) ollamaRunning(x *exchange) error {
 		Context int    `json:"context_length"`
 	}
 	never := x.since.AddDate(100, 0, 0)
-	writeJSON(x.w, http.StatusOK, struct {
+	return x.document(struct {
 		Models []running `json:"models"`
 	}{[]running{{x.ollamaModel(&patchSet{}), never.UTC().Format(time.RFC3339Nano), 0, x.model.Context()}}})
-	return nil
 }
 
 // ollamaShow answers POST /api/show.
@@ -128,7 +125,7 @@ func (s *Server) ollamaShow(x *exchange) error {
 		return err
 	}
 	m := x.ollamaModel(set)
-	writeJSON(x.w, http.StatusOK, struct {
+	return x.document(struct {
 		Parameters   string         `json:"parameters"`
 		Template     string         `json:"template"`
 		Details      ollamaDetails  `json:"details"`
@@ -136,7 +133,6 @@ func (s *Server) ollamaShow(x *exchange) error {
 		Capabilities []string       `json:"capabilities"`
 		Modified     string         `json:"modified_at"`
 	}{x.settings(), x.model.Weights().Tokenizer().ChatTemplate, m.Details, x.modelInfo(), x.abilities.names(), m.Modified})
-	return nil
 }
 
 // settings are the options of requests that do not say otherwise, one a line.

@@ -24,7 +24,7 @@ const ollamaStops = 64
 // are left.
 func (x *exchange) ollamaRequest(f *fields) (q *ollamaRequest, err error) {
 	q = &ollamaRequest{stream: f.boolOr("stream", true), unload: f.unload()}
-	q.job = x.ollamaOptions(f.object("options"))
+	f.within("options", func(in *fields) { q.job = x.ollamaOptions(in) })
 	q.logProbs, q.top = f.logProbs()
 	f.only("format", "answers are plain text", `""`)
 	// What to do about a prompt or an answer that is too long: here the one is refused
@@ -96,7 +96,7 @@ func (f *fields) think(l *loaded) (think *bool) {
 	case think == nil:
 	case *think && !l.abilities.thinking:
 		f.fail(unsupported("think", "%q does not support thinking: leave think out", l.name))
-	case !*think && !l.abilities.quiet:
+	case !*think && l.abilities.thinking && !l.abilities.obeys:
 		f.fail(unsupported("think", "%q always thinks: think cannot be false", l.name))
 	}
 	return think

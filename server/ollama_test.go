@@ -63,6 +63,7 @@ func (r *running) ollama(path, body string) (all ollamaReply) {
 		}
 		a.Response, a.Thinking = all.Response+a.Response, all.Thinking+a.Thinking
 		a.Message.Content, a.Message.Thinking = all.Message.Content+a.Message.Content, all.Message.Thinking+a.Message.Thinking
+		a.Message.Calls = append(all.Message.Calls, a.Message.Calls...)
 		a.docs = all.docs + 1
 		if p := string(a.LogProbs); p != "" {
 			probs = append(probs, p[1:len(p)-1])
@@ -289,7 +290,7 @@ func TestOllamaFieldsAreHonouredOrRefused(t *testing.T) {
 		{"", `"stop":["x"]`, `give it in "options"`},
 		{"", `"streem":true`, `did you mean "stream"?`},
 		{"", `"options":7`, "options must be an object"},
-		{"", `"options":{"temprature":1}`, `in "options" the field "temprature" is not known: did you mean "temperature"?`},
+		{"", `"options":{"temprature":1}`, `options: the field "temprature" is not known: did you mean "temperature"?`},
 		{"", `"options":{"temperature":-1}`, "temperature"},
 		{"", `"options":{"top_k":0.5}`, "top_k"},
 		{"", `"options":{"top_p":2}`, "top_p"},
@@ -551,11 +552,11 @@ func TestOllamaParameterSizes(t *testing.T) {
 func TestAbilities(t *testing.T) {
 	const messages = `{%- for m in messages %}{{ m.content }}{% endfor %}`
 	for template, want := range map[string]abilities{
-		"":       {quiet: true},
-		messages: {quiet: true},
-		turns:    {tools: true, thinking: true, quiet: true},
+		"":       {},
+		messages: {},
+		turns:    {tools: true, obeys: true, thinking: true},
 		messages + `{% if add_generation_prompt %}<think>{% endif %}`: {thinking: true},
-		messages + `{{ tools | tojson }}`:                             {tools: true, quiet: true},
+		messages + `{{ tools | tojson }}`:                             {tools: true},
 	} {
 		tpl, err := chat.NewTemplate(template, nil)
 		if err != nil {
@@ -661,34 +662,28 @@ func TestOllamaCalls(t *testing.T) {
 	}
 }
 
-// No body makes the server fail: each has an answer or is refused in a text.
-func FuzzOllama(f *testing.F) {
-	for _, body := range []string{
-		`{"model":"demo:a+b","messages":[{"role":"user","content":"2 + 3 ="}],"stream":false,"options":{"seed":7,"num_predict":2,"stop":["x"]}}`,
-		`{"model":"demo","prompt":"2 + 3 =","system":"s","raw":false,"keep_alive":"5m","think":false,"logprobs":true,"top_logprobs":2,"options":{"num_predict":2}}`,
-		`{"messages":[{"role":"tool","tool_name":"a","name":null,"content":[{"type":"text","text":"x"}]}],"tools":[],"options":{"num_predict":-1,"repeat_last_n":-1,"repeat_penalty":1.1}}`,
-		`{"messages":[{"role":"assistant","thinking":"hm","tool_calls":[{"function":{"name":"f","arguments":{"a":[1]}}}],"images":null}]}`,
-		`{"prompt":"x","raw":true,"options":{"temperature":1e308,"top_k":2147483647,"min_p":1,"logit_bias":{"5":-100},"num_predict":1}}`,
-		`{"prompt":"","keep_alive":0}`, `{"keep_alive":"-1ns"}`, `{"keep_alive":1e400}`, `{"options":{"seed":-9223372036854775809}}`, `{"messages":[null]}`, `{"options":[]}`,
-		`{"model":"demo","patches":["a",{"data":"AA=="}],"prompt":"x"}`, `{"model":"","prompt":"x"}`, "{\"prompt\":\"\xff\"}", ``, `null`, `[]`, `{"prompt":"\ud800"}`,
-		`{"messages":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`, `{"think":"high","prompt":"x"}`, `{"context":[1],"prompt":"x"}`, `{"images":["aGk="]}`,
-	} {
-		f.Add(body)
-	}
-	r := start(f, Options{InlinePatches: 1 << 10})
-	f.Fuzz(func(t *testing.T, body string) {
-		for _, path := range []string{ollamaChats, ollamaTexts, "/api/show"} {
-			rec := httptest.NewRecorder()
-			r.ServeHTTP(rec, httptest.NewRequest("POST", path, strings.NewReader(body)))
-			if rec.Code != 200 && (rec.Code < 400 || rec.Code >= 500) {
-				t.Fatalf("%s %q: status %d: %s", path, body, rec.Code, rec.Body)
+// A model that has tools calls one, and goes on with what it returns, streamed or not.
+func TestOllamaConversationWithATool(t *testing.T) {
+	r := scripted(t)
+	const (
+		tools  = `"tools":[{"type":"function","function":{"name":"add","parameters":{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer"}}}}}]`
+		asks   = `{"role":"user","content":"2 + 3?"}`
+		called = `{"role":"assistant","content":"I add.","thinking":"Two and three.","tool_calls":[{"function":{"name":"add","arguments":{"a":2,"b":3}}}]},{"role":"tool","tool_name":"add","content":"5"}`
+	)
+	for _, stream := range []bool{true, false} {
+		for _, c := range []struct{ members, thinking, content, arguments string }{
+			{`"messages":[` + asks + `]`, "", "Good day!", ""},
+			{`"messages":[` + asks + `],` + tools, "Two and three.", "I add.", `{"a":2,"b":3}`},
+			{`"messages":[` + asks + `,` + called + `],` + tools, "", "It is 5.", ""},
+		} {
+			got := r.ollama(ollamaChats, fmt.Sprintf(`{%s,"stream":%t}`, c.members, stream))
+			arguments := ""
+			for _, call := range got.Message.Calls {
+				arguments += string(call.Function.Arguments)
 			}
-			for line := range strings.Lines(rec.Body.String()) {
-				doc := parse[map[string]any](t, line)
-				if _, fails := doc["error"].(string); fails != (rec.Code != 200) {
-					t.Fatalf("%s %q: %s", path, body, line)
-				}
+			if m := got.Message; m.Thinking != c.thinking || m.Content != c.content || arguments != c.arguments || got.Reason != "stop" {
+				t.Errorf("%s, stream %t: %+v", c.members, stream, got)
 			}
 		}
-	})
+	}
 }

@@ -39,13 +39,21 @@ type job struct {
 	stops    []string
 	logProbs bool
 	top      int // likeliest tokens told of, beside each
+	// promptLogProbs says that the prompt's tokens are told of, too.
+	promptLogProbs bool
+
+	client string // who asks: clients take turns
+	tenant string // whose prompts begin alike without anybody learning it
+	cached bool   // what was computed for such prompts may be used
 }
 
 // common takes the fields that all requests for text have.
 func (l *loaded) common(f *fields, o Options) (*job, error) {
 	j := l.drawn(f, maxStops)
 	j.choices = f.whole("n", 1, maxChoices, 1)
-	f.ignore("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "cache_prompt", "prediction")
+	f.ignore("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prediction")
+	j.cached = f.boolOr("cache_prompt", true)
+	j.tenant, _ = f.text("cache_salt")
 	var err error
 	if j.set, j.model, err = l.under(f, o); err != nil && f.fault == nil {
 		return nil, err
@@ -56,7 +64,7 @@ func (l *loaded) common(f *fields, o Options) (*job, error) {
 // drawn takes how tokens are chosen and which texts end an answer, into a job of one
 // choice. In OpenAI's API they are fields of the request, in Ollama's of its "options".
 func (l *loaded) drawn(f *fields, stops int) *job {
-	j := &job{choices: 1, stops: f.stops(stops), sampling: f.sampling()}
+	j := &job{choices: 1, cached: true, stops: f.stops(stops), sampling: f.sampling()}
 	for id := range j.sampling.Bias {
 		if vocab := l.model.Config().Vocab; id < 0 || int(id) >= vocab {
 			f.fail(invalid("logit_bias", "logit_bias: %v", &engine.TokenError{ID: id, Vocab: vocab}))

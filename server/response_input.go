@@ -230,7 +230,7 @@ func (l *loaded) reasoning(f *fields, c *conversation) (mode reasoningMode) {
 			switch {
 			case effort != "none":
 				in.fail(unsupported("effort", "effort %q is not supported: the model thinks as long as it likes, so leave it out, or give \"none\"", effort))
-			case !l.canLeaveThinking():
+			case l.template.Name() != "none" && !l.abilities.obeys: // without a template no text is taken for thoughts
 				in.fail(unsupported("effort", "effort \"none\" is not supported: the model's chat template has no enable_thinking"))
 			}
 		}
@@ -238,17 +238,4 @@ func (l *loaded) reasoning(f *fields, c *conversation) (mode reasoningMode) {
 		in.only("generate_summary", "reasoning comes as it is")
 	})
 	return mode
-}
-
-// canLeaveThinking says whether the template can tell the model not to think. Without a
-// template no text is taken for thoughts.
-func (l *loaded) canLeaveThinking() bool {
-	ask := func(think bool) string {
-		parts, err := l.template.Render([]chat.Message{{Role: "user", Content: "?"}}, chat.Options{Generate: true, Thinking: &think})
-		if err != nil {
-			return ""
-		}
-		return chat.Text(parts)
-	}
-	return l.template.Name() == "none" || ask(true) != ask(false)
 }

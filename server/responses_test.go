@@ -381,7 +381,7 @@ func TestResponseInput(t *testing.T) {
 
 // What the template cannot render is refused by the item that it came from.
 func TestResponseInputThatCannotBeRendered(t *testing.T) {
-	r := templatedBy(t, turns+`{%- if messages[0].content == "never" %}{{ raise_exception("not that") }}{% endif %}`)
+	r := templatedBy(t, Options{}, turns+`{%- if messages[0].content == "never" %}{{ raise_exception("not that") }}{% endif %}`)
 	if e := r.refuses(400, "POST", responses, `{"input":"never"}`); e.param() != "input" || !strings.Contains(e.Message, "not that") {
 		t.Errorf("%+v of %q", e, e.param())
 	}
@@ -536,7 +536,7 @@ func TestResponseThinking(t *testing.T) {
 			t.Errorf("%s: thinking is open: %t", body, got)
 		}
 	}
-	deaf := templatedBy(t, strings.ReplaceAll(turns, "enable_thinking", "true"))
+	deaf := templatedBy(t, Options{}, strings.ReplaceAll(turns, "enable_thinking", "true"))
 	if e := deaf.refuses(400, "POST", responses, responseBody("x", `,"reasoning":{"effort":"none"}`)); e.param() != "reasoning.effort" {
 		t.Errorf("%+v of %q", e, e.param())
 	}

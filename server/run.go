@@ -36,7 +36,7 @@ type usage struct {
 // start lets a job run, until it is at its end or ctx ends.
 func (l *loaded) start(ctx context.Context, j *job) (*run, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	streams, err := l.submit(ctx, j.requests())
+	streams, err := l.loop.SubmitAll(ctx, j.requests())
 	if err != nil {
 		cancel()
 		return nil, err
@@ -55,7 +55,11 @@ func (j *job) requests() (all []engine.Request) {
 		for i := range j.choices {
 			q := engine.Request{
 				Prompt: prompt, Overlay: j.set.overlay, Max: j.max, Sampling: j.sampling,
-				StopTexts: j.stops, LogProbs: j.logProbs, TopLogProbs: j.top,
+				StopTexts: j.stops, LogProbs: j.logProbs, TopLogProbs: j.top, PromptLogProbs: j.promptLogProbs,
+				Client: j.client,
+			}
+			if j.cached {
+				q.Cache = &engine.Caching{Tenant: j.tenant, At: j.marks(prompt)}
 			}
 			q.Sampling.Seed += uint64(i)
 			all = append(all, q)
@@ -64,16 +68,14 @@ func (j *job) requests() (all []engine.Request) {
 	return all
 }
 
-// submit lets requests run, all or none.
-func (l *loaded) submit(ctx context.Context, all []engine.Request) (streams []*engine.Stream, err error) {
-	for _, q := range all {
-		s, err := l.loop.Submit(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		streams = append(streams, s)
+// marks are numbers of a prompt's tokens with which later prompts may begin: where a turn
+// of the conversation ends, or all of them, but for the last, which has to be processed
+// for what follows it.
+func (j *job) marks(prompt []int32) []int {
+	if j.talk != nil {
+		return j.talk.marks
 	}
-	return streams, nil
+	return []int{len(prompt) - 1}
 }
 
 // pump hands on what comes of one choice.
@@ -108,6 +110,7 @@ func (r *run) end() (u usage) {
 		u.generated += result.Generated
 		if i%r.choices == 0 {
 			u.prompt += len(r.prompts[i/r.choices])
+			u.cached += result.Cached
 		}
 	}
 	r.pumps.Wait()

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,7 +55,6 @@ type loaded struct {
 	loop       *engine.Loop
 	patches    *registry
 	since      time.Time
-	scoring    sync.Mutex // held while a prompt is scored
 }
 
 // New makes a server that has no model yet.
@@ -81,7 +79,7 @@ type route struct {
 
 // table is all that the server answers.
 func (s *Server) table() []route {
-	all := []route{
+	return append([]route{
 		{"GET /health", s.health},
 		{"GET /metrics", s.user(s.metrics)},
 		{"GET /v1/models", s.answer("models", openAI, s.listModels)},
@@ -97,8 +95,7 @@ func (s *Server) table() []route {
 		{"GET /api/patches/{name}", s.answer("patches", openAI, s.showPatch)},
 		{"PUT /api/patches/{name}", s.change("patches", s.putPatch)},
 		{"DELETE /api/patches/{name}", s.change("patches", s.deletePatch)},
-	}
-	return append(all, s.ollamaRoutes()...)
+	}, s.ollamaTable()...)
 }
 
 // NamedPatch is a patch with the name that requests use.

@@ -18,7 +18,7 @@ type stream struct {
 	x     *exchange
 	form  framing
 	after time.Duration // until a ping
-	// failed tells of an error in the middle of the answer; nil: OpenAI's object does.
+	// failed tells of an error in the middle of the answer; nil: the API's document does.
 	failed func(f *failure) error
 }
 

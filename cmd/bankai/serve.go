@@ -41,6 +41,7 @@ type serveFlags struct {
 	kvMemory   flagtype.Size
 	sequences  flagtype.Count
 	queue      flagtype.Count
+	queueTok   flagtype.Count
 	inline     flagtype.Size
 	logFormat  flagtype.Choice[logFormat]
 	logPrompts bool
@@ -50,7 +51,7 @@ type serveFlags struct {
 
 func serveCommand(a *app) *cobra.Command {
 	f := &serveFlags{
-		listen: "127.0.0.1:8181", sequences: 32, queue: 256, logFormat: flagtype.NewChoice(logFormat("text"), "FORMAT", parseLogFormat), drain: 30 * time.Second,
+		listen: "127.0.0.1:8181", sequences: 32, queue: 256, queueTok: 200_000, logFormat: flagtype.NewChoice(logFormat("text"), "FORMAT", parseLogFormat), drain: 30 * time.Second,
 	}
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -113,6 +114,7 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.kvMemory, "kv-memory", "`SIZE` for the keys and values of all requests, as 2GB; a quarter of what is free if it is left out")
 	flags.Var(&f.sequences, "max-sequences", "at most `N` answers at once; others wait")
 	flags.Var(&f.queue, "queue", "at most `N` answers wait; more requests are refused")
+	flags.Var(&f.queueTok, "queue-tokens", "at most `N` tokens of prompts wait; more requests are refused")
 	flags.Var(&f.inline, "inline-patches", "allow patches of up to `SIZE` inside requests, at most 64KB; 0 for none")
 	flags.Var(&f.logFormat, "log-format", "of the log on stderr: text or json")
 	flags.BoolVar(&f.logPrompts, "log-prompts", false, "log what was asked and answered, too")
@@ -153,6 +155,13 @@ func (f *serveFlags) check() error {
 	return nil
 }
 
+// A step of the engine reads at most so many tokens of prompts, and fewer if it takes
+// longer: streams wait for it between two of their tokens.
+const (
+	readAtOnce = 256
+	stepTime   = 250 * time.Millisecond
+)
+
 // apiKeyVariable holds a key of those who may ask.
 const apiKeyVariable = "BANKAI_API_KEY"
 
@@ -160,8 +169,11 @@ const apiKeyVariable = "BANKAI_API_KEY"
 func (f *serveFlags) options(a *app) (o server.Options, err error) {
 	o = server.Options{
 		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
-		Log:  slog.New(f.logFormat.Value.handler(a.Stderr, a.Quiet)),
-		Loop: engine.LoopOptions{MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue)},
+		Log: slog.New(f.logFormat.Value.handler(a.Stderr, a.Quiet)),
+		Loop: engine.LoopOptions{
+			MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue), QueueTokens: int(f.queueTok),
+			Chunk: readAtOnce, Pace: stepTime,
+		},
 	}
 	if o.Keys, err = readKeys(f.keyFile); err != nil {
 		return o, err
