@@ -4,7 +4,8 @@
 // The weights are random, so such a model says nothing sensible; but it has the
 // layout, the types and the metadata of a real one, and equal arguments give
 // equal bytes on every machine. A test that needs a broken or unusual file makes
-// a Model, changes its metadata or tensors, and takes the bytes.
+// a Model, changes its metadata or tensors, and takes the bytes. One that needs
+// answers that make sense takes a Scripted model, which has them by heart.
 package testmodel
 
 import (

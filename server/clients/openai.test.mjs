@@ -1,18 +1,17 @@
-// The library of OpenAI.
+// The library of OpenAI: chats, completions, models.
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import OpenAI from "openai";
-import { adder, collect, demo, file, generate, serve, tokens, until } from "./bankai.mjs";
+import { adder, collect, demo, file, generate, tokens } from "./bankai.mjs";
 
 const server = await demo("--inline-patches", "64KB");
-const talker = await adder("--max-sequences", "1", "--queue", "1");
+const talker = await adder();
 const client = (s, more) => new OpenAI({ baseURL: s.v1, apiKey: "none", maxRetries: 0, ...more });
 const openai = client(server);
 
 const ask = (content, more) => ({ model: "demo", messages: [{ role: "user", content }], temperature: 0, max_completion_tokens: 16, ...more });
 const prompt = "2 + 3 ="; // each set of patches says something else to it
-const laugh = { model: "adder", messages: [{ role: "user", content: "Laugh." }], max_tokens: 30000, stream: true };
 const asIs = { temperature: 1, top_k: 0, top_p: 1, min_p: 0 }; // sampling as the model says
 const tools = [{ type: "function", function: { name: "add", parameters: { type: "object", properties: { a: { type: "integer" }, b: { type: "integer" } } } } }];
 
@@ -143,13 +142,6 @@ test("failures are the library's typed errors", async () => {
   assert.equal(await server.count("bankai_requests_total{api=\"embeddings\""), before + 1);
 });
 
-test("keys", async () => {
-  await writeFile(file("keys"), "secret\n");
-  const locked = await serve("--api-key-file", file("keys"));
-  await assert.rejects(collect(client(locked).models.list()), OpenAI.AuthenticationError);
-  assert.equal((await collect(client(locked, { apiKey: "secret" }).models.list())).length, 1);
-});
-
 test("a tool is called and its result goes back, whole and streamed", async () => {
   const messages = [{ role: "user", content: "What is 2 + 3?" }];
   const whole = await client(talker).chat.completions.create({ model: "adder", messages, tools });
@@ -172,89 +164,4 @@ test("a tool is called and its result goes back, whole and streamed", async () =
   });
   assert.equal(await runner.finalContent(), "It is 5.");
   assert.deepEqual(calls, [[2, 3]]);
-});
-
-test("a response, whole, streamed and under patches", async () => {
-  for (const set of [[], ["a"], ["a", "b"]]) {
-    const q = { model: set.length ? "demo:" + set.join("+") : "demo", input: prompt, temperature: 0, max_output_tokens: 16 };
-    const whole = await openai.responses.create(q);
-    assert.equal(whole.output_text, said[set]);
-    assert.equal(whole.status, "incomplete");
-    assert.equal(whole.incomplete_details.reason, "max_output_tokens");
-    assert.equal(whole.usage.output_tokens, 16);
-    const events = await collect(await openai.responses.create({ ...q, stream: true }));
-    assert.equal(events.filter((e) => e.type === "response.output_text.delta").map((e) => e.delta).join(""), said[set]);
-    assert.deepEqual(events.map((e) => e.sequence_number), events.map((_, i) => i));
-    assert.equal(events[0].type, "response.created");
-    assert.equal(events.at(-1).type, "response.incomplete");
-    assert.equal((await openai.responses.stream(q).finalResponse()).output_text, said[set]);
-  }
-});
-
-test("a response calls a tool and its result goes back", async () => {
-  const q = { model: "adder", tools: [{ type: "function", name: "add", strict: false, parameters: tools[0].function.parameters }] };
-  const input = [{ role: "user", content: "What is 2 + 3?" }];
-  const asks = await client(talker).responses.create({ ...q, input });
-  const call = asks.output.find((item) => item.type === "function_call");
-  assert.deepEqual(JSON.parse(call.arguments), { a: 2, b: 3 });
-  assert.equal(asks.output_text, "I add.");
-  const done = await client(talker).responses.create({ ...q, input: [...input, ...asks.output, { type: "function_call_output", call_id: call.call_id, output: "5" }] });
-  assert.equal(done.output_text, "It is 5.");
-  const stream = await client(talker).responses.stream({ ...q, input }).finalResponse();
-  assert.deepEqual(stream.output.map((item) => item.type), asks.output.map((item) => item.type));
-});
-
-test("a client that goes stops the work at once", async () => {
-  const before = await talker.count("bankai_generated_tokens_total");
-  const stream = await client(talker).chat.completions.create(laugh);
-  let got = 0;
-  for await (const chunk of stream) if (chunk.choices[0].delta.content && ++got === 5) break; // which aborts
-  await until(async () => (await talker.count("bankai_generated_tokens_total")) > before, "the work of the client that went was counted");
-  const made = (await talker.count("bankai_generated_tokens_total")) - before;
-  assert.ok(made >= 5 && made < laugh.max_tokens, `${made} tokens were made for a client that took 5`);
-  assert.match(talker.log(), /ended=cancelled/);
-});
-
-test("one that waits in the queue may go, too", async () => {
-  const running = await client(talker).chat.completions.create(laugh);
-  const gone = new AbortController();
-  const waits = client(talker).chat.completions.create({ ...laugh, stream: false }, { signal: gone.signal });
-  const rejected = assert.rejects(waits, OpenAI.APIUserAbortError);
-  gone.abort();
-  await rejected;
-  running.controller.abort();
-  await until(async () => (await hello(0)).choices[0].message.content === "Good day!", "there was room again");
-});
-
-const hello = (maxRetries) => client(talker, { maxRetries }).chat.completions.create({ model: "adder", messages: [{ role: "user", content: "Hello" }] });
-
-test("a full server says when to come again, and the library does", async () => {
-  const running = await client(talker).chat.completions.create(laugh);
-  const two = [hello(0), hello(0)]; // there is room for one to wait
-  const refused = await Promise.any(two.map((q) => q.then(() => Promise.reject(), (e) => e)));
-  assert.ok(refused instanceof OpenAI.RateLimitError, refused.message);
-  assert.equal(refused.code, "queue_full");
-  assert.ok(Number(refused.headers.get("retry-after")) >= 1);
-  const again = hello(2);
-  await until(async () => (await talker.count('bankai_requests_total{api="chat",status="429"')) >= 2, "the third one was refused");
-  running.controller.abort();
-  assert.equal((await again).choices[0].message.content, "Good day!");
-  const waited = (await Promise.allSettled(two)).filter((q) => q.status === "fulfilled");
-  assert.deepEqual(waited.map((q) => q.value.choices[0].message.content), ["Good day!"]);
-});
-
-test("a server that ends completes its answers and refuses others", async () => {
-  const ending = await adder();
-  const stream = await client(ending).chat.completions.create({ ...laugh, max_tokens: 3000 });
-  const all = collect(stream);
-  const status = ending.end();
-  await until(async () => (await fetch(ending.url + "/health")).status === 503, "the server was ending");
-  await assert.rejects(client(ending).chat.completions.create(ask("x", { model: "adder" })), (e) => {
-    assert.equal(e.status, 503);
-    assert.equal(e.code, "draining");
-    assert.ok(Number(e.headers.get("retry-after")) >= 1);
-    return true;
-  });
-  assert.equal((await all).at(-1).choices[0].finish_reason, "length");
-  assert.equal(await status, 0);
 });

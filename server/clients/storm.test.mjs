@@ -80,3 +80,24 @@ test("a patch that is replaced and deleted under an answer", async () => {
   assert.equal((await collect(under)).map((c) => c.choices[0].text).join(""), underB.text);
   await assert.rejects(openai.completions.create(body), OpenAI.NotFoundError);
 });
+
+test("what was computed of a prompt is used again, but not under another patch", async () => {
+  const server = await demo();
+  const openai = client(server);
+  const prompt = "At night the stars are out. ".repeat(12) + prompts[0];
+  const put = async (from) => fetch(`${server.url}/api/patches/math`, { method: "PUT", body: await readFile(file(from)) });
+  const ask = async (model) => {
+    const got = await openai.completions.create({ model, prompt, temperature: 0, max_tokens: 16 });
+    return [got.choices[0].text, got.usage.prompt_tokens_details.cached_tokens > 0];
+  };
+  const texts = Object.fromEntries(await Promise.all([[], ["a"], ["b"]].map(async (p) => [p, (await generate(prompt, p, 16)).text])));
+  assert.equal(new Set(Object.values(texts)).size, 3, "each says something else");
+  await put("a.bankai");
+  assert.deepEqual(await ask("demo"), [texts[""], false]);
+  assert.deepEqual(await ask("demo:math"), [texts.a, false]);
+  assert.deepEqual(await ask("demo"), [texts[""], true]);
+  assert.deepEqual(await ask("demo:a"), [texts.a, true]); // the same under another name
+  await put("b.bankai");
+  assert.deepEqual(await ask("demo:math"), [texts.b, false]);
+  assert.deepEqual(await ask("demo:math"), [texts.b, true]);
+});
