@@ -56,6 +56,7 @@ func (t *talk) run(ctx context.Context) error {
 		case in.Command != "":
 			err = t.command(ctx, in)
 		case strings.TrimSpace(in.Message) != "":
+			checkUTF8(t.Console, "the message", in.Message)
 			err = t.answer(ctx, func(ctx context.Context, tell func(chat.Delta)) (*dialog.Turn, error) {
 				return t.dialog.Ask(ctx, in.Message, tell)
 			})

@@ -4,8 +4,8 @@
 // Each subcommand has a file of its own, with its flags, its messages and its texts. What
 // they share is app: the flags that all commands take, and the opening of models and
 // patches. What a server needs as well stands below: package repair does the main job,
-// outputs says what files may replace, anatomy what a model or a patch holds, store reads
-// patches, and source opens models, probes and texts.
+// outputs says what files may replace, anatomy what a model or a patch holds, dialog holds a
+// conversation, store reads patches, and source opens models, probes and texts.
 package main
 
 import (
