@@ -15,6 +15,7 @@ export const file = (name) => join(process.env.BANKAI_FILES, name);
 // serve starts a server, which ends with the tests of the file at the latest.
 export async function serve(...args) {
   const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", "--json", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  for (const event of ["exit", "uncaughtException"]) process.prependListener(event, () => child.kill("SIGKILL")); // if the tests break off
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (text) => (log += text));
   const ended = once(child, "exit");
