@@ -87,7 +87,13 @@ func (r *running) serve(name string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.Serve(r.model, name, []NamedPatch{{"a", patchA()}, {"b", patchB()}, {"both", sum}}); err != nil {
+	r.serveUnder(name, []NamedPatch{{"a", patchA()}, {"b", patchB()}, {"both", sum}})
+}
+
+// serveUnder gives the server its model and patches; it ends with the test.
+func (r *running) serveUnder(name string, patches []NamedPatch) {
+	r.t.Helper()
+	if err := r.Serve(r.model, name, patches); err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() {
