@@ -17,7 +17,7 @@ var schedules = flag.Int("schedules", 24, "how many storms TestStorm makes")
 func TestStorm(t *testing.T) {
 	q := startQuiet(t)
 	pool := rand.New(rand.NewPCG(60, 1))
-	questions := make([]question, 40)
+	questions := make([]question, 25)
 	for i := range questions {
 		questions[i] = randomQuestion(pool)
 	}
