@@ -131,6 +131,8 @@ func HTTP(h http.Handler) *http.Server {
 
 // body reads all that the client sends.
 func (x *exchange) body() ([]byte, error) {
+	c := http.NewResponseController(x.w)
+	c.SetReadDeadline(time.Now().Add(x.s.times.body))
 	data, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody))
 	var large *http.MaxBytesError
 	switch {
@@ -139,8 +141,7 @@ func (x *exchange) body() ([]byte, error) {
 	case err != nil:
 		return nil, &failure{status: http.StatusBadRequest, kind: kindInvalid, code: "body_unreadable", message: "the body did not come to its end"}
 	}
-	// From here on reading only notices that the client goes.
-	http.NewResponseController(x.w).SetReadDeadline(time.Time{})
+	c.SetReadDeadline(time.Time{}) // from here on reading only notices that the client goes
 	return data, nil
 }
 

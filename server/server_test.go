@@ -70,9 +70,15 @@ func startNamed(t testing.TB, o Options, name string) *running {
 // listen starts a server without a model.
 func listen(t testing.TB, o Options) *running {
 	t.Helper()
-	s := New(o)
+	return listenAs(t, New(o), func(*httptest.Server) {})
+}
+
+// listenAs starts a server that is set up in some way.
+func listenAs(t testing.TB, s *Server, setUp func(h *httptest.Server)) *running {
+	t.Helper()
 	h := httptest.NewUnstartedServer(s)
 	h.Config = HTTP(s)
+	setUp(h)
 	h.Start()
 	t.Cleanup(func() {
 		h.Client().CloseIdleConnections()

@@ -28,9 +28,9 @@ const takeAtOnce = 64 << 10
 // request before this one.
 func (t times) timed(w http.ResponseWriter) *timedWriter {
 	c := http.NewResponseController(w)
-	// Not all connections have deadlines. What is read after this one are bodies that no
-	// handler wants, and whose client may never send them.
-	c.SetReadDeadline(time.Now().Add(t.body))
+	// Not all connections have deadlines. This is for a body that no handler reads: the
+	// client is answered when it is there, or does not come, and must still be listening.
+	c.SetReadDeadline(time.Now().Add(t.write / 2))
 	c.SetWriteDeadline(time.Time{})
 	return &timedWriter{w, t.write}
 }
