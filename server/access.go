@@ -210,6 +210,7 @@ func (s *Server) change(api string, do func(x *exchange) error) http.HandlerFunc
 // ServeHTTP is the way of every request: to a host and from a page that are allowed, then
 // along its route.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w = s.times.timed(w)
 	h := w.Header()
 	h.Set(requestID, newID("req-"))
 	h.Set("X-Content-Type-Options", "nosniff")

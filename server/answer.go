@@ -62,7 +62,6 @@ func (f *fields) streaming() (s streaming) {
 // sendWhole ends a run and sends its answer, of which all choices are there.
 func sendWhole[C any](x *exchange, r *run, head answerHead, choices []C) {
 	x.used = r.end()
-	x.deadline()
 	writeJSON(x.w, http.StatusOK, answer[C]{head, choices, x.used.doc()})
 }
 

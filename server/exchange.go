@@ -105,19 +105,20 @@ func (x *exchange) fail(err error) {
 		x.ended = "cancelled"
 	}
 	if x.w.status == 0 {
-		x.deadline()
 		f.write(x.w, x.say)
 	}
 }
 
-// Times and sizes within which a client has to do its part.
+// Bounds of requests; times has those of their bodies.
 const (
-	maxBody     = 16 << 20         // bytes of a request
-	bodyTime    = 60 * time.Second // to send it
-	writeTime   = 30 * time.Second // to take a part of the answer
-	headerTime  = 10 * time.Second // to send the head of a request
-	idleTime    = 2 * time.Minute  // between two requests
-	maxHeader   = 64 << 10         // bytes of the head
+	headerTime = 10 * time.Second // to send the head
+	idleTime   = 2 * time.Minute  // between two requests
+	maxHeader  = 64 << 10         // bytes of the head
+	maxBody    = 16 << 20         // bytes of the body
+)
+
+// Headers of answers.
+const (
 	requestID   = "X-Request-Id"
 	seedHeader  = "Bankai-Seed"
 	patchHeader = "Bankai-Patches"
@@ -131,7 +132,7 @@ func HTTP(h http.Handler) *http.Server {
 // body reads all that the client sends.
 func (x *exchange) body() ([]byte, error) {
 	c := http.NewResponseController(x.w)
-	c.SetReadDeadline(time.Now().Add(bodyTime)) // not all connections have one
+	c.SetReadDeadline(time.Now().Add(x.s.times.body))
 	data, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody))
 	var large *http.MaxBytesError
 	switch {
@@ -151,11 +152,6 @@ func (x *exchange) read() (*fields, error) {
 		return nil, err
 	}
 	return readFields(data)
-}
-
-// deadline drops a client that takes nothing of the answer for a while.
-func (x *exchange) deadline() {
-	http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(writeTime)) // not all connections have one
 }
 
 // begin lets a job run and says in the head of the answer what it is made under.

@@ -198,7 +198,6 @@ func (x *exchange) wholeResponse(r *run, doc *response, out *output) error {
 	out.end(results[0])
 	x.used = r.end()
 	doc.finish(out, results[0], x.used)
-	x.deadline()
 	writeJSON(x.w, http.StatusOK, doc)
 	return nil
 }

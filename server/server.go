@@ -40,6 +40,7 @@ type Server struct {
 	routes  *http.ServeMux
 	meters  *meters
 	access  access
+	times   times
 	current atomic.Pointer[loaded]
 	// draining says that no more requests are taken.
 	draining atomic.Bool
@@ -60,7 +61,7 @@ type loaded struct {
 
 // New makes a server that has no model yet.
 func New(o Options) *Server {
-	s := &Server{o: o, log: o.Log, access: newAccess(o)}
+	s := &Server{o: o, log: o.Log, access: newAccess(o), times: usualTimes}
 	if s.log == nil {
 		s.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}

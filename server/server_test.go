@@ -70,9 +70,15 @@ func startNamed(t testing.TB, o Options, name string) *running {
 // listen starts a server without a model.
 func listen(t testing.TB, o Options) *running {
 	t.Helper()
-	s := New(o)
+	return listenAs(t, New(o), func(*httptest.Server) {})
+}
+
+// listenAs starts a server that is set up in some way.
+func listenAs(t testing.TB, s *Server, setUp func(h *httptest.Server)) *running {
+	t.Helper()
 	h := httptest.NewUnstartedServer(s)
 	h.Config = HTTP(s)
+	setUp(h)
 	h.Start()
 	t.Cleanup(func() {
 		h.Client().CloseIdleConnections()
@@ -87,7 +93,13 @@ func (r *running) serve(name string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.Serve(r.model, name, []NamedPatch{{"a", patchA()}, {"b", patchB()}, {"both", sum}}); err != nil {
+	r.serveUnder(name, []NamedPatch{{"a", patchA()}, {"b", patchB()}, {"both", sum}})
+}
+
+// serveUnder gives the server its model and patches; it ends with the test.
+func (r *running) serveUnder(name string, patches []NamedPatch) {
+	r.t.Helper()
+	if err := r.Serve(r.model, name, patches); err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() {

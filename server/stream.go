@@ -46,7 +46,6 @@ func (x *exchange) stream(form framing) *stream {
 
 // write sends bytes at once. The error is that the client is gone, or takes nothing.
 func (s *stream) write(data []byte) error {
-	s.x.deadline()
 	if _, err := s.x.w.Write(data); err != nil {
 		return err
 	}
