@@ -183,8 +183,8 @@ func (a *lane) split() []*lane {
 // key is what else than its tokens the sequence depends on.
 func (a *lane) key() prefixKey { return prefixKey{a.Overlay.Digest(), a.Cache.Tenant, a.edits} }
 
-// processed are the tokens of the sequence, which streams that had the lane alone have
-// generated behind the prompt.
+// processed are the tokens of the sequence: the prompt's, and what its last stream has
+// generated behind them.
 func (a *lane) processed(s *Stream) []int32 {
 	return slices.Concat(a.Prompt, s.result.IDs)[:a.seq.n]
 }
