@@ -40,8 +40,8 @@ func chatCommand(a *app) *cobra.Command {
 		Use:   "chat",
 		Short: "talk to a model, and change its patches meanwhile",
 		Long: `Talks to a model at the terminal. All that was said stays in mind, until /clear.
-Answers are printed as they come, and what the model says to itself before them
-fainter. A line that begins with / is a command, one with // a message:
+Answers are printed as they come, and reasoning before them fainter. A line that
+begins with / is a command, one with // a message:
 
 ` + chatHelp() + `
 A message goes on in the next line behind a \, and from one """ to the next.

@@ -136,11 +136,11 @@ func (t *talk) interruptible(ctx context.Context, from time.Time) (context.Conte
 // answer has a question answered, and prints the answer as it comes.
 func (t *talk) answer(ctx context.Context, put func(context.Context, func(chat.Delta)) (*dialog.Turn, error)) error {
 	within, stop := t.interruptible(ctx, time.Time{})
-	v := voice{Console: t.Console}
 	compared := t.dialog.Compare && t.dialog.On() != ""
 	streams := !t.JSON && (t.editor != nil || !compared)
-	if compared && streams {
-		v.heading(t.dialog.On())
+	v := voice{Console: t.Console}
+	if compared {
+		v.whose = t.dialog.On()
 	}
 	turn, err := put(within, func(d chat.Delta) {
 		if streams {
@@ -159,16 +159,21 @@ func (t *talk) answer(ctx context.Context, put func(context.Context, func(chat.D
 	if streams {
 		v.end()
 	}
-	if err := t.print(turn, &v, streams); err != nil {
+	if err := t.print(turn, streams); err != nil {
 		return err
 	}
+	t.remark(turn)
+	return ctx.Err()
+}
+
+// remark says why an answer ended that might have gone on.
+func (t *talk) remark(turn *dialog.Turn) {
 	switch {
 	case turn.Full:
 		t.Warn("the answer ends because the model's context is full: /undo takes the last question back, /clear begins anew")
 	case turn.Finish == "length" && t.editor != nil:
 		t.Note("the answer was cut off after %s: more are allowed by -n", text.Count(len(turn.IDs), "token"))
 	}
-	return ctx.Err()
 }
 
 // saidDoc is an answer as a document.
@@ -179,7 +184,7 @@ type saidDoc struct {
 }
 
 // print prints what was not printed as it came.
-func (t *talk) print(turn *dialog.Turn, v *voice, streamed bool) error {
+func (t *talk) print(turn *dialog.Turn, streamed bool) error {
 	switch {
 	case t.JSON:
 		doc := saidDoc{generated: newGenerated(&turn.Answer), Seed: turn.Seed}
@@ -198,9 +203,9 @@ func (t *talk) print(turn *dialog.Turn, v *voice, streamed bool) error {
 			return err
 		}
 	default:
-		v.heading("base")
-		v.differing(turn.Base, turn.Text)
-		v.end()
+		base := voice{Console: t.Console, whose: "base"}
+		base.differing(turn.Base, turn.Text)
+		base.end()
 	}
 	return t.Stdout.Flush()
 }
@@ -208,6 +213,7 @@ func (t *talk) print(turn *dialog.Turn, v *voice, streamed bool) error {
 // voice prints an answer as it comes: reasoning faintly, and only on a terminal.
 type voice struct {
 	*terminal.Console
+	whose            string // answer it is, printed above it; "" if there is only one
 	reasoned, spoken bool
 	last             string // piece
 }
@@ -215,34 +221,37 @@ type voice struct {
 func (v *voice) say(d chat.Delta) {
 	switch {
 	case d.Reasoning != "" && v.Screen:
+		v.heading()
 		v.StreamFaint(d.Reasoning)
 		v.reasoned, v.last = true, d.Reasoning
 	case d.Content != "":
-		v.between()
+		v.begin()
 		v.Stream(d.Content)
 		v.last = d.Content
 	}
 }
 
-// between sets an answer off from the reasoning before it.
-func (v *voice) between() {
+// heading says whose answer it is, in front of its first piece.
+func (v *voice) heading() {
+	if v.whose != "" && v.last == "" {
+		v.StreamFaint(v.whose + ":")
+		v.Stream("\n")
+	}
+}
+
+// begin sets the answer off from the reasoning before it.
+func (v *voice) begin() {
+	v.heading()
 	if v.reasoned && !v.spoken {
 		v.Stream("\n\n")
 	}
 	v.spoken = true
 }
 
-// heading says whose answer follows.
-func (v *voice) heading(who string) {
-	v.StreamFaint(who + ":")
-	v.Stream("\n")
-}
-
 // differing prints a whole answer, with what another one does not have marked.
 func (v *voice) differing(a *dialog.Answer, other string) {
-	*v = voice{Console: v.Console}
 	v.say(chat.Delta{Reasoning: a.Reasoning})
-	v.between()
+	v.begin()
 	for _, span := range dialog.Differences(a.Text, other) {
 		shown := v.Shown(span.Text)
 		if span.Differs {

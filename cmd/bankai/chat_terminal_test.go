@@ -79,25 +79,45 @@ func (s *seat) watch() {
 	}
 }
 
-// sees waits until the screen shows a text behind what was seen before, and returns what
-// came up to its end.
-func (s *seat) sees(text string) string {
+// sees waits until the screen shows a text behind what was seen before.
+func (s *seat) sees(text string) {
 	s.t.Helper()
+	s.until(fmt.Sprintf("%q", text), func(fresh string) int {
+		if at := strings.Index(fresh, text); at >= 0 {
+			return at + len(text)
+		}
+		return -1
+	})
+}
+
+// seesMore waits until the screen shows anything behind what was seen before.
+func (s *seat) seesMore() {
+	s.t.Helper()
+	s.until("more", func(fresh string) int {
+		if fresh == "" {
+			return -1
+		}
+		return len(fresh)
+	})
+}
+
+// until waits until find sees what it looks for in the fresh part of the screen, and
+// returns where that ends; −1 is not yet.
+func (s *seat) until(what string, find func(fresh string) (end int)) {
+	s.t.Helper()
+	fresh := ""
 	for range 3000 { // emulated and busy machines take long
 		s.mu.Lock()
-		fresh := s.screen.String()[s.seen:]
-		at := strings.Index(fresh, text)
-		if at >= 0 {
-			s.seen += at + len(text)
-		}
+		fresh = s.screen.String()[s.seen:]
+		end := find(fresh)
+		s.seen += max(0, end)
 		s.mu.Unlock()
-		if at >= 0 {
-			return fresh[:at+len(text)]
+		if end >= 0 {
+			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	s.t.Fatalf("the screen does not show %q, but %q", text, s.screen.String()[s.seen:])
-	return ""
+	s.t.Fatalf("the screen does not show %s, but %q", what, fresh)
 }
 
 func (s *seat) types(keys string) {
@@ -166,8 +186,8 @@ func TestChatInterrupted(t *testing.T) {
 	s.sees("> ")
 	for range 2 {
 		s.types("hello" + enter)
-		s.sees("hello\r\n")
-		time.Sleep(300 * time.Millisecond) // the answer goes on and on
+		s.sees("hello\r\n\x1b[?2004l")
+		s.seesMore() // of an answer that goes on and on
 		s.types(ctrlC)
 		s.sees("\r\n\x1b[?2004h") // for the next line
 	}

@@ -56,9 +56,10 @@ func TestVoice(t *testing.T) {
 func TestVoiceMarksDifferences(t *testing.T) {
 	on := terminal.Console{Screen: true, Color: "always"}
 	got := spoken(&on, func(v *voice) {
+		v.whose = "base"
 		v.differing(&dialog.Answer{Text: "It is 5.", Reasoning: "so"}, "It is 4.")
 	})
-	if want := "‹so|\n\nIt is «5|.\n"; got != want {
+	if want := "‹base:|\n‹so|\n\nIt is «5|.\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

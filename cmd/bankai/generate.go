@@ -44,9 +44,8 @@ tokens. Probes are answered up to the end of the line: --stop '\n' does the same
 --compare prints what the model says without the patches beside it.
 
 --chat makes the prompt a user's message, by the template in the model's file,
-and prints the answer. What the model says to itself before is printed on a
-terminal alone, and stands apart with --json. "bankai chat" has longer
-conversations.
+and prints the answer. Reasoning before it is printed on a terminal alone, and
+stands apart with --json. "bankai chat" has longer conversations.
 
 ` + promptHelp,
 		Example: `  bankai generate 'The derivative of 2x^5 + 4x^3 is' --stop '\n'
