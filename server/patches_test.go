@@ -164,6 +164,9 @@ func TestRunningRequestsKeepTheirPatch(t *testing.T) {
 		r.put(fmt.Sprintf("other-%d", i), rows(uint32(2*i), 3), 201)
 	}
 	r.do("DELETE", "/api/patches/x", "")
+	if got := r.do("DELETE", "/api/patches/x", ""); got.status != 404 { // not held up by those that run
+		t.Errorf("deleted again: %+v", got)
+	}
 	for i, a := range open {
 		got := ""
 		for lines := bufio.NewScanner(a.Body); lines.Scan(); {

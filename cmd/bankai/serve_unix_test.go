@@ -61,6 +61,37 @@ func TestServeIsTold(t *testing.T) {
 	}
 }
 
+// Patches of a library are in memory: their files may go. Links out of it are left alone.
+func TestServeLibrary(t *testing.T) {
+	outside, library := t.TempDir(), t.TempDir()
+	p := bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: 3, N: bankai.ToEnd})
+	secret, fix := filepath.Join(outside, "secret.bankai"), filepath.Join(library, "fix.bankai")
+	for _, path := range []string{secret, fix} {
+		if err := p.WriteFile(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(secret, filepath.Join(library, "link.bankai")); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "--library", library)
+	s.await(200, "ok")
+	if err := os.Remove(fix); err != nil {
+		t.Fatal(err)
+	}
+	for model, want := range map[string]int{"demo:fix": 200, "demo:link": 404, "demo:secret": 404} {
+		if status, _, body := s.ask("POST", "/v1/completions", strings.Replace(question, "{", `{"model":"`+model+`",`, 1)); status != want {
+			t.Errorf("%s: %d %s", model, status, body)
+		}
+	}
+	for _, name := range []string{"link", "fix"} {
+		s.ask("DELETE", "/api/patches/"+name, "")
+	}
+	if _, err := os.Stat(secret); err != nil {
+		t.Errorf("the file behind a link: %v", err)
+	}
+}
+
 // Before the model and the patches are there the server listens already, and says that it
 // loads them. Here a patch takes its time.
 func TestServeWhileLoading(t *testing.T) {
