@@ -242,6 +242,23 @@ func TestOverlaysAreDropped(t *testing.T) {
 	if n := l.patches.overlays.used.Len(); n != maxOverlays || len(l.patches.overlays.known) != n {
 		t.Errorf("%d overlays are kept", n)
 	}
+	// Large ones are dropped sooner: here there is room for three.
+	var bytes int64
+	for i := range uint32(8) {
+		p, err := l.patches.fit("x", bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: i, Col: 3, N: 1}, bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: 100, N: 5}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := l.patches.set([]*patch{p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes = set.overlay.Bytes()
+		l.patches.overlays.room = 3*bytes + bytes/2
+	}
+	if c := l.patches.overlays; c.used.Len() != 3 || len(c.known) != 3 || c.bytes != 3*bytes || bytes < 2*256/8 {
+		t.Errorf("%d overlays of %d bytes are kept, one of which has %d", c.used.Len(), c.bytes, bytes)
+	}
 }
 
 // The same request has the same bytes alone and among others (llama.cpp#6950, vllm#5898,
