@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -26,6 +27,20 @@ type patchedRows struct {
 	// row i of it being row mixed[i] of the matrix.
 	mixed   []int
 	weights *kernel.Matrix
+}
+
+// Bytes is the memory that the overlay takes, but for small change.
+func (o *Overlay) Bytes() (n int64) {
+	if o == nil {
+		return 0
+	}
+	for _, p := range o.tensors {
+		n += int64(len(p.negated)+len(p.mixed)) * (bits.UintSize / 8)
+		if p.weights != nil {
+			n += int64(p.weights.Bytes())
+		}
+	}
+	return n
 }
 
 // checkOverlay refuses an overlay that is not of the model as it is now.

@@ -75,6 +75,7 @@ func (g *guarded) connect() net.Conn {
 	if err := c.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		g.t.Fatal(err)
 	}
+	c.SetDeadline(time.Now().Add(20 * time.Second)) // a server that never drops it fails the test
 	g.t.Cleanup(func() { c.Close() })
 	return c
 }

@@ -164,6 +164,9 @@ func TestRunningRequestsKeepTheirPatch(t *testing.T) {
 		r.put(fmt.Sprintf("other-%d", i), rows(uint32(2*i), 3), 201)
 	}
 	r.do("DELETE", "/api/patches/x", "")
+	if got := r.do("DELETE", "/api/patches/x", ""); got.status != 404 { // not held up by those that run
+		t.Errorf("deleted again: %+v", got)
+	}
 	for i, a := range open {
 		got := ""
 		for lines := bufio.NewScanner(a.Body); lines.Scan(); {
@@ -238,6 +241,23 @@ func TestOverlaysAreDropped(t *testing.T) {
 	}
 	if n := l.patches.overlays.used.Len(); n != maxOverlays || len(l.patches.overlays.known) != n {
 		t.Errorf("%d overlays are kept", n)
+	}
+	// Large ones are dropped sooner: here there is room for three.
+	var bytes int64
+	for i := range uint32(8) {
+		p, err := l.patches.fit("x", bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: i, Col: 3, N: 1}, bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: 100, N: 5}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := l.patches.set([]*patch{p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes = set.overlay.Bytes()
+		l.patches.overlays.room = 3*bytes + bytes/2
+	}
+	if c := l.patches.overlays; c.used.Len() != 3 || len(c.known) != 3 || c.bytes != 3*bytes || bytes < 2*256/8 {
+		t.Errorf("%d overlays of %d bytes are kept, one of which has %d", c.used.Len(), c.bytes, bytes)
 	}
 }
 

@@ -217,8 +217,12 @@ func (s *patchSet) header() string {
 	return strings.Join(all, ", ")
 }
 
-// maxOverlays is how many overlays are kept that no request runs under.
-const maxOverlays = 256
+// Bounds of the overlays that are kept though no request may run under them: their number,
+// and their bytes. A patch of a few kilobytes that touches many rows has one of megabytes.
+const (
+	maxOverlays     = 256
+	maxOverlayBytes = 256 << 20
+)
 
 // overlayCache keeps overlays by what they flip, those used last. Requests under the same
 // flips share one overlay, whatever the names of their patches: the engine computes for
@@ -227,18 +231,22 @@ type overlayCache struct {
 	model *engine.Model
 	made  func(time.Duration)
 
+	room  int64 // for all
+
 	mu    sync.Mutex
 	known map[bankai.Digest]*list.Element // of *keptOverlay
 	used  *list.List                      // the one used last first
+	bytes int64                           // of those that are made
 }
 
 type keptOverlay struct {
 	digest bankai.Digest
 	make   func() (*engine.Overlay, error) // once
+	bytes  int64                           // 0 before it is made
 }
 
 func newOverlayCache(m *engine.Model, made func(time.Duration)) *overlayCache {
-	return &overlayCache{model: m, made: made, known: map[bankai.Digest]*list.Element{}, used: list.New()}
+	return &overlayCache{model: m, made: made, room: maxOverlayBytes, known: map[bankai.Digest]*list.Element{}, used: list.New()}
 }
 
 // get is the overlay of a patch that has a digest.
@@ -248,15 +256,29 @@ func (c *overlayCache) get(d bankai.Digest, p *bankai.Patch) (*engine.Overlay, e
 	if there {
 		c.used.MoveToFront(e)
 	} else {
-		e = c.used.PushFront(&keptOverlay{d, sync.OnceValues(func() (*engine.Overlay, error) { return c.overlay(p) })})
+		e = c.used.PushFront(&keptOverlay{digest: d, make: sync.OnceValues(func() (*engine.Overlay, error) { return c.overlay(p) })})
 		c.known[d] = e
 	}
-	for c.used.Len() > maxOverlays {
-		last := c.used.Back()
-		delete(c.known, c.used.Remove(last).(*keptOverlay).digest)
-	}
 	c.mu.Unlock()
-	return e.Value.(*keptOverlay).make()
+	kept := e.Value.(*keptOverlay)
+	o, err := kept.make() // without the lock: others need not wait
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if kept.bytes == 0 && c.known[d] == e {
+		kept.bytes = o.Bytes()
+		c.bytes += kept.bytes
+	}
+	c.shrink()
+	return o, err
+}
+
+// shrink drops what was used longest ago. One overlay may be as large as it is.
+func (c *overlayCache) shrink() {
+	for c.used.Len() > maxOverlays || c.used.Len() > 1 && c.bytes > c.room {
+		last := c.used.Remove(c.used.Back()).(*keptOverlay)
+		delete(c.known, last.digest)
+		c.bytes -= last.bytes
+	}
 }
 
 func (c *overlayCache) overlay(p *bankai.Patch) (*engine.Overlay, error) {

@@ -36,6 +36,46 @@ type choices struct {
 	}
 }
 
+// Half a character is none, streamed or not (llama_cpp_dart#90, ik_llama.cpp#780,
+// mlc-llm#1142): what comes in two tokens comes when both are there, and U+FFFD stands only
+// for what can never be a character.
+func TestHalfCharacters(t *testing.T) {
+	r := listen(t, Options{})
+	r.model = enginetest.Load(t, testmodel.Scripted(
+		"{{ messages[0].content }}",
+		testmodel.Script{Cue: "<|tree|>", Says: []string{"\xf0\x9f", "\x8c\xb3", "oak"}},
+		testmodel.Script{Cue: "<|stump|>", Says: []string{"a\xf0\x9f"}},
+		testmodel.Script{Cue: "<|long|>", Says: []string{"\xc0\x80", "end"}},
+		testmodel.Script{Cue: "<|half|>", Says: []string{"\xed\xa0", "\x80b"}},
+	).Bytes(), engine.Options{Threads: 1})
+	r.serveUnder("trees", nil)
+	for _, c := range []struct {
+		cue    string
+		tokens int
+		want   string
+	}{
+		{"<|tree|>", 1, "\ufffd"},
+		{"<|tree|>", 2, "🌳"},
+		{"<|tree|>", 3, "🌳oak"},
+		{"<|tree|>", 9, "🌳oak"},
+		{"<|stump|>", 9, "a\ufffd"},
+		{"<|long|>", 9, "\ufffd\ufffdend"},
+		{"<|half|>", 1, "\ufffd\ufffd"},
+		{"<|half|>", 9, "\ufffd\ufffd\ufffdb"},
+	} {
+		body := fmt.Sprintf(`{"prompt":"x%s","max_tokens":%d,"temperature":0`, c.cue, c.tokens)
+		whole, streamed := r.ask(texts, body+"}").text(), ""
+		for _, chunk := range r.chunks(texts, body+`,"stream":true}`) {
+			if streamed += chunk.text(); !strings.HasPrefix(c.want, streamed) {
+				t.Errorf("%s, %d tokens: %q is sent, of %q", c.cue, c.tokens, streamed, c.want)
+			}
+		}
+		if whole != c.want || streamed != c.want {
+			t.Errorf("%s, %d tokens: %q, streamed %q, want %q", c.cue, c.tokens, whole, streamed, c.want)
+		}
+	}
+}
+
 // A model that has tools calls one, and goes on with what it returns, whole and streamed,
 // at any temperature.
 func TestConversationWithATool(t *testing.T) {
@@ -43,7 +83,7 @@ func TestConversationWithATool(t *testing.T) {
 	const (
 		tools  = `"tools":[{"type":"function","function":{"name":"add","parameters":{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer"}}}}}]`
 		asks   = `{"role":"user","content":"2 + 3?"}`
-		called = `{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"add","arguments":"{\"a\":2,\"b\":3}"}}]},{"role":"tool","tool_call_id":"1","content":"5"}`
+		called = `{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"add","arguments":"{\"a\":2,\"b\":3}"}}]},{"role":"tool","tool_call_id":"1","content":"5"}`
 	)
 	for _, c := range []struct {
 		body, reasoning, content, arguments, finish string

@@ -1,0 +1,121 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"bankai"
+)
+
+// longQuestion takes some time: n answers to each of 12 prompts.
+func longQuestion(n int) string {
+	return fmt.Sprintf(`{"prompt":["%sAt night the"],"n":%d,"max_tokens":240,"temperature":1,"seed":1,"stream":true}`, strings.Repeat(`At night the","`, 11), n)
+}
+
+// A server that is told to end answers what it has begun, takes nothing new, and ends in
+// peace; told a second time, it ends at once.
+func TestServeIsTold(t *testing.T) {
+	for _, twice := range []bool{false, true} {
+		n := map[bool]int{false: 2, true: 10}[twice]
+		s := serve(t)
+		s.await(200, "ok")
+		a := s.open("POST", "/v1/completions", longQuestion(n))
+		defer a.Body.Close()
+		first := make([]byte, 6)
+		if _, err := io.ReadFull(a.Body, first); err != nil || string(first) != "data: " {
+			t.Fatalf("the stream begins with %q: %v", first, err)
+		}
+		tell := func() {
+			if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tell()
+		s.await(503, "draining")
+		status, head, body := s.ask("POST", "/v1/completions", question)
+		if status != 503 || head.Get("Retry-After") == "" || !strings.Contains(body, "going down") {
+			t.Errorf("a new request is answered %d %v %s", status, head, body)
+		}
+		if twice {
+			time.Sleep(2 * echo) // sooner it would count as the first one
+			tell()
+		}
+		rest, err := io.ReadAll(a.Body)
+		ended := s.status()
+		whole := err == nil && strings.HasSuffix(string(rest), "data: [DONE]\n\n") && strings.Count(string(rest), `"finish_reason":"`) == 12*n
+		if twice {
+			if whole || ended.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+				t.Errorf("told twice, it ends with %v, and the stream whole is %t", ended, whole)
+			}
+		} else if !whole || !ended.Success() {
+			t.Errorf("it ends with %v, and the stream with %v, %.200q", ended, err, rest[max(0, len(rest)-200):])
+		}
+	}
+}
+
+// Patches of a library are in memory: their files may go. Links out of it are left alone.
+func TestServeLibrary(t *testing.T) {
+	outside, library := t.TempDir(), t.TempDir()
+	p := bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: 3, N: bankai.ToEnd})
+	secret, fix := filepath.Join(outside, "secret.bankai"), filepath.Join(library, "fix.bankai")
+	for _, path := range []string{secret, fix} {
+		if err := p.WriteFile(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(secret, filepath.Join(library, "link.bankai")); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "--library", library)
+	s.await(200, "ok")
+	if err := os.Remove(fix); err != nil {
+		t.Fatal(err)
+	}
+	for model, want := range map[string]int{"demo:fix": 200, "demo:link": 404, "demo:secret": 404} {
+		if status, _, body := s.ask("POST", "/v1/completions", strings.Replace(question, "{", `{"model":"`+model+`",`, 1)); status != want {
+			t.Errorf("%s: %d %s", model, status, body)
+		}
+	}
+	for _, name := range []string{"link", "fix"} {
+		s.ask("DELETE", "/api/patches/"+name, "")
+	}
+	if _, err := os.Stat(secret); err != nil {
+		t.Errorf("the file behind a link: %v", err)
+	}
+}
+
+// Before the model and the patches are there the server listens already, and says that it
+// loads them. Here a patch takes its time.
+func TestServeWhileLoading(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "late.bankai")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "--patch", "late="+path)
+	s.await(503, "loading")
+	status, head, body := s.ask("POST", "/v1/completions", question)
+	if status != 503 || head.Get("Retry-After") == "" || !strings.Contains(body, "being loaded") {
+		t.Errorf("a request is answered %d %v %s", status, head, body)
+	}
+	late, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: 3, N: bankai.ToEnd})
+	if _, err := p.WriteTo(late); err != nil {
+		t.Fatal(err)
+	}
+	late.Close()
+	s.await(200, "ok")
+	if status, _, body := s.ask("POST", "/v1/completions", strings.Replace(question, "{", `{"model":"demo:late",`, 1)); status != 200 || textOf(t, body) == "" {
+		t.Errorf("under the patch: %d %s", status, body)
+	}
+}
