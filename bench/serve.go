@@ -70,7 +70,7 @@ func loadOf(model string) (load, error) {
 	if _, ok := models[model]; !ok {
 		return load{}, fmt.Errorf("there is no model %q: demo, 1.7b and 8b are known", model)
 	}
-	return load{users: 16, prompt: 64, tokens: 48, long: 4000}, nil
+	return load{users: 16, prompt: 32, tokens: 24, long: 4000}, nil
 }
 
 // servedFile is the path of a model's file in dir.

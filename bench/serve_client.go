@@ -161,8 +161,9 @@ func (s *server) health(ctx context.Context) (seconds []float64) {
 
 // timed is when the tokens of a stream came.
 type timed struct {
-	began time.Time
-	at    []time.Time
+	began  time.Time
+	at     []time.Time
+	tokens int // as the server counts them, in the end
 }
 
 // first is how many seconds passed until the first one.
@@ -195,6 +196,7 @@ func (s *server) stream(ctx context.Context, q engine.Request, model string, eac
 	body, err := json.Marshal(map[string]any{
 		"model": model, "prompt": q.Prompt, "max_tokens": q.Max, "stream": true,
 		"temperature": q.Sampling.Temperature, "logit_bias": q.Sampling.Bias, "cache_prompt": false,
+		"stream_options": map[string]bool{"include_usage": true},
 	})
 	if err != nil {
 		return t, err
@@ -213,6 +215,18 @@ func (s *server) stream(ctx context.Context, q engine.Request, model string, eac
 		case err != nil:
 			return t, err
 		case !bytes.HasPrefix(line, []byte("data: {")):
+			continue
+		}
+		if bytes.Contains(line, []byte(`"completion_tokens"`)) {
+			var doc struct {
+				Usage struct {
+					Tokens int `json:"completion_tokens"`
+				}
+			}
+			if err := json.Unmarshal(line[len("data: "):], &doc); err != nil {
+				return t, err
+			}
+			t.tokens = doc.Usage.Tokens
 			continue
 		}
 		t.at = append(t.at, time.Now())
@@ -239,9 +253,8 @@ func (s *server) crowd(ctx context.Context, all []engine.Request, model func(int
 	users.Wait()
 	c.seconds = time.Since(began).Seconds()
 	for i, t := range times {
-		// The last event tells of the end, and may have no token.
-		if n := len(t.at); errs[i] == nil && n != all[i].Max && n != all[i].Max+1 {
-			errs[i] = fmt.Errorf("a stream has %d events, not %d", n, all[i].Max)
+		if errs[i] == nil && t.tokens != all[i].Max {
+			errs[i] = fmt.Errorf("a stream has %d tokens, not %d", t.tokens, all[i].Max)
 		}
 		if errs[i] != nil {
 			return c, errs[i]
