@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"bankai/internal/text"
@@ -23,6 +24,7 @@ type serveOptions struct {
 	models          []string
 	rounds, threads int
 	llama           string // a llama-server's path; "": there is none
+	only            string // the name of a measure; "": all
 	json            bool
 }
 
@@ -33,12 +35,16 @@ func parseServe(args []string) (o serveOptions, err error) {
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each measure is taken")
 	flags.IntVar(&o.threads, "threads", runtime.NumCPU(), "of both servers")
 	flags.StringVar(&o.llama, "llama-server", "", "`path` of llama.cpp's server; without it, llama.cpp runs as a library under node")
+	flags.StringVar(&o.only, "only", "", "take one `measure` alone: patches, adding, overhead, llama or long")
 	flags.BoolVar(&o.json, "json", false, "print every value as JSON instead of the table")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 || o.rounds < 1 || o.threads < 1 {
 		return o, errors.New("want flags alone, and at least one round and one thread: see serve -help")
+	}
+	if o.only != "" && !slices.Contains(measureNames, o.only) {
+		return o, fmt.Errorf("there is no measure %q: %s are known", o.only, strings.Join(measureNames, ", "))
 	}
 	if o.llama != "" {
 		if _, err := exec.LookPath(o.llama); err != nil {
@@ -130,7 +136,7 @@ func benchServe(ctx context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		s := &site{load: l, name: name, path: path, threads: o.threads, rounds: o.rounds, binary: binary, llamaServer: o.llama, peer: p}
+		s := &site{load: l, name: name, path: path, threads: o.threads, rounds: o.rounds, only: o.only, binary: binary, llamaServer: o.llama, peer: p}
 		m := servedModel{Model: name}
 		if m.Measures, err = s.measure(ctx); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

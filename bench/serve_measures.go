@@ -61,6 +61,7 @@ type site struct {
 	load
 	name, path      string
 	threads, rounds int
+	only            string // the name of a measure; "": all
 	binary          string // bankai's
 	llamaServer     string // llama.cpp's server; "" if there is none
 	peer            *peer  // or llama.cpp as a library; nil if there is none, either
@@ -89,7 +90,10 @@ func (s *site) patch(n int) (*bankai.Patch, error) {
 	return bankai.New(bankai.Digest{}, bankai.Meta{}, flips...), nil
 }
 
-// measure takes all measures. The model runs twice: in the server, and in a loop in this
+// measureNames are the names of the measures, in order.
+var measureNames = []string{"patches", "adding", "overhead", "llama", "long"}
+
+// measure takes the measures. The model runs twice: in the server, and in a loop in this
 // process, which has no server around it.
 func (s *site) measure(ctx context.Context) (all []measured, err error) {
 	if s.model, err = engine.Open(s.path, engine.Options{Threads: s.threads}); err != nil {

@@ -62,7 +62,7 @@ func TestParseServe(t *testing.T) {
 	if err != nil || len(o.models) != 1 || o.rounds != 2 || o.threads != 3 {
 		t.Errorf("%+v, %v", o, err)
 	}
-	for _, bad := range [][]string{{"-models", "2b"}, {"-rounds", "0"}, {"-threads", "0"}, {"demo"}, {"-llama-server", "no/llama-server"}} {
+	for _, bad := range [][]string{{"-models", "2b"}, {"-rounds", "0"}, {"-threads", "0"}, {"demo"}, {"-only", "short"}, {"-llama-server", "no/llama-server"}} {
 		if _, err := parseServe(bad); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
