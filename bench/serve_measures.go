@@ -109,20 +109,15 @@ func (s *site) measure(ctx context.Context) (all []measured, err error) {
 	if err := s.requests(ctx); err != nil {
 		return nil, err
 	}
-	for _, m := range []struct {
-		name string
-		take func(context.Context) ([]measured, error)
-	}{
-		{"patches", s.patches},
-		{"adding a patch", s.adding},
-		{"overhead", s.overhead},
-		{"llama.cpp", s.against},
-		{"a long prompt", s.longPrompt},
-	} {
-		progress("%s: %s", s.name, m.name)
-		more, err := m.take(ctx)
+	takes := []func(context.Context) ([]measured, error){s.patches, s.adding, s.overhead, s.against, s.longPrompt}
+	for i, name := range measureNames {
+		if s.only != "" && s.only != name {
+			continue
+		}
+		progress("%s: %s", s.name, name)
+		more, err := takes[i](ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		all = append(all, more...)
 	}
