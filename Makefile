@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is one or two commands.
 
-.PHONY: build test lint processors avx512 test32 cross generate bench microbench fuzz release
+.PHONY: build test lint processors avx512 test32 cross generate bench bench-serve microbench fuzz release
 
 build: ## one static binary, ./bankai
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bankai ./cmd/bankai
@@ -40,6 +40,9 @@ generate: ## writes the assembly and the Unicode tables anew
 
 bench: ## against llama.cpp (node), on models of 1.7B and 8B: see go run ./bench -help
 	go run ./bench $(BENCH)
+
+bench-serve: ## the server, against engine.Loop and llama.cpp: see go run ./bench serve -help
+	go run ./bench serve $(BENCH)
 
 microbench: ## kernels, scoring, patching, tokenizer
 	go test -run '^$$' -bench . ./internal/kernel ./internal/bpe ./engine ./internal/weights

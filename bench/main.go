@@ -2,12 +2,17 @@
 // that 1-bit models have, and prints the result as a Markdown table.
 //
 //	go run ./bench
+//	go run ./bench serve
 //
 // The engines take turns, so that both meet the same moods of the machine, and
 // the medians over the rounds count. Figures of different runs compare badly:
 // read the ratios and the shares of the machine's limits. llama.cpp comes from
 // npm, as the prebuilt CPU library in node-llama-cpp; without node or network the
 // table has bankai alone.
+//
+// With the word serve it measures the server, bankai serve, instead: patches for each
+// user, patches that are added, long prompts beside streams, and users against
+// llama.cpp's.
 package main
 
 import (
@@ -28,7 +33,11 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := bench(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+	run, args := bench, os.Args[1:]
+	if len(args) > 0 && args[0] == "serve" {
+		run, args = benchServe, args[1:]
+	}
+	if err := run(ctx, args, os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

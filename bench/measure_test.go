@@ -50,7 +50,7 @@ func TestRoundWithBrokenPeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, res := &report{Peer: peerVersion}, result{}
-	e := engines{bankai: bankai, peer: &peer{filepath.Join(dir, "no-node"), "peer.mjs"}, threads: 1}
+	e := engines{bankai: bankai, peer: &peer{node: filepath.Join(dir, "no-node")}, threads: 1}
 	if err := e.round(ctx, r, &res, path); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 
 	"bankai/internal/durable"
 	"bankai/internal/gguf"
@@ -30,8 +31,8 @@ var models = map[string]model{
 // file returns the path of the model's file in dir, written if it is not there,
 // and its size in bytes. Writing needs as much memory as the file has bytes.
 func (m model) file(dir string) (path string, size int64, err error) {
-	// The name has the vocabulary, because older files of these names had another.
-	path = filepath.Join(dir, fmt.Sprintf("%s-%d.gguf", m.name, m.shape.Vocab))
+	// The name says what older files had otherwise: the vocabulary, and what servers want.
+	path = filepath.Join(dir, fmt.Sprintf("%s-%d-served.gguf", m.name, m.shape.Vocab))
 	info, err := os.Stat(path)
 	if os.IsNotExist(err) {
 		progress("writing %s", path)
@@ -46,9 +47,15 @@ func (m model) file(dir string) (path string, size int64, err error) {
 	return path, info.Size(), nil
 }
 
-// write writes the model as a GGUF file.
+// write writes the model as a GGUF file that can be served: without a chat template, of
+// which the published metadata have only the start here, and with tokens that have texts.
 func (m model) write(f durable.File) error {
 	t := testmodel.Published(m.shape, 1)
 	t.Set("general.name", gguf.String("random "+m.name))
+	t.Unset("tokenizer.chat_template")
+	const normal, control = 1, 3
+	types := slices.Repeat([]int32{normal}, m.shape.Vocab)
+	types[m.shape.Vocab-2], types[m.shape.Vocab-1] = control, control
+	t.Set("tokenizer.ggml.token_type", gguf.Int32s(types))
 	return gguf.Write(f, t.KVs, t.Tensors)
 }

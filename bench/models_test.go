@@ -43,7 +43,7 @@ func TestModelFile(t *testing.T) {
 // A file that is there is kept: writing 8B takes a while.
 func TestModelFileIsKept(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "tiny-320.gguf"), []byte("kept"), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "tiny-320-served.gguf"), []byte("kept"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if path, size, err := tiny.file(dir); err != nil || size != 4 {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -33,8 +34,15 @@ var peerBinaries = map[string]string{
 //go:embed peer.mjs
 var peerProgram []byte
 
+//go:embed peer_users.mjs
+var peerUsersProgram []byte
+
 // peer is an installed llama.cpp.
-type peer struct{ node, program string }
+type peer struct {
+	node    string
+	program string // for run
+	users   string // for crowd
+}
 
 // installPeer installs llama.cpp in a folder of dir, with npm and the network,
 // unless it is there already.
@@ -49,8 +57,8 @@ func installPeer(ctx context.Context, dir string) (*peer, error) {
 			return nil, err
 		}
 	}
-	p := &peer{node, filepath.Join(folder, "peer.mjs")}
-	return p, os.WriteFile(p.program, peerProgram, 0o666)
+	p := &peer{node, filepath.Join(folder, "peer.mjs"), filepath.Join(folder, "peer_users.mjs")}
+	return p, errors.Join(os.WriteFile(p.program, peerProgram, 0o666), os.WriteFile(p.users, peerUsersProgram, 0o666))
 }
 
 // npmInstall makes a folder with node-llama-cpp in it, whole or not at all.
@@ -82,4 +90,25 @@ func (p *peer) run(ctx context.Context, path string, threads int) (run, error) {
 		strconv.Itoa(promptTokens), strconv.Itoa(generatedTokens), strconv.Itoa(threads)))
 	out.Engine = peerName
 	return out, err
+}
+
+// crowd answers users who come at once, without a server: their sequences run in one
+// batch of the library.
+func (p *peer) crowd(ctx context.Context, path string, threads int, l load) (c crowd, err error) {
+	text, err := output(exec.CommandContext(ctx, p.node, p.users, path,
+		strconv.Itoa(l.users), strconv.Itoa(l.prompt), strconv.Itoa(l.tokens), strconv.Itoa(threads)))
+	if err != nil {
+		return c, err
+	}
+	var doc struct {
+		Seconds float64   `json:"seconds"`
+		First   []float64 `json:"first_s"`
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return c, fmt.Errorf("%s: %w", p.users, err)
+	}
+	if doc.Seconds <= 0 || len(doc.First) != l.users {
+		return c, fmt.Errorf("%s: no times of %d users in %s", p.users, l.users, text)
+	}
+	return crowd{doc.Seconds, doc.First}, nil
 }
