@@ -231,6 +231,40 @@ func TestEndlessBody(t *testing.T) {
 	g.usual()
 }
 
+// Many large bodies at once do not fill the memory: those for which there is no room are
+// told to come again. Requests of usual size do not notice, and room comes back.
+func TestManyLargeBodies(t *testing.T) {
+	g := startGuarded(t, Options{Loopback: true})
+	g.times.body = 10 * time.Second
+	g.bodies.room = 4 << 20
+	large := completionBody("demo", `,"user":"`+strings.Repeat("x", 3<<20)+`"`)
+	slow := g.connect()
+	if _, err := io.WriteString(slow, post(texts, "Content-Length: 9999999\r\n", large)); err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); g.bodies.used.Load() < 3<<20-freeBody; time.Sleep(time.Millisecond) {
+		if time.Since(begin) > 10*time.Second {
+			t.Fatalf("%d bytes are counted", g.bodies.used.Load())
+		}
+	}
+	if got := g.do("POST", texts, large); got.status != 429 || got.header.Get("Retry-After") == "" {
+		t.Errorf("without room: %+v", got)
+	}
+	g.usual()
+	slow.Close()
+	for begin := time.Now(); g.bodies.used.Load() > 0 && time.Since(begin) < 10*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	for _, body := range []string{large, large, large[:1<<20], `{"x":` + large} {
+		if got := g.do("POST", texts, body); got.status == 429 {
+			t.Errorf("with room again: %+v", got)
+		}
+	}
+	if n := g.bodies.used.Load(); n != 0 {
+		t.Errorf("%d bytes are still counted", n)
+	}
+}
+
 // A body has one length: two that differ are refused, and of the two ways to tell it the
 // chunks count, as HTTP has it.
 func TestTwoLengths(t *testing.T) {
