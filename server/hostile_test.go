@@ -164,6 +164,40 @@ func TestReadersThatNeverRead(t *testing.T) {
 	}
 }
 
+// Over HTTP/2, where the streams of a client share a connection, one that it does not read
+// ends alone.
+func TestStreamThatIsNotRead(t *testing.T) {
+	s := New(Options{Loopback: true, Loop: engine.LoopOptions{MaxSequences: 64}})
+	s.times = times{body: soon, write: soon}
+	r := listenAs(t, s, func(h *httptest.Server) {
+		h.EnableHTTP2 = true
+		h.StartTLS()
+	})
+	r.model = enginetest.Demo(t, engine.Options{Threads: 1})
+	r.serve("demo")
+	open := func(body string) *http.Response {
+		t.Helper()
+		a, err := r.http.Post(r.url+chats, "application/json", strings.NewReader(body))
+		if err != nil || a.ProtoMajor != 2 {
+			t.Fatalf("%v: %+v", err, a)
+		}
+		return a
+	}
+	unread := open(`{"messages":[{"role":"user","content":"At night the"}],"max_tokens":200,"temperature":1,"seed":1,"n":16,"logprobs":true,"top_logprobs":20,"stream":true}`)
+	defer unread.Body.Close()
+	for begin := time.Now(); !strings.Contains(r.do("GET", "/metrics", "").body, `bankai_requests_total{api="chat"`); time.Sleep(10 * time.Millisecond) {
+		if time.Since(begin) > 20*time.Second {
+			t.Fatal("the stream that nobody reads runs on")
+		}
+	}
+	if got := r.ask(texts, completionBody("demo", "")); got.text() != r.alone(prompt, nil, 12, greedy) {
+		t.Errorf("beside it: %+v", got)
+	}
+	if data, err := io.ReadAll(unread.Body); err == nil || strings.Contains(string(data), "[DONE]") {
+		t.Errorf("it came to its end, with %d bytes", len(data))
+	}
+}
+
 // The time for one answer is not that for the next one on the same connection, and the time
 // that an answer takes to be made is nobody's.
 func TestTimesAreOfOneAnswer(t *testing.T) {
