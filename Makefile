@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is one or two commands.
 
-.PHONY: build test lint processors avx512 test32 cross generate bench bench-serve microbench fuzz release
+.PHONY: build test lint processors avx512 test32 cross generate bench bench-serve microbench fuzz soak release
 
 build: ## one static binary, ./bankai
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bankai ./cmd/bankai
@@ -51,3 +51,9 @@ fuzz: ## every parser, 30 s each
 	@set -e; for pkg in $$(grep -rl "^func Fuzz" --include="*_test.go" . | xargs -n1 dirname | sort -u); do \
 		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 30s $$pkg; done; done
+
+soak: ## asks a server anything for TIME, and looks whether it stays as it was; and 1,000 storms
+	go test ./server -run '^TestSoak$$' -v -timeout 0 -soak $(TIME)
+	go test ./server -run '^TestStorm$$' -timeout 0 -schedules 1000
+
+TIME = 20m

@@ -27,6 +27,7 @@ type exchange struct {
 	asked string // the id of the model
 	set   *patchSet
 	used  usage
+	taken held          // of its body
 	first time.Duration // until the first token
 	ended string        // why the answer has no more: "stop", "length", "cancelled", …
 
@@ -68,6 +69,7 @@ func (s *Server) answer(api string, say dialect, do func(x *exchange) error) htt
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{s: s, w: &answerWriter{ResponseWriter: w}, r: r, api: api, say: say, began: time.Now(), id: w.Header().Get(requestID)}
 		defer x.tell()
+		defer x.taken.release()
 		defer func() {
 			if v := recover(); v != nil {
 				s.log.Error("a handler panicked", "id", x.id, "panic", v, "stack", string(debug.Stack()))
@@ -133,9 +135,13 @@ func HTTP(h http.Handler) *http.Server {
 func (x *exchange) body() ([]byte, error) {
 	c := http.NewResponseController(x.w)
 	c.SetReadDeadline(time.Now().Add(x.s.times.body))
-	data, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody))
+	x.taken = held{bodies: &x.s.bodies, r: http.MaxBytesReader(x.w, x.r.Body, maxBody)}
+	data, err := io.ReadAll(&x.taken)
 	var large *http.MaxBytesError
+	var full *failure
 	switch {
+	case errors.As(err, &full):
+		return nil, full
 	case errors.As(err, &large):
 		return nil, &failure{status: http.StatusRequestEntityTooLarge, kind: kindInvalid, code: "body_too_large", message: "the body has more than 16 MiB: shorten it"}
 	case err != nil:
@@ -162,6 +168,7 @@ func (x *exchange) begin(j *job) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	x.taken.release() // the body is understood
 	if x.s.o.LogPrompts {
 		for _, p := range j.prompts {
 			x.question += x.loaded.model.Tokenizer().Decode(p)

@@ -183,7 +183,7 @@ func TestManyBiases(t *testing.T) {
 	if e := r.refuses(http.StatusBadRequest, "POST", texts, completionBody("demo", `,"logit_bias":{`+biases(1e6)+"}")); e.param() != "logit_bias" {
 		t.Errorf("%+v", e)
 	}
-	if took := time.Since(begin); took > 20*time.Second {
+	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

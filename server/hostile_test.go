@@ -31,7 +31,7 @@ func (g *guarded) usual() {
 	}
 }
 
-const soon = 150 * time.Millisecond
+const soon = 300 * time.Millisecond
 
 func startGuarded(t *testing.T, o Options) *guarded {
 	t.Helper()
@@ -86,7 +86,7 @@ func (g *guarded) closed(what string) {
 	g.http.CloseIdleConnections()
 	for begin := time.Now(); g.open.Load() > 0; time.Sleep(time.Millisecond) {
 		if time.Since(begin) > 20*soon {
-			g.t.Errorf("%s: the server keeps the connection", what)
+			g.t.Errorf("the server keeps %d connections %s", g.open.Load(), what)
 			return
 		}
 	}
@@ -102,7 +102,7 @@ func post(path, head, body string) string {
 func TestSlowRequests(t *testing.T) {
 	const much = "Content-Length: 1000\r\n"
 	g := startGuarded(t, Options{Loopback: true})
-	for _, c := range []struct {
+	cases := []struct {
 		what, sent, status string
 	}{
 		{"nothing", "", ""},
@@ -116,18 +116,22 @@ func TestSlowRequests(t *testing.T) {
 		{"half a body for a route that reads none", strings.Replace(post("/health", much, "x"), "POST", "GET", 1), "200"},
 		{"half a body from a foreign page", post(texts, much+"Origin: https://evil.example\r\n", "x"), "403"},
 		{"half a body for another host", strings.Replace(post(texts, much, "x"), "localhost", "evil.example", 1), "403"},
-	} {
-		conn := g.connect()
-		if _, err := io.WriteString(conn, c.sent); err != nil {
+	}
+	var conns []net.Conn
+	for _, c := range cases {
+		conns = append(conns, g.connect())
+		if _, err := io.WriteString(conns[len(conns)-1], c.sent); err != nil {
 			t.Error(err)
 		}
-		g.usual()
-		answer, _ := io.ReadAll(conn) // an error is that the server resets the connection
+	}
+	g.usual()
+	for i, c := range cases {
+		answer, _ := io.ReadAll(conns[i]) // an error is that the server resets the connection
 		if _, rest, _ := strings.Cut(string(answer), " "); !strings.HasPrefix(rest, c.status) {
 			t.Errorf("%s: the answer is %q", c.what, answer)
 		}
-		g.closed(c.what)
 	}
+	g.closed("of slow requests")
 	g = startGuarded(t, Options{Keys: []string{"k"}})
 	for _, head := range []string{much, much + "Authorization: Bearer k\r\nExpect: 100-continue\r\n"} {
 		if _, err := io.WriteString(g.connect(), post(texts, head, "")); err != nil {
@@ -142,12 +146,8 @@ func TestSlowRequests(t *testing.T) {
 func TestReadersThatNeverRead(t *testing.T) {
 	g := startGuarded(t, Options{Loopback: true, Loop: engine.LoopOptions{MaxSequences: 64}})
 	long := `{"prompt":"At night the","max_tokens":200,"temperature":1,"n":16,"logprobs":5%s}`
-	for what, sent := range map[string]string{
-		"a stream":             fmt.Sprintf(long, `,"stream":true`),
-		"a whole answer":       fmt.Sprintf(long, ""),
-		"many lists of models": "/v1/models",
-		"many metrics":         "/metrics",
-		"many refusals":        "/nowhere",
+	for _, sent := range []string{
+		fmt.Sprintf(long, `,"stream":true`), fmt.Sprintf(long, ""), "/v1/models", "/metrics", "/nowhere",
 	} {
 		conn := g.connect()
 		q := post(texts, fmt.Sprintf("Content-Length: %d\r\n", len(sent)), sent)
@@ -156,11 +156,45 @@ func TestReadersThatNeverRead(t *testing.T) {
 		}
 		conn.SetWriteDeadline(time.Now().Add(20 * soon))
 		io.WriteString(conn, q) // an error is that the server closes the connection
-		g.usual()
-		g.closed(what)
-		if n := g.current.Load().loop.Stats().Running; n > 0 {
-			t.Errorf("%s: %d sequences run on", what, n)
+	}
+	g.usual()
+	g.closed("of readers that never read")
+	if n := g.current.Load().loop.Stats().Running; n > 0 {
+		t.Errorf("%d sequences run on", n)
+	}
+}
+
+// Over HTTP/2, where the streams of a client share a connection, one that it does not read
+// ends alone.
+func TestStreamThatIsNotRead(t *testing.T) {
+	s := New(Options{Loopback: true, Loop: engine.LoopOptions{MaxSequences: 64}})
+	s.times = times{body: soon, write: soon}
+	r := listenAs(t, s, func(h *httptest.Server) {
+		h.EnableHTTP2 = true
+		h.StartTLS()
+	})
+	r.model = enginetest.Demo(t, engine.Options{Threads: 1})
+	r.serve("demo")
+	open := func(body string) *http.Response {
+		t.Helper()
+		a, err := r.http.Post(r.url+chats, "application/json", strings.NewReader(body))
+		if err != nil || a.ProtoMajor != 2 {
+			t.Fatalf("%v: %+v", err, a)
 		}
+		return a
+	}
+	unread := open(`{"messages":[{"role":"user","content":"At night the"}],"max_tokens":200,"temperature":1,"seed":1,"n":16,"logprobs":true,"top_logprobs":20,"stream":true}`)
+	defer unread.Body.Close()
+	for begin := time.Now(); !strings.Contains(r.do("GET", "/metrics", "").body, `bankai_requests_total{api="chat"`); time.Sleep(10 * time.Millisecond) {
+		if time.Since(begin) > 20*time.Second {
+			t.Fatal("the stream that nobody reads runs on")
+		}
+	}
+	if got := r.ask(texts, completionBody("demo", "")); got.text() != r.alone(prompt, nil, 12, greedy) {
+		t.Errorf("beside it: %+v", got)
+	}
+	if data, err := io.ReadAll(unread.Body); err == nil || strings.Contains(string(data), "[DONE]") {
+		t.Errorf("it came to its end, with %d bytes", len(data))
 	}
 }
 
@@ -171,10 +205,9 @@ func TestTimesAreOfOneAnswer(t *testing.T) {
 	conn := g.connect()
 	replies := bufio.NewReader(conn)
 	body := completionBody("demo", "")
-	for range 2 {
+	for _, next := range []string{"/health", "/", "/nowhere"} {
 		for _, q := range []string{
-			post(texts, fmt.Sprintf("Content-Length: %d\r\n", len(body)), body), "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
-			"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n",
+			post(texts, fmt.Sprintf("Content-Length: %d\r\n", len(body)), body), "GET " + next + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
 		} {
 			if _, err := io.WriteString(conn, q); err != nil {
 				t.Fatal(err)
@@ -184,7 +217,9 @@ func TestTimesAreOfOneAnswer(t *testing.T) {
 				t.Fatalf("%s: %v", q, err)
 			}
 			io.Copy(io.Discard, a.Body)
-			time.Sleep(soon + soon/10)
+			if q[0] == 'P' {
+				time.Sleep(soon + soon/10)
+			}
 		}
 	}
 	g.routes.HandleFunc("POST /slow", g.answer("test", openAI, func(x *exchange) error {
@@ -229,6 +264,40 @@ func TestEndlessBody(t *testing.T) {
 		}
 	}
 	g.usual()
+}
+
+// Many large bodies at once do not fill the memory: those for which there is no room are
+// told to come again. Requests of usual size do not notice, and room comes back.
+func TestManyLargeBodies(t *testing.T) {
+	g := startGuarded(t, Options{Loopback: true})
+	g.times.body = 10 * time.Second
+	g.bodies.room = 4 << 20
+	large := completionBody("demo", `,"user":"`+strings.Repeat("x", 3<<20)+`"`)
+	slow := g.connect()
+	if _, err := io.WriteString(slow, post(texts, "Content-Length: 9999999\r\n", large)); err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); g.bodies.used.Load() < 3<<20-freeBody; time.Sleep(time.Millisecond) {
+		if time.Since(begin) > 10*time.Second {
+			t.Fatalf("%d bytes are counted", g.bodies.used.Load())
+		}
+	}
+	if got := g.do("POST", texts, large); got.status != 429 || got.header.Get("Retry-After") == "" {
+		t.Errorf("without room: %+v", got)
+	}
+	g.usual()
+	slow.Close()
+	for begin := time.Now(); g.bodies.used.Load() > 0 && time.Since(begin) < 10*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	for _, body := range []string{large, large, large[:1<<20], `{"x":` + large} {
+		if got := g.do("POST", texts, body); got.status == 429 {
+			t.Errorf("with room again: %+v", got)
+		}
+	}
+	if n := g.bodies.used.Load(); n != 0 {
+		t.Errorf("%d bytes are still counted", n)
+	}
 }
 
 // A body has one length: two that differ are refused, and of the two ways to tell it the

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -259,44 +258,4 @@ func TestOverlaysAreDropped(t *testing.T) {
 	if c := l.patches.overlays; c.used.Len() != 3 || len(c.known) != 3 || c.bytes != 3*bytes || bytes < 2*256/8 {
 		t.Errorf("%d overlays of %d bytes are kept, one of which has %d", c.used.Len(), c.bytes, bytes)
 	}
-}
-
-// The same request has the same bytes alone and among others (llama.cpp#6950, vllm#5898,
-// #51187), under sixteen patches, greedy and drawn, chat and completion.
-func TestSameBytesAmongOthers(t *testing.T) {
-	r := local(t)
-	for i := range 16 {
-		r.put(fmt.Sprintf("p%d", i), rows(uint32(i*30), 250), 201)
-	}
-	bodies := make([]string, 48)
-	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range bodies {
-		model := "demo"
-		if i%4 > 0 {
-			model = fmt.Sprintf("demo:p%d", i%16)
-		}
-		words := strings.Repeat("The sailor sleeps. ", rng.IntN(5)) + "At night the"
-		bodies[i] = fmt.Sprintf(`{"model":%q,"prompt":%q,"max_tokens":%d,"temperature":%d,"seed":7,"logprobs":2}`, model, words, 1+rng.IntN(20), i%2)
-	}
-	strip := func(body string) string { // what differs between two answers by rights
-		a := parse[map[string]json.RawMessage](t, body)
-		delete(a, "id")
-		delete(a, "created")
-		out, err := json.Marshal(a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(out)
-	}
-	alone := make([]string, len(bodies))
-	for i, body := range bodies {
-		alone[i] = strip(r.do("POST", texts, body).body)
-	}
-	concurrently(16, func(w int) {
-		for i := w; i < len(bodies); i += 16 {
-			if got := strip(r.do("POST", texts, bodies[i]).body); got != alone[i] {
-				t.Errorf("%s:\namong others %s\nalone        %s", bodies[i], got, alone[i])
-			}
-		}
-	})
 }

@@ -231,7 +231,7 @@ type overlayCache struct {
 	model *engine.Model
 	made  func(time.Duration)
 
-	room  int64 // for all
+	room int64 // for all
 
 	mu    sync.Mutex
 	known map[bankai.Digest]*list.Element // of *keptOverlay

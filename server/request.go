@@ -114,6 +114,7 @@ func (f *fields) penalties(s *engine.Sampling) {
 	}
 	if len(bias) > maxBiased {
 		f.fail(invalid("logit_bias", "logit_bias has %d tokens: at most %d are allowed", len(bias), maxBiased))
+		return
 	}
 	s.Bias = make(map[int32]float32, len(bias))
 	for key, b := range bias {

@@ -41,6 +41,7 @@ type Server struct {
 	meters  *meters
 	access  access
 	times   times
+	bodies  bodies
 	current atomic.Pointer[loaded]
 	// draining says that no more requests are taken.
 	draining atomic.Bool
@@ -61,7 +62,7 @@ type loaded struct {
 
 // New makes a server that has no model yet.
 func New(o Options) *Server {
-	s := &Server{o: o, log: o.Log, access: newAccess(o), times: usualTimes}
+	s := &Server{o: o, log: o.Log, access: newAccess(o), times: usualTimes, bodies: bodies{room: allBodies}}
 	if s.log == nil {
 		s.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}

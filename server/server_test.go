@@ -78,8 +78,9 @@ func listenAs(t testing.TB, s *Server, setUp func(h *httptest.Server)) *running 
 	t.Helper()
 	h := httptest.NewUnstartedServer(s)
 	h.Config = HTTP(s)
-	setUp(h)
-	h.Start()
+	if setUp(h); h.URL == "" {
+		h.Start()
+	}
 	t.Cleanup(func() {
 		h.Client().CloseIdleConnections()
 		h.Close()

@@ -24,14 +24,11 @@ type timedWriter struct {
 // takeAtOnce is how many bytes of an answer a client has to take in the time.
 const takeAtOnce = 64 << 10
 
-// timed gives a request and its answer their times. A connection may have those of the
-// request before this one.
+// timed gives a request and its answer their times. Not all connections have deadlines.
 func (t times) timed(w http.ResponseWriter) *timedWriter {
-	c := http.NewResponseController(w)
-	// Not all connections have deadlines. This is for a body that no handler reads: the
-	// client is answered when it is there, or does not come, and must still be listening.
-	c.SetReadDeadline(time.Now().Add(t.write / 2))
-	c.SetWriteDeadline(time.Time{})
+	// For a body that no handler reads: the client is answered when it is there, or does not
+	// come, and must still be listening then.
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(t.write / 2))
 	return &timedWriter{w, t.write}
 }
 
