@@ -88,7 +88,7 @@ func (m *Message) check() error {
 func DecodeMessages(data []byte) ([]Message, error) {
 	var raw []json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, fmt.Errorf("messages: %w", err)
+		return nil, errors.New("messages must be a list of messages")
 	}
 	ms := make([]Message, len(raw))
 	for i, r := range raw {

@@ -93,6 +93,7 @@ type (
 	Config    = weights.Config
 	Tensor    = weights.Tensor
 	Tokenizer = bpe.Tokenizer
+	Decoder   = bpe.Decoder
 	Part      = bpe.Part
 )
 

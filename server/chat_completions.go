@@ -73,10 +73,14 @@ func (s *Server) chat(x *exchange) error {
 // chatRequest takes the fields of a chat: all but how its answer is sent.
 func (x *exchange) chatRequest(f *fields) (*job, error) {
 	talk := f.conversation()
+	x.effort(f, "reasoning_effort", talk)
 	limit := f.limit(1, chatTokens, "max_completion_tokens", "max_tokens")
 	logProbs, top := f.logProbs()
 	f.only("response_format", "answers are plain text", `{"type":"text"}`)
 	f.only("modalities", "answers are text", `["text"]`)
+	f.only("audio", "answers are text")
+	f.only("verbosity", "say in a message how long the answer is to be", `"medium"`)
+	f.only("web_search_options", "the model has no access to a network")
 	j, err := x.common(f, x.s.o)
 	if err == nil {
 		err = f.end()

@@ -154,11 +154,31 @@ type part struct {
 	logProbs *textLogProbs
 }
 
-// offsets counts the characters of each choice's text so far.
-type offsets []int
+// position is how far the text of a choice has come.
+type position struct {
+	characters int
+	decoder    *engine.Decoder // nil before the first token
+}
+
+// add counts what a token adds to the text, and returns how many characters come before.
+// A character that is spread over several tokens comes with the last of them. Of a prompt,
+// control tokens are a part.
+func (p *position) add(t *engine.Tokenizer, id int32, prompt bool) (at int) {
+	if p.decoder == nil {
+		p.decoder = t.Decoder()
+		p.decoder.ShowControl = prompt
+	}
+	at = p.characters
+	text, own := p.decoder.Push(id), string(t.Bytes(id))
+	p.characters += utf8.RuneCountInString(text)
+	if before, whole := strings.CutSuffix(text, own); whole && utf8.ValidString(own) { // what comes before was held back until now
+		at += utf8.RuneCountInString(before)
+	}
+	return at
+}
 
 // part is what an event adds to a choice.
-func (x *exchange) part(r *run, at offsets, choice int, e engine.Event) part {
+func (x *exchange) part(r *run, at []position, choice int, e engine.Event) part {
 	p := part{text: e.Text}
 	if !r.logProbs {
 		return p
@@ -166,22 +186,38 @@ func (x *exchange) part(r *run, at offsets, choice int, e engine.Event) part {
 	p.logProbs = newTextLogProbs()
 	switch {
 	case e.Prompt != nil:
-		prompt := r.prompts[choice/r.choices]
-		x.addTextLogProbs(p.logProbs, &at[choice], prompt[0], nil, nil)
-		for i, t := range e.Prompt {
-			x.addTextLogProbs(p.logProbs, &at[choice], prompt[i+1], &t.LogProb, t.Top)
-		}
-		p.text = x.echo(r, at, choice)
+		p.text = x.echoed(r, &at[choice], choice, p.logProbs, e.Prompt)
 	case e.ID != engine.NoToken:
-		x.addTextLogProbs(p.logProbs, &at[choice], e.ID, &e.LogProb, e.Top)
+		x.addTextLogProbs(p.logProbs, at[choice].add(x.model.Tokenizer(), e.ID, false), e.ID, &e.LogProb, e.Top)
 	}
 	return p
 }
 
-// echo is the text that a choice begins with: its prompt.
-func (x *exchange) echo(r *run, at offsets, choice int) string {
-	text := x.model.Tokenizer().Decode(r.prompts[choice/r.choices])
-	at[choice] = utf8.RuneCountInString(text)
+// echo is the text that a choice begins with: its prompt, control tokens among it.
+func (x *exchange) echo(r *run, choice int) string {
+	d := x.model.Tokenizer().Decoder()
+	d.ShowControl = true
+	var text strings.Builder
+	for _, id := range r.prompts[choice/r.choices] {
+		text.WriteString(d.Push(id))
+	}
+	text.WriteString(d.Flush())
+	return text.String()
+}
+
+// echoed is the same with the log-probabilities of its tokens, the first of which nothing
+// predicts.
+func (x *exchange) echoed(r *run, at *position, choice int, to *textLogProbs, probs []engine.TokenLogProb) string {
+	for i, id := range r.prompts[choice/r.choices] {
+		before := at.add(x.model.Tokenizer(), id, true)
+		if i == 0 {
+			x.addTextLogProbs(to, before, id, nil, nil)
+		} else {
+			x.addTextLogProbs(to, before, id, &probs[i-1].LogProb, probs[i-1].Top)
+		}
+	}
+	text := x.echo(r, choice)
+	*at = position{characters: utf8.RuneCountInString(text)}
 	return text
 }
 
@@ -190,10 +226,9 @@ func newTextLogProbs() *textLogProbs {
 }
 
 // addTextLogProbs adds one token. p is nil for the first one of a prompt.
-func (l *loaded) addTextLogProbs(to *textLogProbs, offset *int, id int32, p *float64, likeliest []engine.LogProb) {
+func (l *loaded) addTextLogProbs(to *textLogProbs, at int, id int32, p *float64, likeliest []engine.LogProb) {
 	text := l.tokenText(id)
-	to.Tokens, to.Offset = append(to.Tokens, text), append(to.Offset, *offset)
-	*offset += utf8.RuneCount(l.model.Tokenizer().Bytes(id))
+	to.Tokens, to.Offset = append(to.Tokens, text), append(to.Offset, at)
 	if p == nil {
 		to.OfToken, to.Top = append(to.OfToken, nil), append(to.Top, nil)
 		return
@@ -220,14 +255,14 @@ func (t *textLogProbs) append(more *textLogProbs) {
 // wholeTexts sends the answer when all of it is there.
 func (x *exchange) wholeTexts(r *run, c *completionRequest) error {
 	head, choices := x.head(r.job, "cmpl-", "text_completion"), make([]textChoice, len(r.streams))
-	texts, at := make([]strings.Builder, len(r.streams)), make(offsets, len(r.streams))
+	texts, at := make([]strings.Builder, len(r.streams)), make([]position, len(r.streams))
 	for i := range choices {
 		choices[i].Index = i
 		if r.logProbs {
 			choices[i].LogProbs = newTextLogProbs()
 		}
 		if c.echo && !r.logProbs {
-			texts[i].WriteString(x.echo(r, at, i))
+			texts[i].WriteString(x.echo(r, i))
 		}
 	}
 	results, err := r.collect(x.r.Context(), func(choice int, e engine.Event) {
@@ -252,12 +287,12 @@ func (x *exchange) wholeTexts(r *run, c *completionRequest) error {
 // streamTexts sends the answer as it comes.
 func (x *exchange) streamTexts(r *run, c *completionRequest) error {
 	out := beginChunks[textChoice](x, x.head(r.job, "cmpl-", "text_completion"), c.how)
-	at := make(offsets, len(r.streams))
+	at := make([]position, len(r.streams))
 	for i := range r.streams {
 		if !c.echo || r.logProbs {
 			break
 		}
-		if err := out.choice(textChoice{Index: i, Text: x.echo(r, at, i)}); err != nil {
+		if err := out.choice(textChoice{Index: i, Text: x.echo(r, i)}); err != nil {
 			return err
 		}
 	}

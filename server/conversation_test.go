@@ -88,14 +88,17 @@ func TestConversationsAreRefusedByName(t *testing.T) {
 	for more, param := range map[string]string{
 		tool:                               "tools", // the demo has no template
 		tool + `,"tool_choice":"required"`: "tool_choice",
-		tool + `,"tool_choice":{"type":"function"}`:     "tool_choice",
-		tool + `,"parallel_tool_calls":false`:           "parallel_tool_calls",
-		`,"tools":[1]`:                                  "tools",
-		`,"tools":7`:                                    "tools",
-		`,"functions":[{}]`:                             "functions",
-		`,"chat_template_kwargs":{"messages":[]}`:       "chat_template_kwargs",
-		`,"chat_template_kwargs":{"enable_thinking":1}`: "chat_template_kwargs",
-		`,"chat_template_kwargs":7`:                     "chat_template_kwargs",
+		tool + `,"tool_choice":{"type":"function"}`:        "tool_choice",
+		tool + `,"parallel_tool_calls":false`:              "parallel_tool_calls",
+		`,"tools":[1]`:                                     "tools",
+		`,"tools":7`:                                       "tools",
+		`,"functions":[{}]`:                                "functions",
+		`,"chat_template_kwargs":{"messages":[]}`:          "chat_template_kwargs",
+		`,"chat_template_kwargs":{"enable_thinking":1}`:    "chat_template_kwargs",
+		`,"chat_template_kwargs":7`:                        "chat_template_kwargs",
+		`,"chat_template_kwargs":{"enable_thinking":true}`: "chat_template_kwargs", // the demo has no template that could heed it
+		`,"reasoning_effort":"high"`:                       "reasoning_effort",
+		`,"verbosity":"low"`:                               "verbosity",
 	} {
 		if e := r.refuses(http.StatusBadRequest, "POST", chats, chatBody("x", more)); e.param() != param {
 			t.Errorf("%s: %+v", more, e)

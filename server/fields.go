@@ -37,7 +37,8 @@ func readFields(body []byte) (*fields, error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
-	if err := checkValue(dec, 0); err != nil {
+	values := 0
+	if err := checkValue(dec, 0, &values); err != nil {
 		return nil, notJSON(err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
@@ -61,11 +62,19 @@ func notJSON(err error) *failure {
 	return invalid("", "the body is not JSON: %v", err)
 }
 
-// checkValue reads one value and refuses names that are twice in an object, and depth.
-func checkValue(dec *json.Decoder, depth int) error {
+// maxValues bounds the numbers, texts, lists and objects of a request, of which each
+// takes time and memory: the tokens of the longest prompts are fewer.
+const maxValues = 1 << 20
+
+// checkValue reads one value and refuses names that are twice in an object, depth, and too
+// many values.
+func checkValue(dec *json.Decoder, depth int, values *int) error {
 	t, err := dec.Token()
 	if err != nil {
 		return err
+	}
+	if *values++; *values > maxValues {
+		return invalid("", "the body has more than %d values", maxValues)
 	}
 	open, ok := t.(json.Delim)
 	if !ok {
@@ -87,7 +96,7 @@ func checkValue(dec *json.Decoder, depth int) error {
 			}
 			names[s] = true
 		}
-		if err := checkValue(dec, depth+1); err != nil {
+		if err := checkValue(dec, depth+1, values); err != nil {
 			return err
 		}
 	}
@@ -305,8 +314,8 @@ func (f *fields) meant(name string) string {
 // distance is how many characters have to be changed, added or taken out to make one
 // text of another (Levenshtein).
 func distance(a, b string) int {
-	if len(a) > 100 {
-		return len(a)
+	if len(a) == 0 || len(a) > 100 {
+		return max(len(a), len(b))
 	}
 	row := make([]int, len(b)+1)
 	for j := range row {

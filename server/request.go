@@ -80,6 +80,9 @@ func (f *fields) sampling(otherwise engine.Sampling) engine.Sampling {
 		TopP:        f.number("top_p", 0, 1, otherwise.TopP),
 		MinP:        f.number("min_p", 0, 1, otherwise.MinP),
 	}
+	if s.TopP == 0 { // which for the engine is no cut
+		s.TopP = math.SmallestNonzeroFloat64
+	}
 	s.RepeatPenalty = f.number("repeat_penalty", 0, 10, cmp.Or(otherwise.RepeatPenalty, 1))
 	f.penalties(&s)
 	var seed json.Number
@@ -119,7 +122,8 @@ func (f *fields) penalties(s *engine.Sampling) {
 	s.Bias = make(map[int32]float32, len(bias))
 	for key, b := range bias {
 		id, err := strconv.ParseInt(key, 10, 32)
-		if err != nil || !(b >= -100 && b <= 100) {
+		// Written in two ways, a token could be there twice.
+		if err != nil || strconv.FormatInt(id, 10) != key || !(b >= -100 && b <= 100) {
 			f.fail(invalid("logit_bias", "logit_bias has %.20q: %g: must have token ids with numbers from -100 to 100", key, b))
 			return
 		}

@@ -250,6 +250,26 @@ func TestSamplingOfTheFile(t *testing.T) {
 	}
 }
 
+// A token's bias is given once, under its one name; a top_p of 0 leaves the likeliest token
+// alone, as a very small one does; and a body has an end.
+func TestOddNumbers(t *testing.T) {
+	r := start(t, Options{})
+	for _, bias := range []string{`{"01":-100}`, `{"+1":5}`, `{"1":100,"01":-100}`, `{"-0":1}`} {
+		if e := r.refuses(400, "POST", texts, `{"prompt":"x","logit_bias":`+bias+`}`); e.param() != "logit_bias" {
+			t.Errorf("%s: %+v", bias, e)
+		}
+	}
+	body := `{"prompt":"At night the","max_tokens":12,"seed":7,"temperature":2,"top_k":0,"min_p":0,"top_p":%s}`
+	none, least := r.ask(texts, fmt.Sprintf(body, "0")), r.ask(texts, fmt.Sprintf(body, "1e-300"))
+	if want := r.alone("At night the", nil, 12, greedy); none.text() != want || least.text() != want {
+		t.Errorf("%q and %q, want %q", none.text(), least.text(), want)
+	}
+	many := `{"prompt":[` + strings.Repeat("1,", maxValues) + `1]}`
+	if e := r.refuses(400, "POST", texts, many); !strings.Contains(e.Message, "values") {
+		t.Errorf("%+v", e)
+	}
+}
+
 // Without a seed one is drawn and told: with it, the same answer comes again.
 func TestSeedIsTold(t *testing.T) {
 	r := start(t, Options{})

@@ -221,21 +221,28 @@ type reasoningMode struct {
 	Summary *string `json:"summary"`
 }
 
-// reasoning takes whether the model shall think. How long it does nobody can tell it.
+// reasoning takes whether the model shall think.
 func (l *loaded) reasoning(f *fields, c *conversation) (mode reasoningMode) {
 	f.within("reasoning", func(in *fields) {
-		if effort, there := in.text("effort"); there {
-			mode.Effort = &effort
-			c.Thinking = new(bool)
-			switch {
-			case effort != "none":
-				in.fail(unsupported("effort", "effort %q is not supported: the model thinks as long as it likes, so leave it out, or give \"none\"", effort))
-			case l.template.Name() != "none" && !l.abilities.obeys: // without a template no text is taken for thoughts
-				in.fail(unsupported("effort", "effort \"none\" is not supported: the model's chat template has no enable_thinking"))
-			}
-		}
+		mode.Effort = l.effort(in, "effort", c)
 		in.only("summary", "reasoning comes as it is")
 		in.only("generate_summary", "reasoning comes as it is")
 	})
 	return mode
+}
+
+// effort takes how long the model shall think, which nobody can tell it, but not at all.
+func (l *loaded) effort(f *fields, name string, c *conversation) *string {
+	effort, there := f.text(name)
+	if !there {
+		return nil
+	}
+	c.Thinking = new(bool)
+	switch {
+	case effort != "none":
+		f.fail(unsupported(name, "%s %q is not supported: the model thinks as long as it likes, so leave it out, or give \"none\"", name, effort))
+	case l.template.Name() != "none" && !l.abilities.obeys: // without a template no text is taken for thoughts
+		f.fail(unsupported(name, "%s \"none\" is not supported: the model's chat template has no enable_thinking", name))
+	}
+	return &effort
 }

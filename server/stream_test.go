@@ -175,6 +175,40 @@ type textTokens struct {
 	Offset  []int                `json:"text_offset"`
 }
 
+// The offset of a token is the number of characters before it, of a text that has the
+// prompt's control tokens and whole characters only.
+func TestOffsetsAreThoseOfTheText(t *testing.T) {
+	r := start(t, Options{})
+	for _, prompt := range []string{"a<|im_end|><|endoftext|>b", `é😀\n\u0000`, "é😀", "plain"} {
+		for seed := range 4 {
+			body := fmt.Sprintf(`{"prompt":"%s","echo":true,"logprobs":0,"max_tokens":12,"temperature":4,"top_k":0,"top_p":1,"min_p":0,"seed":%d}`, prompt, seed)
+			got := r.ask(texts, body)
+			p := parse[textTokens](t, string(got.Choices[0].LogProbs))
+			text := []rune(got.text())
+			var want string
+			if err := json.Unmarshal([]byte(`"`+prompt+`"`), &want); err != nil || !strings.HasPrefix(got.text(), want) {
+				t.Errorf("%q does not begin with %q", got.text(), want)
+			}
+			for i, at := range p.Offset {
+				if at > len(text) || i > 0 && at < p.Offset[i-1] {
+					t.Fatalf("%q: offsets %v in %d characters", prompt, p.Offset, len(text))
+				}
+				begins := !strings.HasPrefix(p.Tokens[i], "bytes:") && !strings.HasPrefix(p.Tokens[i], "<|")
+				if begins && !strings.HasPrefix(string(text[at:]), p.Tokens[i]) {
+					t.Errorf("%q: token %q is not at %d of %q", prompt, p.Tokens[i], at, string(text))
+				}
+			}
+			streamed := ""
+			for _, c := range r.chunks(texts, strings.TrimSuffix(body, "}")+`,"stream":true}`) {
+				streamed += c.text()
+			}
+			if streamed != got.text() {
+				t.Errorf("%q: streamed %q, whole %q", prompt, streamed, got.text())
+			}
+		}
+	}
+}
+
 // What evaluation harnesses ask (llama.cpp#27174): a prompt's own log-probabilities, with
 // token ids as the prompt and no token generated. They are those of the engine's Score, to
 // the bit.
