@@ -374,6 +374,7 @@ func (s *site) against(ctx context.Context) ([]measured, error) {
 		newMeasured(fmt.Sprintf("llama.cpp with %d users, tokens/s", s.users), nil, s.speeds(peers)...),
 		newMeasured(fmt.Sprintf("bankai with %d users, tokens/s", s.users), nil, s.speeds(own)...),
 		newMeasured("bankai's tokens/s over llama.cpp's", atLeast(3), ratios(peers, own)...),
+		newMeasured("the same, of the fastest rounds", nil, fastest(peers, own)),
 		newMeasured("bankai's p95 of the time to the first token over llama.cpp's", atMost(1), ratios(first[1:], peerFirst[1:])...),
 	}, nil
 }
