@@ -9,6 +9,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/text"
 )
 
 // measured is one thing that a server should do well, and how well it did.
@@ -118,6 +119,9 @@ func (s *site) measure(ctx context.Context) (all []measured, err error) {
 		more, err := takes[i](ctx)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		for _, m := range more {
+			progress("  %s: %s", m.Name, text.ThreeDigits(m.Median))
 		}
 		all = append(all, more...)
 	}
