@@ -24,7 +24,7 @@ const damaged = "the file is damaged or made by a broken converter: get it again
 
 // check refuses what can be seen without looking anything up.
 func (c *Config) check() error {
-	if c.Pre != "qwen2" {
+	if c.Pre != "qwen2" && c.Pre != "qwen35" {
 		return fmt.Errorf("tokenizer: rules of splitting (tokenizer.ggml.pre) are %s, but only \"qwen2\" is supported: use a Qwen3 model", quote(c.Pre))
 	}
 	n := len(c.Tokens)
