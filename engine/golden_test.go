@@ -126,7 +126,7 @@ func divergence(m *Model, p, q []float32) (kl float64) {
 // floor(17.15) = 17 keep their angle, from ceil(33.22) = 34 on turn 4 times
 // slower, and pair 25 is 8/17 of the way.
 func TestYarn(t *testing.T) {
-	c := weights.Config{HeadDim: 128, RopeTheta: 1e6}
+	c := weights.Config{HeadDim: 128, Rotary: 128, RopeTheta: 1e6}
 	plain := newRope(c)
 	c.Yarn = &weights.Yarn{Factor: 4, Original: 8192, ExtFactor: 1, AttnFactor: 1, BetaFast: 32, BetaSlow: 1}
 	yarn := newRope(c)

@@ -80,7 +80,7 @@ func (a *lane) need(m *Model, from *prefix) (together int64, each []int64) {
 	}
 	if len(a.streams) == 1 {
 		tokens := m.mostTokens(a.streams[0].req)
-		return 0, []int64{c.bytes(c.mostFloats(tokens)+len(a.cuts), c.mostChunks(far, tokens, parted))}
+		return 0, []int64{c.bytes(c.mostFloats(tokens)+len(a.cuts), c.mostChunks(far, tokens, parted), 1+len(a.cuts))}
 	}
 	commonFar, common := c.farBlocks(len(a.Prompt)), 0
 	if !c.int8 {
@@ -90,9 +90,9 @@ func (a *lane) need(m *Model, from *prefix) (together int64, each []int64) {
 		tokens := m.mostTokens(s.req)
 		own := c.farBlocks(tokens) - commonFar
 		const parting = 2 // the first chunk begins with blocks of the prompt, the last may be partly filled
-		each = append(each, c.bytes(c.mostFloats(tokens)-common, min(chunksOf(own)+parting, own)))
+		each = append(each, c.bytes(c.mostFloats(tokens)-common, min(chunksOf(own)+parting, own), 1))
 	}
-	return c.bytes(common+len(a.cuts), c.mostChunks(far, len(a.Prompt), parted)), each
+	return c.bytes(common+len(a.cuts), c.mostChunks(far, len(a.Prompt), parted), len(a.cuts)), each
 }
 
 // begin makes the sequence, behind what was kept of its prompt.
