@@ -11,16 +11,14 @@ import (
 // architecture and configuration: none missing, none of another shape or kind, none
 // more (a bias that is ignored would be a wrong model).
 func (f *File) checkTensors() error {
-	known := make(map[string]bool, len(f.tensors))
+	for _, t := range f.tensors {
+		if _, ok := f.config.spec(t.Name); !ok {
+			return f.config.notPart(t.Name)
+		}
+	}
 	for want := range f.config.shapes() {
 		if err := f.checkTensor(want); err != nil {
 			return err
-		}
-		known[want.name] = true
-	}
-	for _, t := range f.tensors {
-		if !known[t.Name] {
-			return f.config.notPart(t.Name)
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ func TestOpenReadsTheConfiguration(t *testing.T) {
 			want := Config{
 				Architecture: "qwen3", Name: "test-1bit", Layers: s.Layers, Hidden: s.Hidden, FFN: s.FFN,
 				Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Vocab: s.Vocab, Context: 512,
-				RMSEps: 1e-6, RopeTheta: 1e6, Tied: s.Tied,
+				RMSEps: 1e-6, RopeTheta: 1e6, Tied: s.Tied, Rotary: s.HeadDim,
 			}
 			if got := f.Config(); got != want {
 				t.Errorf("got  %+v\nwant %+v", got, want)
