@@ -52,6 +52,23 @@ func (f *File) checkFinite() error {
 	return nil
 }
 
+// checkDecay refuses a memory that would grow with every token: the hybrid's decay is the
+// exponential of a number that is not above 0.
+func (f *File) checkDecay() error {
+	for l := range f.config.Layers {
+		if !f.config.Has(DeltaNet, l) {
+			continue
+		}
+		t, _ := f.Tensor(f.config.Find(DeltaNet, "a").In(l)) // checkTensors found it
+		for i, a := range t.Floats() {
+			if a > 0 {
+				return fmt.Errorf("tensor %q: weight %d is %v, but the decay of a memory, of which this is the logarithm, is at most 1", t.Name, i, a)
+			}
+		}
+	}
+	return nil
+}
+
 func (t Tensor) checkFinite() error {
 	const halfExponent = 0x7c00
 	blocks := t.Blocks()

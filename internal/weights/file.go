@@ -153,10 +153,12 @@ func (f *File) loadTensors() (err error) {
 	}
 	_, untied := f.index["output.weight"]
 	f.config.Tied = !untied
-	if err := f.checkTensors(); err != nil {
-		return err
+	for _, check := range []func() error{f.checkTensors, f.checkFinite, f.checkDecay} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
-	return f.checkFinite()
+	return nil
 }
 
 // gatesAreFloats reports whether the projections alpha and beta of the hybrid's delta-nets

@@ -50,6 +50,8 @@ func recurrent(k *keys, layers, ahead int) []bool {
 	case 0:
 	default:
 		k.fail("%sattention.recurrent_layers has %d entries, but there are %d layers", prefix, len(listed), layers)
+	}
+	if k.err != nil {
 		return nil
 	}
 	list := make([]bool, layers)

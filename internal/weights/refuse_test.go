@@ -67,7 +67,7 @@ func TestOpenRefuses(t *testing.T) {
 			m.Set("qwen3.attention.head_count", gguf.Uint32(128))
 			m.Set("qwen3.attention.key_length", gguf.Uint32(1))
 			m.Set("qwen3.attention.value_length", gguf.Uint32(1))
-		}, "heads of 1 weights cannot be rotated in pairs"},
+		}, "1 of a head's 1 weights cannot be rotated in pairs"},
 		{"values narrower than keys", set("qwen3.attention.value_length", gguf.Uint32(32)), "value_length is 32, want the width of a head, 64"},
 		{"heads rotated in part", set("qwen3.rope.dimension_count", gguf.Uint32(32)), "rope.dimension_count is 32, want"},
 		{"unknown rope scaling", set("qwen3.rope.scaling.type", gguf.String("longrope")), `scaling.type is "longrope": this kind of rope scaling is not supported`},
@@ -189,6 +189,18 @@ func FuzzFromBytes(f *testing.F) {
 	baked.Set("bankai.patch", gguf.Strings([]string{tinyDigest}))
 	baked.Set("bankai.patch.name", gguf.Strings([]string{"p"}))
 	f.Add(baked.Bytes())
+	for _, s := range []testmodel.Hybrid{
+		{KeyHeads: 1, ValueHeads: 1, State: 128, Rotary: 32},
+		{KeyHeads: 1, ValueHeads: 2, State: 64, Rotary: 64, FloatGates: true, Ahead: 1},
+	} {
+		shape := small
+		shape.Hybrid = &s
+		hybrid := testmodel.New(shape, 1)
+		if s.Ahead > 0 {
+			hybrid.Set("qwen35.attention.recurrent_layers", gguf.Bools([]bool{true}))
+		}
+		f.Add(hybrid.Bytes())
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if file, err := FromBytes("fuzz", data); err == nil {
 			file.Digest()
