@@ -202,7 +202,7 @@ func TestOpenRefusesVocabularies(t *testing.T) {
 		want   string
 	}{
 		{"another kind", change("model", gguf.String("llama")), `tokenizer.ggml.model is "llama", but only "gpt2" (byte-level BPE) is supported`},
-		{"another way to split", change("pre", gguf.String("llama-bpe")), `rules of splitting (tokenizer.ggml.pre) are "llama-bpe", but only "qwen2" is supported`},
+		{"another way to split", change("pre", gguf.String("llama-bpe")), `rules of splitting (tokenizer.ggml.pre) are "llama-bpe", but only "qwen2" and "qwen35" are supported`},
 		{"a token twice", func(m *testmodel.Model) {
 			v, _ := open(t, tiny()).parts[0].Value("tokenizer.ggml.tokens")
 			tokens, _ := v.Strings()
