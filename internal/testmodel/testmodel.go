@@ -85,10 +85,16 @@ func Published(s Shape, seed uint64) *Model {
 // or minus its scale. A scale that a BF16 has no room for is rounded towards zero.
 func (m *Model) Unpack(typ gguf.Type) {
 	for i := range m.Tensors {
-		if t := &m.Tensors[i]; t.Type == gguf.Q1_0 {
-			t.Type, t.Data = typ, floats(t.Data, typ)
+		if m.Tensors[i].Type == gguf.Q1_0 {
+			m.UnpackTensor(m.Tensors[i].Name, typ)
 		}
 	}
+}
+
+// UnpackTensor turns a 1-bit matrix into floats, as Unpack does.
+func (m *Model) UnpackTensor(name string, typ gguf.Type) {
+	t := m.Tensor(name)
+	t.Type, t.Data = typ, floats(t.Data, typ)
 }
 
 // Set adds a metadata key or replaces its value.

@@ -67,11 +67,12 @@ func (s Shape) hybridLayer(rng *rand.Rand, layer int, recurrent bool) []gguf.Ten
 	if recurrent {
 		channels, values := (2*h.KeyHeads+h.ValueHeads)*h.State, h.ValueHeads*h.State
 		gate := func(part string) gguf.Tensor {
-			t := oneBit(rng, name(part), h.ValueHeads, s.Hidden)
-			if h.FloatGates {
-				t.Type, t.Data = gguf.F32, floats(t.Data, gguf.F32)
+			if !h.FloatGates {
+				return oneBit(rng, name(part), h.ValueHeads, s.Hidden)
 			}
-			return t
+			return drawn(name(part), []uint64{uint64(s.Hidden), uint64(h.ValueHeads)}, func() float64 {
+				return rng.NormFloat64() / math.Sqrt(float64(s.Hidden))
+			})
 		}
 		list = append(list,
 			oneBit(rng, name("attn_qkv"), channels, s.Hidden),

@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -83,6 +84,32 @@ func (c Config) Has(part Part, layer int) bool {
 	return part == MLP
 }
 
+// outOfLayer takes the number of the layer out of a tensor's name, where %d then stands;
+// the layer is -1 where there is none.
+func outOfLayer(name string) (general string, layer int) {
+	const prefix = "blk."
+	number, rest, ok := strings.Cut(strings.TrimPrefix(name, prefix), ".")
+	layer, err := strconv.Atoi(number)
+	if general = prefix + "%d." + rest; !ok || err != nil || layer < 0 || inLayer(general, layer) != name {
+		return name, -1
+	}
+	return general, layer
+}
+
+// spec is the specification of a tensor by its whole GGUF name; ok is false for a name
+// that the model has no tensor of.
+func (c Config) spec(name string) (s TensorSpec, ok bool) {
+	general, layer := outOfLayer(name)
+	list := c.Tensors()
+	i := slices.IndexFunc(list, func(s TensorSpec) bool {
+		return s.Name == general && (layer < 0 || layer < c.Layers && c.Has(s.Part, layer))
+	})
+	if i < 0 {
+		return TensorSpec{}, false
+	}
+	return list[i], true
+}
+
 // Find returns the specification of a part's tensor by its short name. It panics if
 // the architecture has none.
 func (c Config) Find(part Part, short string) TensorSpec {
@@ -106,6 +133,7 @@ func Projections() (list []TensorSpec) {
 			}
 		}
 	}
+	slices.SortStableFunc(list, func(a, b TensorSpec) int { return cmp.Compare(a.Part, b.Part) })
 	return list
 }
 
@@ -142,5 +170,5 @@ func (c Config) shapes() iter.Seq[shape] {
 
 // notPart refuses a tensor that the model of a configuration does not have.
 func (c Config) notPart(name string) error {
-	return fmt.Errorf("tensor %q is not part of a %s model of %d layers", name, architectures[c.Architecture].title, c.Layers)
+	return fmt.Errorf("tensor %q is not part of a %s model of %d layers%s", name, architectures[c.Architecture].title, c.Layers, c.fusedAttention(name))
 }

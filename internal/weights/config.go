@@ -45,7 +45,7 @@ type Delta struct {
 func (d *Delta) Channels() int { return (2*d.KeyHeads + d.ValueHeads) * d.HeadDim }
 
 // Yarn scales rotary positions (YaRN, arXiv 2309.00071, in llama.cpp's form).
-// With d = HeadDim, θ = RopeTheta and pair i of d/2, the angle per position is
+// With d = Rotary, θ = RopeTheta and pair i of d/2, the angle per position is
 //
 //	extrapolated(i) = θ^(−2i/d)
 //	interpolated(i) = extrapolated(i) / Factor
@@ -124,8 +124,8 @@ func (c Config) check() error {
 		return fmt.Errorf("RMS epsilon %g is not between 0 and 1", c.RMSEps)
 	case c.RopeTheta <= 1:
 		return fmt.Errorf("rotary base %g is not above 1", c.RopeTheta)
-	case c.Rotary%2 != 0:
-		return fmt.Errorf("heads of %d weights cannot be rotated in pairs", c.Rotary)
+	case c.Rotary%2 != 0 || c.HeadDim%2 != 0:
+		return fmt.Errorf("%d of a head's %d weights cannot be rotated in pairs", c.Rotary, c.HeadDim)
 	case c.Delta != nil:
 		return c.checkDelta()
 	}

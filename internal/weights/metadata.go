@@ -83,7 +83,7 @@ var archKeys = map[string]harmless{
 var hybridKeys = map[string]harmless{
 	"ssm.state_size": always, "ssm.group_count": always, "ssm.time_step_rank": always, "ssm.inner_size": always,
 	"ssm.conv_kernel": always, "full_attention_interval": always, "nextn_predict_layers": always,
-	"rope.dimension_sections": always,
+	"rope.dimension_sections": always, "attention.recurrent_layers": always,
 }
 
 // tokenizerKeys are the keys under "tokenizer.ggml." that change the tokens of a text

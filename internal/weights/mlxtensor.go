@@ -73,7 +73,7 @@ func (s *mlxSource) tensors(c Config) ([]gguf.Tensor, error) {
 		}
 	}
 	if s.floats {
-		return s.pack(shapes)
+		return s.pack(c, shapes)
 	}
 	return s.convert(shapes)
 }
@@ -108,7 +108,7 @@ func (s *mlxSource) check(want mlxPart) error {
 
 // pack packs the matrices of a folder of floats, and converts its vectors. The tensors
 // have been checked.
-func (s *mlxSource) pack(shapes []shape) ([]gguf.Tensor, error) {
+func (s *mlxSource) pack(c Config, shapes []shape) ([]gguf.Tensor, error) {
 	types := map[safetensors.DType]gguf.Type{safetensors.F16: gguf.F16, safetensors.BF16: gguf.BF16, safetensors.F32: gguf.F32}
 	list := make([]gguf.Tensor, len(shapes))
 	names := make(map[string]string, len(shapes))
@@ -121,7 +121,7 @@ func (s *mlxSource) pack(shapes []shape) ([]gguf.Tensor, error) {
 		}
 		list[i] = gguf.Tensor{Name: want.name, Dims: []uint64{uint64(want.cols), uint64(want.rows)}, Type: types[t.DType], Data: t.Data}
 	}
-	from, packed, err := packMatrices(list, func(name string) string { return names[name] }, s.evict)
+	from, packed, err := packMatrices(list, c.packs, func(name string) string { return names[name] }, s.evict)
 	if packed {
 		s.packed = from
 	}

@@ -34,11 +34,53 @@ func (c *Config) readDelta(k *keys) {
 		return
 	}
 	c.Layers -= ahead
+	d.Layers = recurrent(k, c.Layers, ahead)
+}
+
+// recurrent says which of the layers have a delta-net: as the file lists them, or all but
+// every fourth or whatever the interval is. A list may go on to the blocks behind the
+// layers.
+func recurrent(k *keys, layers, ahead int) []bool {
+	const prefix = hybrid + "."
 	interval := k.sizeOr(prefix+"full_attention_interval", 4)
-	d.Layers = make([]bool, c.Layers)
-	for l := range d.Layers {
-		d.Layers[l] = (l+1)%interval != 0
+	listed := k.flags(prefix + "attention.recurrent_layers")
+	switch len(listed) {
+	case layers, layers + ahead:
+		return listed[:layers]
+	case 0:
+	default:
+		k.fail("%sattention.recurrent_layers has %d entries, but there are %d layers", prefix, len(listed), layers)
 	}
+	if k.err != nil {
+		return nil
+	}
+	list := make([]bool, layers)
+	for l := range list {
+		list[l] = (l+1)%interval != 0
+	}
+	return list
+}
+
+// ahead reports whether a tensor is of a block behind the layers, which guesses further
+// tokens ahead and is no part of the model. Older converters left such blocks in the file
+// without a word in the metadata.
+func (c Config) ahead(name string) bool {
+	_, layer := outOfLayer(name)
+	return c.Delta != nil && layer >= c.Layers
+}
+
+// isGate reports whether a tensor is one of the projections that may be floats.
+func (c Config) isGate(name string) bool {
+	s, ok := c.spec(name)
+	return ok && s.Part == DeltaNet && (s.Short == "alpha" || s.Short == "beta")
+}
+
+// fusedAttention is the hint to a tensor that llama.cpp would take in place of three.
+func (c Config) fusedAttention(name string) string {
+	if general, layer := outOfLayer(name); general == "blk.%d.attn_qkv.weight" && layer >= 0 && layer < c.Layers && c.Has(Attention, layer) {
+		return ": in a layer with attention, queries, keys and values have a matrix each"
+	}
+	return ""
 }
 
 // checkDelta applies the rules that concern several sizes of the hybrid.

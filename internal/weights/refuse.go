@@ -8,11 +8,12 @@ import (
 
 // refuseTypes refuses a model for the type of its first tensor that is neither
 // 1-bit nor float, with the reason. It comes before everything else, because the
-// type says more about such a file than what would be missed later.
-func refuseTypes(parts []*gguf.File) error {
+// type says more about such a file than what would be missed later; the configuration
+// need not be whole.
+func refuseTypes(parts []*gguf.File, c Config) error {
 	for _, p := range parts {
 		for _, t := range p.Tensors {
-			if why := refusal(t.Type); why != "" {
+			if why := refusal(t.Type); why != "" && !c.ahead(t.Name) {
 				return fmt.Errorf("tensor %q has type %v: %s", t.Name, t.Type, why)
 			}
 		}
