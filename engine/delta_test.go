@@ -13,7 +13,8 @@ import (
 
 // hybrids are models with delta-nets: 1, 2 and 3 value heads a key head, heads of 64, 128
 // and 256, all or a quarter of a head's dimensions rotating, tied and not, ending with a
-// delta-net, without attention, and with floats for alpha and beta.
+// delta-net, without attention, with floats for alpha and beta, and with a block that
+// guesses further tokens.
 var hybrids = map[string]testmodel.Shape{
 	"2 values a key": testmodel.TinyHybrid,
 	"3 values a key, tied, a delta-net on top": {
@@ -24,9 +25,9 @@ var hybrids = map[string]testmodel.Shape{
 		Layers: 4, Hidden: 256, FFN: 384, Heads: 4, KVHeads: 2, HeadDim: 256, Vocab: 320,
 		Hybrid: &testmodel.Hybrid{KeyHeads: 2, ValueHeads: 2, State: 128, Rotary: 64, FloatGates: true},
 	},
-	"wide memories, whole heads rotate": {
+	"guesses ahead, whole heads rotate": {
 		Layers: 4, Hidden: 128, FFN: 128, Heads: 2, KVHeads: 2, HeadDim: 128, Vocab: 320,
-		Hybrid: &testmodel.Hybrid{KeyHeads: 1, ValueHeads: 2, State: 256, Rotary: 128},
+		Hybrid: &testmodel.Hybrid{KeyHeads: 1, ValueHeads: 2, State: 256, Rotary: 128, Ahead: 1},
 	},
 	"no attention": {
 		Layers: 3, Hidden: 128, FFN: 256, Heads: 2, KVHeads: 1, HeadDim: 64, Vocab: 320, Tied: true,
@@ -53,6 +54,8 @@ func TestHybridIsTheFormulas(t *testing.T) {
 	}
 }
 
-var _ = fmt.Sprint
-var _ = maps.Keys[map[int]int]
-var _ = slices.Sorted[int]
+var (
+	_ = fmt.Sprint
+	_ = maps.Keys[map[int]int]
+	_ = slices.Sorted[int]
+)
