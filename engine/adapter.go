@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"bankai"
 	"bankai/internal/kernel"
 
 	"github.com/x448/float16"
@@ -46,7 +45,7 @@ func (m *Workbench) NewAdapter(rank int, tensors []string) (*Adapter, error) {
 	a := &Adapter{Scale: 1, model: m.Model, rank: rank, of: map[*kernel.Matrix]int{}}
 	for i, name := range tensors {
 		w := m.matrices[name]
-		if _, _, ok := bankai.SplitTensor(name); !ok || w == nil {
+		if w == nil || w == m.embedding || w == m.head {
 			return nil, fmt.Errorf("adapter: %s is no projection of the model: choose 1-bit tensors of its layers", name)
 		}
 		if _, twice := a.of[w]; twice {

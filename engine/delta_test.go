@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"fmt"
-	"maps"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"bankai/internal/testmodel"
@@ -53,9 +50,3 @@ func TestHybridIsTheFormulas(t *testing.T) {
 		}
 	}
 }
-
-var (
-	_ = fmt.Sprint
-	_ = maps.Keys[map[int]int]
-	_ = slices.Sorted[int]
-)

@@ -425,12 +425,18 @@ func (l *Loop) begin(a *lane) {
 		a.begin(l.batch, nil)
 		return
 	}
-	if l.affords(a, from) {
-		a.begin(l.batch, from)
-	} else {
+	switch {
+	case !l.affords(a, from):
 		a.begin(l.batch, nil)
+		l.prefixes.keep(from)
+	case l.keeps(1):
+		mine := *from
+		mine.seq = from.seq.Fork()
+		a.begin(l.batch, &mine)
+		l.prefixes.keep(from) // only now, lest the fork's memory is made of it
+	default:
+		a.begin(l.batch, from) // which is then not kept any more
 	}
-	l.prefixes.keep(from) // only now, lest the fork's memory is made of it
 	l.mu.Lock()
 	l.stats.Cached += a.seq.n
 	l.mu.Unlock()
@@ -454,6 +460,15 @@ func (l *Loop) affords(a *lane, from *prefix) bool {
 	return true
 }
 
+// keeps says whether, beside what is promised, so many more sequences may be held that are
+// kept: they share keys and values with those that run, for which there is room, but each
+// has states of the delta-nets, which may be larger than all keys and values.
+func (l *Loop) keeps(sequences int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.o.MaxBytes <= 0 || l.promised+sequences*l.batch.cache.deltaBytes <= l.room
+}
+
 // pass runs one step: a token of each sequence that generates and tokens of prompts, in
 // order.
 func (l *Loop) pass() {
@@ -465,6 +480,8 @@ func (l *Loop) pass() {
 	var who []*lane
 	var spans []span
 	read := 0
+	forks := int64(0)
+	room := func() bool { forks++; return l.keeps(forks) }
 	for i, n := range portions(l.running, l.chunk) {
 		if n == 0 {
 			continue
@@ -473,7 +490,7 @@ func (l *Loop) pass() {
 		if a.reading() {
 			read += n
 		}
-		spans = append(spans, a.span(n, len(who)))
+		spans = append(spans, a.span(n, len(who), room))
 		who = append(who, a)
 	}
 	began := time.Now()
