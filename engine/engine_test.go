@@ -31,6 +31,15 @@ func allShapes() map[string]testmodel.Shape {
 	return all
 }
 
+// someShapes are those of dense models and of a few hybrids, for tests that take long.
+func someShapes() map[string]testmodel.Shape {
+	some := maps.Clone(shapes)
+	for _, name := range []string{"2 values a key", "3 values a key, tied, a delta-net on top"} {
+		some[name] = hybrids[name]
+	}
+	return some
+}
+
 func load(t testing.TB, data []byte, o Options) *Model {
 	t.Helper()
 	f, err := weights.FromBytes("test model", data)
@@ -84,7 +93,7 @@ func sameBits(t testing.TB, what string, got, want []float32) {
 // it, however it is cut into steps and passes, on any number of threads and on
 // every kernel set.
 func TestInvariance(t *testing.T) {
-	for i, name := range slices.Sorted(maps.Keys(allShapes())) {
+	for i, name := range slices.Sorted(maps.Keys(someShapes())) {
 		for _, precision := range []Precision{Fast, Exact} {
 			t.Run(fmt.Sprint(name, " ", precision), func(t *testing.T) {
 				shape := allShapes()[name]
