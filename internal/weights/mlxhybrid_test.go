@@ -104,7 +104,7 @@ func TestMLXHybridForms(t *testing.T) {
 			delete(text(m)["rope_parameters"].(map[string]any), "partial_rotary_factor")
 			text(m)["partial_rotary_factor"] = 0.25
 		},
-		"the usual share":      func(m *testmodel.MLX) { delete(text(m)["rope_parameters"].(map[string]any), "partial_rotary_factor") },
+		"the usual share": func(m *testmodel.MLX) { delete(text(m)["rope_parameters"].(map[string]any), "partial_rotary_factor") },
 		"gates that were not packed": func(m *testmodel.MLX) {
 			floats := testmodel.NewUnpacked(s, 7)
 			for l := range 3 {
