@@ -148,7 +148,7 @@ func (o LayersOptions) sites(m *engine.Model) (sites []layerSite, err error) {
 			return nil, err
 		}
 		for part := range slices.Chunk(ms, len(projections)) { // they are layer by layer
-			layer, _, _ := bankai.SplitTensor(part[0].Name)
+			layer, _, _ := weights.ProjectionOf(part[0].Name)
 			sites = append(sites, layerSite{site, layer, part})
 		}
 	}

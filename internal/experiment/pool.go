@@ -68,7 +68,7 @@ func tensorsOf(f *weights.File, where string, layers []int) ([]search.Matrix, er
 		}
 		return head, nil
 	}
-	all, err := score.Matrices(f, layers, score.Projections())
+	all, err := score.Matrices(f, layers, score.ProjectionsOf(f, layers))
 	return append(append(all, outside(f, weights.Embedding)...), outside(f, weights.Head)...), err
 }
 

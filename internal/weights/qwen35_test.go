@@ -376,6 +376,7 @@ func TestOpenRefusesHybrids(t *testing.T) {
 		{"a fused matrix in a layer of attention", rename("blk.3.attn_q.weight", "blk.3.attn_qkv.weight"), `tensor "blk.3.attn_qkv.weight" is not part of a hybrid Qwen3.5 model of 4 layers: in a layer with attention, queries, keys and values have a matrix each`},
 		{"the norm of dense Qwen3", rename("blk.0.post_attention_norm.weight", "blk.0.ffn_norm.weight"), `tensor "blk.0.ffn_norm.weight" is not part of a hybrid`},
 		{"a layer that is no number", rename("blk.0.ssm_a", "blk.00.ssm_a"), `tensor "blk.00.ssm_a" is not part of`},
+		{"a placeholder for the layer", rename("blk.0.ssm_a", "blk.%d.ssm_a"), `tensor "blk.%d.ssm_a" is not part of`},
 		{"a bias of the convolution", func(m *testmodel.Model) {
 			m.Tensors = append(m.Tensors, gguf.Tensor{Name: "blk.0.ssm_conv1d.bias", Dims: []uint64{1}, Type: gguf.F32, Data: make([]byte, 4)})
 		}, `tensor "blk.0.ssm_conv1d.bias" is not part of`},
