@@ -74,7 +74,7 @@ func showModel(a *app, path string) error {
 func (m modelPage) write(w io.Writer) {
 	terminal.WriteFacts(w,
 		terminal.Fact{"model", source.Titled(m.File, m.Name)},
-		terminal.Fact{"architecture", fmt.Sprintf("%s, %s; %d layers, hidden %d, ffn %d", m.Architecture, m.kindText(), m.Layers, m.Hidden, m.FFN)},
+		terminal.Fact{"architecture", fmt.Sprintf("%s, %s, hidden %d, ffn %d", m.Architecture, m.layersText(), m.Hidden, m.FFN)},
 		terminal.Fact{"attention", fmt.Sprintf("%d query heads, %d key and value heads, of %d each%s", m.Heads, m.KVHeads, m.HeadDim, m.gateText())},
 		terminal.Fact{"delta-net", m.deltaText()},
 		terminal.Fact{"vocabulary", fmt.Sprintf("%s tokens, %s", text.Thousands(int64(m.Vocab)), m.headText())},
@@ -97,12 +97,12 @@ func (m modelPage) write(w io.Writer) {
 	io.WriteString(w, t.String())
 }
 
-// kindText says what the layers have.
-func (m modelPage) kindText() string {
+// layersText says what the layers have.
+func (m modelPage) layersText() string {
 	if m.Delta == nil {
-		return "dense"
+		return fmt.Sprintf("dense; %d layers", m.Layers)
 	}
-	return "hybrid"
+	return fmt.Sprintf("hybrid; %d layers, %d of them with a delta-net", m.Layers, len(m.Delta.Layers))
 }
 
 // gateText is how the attention of a hybrid differs from that of a dense model.
@@ -110,7 +110,7 @@ func (m modelPage) gateText() string {
 	if m.Delta == nil {
 		return ""
 	}
-	return fmt.Sprintf(", of which %d rotate; gated; in %d layers", m.Rotary, m.Layers-len(m.Delta.Layers))
+	return fmt.Sprintf(" (%d rotate); gated", m.Rotary)
 }
 
 // deltaText is what a hybrid has in the layers without attention.
@@ -119,7 +119,7 @@ func (m modelPage) deltaText() string {
 	if d == nil {
 		return ""
 	}
-	return fmt.Sprintf("%d key heads, %d value heads, of %d each; a convolution of %d tokens; in %d layers", d.KeyHeads, d.ValueHeads, d.HeadDim, d.Taps, len(d.Layers))
+	return fmt.Sprintf("%d key heads, %d value heads, of %d each; a convolution of %d tokens", d.KeyHeads, d.ValueHeads, d.HeadDim, d.Taps)
 }
 
 // packedText says that the file holds floats.

@@ -226,8 +226,7 @@ func highRows(m search.Matrix, n int) []uint64 {
 func (o ScaleOptions) steps(seed uint64, ms []search.Matrix, runs []scaleRun, moved [][]float64) (steps []ScaleStep) {
 	layers := []int{-1}
 	for _, m := range ms {
-		layer, _, _ := weights.ProjectionOf(m.Name)
-		layers = append(layers, layer)
+		layers = append(layers, layerOf(m))
 	}
 	for _, rows := range slices.Compact(slices.Sorted(slices.Values(o.Rows))) {
 		for _, layer := range slices.Compact(slices.Clone(layers)) {
