@@ -128,9 +128,11 @@ func hybridName(name string) string {
 			return ""
 		}
 	}
-	for from, to := range map[string]string{"model.language_model.": "model.", "language_model.model.": "model.", "language_model.lm_head.": "lm_head."} {
-		if rest, ok := strings.CutPrefix(name, from); ok {
-			return to + rest
+	for _, p := range []struct{ from, to string }{
+		{"model.language_model.", "model."}, {"language_model.model.", "model."}, {"language_model.lm_head.", "lm_head."},
+	} {
+		if rest, ok := strings.CutPrefix(name, p.from); ok {
+			return p.to + rest
 		}
 	}
 	return name
