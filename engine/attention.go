@@ -6,13 +6,15 @@ import (
 )
 
 // attention is grouped-query attention: softmax(q·kᵀ/√d)·v, projected by o. Queries
-// and keys are normalised by head and turned by their positions.
+// and keys are normalised by head and turned by their positions. If it is gated, what a
+// head gives is multiplied by σ(gate) first.
 type attention struct {
 	sublayer
-	kvLayer      int       // its place among the blocks that have keys and values
+	kvLayer      int // its place among the blocks that have keys and values
+	gated        bool
 	qNorm, kNorm []float32 // [HeadDim]
 
-	q    projection // [Heads·HeadDim, Hidden]
+	q    projection // [Heads·HeadDim, Hidden]; with gates, those of a head are behind its queries
 	k, v projection // [KVHeads·HeadDim, Hidden]
 	o    projection // [Hidden, Heads·HeadDim]
 }
@@ -20,11 +22,8 @@ type attention struct {
 // attention adds the one of a layer to the model.
 func (w *wiring) attention(layer int) {
 	const part = weights.Attention
-	if w.kvLayers == 0 {
-		w.kvState = w.state(newKeyValues)
-	}
 	w.add(&attention{
-		sublayer: w.sublayer(part, layer), kvLayer: w.kvLayers,
+		sublayer: w.sublayer(part, layer), kvLayer: w.kvLayers, gated: w.config.Gated,
 		qNorm: w.vector(part, layer, "q_norm"), kNorm: w.vector(part, layer, "k_norm"),
 		q: w.matrix(part, layer, "q"), k: w.matrix(part, layer, "k"),
 		v: w.matrix(part, layer, "v"), o: w.matrix(part, layer, "o"),
@@ -45,13 +44,17 @@ func (a *attention) taped() int { return a.q.Rows + a.k.Rows + a.v.Rows }
 // attentionMemory is what an attention computes on: [tokens, width] unless said.
 type attentionMemory struct {
 	q, k, v []float32        // projections, and the attention's output in q
+	gated   []float32        // queries and gates by head, as they are projected
 	scores  [][]float32      // per worker: of the heads that share keys, and their sums
 	queries []kernel.Queries // per worker: those heads' queries as int8
 }
 
 // resize makes room for n tokens.
 func (m *attentionMemory) resize(a *attention, n int) {
-	m.q, m.k, m.v = resize(m.q, n*a.q.Rows), resize(m.k, n*a.k.Rows), resize(m.v, n*a.v.Rows)
+	m.q, m.k, m.v = resize(m.q, n*a.o.Cols), resize(m.k, n*a.k.Rows), resize(m.v, n*a.v.Rows)
+	if a.gated {
+		m.gated = resize(m.gated, n*a.q.Rows)
+	}
 }
 
 func (a *attention) forward(b *Batch, p *pass) {
@@ -70,21 +73,34 @@ func (a *attention) forward(b *Batch, p *pass) {
 		p.narrow(b.x, c.Hidden)
 		b.normed(len(p.tokens), everyRow, a.norm)
 	}
-	b.project(b.q, a.q.Matrix, p.overlaid)
+	projected := b.q
+	if a.gated {
+		projected = b.gated
+	}
+	b.project(projected, a.q.Matrix, p.overlaid)
 	if p.grad != nil {
-		p.grad.tape.keep(a.below, 0, b.q)
+		p.grad.tape.keep(a.below, 0, projected)
 	}
 	b.each(len(p.tokens), func(_, t int) {
-		cos, sin := p.angles(t, c.HeadDim/2)
+		cos, sin := p.angles(t, c.Rotary/2)
 		for h := range c.Heads {
-			q := head(b.q, t*c.Heads+h, c.HeadDim)
+			i := t*c.Heads + h
+			q := head(b.q, i, c.HeadDim)
+			if a.gated {
+				copy(q, head(b.gated, 2*i, c.HeadDim))
+			}
 			m.query(q, q, a.qNorm, cos, sin)
 		}
 	})
 	a.attend(b, p)
 	width := c.Heads * c.HeadDim
 	b.inputs(len(p.tokens), width)
-	b.each(len(p.tokens), func(_, t int) { b.setInput(t, b.q[t*width:(t+1)*width]) })
+	b.each(len(p.tokens), func(_, t int) {
+		for i := t * c.Heads; a.gated && i < (t+1)*c.Heads; i++ {
+			m.kernel.Gate(head(b.q, i, c.HeadDim), head(b.gated, 2*i+1, c.HeadDim))
+		}
+		b.setInput(t, b.q[t*width:(t+1)*width])
+	})
 	b.project(b.y, a.o.Matrix, p.overlaid)
 	b.addResidual(p)
 }
@@ -99,7 +115,7 @@ func (p *pass) angles(t, half int) (cos, sin []float32) {
 // values into the cache of its sequence and of the forks that wait for it.
 func (a *attention) remember(b *Batch, p *pass, t int) {
 	m, c := b.model, b.model.config
-	cos, sin := p.angles(t, c.HeadDim/2)
+	cos, sin := p.angles(t, c.Rotary/2)
 	k, v := b.k[t*c.KVHeads*c.HeadDim:], b.v[t*c.KVHeads*c.HeadDim:]
 	for h := range c.KVHeads {
 		m.key(head(k, h, c.HeadDim), head(k, h, c.HeadDim), a.kNorm, cos, sin)
@@ -113,17 +129,20 @@ func (a *attention) remember(b *Batch, p *pass, t int) {
 	}
 }
 
-// key normalises and rotates a head's keys.
+// key normalises a head's keys and rotates the first of them.
 func (m *Model) key(out, k, norm, cos, sin []float32) {
 	m.rmsNorm(out, k, norm)
 	m.kernel.Rotate(out, cos, sin, 1)
 }
 
-// query normalises and rotates a head's queries, which then carry the 1/√d of the
-// scores.
+// query normalises a head's queries and rotates the first of them. They then carry the
+// 1/√d of the scores.
 func (m *Model) query(out, q, norm, cos, sin []float32) {
 	m.rmsNorm(out, q, norm)
 	m.kernel.Rotate(out, cos, sin, m.queryScale)
+	for i := 2 * len(cos); i < len(out); i++ {
+		out[i] *= m.queryScale
+	}
 }
 
 // attendWork is about how many multiplications of the attention a worker takes
@@ -198,7 +217,7 @@ type attentionBack struct {
 	dqRow     []float32 // ∂F/∂ the projections' outputs, [tokens, rows]
 	dkRow     []float32
 	dvRow     []float32
-	negSin    []float32 // for turning back: [positions, HeadDim/2]
+	negSin    []float32 // for turning back: [positions, Rotary/2]
 }
 
 // resize makes room for n tokens.
@@ -212,6 +231,9 @@ func (m *attentionBack) resize(a *attention, n int) {
 }
 
 func (a *attention) back(g *gradient, p *pass) error {
+	if a.gated {
+		return errNoWayBack
+	}
 	g.attentionBack.resize(a, len(g.questions))
 	g.setNegSin(p.sin)
 	g.added(a.below)
@@ -247,7 +269,7 @@ func (a *attention) back(g *gradient, p *pass) error {
 func (a *attention) turn(g *gradient, p *pass, r int) {
 	m, c, n := g.m, g.m.config, len(g.questions)
 	q, k, v := g.tape.output(a.below, 0), g.tape.output(a.below, 1), g.tape.output(a.below, 2)
-	cos, sin := p.angles(r, c.HeadDim/2)
+	cos, sin := p.angles(r, c.Rotary/2)
 	for h := range c.Heads {
 		i := r*c.Heads + h
 		m.query(head(g.q, i, c.HeadDim), head(q, i, c.HeadDim), a.qNorm, cos, sin)
@@ -263,8 +285,8 @@ func (a *attention) turn(g *gradient, p *pass, r int) {
 func (a *attention) turnBack(g *gradient, worker int, p *pass, r int) {
 	m, c, n := g.m, g.m.config, len(g.questions)
 	q, k := g.tape.output(a.below, 0), g.tape.output(a.below, 1)
-	cos, _ := p.angles(r, c.HeadDim/2)
-	back := head(g.negSin, p.tokens[r].pos, c.HeadDim/2)
+	cos, _ := p.angles(r, c.Rotary/2)
+	back := head(g.negSin, p.tokens[r].pos, c.Rotary/2)
 	for h := range c.Heads {
 		i := r*c.Heads + h
 		d := head(g.dq, i, c.HeadDim)
