@@ -68,12 +68,12 @@ func TestPublishedHybrid(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Vocab = 248320
-	count, size := map[Kind]int{}, 0
+	count, size := map[Kind]int{}, int64(0)
 	for s := range c.shapes() {
 		count[s.kind]++
-		bytes := 4 * s.rows * s.cols
+		bytes := 4 * int64(s.rows) * int64(s.cols)
 		if s.kind == OneBit {
-			bytes = s.rows * s.cols / gguf.BlockWeights * gguf.BlockBytes
+			bytes = int64(s.rows) * int64(s.cols) / gguf.BlockWeights * gguf.BlockBytes
 		}
 		size += (bytes + 31) / 32 * 32
 	}
