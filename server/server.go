@@ -115,7 +115,7 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 	if err := CheckModelName(name); err != nil {
 		return err
 	}
-	t, err := template(m)
+	t, err := chat.TemplateOf(m)
 	if err != nil {
 		return err
 	}
