@@ -37,14 +37,14 @@ func (e *lateError) Error() string {
 }
 
 func newJinja(text string, s specials, named map[string]string) (*jinjaTemplate, error) {
-	if strings.ContainsFunc(text, isVeiled) {
-		return nil, errors.New("it has private characters (U+F0000 to U+FFFFD), which are not supported")
-	}
 	j := &jinjaTemplate{specials: s, named: named, thinks: strings.Contains(text, thinkEnd)}
 	j.signs, j.words = s.veiled()
 	text, err := rewrite(text)
 	if err != nil {
 		return nil, err
+	}
+	if strings.ContainsFunc(text, isVeiled) {
+		return nil, errors.New("it has private characters (U+F0000 to U+FFFFD), which are not supported")
 	}
 	_, err = within(trialTime, func() (_ string, err error) {
 		j.compiled, err = jinja.Compile(text)

@@ -122,6 +122,7 @@ func TestTemplatesAreRefused(t *testing.T) {
 		"an open comment":     "{# {{ messages[0].content }}",
 		"an open tag":         "{{ messages[0].content",
 		"an open raw text":    "{{ messages[0].content }}{% raw %}",
+		"an escaped one":      "{{ '\\U000F0000' }}{{ messages[0].content }}",
 		"too long":            "{% for i in range(99000) %}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{% endfor %}",
 	} {
 		t.Run(name, func(t *testing.T) {
