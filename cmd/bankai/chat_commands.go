@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"bankai/chat"
@@ -32,9 +36,11 @@ func chatCommands() []chatCommandOf {
 		{"save", "FILE", "write what was said, as a line of JSON in OpenAI's form", (*talk).save},
 		{"seed", "", "tell the seed of the first answer", (*talk).tellSeed},
 		{"help", "", "list the commands", (*talk).help},
-		{"quit", "", "leave", func(*talk, context.Context, string) error { return errQuit }},
+		{"quit", "", "leave, as /exit and /bye do", quit},
 	}
 }
+
+func quit(*talk, context.Context, string) error { return errQuit }
 
 // chatHelp lists the commands.
 func chatHelp() string {
@@ -47,6 +53,9 @@ func chatHelp() string {
 
 // command does what was typed.
 func (t *talk) command(ctx context.Context, in dialog.Input) error {
+	if in.Command == "exit" || in.Command == "bye" {
+		in.Command = "quit"
+	}
 	for _, c := range chatCommands() {
 		switch {
 		case c.name != in.Command:
@@ -70,12 +79,44 @@ func (t *talk) complete(line string) (all []string) {
 		}
 		return all
 	}
-	if name != "/patch" {
-		return nil
+	switch name {
+	case "/patch":
+		before, last := "", argument // of a+b
+		if i := strings.LastIndexByte(argument, '+'); i >= 0 {
+			before, last = argument[:i+1], argument[i+1:]
+		}
+		for _, p := range t.dialog.Known() {
+			if strings.HasPrefix(p.Name, last) {
+				all = append(all, name+" "+before+p.Name)
+			}
+		}
+		for _, path := range filesThatBegin(last, ".bankai", ".json") {
+			all = append(all, name+" "+before+path)
+		}
+	case "/save":
+		for _, path := range filesThatBegin(argument) {
+			all = append(all, name+" "+path)
+		}
 	}
-	for _, p := range t.dialog.Known() {
-		if strings.HasPrefix(p.Name, argument) {
-			all = append(all, name+" "+p.Name)
+	return all
+}
+
+// filesThatBegin are the files and folders whose paths begin with a text; of files only
+// those that end with one of some endings, if any are given.
+func filesThatBegin(path string, endings ...string) (all []string) {
+	dir, begun := filepath.Split(path)
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
+	if err != nil {
+		return nil // there is nothing to propose
+	}
+	for _, e := range entries {
+		hidden := strings.HasPrefix(e.Name(), ".") && begun == ""
+		switch {
+		case !strings.HasPrefix(e.Name(), begun) || hidden:
+		case e.IsDir():
+			all = append(all, dir+e.Name()+string(filepath.Separator))
+		case len(endings) == 0 || slices.Contains(endings, filepath.Ext(e.Name())):
+			all = append(all, dir+e.Name())
 		}
 	}
 	return all
@@ -163,8 +204,8 @@ func (t *talk) forget(context.Context, string) error {
 
 // save writes the conversation. A file that this conversation wrote before is replaced.
 func (t *talk) save(ctx context.Context, path string) error {
-	if path == "" {
-		return fmt.Errorf("/save needs the name of a file")
+	if path == "" || path == "-" {
+		return fmt.Errorf("/save needs the name of a file, such as talk.jsonl")
 	}
 	messages := t.dialog.Messages()
 	if len(messages) == 0 {
