@@ -1,14 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"bankai/chat"
@@ -90,33 +86,14 @@ func (t *talk) complete(line string) (all []string) {
 				all = append(all, name+" "+before+p.Name)
 			}
 		}
-		for _, path := range filesThatBegin(last, ".bankai", ".json") {
+		paths, _ := fileValue{endings: patchFiles}.complete(nil, nil, last)
+		for _, path := range paths {
 			all = append(all, name+" "+before+path)
 		}
 	case "/save":
-		for _, path := range filesThatBegin(argument) {
+		paths, _ := fileValue{endings: resultFiles}.complete(nil, nil, argument)
+		for _, path := range paths {
 			all = append(all, name+" "+path)
-		}
-	}
-	return all
-}
-
-// filesThatBegin are the files and folders whose paths begin with a text; of files only
-// those that end with one of some endings, if any are given.
-func filesThatBegin(path string, endings ...string) (all []string) {
-	dir, begun := filepath.Split(path)
-	entries, err := os.ReadDir(cmp.Or(dir, "."))
-	if err != nil {
-		return nil // there is nothing to propose
-	}
-	for _, e := range entries {
-		hidden := strings.HasPrefix(e.Name(), ".") && begun == ""
-		switch {
-		case !strings.HasPrefix(e.Name(), begun) || hidden:
-		case e.IsDir():
-			all = append(all, dir+e.Name()+string(filepath.Separator))
-		case len(endings) == 0 || slices.Contains(endings, filepath.Ext(e.Name())):
-			all = append(all, dir+e.Name())
 		}
 	}
 	return all
