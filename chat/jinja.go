@@ -14,6 +14,7 @@ import (
 type jinjaTemplate struct {
 	compiled *jinja.Template
 	specials specials
+	named    map[string]string // variables that hold the texts of tokens
 	signs    string
 	words    []string
 	// thinks says that the template looks for think tags in what an assistant said.
@@ -35,14 +36,17 @@ func (e *lateError) Error() string {
 	return fmt.Sprintf("a conversation is not rendered within %v: the template may never end", e.limit)
 }
 
-func newJinja(text string, s specials) (*jinjaTemplate, error) {
+func newJinja(text string, s specials, named map[string]string) (*jinjaTemplate, error) {
+	j := &jinjaTemplate{specials: s, named: named, thinks: strings.Contains(text, thinkEnd)}
+	j.signs, j.words = s.veiled()
+	text, err := rewrite(text)
+	if err != nil {
+		return nil, err
+	}
 	if strings.ContainsFunc(text, isVeiled) {
 		return nil, errors.New("it has private characters (U+F0000 to U+FFFFD), which are not supported")
 	}
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
-	j := &jinjaTemplate{specials: s, thinks: strings.Contains(text, thinkEnd)}
-	j.signs, j.words = s.veiled()
-	_, err := within(trialTime, func() (_ string, err error) {
+	_, err = within(trialTime, func() (_ string, err error) {
 		j.compiled, err = jinja.Compile(text)
 		return "", err
 	})
@@ -107,6 +111,9 @@ func (j *jinjaTemplate) data(v *veil, ms []Message, s *settings) (map[string]jin
 		"documents":             jinja.None(),
 		"range":                 jinja.NewCallable("range", boundedRange),
 	}
+	for name, token := range j.named {
+		data[name] = jinja.NewString(token) // no content: it makes the token
+	}
 	if s.thinking != nil {
 		data["enable_thinking"] = jinja.NewBool(*s.thinking)
 	}
@@ -115,6 +122,9 @@ func (j *jinjaTemplate) data(v *veil, ms []Message, s *settings) (map[string]jin
 	}
 	for i, name := range s.kwargs.keys {
 		data[name] = c.value(&s.kwargs.items[i])
+	}
+	for name, f := range pythonFilters {
+		data[name] = jinja.NewCallable(name, f)
 	}
 	var messages []jinja.Value
 	for i := range ms {
@@ -179,10 +189,10 @@ func (c *converter) text(s string, show ...string) jinja.Value {
 	return jinja.NewString(c.veil.cover(s, c.veil.signs, show...))
 }
 
-// quoted covers a text that a template writes as JSON.
-func (c *converter) quoted(s string) string {
+// key covers a key of an object.
+func (c *converter) key(s string) string {
 	c.size += len(s)
-	return c.veil.cover(s, c.veil.signs+separators)
+	return c.veil.cover(s, c.veil.signs)
 }
 
 func (c *converter) value(v *value) jinja.Value {
@@ -194,7 +204,7 @@ func (c *converter) value(v *value) jinja.Value {
 		c.size += len(v.text)
 		return c.number(v)
 	case str:
-		return jinja.NewString(c.quoted(v.text))
+		return c.text(v.text)
 	case list:
 		items := make([]jinja.Value, len(v.items))
 		for i := range v.items {
@@ -204,22 +214,21 @@ func (c *converter) value(v *value) jinja.Value {
 	case dict:
 		out := jinja.NewDict()
 		for i, key := range v.keys {
-			out.AsDict().Set(c.quoted(key), c.value(&v.items[i]))
+			out.AsDict().Set(c.key(key), c.value(&v.items[i]))
 		}
 		return out
 	}
 	return jinja.None()
 }
 
-// number returns a number that is printed as Python prints it: as a number if the
-// library prints that one like Python, else as a text that stands for it.
+// number returns a number, or a text that stands for a whole one of too many digits.
 func (c *converter) number(v *value) jinja.Value {
-	if v.kind == integer {
-		if n, err := strconv.ParseInt(v.text, 10, 64); err == nil {
-			return jinja.NewInt(n)
-		}
-	} else if f, err := strconv.ParseFloat(v.text, 64); err == nil && strconv.FormatFloat(f, 'g', -1, 64) == v.text {
+	if v.kind == float {
+		f, _ := strconv.ParseFloat(v.text, 64) // what is out of range is infinite
 		return jinja.NewFloat(f)
+	}
+	if n, err := strconv.ParseInt(v.text, 10, 64); err == nil {
+		return jinja.NewInt(n)
 	}
 	return jinja.NewString(c.veil.number(v.text))
 }

@@ -45,21 +45,34 @@ type settings struct {
 
 // NewTemplate reads the Jinja text of a model's file, and tries it on a few
 // conversations. specials are the texts of the tokens that only the template may
-// make. A text that cannot be read, or that does not render in time, is refused. The
-// empty text is a template, too: contents joined by newlines.
-func NewTemplate(text string, specials []string) (*Template, error) {
+// make, and named those that it may name, as bos_token and eos_token. A text that cannot
+// be read, or that does not render in time, is refused. The empty text is a template,
+// too: contents joined by newlines.
+func NewTemplate(text string, specials []string, named map[string]string) (*Template, error) {
 	t := &Template{specials: newSpecials(specials)}
 	if text == "" {
 		return t, nil
 	}
 	var err error
-	if t.jinja, err = newJinja(text, t.specials); err != nil {
+	if t.jinja, err = newJinja(text, t.specials, named); err != nil {
 		return nil, fmt.Errorf("the chat template: %w", err)
 	}
 	if t.hand, err = t.try(text); err != nil {
 		return nil, fmt.Errorf("the chat template: %w", err)
 	}
 	return t, nil
+}
+
+// TemplateOf is the template of a model's file, with its tokens.
+func TemplateOf(m *engine.Model) (*Template, error) {
+	t := m.Weights().Tokenizer()
+	named := map[string]string{}
+	for name, id := range map[string]int32{"bos_token": t.BOS, "eos_token": t.EOS, "pad_token": t.Pad} {
+		if id >= 0 {
+			named[name] = t.Tokens[id]
+		}
+	}
+	return NewTemplate(t.ChatTemplate, m.Tokenizer().Specials(), named)
 }
 
 // Name says how prompts are made: "qwen3" and "qwen3.5" are rules in this package that

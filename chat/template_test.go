@@ -23,7 +23,7 @@ func readTemplate(t testing.TB, name string) string {
 
 func newTemplate(t testing.TB, text string) *Template {
 	t.Helper()
-	tm, err := NewTemplate(text, chatSpecials)
+	tm, err := NewTemplate(text, chatSpecials, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +59,6 @@ func TestQwenIsRecognised(t *testing.T) {
 // deviations are the cases that some template renders otherwise through the Jinja
 // library than through Jinja2, and why.
 var deviations = map[string]string{
-	"scalars":             "none as a string is nothing, not None",
-	"call with an object": "none as a string is nothing, not None",
 	"separators of ASCII": "trim leaves U+001C to U+001F",
 	"a result in tags":    "the template does not see tags that a user wrote",
 }
@@ -117,10 +115,18 @@ func TestTemplatesAreRefused(t *testing.T) {
 		"always raises":       "{{ raise_exception('no') }}",
 		"an endless range":    "{% for i in range(1000000000) %}x{% endfor %}",
 		"a private character": "\U000F0000{{ messages[0].content }}",
+		"two variables":       "{{ messages[0].content }}{% set a, b = 1, 2 %}",
+		"a filtered set":      "{{ messages[0].content }}{% set a | trim %}x{% endset %}",
+		"a list by default":   "{{ messages[0].content }}{% macro f(a=[1, 2]) %}x{% endmacro %}",
+		"another sign":        "{{ messages[0].content @ 1 }}",
+		"an open comment":     "{# {{ messages[0].content }}",
+		"an open tag":         "{{ messages[0].content",
+		"an open raw text":    "{{ messages[0].content }}{% raw %}",
+		"an escaped one":      "{{ '\\U000F0000' }}{{ messages[0].content }}",
 		"too long":            "{% for i in range(99000) %}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{% endfor %}",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := NewTemplate(text, chatSpecials); err == nil {
+			if _, err := NewTemplate(text, chatSpecials, nil); err == nil {
 				t.Error("it is taken")
 			} else {
 				t.Log(err)

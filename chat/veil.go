@@ -75,9 +75,6 @@ func (v *veil) hide(h held) rune {
 	return r
 }
 
-// separators are characters that JSON of Go escapes and that of Python does not.
-const separators = "\u2028\u2029"
-
 // cover returns a text as the template may see it, without signs. What is in show
 // stays as it is.
 func (v *veil) cover(text, signs string, show ...string) string {

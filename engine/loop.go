@@ -115,7 +115,11 @@ func (m *Model) newLoop(o LoopOptions) *Loop {
 	if l.prefixes.most = o.Keep; o.Keep <= 0 && o.MaxBytes > 0 {
 		l.prefixes.most = maxPrefixes
 	}
-	l.room = max(0, o.MaxBytes-l.batch.passBytes(o.Chunk))
+	for o.MaxBytes > 0 && l.chunk > leastChunk && l.batch.passBytes(l.chunk) > o.MaxBytes/2 {
+		l.chunk = max(min(l.chunk, l.batch.max)/2, leastChunk) // sequences need room, too
+	}
+	l.o.Chunk = l.chunk
+	l.room = max(0, o.MaxBytes-l.batch.passBytes(l.chunk))
 	l.batch.cache.limit, l.batch.cache.evict = o.MaxBytes, l.prefixes.evict
 	l.step, l.abandon = context.WithCancelCause(context.Background())
 	return l

@@ -596,3 +596,29 @@ func TestLoopMemory(t *testing.T) {
 		t.Errorf("%d bytes were in use, %d of %d for what is between two passes", peak, need, o.MaxBytes)
 	}
 }
+
+// With LoopBytes a sequence runs, whatever the chunk is, and without room for its keys and
+// values it does not.
+func TestLoopBytes(t *testing.T) {
+	for _, precision := range []Precision{Fast, Exact} {
+		m := testModel(t, testmodel.Tiny, Options{Precision: precision})
+		for _, tokens := range []int{2, 40, 300} {
+			for _, chunk := range []int{0, 16, 256, math.MaxInt} {
+				q := Request{Prompt: make([]int32, tokens-1), Max: 1}
+				l := m.Loop(LoopOptions{MaxBytes: m.LoopBytes(tokens), Chunk: chunk})
+				if s, err := l.Submit(t.Context(), q); err != nil {
+					t.Errorf("%v, %d tokens, chunks of %d: %v", precision, tokens, chunk, err)
+				} else if r := s.Result(); r.Err != nil {
+					t.Errorf("%v, %d tokens, chunks of %d: %v", precision, tokens, chunk, r.Err)
+				}
+				l.Close()
+			}
+			l := m.Loop(LoopOptions{MaxBytes: m.mostSeqBytes(tokens) - 1})
+			var large *TooLargeError
+			if _, err := l.Submit(t.Context(), Request{Prompt: make([]int32, tokens-1), Max: 1}); !errors.As(err, &large) {
+				t.Errorf("%v, %d tokens, with less than they take: %v", precision, tokens, err)
+			}
+			l.Close()
+		}
+	}
+}

@@ -77,6 +77,13 @@ func (c *cache) mostFloats(tokens int) int {
 	return blocksOf(tokens)
 }
 
+// LoopBytes is the least [LoopOptions.MaxBytes] with which a Loop can run a sequence of a
+// number of tokens: half of them may be taken by what a step reads.
+func (m *Model) LoopBytes(tokens int) int64 {
+	seq := m.mostSeqBytes(tokens)
+	return seq + max(seq, m.NewBatch(0).passBytes(leastChunk))
+}
+
 // chunksOf is how many chunks a number of blocks takes that lie together.
 func chunksOf(blocks int) int { return (blocks + farRun - 1) / farRun }
 

@@ -142,8 +142,3 @@ type functionCall struct {
 func newToolCall(c *chat.CallDelta) toolCall {
 	return toolCall{ID: c.ID, Type: "function", Function: functionCall{c.Name, c.Arguments}}
 }
-
-// template reads the chat template of a model's file.
-func template(m *engine.Model) (*chat.Template, error) {
-	return chat.NewTemplate(m.Weights().Tokenizer().ChatTemplate, m.Tokenizer().Specials())
-}

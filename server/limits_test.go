@@ -16,6 +16,8 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
+	"bankai/internal/gguf"
+	"bankai/internal/testmodel"
 )
 
 // More requests than there is room for are told when to come again, and those that are
@@ -56,13 +58,60 @@ func TestOverload(t *testing.T) {
 
 // A request that can never run is refused by its length, not told to come again.
 func TestTooLargeForTheMemory(t *testing.T) {
-	r := start(t, Options{Loop: engine.LoopOptions{MaxBytes: 2 << 20}})
-	long := strings.Repeat("x^2 ", 50)
-	e := r.refuses(400, "POST", texts, fmt.Sprintf(`{"prompt":%q,"max_tokens":200}`, long))
+	m := longModel(t)
+	r := listen(t, Options{Loop: engine.LoopOptions{MaxBytes: m.LoopBytes(leastTokens)}})
+	if err := r.Serve(m, "demo", nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Drain(context.Background()) })
+	e := r.refuses(400, "POST", texts, `{"prompt":"x","max_tokens":5000}`)
 	if e.Code == nil || *e.Code != "context_length_exceeded" {
 		t.Errorf("%+v", e)
 	}
 	r.ask(texts, `{"prompt":"x","max_tokens":2}`)
+}
+
+// longModel has a context that no test fills.
+func longModel(t *testing.T) *engine.Model {
+	t.Helper()
+	m := testmodel.New(testmodel.Tiny, 1)
+	m.Set("qwen3.context_length", gguf.Uint32(1_000_000))
+	return enginetest.Load(t, m.Bytes(), engine.Options{Threads: 1})
+}
+
+// With too little memory for one answer there is no server, or, where nobody chose how
+// much it is, one with as much as will do.
+func TestMemoryForOneAnswer(t *testing.T) {
+	m := longModel(t)
+	least := m.LoopBytes(leastTokens)
+	for _, c := range []struct {
+		o    Options
+		want bool
+	}{
+		{Options{}, true},
+		{Options{Loop: engine.LoopOptions{MaxBytes: least}}, true},
+		{Options{Loop: engine.LoopOptions{MaxBytes: least - 1}}, false},
+		{Options{Loop: engine.LoopOptions{MaxBytes: 1}, RaiseMemory: true}, true},
+	} {
+		s := New(c.o)
+		err := s.Serve(m, "m", nil)
+		var of *MemoryError
+		if c.want && err != nil || !c.want && (!errors.As(err, &of) || of.Least != least) {
+			t.Errorf("%+v: %v", c.o, err)
+			continue
+		}
+		if err == nil {
+			loop := s.current.Load().loop
+			q := engine.Request{Prompt: make([]int32, leastTokens-1), Max: 1}
+			stream, err := loop.Submit(t.Context(), q)
+			if err != nil {
+				t.Errorf("%+v: %v", c.o, err)
+			} else if r := stream.Result(); r.Err != nil {
+				t.Errorf("%+v: %v", c.o, r.Err)
+			}
+			s.Drain(t.Context())
+		}
+	}
 }
 
 // Each kind of error has its status, and only faults of the server are 500.

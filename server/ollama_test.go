@@ -558,7 +558,7 @@ func TestAbilities(t *testing.T) {
 		messages + `{% if add_generation_prompt %}<think>{% endif %}`: {thinking: true},
 		messages + `{{ tools | tojson }}`:                             {tools: true},
 	} {
-		tpl, err := chat.NewTemplate(template, nil)
+		tpl, err := chat.NewTemplate(template, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,8 +24,11 @@ type Options struct {
 	Loopback bool
 	Origins  []string // of pages in browsers that may ask, as https://example.org
 
-	// Loop bounds what runs at once.
-	Loop engine.LoopOptions
+	// Loop bounds what runs at once. If its MaxBytes is too little for one answer of usual
+	// length, Serve fails with a [*MemoryError], or, with RaiseMemory, makes it as much as
+	// will do.
+	Loop        engine.LoopOptions
+	RaiseMemory bool
 	// InlinePatches is the size up to which a patch may come inside a request, in bytes
 	// of its file; 0: none may.
 	InlinePatches int64
@@ -110,12 +113,12 @@ type NamedPatch struct {
 // Serve gives the server its model, with the name that requests use, and patches. From
 // then on it answers; it must be called once. The model stays the caller's, and must not
 // be closed before Drain has returned. The error is that a name or a patch cannot be
-// used; then the server has no model.
+// used, or that there is too little memory; then the server has no model.
 func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error {
 	if err := CheckModelName(name); err != nil {
 		return err
 	}
-	t, err := template(m)
+	t, err := chat.TemplateOf(m)
 	if err != nil {
 		return err
 	}
@@ -130,7 +133,11 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 			return invalid("name", "two patches are called %q: give one another name", p.Name)
 		}
 	}
-	l.loop = m.Loop(s.o.Loop)
+	bound, err := s.bound(m)
+	if err != nil {
+		return err
+	}
+	l.loop = m.Loop(bound)
 	s.current.Store(l)
 	return nil
 }

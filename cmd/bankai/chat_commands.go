@@ -32,9 +32,11 @@ func chatCommands() []chatCommandOf {
 		{"save", "FILE", "write what was said, as a line of JSON in OpenAI's form", (*talk).save},
 		{"seed", "", "tell the seed of the first answer", (*talk).tellSeed},
 		{"help", "", "list the commands", (*talk).help},
-		{"quit", "", "leave", func(*talk, context.Context, string) error { return errQuit }},
+		{"quit", "", "leave, as /exit and /bye do", quit},
 	}
 }
+
+func quit(*talk, context.Context, string) error { return errQuit }
 
 // chatHelp lists the commands.
 func chatHelp() string {
@@ -47,6 +49,9 @@ func chatHelp() string {
 
 // command does what was typed.
 func (t *talk) command(ctx context.Context, in dialog.Input) error {
+	if in.Command == "exit" || in.Command == "bye" {
+		in.Command = "quit"
+	}
 	for _, c := range chatCommands() {
 		switch {
 		case c.name != in.Command:
@@ -70,12 +75,25 @@ func (t *talk) complete(line string) (all []string) {
 		}
 		return all
 	}
-	if name != "/patch" {
-		return nil
-	}
-	for _, p := range t.dialog.Known() {
-		if strings.HasPrefix(p.Name, argument) {
-			all = append(all, name+" "+p.Name)
+	switch name {
+	case "/patch":
+		before, last := "", argument // of a+b
+		if i := strings.LastIndexByte(argument, '+'); i >= 0 {
+			before, last = argument[:i+1], argument[i+1:]
+		}
+		for _, p := range t.dialog.Known() {
+			if strings.HasPrefix(p.Name, last) {
+				all = append(all, name+" "+before+p.Name)
+			}
+		}
+		paths, _ := fileValue{endings: patchFiles}.complete(nil, nil, last)
+		for _, path := range paths {
+			all = append(all, name+" "+before+path)
+		}
+	case "/save":
+		paths, _ := fileValue{endings: resultFiles}.complete(nil, nil, argument)
+		for _, path := range paths {
+			all = append(all, name+" "+path)
 		}
 	}
 	return all
@@ -163,8 +181,8 @@ func (t *talk) forget(context.Context, string) error {
 
 // save writes the conversation. A file that this conversation wrote before is replaced.
 func (t *talk) save(ctx context.Context, path string) error {
-	if path == "" {
-		return fmt.Errorf("/save needs the name of a file")
+	if path == "" || path == "-" {
+		return fmt.Errorf("/save needs the name of a file, such as talk.jsonl")
 	}
 	messages := t.dialog.Messages()
 	if len(messages) == 0 {

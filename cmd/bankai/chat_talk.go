@@ -28,6 +28,7 @@ type talk struct {
 	lines      *bufio.Reader    // of input that is no terminal
 	interrupts <-chan os.Signal // nil where Ctrl-C ends the program
 	ended      time.Time        // the last answer
+	long       bool             // a line of what is typed was cut off
 	saves      map[string]*durable.Output
 }
 
@@ -38,10 +39,14 @@ var errQuit = errors.New("the conversation is over")
 func (t *talk) run(ctx context.Context) error {
 	warned := false // how to leave
 	for {
+		t.long = false
 		in, err := dialog.Read(func(more bool) (string, bool, error) { return t.line(ctx, more) })
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case errors.Is(err, terminal.ErrDropped):
+			warned = false
+			continue
 		case errors.Is(err, terminal.ErrCtrlC) && !warned:
 			t.Note("Ctrl-C again, Ctrl-D or /quit leaves")
 			warned = true
@@ -53,6 +58,8 @@ func (t *talk) run(ctx context.Context) error {
 		}
 		warned = false
 		switch {
+		case t.long:
+			err = fmt.Errorf("a line of %d characters or more is not taken whole, so nothing was sent: give long texts in several lines, or through a pipe", terminal.MaxLine)
 		case in.Command != "":
 			err = t.command(ctx, in)
 		case strings.TrimSpace(in.Message) != "":
@@ -87,8 +94,10 @@ func (t *talk) line(ctx context.Context, more bool) (line string, pasted bool, e
 	switch {
 	case within.Err() != nil && ctx.Err() == nil:
 		err = io.EOF // a signal that is no key
-	case utf8.RuneCountInString(line) == terminal.MaxLine:
-		t.Warn("the line is cut off after %d characters: give long texts in several lines, or through a pipe", terminal.MaxLine)
+	case more && errors.Is(err, terminal.ErrCtrlC):
+		err = terminal.ErrDropped // with the lines before
+	case utf8.RuneCountInString(line) >= terminal.MaxLine:
+		t.long = true
 	}
 	return line, pasted, err
 }
@@ -163,12 +172,17 @@ func (t *talk) answer(ctx context.Context, put func(context.Context, func(chat.D
 		return err
 	}
 	t.remark(turn)
+	if ctx.Err() != nil && t.editor == nil {
+		return errQuit // with what was answered
+	}
 	return ctx.Err()
 }
 
 // remark says why an answer ended that might have gone on.
 func (t *talk) remark(turn *dialog.Turn) {
 	switch {
+	case turn.Finish == "interrupted" && t.editor == nil && !t.JSON:
+		t.Note("interrupted after %s", text.Count(len(turn.IDs), "token"))
 	case turn.Full:
 		t.Warn("the answer ends because the model's context is full: /undo takes the last question back, /clear begins anew")
 	case turn.Finish == "length" && t.editor != nil:

@@ -158,8 +158,20 @@ func TestChatOnATerminal(t *testing.T) {
 	s.types("d/dx [2x^7] =" + left + left + left + rubOut + "5" + enter)
 	s.sees(" 10x^4\r\n")
 	s.sees("> ")
-	s.types(up + up + " more" + ctrlC) // what is typed is dropped
+	for _, keys := range []string{up + up + " more", "and more"} { // what is typed is dropped
+		s.types(keys)
+		s.sees("more")
+		s.types(ctrlC)
+		s.sees("> ")
+	}
+	s.types(ctrlC)
 	s.sees("Ctrl-C again, Ctrl-D or /quit leaves")
+	s.sees("> ")
+	s.types("no" + ctrlC) // so the next one is the first again
+	s.sees("> ")
+	s.types(strings.Repeat("long ", 1000) + enter)
+	s.sees("nothing was sent")
+	s.sees("> ")
 	s.types("/sa\t " + filepath.Join(t.TempDir(), "talk.jsonl") + enter)
 	s.sees("2 messages")
 	s.types("/und\t" + enter)

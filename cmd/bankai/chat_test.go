@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -80,14 +82,22 @@ func TestCompletionInChat(t *testing.T) {
 		t.Fatal(err)
 	}
 	talk := &talk{dialog: d}
+	dir := filepath.Dir(path)
+	if err := os.WriteFile(dir+"/other.txt", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for line, want := range map[string][]string{
-		"/s":           {"/system", "/save", "/seed"},
-		"/patch":       {"/patch", "/patches"},
-		"/patch m":     {"/patch math"},
-		"/patch x":     nil,
-		"/system math": nil,
-		"":             nil,
-		"a":            nil,
+		"/s":                         {"/system", "/save", "/seed"},
+		"/patch":                     {"/patch", "/patches"},
+		"/patch m":                   {"/patch math"},
+		"/patch x":                   nil,
+		"/patch math+m":              {"/patch math+math"},
+		"/patch " + dir + "/":        {"/patch " + path},
+		"/patch math+" + dir + "/ma": {"/patch math+" + path},
+		"/save " + dir + "/m":        {"/save " + path},
+		"/system math":               nil,
+		"":                           nil,
+		"a":                          nil,
 	} {
 		if got := talk.complete(line); !slices.Equal(got, want) {
 			t.Errorf("%q: got %q, want %q", line, got, want)

@@ -50,6 +50,9 @@ func badFlag(cmd *cobra.Command, err error) error {
 		}
 		cause = fmt.Errorf("%q is not %s", invalid.GetValue(), what)
 	}
+	if f.Value.Type() == "duration" {
+		cause = fmt.Errorf("%q is not a time such as 30s or 2m", invalid.GetValue())
+	}
 	return fmt.Errorf("--%s: %w", f.Name, cause)
 }
 

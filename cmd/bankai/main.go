@@ -54,8 +54,9 @@ func heeded(all []os.Signal) []os.Signal {
 const grace = 800 * time.Millisecond
 
 // echo is how long a second signal counts as the first one once more: timeout(1)
-// sends each to the program and then to its group, so that it comes twice.
-const echo = 200 * time.Millisecond
+// sends each to the program and then to its group, so that it comes twice. Nobody hits
+// Ctrl-C twice as fast.
+const echo = 40 * time.Millisecond
 
 // watch ends the program a while after a signal, unless it has ended by then. Before
 // that, another signal ends it at once, which stop brings about.

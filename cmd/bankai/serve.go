@@ -18,6 +18,7 @@ import (
 	"bankai/internal/dialog"
 	"bankai/internal/flagtype"
 	"bankai/internal/program"
+	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/server"
 	"bankai/store"
@@ -47,6 +48,7 @@ type serveFlags struct {
 	logFormat  flagtype.Choice[logFormat]
 	logPrompts bool
 	drain      time.Duration
+	cmd        *cobra.Command
 	loopback   bool // only this machine can reach the server
 }
 
@@ -88,12 +90,14 @@ at once.`,
   bankai serve --listen 0.0.0.0:8181 --api-key-file keys --tls-cert cert.pem --tls-key key.pem`,
 		Args: arguments(0, 0, "no argument; --model names the model"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
+			log := f.logOf(a)
 			if err := f.check(); err != nil {
 				return err
 			}
-			return f.run(ctx, a)
+			return f.run(ctx, a, log)
 		}),
 	}
+	f.cmd = cmd
 	f.model.add(cmd)
 	f.add(cmd)
 	return cmd
@@ -148,6 +152,8 @@ func (f *serveFlags) check() error {
 		return usagef("--tls-cert and --tls-key belong together: give both, or none")
 	case f.inline > maxInline:
 		return usagef("--inline-patches %v: at most 64KB; give larger patches a name", &f.inline)
+	case f.kvMemory == 0 && f.cmd.Flags().Changed("kv-memory"):
+		return usagef("--kv-memory 0: nothing could run; give a size such as 2GB, or leave it out")
 	case f.sequences == 0:
 		return usagef("--max-sequences 0: nothing could run; give at least 1")
 	case f.drain < 0:
@@ -167,10 +173,10 @@ const (
 const apiKeyVariable = "BANKAI_API_KEY"
 
 // options are the server's.
-func (f *serveFlags) options(a *app) (o server.Options, err error) {
+func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
 	o = server.Options{
 		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
-		Log: slog.New(f.logFormat.Value.handler(a.Stderr, a.Quiet)),
+		Log: log, RaiseMemory: f.kvMemory == 0,
 		Loop: engine.LoopOptions{
 			MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue), QueueTokens: int(f.queueTok),
 			Chunk: readAtOnce, Pace: stepTime,
@@ -203,7 +209,8 @@ func (f *serveFlags) kvBytes() int64 {
 	return unknown
 }
 
-// readKeys reads keys, one a line; none if there is no file.
+// readKeys reads keys, one a line, between comments that begin with #; none if there is
+// no file.
 func readKeys(path string) (keys []string, err error) {
 	if path == "" {
 		return nil, nil
@@ -213,7 +220,7 @@ func readKeys(path string) (keys []string, err error) {
 		return nil, err
 	}
 	for line := range strings.Lines(string(data)) {
-		if key := strings.TrimSpace(line); key != "" {
+		if key := strings.TrimSpace(line); key != "" && !strings.HasPrefix(key, "#") {
 			keys = append(keys, key)
 		}
 	}
@@ -230,9 +237,10 @@ type serveDoc struct {
 	Patches   []string `json:"patches"`   // the names in requests
 }
 
-// run listens at once, loads the model, and serves until ctx ends.
-func (f *serveFlags) run(ctx context.Context, a *app) error {
-	o, err := f.options(a)
+// run listens as soon as all is checked that can be without the model, loads the model,
+// and serves until ctx ends.
+func (f *serveFlags) run(ctx context.Context, a *app, log *slog.Logger) error {
+	o, err := f.options(log)
 	if err != nil {
 		return err
 	}
@@ -247,18 +255,22 @@ func (f *serveFlags) run(ctx context.Context, a *app) error {
 	if err := store.CheckFiles(paths); err != nil {
 		return err
 	}
-	listener, scheme, err := f.open()
+	if f.model.path != source.DemoModel {
+		if _, err := os.Stat(f.model.path); err != nil {
+			return err
+		}
+	}
+	listener, url, err := f.open()
 	if err != nil {
 		return err
 	}
 	s := server.New(o)
 	web := server.HTTP(s)
-	web.ErrorLog = slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)
+	web.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
 	defer web.Close()
-	url := scheme + "://" + listener.Addr().String()
-	fmt.Fprintf(a.Stderr, "listening on %s\n", url)
+	log.Info("listening", "address", url)
 	m, err := a.openModel(&f.model)
 	if err != nil {
 		return err
@@ -273,12 +285,12 @@ func (f *serveFlags) run(ctx context.Context, a *app) error {
 		return err
 	case <-ctx.Done():
 	}
-	a.Note("ending: answers under way have %v", f.drain)
+	log.Info("ending", "drain", f.drain.String()) // how long answers under way have
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.drain)
 	defer cancel()
 	drained := s.Drain(ending)
 	if errors.Is(drained, context.DeadlineExceeded) {
-		a.Warn("answers were cut off after %v", f.drain)
+		log.Warn("answers were cut off", "drain", f.drain.String())
 	}
 	// The engine is done: what is left is to send the last bytes.
 	sending, stop := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
@@ -290,23 +302,56 @@ func (f *serveFlags) run(ctx context.Context, a *app) error {
 // sendTime is how long the last bytes of answers may take when a server ends.
 const sendTime = 2 * time.Second
 
-// open listens. TLS is that of the given certificate.
-func (f *serveFlags) open() (l net.Listener, scheme string, err error) {
+// open listens, and returns the address for clients. TLS is that of the given
+// certificate.
+func (f *serveFlags) open() (l net.Listener, url string, err error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	if f.tlsCert != "" {
-		c, err := tls.LoadX509KeyPair(f.tlsCert, f.tlsKey)
+		c, err := certificate(f.tlsCert, f.tlsKey)
 		if err != nil {
 			return nil, "", err
 		}
 		config.Certificates = []tls.Certificate{c}
 	}
 	if l, err = net.Listen("tcp", f.listen); err != nil {
-		return nil, "", fmt.Errorf("--listen: %w: choose another address, or port 0 for any free port", err)
+		var why *os.SyscallError
+		if errors.As(err, &why) {
+			err = why.Err
+		}
+		return nil, "", fmt.Errorf("--listen %s: %w: choose another address, or port 0 for any free port", f.listen, err)
 	}
+	url = "://" + f.addressOf(l)
 	if f.tlsCert == "" {
-		return l, "http", nil
+		return l, "http" + url, nil
 	}
-	return tls.NewListener(l, config), "https", nil
+	return tls.NewListener(l, config), "https" + url, nil
+}
+
+// addressOf is the given address, with the port that it was found to have.
+func (f *serveFlags) addressOf(l net.Listener) string {
+	host, _, _ := net.SplitHostPort(f.listen)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if host == "" || err != nil {
+		return l.Addr().String()
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// certificate reads the certificate for HTTPS.
+func certificate(cert, key string) (c tls.Certificate, err error) {
+	public, err := os.ReadFile(cert)
+	if err != nil {
+		return c, err
+	}
+	private, err := os.ReadFile(key)
+	if err != nil {
+		return c, err
+	}
+	if c, err = tls.X509KeyPair(public, private); err != nil {
+		why := strings.TrimPrefix(err.Error(), "tls: ")
+		return c, fmt.Errorf("--tls-cert %s, --tls-key %s: %s: want a certificate and its private key, both as PEM", cert, key, why)
+	}
+	return c, nil
 }
 
 // serve gives the server its model and patches, and says that it answers.
@@ -325,11 +370,18 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 		name = strings.TrimSuffix(filepath.Base(f.model.path), ".gguf")
 	}
 	if err := s.Serve(m, name, patches); err != nil {
+		if errors.As(err, new(*server.MemoryError)) {
+			return usagef("--kv-memory %w", err)
+		}
 		return err
 	}
 	doc := serveDoc{url, name, s.Patches()}
 	err := a.Print(doc, func(w io.Writer) {
-		terminal.WriteFacts(w, terminal.Fact{"model", name}, terminal.Fact{"patches", strings.Join(doc.Patches, ", ")}, terminal.Fact{"address", url})
+		facts := []terminal.Fact{{"model", name}, {"patches", strings.Join(doc.Patches, ", ")}}
+		if a.Quiet { // else the log says it
+			facts = append(facts, terminal.Fact{"address", url})
+		}
+		terminal.WriteFacts(w, facts...)
 	})
 	if err != nil {
 		return err
@@ -391,28 +443,4 @@ func libraryFiles(dir string) (paths []string, err error) {
 		}
 	}
 	return paths, nil
-}
-
-// logFormat is how the log is written.
-type logFormat string
-
-func (l logFormat) String() string { return string(l) }
-
-func parseLogFormat(s string) (logFormat, error) {
-	if s != "text" && s != "json" {
-		return "", fmt.Errorf("%q is neither text nor json", s)
-	}
-	return logFormat(s), nil
-}
-
-// handler writes the log; with --quiet only what is wrong.
-func (l logFormat) handler(w io.Writer, quiet bool) slog.Handler {
-	o := &slog.HandlerOptions{Level: slog.LevelInfo}
-	if quiet {
-		o.Level = slog.LevelWarn
-	}
-	if l == "json" {
-		return slog.NewJSONHandler(w, o)
-	}
-	return slog.NewTextHandler(w, o)
 }

@@ -45,8 +45,8 @@ func serve(t *testing.T, args ...string) *served {
 	s := &served{t: t, cmd: cmd, client: &http.Client{Timeout: time.Minute}, ended: make(chan error, 1)}
 	said := bufio.NewReader(lines)
 	line, err := said.ReadString('\n')
-	var listens bool
-	s.url, listens = strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	_, address, listens := strings.Cut(strings.TrimSpace(line), " level=INFO msg=listening address=")
+	s.url = address
 	go func() {
 		io.Copy(io.Discard, said)
 		s.ended <- cmd.Wait()

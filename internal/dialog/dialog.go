@@ -44,7 +44,7 @@ const kept = 8
 
 // New begins a conversation with a model, by the template in its file.
 func New(m *engine.Model, o Options) (*Dialog, error) {
-	t, err := chat.NewTemplate(m.Weights().Tokenizer().ChatTemplate, m.Tokenizer().Specials())
+	t, err := chat.TemplateOf(m)
 	if err != nil {
 		return nil, err
 	}

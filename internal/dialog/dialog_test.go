@@ -185,6 +185,10 @@ func TestPatches(t *testing.T) {
 		{choice: patch(t, "wide.json", "99999"), on: "a+b", fails: "99999"},
 		{choice: "none", on: ""},
 		{choice: a.Path, on: "a"},
+		{choice: a.Path + "+b", on: "a+b"},
+		{choice: "b+" + patch(t, "third.json", "4"), on: "b+third"},
+		{choice: a.Path + "+nobody.bankai", on: "b+third", fails: `no file "nobody.bankai"`},
+		{choice: patch(t, "x+y.json", "5"), on: "x+y"},
 	} {
 		err := d.Choose(c.choice)
 		if c.fails == "" && err != nil || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {

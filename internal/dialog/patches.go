@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -85,8 +86,8 @@ func (d *Dialog) find(name string) *Patch {
 }
 
 // Choose has the following answers made under other patches. choice is a name, several
-// with + between them, None, or the path of a file, which then becomes known. After an
-// error the patches are those that they were.
+// with + between them, None, or the path of a file, which then becomes known; names and
+// paths may be mixed. After an error the patches are those that they were.
 func (d *Dialog) Choose(choice string) error {
 	if choice == None {
 		return d.Put()
@@ -94,21 +95,24 @@ func (d *Dialog) Choose(choice string) error {
 	if p := d.find(choice); p != nil {
 		return d.Put(p)
 	}
+	choices := strings.Split(choice, "+")
+	if _, err := os.Stat(choice); err == nil {
+		choices = []string{choice} // a file's name may have a + in it
+	}
 	var several []*Patch
-	for name := range strings.SplitSeq(choice, "+") {
-		several = append(several, d.find(name))
+	for _, c := range choices {
+		p := d.find(c)
+		if p == nil {
+			var err error
+			if p, err = d.AddFile(c); errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("there is no patch and no file %q", c)
+			} else if err != nil {
+				return err
+			}
+		}
+		several = append(several, p)
 	}
-	if !slices.Contains(several, nil) {
-		return d.Put(several...)
-	}
-	p, err := d.AddFile(choice)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no patch and no file %q", choice)
-	}
-	if err != nil {
-		return err
-	}
-	return d.Put(p)
+	return d.Put(several...)
 }
 
 // Put has the following answers made under patches together: their XOR.

@@ -22,10 +22,15 @@ type Editor struct {
 	screen  *screen
 	history term.History
 	line    *term.Terminal // nil: a new one has to be made
+	begun   bool           // there was something in the line when Ctrl-C was hit
 }
 
-// ErrCtrlC is what Ctrl-C makes of a line that is being typed.
-var ErrCtrlC = errors.New("Ctrl-C")
+// What Ctrl-C makes of a line: an empty one it leaves, and one with something in it is
+// dropped.
+var (
+	ErrCtrlC   = errors.New("Ctrl-C")
+	ErrDropped = errors.New("the line was dropped by Ctrl-C")
+)
 
 // MaxLine is how many characters a line may have: those that follow are not taken.
 const MaxLine = 4096
@@ -43,7 +48,7 @@ func NewEditor(in io.Reader, out io.Writer) *Editor {
 
 // ReadLine reads a line behind a prompt. pasted says that the line was pasted, with its
 // end, so that more of the same is likely to follow. The error is io.EOF for Ctrl-D in an
-// empty line, ErrCtrlC, or that of ctx, after which no more lines can be read.
+// empty line, ErrCtrlC, ErrDropped, or that of ctx, after which no more lines can be read.
 func (e *Editor) ReadLine(ctx context.Context, prompt string) (line string, pasted bool, err error) {
 	fd := int(e.screen.in.Fd())
 	before, err := term.MakeRaw(fd)
@@ -73,11 +78,16 @@ func (e *Editor) ReadLine(ctx context.Context, prompt string) (line string, past
 		}
 		e.history, e.line = t.History, nil // it would go on with the key that ended it
 		io.WriteString(e.screen.out, "\r\n")
-		if e.screen.ctrlC {
-			e.screen.ctrlC = false
-			return "", false, ErrCtrlC
+		switch {
+		case !e.screen.ctrlC:
+			return "", false, r.err
+		case e.begun:
+			err = ErrDropped
+		default:
+			err = ErrCtrlC
 		}
-		return "", false, r.err
+		e.screen.ctrlC, e.begun = false, false
+		return "", false, err
 	case <-ctx.Done():
 		io.WriteString(e.screen.out, "\r\n")
 		return "", false, ctx.Err()
@@ -103,6 +113,10 @@ func (e *Editor) open(prompt string) *term.Terminal {
 // complete puts what all completions begin with in the place of a line, if the tab key
 // is hit at its end.
 func (e *Editor) complete(line string, pos int, key rune) (string, int, bool) {
+	if key == '\t' && e.screen != nil && e.screen.ctrlC {
+		e.begun = line != "" // the tab key is the screen's, in front of Ctrl-C
+		return line, pos, true
+	}
 	if key != '\t' || e.Complete == nil || pos != len(line) {
 		return "", 0, false
 	}
@@ -123,18 +137,29 @@ func (e *Editor) complete(line string, pos int, key rune) (string, int, bool) {
 	return next, len(next), true
 }
 
-// screen is a terminal's two ends, and notices Ctrl-C.
+// screen is a terminal's two ends, and notices Ctrl-C. The library tells nobody what is
+// in the line then, but it does at the tab key: so one comes first.
 type screen struct {
 	in, out *os.File
 	ctrlC   bool
+	keys    []byte // that were read and not yet handed on
 }
 
 func (s *screen) Read(p []byte) (int, error) {
-	n, err := s.in.Read(p)
-	if bytes.IndexByte(p[:n], 3) >= 0 {
+	if len(s.keys) == 0 {
+		n, err := s.in.Read(p)
+		if bytes.IndexByte(p[:n], ctrlC) < 0 {
+			return n, err
+		}
 		s.ctrlC = true
+		s.keys = bytes.ReplaceAll(p[:n], []byte{ctrlC}, []byte{'\t', ctrlC})
 	}
-	return n, err
+	n := copy(p, s.keys)
+	s.keys = s.keys[n:]
+	return n, nil
 }
+
+// ctrlC is what the key sends.
+const ctrlC = 3
 
 func (s *screen) Write(p []byte) (int, error) { return s.out.Write(p) }

@@ -1,6 +1,36 @@
 package terminal
 
-import "testing"
+import (
+	"io"
+	"os"
+	"testing"
+
+	"golang.org/x/term"
+)
+
+// Ctrl-C drops what is in a line, and only in an empty one asks to leave.
+func TestCtrlC(t *testing.T) {
+	for keys, begun := range map[string]bool{
+		"\x03": false, "abc\x03": true, "a\x7f\x03": false, "ab\x1b[D\x1b[D\x03": true, "\t\x03": false, "a\tb\x03": true,
+	} {
+		in, keyboard, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		keyboard.WriteString(keys)
+		keyboard.Close()
+		e := &Editor{screen: &screen{in: in}}
+		line := term.NewTerminal(struct {
+			io.Reader
+			io.Writer
+		}{e.screen, io.Discard}, "> ")
+		line.AutoCompleteCallback = e.complete
+		if _, err := line.ReadLine(); err != io.EOF || !e.screen.ctrlC || e.begun != begun {
+			t.Errorf("%q: %v, noticed %v, begun %v, want %v", keys, err, e.screen.ctrlC, e.begun, begun)
+		}
+	}
+}
 
 // The tab key writes what all that a line may become begins with.
 func TestComplete(t *testing.T) {
