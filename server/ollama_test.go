@@ -418,8 +418,13 @@ func TestOllamaErrorsAreTexts(t *testing.T) {
 			t.Errorf("%s %s: %s", c.method, c.path, says)
 		}
 	}
-	if got := r.do("HEAD", "/api/blobs/sha256:00", "", "Authorization", key); got.status != 501 {
+	if got := r.do("HEAD", "/api/blobs/sha256:00", "", "Authorization", key); got.status != 501 || got.header.Get("X-Should-Retry") != "false" {
 		t.Errorf("the head of a blob: %+v", got)
+	}
+	for _, path := range []string{"/api/embed", "/api/pull", "/v1/embeddings"} {
+		if got := r.do("POST", path, `{"input":"x"}`, "Authorization", key); got.status != 501 || got.header.Get("X-Should-Retry") != "false" {
+			t.Errorf("%s: %+v: clients would try again", path, got)
+		}
 	}
 	r.refuses(403, "GET", "/api/patches", "", "Host", "evil.example")
 	r.refuses(404, "GET", "/api/patches/c", "", "Authorization", key)
