@@ -267,7 +267,7 @@ func (x *exchange) wholeTexts(r *run, c *completionRequest) error {
 		}
 	}
 	results, err := r.collect(x.r.Context(), func(choice int, e engine.Event) {
-		x.token()
+		x.token(r)
 		p := x.part(r, at, choice, e)
 		texts[choice].WriteString(p.text)
 		if p.logProbs != nil {
