@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ardanlabs/jinja"
 )
@@ -12,15 +14,32 @@ import (
 // filter is a filter of Jinja: a function whose first argument is what it filters.
 type filter = func(args []jinja.Value, named map[string]jinja.Value) (jinja.Value, error)
 
-// pythonFilters write values as Python does, where the library does not.
+// pythonFilters do as Python does what the library does otherwise.
 var pythonFilters = map[string]filter{
 	"_string": func(args []jinja.Value, _ map[string]jinja.Value) (jinja.Value, error) {
 		return jinja.NewString(printed(args[0])), nil
 	},
-	"_tojson": toJSON,
-	"_join":   join,
-	"_format": format,
-	"_rest":   rest,
+	"_tojson":   toJSON,
+	"_join":     join,
+	"_format":   format,
+	"_rest":     rest,
+	"_quotient": quotient,
+	"_first":    func(args []jinja.Value, _ map[string]jinja.Value) (jinja.Value, error) { return end(args[0], false) },
+	"_last":     func(args []jinja.Value, _ map[string]jinja.Value) (jinja.Value, error) { return end(args[0], true) },
+
+	"_split": func(args []jinja.Value, named map[string]jinja.Value) (jinja.Value, error) {
+		return split(args, named, false)
+	},
+	"_rsplit": func(args []jinja.Value, named map[string]jinja.Value) (jinja.Value, error) {
+		return split(args, named, true)
+	},
+	"_startswith": affix(strings.HasPrefix),
+	"_endswith":   affix(strings.HasSuffix),
+	"_title":      changed(title),
+	"_capitalize": changed(func(s string) string {
+		_, n := utf8.DecodeRuneInString(s)
+		return strings.ToUpper(s[:n]) + strings.ToLower(s[n:])
+	}),
 }
 
 // printed is Python's str of a value.
@@ -259,6 +278,128 @@ func rest(args []jinja.Value, named map[string]jinja.Value) (jinja.Value, error)
 	}
 	n, by := args[0].AsInt(), args[1].AsInt()
 	return jinja.NewInt((n%by + by) % by), nil
+}
+
+// quotient is Python's // of whole numbers, which rounds down.
+func quotient(args []jinja.Value, _ map[string]jinja.Value) (jinja.Value, error) {
+	if len(args) != 2 || !args[0].IsInt() || !args[1].IsInt() || args[1].AsInt() == 0 {
+		return jinja.Undefined(), fmt.Errorf("%s // is of whole numbers, and not by 0", represented(args[0]))
+	}
+	n, by := args[0].AsInt(), args[1].AsInt()
+	q := n / by
+	if n%by != 0 && (n < 0) != (by < 0) {
+		q--
+	}
+	return jinja.NewInt(q), nil
+}
+
+// end is the first or the last item of a list, or character of a text; undefined if there
+// is none.
+func end(v jinja.Value, last bool) (jinja.Value, error) {
+	var items []jinja.Value
+	switch {
+	case v.IsList():
+		items = v.AsList().Items
+	case v.IsDict():
+		for _, key := range v.AsDict().Keys {
+			items = append(items, jinja.NewString(key))
+		}
+	case v.IsString():
+		for _, r := range v.AsString() {
+			items = append(items, jinja.NewString(string(r)))
+		}
+	}
+	switch {
+	case len(items) == 0:
+		return jinja.Undefined(), nil
+	case last:
+		return items[len(items)-1], nil
+	}
+	return items[0], nil
+}
+
+// split is Python's split, or rsplit, which takes the separators from the end.
+func split(args []jinja.Value, named map[string]jinja.Value, fromEnd bool) (jinja.Value, error) {
+	by, most := jinja.None(), -1
+	for i, name := range []string{"sep", "maxsplit"} {
+		v, ok := named[name]
+		if i+1 < len(args) {
+			v, ok = args[i+1], true
+		}
+		switch {
+		case ok && i == 0:
+			by = v
+		case ok && v.IsInt():
+			most = int(v.AsInt())
+		}
+	}
+	if !args[0].IsString() || by.IsString() && by.AsString() == "" || by.IsNone() && most >= 0 {
+		return by, fmt.Errorf("split: %s cannot be split by %s", represented(args[0]), represented(by))
+	}
+	text := args[0].AsString()
+	if by.IsNone() {
+		return texts(strings.Fields(text)), nil
+	}
+	var behind []string // of rsplit, the last one first
+	for ; fromEnd && most > 0; most-- {
+		at := strings.LastIndex(text, by.AsString())
+		if at < 0 {
+			break
+		}
+		behind, text = append(behind, text[at+len(by.AsString()):]), text[:at]
+	}
+	if fromEnd && (most == 0 || len(behind) > 0) {
+		slices.Reverse(behind)
+		return texts(append([]string{text}, behind...)), nil
+	}
+	if most < 0 {
+		return texts(strings.Split(text, by.AsString())), nil
+	}
+	return texts(strings.SplitN(text, by.AsString(), most+1)), nil
+}
+
+func texts(all []string) jinja.Value {
+	items := make([]jinja.Value, len(all))
+	for i, s := range all {
+		items[i] = jinja.NewString(s)
+	}
+	return jinja.NewList(items)
+}
+
+// affix says whether a text has one of some texts at an end of it.
+func affix(has func(s, affix string) bool) filter {
+	return func(args []jinja.Value, _ map[string]jinja.Value) (jinja.Value, error) {
+		if len(args) != 2 || !args[0].IsString() {
+			return jinja.Undefined(), fmt.Errorf("%s begins and ends with no text", represented(args[0]))
+		}
+		some := args[1:]
+		if some[0].IsList() {
+			some = some[0].AsList().Items
+		}
+		return jinja.NewBool(slices.ContainsFunc(some, func(a jinja.Value) bool { return a.IsString() && has(args[0].AsString(), a.AsString()) })), nil
+	}
+}
+
+// changed is a filter of texts.
+func changed(f func(string) string) filter {
+	return func(args []jinja.Value, _ map[string]jinja.Value) (jinja.Value, error) {
+		if !args[0].IsString() {
+			return args[0], fmt.Errorf("%s is no text", represented(args[0]))
+		}
+		return jinja.NewString(f(args[0].AsString())), nil
+	}
+}
+
+// title is a text whose words begin with capital letters, and have no others.
+func title(s string) string {
+	inside := false
+	return strings.Map(func(r rune) rune {
+		was := inside
+		if inside = unicode.IsLetter(r); was {
+			return unicode.ToLower(r)
+		}
+		return unicode.ToTitle(r)
+	}, s)
 }
 
 // format is Python's text % values, for the conversions s, r, d and %.

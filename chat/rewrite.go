@@ -14,8 +14,16 @@ import (
 
 // ownFilters stand in for filters of the library, by name.
 var ownFilters = map[string]string{
-	"tojson": "_tojson", "string": "_string", "join": "_join", "format": "_format",
+	"tojson": "_tojson", "string": "_string", "join": "_join", "format": "_format", "first": "_first", "last": "_last",
 }
+
+// ownMethods are filters that stand in for methods of texts, by name.
+var ownMethods = map[string]string{
+	"split": "_split", "rsplit": "_rsplit", "startswith": "_startswith", "endswith": "_endswith", "title": "_title", "capitalize": "_capitalize",
+}
+
+// ownOperators are filters that stand in for operators.
+var ownOperators = map[string]string{"%": "_rest", "//": "_quotient"}
 
 // rewrite returns a template that the library renders as Jinja2 renders the given one.
 func rewrite(text string) (string, error) {
@@ -25,6 +33,9 @@ func rewrite(text string) (string, error) {
 	}
 	var b strings.Builder
 	for i, s := range segments {
+		if err := s.supported(); err != nil {
+			return "", fmt.Errorf("line %d: %w", s.line, err)
+		}
 		switch {
 		case s.kind == '"':
 			b.WriteString("{{" + literal(s.text) + "}}")
@@ -40,9 +51,6 @@ func rewrite(text string) (string, error) {
 				fmt.Fprintf(&b, "{%% set %s = _%s_%d %%}", name, name, i)
 			}
 		default:
-			if err := s.supported(); err != nil {
-				return "", fmt.Errorf("line %d: %w", s.line, err)
-			}
 			b.WriteString("{% " + expression(s.tokens) + " %}")
 		}
 	}
@@ -79,9 +87,21 @@ func setInLoop(segments []segment) (names []string) {
 	return names
 }
 
-// supported refuses statements that the library would take for others.
+// supported refuses what the library would take for something else.
 func (s *segment) supported() error {
+	for i := range s.tokens {
+		switch rest := s.tokens[i:]; {
+		case len(rest) > 3 && rest[0].is("|") && rest[1].named("map") && rest[3].kind == '"':
+			return errors.New("map by a filter is not supported: go through the list with for")
+		case len(rest) > 3 && rest[0].is("|") && rest[1].named("sum") && rest[3].named("start"):
+			return errors.New("sum from a start is not supported")
+		case len(rest) > 2 && rest[0].named("loop") && rest[1].is(".") && (rest[2].named("depth") || rest[2].named("depth0")):
+			return errors.New("loop.depth is not supported")
+		}
+	}
 	switch {
+	case s.begins("for") && s.tokens[len(s.tokens)-1].named("recursive"):
+		return errors.New("recursive loops are not supported")
 	case s.begins("set"):
 		equals := slices.IndexFunc(s.tokens, func(t token) bool { return t.is("=") })
 		if before := s.tokens[:max(equals, 0)]; slices.ContainsFunc(before, func(t token) bool { return t.is(",") }) {
@@ -150,20 +170,20 @@ func (r *rewriter) ended() bool {
 	return t.kind != '+' && (t.kind != 'a' || !slices.Contains(keywords, t.text)) || r.next(-1, ") ] }")
 }
 
-// operand writes a value with its members, calls and filters. What a percent sign follows
-// may be a number or a format, and what is joined by a tilde is a text.
+// operand writes a value with its members, calls and filters, divided if it is. What a
+// percent sign follows may be a format, too, and what is joined by a tilde is a text.
 func (r *rewriter) operand() string {
 	product, joined := r.next(-1, "* / // % **"), r.next(-1, "~")
 	s := r.value()
-	for !product && r.next(0, "%") {
-		here := r.at
+	for !product && r.next(0, "% //") {
+		here, own := r.at, ownOperators[r.tokens[r.at].text]
 		r.at++
 		values := r.arguments()
 		if r.next(0, "**") {
 			r.at = here // the power comes first
 			break
 		}
-		s += "|_rest(" + values + ")"
+		s += "|" + own + "(" + values + ")"
 	}
 	is := r.at < len(r.tokens) && r.tokens[r.at].named("is")
 	if !product && !is && (joined || r.next(0, "~")) && !r.next(0, "* / // % **") {
@@ -172,7 +192,7 @@ func (r *rewriter) operand() string {
 	return s
 }
 
-// arguments writes what is behind a percent sign: the values of a tuple, or the only one.
+// arguments writes what is behind such an operator: the values of a tuple, or the only one.
 func (r *rewriter) arguments() string {
 	if r.at == len(r.tokens) {
 		return ""
@@ -253,7 +273,16 @@ func (r *rewriter) member() string {
 	for {
 		switch {
 		case r.next(0, ".") && r.at+1 < len(r.tokens):
-			s += "." + r.tokens[r.at+1].text
+			name := r.tokens[r.at+1]
+			own := ownMethods[name.text]
+			switch {
+			case name.kind == '1':
+				s += "[" + name.text + "]"
+			case own != "" && r.next(2, "("):
+				s += "|" + own
+			default:
+				s += "." + name.text
+			}
 			r.at += 2
 		case r.next(0, "( ["):
 			s += r.bracket()

@@ -81,7 +81,11 @@ type QueueFullError struct {
 
 // Error says it in a line.
 func (e *QueueFullError) Error() string {
-	return fmt.Sprintf("the queue is full, %d requests wait: try again later", e.Waiting)
+	wait := fmt.Sprintf("%d requests wait", e.Waiting)
+	if e.Waiting == 1 {
+		wait = "1 request waits"
+	}
+	return fmt.Sprintf("the queue is full, %s: try again later", wait)
 }
 
 // TooLargeError refuses a request that can never run: its context may need

@@ -233,3 +233,12 @@ func TestPace(t *testing.T) {
 		}
 	}
 }
+
+// One waits, several wait.
+func TestQueueFullIsSaid(t *testing.T) {
+	for n, want := range map[int]string{1: "the queue is full, 1 request waits: try again later", 2: "the queue is full, 2 requests wait: try again later"} {
+		if got := (&QueueFullError{Waiting: n}).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

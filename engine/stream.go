@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime/debug"
 	"sync"
+	"time"
 )
 
 // Event is what a request has to tell: one generated token with the text that may be
@@ -71,6 +72,7 @@ type Stream struct {
 
 	mu     sync.Mutex
 	events []Event // that Next has not returned
+	times  [2]time.Time
 	news   chan struct{}
 	done   chan struct{} // closed when result is whole
 }
@@ -120,6 +122,24 @@ func (s *Stream) take() (Event, bool) {
 func (s *Stream) Result() Result {
 	<-s.done
 	return s.result
+}
+
+// Times are when the first and the latest token were made, whenever somebody reads them;
+// zero as long as there is none.
+func (s *Stream) Times() (first, latest time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.times[0], s.times[1]
+}
+
+// made notes that a token is made.
+func (s *Stream) made() {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.times[1] = now; s.times[0].IsZero() {
+		s.times[0] = now
+	}
 }
 
 // begin makes what the request needs to run. cached tokens of its prompt need not be
@@ -173,6 +193,7 @@ func (s *Stream) accept(m *Model, processed int) {
 		return
 	}
 	r.Generated++
+	s.made()
 	if m.tok.IsEnd(s.chosen.ID) {
 		s.finish("stop")
 		return

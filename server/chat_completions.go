@@ -101,7 +101,7 @@ func (x *exchange) wholeChat(r *run) error {
 	speakers := x.speakers(r, head.ID)
 	said := make([]spoken, len(r.streams))
 	results, err := r.collect(x.r.Context(), func(choice int, e engine.Event) {
-		x.token()
+		x.token(r)
 		said[choice].add(speakers[choice].says(e))
 		x.addLogProbs(choices[choice].LogProbs, e)
 	})

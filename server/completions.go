@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"bankai/engine"
+	"bankai/internal/text"
 )
 
 // The choices of /v1/completions, whole and in chunks.
@@ -79,7 +80,7 @@ func (x *exchange) completionRequest() (*completionRequest, error) {
 		return nil, err
 	}
 	if n := len(prompts) * c.choices; n > maxSequence {
-		return nil, invalid("n", "%d prompts with %d choices each: at most %d answers at once", len(prompts), c.choices, maxSequence)
+		return nil, invalid("n", "%s with %s each: at most %d answers at once", text.Count(len(prompts), "prompt"), text.Count(c.choices, "choice"), maxSequence)
 	}
 	c.prompts, c.max, c.logProbs, c.top = prompts, limit, top >= 0, max(top, 0)
 	c.promptLogProbs = c.echo && c.logProbs
@@ -266,7 +267,7 @@ func (x *exchange) wholeTexts(r *run, c *completionRequest) error {
 		}
 	}
 	results, err := r.collect(x.r.Context(), func(choice int, e engine.Event) {
-		x.token()
+		x.token(r)
 		p := x.part(r, at, choice, e)
 		texts[choice].WriteString(p.text)
 		if p.logProbs != nil {

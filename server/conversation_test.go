@@ -139,7 +139,7 @@ func TestSpeaker(t *testing.T) {
 	l := templated(t).current.Load()
 	tools := []json.RawMessage{json.RawMessage(`{"type":"function","function":{"name":"add","parameters":{"type":"object","properties":{"a":{"type":"integer"}}}}}`)}
 	talk := &conversation{Options: chat.Options{Tools: tools, Generate: true}}
-	r := &run{job: &job{talk: talk}, streams: make([]*engine.Stream, 1)}
+	r := &run{job: &job{talk: talk}, streams: []*engine.Stream{{}}}
 	s := l.speakers(r, "chatcmpl-1")[0]
 	var said spoken
 	for _, piece := range strings.SplitAfter("<think>two and two</think>I add.<tool_call>{\"name\": \"add\", \"arguments\": {\"a\": 2}}</tool_call>", " ") {

@@ -55,7 +55,7 @@ type ollamaAnswer struct {
 	x   *exchange
 	run *run
 	teller
-	ready time.Duration // when it began to run
+	ready time.Duration // until it was handed to the engine
 	calls int           // of functions, so far
 }
 
@@ -96,12 +96,13 @@ func (x *exchange) answerOllama(q *ollamaRequest, prompt []int32, field string) 
 	if err := x.fitContext(q.prompts, field, 1); err != nil {
 		return err
 	}
+	ready := time.Since(x.began)
 	r, err := x.begin(q.job)
 	if err != nil {
 		return err
 	}
 	defer func() { x.used = r.end() }()
-	a := &ollamaAnswer{ollamaRequest: q, x: x, run: r, teller: asWritten{}, ready: time.Since(x.began)}
+	a := &ollamaAnswer{ollamaRequest: q, x: x, run: r, teller: asWritten{}, ready: ready}
 	if q.talk != nil {
 		a.teller = x.speakers(r, newID("call-"))[0]
 	}
@@ -116,7 +117,7 @@ func (a *ollamaAnswer) sendWhole() error {
 	var said spoken
 	probs := a.noLogProbs()
 	results, err := a.run.collect(a.x.r.Context(), func(_ int, e engine.Event) {
-		a.x.token()
+		a.x.token(a.run)
 		said.add(a.says(e))
 		a.x.addLogProbs(probs, e)
 	})
@@ -183,14 +184,14 @@ func (a *ollamaAnswer) doc(said *spoken, probs *chatLogProbs) *ollamaDoc {
 func (a *ollamaAnswer) last(said *spoken, probs *chatLogProbs, result engine.Result) *ollamaDoc {
 	used := a.run.end()
 	total := time.Since(a.x.began)
-	first := a.x.first
-	if first == 0 { // the model said nothing
-		first = total
+	first, latest := a.run.streams[0].Times()
+	times := &ollamaTimes{Total: total, Load: a.ready, PromptEval: used.prompt, Prompt: total - a.ready, Eval: used.generated}
+	if !first.IsZero() {
+		times.Prompt = first.Sub(a.x.began) - a.ready
+		times.Answer = max(latest.Sub(first), time.Microsecond) // clients divide by it, also if there is one token
 	}
 	doc := a.doc(said, probs)
 	doc.Done, doc.Reason = true, result.Finish
-	doc.ollamaTimes = &ollamaTimes{
-		Total: total, Load: a.ready, PromptEval: used.prompt, Prompt: max(first-a.ready, 0), Eval: used.generated, Answer: total - first,
-	}
+	doc.ollamaTimes = times
 	return doc
 }

@@ -188,7 +188,7 @@ func (d *response) finish(out *output, result engine.Result, used usage) {
 func (x *exchange) wholeResponse(r *run, doc *response, out *output) error {
 	out.tell = func(event) error { return nil }
 	results, err := r.collect(x.r.Context(), func(_ int, e engine.Event) {
-		x.token()
+		x.token(r)
 		out.token(e)
 	})
 	if err != nil {

@@ -245,7 +245,7 @@ const (
 func generate(t *testing.T, l *loaded, finish string, pieces ...string) (*output, []event) {
 	t.Helper()
 	talk := &conversation{Options: chat.Options{Tools: []json.RawMessage{json.RawMessage(additionOfChats)}, Generate: true}}
-	r := &run{job: &job{talk: talk}, streams: make([]*engine.Stream, 1)}
+	r := &run{job: &job{talk: talk}, streams: []*engine.Stream{{}}}
 	var told []event
 	out := &output{loaded: l, speaker: l.speakers(r, "resp_1")[0], logProbs: true, tell: func(e event) error {
 		told = append(told, e)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"time"
 
 	"bankai/engine"
 )
@@ -115,6 +116,16 @@ func (r *run) end() (u usage) {
 	}
 	r.pumps.Wait()
 	return u
+}
+
+// first is when the first token of all choices was made; zero if there is none.
+func (r *run) first() (first time.Time) {
+	for _, s := range r.streams {
+		if at, _ := s.Times(); first.IsZero() || !at.IsZero() && at.Before(first) {
+			first = at
+		}
+	}
+	return first
 }
 
 // collect waits for all of a run and returns what was generated, choice by choice. each,

@@ -75,7 +75,7 @@ func (r *running) spokenBy(t *testing.T, path, text string, size int) *httptest.
 	}
 	pieces <- piece{end: &engine.Result{Finish: "stop"}}
 	j := &job{model: "demo:" + text, set: &patchSet{}, choices: 1}
-	run := &run{job: j, pieces: pieces, streams: make([]*engine.Stream, 1), cancel: func() {}}
+	run := &run{job: j, pieces: pieces, streams: []*engine.Stream{{}}, cancel: func() {}}
 	var err error
 	switch path {
 	case chats:

@@ -97,7 +97,7 @@ func (s *stream) each(r *run, token func(choice int, e engine.Event) error, end 
 		case p := <-r.pieces:
 			switch {
 			case p.end == nil:
-				s.x.token()
+				s.x.token(r)
 				err = token(p.choice, p.event)
 			case p.end.Err != nil:
 				return false, s.fail(p.end.Err)
@@ -117,10 +117,13 @@ func (s *stream) each(r *run, token func(choice int, e engine.Event) error, end 
 	return err == nil, err
 }
 
-// token notes when the first one came.
-func (x *exchange) token() {
-	if x.first == 0 {
-		x.first = time.Since(x.began)
+// token notes when the first one of a run was made, as soon as one is there.
+func (x *exchange) token(r *run) {
+	if x.first > 0 {
+		return
+	}
+	if at := r.first(); !at.IsZero() {
+		x.first = at.Sub(x.began)
 	}
 }
 

@@ -315,7 +315,7 @@ func TestPing(t *testing.T) {
 	pieces := make(chan piece)
 	done := make(chan bool)
 	go func() {
-		whole, _ := out.each(&run{job: &job{}, pieces: pieces, streams: make([]*engine.Stream, 1)},
+		whole, _ := out.each(&run{job: &job{}, pieces: pieces, streams: []*engine.Stream{{}}},
 			func(int, engine.Event) error { return nil }, func(int, engine.Result) error { return nil })
 		done <- whole
 	}()

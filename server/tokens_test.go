@@ -108,7 +108,7 @@ func TestApplyTemplate(t *testing.T) {
 		think:                                    "user: a<|im_end|>assistant:<think>",
 		not:                                      "user: a<|im_end|>assistant:",
 		think + `,"add_generation_prompt":false`: "user: a<|im_end|>",
-		not + `,"tools":[{"type":"function","function":{"name":"f"}}]`:       `{"type": "function", "function": {"name": "f"}}` + "\nuser: a<|im_end|>assistant:",
+		not + `,"tools":[{"type":"function","function":{"name":"f"}}]`:       `{"type": "function", "function": {"name": "f"}}` + "\n" + `user: a<|im_end|>assistant:`,
 		not + `,"model":"tiny","temperature":1,"max_tokens":9,"stream":true`: "user: a<|im_end|>assistant:",
 	} {
 		if got := told[struct{ Prompt string }](r, "/apply-template", `{"messages":[{"role":"user","content":"a"}]`+more+`}`).Prompt; got != want {

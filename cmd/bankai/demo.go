@@ -449,6 +449,8 @@ func (d *demoRun) next() []report.Fact {
 		[2]string{"See what is in the patch", "bankai info " + patch},
 		[2]string{"Ask the model with and without it", "bankai generate --compare --stop '\\n' --patch " + patch + " --prompt " + text.Quoted(prompt)},
 		[2]string{"Measure it again, answer by answer", "bankai eval --probes demo:heldout --patch " + patch},
+		[2]string{"Talk to the repaired model", "bankai chat --patch " + patch},
+		[2]string{"Serve it, as the model demo:fix", "bankai serve --patch fix=" + patch},
 		[2]string{"Bake it into a file that any program can load", "bankai patch apply demo -o repaired.gguf --patch " + patch},
 	)
 }

@@ -58,7 +58,7 @@ func serveCommand(a *app) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "answer over HTTP as OpenAI's API does, under patches of each request's choice",
+		Short: "answer over HTTP as OpenAI and Ollama do, under each request's own patches",
 		Long: `Serves a model over HTTP. Clients of OpenAI's API work with it: chats,
 responses and completions, whole or streamed. So do those of Ollama's, most of
 which look for it at port 11434. A request chooses its patches by the name of its
@@ -78,8 +78,9 @@ for as long as the server runs, and DELETE takes its name away; requests under
 way keep what they have.
 
 It listens on this machine only, unless --listen says otherwise: then it wants
-keys. --api-key-file and --admin-key-file hold one key a line; BANKAI_API_KEY is
-one, too. Changing patches takes an admin key wherever others can reach it.
+keys. --api-key-file and --admin-key-file hold one key a line, and comments that
+begin with #; BANKAI_API_KEY is a key, too. Changing patches takes an admin key
+wherever others can reach it.
 
 GET /health says when the model is loaded, GET /metrics counts for Prometheus.
 SIGTERM or Ctrl-C ends it when the answers under way are complete, a second one
@@ -118,7 +119,7 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.tlsKey, "tls-key", "", "`FILE` with its private key (PEM)")
 	flags.Var(&f.kvMemory, "kv-memory", "`SIZE` for the keys and values of all requests, as 2GB; a quarter of what is free if it is left out")
 	flags.Var(&f.sequences, "max-sequences", "at most `N` answers at once; others wait")
-	flags.Var(&f.queue, "queue", "at most `N` answers wait; more requests are refused")
+	flags.Var(&f.queue, "queue", "at most `N` answers wait; more requests are refused, but one that finds nobody waiting may bring more")
 	flags.Var(&f.queueTok, "queue-tokens", "at most `N` tokens of prompts wait; more requests are refused")
 	flags.Var(&f.inline, "inline-patches", "allow patches of up to `SIZE` inside requests, at most 64KB; 0 for none")
 	flags.Var(&f.logFormat, "log-format", "of the log on stderr: text or json")

@@ -59,7 +59,7 @@ func fileValues() map[string]fileValue {
 	probes := fileValue{endings: probeFiles, names: demoSets(".json")}
 	texts := fileValue{endings: textFiles, names: demoSets(".txt")}
 	return map[string]fileValue{
-		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles},
+		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles, named: true},
 		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
@@ -68,11 +68,15 @@ func fileValues() map[string]fileValue {
 	}
 }
 
+// noFiles are flags whose values no shell can complete.
+var noFiles = []string{"listen", "alias", "cors-origin", "kv-memory", "max-sequences", "queue", "queue-tokens", "inline-patches", "drain"}
+
 // fileValue is what a flag for a file takes.
 type fileValue struct {
 	endings []string
 	names   []string
 	written bool // not read
+	named   bool // may be NAME=FILE
 }
 
 // demoSets are the names of the embedded files with an ending, as demo:heldout.
@@ -98,6 +102,14 @@ func addValues(a *app, cmd *cobra.Command) {
 	for name, v := range files {
 		if f := cmd.LocalFlags().Lookup(name); f != nil && f.Value.Type() != "bool" {
 			complete(cmd, name, v.complete)
+		}
+	}
+	if cmd.LocalFlags().Lookup("library") != nil {
+		complete(cmd, "library", fileValue{}.complete) // folders alone
+	}
+	for _, name := range noFiles {
+		if cmd.LocalFlags().Lookup(name) != nil {
+			complete(cmd, name, cobra.NoFileCompletions)
 		}
 	}
 	if cmd.ValidArgsFunction == nil && !cmd.HasSubCommands() {
@@ -169,9 +181,18 @@ func nextOf(values []string, word string) (next []string) {
 	return next
 }
 
-// complete offers the built-in names, folders, and the files with the endings.
+// complete offers the built-in names, folders, and the files with the endings, behind the
+// name that is given to one.
 func (v fileValue) complete(_ *cobra.Command, _ []string, word string) (next []string, d cobra.ShellCompDirective) {
 	d = cobra.ShellCompDirectiveNoFileComp
+	if name, path, has := strings.Cut(word, "="); has && v.named {
+		v.named = false
+		next, d = v.complete(nil, nil, path)
+		for i := range next {
+			next[i] = name + "=" + next[i]
+		}
+		return next, d
+	}
 	for _, name := range v.names {
 		if strings.HasPrefix(name, word) {
 			next = append(next, name)
