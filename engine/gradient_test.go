@@ -81,7 +81,7 @@ func positionOf(q Question, row int) (answer, pos int) {
 // The derivatives are those of an independent forward pass in float64, by
 // central differences, at random elements of every projection and hidden layer.
 func TestGradientIsTheDerivative(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		rng := rand.New(rand.NewPCG(7, 7))
 		m := testModel(t, shape, Options{Precision: Exact})
 		checkDerivatives(t, name, m, weightedQuestions(rng, 4, shape.Vocab), rng)
@@ -156,7 +156,7 @@ func rms(x []float32) float64 {
 // A question's derivatives have the same bits alone or among others, on every
 // kernel set and number of threads, patched in place or baked.
 func TestGradientInvariance(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		for _, precision := range []Precision{Fast, Exact} {
 			rng := rand.New(rand.NewPCG(8, 8))
 			qs := weightedQuestions(rng, 5, shape.Vocab)
@@ -197,7 +197,7 @@ func sameGradients(t *testing.T, what string, got, want gradients) {
 
 // A model patched in place derives as one loaded from a baked file.
 func TestGradientOfAPatchedModel(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		for _, precision := range []Precision{Fast, Exact} {
 			qs := weightedQuestions(rand.New(rand.NewPCG(9, 9)), 3, shape.Vocab)
 			w, m := testBench(t, shape, Options{Precision: precision})
@@ -231,7 +231,7 @@ func TestGradientOfAPatchedModel(t *testing.T) {
 
 // The derivatives of fast precision point where those of exact do.
 func TestFastGradientIsCloseToExact(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		qs := weightedQuestions(rand.New(rand.NewPCG(10, 10)), 12, shape.Vocab)
 		exact, _ := gradientOf(t, testModel(t, shape, Options{Precision: Exact}), qs)
 		fast, _ := gradientOf(t, testModel(t, shape, Options{}), qs)

@@ -10,13 +10,14 @@ type LayerGradient struct {
 	Layer       int
 	Last        bool         // no other tokens follow at this MLP or attention
 	Questions   []int        // of every row, ascending
-	Projections []Projection // gate, up and down; or q, k, v and o
+	Projections []Projection // gate, up and down; q, k, v and o; or qkv, z, alpha and beta if they have bits, and out
 
 	// Hidden is h = silu(gate)·up, the input of down, with ∂F/∂h: [tokens, FFN];
-	// nil at an attention.
+	// nil at an attention and at a delta-net.
 	Hidden, DHidden []float32
 
 	g         *gradient
+	behind    []behind  // by projection; nil: nothing is behind any
 	quantized []float32 // the x that the batch's acts hold
 }
 
@@ -67,9 +68,11 @@ const effectRows = 64
 //
 // That is the first-order change in what the flip does at its own site: y_r becomes
 // y_r − 2·p_r, p being the flipped columns' part of y, so F changes by −2·p·∂F/∂y.
-// The hidden units of an MLP change by a known amount: those of an up row in
-// proportion, those of a gate row to silu(gate − 2p)·up. So for these it is the
-// first-order change in the hidden unit, times ∂F/∂h.
+// Where a function of y_r alone follows that is far from linear, it is the first-order
+// change in that function's value, which changes by a known amount: in silu of the gate
+// of an MLP, of the queries, keys and values of a delta-net behind their convolution,
+// and of its z; in the σ of its beta and of attention's gates; and in the decay that
+// alpha makes.
 func (s *LayerGradient) AddEffects(k, group int, slots []int, sums []float32) {
 	g, p := s.g, s.Projections[k]
 	rows := len(p.Y) / len(s.Questions)
@@ -79,42 +82,66 @@ func (s *LayerGradient) AddEffects(k, group int, slots []int, sums []float32) {
 		part = g.effect
 		s.Partial(k, group, part)
 	}
-	gate := s.Hidden != nil && k == 0
+	var b behind
+	if s.behind != nil {
+		b = s.behind[k]
+	}
+	if b.enter != nil {
+		part = b.enter(part)
+	}
+	if b.add == nil {
+		b.add = linear(p.DY)
+	}
 	g.b.team.run(rows, effectRows, func(worker, lo, end int) {
 		for ; lo < end; lo += effectRows {
 			n := min(effectRows, end-lo)
 			for t, slot := range slots {
-				if slot < 0 {
-					continue
-				}
-				at := t*rows + lo
-				sum := sums[slot*rows+lo:][:n]
-				if gate {
-					g.addGate(worker, sum, s, at, part[at:at+n])
-					continue
-				}
-				y := part[at : at+n]
-				for i, d := range p.DY[at : at+n] {
-					sum[i] -= 2 * float32(d*y[i])
+				if slot >= 0 {
+					at := t*rows + lo
+					b.add(worker, lo, at, part[at:at+n], sums[slot*rows+lo:][:n])
 				}
 			}
 		}
 	})
 }
 
-// addGate adds to sum what flipping parts of gate's outputs changes, at places of the
-// gradient from at on.
-func (g *gradient) addGate(worker int, sum []float32, s *LayerGradient, at int, part []float32) {
-	n := len(sum)
-	gate, up := s.Projections[0].Y[at:at+n], s.Projections[1].Y[at:at+n]
-	h, dh := s.Hidden[at:at+n], s.DHidden[at:at+n]
-	flipped := g.rows[worker][:2*n]
-	for i, p := range part {
-		flipped[n+i] = gate[i] - 2*p
+// behind is how the outputs of a projection act on F. The zero value says that ∂F/∂y is
+// all that counts.
+type behind struct {
+	// enter is what parts of all outputs come to where a function takes them, linear as
+	// they go there; nil: they do not change.
+	enter func(part []float32) []float32
+	// add adds to sum what F changes by if twice these parts are taken off: those of rows
+	// from row on, at places of the gradient from at on.
+	add func(worker, row, at int, part, sum []float32)
+}
+
+// linear adds what ∂F/∂y says.
+func linear(dy []float32) func(worker, row, at int, part, sum []float32) {
+	return func(_, _, at int, part, sum []float32) {
+		for i, d := range dy[at : at+len(part)] {
+			sum[i] -= 2 * float32(d*part[i])
+		}
 	}
-	g.m.kernel.SwiGLU(flipped[:n], flipped[n:], up)
-	for i, d := range dh {
-		sum[i] += float32(d * (flipped[i] - h[i]))
+}
+
+// swiglu adds what changes of gate do to h = silu(gate)·up, given ∂F/∂h. No up stands
+// for ones.
+func (g *gradient) swiglu(gate, up, h, dh []float32) func(worker, row, at int, part, sum []float32) {
+	return func(worker, _, at int, part, sum []float32) {
+		n := len(part)
+		flipped := g.rows[worker][:2*n]
+		for i, p := range part {
+			flipped[n+i] = gate[at+i] - 2*p
+		}
+		times := g.delta.ones
+		if up != nil {
+			times = up[at:]
+		}
+		g.m.kernel.SwiGLU(flipped[:n], flipped[n:], times[:n])
+		for i, d := range dh[at : at+n] {
+			sum[i] += float32(d * (flipped[i] - h[at+i]))
+		}
 	}
 }
 
