@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"bankai/internal/kernel"
+	"bankai/internal/weights"
 
 	"github.com/x448/float16"
 )
@@ -45,7 +46,7 @@ func (m *Workbench) NewAdapter(rank int, tensors []string) (*Adapter, error) {
 	a := &Adapter{Scale: 1, model: m.Model, rank: rank, of: map[*kernel.Matrix]int{}}
 	for i, name := range tensors {
 		w := m.matrices[name]
-		if w == nil || w == m.embedding || w == m.head {
+		if _, _, ok := weights.ProjectionOf(name); !ok || w == nil {
 			return nil, fmt.Errorf("adapter: %s is no projection of the model: choose 1-bit tensors of its layers", name)
 		}
 		if _, twice := a.of[w]; twice {

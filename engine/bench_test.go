@@ -143,6 +143,62 @@ func BenchmarkGeneration(b *testing.B) {
 	}
 }
 
+// fewHybridLayers is four layers of Bonsai 27B's shape, one of them with attention.
+var fewHybridLayers = testmodel.Shape{
+	Layers: 4, Hidden: 5120, FFN: 17408, Heads: 24, KVHeads: 4, HeadDim: 256, Vocab: 4096,
+	Hybrid: &testmodel.Hybrid{KeyHeads: 16, ValueHeads: 48, State: 128, Rotary: 64},
+}
+
+// BenchmarkHybrid reads a prompt and generates, and reports how much of the time the
+// delta-nets take beside their matrices: the convolutions and the rule.
+func BenchmarkHybrid(b *testing.B) {
+	m := testModel(b, fewHybridLayers, Options{})
+	for _, c := range []struct {
+		name   string
+		tokens int
+	}{{"prompt", 128}, {"generation", 1}} {
+		b.Run(c.name, func(b *testing.B) {
+			batch := m.NewBatch(0)
+			s := batch.NewSeq(nil)
+			ids := randomIDs(rand.New(rand.NewPCG(1, 1)), c.tokens, fewHybridLayers.Vocab)
+			var whole, nets time.Duration
+			for b.Loop() {
+				if s.Len()+c.tokens > 400 {
+					s.Release()
+				}
+				began := time.Now()
+				if _, err := batch.Step(context.Background(), []Input{{s, ids, 1}}); err != nil {
+					b.Fatal(err)
+				}
+				whole += time.Since(began)
+				nets += netsAlone(m, batch, s, ids)
+			}
+			b.ReportMetric(float64(c.tokens*b.N)/whole.Seconds(), "tokens/s")
+			b.ReportMetric(100*nets.Seconds()/whole.Seconds(), "%-nets")
+		})
+	}
+}
+
+// netsAlone is how long the delta-nets take for tokens behind s, less their matrices. The
+// sequence is of no use after that.
+func netsAlone(m *Model, b *Batch, s *Seq, ids []int32) time.Duration {
+	b.team = m.workers.start()
+	defer b.team.stop()
+	p := b.newPass(job{}, []span{{seq: s, tokens: ids}}, len(ids))
+	for _, x := range [][]float32{b.m, b.alphas, b.betas} {
+		for i := range x {
+			x[i] = float32(i%7) / 16
+		}
+	}
+	began := time.Now()
+	for _, block := range m.blocks {
+		if d, ok := block.(*deltaNet); ok {
+			d.mix(b, p)
+		}
+	}
+	return time.Since(began)
+}
+
 // BenchmarkSampler chooses a token of a vocabulary of Qwen3's size, from logits as a
 // model's are (a few tokens far above the others) and from random ones, where tens
 // of thousands are likely.

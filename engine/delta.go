@@ -129,13 +129,7 @@ func (d *deltaNet) forward(b *Batch, p *pass) {
 		p.grad.tape.keep(d.below, tapedAlpha, b.alphas)
 		p.grad.tape.keep(d.below, tapedBeta, b.betas)
 	}
-	d.leaveWindows(p, b.m)
-	b.each(len(p.tokens), func(worker, t int) {
-		d.convolve(b, p, worker, t)
-		d.weigh(head(b.alphas, t, c.ValueHeads), head(b.betas, t, c.ValueHeads))
-	})
-	d.slideWindows(p, b.m)
-	d.remember(b, p)
+	d.mix(b, p)
 	if d.below == m.mixing && p.grad == nil {
 		p.pack(b.o, inner)
 		p.narrow(b.x, m.config.Hidden)
@@ -156,6 +150,18 @@ func (d *deltaNet) forward(b *Batch, p *pass) {
 	})
 	b.project(b.y, d.out.Matrix, p.overlaid)
 	b.addResidual(p)
+}
+
+// mix is all that depends on the tokens before: from the projections to what is read.
+func (d *deltaNet) mix(b *Batch, p *pass) {
+	heads := len(d.a)
+	d.leaveWindows(p, b.m)
+	b.each(len(p.tokens), func(worker, t int) {
+		d.convolve(b, p, worker, t)
+		d.weigh(head(b.alphas, t, heads), head(b.betas, t, heads))
+	})
+	d.slideWindows(p, b.m)
+	d.remember(b, p)
 }
 
 // project computes y, [tokens, ValueHeads], of the normalised residual stream, which acts

@@ -126,8 +126,14 @@ func lastToken(t *testing.T, m *Model, o *Overlay, ids []int32) (logits []float3
 	return logits, norms
 }
 
-// Fast precision stays as close to exact as llama.cpp's int8 activations do.
+// Fast precision stays as close to exact as llama.cpp's int8 activations do. Random
+// hybrids amplify the rounding: each key and query of a delta-net is made of length 1.
 func TestFastIsCloseToExact(t *testing.T) {
+	checkFast(t, shapes, 5e-4)
+	checkFast(t, hybrids, 2.5e-3)
+}
+
+func checkFast(t *testing.T, shapes map[string]testmodel.Shape, most float64) {
 	var sum float64
 	var n int
 	for _, shape := range shapes {
@@ -142,8 +148,8 @@ func TestFastIsCloseToExact(t *testing.T) {
 			n++
 		}
 	}
-	if kl := sum / float64(n); kl > 5e-4 {
-		t.Errorf("mean KL(exact ‖ fast) = %.2e nats over %d positions, want at most 5e-4", kl, n)
+	if kl := sum / float64(n); kl > most {
+		t.Errorf("mean KL(exact ‖ fast) = %.2e nats over %d positions, want at most %v", kl, n, most)
 	} else {
 		t.Logf("mean KL(exact ‖ fast) = %.2e nats over %d positions", kl, n)
 	}

@@ -13,8 +13,9 @@ import (
 // LoopOptions bound what a Loop runs at once. They do not change what a request
 // gives. The zero value is for a program that knows how much it asks for.
 type LoopOptions struct {
-	// MaxBytes bounds the keys and values of all sequences, among them those that are kept
-	// for requests to come. 0: no bound.
+	// MaxBytes bounds the context of all sequences, which is their keys and values and the
+	// states of their delta-nets, and among them of those that are kept for requests to
+	// come. 0: no bound.
 	MaxBytes int64
 	// Keep is how many sequences are kept at most for requests to come. 0: as many as
 	// MaxBytes has room for beside those that run, none if it is no bound.
@@ -37,7 +38,7 @@ type LoopOptions struct {
 // its one Batch runs whoever is there. A request gives the same bits whoever runs
 // beside it, however its prompt is cut, and whatever was kept of requests before it.
 // Clients take turns, the requests of one begin in the order of their coming: each as
-// soon as there is room for the keys and values of its prompt and of as many tokens as
+// soon as there is room for the context of its prompt and of as many tokens as
 // it may generate.
 //
 // A Loop has a goroutine, so it must be closed. Its methods may be called from
@@ -45,7 +46,7 @@ type LoopOptions struct {
 type Loop struct {
 	model    *Model
 	o        LoopOptions
-	room     int64    // bytes for keys and values between two steps; unused if MaxBytes is 0
+	room     int64    // bytes of context between two steps; unused if MaxBytes is 0
 	batch    *Batch   // the goroutine's alone, as are those below it
 	prefixes prefixes // kept for requests to come
 	chunk    int      // tokens of prompts for the next step
@@ -83,13 +84,13 @@ func (e *QueueFullError) Error() string {
 	return fmt.Sprintf("the queue is full, %d requests wait: try again later", e.Waiting)
 }
 
-// TooLargeError refuses a request that can never run: its keys and values may need
+// TooLargeError refuses a request that can never run: its context may need
 // more bytes than the loop has.
 type TooLargeError struct{ Bytes, Room int64 }
 
 // Error says it in a line.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the keys and values of the request may need %d bytes, there is room for %d: shorten the prompt, or generate fewer tokens", e.Bytes, e.Room)
+	return fmt.Sprintf("the context of the request may need %d bytes, there is room for %d: shorten the prompt, or generate fewer tokens", e.Bytes, e.Room)
 }
 
 // Loop starts a loop, which must be closed.

@@ -105,7 +105,7 @@ func (c *cache) bytes(blocks, chunks, states int) int64 {
 
 func (m Memory) plus(n Memory) Memory { return Memory{m.Used + n.Used, m.Free + n.Free} }
 
-// FillRandom adds n tokens to s that were never computed, with keys and values
+// FillRandom adds n tokens to s that were never computed, with keys, values and states
 // drawn at random: for measuring what it takes to generate behind a long context,
 // whose computation may take minutes.
 func (s *Seq) FillRandom(n int) {

@@ -85,3 +85,23 @@ func TestSoftplus(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkDeltaRule is a token of 16 heads of Bonsai 27B: 1 MiB of memories.
+func BenchmarkDeltaRule(b *testing.B) {
+	const dim, heads = 128, 16
+	rng := rand.New(rand.NewPCG(52, 1))
+	s, q, k, v, o := testVector(rng, heads*dim*dim), testVector(rng, dim), testVector(rng, dim), testVector(rng, dim), make([]float32, dim)
+	for i := range k {
+		q[i], k[i] = q[i]/16, k[i]/16
+	}
+	for _, set := range Available() {
+		b.Run(set.Name, func(b *testing.B) {
+			b.SetBytes(2 * 4 * int64(len(s))) // read and written
+			for b.Loop() {
+				for h := range heads {
+					set.DeltaRule(o, s[h*dim*dim:(h+1)*dim*dim], q, k, v, 0.9, 0.5)
+				}
+			}
+		})
+	}
+}

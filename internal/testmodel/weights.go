@@ -52,10 +52,12 @@ func ahead(s Shape) int {
 }
 
 // Of every Qwen3.5 model: the taps of the convolution, and in how many layers one has
-// attention.
+// attention. The logarithm of the decay's rate has steps of 1/logSteps, so that it can be
+// had back from the rate.
 const (
 	taps     = 4
 	interval = 4
+	logSteps = 1024
 )
 
 // hybridLayer makes a layer of Qwen3.5, with a delta-net or with gated attention. The decay
@@ -80,7 +82,7 @@ func (s Shape) hybridLayer(rng *rand.Rand, layer int, recurrent bool) []gguf.Ten
 			gate("ssm_alpha"), gate("ssm_beta"),
 			drawn(name("ssm_conv1d"), []uint64{taps, uint64(channels)}, func() float64 { return 0.5 * rng.NormFloat64() }),
 			drawn(fmt.Sprintf("blk.%d.ssm_a", layer), []uint64{uint64(h.ValueHeads)}, func() float64 {
-				return -math.Exp(math.Log(0.01) + float64(rng.Float64()*math.Log(800)))
+				return -math.Exp(math.Round((math.Log(0.01)+float64(rng.Float64()*math.Log(800)))*logSteps) / logSteps)
 			}),
 			drawn(fmt.Sprintf("blk.%d.ssm_dt.bias", layer), []uint64{uint64(h.ValueHeads)}, func() float64 {
 				return -1 + float64(1.5*rng.NormFloat64())

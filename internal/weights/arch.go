@@ -102,7 +102,7 @@ func (c Config) spec(name string) (s TensorSpec, ok bool) {
 	general, layer := outOfLayer(name)
 	list := c.Tensors()
 	i := slices.IndexFunc(list, func(s TensorSpec) bool {
-		return s.Name == general && (layer < 0 || layer < c.Layers && c.Has(s.Part, layer))
+		return s.Name == general && s.Layered() == (layer >= 0) && (layer < 0 || layer < c.Layers && c.Has(s.Part, layer))
 	})
 	if i < 0 {
 		return TensorSpec{}, false
@@ -135,6 +135,18 @@ func Projections() (list []TensorSpec) {
 	}
 	slices.SortStableFunc(list, func(a, b TensorSpec) int { return cmp.Compare(a.Part, b.Part) })
 	return list
+}
+
+// ProjectionOf is the projection of a layer that a tensor's GGUF name is that of, in
+// whatever architecture; ok is false for every other tensor.
+func ProjectionOf(tensor string) (layer int, p TensorSpec, ok bool) {
+	general, layer := outOfLayer(tensor)
+	list := Projections()
+	i := slices.IndexFunc(list, func(s TensorSpec) bool { return s.Name == general })
+	if i < 0 || layer < 0 {
+		return 0, TensorSpec{}, false
+	}
+	return layer, list[i], true
 }
 
 // shape is what one tensor of a model must look like.

@@ -55,6 +55,20 @@ func TestProjections(t *testing.T) {
 	}
 }
 
+// A projection is known by its name, and by its whole name only.
+func TestProjectionOf(t *testing.T) {
+	for _, s := range Projections() {
+		if layer, got, ok := ProjectionOf(s.In(12)); !ok || layer != 12 || got != s {
+			t.Errorf("%s is %v of layer %d, %v", s.In(12), got, layer, ok)
+		}
+	}
+	for _, name := range []string{"", "token_embd.weight", "blk.0.attn_norm.weight", "blk.0.attn_q", "blk.00.attn_q.weight", "blk.-1.attn_q.weight", "blk.%d.attn_q.weight"} {
+		if layer, s, ok := ProjectionOf(name); ok {
+			t.Errorf("%q is %v of layer %d", name, s, layer)
+		}
+	}
+}
+
 // What a table says can be told apart: by part and short name, and by either name within
 // a layer, which has either attention or a delta-net.
 func TestTensorsAreDistinct(t *testing.T) {

@@ -192,10 +192,13 @@ func FuzzMLX(f *testing.F) {
 	f.Add(encode(m.Config), []byte("{}"))
 	f.Add([]byte(`{"model_type":"qwen3","layer_types":["full_attention"],"attention_bias":false,"logit_scale":2}`), []byte(`{}`))
 	f.Add([]byte(`{"model_type":"qwen3","quantization":{"bits":2}}`), []byte(`{"model":{"merges":["a b",["a","b"]]}}`))
+	hybrid := testmodel.NewMLX(folderHybrid(nil), 1)
+	f.Add(encode(hybrid.Config), encode(hybrid.Tokenizer))
+	f.Add([]byte(`{"model_type":"qwen3_5","text_config":{"layer_types":["linear_attention"],"attn_output_gate":false,"partial_rotary_factor":2}}`), []byte(`{}`))
 	f.Fuzz(func(t *testing.T, config, tokenizer []byte) {
 		var fields map[string]json.RawMessage
 		if json.Unmarshal(config, &fields) == nil {
-			o := newObject("config.json", fields)
+			o := ofText(newObject("config.json", fields))
 			o.tokenID("eos_token_id", 320)
 			if kvs, err := mlxConfig(o, "fuzz"); err == nil {
 				head, _, err := gguf.Header(kvs, nil)

@@ -68,12 +68,12 @@ func TestPublishedHybrid(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Vocab = 248320
-	count, size := map[Kind]int{}, 0
+	count, size := map[Kind]int{}, int64(0)
 	for s := range c.shapes() {
 		count[s.kind]++
-		bytes := 4 * s.rows * s.cols
+		bytes := 4 * int64(s.rows) * int64(s.cols)
 		if s.kind == OneBit {
-			bytes = s.rows * s.cols / gguf.BlockWeights * gguf.BlockBytes
+			bytes = int64(s.rows) * int64(s.cols) / gguf.BlockWeights * gguf.BlockBytes
 		}
 		size += (bytes + 31) / 32 * 32
 	}
@@ -89,7 +89,7 @@ func TestRecurrentLayers(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(m *testmodel.Model)
-		want   []bool // "" in error
+		want   []bool
 		err    string
 	}{
 		{"no interval", func(m *testmodel.Model) { m.Unset(interval) }, []bool{true, true, true, false}, ""},
@@ -117,6 +117,39 @@ func TestRecurrentLayers(t *testing.T) {
 				wantError(t, err, "metadata key ", test.err)
 			} else if err != nil || !slices.Equal(c.Delta.Layers, test.want) {
 				t.Errorf("layers %v, %v", c.Delta.Layers, err)
+			}
+		})
+	}
+}
+
+// Keys that say nothing about texts, or what holds anyway, change nothing; those that
+// change the positions of all tokens do.
+func TestHybridMetadata(t *testing.T) {
+	plain := open(t, tinyHybrid(nil))
+	for _, test := range []struct {
+		name   string
+		change func(m *testmodel.Model)
+		same   bool
+	}{
+		{"sections", func(m *testmodel.Model) {
+			m.Set("qwen35.rope.dimension_sections", gguf.Int32s([]int32{8, 0, 0, 0}))
+		}, true},
+		{"no sections", func(m *testmodel.Model) { m.Unset("qwen35.rope.dimension_sections") }, true},
+		{"no blocks ahead, not said", func(m *testmodel.Model) { m.Unset("qwen35.nextn_predict_layers") }, true},
+		{"no experts", func(m *testmodel.Model) { m.Set("qwen35.expert_count", gguf.Uint32(0)) }, true},
+		{"another part of a head", func(m *testmodel.Model) { m.Set("qwen35.rope.dimension_count", gguf.Uint32(32)) }, false},
+		{"all of a head", func(m *testmodel.Model) { m.Unset("qwen35.rope.dimension_count") }, false},
+		{"longer positions", func(m *testmodel.Model) { m.Set("qwen35.rope.scaling.factor", gguf.Float32(4)) }, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := tinyHybrid(nil)
+			test.change(m)
+			f := open(t, m)
+			if f.Digest() != plain.Digest() {
+				t.Error("another digest")
+			}
+			if same := f.Arithmetic() == plain.Arithmetic() && reflect.DeepEqual(f.Config(), plain.Config()); same != test.same {
+				t.Errorf("the same model: %v, want %v: %+v", same, test.same, f.Config())
 			}
 		})
 	}
@@ -233,6 +266,15 @@ func TestHybridInOtherFiles(t *testing.T) {
 		wantHybrid(t, got, want)
 		wantHybrid(t, bake(t, got), want)
 	}
+	short, wide := tinyHybrid(nil), tinyHybrid(nil) // a bfloat16 has room for short scales
+	for _, x := range short.Tensors {
+		for i := 0; x.Type == gguf.Q1_0 && i < len(x.Data); i += gguf.BlockBytes {
+			x.Data[i] &= 0xf8
+		}
+	}
+	wide.Unpack(gguf.BF16)
+	wantHybrid(t, open(t, wide), open(t, short))
+
 	gates := tinyHybrid(func(h *testmodel.Hybrid) { h.FloatGates = true })
 	want = open(t, gates)
 	gates.Unpack(gguf.F16)
@@ -376,6 +418,7 @@ func TestOpenRefusesHybrids(t *testing.T) {
 		{"a fused matrix in a layer of attention", rename("blk.3.attn_q.weight", "blk.3.attn_qkv.weight"), `tensor "blk.3.attn_qkv.weight" is not part of a hybrid Qwen3.5 model of 4 layers: in a layer with attention, queries, keys and values have a matrix each`},
 		{"the norm of dense Qwen3", rename("blk.0.post_attention_norm.weight", "blk.0.ffn_norm.weight"), `tensor "blk.0.ffn_norm.weight" is not part of a hybrid`},
 		{"a layer that is no number", rename("blk.0.ssm_a", "blk.00.ssm_a"), `tensor "blk.00.ssm_a" is not part of`},
+		{"a placeholder for the layer", rename("blk.0.ssm_a", "blk.%d.ssm_a"), `tensor "blk.%d.ssm_a" is not part of`},
 		{"a bias of the convolution", func(m *testmodel.Model) {
 			m.Tensors = append(m.Tensors, gguf.Tensor{Name: "blk.0.ssm_conv1d.bias", Dims: []uint64{1}, Type: gguf.F32, Data: make([]byte, 4)})
 		}, `tensor "blk.0.ssm_conv1d.bias" is not part of`},
