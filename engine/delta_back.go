@@ -58,11 +58,23 @@ func (x *deltaBack) resize(c *weights.Delta, n, workers int) {
 }
 
 func (d *deltaNet) back(g *gradient, _ *pass) error {
-	c, n, x := g.m.config.Delta, len(g.questions), &g.delta
-	x.resize(c, n, int(g.m.workers))
+	n := len(g.questions)
+	g.delta.resize(g.m.config.Delta, n, int(g.m.workers))
 	g.added(d.below)
 	g.input(d.below, d.norm)
-	g.matMulT(x.dy, d.out.Matrix, g.dx, n)
+	g.matMulT(g.delta.dy, d.out.Matrix, g.dx, n)
+	d.mixBack(g)
+	if err := g.visit(d.gradient(g)); err != nil {
+		return err
+	}
+	d.through(g)
+	return nil
+}
+
+// mixBack is the way back through mix, the gates z and the norms of the heads: from dy to
+// what the projections gave.
+func (d *deltaNet) mixBack(g *gradient) {
+	c, n, x := g.m.config.Delta, len(g.questions), &g.delta
 	g.b.each(n, func(worker, r int) { d.again(g, worker, r) })
 	clear(x.ds)
 	g.b.team.run(len(g.trees)*c.KeyHeads, 1, func(worker, lo, hi int) {
@@ -78,11 +90,6 @@ func (d *deltaNet) back(g *gradient, _ *pass) error {
 		}
 	})
 	g.b.each(n, func(_, r int) { d.weighBack(g, r) })
-	if err := g.visit(d.gradient(g)); err != nil {
-		return err
-	}
-	d.through(g)
-	return nil
 }
 
 // again makes anew, for row r, what the forward pass had between the projections and the
