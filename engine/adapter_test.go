@@ -206,7 +206,7 @@ func factorGradient(t testing.TB, m *Model, qs []WeightedQuestion, c []float32, 
 // TestAddOuterIsTheDerivative.
 func TestAdapterGradientIsTheDerivative(t *testing.T) {
 	c := []float32{1, -0.5, 0}
-	for _, shape := range []testmodel.Shape{shapes["tied, head_dim 64"], testmodel.TinyHybrid} {
+	for _, shape := range []testmodel.Shape{shapes["tied, head_dim 64"], oneDeltaNet} {
 		checkAdapterDerivatives(t, shape, c)
 	}
 }

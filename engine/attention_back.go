@@ -66,8 +66,8 @@ func (a *attention) back(g *gradient, p *pass) error {
 	return nil
 }
 
-// behindQueries is what follows the queries, which nothing far from linear does, and the
-// gates.
+// behindQueries is what follows q when it has gates: their σ. What follows the queries is
+// no function of one of them alone.
 func (a *attention) behindQueries(g *gradient) func(worker, row, at int, part, sum []float32) {
 	c, k, y := g.m.config, g.m.kernel, g.tape.output(a.below, 0)
 	queries := linear(g.dqRow)

@@ -24,17 +24,17 @@ type deltaBack struct {
 	o, y  []float32 // what was read, normalised, and what z lets through of it: ValueHeads·HeadDim
 	dy    []float32
 	dz    []float32
-	alpha gateBack
-	beta  gateBack
+	alpha headNumbers
+	beta  headNumbers
 
 	rules   []ruleBack // per worker
 	ones    []float32
 	entered []float32 // see enterConvolution
 }
 
-// gateBack is the numbers of the value heads, as they are used and as they are projected:
+// headNumbers is the numbers of the value heads, as they are used and as they are projected:
 // [tokens, ValueHeads].
-type gateBack struct{ x, dx, dRow []float32 }
+type headNumbers struct{ x, dx, dRow []float32 }
 
 // resize makes room for n tokens.
 func (x *deltaBack) resize(c *weights.Delta, n, workers int) {
@@ -44,7 +44,7 @@ func (x *deltaBack) resize(c *weights.Delta, n, workers int) {
 	for _, s := range []*[]float32{&x.o, &x.y, &x.dy, &x.dz} {
 		*s = resize(*s, n*c.ValueHeads*c.HeadDim)
 	}
-	for _, g := range []*gateBack{&x.alpha, &x.beta} {
+	for _, g := range []*headNumbers{&x.alpha, &x.beta} {
 		for _, s := range []*[]float32{&g.x, &g.dx, &g.dRow} {
 			*s = resize(*s, n*c.ValueHeads)
 		}
@@ -207,7 +207,7 @@ func (d *deltaNet) enterConvolution(g *gradient, part []float32) []float32 {
 
 // behind is what follows the projection of a number for every head, of which x is a
 // function of its own.
-func (b *gateBack) behind(y []float32, x func(head int, y float32) float32) func(worker, row, at int, part, sum []float32) {
+func (b *headNumbers) behind(y []float32, x func(head int, y float32) float32) func(worker, row, at int, part, sum []float32) {
 	return func(_, row, at int, part, sum []float32) {
 		for i, p := range part {
 			sum[i] += float32(b.dx[at+i] * (x(row+i, y[at+i]-2*p) - b.x[at+i]))
@@ -233,5 +233,5 @@ func (d *deltaNet) through(g *gradient) {
 			g.m.kernel.WeightedSum(dIn, head(x.beta.dRow, r, n), d.beta.floats)
 		})
 	}
-	g.enter(d.below, d.norm)
+	g.descend(d.below, d.norm)
 }

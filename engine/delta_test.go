@@ -36,6 +36,12 @@ var hybrids = map[string]testmodel.Shape{
 	},
 }
 
+// oneDeltaNet is all mixing that a model has, for what is slow.
+var oneDeltaNet = testmodel.Shape{
+	Layers: 1, Hidden: 128, FFN: 128, Heads: 2, KVHeads: 1, HeadDim: 64, Vocab: 320,
+	Hybrid: &testmodel.Hybrid{KeyHeads: 1, ValueHeads: 2, State: 64, Rotary: 16},
+}
+
 // In exact precision every logit is that of the formulas in float64.
 func TestHybridIsTheFormulas(t *testing.T) {
 	for name, shape := range hybrids {

@@ -44,14 +44,14 @@ func (m *Model) Gradient(ctx context.Context, qs []WeightedQuestion, visit func(
 //
 // The kept cuts divide the layers into segments. These are gone through from the
 // top, and in each of them the questions, a wave of some at a time, from the
-// segment's upper end to its lower. So visit sees all questions at every MLP and
-// attention of a segment before any below, and [LayerGradient.Last] tells when it sees an
-// MLP or attention with the last of them. Cuts above the last layer's attention
-// divide nothing: only tokens whose logits are wanted have a stream there.
+// segment's upper end to its lower. So visit sees all questions at every block of a
+// segment, be it MLP, attention or delta-net, before any below, and [LayerGradient.Last]
+// tells when it sees a block with the last of them. Cuts above the last block that mixes
+// tokens divide nothing: only tokens whose logits are wanted have a stream there.
 //
 // A LayerGradient is overwritten after visit returns, and its error ends the call.
-// Neither the bits of a row nor the order of all rows at one MLP or attention
-// depend on the cuts, the waves, or the other questions.
+// Neither the bits of a row nor the order of all rows at one block depend on the cuts, the
+// waves, or the other questions.
 func (t *Trunk) Gradient(ctx context.Context, ws []Weighting, lowest Cut, visit func(*LayerGradient) error) error {
 	_, err := t.gradient(ctx, ws, lowest, gradientTokens, visit)
 	return err
@@ -339,7 +339,7 @@ func (g *gradient) through(below Cut, norm []float32, ws []projection, dys [][]f
 		return
 	}
 	g.carry(ws, dys)
-	g.enter(below, norm)
+	g.descend(below, norm)
 }
 
 // carry sets dIn to ∂F/∂ what some projections multiply.
@@ -355,8 +355,8 @@ func (g *gradient) carry(ws []projection, dys [][]float32) {
 	}
 }
 
-// enter carries dIn through the norm to dx.
-func (g *gradient) enter(below Cut, norm []float32) {
+// descend carries dIn through the norm to dx.
+func (g *gradient) descend(below Cut, norm []float32) {
 	stream, width := g.tape.stream(below), g.m.config.Hidden
 	g.b.each(len(g.questions), func(worker, r int) {
 		g.normBack(worker, head(g.dx, r, width), head(stream, r, width), norm, head(g.dIn, r, width))

@@ -92,10 +92,7 @@ func TestGradientIsTheDerivative(t *testing.T) {
 // the prompt and of each answer.
 func TestGradientOfLongQuestions(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	shape := testmodel.Shape{
-		Layers: 1, Hidden: 128, FFN: 128, Heads: 2, KVHeads: 1, HeadDim: 64, Vocab: 320,
-		Hybrid: &testmodel.Hybrid{KeyHeads: 1, ValueHeads: 2, State: 64, Rotary: 16},
-	}
+	shape := oneDeltaNet
 	m := testModel(t, shape, Options{Precision: Exact})
 	ids := func(n int) []int32 { return randomIDs(rng, n, shape.Vocab) }
 	checkDerivatives(t, "long", m, []WeightedQuestion{

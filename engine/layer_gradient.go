@@ -2,29 +2,29 @@ package engine
 
 import "bankai/internal/kernel"
 
-// LayerGradient is the gradient at one layer's MLP or attention, for the tokens of some
-// questions. Every row belongs to one token, and so to one question and its F.
+// LayerGradient is the gradient at one layer's MLP, or at its attention or delta-net, for
+// the tokens of some questions. Every row belongs to one token, and so to one question and its F.
 // It and its methods are for the call of visit that gets them, and for one
 // goroutine at a time.
 type LayerGradient struct {
 	Layer       int
-	Last        bool         // no other tokens follow at this MLP or attention
+	Last        bool         // no other tokens follow there
 	Questions   []int        // of every row, ascending
-	Projections []Projection // gate, up and down; q, k, v and o; or qkv, z, alpha and beta if they have bits, and out
+	Projections []Projection // gate, up and down; q, k, v and o; qkv, z, alpha and beta if they have bits, and out
 
 	// Hidden is h = silu(gate)·up, the input of down, with ∂F/∂h: [tokens, FFN];
-	// nil at an attention and at a delta-net.
+	// nil elsewhere.
 	Hidden, DHidden []float32
 
 	g         *gradient
-	behind    []behind  // by projection; nil: nothing is behind any
+	behind    []behind  // by projection; nil: all are as the zero value says
 	quantized []float32 // the x that the batch's acts hold
 }
 
 // Projection is a matrix product y = W·x with ∂F/∂y. In fast precision x is what
 // was then quantised to int8, and the derivatives are those of the function
-// without that rounding, computed from int8 themselves. The y of down and o are
-// differences of the residual stream.
+// without that rounding, computed from int8 themselves. The y of down, o and out
+// are differences of the residual stream.
 type Projection struct {
 	Tensor string
 	X      []float32 // [tokens, columns]
@@ -38,7 +38,7 @@ func (s *LayerGradient) Answers(q int) []Answer { return s.g.answers[q] }
 
 // Partial writes to dst what one group of columns contributes to the y of
 // projection k: W[:, group]·x[:, group], [tokens, rows], in the model's precision.
-// The y of down and o, as differences of the residual stream, are rounded to its
+// The y of down, o and out, as differences of the residual stream, are rounded to its
 // size. Nothing is written that depends on other tokens.
 func (s *LayerGradient) Partial(k, group int, dst []float32) {
 	g, x := s.g, s.Projections[k].X
