@@ -125,8 +125,8 @@ func (b *Batch) adapt(y, to, x, from []float32, tokens int) {
 	})
 }
 
-// AddGradient adds the derivatives by the factors that are at the gradient's MLP or
-// attention, of the sum of F in which each row t of the gradient has the given weight:
+// AddGradient adds the derivatives by the factors that are at the gradient's
+// block, of the sum of F in which each row t of the gradient has the given weight:
 //
 //	∂/∂A[i] = Σ_t weight[t]·Scale·(B[i]·∂F/∂y[t])·x[t]
 //	∂/∂B[i] = Σ_t weight[t]·Scale·(A[i]·x[t])·∂F/∂y[t]

@@ -31,8 +31,10 @@ var bitShapes = map[string]testmodel.Shape{
 // it is.
 var pinned = map[string]string{
 	"hybrid, exact, alone":           "db07440bb5556d8f",
+	"hybrid, exact, gradient":        "1951ae6deed6c857",
 	"hybrid, exact, overlaid":        "2905c5c0c9cc0b1f",
 	"hybrid, fast, alone":            "d78200dbf173ce5b",
+	"hybrid, fast, gradient":         "2733533faa68cbb3",
 	"hybrid, fast, overlaid":         "e215ce98d566f4bd",
 	"three queries, exact, alone":    "9777dbf4f35627bc",
 	"three queries, exact, gradient": "03548691c0a34893",
@@ -64,10 +66,7 @@ func TestBits(t *testing.T) {
 			for name, shape := range bitShapes {
 				for _, precision := range []Precision{Fast, Exact} {
 					m := testModel(t, shape, Options{Precision: precision, Kernel: set.Name})
-					digests := map[string]string{"alone": digestAlone(t, m), "overlaid": digestOverlaid(t, m)}
-					if shape.Hybrid == nil {
-						digests["gradient"] = digestGradient(t, m)
-					}
+					digests := map[string]string{"alone": digestAlone(t, m), "overlaid": digestOverlaid(t, m), "gradient": digestGradient(t, m)}
 					for what, digest := range digests {
 						what = name + ", " + precision.String() + ", " + what
 						if digest != pinned[what] {

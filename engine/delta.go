@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"math"
 
 	"bankai/internal/kernel"
@@ -93,13 +92,6 @@ func (d *deltaNet) work(in, out int64) int64 {
 	return in*(weightsOf(d.qkv.Matrix)+gates) + out*(weightsOf(d.z.Matrix)+weightsOf(d.out.Matrix))
 }
 
-func (d *deltaNet) taped() int { return 0 }
-
-// errNoWayBack is what a gradient through a hybrid model gives.
-var errNoWayBack = errors.New("gradients through a gated delta-net or gated attention are not supported yet: use a dense Qwen3 model")
-
-func (d *deltaNet) back(*gradient, *pass) error { return errNoWayBack }
-
 // deltaMemory is what a delta-net computes on: [tokens, width].
 type deltaMemory struct {
 	m, u          []float32 // queries, keys and values before the convolution and behind it, Channels
@@ -132,6 +124,11 @@ func (d *deltaNet) forward(b *Batch, p *pass) {
 	b.project(b.m, d.qkv.Matrix, p.overlaid)
 	d.alpha.project(b, p, d.norm, b.alphas)
 	d.beta.project(b, p, d.norm, b.betas)
+	if p.grad != nil {
+		p.grad.tape.keep(d.below, tapedQKV, b.m)
+		p.grad.tape.keep(d.below, tapedAlpha, b.alphas)
+		p.grad.tape.keep(d.below, tapedBeta, b.betas)
+	}
 	d.mix(b, p)
 	if d.below == m.mixing && p.grad == nil {
 		p.pack(b.o, inner)
@@ -139,6 +136,9 @@ func (d *deltaNet) forward(b *Batch, p *pass) {
 		b.normed(len(p.tokens), everyRow, d.norm)
 	}
 	b.project(b.z, d.z.Matrix, p.overlaid)
+	if p.grad != nil {
+		p.grad.tape.keep(d.below, tapedZ, b.z)
+	}
 	b.inputs(len(p.tokens), inner)
 	b.each(len(p.tokens), func(worker, t int) {
 		o, y := head(b.o, t, inner), b.row(worker, inner)
@@ -183,11 +183,17 @@ func (g gate) project(b *Batch, p *pass, norm, y []float32) {
 // weigh makes of the projections of a token how much each head keeps, and how much of
 // what is wrong it mends.
 func (d *deltaNet) weigh(alphas, betas []float32) {
-	for h, x := range alphas {
-		alphas[h] = kernel.Exp(float32(float64(d.a[h]) * kernel.Softplus(float64(x+d.dt[h]))))
-		betas[h] = 1 / (1 + kernel.Exp(-betas[h]))
+	for h := range alphas {
+		alphas[h], betas[h] = d.fade(h, alphas[h]), sigmoid(betas[h])
 	}
 }
+
+// fade is α of a head.
+func (d *deltaNet) fade(h int, x float32) float32 {
+	return kernel.Exp(float32(float64(d.a[h]) * kernel.Softplus(float64(x+d.dt[h]))))
+}
+
+func sigmoid(x float32) float32 { return 1 / (1 + kernel.Exp(-x)) }
 
 // convolve makes the queries, keys and values of token t, the queries and keys of length 1.
 // Queries carry the 1/√HeadDim of what is read.
@@ -211,14 +217,19 @@ func (d *deltaNet) convolve(b *Batch, p *pass, worker, t int) {
 		k.Add(u, part)
 	}
 	k.SwiGLU(u, u, ones[:len(u)])
-	scale := float32(1 / math.Sqrt(float64(c.HeadDim)))
 	for h := range 2 * c.KeyHeads {
-		if h == c.KeyHeads {
-			scale = 1
-		}
 		x := head(u, h, c.HeadDim)
-		k.Scaled(x, x, ones[:len(x)], b.model.rmsFactor(k.Dot(x, x))*scale)
+		k.Scaled(x, x, ones[:len(x)], b.model.rmsFactor(k.Dot(x, x))*d.carried(c, h))
 	}
+}
+
+// carried is what the queries or keys of a head are multiplied by once they have length 1.
+// Queries come first.
+func (d *deltaNet) carried(c *weights.Delta, head int) float32 {
+	if head < c.KeyHeads {
+		return float32(1 / math.Sqrt(float64(c.HeadDim)))
+	}
+	return 1
 }
 
 // ruleWork is about how many multiplications of the rule a worker takes at a time.

@@ -166,9 +166,9 @@ func (f *reference) project(layer int, w projection, pos int, x []float64) []flo
 	return y
 }
 
-func silu(x float64) float64 { return x * sigmoid(x) }
+func silu(x float64) float64 { return x * logistic(x) }
 
-func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 func (f *reference) attention(a *attention, x [][]float64) {
 	c := f.m.config
@@ -193,7 +193,7 @@ func (f *reference) attention(a *attention, x [][]float64) {
 			f.attend(out[h*d:(h+1)*d], query, ks, vs, at)
 			for j := range d {
 				if c.Gated {
-					out[h*d+j] *= sigmoid(q[h*step+d+j])
+					out[h*d+j] *= logistic(q[h*step+d+j])
 				}
 			}
 		}
@@ -261,7 +261,7 @@ func (f *reference) deltaNet(n *deltaNet, x [][]float64) {
 			}
 			for i := range s {
 				for j := range s[i] {
-					s[i][j] += k[i] * sigmoid(beta[h]) * (v[j] - had[j])
+					s[i][j] += k[i] * logistic(beta[h]) * (v[j] - had[j])
 					out[j] += q[i] * s[i][j] / math.Sqrt(float64(d))
 				}
 			}
