@@ -17,7 +17,7 @@ from corpus import line
 from evaluate import greedy, perplexity
 from model import Model, OneBit, quantised
 from tokenizer import Tokenizer, train as train_tokenizer
-from train import Batches, Clock, train
+from train import Batches, Clock, Run, train
 
 TINY = Shape(layers=2, hidden=128, ffn=256, heads=2, kv_heads=1, head_dim=64, vocab=280)
 
@@ -68,7 +68,7 @@ class TheModel(unittest.TestCase):
         torch.testing.assert_close(self.model(ids), self.model(longer)[:, :12])
 
     def test_parameters(self):
-        names = [n for n, _ in self.model.tensors()]
+        names = [n for n, _, _ in self.model.tensors()]
         self.assertEqual(names[:2], ["token_embd.weight", "blk.0.attn_q.weight"])
         self.assertIn("blk.1.attn_q_norm.weight", names)
         self.assertEqual(len(names), 2 + 2 * 11)
@@ -137,8 +137,9 @@ class Training(unittest.TestCase):
         schedule = replace(SCHEDULES["small"], steps=30, batch=4, warmup=5)
         losses = [], []
         for run in losses:
-            model, _ = train(TINY, schedule, tokenizer, [], 1, "cpu", 0,
-                             lambda step, loss, rate, seconds: run.append(loss))
+            training = Run(TINY, schedule, tokenizer, 1, "cpu")
+            train(training, [], "cpu", 0, lambda step, loss, rate, seconds: run.append(loss))
+        model = training.model
         self.assertEqual(losses[0], losses[1])
         self.assertLess(losses[0][-1], losses[0][0] - 1)
         untrained = Model(TINY, .04)
