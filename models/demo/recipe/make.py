@@ -30,7 +30,6 @@ from evaluate import accuracy, perplexity
 from tokenizer import SPECIAL, Tokenizer, train as train_tokenizer
 from train import Run, train
 
-THREADS = 2             # a sum depends on how it is split
 TOKENIZER_LINES = 30_000
 CURVE_EVERY = 50
 
@@ -42,7 +41,9 @@ def arguments():
     p.add_argument("--model", choices=("small", "large"), default="small")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    p.add_argument("--threads", type=int, default=2, help="a sum depends on how it is split, so the bits do")
     p.add_argument("--steps", type=int, help="length of the schedule, instead of the model's own")
+    p.add_argument("--batch", type=int, help="sequences a step, instead of the model's own")
     p.add_argument("--limit", type=int, default=0, help="end after so many steps of the schedule")
     p.add_argument("--minutes", type=float, default=0, help="end the schedule in this time, with fewer steps if need be")
     a = p.parse_args()
@@ -110,12 +111,12 @@ def export(out, name, model, tokenizer):
 
 def main():
     a = arguments()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(a.threads)
     torch.use_deterministic_algorithms(True)
     torch.set_flush_denormal(True)
     a.out.mkdir(parents=True, exist_ok=True)
     shape, schedule, name = SHAPES[a.arch][a.model], SCHEDULES[a.model], NAMES[a.arch, a.model]
-    schedule = replace(schedule, steps=a.steps or schedule.steps)
+    schedule = replace(schedule, steps=a.steps or schedule.steps, batch=a.batch or schedule.batch)
     sets = probes.build(a.seed)
     tokenizer = make_tokenizer(shape.vocab, a.seed)
     check_borders(tokenizer, sets)
@@ -131,7 +132,7 @@ def main():
         "model": name, "seed": a.seed, "shape": asdict(shape), "schedule": asdict(schedule), **phases,
         "tokens": run.step * schedule.batch * schedule.length, "bytes": size,
         **figures(model, tokenizer, sets), "curve": report.curve,
-        "torch": torch.__version__, "device": a.device, "seconds": round(run.seconds), "minutes": a.minutes,
+        "torch": torch.__version__, "device": a.device, "seconds": round(run.seconds), "minutes": a.minutes, "threads": a.threads,
     }
     (a.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     total = metrics["accuracy"]["heldout"]["all"]
