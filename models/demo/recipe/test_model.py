@@ -125,6 +125,30 @@ class Training(unittest.TestCase):
         clock.end_hold(70)
         self.assertEqual((clock.steps, clock.rate(70)), (200, schedule.rate))
 
+    def test_a_time_limit_leaves_steps_out(self):
+        schedule = replace(SCHEDULES["small"], steps=1000)
+        self.assertEqual(Clock(schedule).at(10, 1e6), 10)
+        hurried = Clock(schedule, minutes=10)
+        for step, seconds, at in ((0, 0, 0), (10, 3, 10), (10, 300, 500), (100, 600, 1000)):
+            self.assertEqual(hurried.at(step, seconds), at)
+
+    def test_goes_on_where_it_was_kept(self):
+        tokenizer, schedule = tiny_tokenizer(), replace(SCHEDULES["small"], steps=6, batch=2, warmup=2)
+        once, twice = [], []
+
+        def training():
+            return Run(TINY, schedule, tokenizer, 1, "cpu")
+        train(training(), [], "cpu", 0, lambda *now: once.append(now[:3]))
+        with tempfile.TemporaryDirectory() as folder:
+            kept = Path(folder, "checkpoint.pt")
+            first = training()
+            train(first, [], "cpu", 3, lambda *now: twice.append(now[:3]))
+            first.save(kept)
+            second = training()
+            second.load(kept, "cpu")
+            train(second, [], "cpu", 0, lambda *now: twice.append(now[:3]))
+        self.assertEqual(twice, once)
+
     def test_batches(self):
         schedule = replace(SCHEDULES["small"], batch=2)
         inputs, targets, weights = Batches(tiny_tokenizer(), schedule, 1).next(0, "cpu")
