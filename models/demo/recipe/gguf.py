@@ -36,10 +36,11 @@ def _token_types(tokenizer):
 
 
 def _hybrid(s):
-    pairs = s.rotated // 2  # shared out among time, height and width, which text does not tell apart
+    pairs = s.rotated // 2  # shared out among time, height and width, which are one in text
+    sections = [(pairs + 2) // 3, (pairs + 1) // 3, pairs // 3, 0]
     return [
         ("qwen35.rope.dimension_count", UINT32, s.rotated),
-        ("qwen35.rope.dimension_sections", ARRAY, (INT32, [(pairs + 2) // 3, (pairs + 1) // 3, pairs // 3, 0])),
+        ("qwen35.rope.dimension_sections", ARRAY, (INT32, sections)),
         ("qwen35.full_attention_interval", UINT32, s.interval),
         ("qwen35.ssm.conv_kernel", UINT32, s.taps),
         ("qwen35.ssm.state_size", UINT32, s.state),

@@ -58,7 +58,8 @@ class Hybrid(Model):
                 "ssm_norm": torch.ones(s.state)}
 
     def tensors(self):
-        return [(*_stored(name.removesuffix(".weight"), p), one_bit) for name, p, one_bit in super().tensors()]
+        return [(*_stored(name.removesuffix(".weight"), p), one_bit)
+                for name, p, one_bit in super().tensors()]
 
     def _mix(self, layer, x, w, turn, mask):
         if self._recurrent(layer):

@@ -2,8 +2,8 @@
 
     python3 models/demo/recipe/make.py --out DIR [--arch qwen3|qwen35] [--model small|large] [--seed N]
 
-A run that was ended goes on where DIR/checkpoint.pt was written, if the command is the
-same. With a --limit that it has passed, it writes the model as it then was.
+A run that was broken off goes on where DIR/checkpoint.pt was written, if the command is
+the same. With a --limit that it has passed, it writes the model as it then was.
 """
 import os
 
@@ -45,7 +45,8 @@ def arguments():
     p.add_argument("--steps", type=int, help="length of the schedule, instead of the model's own")
     p.add_argument("--batch", type=int, help="sequences a step, instead of the model's own")
     p.add_argument("--limit", type=int, default=0, help="end after so many steps of the schedule")
-    p.add_argument("--minutes", type=float, default=0, help="end the schedule in this time, with fewer steps if need be")
+    p.add_argument("--minutes", type=float, default=0,
+                   help="end the schedule in this time, with fewer steps if need be")
     a = p.parse_args()
     if a.model not in SHAPES[a.arch]:
         p.error(f"--arch {a.arch} has no --model {a.model}")
@@ -80,7 +81,8 @@ class Report:
     def __call__(self, step, loss, rate, seconds):
         self._add(step, loss)
         if not self.recent:
-            print(f"step {step + 1}  loss {self.curve[-1][1]:.4f}  rate {rate:.2e}  {seconds:.0f} s", flush=True)
+            mean = self.curve[-1][1]
+            print(f"step {step + 1}  loss {mean:.4f}  rate {rate:.2e}  {seconds:.0f} s", flush=True)
 
 
 def check_borders(tokenizer, sets):
@@ -132,9 +134,12 @@ def main():
         "model": name, "seed": a.seed, "shape": asdict(shape), "schedule": asdict(schedule), **phases,
         "tokens": run.step * schedule.batch * schedule.length, "bytes": size,
         **figures(model, tokenizer, sets), "curve": report.curve,
-        "torch": torch.__version__, "device": a.device, "seconds": round(run.seconds), "minutes": a.minutes, "threads": a.threads,
+        "torch": torch.__version__, "device": a.device, "threads": a.threads,
+        "seconds": round(run.seconds), "minutes": a.minutes,
     }
     (a.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    if not a.limit:
+        kept.unlink(missing_ok=True)
     total = metrics["accuracy"]["heldout"]["all"]
     print(f"{name}: {size} bytes, held-out {total['right']} of {total['of']}")
 
