@@ -13,10 +13,11 @@ import (
 // differently if their Arithmetic differs: what was measured of one says nothing
 // of the other. The zero Arithmetic is unknown, as in patches of other tools.
 type Arithmetic struct {
-	Heads     int         `json:"heads"`    // query heads
-	KVHeads   int         `json:"kv_heads"` // key and value heads
-	HeadDim   int         `json:"head_dim"` // weights of a head
-	RMSEps    float32     `json:"rms_eps"`  // added to the mean square in every norm
+	Heads     int         `json:"heads"`            // query heads
+	KVHeads   int         `json:"kv_heads"`         // key and value heads
+	HeadDim   int         `json:"head_dim"`         // weights of a head
+	Rotary    int         `json:"rotary,omitempty"` // how many of them turn with the position, the first ones; 0: all
+	RMSEps    float32     `json:"rms_eps"`          // added to the mean square in every norm
 	RopeTheta float64     `json:"rope_theta"`
 	Scaling   RopeScaling `json:"rope_scaling,omitzero"`
 }
@@ -45,6 +46,9 @@ func (a Arithmetic) Fingerprint() Digest {
 
 // canonical returns a copy in which settings without effect are zero.
 func (a Arithmetic) canonical() Arithmetic {
+	if a.Rotary == a.HeadDim {
+		a.Rotary = 0
+	}
 	s := &a.Scaling
 	if s.Factor == 1 {
 		s.ExtFactor = 0 // scaled and unscaled angles are the same
@@ -79,6 +83,9 @@ func (a Arithmetic) check() error {
 			return fmt.Errorf("arithmetic: %d is not a number from 1 to %d", n, maxSetting)
 		}
 	}
+	if a.Rotary < 0 || a.Rotary > a.HeadDim {
+		return fmt.Errorf("arithmetic: %d is not a number from 0 to %d, the width of a head", a.Rotary, a.HeadDim)
+	}
 	for _, x := range numbers {
 		if !(x > 0 && x <= math.MaxFloat64) {
 			return fmt.Errorf("arithmetic: %v is not a number above 0", x)
@@ -93,6 +100,10 @@ func (a Arithmetic) encode() []byte {
 	var b []byte
 	count := func(n int) { b = binary.AppendUvarint(b, uint64(n)) }
 	number := func(x float64) { b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x)) }
+	if a.Rotary != 0 {
+		count(0) // heads there are always
+		count(a.Rotary)
+	}
 	count(a.Heads)
 	count(a.KVHeads)
 	count(a.HeadDim)
@@ -121,7 +132,10 @@ func (d *decoder) arithmetic() (a Arithmetic) {
 			*x = math.Float64frombits(binary.LittleEndian.Uint64(b))
 		}
 	}
-	count(&a.Heads)
+	if count(&a.Heads); a.Heads == 0 && d.err == nil {
+		count(&a.Rotary)
+		count(&a.Heads)
+	}
 	count(&a.KVHeads)
 	count(&a.HeadDim)
 	if b := d.bytes(4); d.err == nil {
@@ -157,16 +171,29 @@ func (a Arithmetic) Changes(was Arithmetic) string {
 	compare("the number of query heads", a.Heads, was.Heads)
 	compare("the number of key and value heads", a.KVHeads, was.KVHeads)
 	compare("the width of a head", a.HeadDim, was.HeadDim)
+	compare("the part of a head that turns", a.turns(), was.turns())
 	compare("RMS epsilon", a.RMSEps, was.RMSEps)
 	compare("rope theta", a.RopeTheta, was.RopeTheta)
 	compare("rope scaling", a.Scaling, was.Scaling)
 	return strings.Join(list, "; ")
 }
 
+// turns says how much of a head turns with the position.
+func (a Arithmetic) turns() string {
+	if a.Rotary == 0 {
+		return "all of it"
+	}
+	return fmt.Sprintf("%d of it", a.Rotary)
+}
+
 // String says all of it in a line.
 func (a Arithmetic) String() string {
-	return fmt.Sprintf("%d query heads, %d key and value heads, of %d each; RMS epsilon %v, rope theta %v, rope scaling %v",
-		a.Heads, a.KVHeads, a.HeadDim, a.RMSEps, a.RopeTheta, a.Scaling)
+	turning := ""
+	if a.Rotary != 0 {
+		turning = fmt.Sprintf(" (%d rotate)", a.Rotary)
+	}
+	return fmt.Sprintf("%d query heads, %d key and value heads, of %d each%s; RMS epsilon %v, rope theta %v, rope scaling %v",
+		a.Heads, a.KVHeads, a.HeadDim, turning, a.RMSEps, a.RopeTheta, a.Scaling)
 }
 
 // String says all of it in words: "none", "linear by 4", or "YaRN by 4 over 16384".

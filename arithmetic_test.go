@@ -23,6 +23,9 @@ func drawArithmetic(t *rapid.T) Arithmetic {
 		Heads: count.Draw(t, "heads"), KVHeads: count.Draw(t, "kv heads"), HeadDim: count.Draw(t, "head dim"),
 		RMSEps: rapid.SampledFrom([]float32{1e-6, 1e-5, 0.1}).Draw(t, "epsilon"), RopeTheta: number.Draw(t, "theta"),
 	}
+	if rapid.Bool().Draw(t, "partly") {
+		a.Rotary = rapid.IntRange(1, a.HeadDim).Draw(t, "rotary")
+	}
 	if rapid.Bool().Draw(t, "scaled") {
 		a.Scaling = RopeScaling{
 			Factor: number.Draw(t, "factor"), AttnFactor: number.Draw(t, "attention"),
@@ -37,10 +40,12 @@ func drawArithmetic(t *rapid.T) Arithmetic {
 func TestFingerprintsArePinned(t *testing.T) {
 	plain := bonsai8B
 	plain.Scaling = RopeScaling{}
+	bonsai27B := Arithmetic{Heads: 24, KVHeads: 4, HeadDim: 256, Rotary: 64, RMSEps: 1e-6, RopeTheta: 1e7}
 	for name, c := range map[string]struct {
 		a    Arithmetic
 		want string
 	}{
+		"Bonsai 27B":   {bonsai27B, "3ea032fca6efb56792bdf4cc1d6d60b75ce6590087bd884f269b8016b04593c5"},
 		"Bonsai 8B":    {bonsai8B, "993e761851af11f76b072869a2841192a46de5872122181c4b97edffda695690"},
 		"without YaRN": {plain, "0fdfb88625b03675dafafa943f739de55d09b383bfa41b53941a1967357c34fd"},
 	} {
@@ -70,6 +75,8 @@ func TestArithmeticChanges(t *testing.T) {
 		{"query heads", with(func(a *Arithmetic) { a.Heads = 16 }), bonsai8B, "the number of query heads is 16, was 32"},
 		{"key and value heads", with(func(a *Arithmetic) { a.KVHeads = 4 }), bonsai8B, "the number of key and value heads is 4, was 8"},
 		{"width", with(func(a *Arithmetic) { a.HeadDim = 64 }), bonsai8B, "the width of a head is 64, was 128"},
+		{"all of a head turns, said in full", with(func(a *Arithmetic) { a.Rotary = 128 }), bonsai8B, ""},
+		{"a part of a head turns", with(func(a *Arithmetic) { a.Rotary = 32 }), bonsai8B, "the part of a head that turns is 32 of it, was all of it"},
 		{"epsilon", with(func(a *Arithmetic) { a.RMSEps = 1e-5 }), bonsai8B, "RMS epsilon is 1e-05, was 1e-06"},
 		{"theta", with(func(a *Arithmetic) { a.RopeTheta = 1e4 }), bonsai8B, "rope theta is 10000, was 1e+06"},
 		{"YaRN taken out", none, bonsai8B, "rope scaling is none, was YaRN by 4 over 16384"},

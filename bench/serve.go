@@ -71,7 +71,7 @@ type load struct {
 // loadOf is what a model is asked: as much as takes some seconds.
 func loadOf(model string) (load, error) {
 	if model == "demo" {
-		return load{users: 16, prompt: 32, tokens: 192}, nil
+		return load{users: 16, prompt: 32, tokens: 96}, nil
 	}
 	if _, ok := models[model]; !ok {
 		return load{}, fmt.Errorf("there is no model %q: demo, 1.7b and 8b are known", model)

@@ -244,6 +244,7 @@ type crowd struct {
 
 // crowd answers requests all at once, each by the model of its user.
 func (s *server) crowd(ctx context.Context, all []engine.Request, model func(int) string) (c crowd, err error) {
+	s.http.CloseIdleConnections() // lest one is used that the server has just given up
 	times, errs := make([]timed, len(all)), make([]error, len(all))
 	began := time.Now()
 	var users sync.WaitGroup

@@ -24,7 +24,7 @@ func TestServe(t *testing.T) {
 	}
 	for _, m := range all {
 		// The demo's streams may end before the long prompt comes: then they have no gaps.
-		positive := !strings.HasSuffix(m.Name, "%") && !strings.HasPrefix(m.Name, "longest gap of these")
+		positive := m.Name != "the same, of the fastest rounds" && !strings.HasSuffix(m.Name, "%") && !strings.HasPrefix(m.Name, "longest gap of these")
 		if len(m.Values) == 0 || positive && m.Median <= 0 {
 			t.Errorf("%+v", m)
 		}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"bankai"
 	"bankai/internal/kernel"
+	"bankai/internal/weights"
 
 	"github.com/x448/float16"
 )
@@ -46,7 +46,7 @@ func (m *Workbench) NewAdapter(rank int, tensors []string) (*Adapter, error) {
 	a := &Adapter{Scale: 1, model: m.Model, rank: rank, of: map[*kernel.Matrix]int{}}
 	for i, name := range tensors {
 		w := m.matrices[name]
-		if _, _, ok := bankai.SplitTensor(name); !ok || w == nil {
+		if _, _, ok := weights.ProjectionOf(name); !ok || w == nil {
 			return nil, fmt.Errorf("adapter: %s is no projection of the model: choose 1-bit tensors of its layers", name)
 		}
 		if _, twice := a.of[w]; twice {
@@ -125,8 +125,8 @@ func (b *Batch) adapt(y, to, x, from []float32, tokens int) {
 	})
 }
 
-// AddGradient adds the derivatives by the factors that are at the gradient's MLP or
-// attention, of the sum of F in which each row t of the gradient has the given weight:
+// AddGradient adds the derivatives by the factors that are at the gradient's
+// block, of the sum of F in which each row t of the gradient has the given weight:
 //
 //	∂/∂A[i] = Σ_t weight[t]·Scale·(B[i]·∂F/∂y[t])·x[t]
 //	∂/∂B[i] = Σ_t weight[t]·Scale·(A[i]·x[t])·∂F/∂y[t]

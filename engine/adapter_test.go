@@ -206,7 +206,14 @@ func factorGradient(t testing.TB, m *Model, qs []WeightedQuestion, c []float32, 
 // TestAddOuterIsTheDerivative.
 func TestAdapterGradientIsTheDerivative(t *testing.T) {
 	c := []float32{1, -0.5, 0}
-	shape := shapes["tied, head_dim 64"]
+	for _, shape := range []testmodel.Shape{shapes["tied, head_dim 64"], oneDeltaNet} {
+		checkAdapterDerivatives(t, shape, c)
+	}
+}
+
+// checkAdapterDerivatives compares those of two questions that count c.
+func checkAdapterDerivatives(t *testing.T, shape testmodel.Shape, c []float32) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(26, 26))
 	w, m := testBench(t, shape, Options{Precision: Exact})
 	a := adapterOf(t, w, 2)

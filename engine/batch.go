@@ -23,6 +23,7 @@ type Batch struct {
 	rows   [][]float32 // per worker: for a row on its way to acts
 	logits []float32
 	attentionMemory
+	deltaMemory
 	mlpMemory
 
 	// What overlays change in a product, computed apart.

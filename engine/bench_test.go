@@ -143,6 +143,115 @@ func BenchmarkGeneration(b *testing.B) {
 	}
 }
 
+// fewHybridLayers is four layers of Bonsai 27B's shape, one of them with attention.
+var fewHybridLayers = testmodel.Shape{
+	Layers: 4, Hidden: 5120, FFN: 17408, Heads: 24, KVHeads: 4, HeadDim: 256, Vocab: 4096,
+	Hybrid: &testmodel.Hybrid{KeyHeads: 16, ValueHeads: 48, State: 128, Rotary: 64},
+}
+
+// BenchmarkHybrid reads a prompt and generates, and reports how much of the time the
+// delta-nets take beside their matrices: the convolutions and the rule.
+func BenchmarkHybrid(b *testing.B) {
+	m := testModel(b, fewHybridLayers, Options{})
+	for _, c := range []struct {
+		name   string
+		tokens int
+	}{{"prompt", 128}, {"generation", 1}} {
+		b.Run(c.name, func(b *testing.B) {
+			batch := m.NewBatch(0)
+			s := batch.NewSeq(nil)
+			ids := randomIDs(rand.New(rand.NewPCG(1, 1)), c.tokens, fewHybridLayers.Vocab)
+			var whole, nets time.Duration
+			for b.Loop() {
+				if s.Len()+c.tokens > 400 {
+					s.Release()
+				}
+				began := time.Now()
+				if _, err := batch.Step(context.Background(), []Input{{s, ids, 1}}); err != nil {
+					b.Fatal(err)
+				}
+				whole += time.Since(began)
+				nets += netsAlone(m, batch, s, ids)
+			}
+			b.ReportMetric(float64(c.tokens*b.N)/whole.Seconds(), "tokens/s")
+			b.ReportMetric(100*nets.Seconds()/whole.Seconds(), "%-nets")
+		})
+	}
+}
+
+// netsAlone is how long the delta-nets take for tokens behind s, less their matrices. The
+// sequence is of no use after that.
+func netsAlone(m *Model, b *Batch, s *Seq, ids []int32) time.Duration {
+	b.team = m.workers.start()
+	defer b.team.stop()
+	p := b.newPass(job{}, []span{{seq: s, tokens: ids}}, len(ids))
+	for _, x := range [][]float32{b.m, b.alphas, b.betas} {
+		for i := range x {
+			x[i] = float32(i%7) / 16
+		}
+	}
+	began := time.Now()
+	for _, block := range m.blocks {
+		if d, ok := block.(*deltaNet); ok {
+			d.mix(b, p)
+		}
+	}
+	return time.Since(began)
+}
+
+// BenchmarkHybridGradient is a pass over some probes of four layers of Bonsai 27B's shape,
+// and a gradient of them, which is that pass and the way back, with the share of the
+// time that goes back through the delta-nets beside their matrices.
+func BenchmarkHybridGradient(b *testing.B) {
+	m := testModel(b, fewHybridLayers, Options{})
+	rng := rand.New(rand.NewPCG(1, 1))
+	var qs []WeightedQuestion
+	var plain []Question
+	tokens := 0
+	for range 4 {
+		q := Question{Prompt: randomIDs(rng, 24, 512), Answers: [][]int32{randomIDs(rng, 5, 512), randomIDs(rng, 5, 512)}}
+		qs, plain = append(qs, WeightedQuestion{q, Weighting{LogProbs: []float64{1, -1}}}), append(plain, q)
+		tokens += q.Tokens()
+	}
+	b.Run("forward", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := m.Score(context.Background(), plain); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(tokens*b.N)/b.Elapsed().Seconds(), "tokens/s")
+	})
+	b.Run("gradient", func(b *testing.B) {
+		var whole, nets time.Duration
+		for b.Loop() {
+			began := time.Now()
+			if _, err := m.Gradient(context.Background(), qs, func(*LayerGradient) error { return nil }); err != nil {
+				b.Fatal(err)
+			}
+			whole += time.Since(began)
+			nets += netsBackAlone(m)
+		}
+		b.ReportMetric(float64(tokens*b.N)/whole.Seconds(), "tokens/s")
+		b.ReportMetric(100*nets.Seconds()/whole.Seconds(), "%-nets")
+	})
+}
+
+// netsBackAlone is how long the way back through the delta-nets took, less their matrices,
+// for the gradient that was the last.
+func netsBackAlone(m *Model) time.Duration {
+	g := m.gradients.Get().(*gradient)
+	defer m.gradients.Put(g)
+	g.b.team = m.workers.start()
+	defer g.b.team.stop()
+	began := time.Now()
+	for _, block := range m.blocks {
+		if d, ok := block.(*deltaNet); ok {
+			d.mixBack(g)
+		}
+	}
+	return time.Since(began)
+}
+
 // BenchmarkSampler chooses a token of a vocabulary of Qwen3's size, from logits as a
 // model's are (a few tokens far above the others) and from random ones, where tens
 // of thousands are likely.

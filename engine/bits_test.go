@@ -21,11 +21,21 @@ var bitShapes = map[string]testmodel.Shape{
 	"two layers":    {Layers: 2, Hidden: 128, FFN: 128, Heads: 2, KVHeads: 1, HeadDim: 64, Vocab: 320, Tied: true},
 	"wide heads":    {Layers: 1, Hidden: 256, FFN: 128, Heads: 1, KVHeads: 1, HeadDim: 128, Vocab: 320},
 	"three queries": {Layers: 1, Hidden: 128, FFN: 256, Heads: 6, KVHeads: 2, HeadDim: 64, Vocab: 331, Tied: true},
+	"hybrid": {
+		Layers: 4, Hidden: 128, FFN: 128, Heads: 2, KVHeads: 1, HeadDim: 64, Vocab: 320,
+		Hybrid: &testmodel.Hybrid{KeyHeads: 2, ValueHeads: 4, State: 64, Rotary: 16},
+	},
 }
 
 // pinned are the digests of what TestBits computes, by shape, precision and what
 // it is.
 var pinned = map[string]string{
+	"hybrid, exact, alone":           "db07440bb5556d8f",
+	"hybrid, exact, gradient":        "1951ae6deed6c857",
+	"hybrid, exact, overlaid":        "2905c5c0c9cc0b1f",
+	"hybrid, fast, alone":            "d78200dbf173ce5b",
+	"hybrid, fast, gradient":         "2733533faa68cbb3",
+	"hybrid, fast, overlaid":         "e215ce98d566f4bd",
 	"three queries, exact, alone":    "9777dbf4f35627bc",
 	"three queries, exact, gradient": "03548691c0a34893",
 	"three queries, exact, overlaid": "5f30f03b77f23962",
@@ -56,11 +66,8 @@ func TestBits(t *testing.T) {
 			for name, shape := range bitShapes {
 				for _, precision := range []Precision{Fast, Exact} {
 					m := testModel(t, shape, Options{Precision: precision, Kernel: set.Name})
-					for what, digest := range map[string]string{
-						"alone":    digestAlone(t, m),
-						"overlaid": digestOverlaid(t, m),
-						"gradient": digestGradient(t, m),
-					} {
+					digests := map[string]string{"alone": digestAlone(t, m), "overlaid": digestOverlaid(t, m), "gradient": digestGradient(t, m)}
+					for what, digest := range digests {
 						what = name + ", " + precision.String() + ", " + what
 						if digest != pinned[what] {
 							t.Errorf("%s: the digest is %q, want %q", what, digest, pinned[what])

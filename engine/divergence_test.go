@@ -43,7 +43,7 @@ func scored(t *testing.T, m *Model, qs ...Question) [][]Answer {
 // The divergence from a reference is Σ p·(ln p − ln q) of plain logits in float64,
 // and 0 for the model that the reference is of.
 func TestDivergence(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		for _, precision := range []Precision{Fast, Exact} {
 			w, m := testBench(t, shape, Options{Precision: precision})
 			qs := referred(t, m, rand.New(rand.NewPCG(1, 1)), 9)
@@ -94,7 +94,7 @@ func plainKL(was, now []float32) (kl float64) {
 // kernel set and number of threads.
 func TestDivergenceInvariance(t *testing.T) {
 	ctx := context.Background()
-	for name, shape := range shapes {
+	for name, shape := range someShapes() {
 		w, m := testBench(t, shape, Options{Kernel: "generic", Threads: 1})
 		qs := referred(t, m, rand.New(rand.NewPCG(2, 2)), 4)
 		patch := testPatches(m)["rows"]

@@ -24,6 +24,22 @@ var shapes = map[string]testmodel.Shape{
 	"3 query heads a kv head": {Layers: 1, Hidden: 128, FFN: 384, Heads: 6, KVHeads: 2, HeadDim: 64, Vocab: 350},
 }
 
+// allShapes are those of dense models and of hybrids.
+func allShapes() map[string]testmodel.Shape {
+	all := maps.Clone(shapes)
+	maps.Copy(all, hybrids)
+	return all
+}
+
+// someShapes are those of dense models and of a few hybrids, for tests that take long.
+func someShapes() map[string]testmodel.Shape {
+	some := maps.Clone(shapes)
+	for _, name := range []string{"2 values a key", "3 values a key, tied, a delta-net on top"} {
+		some[name] = hybrids[name]
+	}
+	return some
+}
+
 func load(t testing.TB, data []byte, o Options) *Model {
 	t.Helper()
 	f, err := weights.FromBytes("test model", data)
@@ -77,10 +93,10 @@ func sameBits(t testing.TB, what string, got, want []float32) {
 // it, however it is cut into steps and passes, on any number of threads and on
 // every kernel set.
 func TestInvariance(t *testing.T) {
-	for i, name := range slices.Sorted(maps.Keys(shapes)) {
+	for i, name := range slices.Sorted(maps.Keys(someShapes())) {
 		for _, precision := range []Precision{Fast, Exact} {
 			t.Run(fmt.Sprint(name, " ", precision), func(t *testing.T) {
-				shape := shapes[name]
+				shape := allShapes()[name]
 				rng := rand.New(rand.NewPCG(1, 2))
 				var seqs [][]int32
 				var want [][]float32
@@ -142,14 +158,14 @@ func testPatches(m *Model) map[string]*bankai.Patch {
 	}
 	bit := func(tensor string, r, c uint32) bankai.Flip { return bankai.Flip{Tensor: tensor, Row: r, Col: c, N: 1} }
 	var all []bankai.Flip
-	for _, w := range []string{"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"} {
-		w = "blk.0." + w + ".weight"
-		all = append(all, row(w, 3), row(w, 63), group(w, 5, 0), bit(w, 7, 77), bit(w, 7, 78), bit(w, 32, 127))
+	for _, w := range everyKind(m) {
+		in := func(r int) uint32 { return uint32(r % m.matrices[w].Rows) }
+		all = append(all, row(w, in(3)), row(w, in(63)), group(w, in(5), 0), bit(w, in(7), 77), bit(w, in(7), 78), bit(w, in(32), 127))
 	}
 	embd := []bankai.Flip{row("token_embd.weight", 5), group("token_embd.weight", 6, 0), bit("token_embd.weight", 9, 1), row("token_embd.weight", 300)}
 	p := map[string]*bankai.Patch{
 		"one row":   bankai.New(bankai.Digest{}, bankai.Meta{}, row("blk.0.ffn_gate.weight", 11)),
-		"rows":      bankai.New(m.Digest(), bankai.Meta{}, row("blk.0.ffn_up.weight", 0), row("blk.0.ffn_down.weight", 127), row("blk.0.attn_k.weight", 1)),
+		"rows":      bankai.New(m.Digest(), bankai.Meta{}, row("blk.0.ffn_up.weight", 0), row("blk.0.ffn_down.weight", 127), row(everyKind(m)[1], 1)),
 		"mixed":     bankai.New(bankai.Digest{}, bankai.Meta{}, all...),
 		"embedding": bankai.New(bankai.Digest{}, bankai.Meta{}, embd...),
 	}
@@ -157,6 +173,24 @@ func testPatches(m *Model) map[string]*bankai.Patch {
 		p["head"] = bankai.New(bankai.Digest{}, bankai.Meta{}, row("output.weight", 0), bit("output.weight", 319, 100))
 	}
 	return p
+}
+
+// everyKind are the projections of the lowest layer and, if that has another kind of them,
+// of the lowest with attention.
+func everyKind(m *Model) (names []string) {
+	seen := map[weights.Part]bool{}
+	for layer := range m.config.Layers {
+		for i, part := range []weights.Part{weights.Attention, weights.DeltaNet, weights.MLP} {
+			if !m.config.Has(part, layer) || seen[part] {
+				continue
+			}
+			seen[part] = true
+			for _, p := range m.blocks[2*layer+i/2].projections() {
+				names = append(names, p.tensor)
+			}
+		}
+	}
+	return names
 }
 
 // bakedModel is loaded from a file that holds m patched by p.
@@ -177,7 +211,7 @@ func bakedModel(t *testing.T, m *Model, p *bankai.Patch, precision Precision) *M
 // The second rule: in place, as an overlay, and baked into a file agree to the
 // bit; and applying twice is nothing.
 func TestThreeExecutions(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		for _, precision := range []Precision{Fast, Exact} {
 			w, m := testBench(t, shape, Options{Precision: precision})
 			ids := append([]int32{5, 6, 9, 300}, randomIDs(rand.New(rand.NewPCG(3, 4)), 20, shape.Vocab)...)
@@ -239,7 +273,12 @@ func TestOverlaysInOneBatch(t *testing.T) {
 
 // A fork continues as its origin would have, and neither disturbs the other.
 func TestFork(t *testing.T) {
-	shape := shapes["tied, head_dim 64"]
+	for _, shape := range []testmodel.Shape{shapes["tied, head_dim 64"], testmodel.TinyHybrid} {
+		checkFork(t, shape)
+	}
+}
+
+func checkFork(t *testing.T, shape testmodel.Shape) {
 	m := testModel(t, shape, Options{})
 	rng := rand.New(rand.NewPCG(7, 8))
 	ctx := context.Background()

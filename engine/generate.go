@@ -44,7 +44,7 @@ type Result struct {
 	StopText string
 
 	Prompted  int // tokens of the prompt that were processed, or need not be: see Cached
-	Cached    int // tokens of the prompt whose keys and values had been kept of earlier requests
+	Cached    int // tokens of the prompt whose context had been kept of earlier requests
 	Generated int // tokens that were generated, among them the model's end token
 
 	// Err is why the generation did not come to its end: ctx's error if it was

@@ -14,7 +14,12 @@ import (
 // Score is what adding up the log-probabilities of single steps gives, and does
 // not depend on how many questions are asked at once.
 func TestScore(t *testing.T) {
-	shape := shapes["untied, head_dim 128"]
+	for _, shape := range []testmodel.Shape{shapes["untied, head_dim 128"], testmodel.TinyHybrid} {
+		checkScore(t, shape)
+	}
+}
+
+func checkScore(t *testing.T, shape testmodel.Shape) {
 	m := testModel(t, shape, Options{})
 	rng := rand.New(rand.NewPCG(1, 1))
 	o, err := m.Overlay(testPatches(m)["mixed"])
@@ -77,7 +82,12 @@ func stepByStep(t *testing.T, m *Model, q Question, answer []int32) Answer {
 // Generation is the same alone and in a batch, greedy and sampled, and greedy is
 // the arg max of the plain logits at every step.
 func TestGenerate(t *testing.T) {
-	shape := shapes["tied, head_dim 64"]
+	for _, shape := range []testmodel.Shape{shapes["tied, head_dim 64"], testmodel.TinyHybrid} {
+		checkGenerate(t, shape)
+	}
+}
+
+func checkGenerate(t *testing.T, shape testmodel.Shape) {
 	m := testModel(t, shape, Options{})
 	rng := rand.New(rand.NewPCG(2, 1))
 	var reqs []Request

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"os"
@@ -9,12 +10,13 @@ import (
 	"testing"
 
 	"bankai"
+	"bankai/internal/testmodel"
 	"bankai/internal/weights"
 )
 
-// golden holds logits that an independent float64 implementation in NumPy
-// computed for the test models, patched and not: the first 64 logits of the last
-// token, and the log-sum-exp of all.
+// golden holds what an independent float64 implementation in NumPy computed for the
+// test models, patched and not: the first 64 logits of the last token, the log-sum-exp of
+// all, and, for the hybrids, the norm of the last token's residual stream after each layer.
 type golden struct {
 	Model string
 	Cases []struct {
@@ -26,8 +28,12 @@ type golden struct {
 		}
 		Logits []float64
 		LSE    float64
+		Norms  []float64
 	}
 }
+
+// goldens are the files of golden results and the models that they are of.
+var goldens = map[string]map[string]testmodel.Shape{"golden.json": shapes, "golden_hybrid.json": hybrids}
 
 func fileName(shape string) string {
 	return strings.NewReplacer(" ", "_", ",", "").Replace(shape)
@@ -36,60 +42,98 @@ func fileName(shape string) string {
 // TestGolden: exact precision agrees with the independent program to 1e-3 in
 // every logit. BANKAI_WRITE_GOLDEN_MODELS=DIR writes the models it runs on.
 func TestGolden(t *testing.T) {
-	if dir := os.Getenv("BANKAI_WRITE_GOLDEN_MODELS"); dir != "" {
-		for name, s := range shapes {
-			if err := testModel(t, s, Options{}).Weights().Bake(filepath.Join(dir, fileName(name)+".gguf")); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	raw, err := os.ReadFile("testdata/golden.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []golden
-	if err := json.Unmarshal(raw, &all); err != nil {
-		t.Fatal(err)
-	}
-	if len(all) != len(shapes) {
-		t.Fatalf("%d golden models, want %d", len(all), len(shapes))
-	}
-	for name, shape := range shapes {
-		for _, g := range all {
-			if g.Model != fileName(name) {
-				continue
-			}
-			m := testModel(t, shape, Options{Precision: Exact})
-			for i, c := range g.Cases {
-				var flips []bankai.Flip
-				for _, f := range c.Flips {
-					flip := bankai.Flip{Tensor: f.Tensor, Row: f.Row, N: bankai.ToEnd}
-					if f.Group != nil {
-						flip.Col, flip.N = *f.Group*bankai.GroupSize, bankai.GroupSize
-					}
-					flips = append(flips, flip)
-				}
-				o, err := m.Overlay(bankai.New(bankai.Digest{}, bankai.Meta{}, flips...))
-				if err != nil {
+	for file, models := range goldens {
+		if dir := os.Getenv("BANKAI_WRITE_GOLDEN_MODELS"); dir != "" {
+			for name, s := range models {
+				if err := testModel(t, s, Options{}).Weights().Bake(filepath.Join(dir, fileName(name)+".gguf")); err != nil {
 					t.Fatal(err)
 				}
-				got := logitsOf(t, m, o, c.IDs)
-				got = got[len(got)-shape.Vocab:]
-				for j, want := range c.Logits {
-					if math.Abs(float64(got[j])-want) > 1e-3 {
-						t.Errorf("%s case %d: logit %d is %v, want %v", name, i, j, got[j], want)
-					}
-				}
-				if lse := m.LogSumExp(got); math.Abs(lse-c.LSE) > 1e-3 {
-					t.Errorf("%s case %d: log-sum-exp %v, want %v", name, i, lse, c.LSE)
+			}
+		}
+		raw, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []golden
+		if err := json.Unmarshal(raw, &all); err != nil {
+			t.Fatal(err)
+		}
+		if len(all) != len(models) {
+			t.Fatalf("%d golden models, want %d", len(all), len(models))
+		}
+		for name, shape := range models {
+			for _, g := range all {
+				if g.Model == fileName(name) {
+					g.check(t, name, testModel(t, shape, Options{Precision: Exact}))
 				}
 			}
 		}
 	}
 }
 
-// Fast precision stays as close to exact as llama.cpp's int8 activations do.
+func (g golden) check(t *testing.T, name string, m *Model) {
+	for i, c := range g.Cases {
+		var flips []bankai.Flip
+		for _, f := range c.Flips {
+			flip := bankai.Flip{Tensor: f.Tensor, Row: f.Row, N: bankai.ToEnd}
+			if f.Group != nil {
+				flip.Col, flip.N = *f.Group*bankai.GroupSize, bankai.GroupSize
+			}
+			flips = append(flips, flip)
+		}
+		o, err := m.Overlay(bankai.New(bankai.Digest{}, bankai.Meta{}, flips...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, norms := lastToken(t, m, o, c.IDs)
+		for j, want := range c.Logits {
+			if math.Abs(float64(got[j])-want) > 1e-3 {
+				t.Errorf("%s case %d: logit %d is %v, want %v", name, i, j, got[j], want)
+			}
+		}
+		if lse := m.LogSumExp(got); math.Abs(lse-c.LSE) > 1e-3 {
+			t.Errorf("%s case %d: log-sum-exp %v, want %v", name, i, lse, c.LSE)
+		}
+		for j, want := range c.Norms {
+			if math.Abs(norms[j]-want) > 1e-3 {
+				t.Errorf("%s case %d: the residual stream after layer %d has norm %v, want %v", name, i, j, norms[j], want)
+			}
+		}
+	}
+}
+
+// lastToken returns the logits of the last token, and the norms of its residual stream
+// after each layer.
+func lastToken(t *testing.T, m *Model, o *Overlay, ids []int32) (logits []float32, norms []float64) {
+	t.Helper()
+	keep := map[Cut][]float32{}
+	for c := Cut(3); c <= m.lastCut(); c += 2 {
+		keep[c] = make([]float32, len(ids)*m.config.Hidden)
+	}
+	b := m.NewBatch(0)
+	emit := func(_ []logitRow, l []float32) { logits = append(logits, l...) }
+	s := span{seq: b.NewSeq(o), tokens: ids, want: len(ids) - 1}
+	if err := b.feed(context.Background(), job{sink: sink{keep: keep, emit: emit}}, []span{s}); err != nil {
+		t.Fatal(err)
+	}
+	for c := Cut(3); c <= m.lastCut(); c += 2 {
+		var sum float64
+		for _, x := range head(keep[c], len(ids)-1, m.config.Hidden) {
+			sum += float64(x) * float64(x)
+		}
+		norms = append(norms, math.Sqrt(sum))
+	}
+	return logits, norms
+}
+
+// Fast precision stays as close to exact as llama.cpp's int8 activations do. Random
+// hybrids amplify the rounding: each key and query of a delta-net is made of length 1.
 func TestFastIsCloseToExact(t *testing.T) {
+	checkFast(t, shapes, 5e-4)
+	checkFast(t, hybrids, 2.5e-3)
+}
+
+func checkFast(t *testing.T, shapes map[string]testmodel.Shape, most float64) {
 	var sum float64
 	var n int
 	for _, shape := range shapes {
@@ -104,8 +148,8 @@ func TestFastIsCloseToExact(t *testing.T) {
 			n++
 		}
 	}
-	if kl := sum / float64(n); kl > 5e-4 {
-		t.Errorf("mean KL(exact ‖ fast) = %.2e nats over %d positions, want at most 5e-4", kl, n)
+	if kl := sum / float64(n); kl > most {
+		t.Errorf("mean KL(exact ‖ fast) = %.2e nats over %d positions, want at most %v", kl, n, most)
 	} else {
 		t.Logf("mean KL(exact ‖ fast) = %.2e nats over %d positions", kl, n)
 	}
@@ -126,7 +170,7 @@ func divergence(m *Model, p, q []float32) (kl float64) {
 // floor(17.15) = 17 keep their angle, from ceil(33.22) = 34 on turn 4 times
 // slower, and pair 25 is 8/17 of the way.
 func TestYarn(t *testing.T) {
-	c := weights.Config{HeadDim: 128, RopeTheta: 1e6}
+	c := weights.Config{HeadDim: 128, Rotary: 128, RopeTheta: 1e6}
 	plain := newRope(c)
 	c.Yarn = &weights.Yarn{Factor: 4, Original: 8192, ExtFactor: 1, AttnFactor: 1, BetaFast: 32, BetaSlow: 1}
 	yarn := newRope(c)

@@ -44,14 +44,14 @@ func (m *Model) Gradient(ctx context.Context, qs []WeightedQuestion, visit func(
 //
 // The kept cuts divide the layers into segments. These are gone through from the
 // top, and in each of them the questions, a wave of some at a time, from the
-// segment's upper end to its lower. So visit sees all questions at every MLP and
-// attention of a segment before any below, and [LayerGradient.Last] tells when it sees an
-// MLP or attention with the last of them. Cuts above the last layer's attention
-// divide nothing: only tokens whose logits are wanted have a stream there.
+// segment's upper end to its lower. So visit sees all questions at every block of a
+// segment, be it MLP, attention or delta-net, before any below, and [LayerGradient.Last]
+// tells when it sees a block with the last of them. Cuts above the last block that mixes
+// tokens divide nothing: only tokens whose logits are wanted have a stream there.
 //
 // A LayerGradient is overwritten after visit returns, and its error ends the call.
-// Neither the bits of a row nor the order of all rows at one MLP or attention
-// depend on the cuts, the waves, or the other questions.
+// Neither the bits of a row nor the order of all rows at one block depend on the cuts, the
+// waves, or the other questions.
 func (t *Trunk) Gradient(ctx context.Context, ws []Weighting, lowest Cut, visit func(*LayerGradient) error) error {
 	_, err := t.gradient(ctx, ws, lowest, gradientTokens, visit)
 	return err
@@ -135,10 +135,12 @@ type gradient struct {
 	qs        []WeightedQuestion
 	questions []int // of every row
 	trees     []tree
+	before    []int     // of every row, the row of the token before; -1 at the beginning of a question
 	dx        []float32 // its part of dstream
 	backMemory
 	attentionBack
 	mlpBack
+	delta deltaBack
 	outer outer
 }
 
@@ -149,7 +151,7 @@ func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting
 		g.b = g.m.NewBatch(max(tokens, gradientTokens))
 	}
 	g.backMemory.reset(g.m, tokens)
-	g.qs, g.trees, g.questions = g.qs[:0], g.trees[:0], g.questions[:0]
+	g.qs, g.trees, g.questions, g.before = g.qs[:0], g.trees[:0], g.questions[:0], g.before[:0]
 	all := make([]asked, len(ws))
 	row, width := t.qs[first].row, g.m.config.Hidden
 	for i, w := range ws {
@@ -159,7 +161,17 @@ func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting
 			g.questions = append(g.questions, first+i)
 		}
 		g.qs = append(g.qs, WeightedQuestion{all[i].Question, w})
-		g.trees = append(g.trees, all[i].rows())
+		t := all[i].rows()
+		g.trees = append(g.trees, t)
+		for r := range t.rows() {
+			g.before = append(g.before, r-1)
+		}
+		g.before[t.prompt.lo] = -1
+		for _, a := range t.answers {
+			if a.lo < a.hi {
+				g.before[a.lo] = t.prompt.hi - 1
+			}
+		}
 	}
 	g.dx = g.dstream[row*width : (row+tokens)*width]
 	j := job{sink: sink{keep: g.tape.begin(g.m, s, tokens), grad: g}}
@@ -171,6 +183,14 @@ func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting
 		j.to, out = s.to, make([][]Answer, len(all)) // only the head has answers
 	}
 	return g.b.scoreSome(ctx, j, all, tokens, out)
+}
+
+// earlier is the row n tokens before row r, negative if there is none.
+func (g *gradient) earlier(r, n int) int {
+	for ; n > 0 && r >= 0; n-- {
+		r = g.before[r]
+	}
+	return r
 }
 
 // matMulT computes dx = wᵀ·dy for some tokens, w being as the model's adapter has it.
@@ -197,7 +217,7 @@ type tape struct {
 }
 
 // tapedOutputs is the most outputs that a block keeps.
-const tapedOutputs = 3
+const tapedOutputs = 4
 
 // begin makes room for n tokens, and returns where a pass leaves their streams.
 func (t *tape) begin(m *Model, s segment, n int) map[Cut][]float32 {
@@ -257,8 +277,12 @@ func (m *backMemory) reset(model *Model, n int) {
 	if m.rows == nil {
 		m.rows = make([][]float32, model.workers)
 	}
+	widest := max(n, c.Hidden, c.HeadDim)
+	if d := c.Delta; d != nil {
+		widest = max(widest, d.Channels(), d.HeadDim)
+	}
 	for w := range m.rows {
-		m.rows[w] = resize(m.rows[w], 2*max(n, c.Hidden, c.HeadDim)+2)
+		m.rows[w] = resize(m.rows[w], 2*widest+2)
 	}
 }
 
@@ -314,6 +338,12 @@ func (g *gradient) through(below Cut, norm []float32, ws []projection, dys [][]f
 	if below == g.lowest {
 		return
 	}
+	g.carry(ws, dys)
+	g.descend(below, norm)
+}
+
+// carry sets dIn to ∂F/∂ what some projections multiply.
+func (g *gradient) carry(ws []projection, dys [][]float32) {
 	n, width := len(g.questions), g.m.config.Hidden
 	for i, w := range ws {
 		if i == 0 {
@@ -323,8 +353,12 @@ func (g *gradient) through(below Cut, norm []float32, ws []projection, dys [][]f
 		g.matMulT(g.part, w.Matrix, dys[i], n)
 		g.b.each(n, func(_, r int) { g.m.kernel.Add(head(g.dIn, r, width), head(g.part, r, width)) })
 	}
-	stream := g.tape.stream(below)
-	g.b.each(n, func(worker, r int) {
+}
+
+// descend carries dIn through the norm to dx.
+func (g *gradient) descend(below Cut, norm []float32) {
+	stream, width := g.tape.stream(below), g.m.config.Hidden
+	g.b.each(len(g.questions), func(worker, r int) {
 		g.normBack(worker, head(g.dx, r, width), head(stream, r, width), norm, head(g.dIn, r, width))
 	})
 }

@@ -81,17 +81,31 @@ func positionOf(q Question, row int) (answer, pos int) {
 // The derivatives are those of an independent forward pass in float64, by
 // central differences, at random elements of every projection and hidden layer.
 func TestGradientIsTheDerivative(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		rng := rand.New(rand.NewPCG(7, 7))
 		m := testModel(t, shape, Options{Precision: Exact})
-		checkDerivatives(t, name, m, weightedQuestions(rng, 4, shape.Vocab), rng)
+		checkDerivatives(t, name, m, weightedQuestions(rng, 4, shape.Vocab), rng, 3)
 	}
 }
 
-// checkDerivatives compares m's with differences, at random elements.
-func checkDerivatives(t *testing.T, name string, m *Model, qs []WeightedQuestion, rng *rand.Rand) {
+// Nor does that depend on how long questions are: memories are kept every 64 tokens of
+// the prompt and of each answer.
+func TestGradientOfLongQuestions(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	shape := oneDeltaNet
+	m := testModel(t, shape, Options{Precision: Exact})
+	ids := func(n int) []int32 { return randomIDs(rng, n, shape.Vocab) }
+	checkDerivatives(t, "long", m, []WeightedQuestion{
+		{Question{Prompt: ids(131), Answers: [][]int32{ids(70), ids(1), ids(3)}}, Weighting{LogProbs: []float64{1, 0.5, -1}}},
+		{Question{Prompt: ids(64), Answers: [][]int32{ids(66)}}, Weighting{LogProbs: []float64{1}}},
+	}, rng, 2)
+}
+
+// checkDerivatives compares m's with differences, at random elements: a few of each
+// projection and hidden layer, or of some of them if there are many.
+func checkDerivatives(t *testing.T, name string, m *Model, qs []WeightedQuestion, rng *rand.Rand, each int) {
 	t.Helper()
-	const h = 1e-4
+	const h, most = 1e-4, 20 // the differences take long
 	got, answers := gradientOf(t, m, qs)
 	ref := &reference{m: m, weights: map[string][]float32{}}
 	for i, q := range qs {
@@ -103,7 +117,11 @@ func checkDerivatives(t *testing.T, name string, m *Model, qs []WeightedQuestion
 		}
 	}
 	sites := slices.Sorted(maps.Keys(got))
-	for _, what := range slices.Concat(sites, sites, sites) {
+	if len(sites) > most {
+		rng.Shuffle(len(sites), func(i, j int) { sites[i], sites[j] = sites[j], sites[i] })
+		sites, each = sites[:most], 2
+	}
+	for _, what := range slices.Repeat(sites, each) {
 		p, width := got[what], len(got[what].DY)/rowsOf(qs)
 		i, unit := rng.IntN(len(qs)), rng.IntN(width)
 		q, row := qs[i], rng.IntN(qs[i].Tokens())
@@ -156,7 +174,7 @@ func rms(x []float32) float64 {
 // A question's derivatives have the same bits alone or among others, on every
 // kernel set and number of threads, patched in place or baked.
 func TestGradientInvariance(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range someShapes() {
 		for _, precision := range []Precision{Fast, Exact} {
 			rng := rand.New(rand.NewPCG(8, 8))
 			qs := weightedQuestions(rng, 5, shape.Vocab)
@@ -197,7 +215,7 @@ func sameGradients(t *testing.T, what string, got, want gradients) {
 
 // A model patched in place derives as one loaded from a baked file.
 func TestGradientOfAPatchedModel(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range someShapes() {
 		for _, precision := range []Precision{Fast, Exact} {
 			qs := weightedQuestions(rand.New(rand.NewPCG(9, 9)), 3, shape.Vocab)
 			w, m := testBench(t, shape, Options{Precision: precision})
@@ -231,7 +249,7 @@ func TestGradientOfAPatchedModel(t *testing.T) {
 
 // The derivatives of fast precision point where those of exact do.
 func TestFastGradientIsCloseToExact(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		qs := weightedQuestions(rand.New(rand.NewPCG(10, 10)), 12, shape.Vocab)
 		exact, _ := gradientOf(t, testModel(t, shape, Options{Precision: Exact}), qs)
 		fast, _ := gradientOf(t, testModel(t, shape, Options{}), qs)
@@ -241,7 +259,11 @@ func TestFastGradientIsCloseToExact(t *testing.T) {
 				dot += float64(v) * float64(fast[tensor].DY[i])
 			}
 			cos := dot / float64(len(p.DY)) / rms(p.DY) / rms(fast[tensor].DY)
-			if cos < 0.98 {
+			least := 0.98
+			if shape.Hybrid != nil {
+				least = 0.94 // they have more layers, which carry rounding on
+			}
+			if cos < least {
 				t.Errorf("%s: %s: the cosine of both precisions' derivatives is %.4f", name, tensor, cos)
 			}
 		}

@@ -164,8 +164,8 @@ func TestGradientOfMarginAndDivergence(t *testing.T) {
 		if err := w.Apply(testPatches(m)["mixed"]); err != nil {
 			t.Fatal(err)
 		}
-		checkDerivatives(t, name+", margins", m, margins, rng)
-		checkDerivatives(t, name+", divergences", m, divergences, rng)
+		checkDerivatives(t, name+", margins", m, margins, rng, 3)
+		checkDerivatives(t, name+", divergences", m, divergences, rng, 3)
 		for i, q := range divergences {
 			all, _ := gradientOf(t, m, divergences)
 			alone, _ := gradientOf(t, m, []WeightedQuestion{q})

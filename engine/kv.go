@@ -34,7 +34,8 @@ func newBlock() *kvBlock { return &kvBlock{refs: 1, near: 1} }
 // kvFloats are keys and values, each [layer][kv head][position][HeadDim].
 type kvFloats struct{ k, v []float32 }
 
-// cache hands out and takes back blocks. It belongs to one Batch.
+// cache hands out and takes back blocks of keys and values, and the states of delta-nets.
+// It belongs to one Batch.
 type cache struct {
 	layers, kvHeads, headDim int // layers that have keys and values: see attention.kvLayer
 	// once: sequences live for one pass, in which a layer's keys and values may
@@ -44,15 +45,24 @@ type cache struct {
 	floats stock[kvFloats]
 	far    stock[*farChunk]
 
+	delta stock[deltaFloats]
+	// deltaBytes is the size of one of delta; 0 if no layer has a delta-net.
+	deltaBytes int64
+
 	limit int64       // bytes beyond which evict is asked, before more is handed out; 0: none
 	evict func() bool // makes room, if it can
 }
 
 func newCache(m *Model, once bool) cache {
 	c := m.config
-	layers := m.kvLayers
+	layers, deltaLayers := m.kvLayers, m.deltaLayers
 	if once {
-		layers = 1
+		layers, deltaLayers = min(layers, 1), min(deltaLayers, 1)
+	}
+	windows, memories := 0, 0
+	if d := c.Delta; d != nil {
+		windows = deltaLayers * (d.Taps - 1) * d.Channels()
+		memories = deltaLayers * d.ValueHeads * d.HeadDim * d.HeadDim
 	}
 	n := layers * c.KVHeads * kvBlockLen * c.HeadDim
 	return cache{
@@ -60,12 +70,17 @@ func newCache(m *Model, once bool) cache {
 		int8:   !m.exact && c.HeadDim%kernel.ActGroup == 0,
 		floats: stock[kvFloats]{make: func() kvFloats { return kvFloats{make([]float32, n), make([]float32, n)} }},
 		far:    stock[*farChunk]{make: func() *farChunk { return newFarChunk(layers*c.KVHeads, c.HeadDim) }},
+		delta: stock[deltaFloats]{make: func() deltaFloats {
+			return deltaFloats{make([]float32, windows), make([]float32, memories)}
+		}},
+		deltaBytes: 4 * int64(windows+memories),
 	}
 }
 
-// ensure makes room for blocks as floats and chunks, as far as that is to be had.
-func (c *cache) ensure(blocks, chunks int) {
-	for c.limit > 0 && c.bytes(c.floats.used+blocks, c.far.used+chunks) > c.limit && c.evict() {
+// ensure makes room for blocks as floats, chunks and states of delta-nets, as far as that
+// is to be had.
+func (c *cache) ensure(blocks, chunks, states int) {
+	for c.limit > 0 && c.bytes(c.floats.used+blocks, c.far.used+chunks, c.delta.used+states) > c.limit && c.evict() {
 	}
 }
 
@@ -88,6 +103,7 @@ func (c *cache) put(b *kvBlock) {
 func (c *cache) settle() {
 	c.floats.settle()
 	c.far.settle()
+	c.delta.settle()
 }
 
 // head numbers the kv heads of all layers that the cache holds.
@@ -183,7 +199,7 @@ func (s *keyValues) reserve(n, more int) {
 	c := s.cache
 	for _, b := range s.blocks[n/kvBlockLen : blocksOf(n+more)] {
 		if b.floats.k == nil {
-			c.ensure(1, 0)
+			c.ensure(1, 0, 0)
 			b.floats = c.floats.get()
 		}
 	}
@@ -251,7 +267,7 @@ func (c *cache) place(b, before *kvBlock) {
 	if before != nil && before.slot+1 == before.chunk.used && before.chunk.used < farRun {
 		b.chunk = before.chunk
 	} else {
-		c.ensure(0, 1)
+		c.ensure(0, 1, 0)
 		b.chunk = c.far.get()
 	}
 	b.slot = b.chunk.used

@@ -28,7 +28,7 @@ func feedAll(t *testing.T, s *Seq, ids []int32, step int) (logits []float32) {
 // However a sequence is cut into steps it has the same bits, and between them the
 // same memory: its newest blocks as floats, the older ones as int8.
 func TestStepsDoNotChangeTheCache(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		for _, precision := range []Precision{Fast, Exact} {
 			m := testModel(t, shape, Options{Precision: precision})
 			ids := randomIDs(rand.New(rand.NewPCG(30, 1)), 330, shape.Vocab)

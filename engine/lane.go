@@ -72,7 +72,8 @@ func (a *lane) price(m *Model) {
 }
 
 // need is how many bytes the streams may need together, and each beside that, if they
-// begin behind a prefix; nil is none.
+// begin behind a prefix; nil is none. What is to be kept of the prompt counts, but for the
+// states of delta-nets: see Loop.keeps.
 func (a *lane) need(m *Model, from *prefix) (together int64, each []int64) {
 	c, far, parted := newCache(m, false), farKV{}, a.parted
 	if from != nil {
@@ -80,7 +81,7 @@ func (a *lane) need(m *Model, from *prefix) (together int64, each []int64) {
 	}
 	if len(a.streams) == 1 {
 		tokens := m.mostTokens(a.streams[0].req)
-		return 0, []int64{c.bytes(c.mostFloats(tokens)+len(a.cuts), c.mostChunks(far, tokens, parted))}
+		return 0, []int64{c.bytes(c.mostFloats(tokens)+len(a.cuts), c.mostChunks(far, tokens, parted), 1)}
 	}
 	commonFar, common := c.farBlocks(len(a.Prompt)), 0
 	if !c.int8 {
@@ -90,18 +91,18 @@ func (a *lane) need(m *Model, from *prefix) (together int64, each []int64) {
 		tokens := m.mostTokens(s.req)
 		own := c.farBlocks(tokens) - commonFar
 		const parting = 2 // the first chunk begins with blocks of the prompt, the last may be partly filled
-		each = append(each, c.bytes(c.mostFloats(tokens)-common, min(chunksOf(own)+parting, own)))
+		each = append(each, c.bytes(c.mostFloats(tokens)-common, min(chunksOf(own)+parting, own), 1))
 	}
-	return c.bytes(common+len(a.cuts), c.mostChunks(far, len(a.Prompt), parted)), each
+	return c.bytes(common+len(a.cuts), c.mostChunks(far, len(a.Prompt), parted), 0), each
 }
 
-// begin makes the sequence, behind what was kept of its prompt.
+// begin makes the sequence, or takes over that of what was kept of its prompt.
 func (a *lane) begin(b *Batch, from *prefix) {
 	if a.rest = a.Prompt; from == nil {
 		a.seq = b.NewSeq(a.Overlay)
 	} else {
 		n := len(from.tokens)
-		a.seq, a.rest = from.seq.Fork(), a.Prompt[n:]
+		a.seq, a.rest = from.seq, a.Prompt[n:]
 		a.parted = from.partings(a.parted)
 		a.cuts = slices.DeleteFunc(a.cuts, func(at int) bool { return at <= n })
 	}
@@ -116,10 +117,13 @@ func (a *lane) begin(b *Batch, from *prefix) {
 // reading says whether a part of the prompt is yet to be processed.
 func (a *lane) reading() bool { return a.seq.n < len(a.Prompt) }
 
-// span is the work of a step. The sequence is forked where it is to be kept.
-func (a *lane) span(tokens, tag int) span {
+// span is the work of a step. The sequence is forked where it is to be kept and there is
+// room for that.
+func (a *lane) span(tokens, tag int, room func() bool) span {
 	for end := a.seq.n + tokens; len(a.cuts) > 0 && a.cuts[0] <= end; a.cuts = a.cuts[1:] {
-		a.forks = append(a.forks, a.seq.branch(a.cuts[0]))
+		if room() {
+			a.forks = append(a.forks, a.seq.branch(a.cuts[0]))
+		}
 	}
 	s := span{seq: a.seq, forks: a.forks, tokens: a.rest[:tokens], want: tokens, tag: tag, index: a.seq.n}
 	switch {

@@ -2,28 +2,29 @@ package engine
 
 import "bankai/internal/kernel"
 
-// LayerGradient is the gradient at one layer's MLP or attention, for the tokens of some
-// questions. Every row belongs to one token, and so to one question and its F.
+// LayerGradient is the gradient at one layer's MLP, or at its attention or delta-net, for
+// the tokens of some questions. Every row belongs to one token, and so to one question and its F.
 // It and its methods are for the call of visit that gets them, and for one
 // goroutine at a time.
 type LayerGradient struct {
 	Layer       int
-	Last        bool         // no other tokens follow at this MLP or attention
+	Last        bool         // no other tokens follow there
 	Questions   []int        // of every row, ascending
-	Projections []Projection // gate, up and down; or q, k, v and o
+	Projections []Projection // gate, up and down; q, k, v and o; qkv, z, alpha and beta if they have bits, and out
 
 	// Hidden is h = silu(gate)·up, the input of down, with ∂F/∂h: [tokens, FFN];
-	// nil at an attention.
+	// nil elsewhere.
 	Hidden, DHidden []float32
 
 	g         *gradient
+	behind    []behind  // by projection; nil: all are as the zero value says
 	quantized []float32 // the x that the batch's acts hold
 }
 
 // Projection is a matrix product y = W·x with ∂F/∂y. In fast precision x is what
 // was then quantised to int8, and the derivatives are those of the function
-// without that rounding, computed from int8 themselves. The y of down and o are
-// differences of the residual stream.
+// without that rounding, computed from int8 themselves. The y of down, o and out
+// are differences of the residual stream.
 type Projection struct {
 	Tensor string
 	X      []float32 // [tokens, columns]
@@ -37,7 +38,7 @@ func (s *LayerGradient) Answers(q int) []Answer { return s.g.answers[q] }
 
 // Partial writes to dst what one group of columns contributes to the y of
 // projection k: W[:, group]·x[:, group], [tokens, rows], in the model's precision.
-// The y of down and o, as differences of the residual stream, are rounded to its
+// The y of down, o and out, as differences of the residual stream, are rounded to its
 // size. Nothing is written that depends on other tokens.
 func (s *LayerGradient) Partial(k, group int, dst []float32) {
 	g, x := s.g, s.Projections[k].X
@@ -67,9 +68,11 @@ const effectRows = 64
 //
 // That is the first-order change in what the flip does at its own site: y_r becomes
 // y_r − 2·p_r, p being the flipped columns' part of y, so F changes by −2·p·∂F/∂y.
-// The hidden units of an MLP change by a known amount: those of an up row in
-// proportion, those of a gate row to silu(gate − 2p)·up. So for these it is the
-// first-order change in the hidden unit, times ∂F/∂h.
+// Where a function of y_r alone follows that is far from linear, it is the first-order
+// change in that function's value, which changes by a known amount: in silu of the gate
+// of an MLP, of the queries, keys and values of a delta-net behind their convolution,
+// and of its z; in the σ of its beta and of attention's gates; and in the decay that
+// alpha makes.
 func (s *LayerGradient) AddEffects(k, group int, slots []int, sums []float32) {
 	g, p := s.g, s.Projections[k]
 	rows := len(p.Y) / len(s.Questions)
@@ -79,42 +82,66 @@ func (s *LayerGradient) AddEffects(k, group int, slots []int, sums []float32) {
 		part = g.effect
 		s.Partial(k, group, part)
 	}
-	gate := s.Hidden != nil && k == 0
+	var b behind
+	if s.behind != nil {
+		b = s.behind[k]
+	}
+	if b.enter != nil {
+		part = b.enter(part)
+	}
+	if b.add == nil {
+		b.add = linear(p.DY)
+	}
 	g.b.team.run(rows, effectRows, func(worker, lo, end int) {
 		for ; lo < end; lo += effectRows {
 			n := min(effectRows, end-lo)
 			for t, slot := range slots {
-				if slot < 0 {
-					continue
-				}
-				at := t*rows + lo
-				sum := sums[slot*rows+lo:][:n]
-				if gate {
-					g.addGate(worker, sum, s, at, part[at:at+n])
-					continue
-				}
-				y := part[at : at+n]
-				for i, d := range p.DY[at : at+n] {
-					sum[i] -= 2 * float32(d*y[i])
+				if slot >= 0 {
+					at := t*rows + lo
+					b.add(worker, lo, at, part[at:at+n], sums[slot*rows+lo:][:n])
 				}
 			}
 		}
 	})
 }
 
-// addGate adds to sum what flipping parts of gate's outputs changes, at places of the
-// gradient from at on.
-func (g *gradient) addGate(worker int, sum []float32, s *LayerGradient, at int, part []float32) {
-	n := len(sum)
-	gate, up := s.Projections[0].Y[at:at+n], s.Projections[1].Y[at:at+n]
-	h, dh := s.Hidden[at:at+n], s.DHidden[at:at+n]
-	flipped := g.rows[worker][:2*n]
-	for i, p := range part {
-		flipped[n+i] = gate[i] - 2*p
+// behind is how the outputs of a projection act on F. The zero value says that ∂F/∂y is
+// all that counts.
+type behind struct {
+	// enter is what parts of all outputs come to where a function takes them, linear as
+	// they go there; nil: they do not change.
+	enter func(part []float32) []float32
+	// add adds to sum what F changes by if twice these parts are taken off: those of rows
+	// from row on, at places of the gradient from at on.
+	add func(worker, row, at int, part, sum []float32)
+}
+
+// linear adds what ∂F/∂y says.
+func linear(dy []float32) func(worker, row, at int, part, sum []float32) {
+	return func(_, _, at int, part, sum []float32) {
+		for i, d := range dy[at : at+len(part)] {
+			sum[i] -= 2 * float32(d*part[i])
+		}
 	}
-	g.m.kernel.SwiGLU(flipped[:n], flipped[n:], up)
-	for i, d := range dh {
-		sum[i] += float32(d * (flipped[i] - h[i]))
+}
+
+// swiglu adds what changes of gate do to h = silu(gate)·up, given ∂F/∂h. No up stands
+// for ones.
+func (g *gradient) swiglu(gate, up, h, dh []float32) func(worker, row, at int, part, sum []float32) {
+	return func(worker, _, at int, part, sum []float32) {
+		n := len(part)
+		flipped := g.rows[worker][:2*n]
+		for i, p := range part {
+			flipped[n+i] = gate[at+i] - 2*p
+		}
+		times := g.delta.ones
+		if up != nil {
+			times = up[at:]
+		}
+		g.m.kernel.SwiGLU(flipped[:n], flipped[n:], times[:n])
+		for i, d := range dh[at : at+n] {
+			sum[i] += float32(d * (flipped[i] - h[at+i]))
+		}
 	}
 }
 

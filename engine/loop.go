@@ -13,8 +13,9 @@ import (
 // LoopOptions bound what a Loop runs at once. They do not change what a request
 // gives. The zero value is for a program that knows how much it asks for.
 type LoopOptions struct {
-	// MaxBytes bounds the keys and values of all sequences, among them those that are kept
-	// for requests to come. 0: no bound.
+	// MaxBytes bounds the context of all sequences, which is their keys and values and the
+	// states of their delta-nets, and among them of those that are kept for requests to
+	// come. 0: no bound.
 	MaxBytes int64
 	// Keep is how many sequences are kept at most for requests to come. 0: as many as
 	// MaxBytes has room for beside those that run, none if it is no bound.
@@ -37,7 +38,7 @@ type LoopOptions struct {
 // its one Batch runs whoever is there. A request gives the same bits whoever runs
 // beside it, however its prompt is cut, and whatever was kept of requests before it.
 // Clients take turns, the requests of one begin in the order of their coming: each as
-// soon as there is room for the keys and values of its prompt and of as many tokens as
+// soon as there is room for the context of its prompt and of as many tokens as
 // it may generate.
 //
 // A Loop has a goroutine, so it must be closed. Its methods may be called from
@@ -45,7 +46,7 @@ type LoopOptions struct {
 type Loop struct {
 	model    *Model
 	o        LoopOptions
-	room     int64    // bytes for keys and values between two steps; unused if MaxBytes is 0
+	room     int64    // bytes of context between two steps; unused if MaxBytes is 0
 	batch    *Batch   // the goroutine's alone, as are those below it
 	prefixes prefixes // kept for requests to come
 	chunk    int      // tokens of prompts for the next step
@@ -87,13 +88,13 @@ func (e *QueueFullError) Error() string {
 	return fmt.Sprintf("the queue is full, %s: try again later", wait)
 }
 
-// TooLargeError refuses a request that can never run: its keys and values may need
+// TooLargeError refuses a request that can never run: its context may need
 // more bytes than the loop has.
 type TooLargeError struct{ Bytes, Room int64 }
 
 // Error says it in a line.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the keys and values of the request may need %d bytes, there is room for %d: shorten the prompt, or generate fewer tokens", e.Bytes, e.Room)
+	return fmt.Sprintf("the context of the request may need %d bytes, there is room for %d: shorten the prompt, or generate fewer tokens", e.Bytes, e.Room)
 }
 
 // Loop starts a loop, which must be closed.
@@ -433,12 +434,18 @@ func (l *Loop) begin(a *lane) {
 		a.begin(l.batch, nil)
 		return
 	}
-	if l.affords(a, from) {
-		a.begin(l.batch, from)
-	} else {
+	switch {
+	case !l.affords(a, from):
 		a.begin(l.batch, nil)
+		l.prefixes.keep(from)
+	case l.keeps(1):
+		mine := *from
+		mine.seq = from.seq.Fork()
+		a.begin(l.batch, &mine)
+		l.prefixes.keep(from) // only now, lest the fork's memory is made of it
+	default:
+		a.begin(l.batch, from) // which is then not kept any more
 	}
-	l.prefixes.keep(from) // only now, lest the fork's memory is made of it
 	l.mu.Lock()
 	l.stats.Cached += a.seq.n
 	l.mu.Unlock()
@@ -462,6 +469,15 @@ func (l *Loop) affords(a *lane, from *prefix) bool {
 	return true
 }
 
+// keeps says whether, beside what is promised, so many more sequences may be held that are
+// kept: they share keys and values with those that run, for which there is room, but each
+// has states of the delta-nets, which may be larger than all keys and values.
+func (l *Loop) keeps(sequences int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.o.MaxBytes <= 0 || l.promised+sequences*l.batch.cache.deltaBytes <= l.room
+}
+
 // pass runs one step: a token of each sequence that generates and tokens of prompts, in
 // order.
 func (l *Loop) pass() {
@@ -473,6 +489,8 @@ func (l *Loop) pass() {
 	var who []*lane
 	var spans []span
 	read := 0
+	forks := int64(0)
+	room := func() bool { forks++; return l.keeps(forks) }
 	for i, n := range portions(l.running, l.chunk) {
 		if n == 0 {
 			continue
@@ -481,7 +499,7 @@ func (l *Loop) pass() {
 		if a.reading() {
 			read += n
 		}
-		spans = append(spans, a.span(n, len(who)))
+		spans = append(spans, a.span(n, len(who), room))
 		who = append(who, a)
 	}
 	began := time.Now()

@@ -136,7 +136,12 @@ func (h *heard) told(q Request, after int, cancel func()) Request {
 // cancelled one is what it would have begun with.
 func TestLoopIsAlone(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	m := testModel(t, shapes["untied, head_dim 128"], Options{Threads: 2})
+	for name, shape := range map[string]testmodel.Shape{"dense": shapes["untied, head_dim 128"], "hybrid": testmodel.TinyHybrid} {
+		t.Run(name, func(t *testing.T) { checkLoop(t, testModel(t, shape, Options{Threads: 2})) })
+	}
+}
+
+func checkLoop(t *testing.T, m *Model) {
 	rng := rand.New(rand.NewPCG(8, 1))
 	reqs := someRequests(t, m, 50, rng)
 	alone := make([]heard, len(reqs))

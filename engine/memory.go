@@ -6,30 +6,33 @@ import (
 	"bankai/internal/kernel"
 )
 
-// Memory is the size of a batch's key-value cache, in bytes.
+// Memory is the size of what a batch's sequences carry from token to token, in bytes: keys
+// and values, and the states of delta-nets.
 type Memory struct {
 	Used int64 // by sequences
 	Free int64 // kept for those to come
 }
 
-// Memory is what the batch's key-value cache takes now.
+// Memory is what the batch's sequences take now.
 func (b *Batch) Memory() Memory { return b.cache.memory().plus(b.once.memory()) }
 
-// Trim gives back the free memory of the key-value cache, of which a batch keeps by
+// Trim gives back the free memory of sequences that have ended, of which a batch keeps by
 // itself what its last passes needed.
 func (b *Batch) Trim() {
 	for _, c := range []*cache{&b.cache, &b.once} {
 		c.floats.keep(0)
 		c.far.keep(0)
+		c.delta.keep(0)
 	}
 }
 
-// SeqBytes is the size of the key-value cache of a sequence of a number of tokens,
-// between passes. Forks share most of theirs.
+// SeqBytes is the size of the keys and values of a sequence of a number of tokens, between
+// passes, of which forks share most, and of the states of its delta-nets, of which every
+// fork has its own.
 func (m *Model) SeqBytes(tokens int) int64 {
 	c := newCache(m, false)
 	far := c.farBlocks(tokens)
-	return c.bytes(blocksOf(tokens)-far, chunksOf(far))
+	return c.bytes(blocksOf(tokens)-far, chunksOf(far), 1)
 }
 
 // mostTokens is how many tokens the sequence of a request has at most.
@@ -46,7 +49,7 @@ func (m *Model) mostTokens(q Request) int {
 // passes of one token.
 func (m *Model) mostSeqBytes(tokens int) int64 {
 	c := newCache(m, false)
-	return c.bytes(c.mostFloats(tokens), c.mostChunks(farKV{}, tokens, nil))
+	return c.bytes(c.mostFloats(tokens), c.mostChunks(farKV{}, tokens, nil), 1)
 }
 
 // mostChunks is how many chunks a sequence that has come to f takes at most until it has
@@ -90,23 +93,26 @@ func (b *Batch) passBytes(tokens int) int64 {
 	if !b.cache.int8 {
 		return 0
 	}
-	return b.cache.bytes(min(tokens, b.max)/kvBlockLen+1, 0)
+	return b.cache.bytes(min(tokens, b.max)/kvBlockLen+1, 0, 0)
 }
 
 func (c *cache) memory() Memory {
-	return Memory{Used: c.bytes(c.floats.used, c.far.used), Free: c.bytes(len(c.floats.free), len(c.far.free))}
+	return Memory{
+		Used: c.bytes(c.floats.used, c.far.used, c.delta.used),
+		Free: c.bytes(len(c.floats.free), len(c.far.free), len(c.delta.free)),
+	}
 }
 
-// bytes is the size of a number of blocks as floats and of a number of chunks.
-func (c *cache) bytes(blocks, chunks int) int64 {
+// bytes is the size of numbers of blocks as floats, of chunks, and of states of delta-nets.
+func (c *cache) bytes(blocks, chunks, states int) int64 {
 	heads := 2 * c.layers * c.kvHeads // keys and values
 	bytes, floats := kernel.KVRunSizes(c.headDim, farRun)
-	return int64(heads) * (int64(blocks)*4*kvBlockLen*int64(c.headDim) + int64(chunks)*int64(bytes+4*floats))
+	return int64(heads)*(int64(blocks)*4*kvBlockLen*int64(c.headDim)+int64(chunks)*int64(bytes+4*floats)) + int64(states)*c.deltaBytes
 }
 
 func (m Memory) plus(n Memory) Memory { return Memory{m.Used + n.Used, m.Free + n.Free} }
 
-// FillRandom adds n tokens to s that were never computed, with keys and values
+// FillRandom adds n tokens to s that were never computed, with keys, values and states
 // drawn at random: for measuring what it takes to generate behind a long context,
 // whose computation may take minutes.
 func (s *Seq) FillRandom(n int) {

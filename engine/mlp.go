@@ -83,6 +83,7 @@ func (l *mlp) back(g *gradient, _ *pass) error {
 			{l.up.tensor, g.x, ups, g.dUp},
 			{l.down.tensor, g.h, g.y, g.dx},
 		},
+		behind: []behind{{add: g.swiglu(gates, ups, g.h, g.dh)}, {}, {}},
 	})
 	if err != nil {
 		return err

@@ -9,7 +9,10 @@ import (
 
 // An MLX folder gives the logits of the GGUF file of the same model, to the bit.
 func TestMLXGivesTheSameLogits(t *testing.T) {
-	for name, s := range shapes {
+	for name, s := range allShapes() {
+		if s.Hybrid != nil && s.Hybrid.State%128 != 0 {
+			continue // a folder's order of heads would tear groups of weights apart
+		}
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "mlx")
 			if err := testmodel.WriteMLX(dir, s, 1); err != nil {

@@ -82,9 +82,11 @@ type Model struct {
 
 	// What sequences carry from token to token: the state of no tokens, for every kind of
 	// block that has one. once: the sequence lives for one pass.
-	states   []func(b *Batch, once bool) state
-	kvState  int // the number of the keys and values among them
-	kvLayers int // blocks that have keys and values
+	states      []func(b *Batch, once bool) state
+	kvState     int // the number of the keys and values among them
+	kvLayers    int // blocks that have keys and values
+	deltaState  int // the number of the delta-nets' state, if there are any
+	deltaLayers int // blocks that are delta-nets
 }
 
 // What a model is made of, under names that other modules can use.

@@ -145,3 +145,27 @@ func TestOverlaysOfNeighbours(t *testing.T) {
 		}
 	}
 }
+
+// Rows that are flipped whole take next to nothing, those that are flipped in part their
+// weights.
+func TestOverlayBytes(t *testing.T) {
+	m := testModel(t, testmodel.Tiny, Options{})
+	if n := (*Overlay)(nil).Bytes(); n != 0 {
+		t.Errorf("the model as it is takes %d bytes", n)
+	}
+	size := func(n uint32) int64 {
+		var flips []bankai.Flip
+		for row := range uint32(32) {
+			flips = append(flips, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: row, N: n})
+		}
+		o, err := m.Overlay(bankai.New(bankai.Digest{}, bankai.Meta{}, flips...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.Bytes()
+	}
+	cols := int64(testmodel.Tiny.Hidden)
+	if rows, bits := size(bankai.ToEnd), size(1); rows != 32*8 && rows != 32*4 || bits < rows+32*cols/8 || bits > 4*32*cols/8+rows {
+		t.Errorf("32 rows of %d bits take %d bytes, a bit of each %d", cols, rows, bits)
+	}
+}

@@ -7,7 +7,7 @@ type LoopStats struct {
 	Running       int    // requests
 	Waiting       int    // requests
 	WaitingTokens int    // of their prompts
-	Memory        Memory // of keys and values, after the last step
+	Memory        Memory // of all sequences, after the last step
 	Promised      int64  // bytes that those running may need
 	Kept          int    // sequences, for requests to come
 	Cached        int    // tokens of prompts, of all requests, that these spared

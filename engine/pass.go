@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"bankai/internal/kernel"
 )
@@ -73,6 +74,7 @@ type pass struct {
 	overlaid []region // where outputs need correcting
 	longest  int      // tokens of a sequence, after the pass
 	cos, sin []float32
+	kin      [][]spanRows // see families
 }
 
 // region is a run of rows that one overlay covers.
@@ -200,6 +202,16 @@ func (p *pass) regions(tokens []token) (all []region) {
 // narrow keeps only the tokens whose logits are wanted: above the last block that
 // mixes tokens, nothing depends on the others. x is the residual stream.
 func (p *pass) narrow(x []float32, width int) {
+	p.pack(x, width)
+	n := len(p.tokens)
+	p.tokens = slices.DeleteFunc(p.tokens, func(k token) bool { return !k.wanted })
+	if len(p.tokens) < n {
+		p.overlaid = p.regions(p.tokens)
+	}
+}
+
+// pack moves the rows of x that narrow will keep to where they then belong.
+func (p *pass) pack(x []float32, width int) {
 	n := 0
 	for t, k := range p.tokens {
 		if !k.wanted {
@@ -208,13 +220,37 @@ func (p *pass) narrow(x []float32, width int) {
 		if n < t {
 			copy(x[n*width:(n+1)*width], x[t*width:])
 		}
-		p.tokens[n] = k
 		n++
 	}
-	if n < len(p.tokens) {
-		p.tokens = p.tokens[:n]
-		p.overlaid = p.regions(p.tokens)
+}
+
+// spanRows is a span and the row of its first token.
+type spanRows struct {
+	*span
+	lo int
+}
+
+// families are the spans, those together whose sequences part from another one of the
+// pass, which comes first.
+func (p *pass) families() [][]spanRows {
+	if p.kin != nil {
+		return p.kin
 	}
+	of, lo := map[*Seq]int{}, 0
+	for i := range p.spans {
+		s := &p.spans[i]
+		n, ok := of[s.seq]
+		if !ok {
+			n = len(p.kin)
+			p.kin = append(p.kin, nil)
+		}
+		p.kin[n] = append(p.kin[n], spanRows{s, lo})
+		for _, f := range s.forks {
+			of[f] = n
+		}
+		lo += len(s.tokens)
+	}
+	return p.kin
 }
 
 // forward runs one pass through the model.

@@ -17,7 +17,8 @@ type Caching struct {
 	// At are numbers of tokens of the prompt behind which they are kept, beside the end
 	// of the request. They can be used from there on, not from between: older positions
 	// are held in another form than the newest ones, and which is which is part of the
-	// bits.
+	// bits. A model with delta-nets keeps them only where there is room beside what the
+	// requests that run may need: its states are large.
 	At []int
 }
 

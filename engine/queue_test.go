@@ -169,7 +169,7 @@ func TestPortions(t *testing.T) {
 		{[]*lane{with(100, 3), with(20, 0), with(30, 4)}, 16, []int{0, 8, 8}, []int{4, 0, 0}},
 		{[]*lane{with(100, 3), with(20, 0), with(3, 4)}, 15, []int{5, 7, 3}, []int{0, 0, 0}},
 		{[]*lane{with(4, 0), with(5, 0)}, 16, []int{4, 5}, []int{0, 0}},
-		{[]*lane{with(400, 9), with(500, 0)}, 1 << 62, []int{400, 500}, []int{0, 0}},
+		{[]*lane{with(400, 9), with(500, 0)}, 1 << 30, []int{400, 500}, []int{0, 0}},
 		{[]*lane{with(0, 0)}, 16, []int{1}, []int{0}},
 	} {
 		got := portions(c.lanes, c.chunk)

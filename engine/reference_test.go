@@ -1,11 +1,8 @@
 package engine
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
-// reference is Qwen3 in float64, one sequence at a time, written to be compared
+// reference is Qwen3, or its hybrid, in float64, one sequence at a time, written to be compared
 // with: no batches, no caches, no kernels.
 type reference struct {
 	m       *Model
@@ -139,46 +136,140 @@ func (f *reference) sequence(ids []int32, from int) [][]float64 {
 }
 
 func (f *reference) layer(i int, x [][]float64) {
-	c, a, l := f.m.config, f.m.blocks[2*i].(*attention), f.m.blocks[2*i+1].(*mlp)
-	project := func(name string, pos int, x []float64) []float64 {
-		tensor := fmt.Sprintf("blk.%d.%s.weight", i, name)
-		y := f.matrix(tensor, x)
-		if f.nudge != nil {
-			f.nudge(i, tensor, pos, y)
-		}
-		return y
+	switch mix := f.m.blocks[2*i].(type) {
+	case *attention:
+		f.attention(mix, x)
+	case *deltaNet:
+		f.deltaNet(mix, x)
 	}
-	d := c.HeadDim
-	var ks, vs [][]float64
-	for t := range x {
-		in := f.norm(x[t], a.norm)
-		q, k := project("attn_q", t, in), project("attn_k", t, in)
-		ks, vs = append(ks, k), append(vs, project("attn_v", t, in))
-		for h := range c.KVHeads {
-			copy(k[h*d:], f.norm(k[h*d:(h+1)*d], a.kNorm))
-			f.rotate(k[h*d:(h+1)*d], t)
-		}
-		out := make([]float64, len(q))
-		for h := range c.Heads {
-			query := f.norm(q[h*d:(h+1)*d], a.qNorm)
-			f.rotate(query, t)
-			at := h / (c.Heads / c.KVHeads) * d
-			f.attend(out[h*d:(h+1)*d], query, ks, vs, at)
-		}
-		for j, v := range project("attn_output", t, out) {
-			x[t][j] += v
-		}
-	}
+	l := f.m.blocks[2*i+1].(*mlp)
 	for t := range x {
 		in := f.norm(x[t], l.norm)
-		gate, up := project("ffn_gate", t, in), project("ffn_up", t, in)
+		gate, up := f.project(i, l.gate, t, in), f.project(i, l.up, t, in)
 		for j, g := range gate {
-			up[j] *= g / (1 + math.Exp(-g))
+			up[j] *= silu(g)
 		}
 		if f.nudge != nil {
 			f.nudge(i, "hidden", t, up)
 		}
-		for j, v := range project("ffn_down", t, up) {
+		for j, v := range f.project(i, l.down, t, up) {
+			x[t][j] += v
+		}
+	}
+}
+
+func (f *reference) project(layer int, w projection, pos int, x []float64) []float64 {
+	y := f.matrix(w.tensor, x)
+	if f.nudge != nil {
+		f.nudge(layer, w.tensor, pos, y)
+	}
+	return y
+}
+
+func silu(x float64) float64 { return x * logistic(x) }
+
+func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+func (f *reference) attention(a *attention, x [][]float64) {
+	c := f.m.config
+	d, step := c.HeadDim, c.HeadDim // from the queries of a head to those of the next
+	if c.Gated {
+		step = 2 * d
+	}
+	var ks, vs [][]float64
+	for t := range x {
+		in := f.norm(x[t], a.norm)
+		q, k := f.project(a.layer, a.q, t, in), f.project(a.layer, a.k, t, in)
+		ks, vs = append(ks, k), append(vs, f.project(a.layer, a.v, t, in))
+		for h := range c.KVHeads {
+			copy(k[h*d:], f.norm(k[h*d:(h+1)*d], a.kNorm))
+			f.rotate(k[h*d:h*d+c.Rotary], t)
+		}
+		out := make([]float64, c.Heads*d)
+		for h := range c.Heads {
+			query := f.norm(q[h*step:h*step+d], a.qNorm)
+			f.rotate(query[:c.Rotary], t)
+			at := h / (c.Heads / c.KVHeads) * d
+			f.attend(out[h*d:(h+1)*d], query, ks, vs, at)
+			for j := range d {
+				if c.Gated {
+					out[h*d+j] *= logistic(q[h*step+d+j])
+				}
+			}
+		}
+		for j, v := range f.project(a.layer, a.o, t, out) {
+			x[t][j] += v
+		}
+	}
+}
+
+// deltaNet follows the formulas token by token, with a matrix S for each value head.
+func (f *reference) deltaNet(n *deltaNet, x [][]float64) {
+	c := f.m.config.Delta
+	d, keys := c.HeadDim, c.KeyHeads*c.HeadDim
+	unit := func(x []float64) []float64 {
+		sum, y := float64(f.m.config.RMSEps), make([]float64, len(x))
+		for _, v := range x {
+			sum += v * v
+		}
+		for i, v := range x {
+			y[i] = v / math.Sqrt(sum)
+		}
+		return y
+	}
+	gate := func(g gate, pos int, x []float64) []float64 {
+		if g.floats == nil {
+			return f.project(n.layer, g.projection, pos, x)
+		}
+		y := make([]float64, c.ValueHeads)
+		for i, w := range g.floats {
+			y[i/len(x)] += float64(w) * x[i%len(x)]
+		}
+		return y
+	}
+	memory := make([][][]float64, c.ValueHeads) // [head][key dimension][value dimension]
+	for h := range memory {
+		for range d {
+			memory[h] = append(memory[h], make([]float64, d))
+		}
+	}
+	var ms [][]float64
+	for t := range x {
+		in := f.norm(x[t], n.norm)
+		ms = append(ms, f.project(n.layer, n.qkv, t, in))
+		u := make([]float64, c.Channels())
+		for i := range u {
+			for j, w := range n.taps {
+				if from := t - len(n.taps) + 1 + j; from >= 0 {
+					u[i] += float64(w[i]) * ms[from][i]
+				}
+			}
+			u[i] = silu(u[i])
+		}
+		alpha, beta, z := gate(n.alpha, t, in), gate(n.beta, t, in), f.project(n.layer, n.z, t, in)
+		y := make([]float64, c.ValueHeads*d)
+		for h, s := range memory {
+			key := h % c.KeyHeads
+			q, k, v := unit(u[key*d:][:d]), unit(u[keys+key*d:][:d]), u[2*keys+h*d:][:d]
+			fade := math.Exp(float64(n.a[h]) * math.Log1p(math.Exp(alpha[h]+float64(n.dt[h]))))
+			had, out := make([]float64, d), make([]float64, d)
+			for i := range s {
+				for j := range s[i] {
+					s[i][j] *= fade
+					had[j] += k[i] * s[i][j]
+				}
+			}
+			for i := range s {
+				for j := range s[i] {
+					s[i][j] += k[i] * logistic(beta[h]) * (v[j] - had[j])
+					out[j] += q[i] * s[i][j] / math.Sqrt(float64(d))
+				}
+			}
+			for j, v := range f.norm(out, n.headNorm) {
+				y[h*d+j] = v * silu(z[h*d+j])
+			}
+		}
+		for j, v := range f.project(n.layer, n.out, t, y) {
 			x[t][j] += v
 		}
 	}

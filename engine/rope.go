@@ -11,7 +11,7 @@ import (
 // rope holds the rotary position embedding's angles: cos and sin of
 // position·frequency, grown as longer sequences appear.
 type rope struct {
-	half  int       // HeadDim/2 pairs of a rotation
+	half  int       // Rotary/2 pairs of a rotation
 	freq  []float64 // radians per position, per pair
 	scale float64   // of both cos and sin: YaRN's attention factor
 
@@ -24,11 +24,11 @@ type rope struct {
 // context are slowed by Factor, those that turn more than BetaFast times are
 // kept, and the ones between are mixed linearly.
 func newRope(c weights.Config) *rope {
-	t := &rope{half: c.HeadDim / 2, scale: 1}
+	t := &rope{half: c.Rotary / 2, scale: 1}
 	t.freq = make([]float64, t.half)
 	logTheta := kernel.Log(c.RopeTheta)
 	for i := range t.freq {
-		t.freq[i] = kernel.Exp64(float64(float64(-2*i) / float64(c.HeadDim) * logTheta))
+		t.freq[i] = kernel.Exp64(float64(float64(-2*i) / float64(c.Rotary) * logTheta))
 	}
 	if c.Yarn != nil {
 		t.stretch(c, logTheta)
@@ -41,10 +41,10 @@ func (t *rope) stretch(c weights.Config, logTheta float64) {
 	// The pair that turns beta times over the original context.
 	pair := func(beta float64) float64 {
 		turns := kernel.Log(float64(y.Original) / float64(beta*2*math.Pi))
-		return float64(c.HeadDim) * turns / float64(2*logTheta)
+		return float64(c.Rotary) * turns / float64(2*logTheta)
 	}
 	low := max(math.Floor(pair(y.BetaFast)), 0)
-	high := min(math.Ceil(pair(y.BetaSlow)), float64(c.HeadDim-1))
+	high := min(math.Ceil(pair(y.BetaSlow)), float64(c.Rotary-1))
 	for i, f := range t.freq {
 		ramp := (float64(i) - low) / max(high-low, 0.001)
 		keep := float64((1 - min(max(ramp, 0), 1)) * y.ExtFactor)

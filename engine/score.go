@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -124,6 +125,19 @@ type tree struct {
 }
 
 type rowRange struct{ lo, hi int }
+
+// rows are those of the prompt, then those of the answers.
+func (t tree) rows() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, part := range append([]rowRange{t.prompt}, t.answers...) {
+			for r := part.lo; r < part.hi; r++ {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // rows lays out the tokens of q.
 func (q asked) rows() tree {

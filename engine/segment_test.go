@@ -36,7 +36,7 @@ func cutSets(m *Model) [][]Cut {
 // and the waves, down to any cut.
 func TestSegmentsAndWaves(t *testing.T) {
 	ctx := context.Background()
-	for name, shape := range shapes {
+	for name, shape := range someShapes() {
 		for _, precision := range []Precision{Fast, Exact} {
 			m := testModel(t, shape, Options{Precision: precision})
 			qs := weightedQuestions(rand.New(rand.NewPCG(11, 11)), 4, shape.Vocab)
@@ -70,20 +70,21 @@ func TestSegmentsAndWaves(t *testing.T) {
 
 // Nor do they depend on the segments where old keys and values are read as int8.
 func TestSegmentsOfALongPrompt(t *testing.T) {
-	shape := shapes["tied, head_dim 64"]
-	m := testModel(t, shape, Options{})
-	rng := rand.New(rand.NewPCG(19, 19))
-	qs := []WeightedQuestion{{
-		Question{Prompt: randomIDs(rng, 170, shape.Vocab), Answers: [][]int32{randomIDs(rng, 20, shape.Vocab), randomIDs(rng, 3, shape.Vocab)}},
-		Weighting{LogProbs: []float64{1, -1}},
-	}}
-	questions, ws := split(qs)
-	want, _ := gradientOf(t, m, qs)
-	got := gradients{}
-	if err := newTrunk(t, m, questions, []Cut{2, 3}).Gradient(context.Background(), ws, 0, got.visit); err != nil {
-		t.Fatal(err)
+	for _, shape := range []testmodel.Shape{shapes["tied, head_dim 64"], testmodel.TinyHybrid} {
+		m := testModel(t, shape, Options{})
+		rng := rand.New(rand.NewPCG(19, 19))
+		qs := []WeightedQuestion{{
+			Question{Prompt: randomIDs(rng, 170, shape.Vocab), Answers: [][]int32{randomIDs(rng, 20, shape.Vocab), randomIDs(rng, 3, shape.Vocab)}},
+			Weighting{LogProbs: []float64{1, -1}},
+		}}
+		questions, ws := split(qs)
+		want, _ := gradientOf(t, m, qs)
+		got := gradients{}
+		if err := newTrunk(t, m, questions, []Cut{2, 3}).Gradient(context.Background(), ws, 0, got.visit); err != nil {
+			t.Fatal(err)
+		}
+		sameGradients(t, "170 tokens and an answer", got, want)
 	}
-	sameGradients(t, "170 tokens and an answer", got, want)
 }
 
 // cutOf is the cut below a tensor or a layer's hidden units.

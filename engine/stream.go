@@ -58,7 +58,7 @@ func (e *PanicError) Error() string {
 type Stream struct {
 	ctx     context.Context
 	req     Request
-	bytes   int64       // of keys and values that it may need, beside those of its lane's share
+	bytes   int64       // of context that it may need, beside those of its lane's share
 	unwatch func() bool // ends the watch over ctx
 
 	// The loop's, once it runs.

@@ -8,7 +8,7 @@ import (
 
 // architectures are those that the engine runs, by their names in GGUF: each lays out
 // its blocks, from the lowest.
-var architectures = map[string]func(w *wiring){"qwen3": qwen3}
+var architectures = map[string]func(w *wiring){"qwen3": qwen3, "qwen35": qwen35}
 
 // wire lays out the forward pass of the model's architecture.
 func (m *Model) wire() error {
@@ -28,7 +28,8 @@ func (m *Model) lay(build func(w *wiring)) error {
 	if !m.config.Tied {
 		m.head = w.matrix(weights.Head, 0, "head").Matrix
 	}
-	m.blocks, m.cuts, m.states, m.kvLayers = nil, map[string]Cut{}, nil, 0
+	m.blocks, m.cuts, m.states, m.kvLayers, m.deltaLayers = nil, map[string]Cut{}, nil, 0, 0
+	m.kvState = w.state(newKeyValues)
 	build(&w)
 	for _, s := range m.config.Tensors() {
 		if s.Part == weights.Head {

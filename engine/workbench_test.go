@@ -32,7 +32,7 @@ func apply(t testing.TB, w *Workbench, p *bankai.Patch) {
 // workbench is the overlay and the baked file; what is applied twice or restored is
 // nothing.
 func TestWorkbenchLeavesTheModel(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		for _, precision := range []Precision{Fast, Exact} {
 			m := testModel(t, shape, Options{Precision: precision})
 			ids := append([]int32{5, 6, 9, 300}, randomIDs(rand.New(rand.NewPCG(3, 4)), 20, shape.Vocab)...)
@@ -67,7 +67,7 @@ func TestWorkbenchLeavesTheModel(t *testing.T) {
 // What was made in a workbench goes on after Restore: an adapter finds its matrices, and
 // the bits are the model's again.
 func TestRestore(t *testing.T) {
-	for name, shape := range shapes {
+	for name, shape := range allShapes() {
 		m := testModel(t, shape, Options{})
 		w, ids := m.Workbench(), []int32{1, 2, 3}
 		base := logitsOf(t, m, nil, ids)

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 type FlipCell struct {
 	Tensor     string // GGUF name
 	Layer      int    // −1 for tensors outside the layers, such as the embedding
-	Projection string // "gate_proj"; outside the layers a name of the tensor's own, "token_embd"
+	Projection string // "gate_proj"; of any other tensor a name of its own, "token_embd"
 
 	Flips  int // separate runs of weights
 	Rows   int // of them whole rows
@@ -22,8 +23,8 @@ type FlipCell struct {
 	Weights uint64 // inverted in all; 0 if the patch does not know how wide a row is
 }
 
-// Cells counts a patch's flips by tensor, in the patch's order: the projections
-// by layer, then the other tensors by name. A run of unknown length, to the end
+// Cells counts a patch's flips by tensor: the projections by layer and in the order of
+// the forward pass, then the other tensors by name. A run of unknown length, to the end
 // of a row whose width the patch does not know ([bankai.Patch.Fit]), counts as
 // one group or one bit, unless it is a row.
 func Cells(p *bankai.Patch) []FlipCell {
@@ -37,14 +38,20 @@ func Cells(p *bankai.Patch) []FlipCell {
 		cells = append(cells, newFlipCell(flips[:n], width))
 		flips = flips[n:]
 	}
+	order := Projections(cells)
+	slices.SortStableFunc(cells, func(a, b FlipCell) int {
+		return cmp.Or(cmp.Compare(uint(a.Layer), uint(b.Layer)), // −1 comes last
+			cmp.Compare(slices.Index(order, a.Projection), slices.Index(order, b.Projection)))
+	})
 	return cells
 }
 
 // newFlipCell counts the flips of one tensor; width is 0 if it is not known.
 func newFlipCell(flips []bankai.Flip, width uint32) FlipCell {
 	c := FlipCell{Tensor: flips[0].Tensor, Flips: len(flips)}
-	var ok bool
-	if c.Layer, c.Projection, ok = bankai.SplitTensor(c.Tensor); !ok {
+	if layer, p, ok := weights.ProjectionOf(c.Tensor); ok {
+		c.Layer, c.Projection = layer, p.Short+"_proj"
+	} else {
 		name := strings.TrimSuffix(c.Tensor, ".weight")
 		c.Layer, c.Projection = -1, name[strings.LastIndexByte(name, '.')+1:]
 	}

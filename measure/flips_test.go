@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -79,6 +80,26 @@ func TestCellsAddUp(t *testing.T) {
 			t.Errorf("%d flips, %d weights, by granularity %d; the patch has %d and %d", runs, weights, parts, p.Len(), bits)
 		}
 	})
+}
+
+// A hybrid's projections are told apart like those of a dense model, and come layer by
+// layer; a patch has those of delta-nets by name.
+func TestCellsOfAHybrid(t *testing.T) {
+	var flips []bankai.Flip
+	for _, name := range []string{
+		"blk.10.attn_qkv.weight", "blk.2.ssm_out.weight", "blk.2.attn_gate.weight", "blk.2.ffn_up.weight", "blk.3.attn_q.weight",
+		"output.weight", "blk.9.nextn.eh_proj.weight",
+	} {
+		flips = append(flips, bankai.Flip{Tensor: name, N: bankai.ToEnd})
+	}
+	var got []string
+	for _, c := range Cells(bankai.New(bankai.Digest{}, bankai.Meta{}, flips...)) {
+		got = append(got, fmt.Sprint(c.Layer, " ", c.Projection))
+	}
+	want := []string{"2 z_proj", "2 out_proj", "2 up_proj", "3 q_proj", "10 qkv_proj", "-1 eh_proj", "-1 output"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
 }
 
 func TestProjections(t *testing.T) {

@@ -159,7 +159,7 @@ func (o Options) cuts(m *engine.Model, tokens int) []engine.Cut {
 // matrix is a projection of the model that can be searched.
 func (e *Evaluator) matrix(name string) (search.Matrix, bool) {
 	t, ok := e.model.Weights().Tensor(name)
-	_, _, projection := bankai.SplitTensor(name)
+	_, _, projection := weights.ProjectionOf(name)
 	if !ok || !projection || t.Kind != weights.OneBit {
 		return search.Matrix{}, false
 	}

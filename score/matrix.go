@@ -30,7 +30,8 @@ func projections() []weights.TensorSpec {
 // original tool's, GGUF's.
 func namesOf(s weights.TensorSpec) []string { return []string{s.Short, s.Short + "_proj", s.Base()} }
 
-// Projections lists the short names that Matrices takes, in its order.
+// Projections lists the short names that Matrices takes, in its order: those of all
+// architectures.
 func Projections() (names []string) {
 	for _, p := range projections() {
 		names = append(names, p.Short)
@@ -38,12 +39,28 @@ func Projections() (names []string) {
 	return names
 }
 
+// ProjectionsOf lists those that a model has bits of, in some of the layers (none: all).
+func ProjectionsOf(f *engine.File, layers []int) (names []string) {
+	for _, p := range projections() {
+		for l := range f.Config().Layers {
+			t, ok := f.Tensor(p.In(l))
+			if ok && t.Kind == weights.OneBit && (len(layers) == 0 || slices.Contains(layers, l)) {
+				names = append(names, p.Short)
+				break
+			}
+		}
+	}
+	return names
+}
+
 // Matrices picks the matrices of the given layers (none: all of them) and
 // projections (none: gate and up, as published) from a model. Every projection
-// may be named in three ways, for instance gate, gate_proj or ffn_gate. The
-// order of the result does not depend on that of the arguments.
+// may be named in three ways, for instance gate, gate_proj or ffn_gate. A layer that
+// has no such projection is passed over, if another one has it. The order of the result
+// does not depend on that of the arguments.
 func Matrices(f *engine.File, layers []int, names []string) ([]search.Matrix, error) {
-	layers, err := pickLayers(f.Config().Layers, layers)
+	c := f.Config()
+	layers, err := pickLayers(c.Layers, layers)
 	if err != nil {
 		return nil, err
 	}
@@ -51,9 +68,17 @@ func Matrices(f *engine.File, layers []int, names []string) ([]search.Matrix, er
 	if err != nil {
 		return nil, err
 	}
+	for _, p := range projs {
+		if !slices.ContainsFunc(layers, func(l int) bool { return c.Has(p.Part, l) }) {
+			return nil, fmt.Errorf("projection %s: is of a layer's %v, which none of these layers has", p.Short, p.Part)
+		}
+	}
 	var ms []search.Matrix
 	for _, l := range layers {
 		for _, p := range projs {
+			if !c.Has(p.Part, l) {
+				continue
+			}
 			name := p.In(l)
 			t, ok := f.Tensor(name)
 			if !ok || t.Kind != weights.OneBit {

@@ -48,6 +48,44 @@ func TestMatrices(t *testing.T) {
 	}
 }
 
+// A hybrid's layers have different projections: each gives those it has.
+func TestMatricesOfAHybrid(t *testing.T) {
+	f := open(t, testmodel.New(testmodel.TinyHybrid, 1))
+	ms, err := score.Matrices(f, []int{2, 3}, []string{"v", "attn_qkv", "beta", "down"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range ms {
+		names = append(names, strings.TrimSuffix(m.Name, ".weight"))
+	}
+	if got, want := strings.Join(names, " "), "blk.2.ffn_down blk.2.attn_qkv blk.2.ssm_beta blk.3.ffn_down blk.3.attn_v"; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	_, err = score.Matrices(f, []int{3}, []string{"out"})
+	if want := "projection out: is of a layer's delta-net, which none of these layers has"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+
+	floats := testmodel.TinyHybrid
+	floats.Hybrid = &testmodel.Hybrid{KeyHeads: 2, ValueHeads: 4, State: 64, Rotary: 16, FloatGates: true}
+	for _, c := range []struct {
+		name   string
+		f      *weights.File
+		layers []int
+		want   string
+	}{
+		{"all", f, nil, "gate up down q k v o qkv z alpha beta out"},
+		{"a layer with attention", f, []int{3}, "gate up down q k v o"},
+		{"gates of floats", open(t, testmodel.New(floats, 1)), []int{0}, "gate up down qkv z out"},
+		{"dense", open(t, testmodel.New(testmodel.Tiny, 1)), nil, "gate up down q k v o"},
+	} {
+		if got := strings.Join(score.ProjectionsOf(c.f, c.layers), " "); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 func TestMatricesRefuse(t *testing.T) {
 	f := open(t, testmodel.New(testmodel.Tiny, 1))
 	for _, c := range []struct {
@@ -57,7 +95,8 @@ func TestMatricesRefuse(t *testing.T) {
 	}{
 		{[]int{0, 2}, nil, "layer 2: the model has layers 0 to 1"},
 		{[]int{-1}, nil, "layer -1: the model has layers 0 to 1"},
-		{nil, []string{"gate", "gates"}, `unknown projection "gates": use gate, up, down, q, k, v, o`},
+		{nil, []string{"gate", "gates"}, `unknown projection "gates": use gate, up, down, q, k, v, o, qkv, z, alpha, beta, out`},
+		{nil, []string{"gate", "beta"}, "projection beta: is of a layer's delta-net, which none of these layers has"},
 	} {
 		if _, err := score.Matrices(f, c.layers, c.projs); err == nil || err.Error() != c.want {
 			t.Errorf("error %v, want %s", err, c.want)

@@ -61,7 +61,7 @@ type soak struct {
 	until     time.Time
 	resting   sync.RWMutex // clients hold it to read
 
-	mu       sync.Mutex
+	single   sync.Mutex                     // of what follows
 	number   int                            // of patches that were there once
 	overlays []weak.Pointer[engine.Overlay] // theirs
 
@@ -116,10 +116,10 @@ func (s *soak) act(rng *rand.Rand) {
 
 // once puts a patch that nobody had before, asks under it, and deletes it.
 func (s *soak) once(rng *rand.Rand) {
-	s.mu.Lock()
+	s.single.Lock()
 	s.number++
 	name := fmt.Sprintf("once-%d", s.number)
-	s.mu.Unlock()
+	s.single.Unlock()
 	p := rows(rng.Uint32N(300), 1+rng.Uint32N(400))
 	if rng.IntN(2) == 0 { // bits
 		p = bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: rng.Uint32N(200), Col: rng.Uint32N(100), N: 1 + rng.Uint32N(100)})
@@ -135,9 +135,9 @@ func (s *soak) once(rng *rand.Rand) {
 	} else if set, err := s.current.Load().patches.set([]*patch{of}); err != nil {
 		s.t.Error(err)
 	} else {
-		s.mu.Lock()
+		s.single.Lock()
 		s.overlays = append(s.overlays, weak.Make(set.overlay))
-		s.mu.Unlock()
+		s.single.Unlock()
 	}
 	const text = "At night the"
 	got, err := s.try(context.Background(), "POST", texts, fmt.Sprintf(`{"model":"demo:%s","prompt":%q,"temperature":0,"max_tokens":5}`, name, text))

@@ -74,7 +74,7 @@ Perplexity is a blunt measure: answers are lost before it moves.`,
 	flags.Var(&f.lines, "lines", "`N` lines of it, the first ones")
 	flags.Var(&f.flips, "flips", "`BITS` to flip, or shares of all below 1 (default 0.0001,0.0003,0.001,0.003,0.01,0.03,0.1; of a large model as far as a draw goes)")
 	flags.Lookup("flips").DefValue = "" // said above
-	flags.StringSliceVar(&f.where, "where", []string{"mlp", "attention", "embedding"}, "`PARTS` to draw from: mlp, attention, embedding, head, all")
+	flags.StringSliceVar(&f.where, "where", []string{"mlp", "attention", "embedding"}, "`PARTS` to draw from: mlp, attention, delta-net, embedding, head, all")
 	flags.Var(&f.layers, "layers", "`LAYERS` to draw from, as 0,3,8-11 (default all)")
 	flags.Var(&f.granularity, "granularity", "`PIECES` to flip: bit, group, row")
 	flags.StringSliceVar(&f.scale, "scale", []string{"any", "medium", "high"}, "`SCALES` of what is drawn: any, medium, high")
@@ -251,7 +251,7 @@ blurs small effects: --precision exact is slower and does not.`,
 	f.file(cmd, &f.probes, "probes", "demo:search_few", "probe `FILE`")
 	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` that the fitness of single rows charges losses on")
 	flags.Var(&f.layers, "layers", "`LAYERS` to flip rows of, as 0,3,8-11 (default all)")
-	flags.StringSliceVar(&f.proj, "proj", []string{"gate", "up", "down"}, "`PROJECTIONS` to flip rows of: gate, up, down, q, k, v, o")
+	flags.StringSliceVar(&f.proj, "proj", []string{"gate", "up", "down"}, "`PROJECTIONS` to flip rows of: gate, up, down, q, k, v, o, and a hybrid's qkv, z, alpha, beta, out")
 	flags.IntSliceVar(&f.rows, "rows", []int{1, 4, 16, 64, 256}, "`N,N` rows to flip together")
 	flags.Var(&f.draws, "draws", "`N` draws of random rows")
 	flags.Var(&f.sample, "sample", "`N` single rows to compare with scale and prediction, 0 for none")

@@ -69,7 +69,7 @@ or --only-timing, which needs none.`,
 	f.file(cmd, &f.heldOut, "heldout", "demo:heldout", "probe `FILE` for the result")
 	flags.StringArrayVar(&f.also, "also", nil, "further probe `FILE` to measure; may be repeated")
 	f.file(cmd, &f.text, "control-text", "demo:control_text", "`FILE` of sentences, one a line, to hold on to, and whose perplexity to report")
-	flags.StringSliceVar(&f.projections, "proj", []string{"gate", "up", "down"}, "`PROJECTIONS` with an adapter: gate, up, down, q, k, v, o")
+	flags.StringSliceVar(&f.projections, "proj", []string{"gate", "up", "down"}, "`PROJECTIONS` with an adapter: gate, up, down, q, k, v, o, and a hybrid's qkv, z, alpha, beta, out")
 	flags.Var(&f.layers, "layers", "`LAYERS` with an adapter, as 0,3,8-11 (default all)")
 	flags.IntSliceVar(&f.ranks, "ranks", []int{1, 4}, "`RANKS` of the adapters")
 	flags.Var(&f.seeds, "seeds", "random starts of each rank")

@@ -74,8 +74,9 @@ func showModel(a *app, path string) error {
 func (m modelPage) write(w io.Writer) {
 	terminal.WriteFacts(w,
 		terminal.Fact{"model", source.Titled(m.File, m.Name)},
-		terminal.Fact{"architecture", fmt.Sprintf("%s, dense; %d layers, hidden %d, ffn %d", m.Architecture, m.Layers, m.Hidden, m.FFN)},
-		terminal.Fact{"attention", fmt.Sprintf("%d query heads, %d key and value heads, of %d each", m.Heads, m.KVHeads, m.HeadDim)},
+		terminal.Fact{"architecture", fmt.Sprintf("%s, %s, hidden %d, ffn %d", m.Architecture, m.layersText(), m.Hidden, m.FFN)},
+		terminal.Fact{"attention", fmt.Sprintf("%d query heads, %d key and value heads, of %d each%s", m.Heads, m.KVHeads, m.HeadDim, m.gateText())},
+		terminal.Fact{"delta-net", m.deltaText()},
 		terminal.Fact{"vocabulary", fmt.Sprintf("%s tokens, %s", text.Thousands(int64(m.Vocab)), m.headText())},
 		terminal.Fact{"context", fmt.Sprintf("%s tokens%s", text.Thousands(int64(m.Context)), m.yarnText())},
 		terminal.Fact{"parameters", text.Amount(m.Parameters)},
@@ -89,15 +90,36 @@ func (m modelPage) write(w io.Writer) {
 	t := text.Table{Indent: text.Gap, Right: text.RightAligned(3)}
 	t.Add("rows", "columns", "copies", "1-bit matrix")
 	for _, s := range m.Tensors {
-		copies := 1
-		if s.Layered() {
-			copies = m.Layers
-		}
 		if s.Kind == weights.OneBit {
-			t.Add(s.Rows, s.Cols, copies, s.Base())
+			t.Add(s.Rows, s.Cols, s.Copies, s.Base())
 		}
 	}
 	io.WriteString(w, t.String())
+}
+
+// layersText says what the layers have.
+func (m modelPage) layersText() string {
+	if m.Delta == nil {
+		return fmt.Sprintf("dense; %d layers", m.Layers)
+	}
+	return fmt.Sprintf("hybrid; %d layers, %d of them with a delta-net", m.Layers, len(m.Delta.Layers))
+}
+
+// gateText is how the attention of a hybrid differs from that of a dense model.
+func (m modelPage) gateText() string {
+	if m.Delta == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%d rotate); gated", m.Rotary)
+}
+
+// deltaText is what a hybrid has in the layers without attention.
+func (m modelPage) deltaText() string {
+	d := m.Delta
+	if d == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d key heads, %d value heads, of %d each; a convolution of %d tokens", d.KeyHeads, d.ValueHeads, d.HeadDim, d.Taps)
 }
 
 // packedText says that the file holds floats.

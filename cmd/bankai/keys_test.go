@@ -109,11 +109,14 @@ func documents(t *testing.T) [][]string {
 			t.Fatal(err)
 		}
 	}
-	if err := writeModel("think.gguf", []string{"templated"}); err != nil {
-		t.Fatal(err)
+	for name, kind := range map[string]string{"think.gguf": "templated", "hybrid.gguf": "hybrid"} {
+		if err := writeModel(name, []string{kind}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return [][]string{
 		{"info", "demo"},
+		{"info", "hybrid.gguf"},
 		{"info", "rows.json"},
 		{"tokenize", "--pieces", "a b"},
 		{"logits", "a b", "--at", "1", "--all", "--out", "l.f32"},

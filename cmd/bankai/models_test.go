@@ -18,6 +18,7 @@ var shapes = map[string]testmodel.Shape{
 	// An odd number of layers, a head of its own, three query heads to each key
 	// and value head, heads of 64 and wide ones of 128.
 	"untied": {Layers: 3, Hidden: 384, FFN: 256, Heads: 6, KVHeads: 2, HeadDim: 64, Vocab: 330},
+	"hybrid": testmodel.TinyHybrid,
 	"wide":   {Layers: 1, Hidden: 128, FFN: 384, Heads: 3, KVHeads: 1, HeadDim: 128, Vocab: 320, Tied: true},
 }
 
@@ -113,6 +114,14 @@ var changes = map[string]func(*testmodel.Model){
 	"qwen3next": func(m *testmodel.Model) { m.Set("general.architecture", gguf.String("qwen3next")) },
 	"renamed":   func(m *testmodel.Model) { m.Set("general.name", gguf.String("another name")) },
 	"missing":   func(m *testmodel.Model) { m.Remove("blk.1.ffn_up.weight") },
+	"forgetful": func(m *testmodel.Model) { // value head 2 forgets where it kept, and the other way round
+		row := len(m.Tensor("blk.1.ssm_beta.weight").Data) / 4
+		for i, b := range m.Tensor("blk.1.ssm_beta.weight").Data[2*row : 3*row] {
+			if i%gguf.BlockBytes > 1 { // not the scale
+				m.Tensor("blk.1.ssm_beta.weight").Data[2*row+i] = ^b
+			}
+		}
+	},
 	"rescaled": func(m *testmodel.Model) {
 		data := m.Tensor("blk.0.ffn_up.weight").Data
 		binary.LittleEndian.PutUint16(data, binary.LittleEndian.Uint16(data)^1)

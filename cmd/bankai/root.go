@@ -36,8 +36,9 @@ const rootExample = `  bankai demo                                            re
 
 // rootAfter is what follows the flags on the page of the root command.
 const rootAfter = `
-Models are GGUF files or MLX folders of dense Qwen3 models whose every matrix is
-1-bit (type Q1_0, or bits 1 in groups of 128), such as Bonsai 1.7B, 4B and 8B.
+Models are GGUF files or MLX folders of Qwen3, or of the hybrid Qwen3.5, whose
+every matrix is 1-bit (type Q1_0, or bits 1 in groups of 128), such as Bonsai
+1.7B, 4B, 8B and 27B.
 "demo" is one of 6 million weights that is part of the program, with the probe
 sets demo:search, demo:search_few, demo:validate, demo:heldout, demo:control,
 demo:control_few and demo:control_heldout, the texts demo:text and

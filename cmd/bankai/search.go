@@ -147,7 +147,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.strategy, "strategy", "guided (by predictions), evolve, vote, greedy (draw by scale) or random (draw all alike)")
 	flags.Var(&f.granularity, "granularity", "what a flip takes in: row, group (128 weights) or bit; several are used in turn")
 	flags.Var(&f.layers, "layers", "`LAYERS` to search, as 0,3,8-11 (default all)")
-	flags.StringSliceVar(&f.projections, "proj", nil, "`PROJECTIONS` to search: gate, up, down, q, k, v, o (default gate,up,v,o; greedy and random: gate,up)")
+	flags.StringSliceVar(&f.projections, "proj", nil, "`PROJECTIONS` to search: gate, up, down, q, k, v, o, and a hybrid's qkv, z, alpha, beta, out (default gate,up,v,o; greedy and random: gate,up)")
 	f.metric = metricFlag(cmd, climbed, probe.AnswerLogprob)
 	flags.Var(&f.fitness, "fitness", "mean gain over the probes, or the min")
 	flags.Float64Var(&f.penalty, "penalty", score.DefaultPenalty, "`WEIGHT` of the controls' loss")

@@ -24,7 +24,7 @@ func longQuestion(n int) string {
 // peace; told a second time, it ends at once.
 func TestServeIsTold(t *testing.T) {
 	for _, twice := range []bool{false, true} {
-		n := map[bool]int{false: 2, true: 10}[twice]
+		n := map[bool]int{false: 4, true: 10}[twice]
 		s := serve(t)
 		s.await(200, "ok")
 		a := s.open("POST", "/v1/completions", longQuestion(n))

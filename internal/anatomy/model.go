@@ -19,6 +19,8 @@ type Model struct {
 	Heads        int               `json:"heads"`
 	KVHeads      int               `json:"kv_heads"`
 	HeadDim      int               `json:"head_dim"`
+	Rotary       int               `json:"rotary"`    // weights of a head that turn with the position
+	Delta        *Delta            `json:"delta_net"` // null: every layer has attention
 	Vocab        int               `json:"vocab"`
 	Context      int               `json:"context"`
 	Tied         bool              `json:"tied"`
@@ -37,7 +39,22 @@ type Model struct {
 	ConvertedAs  string            `json:"converted_from"`
 	Patches      []Baked           `json:"patches"` // in the file, as it says
 
-	Tensors []weights.TensorSpec `json:"-"` // one layer's and those outside the layers
+	Tensors []Tensor `json:"-"`
+}
+
+// Delta is what a hybrid has in the layers without attention.
+type Delta struct {
+	Layers     []int `json:"delta_layers"`
+	KeyHeads   int   `json:"key_heads"`
+	ValueHeads int   `json:"value_heads"`
+	HeadDim    int   `json:"delta_dim"` // width of a head
+	Taps       int   `json:"taps"`      // tokens that its convolution reads
+}
+
+// Tensor is a tensor of a model, or one that several of its layers have.
+type Tensor struct {
+	weights.TensorSpec
+	Copies int
 }
 
 // Baked is a patch that is in a patched copy.
@@ -60,7 +77,7 @@ func NewModel(path string, f *weights.File) Model {
 		Layers: c.Layers, Hidden: c.Hidden, FFN: c.FFN, Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim,
 		Vocab: c.Vocab, Context: c.Context, Tied: c.Tied, RopeTheta: c.RopeTheta,
 		Bytes: f.Size(), Shapes: map[string][2]int{}, Digest: f.Digest(),
-		Fingerprint: f.Arithmetic().Fingerprint(), Patches: []Baked{}, Tensors: c.Tensors(),
+		Fingerprint: f.Arithmetic().Fingerprint(), Patches: []Baked{}, Tensors: tensors(c), Rotary: c.Rotary, Delta: newDelta(c),
 	}
 	if c.Yarn != nil {
 		m.Yarn = &Yarn{c.Yarn.Factor, c.Yarn.Original}
@@ -92,4 +109,37 @@ func NewModel(path string, f *weights.File) Model {
 		m.BitsPer = (float64(1.125*float64(m.OneBit)) + float64(32*float64(m.Parameters-m.OneBit))) / float64(m.Parameters)
 	}
 	return m
+}
+
+// tensors lists what a model has, with the number of layers that have it.
+func tensors(c weights.Config) (list []Tensor) {
+	for _, s := range c.Tensors() {
+		t := Tensor{s, 1}
+		if s.Layered() {
+			t.Copies = len(layersWith(c, s.Part))
+		}
+		if t.Copies > 0 {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// layersWith lists the layers that have a part.
+func layersWith(c weights.Config, part weights.Part) (layers []int) {
+	for l := range c.Layers {
+		if c.Has(part, l) {
+			layers = append(layers, l)
+		}
+	}
+	return layers
+}
+
+// newDelta is nil for a model without delta-nets.
+func newDelta(c weights.Config) *Delta {
+	d := c.Delta
+	if d == nil {
+		return nil
+	}
+	return &Delta{append([]int{}, layersWith(c, weights.DeltaNet)...), d.KeyHeads, d.ValueHeads, d.HeadDim, d.Taps}
 }

@@ -1,12 +1,13 @@
 package bpe
 
 // The classes of characters that splitting tells apart. A character that is none
-// of these is other: punctuation, symbols, marks, controls, unassigned.
+// of these is other: punctuation, symbols, controls, unassigned.
 const (
 	other  = 0
 	letter = 1 // \p{L}
 	number = 2 // \p{N}
 	space  = 3 // \s
+	mark   = 4 // \p{M}: other or letter, by the rules of the model
 )
 
 // span is a run of characters, lo to hi, with one value.

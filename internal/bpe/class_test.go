@@ -17,6 +17,7 @@ func TestClassEdition(t *testing.T) {
 		{"letter of 15.1: ideograph of extension I", 0x2EBF0, letter},
 		{"letter of 16.0: Garay capital A", 0x10D50, letter},
 		{"digit of 16.0: Garay zero", 0x10D40, number},
+		{"mark of 16.0: Garay vowel sign", 0x10D69, mark},
 		{"letter of 17.0: ideograph of extension J", 0x323B0, other},
 		{"digit of 17.0: Tolong Siki zero", 0x11DE0, other},
 	} {
@@ -47,6 +48,8 @@ func TestClassAgreesWithGo(t *testing.T) {
 			want = letter
 		case unicode.IsNumber(r):
 			want = number
+		case unicode.IsMark(r):
+			want = mark
 		case unicode.IsSpace(r):
 			want = space
 		}

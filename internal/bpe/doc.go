@@ -1,4 +1,4 @@
-// Package bpe is the byte-level BPE tokenizer of Qwen3, made from the vocabulary
+// Package bpe is the byte-level BPE tokenizer of Qwen3 and Qwen3.5, made from the vocabulary
 // that a GGUF file carries. It gives the ids that Hugging Face's tokenizers give.
 //
 // A text becomes ids in these steps:

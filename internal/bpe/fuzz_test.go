@@ -10,18 +10,19 @@ import (
 func FuzzEncode(f *testing.F) {
 	for _, text := range []string{
 		"", "hello the", "it's 'ſ", "a  \r\n b \t", "e\u0301\u0316", "가\u11a8", "<think>mor<|im_end|>", "\xff\xe4\xb8a\xf0\x9f",
-		"你好 123 ½٣", strings.Repeat("a", 100), "👩\u200d🚀", "\u00a0\u0085\u3000",
+		"你好 123 ½٣", "नमस्ते का", "1️⃣ !\u0301", "\u0301\u0903x", strings.Repeat("a", 100), "👩\u200d🚀", "\u00a0\u0085\u3000",
 	} {
 		f.Add(text)
 	}
-	c := smallConfig()
-	tok := newSmall(f)
+	tokenizers := newSmalls(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 300 {
 			t.Skip("the oracle is cubic")
 		}
-		checkEncode(t, tok, c, text)
-		checkOrdinary(t, tok, c, text)
+		for _, tok := range tokenizers {
+			checkEncode(t, tok.Tokenizer, tok.config, text)
+			checkOrdinary(t, tok.Tokenizer, tok.config, text)
+		}
 	})
 }
 

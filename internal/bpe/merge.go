@@ -16,6 +16,7 @@ type merges struct {
 	bytes [256]int32        // the token of each byte
 	rank  map[pairKey]int32 // of a pair
 	whole []int32           // by rank: the token that the pair becomes
+	split splitter          // a pair is joined within a piece only
 }
 
 // without is m but for the pairs that become one of some tokens. In a sound vocabulary
@@ -55,7 +56,7 @@ const none = -1
 // appendText appends the tokens of a well-formed text without special tokens.
 func (m *merger) appendText(dst []int32, text string) []int32 {
 	for text = normalize(text); text != ""; {
-		n := pieceLen(text)
+		n := m.split.pieceLen(text)
 		dst = m.append(dst, text[:n])
 		text = text[n:]
 	}

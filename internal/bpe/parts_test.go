@@ -35,7 +35,7 @@ func encodeSlowly(tok *Tokenizer, c Config, parts []Part) (tokens []string) {
 	}
 	plain := ""
 	flush := func() {
-		for _, piece := range splitByRegexp(normalize(plain)) {
+		for _, piece := range splitByRegexp(c.Pre, normalize(plain)) {
 			tokens = append(tokens, naiveMerge(c.Merges, piece)...)
 		}
 		plain = ""

@@ -53,6 +53,26 @@ func newSmall(t interface{ Fatal(...any) }) *Tokenizer {
 	return tok
 }
 
+// small is a tokenizer of the tests' vocabulary with what it was made of.
+type small struct {
+	*Tokenizer
+	config Config
+}
+
+// newSmalls are the tests' tokenizer with each of the rules of splitting.
+func newSmalls(t interface{ Fatal(...any) }) (list []small) {
+	for name := range splitters {
+		c := smallConfig()
+		c.Pre = name
+		tok, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, small{tok, c})
+	}
+	return list
+}
+
 // id returns the id of a token by its text in the vocabulary.
 func id(t testing.TB, tok *Tokenizer, text string) int32 {
 	t.Helper()

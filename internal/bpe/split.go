@@ -2,6 +2,22 @@ package bpe
 
 import "unicode/utf8"
 
+// splitter has the rules by which a text is split, which differ from model to model in
+// one thing: what a combining mark is taken for.
+type splitter struct{ mark uint8 }
+
+// splitters are the rules by the name that GGUF has for them.
+var splitters = map[string]splitter{"qwen2": {other}, "qwen35": {letter}}
+
+// class returns the class of a character, which is not mark.
+func (p splitter) class(r rune) uint8 {
+	c := class(r)
+	if c == mark {
+		return p.mark
+	}
+	return c
+}
+
 // pieceLen returns the length of the first piece of s, in bytes. s is well-formed
 // and not empty. The pieces are the successive matches of
 //
@@ -13,32 +29,33 @@ import "unicode/utf8"
 //	|\s+(?!\S)
 //	|\s+
 //
-// where an earlier alternative wins. Every character is taken by one of them.
-func pieceLen(s string) int {
+// where an earlier alternative wins, and marks belong to \p{L} if they are taken for
+// letters. Every character is taken by one of them.
+func (p splitter) pieceLen(s string) int {
 	r, n := utf8.DecodeRuneInString(s)
 	if r == '\'' {
 		if k := contractionLen(s); k > 0 {
 			return k
 		}
 	}
-	c := class(r)
+	c := p.class(r)
 	switch c {
 	case letter:
-		return n + runLen(s[n:], letter)
+		return n + p.runLen(s[n:], letter)
 	case number:
 		return n
 	}
 	// One character that is neither letter, number nor line end leads a word.
 	if r != '\r' && r != '\n' {
-		if k := runLen(s[n:], letter); k > 0 {
+		if k := p.runLen(s[n:], letter); k > 0 {
 			return n + k
 		}
 	}
 	if c == other {
-		return symbolsLen(s)
+		return p.symbolsLen(s)
 	}
 	if r == ' ' {
-		if k := symbolsLen(s[n:]); k > 0 {
+		if k := p.symbolsLen(s[n:]); k > 0 {
 			return n + k
 		}
 	}
@@ -75,9 +92,9 @@ func contractionLen(s string) int {
 }
 
 // runLen returns the length of the run of characters of class c that begins s.
-func runLen(s string, c uint8) int {
+func (p splitter) runLen(s string, c uint8) int {
 	for i, r := range s {
-		if class(r) != c {
+		if p.class(r) != c {
 			return i
 		}
 	}
@@ -85,8 +102,8 @@ func runLen(s string, c uint8) int {
 }
 
 // symbolsLen matches [^\s\p{L}\p{N}]+[\r\n]*.
-func symbolsLen(s string) int {
-	n := runLen(s, other)
+func (p splitter) symbolsLen(s string) int {
+	n := p.runLen(s, other)
 	if n == 0 {
 		return 0
 	}

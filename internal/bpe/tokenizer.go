@@ -12,7 +12,7 @@ type Config struct {
 	EOS, BOS, Pad int32 // ids of these tokens, -1 for none
 	AddBOS        bool  // whether a text begins with BOS
 
-	Pre string // name of the rules of splitting; only "qwen2" is known
+	Pre string // name of the rules of splitting: "qwen2" or "qwen35"
 }
 
 // Tokenizer turns text into token ids and back. It does not change once made and is
@@ -29,7 +29,7 @@ type Tokenizer struct {
 }
 
 // New makes a tokenizer. It refuses a vocabulary that is incomplete, contradicts
-// itself, or asks for other rules of splitting than Qwen2's.
+// itself, or asks for other rules of splitting than Qwen2's and Qwen3.5's.
 func New(c Config) (*Tokenizer, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -42,6 +42,7 @@ func New(c Config) (*Tokenizer, error) {
 	if c.AddBOS {
 		t.bos = c.BOS
 	}
+	t.merges.split = splitters[c.Pre]
 	if t.merges.bytes, err = c.byteTokens(ids); err != nil {
 		return nil, err
 	}

@@ -24,8 +24,8 @@ const damaged = "the file is damaged or made by a broken converter: get it again
 
 // check refuses what can be seen without looking anything up.
 func (c *Config) check() error {
-	if c.Pre != "qwen2" {
-		return fmt.Errorf("tokenizer: rules of splitting (tokenizer.ggml.pre) are %s, but only \"qwen2\" is supported: use a Qwen3 model", quote(c.Pre))
+	if _, known := splitters[c.Pre]; !known {
+		return fmt.Errorf("tokenizer: rules of splitting (tokenizer.ggml.pre) are %s, but only \"qwen2\" and \"qwen35\" are supported: use a Qwen3 or Qwen3.5 model", quote(c.Pre))
 	}
 	n := len(c.Tokens)
 	if n == 0 || n > maxTokens {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +26,8 @@ type LayerMap struct {
 	Probes  string       `json:"probes"` // where they are from
 	Count   int          `json:"count"`  // of the probes
 	Metric  string       `json:"metric"`
-	Ahead   int          `json:"ahead"` // probes whose metric is above 0 as the model is
+	Ahead   int          `json:"ahead"`           // probes whose metric is above 0 as the model is
+	Gated   bool         `json:"gated,omitempty"` // the attention has a gate
 	Sites   []string     `json:"sites"`
 	Layers  []int        `json:"layers"`
 	Effects []SiteEffect `json:"effects"` // by site, then by layer
@@ -56,24 +58,33 @@ type SiteTop struct {
 }
 
 // siteProjections are the projections of a site, which is a part of a layer or one of
-// its projections.
-func siteProjections(site string) (names []string) {
+// its projections: those that the model has bits of, or all where it has none.
+func siteProjections(f *weights.File, layers []int, site string) (names []string, there bool) {
+	have := score.ProjectionsOf(f, layers)
+	var all []string
 	for _, p := range weights.Projections() {
-		if site == p.Part.String() || site == p.Short {
+		if site != p.Part.String() && site != p.Short {
+			continue
+		}
+		if all = append(all, p.Short); slices.Contains(have, p.Short) {
 			names = append(names, p.Short)
 		}
 	}
-	return names
+	if len(names) == 0 {
+		return all, false
+	}
+	return names, true
 }
 
 // sameAs names, of two sites whose flips are one and the same function, the one
 // that is shown: negated up and down rows cancel, and so do q and k, v and o.
-// Flipping all of the attention therefore changes nothing at all.
+// Flipping all of the attention therefore changes nothing at all, unless it has a gate:
+// then q, which holds it, is not k.
 var sameAs = map[string]string{"gate": "mlp", "down": "up", "k": "q", "o": "v"}
 
 // LayerSites are the sites there are, in the order in which they are shown.
 func LayerSites() []string {
-	return append([]string{weights.MLP.String(), weights.Attention.String()}, score.Projections()...)
+	return append([]string{weights.MLP.String(), weights.Attention.String(), weights.DeltaNet.String()}, score.Projections()...)
 }
 
 // LayersOptions choose the probes and the sites.
@@ -81,7 +92,7 @@ type LayersOptions struct {
 	Name   string // of the probes, for people
 	Probes probe.Set
 	Metric probe.Metric
-	Sites  []string // none: all
+	Sites  []string // none: all that the model has
 	Layers []int    // none: all
 }
 
@@ -133,26 +144,44 @@ func MeasureLayers(ctx context.Context, r *Run, o LayersOptions) (*LayerMap, err
 	if err != nil {
 		return nil, err
 	}
-	return o.result(r.Seed, sites, values[0], values[1:]), nil
+	x := o.result(r.Seed, sites, values[0], values[1:])
+	x.Gated = r.Model.Config().Gated
+	return x, nil
 }
 
 // sites are by site, then by layer.
 func (o LayersOptions) sites(m *engine.Model) (sites []layerSite, err error) {
+	if _, err := score.Matrices(m.Weights(), o.Layers, nil); err != nil { // no such layers
+		return nil, err
+	}
 	for _, site := range LayerSites() {
 		if len(o.Sites) > 0 && !slices.Contains(o.Sites, site) {
 			continue
 		}
-		projections := siteProjections(site)
+		projections, there := siteProjections(m.Weights(), o.Layers, site)
+		if !there && len(o.Sites) == 0 {
+			continue
+		}
 		ms, err := score.Matrices(m.Weights(), o.Layers, projections)
 		if err != nil {
 			return nil, err
 		}
-		for part := range slices.Chunk(ms, len(projections)) { // they are layer by layer
-			layer, _, _ := bankai.SplitTensor(part[0].Name)
-			sites = append(sites, layerSite{site, layer, part})
+		for len(ms) > 0 { // they are layer by layer
+			layer, n := layerOf(ms[0]), 1
+			for n < len(ms) && layerOf(ms[n]) == layer {
+				n++
+			}
+			sites = append(sites, layerSite{site, layer, ms[:n]})
+			ms = ms[n:]
 		}
 	}
 	return sites, nil
+}
+
+// layerOf is the layer that a projection is of.
+func layerOf(m search.Matrix) int {
+	layer, _, _ := weights.ProjectionOf(m.Name)
+	return layer
 }
 
 func (s layerSite) flips() (flips []bankai.Flip) {
@@ -219,9 +248,11 @@ func (x *LayerMap) rank(seed uint64, sizes [][]float64) {
 		x.Tops = append(x.Tops, top)
 		from = to
 	}
-	for _, e := range x.Effects[:len(x.Effects)/len(x.Sites)] {
+	for _, e := range x.Effects {
 		x.Layers = append(x.Layers, e.Layer)
 	}
+	slices.Sort(x.Layers)
+	x.Layers = slices.Compact(x.Layers)
 }
 
 // layerRank is the rank of a layer, its interval, and how often it is 1.
@@ -289,14 +320,25 @@ func (x *LayerMap) Present() *report.Presentation {
 		Notes: []string{
 			fmt.Sprintf("%s: %d probes, %s; of %d it is above 0 as the model is.", x.Probes, x.Count, x.Metric, x.Ahead),
 			fmt.Sprintf("Intervals are 95 %% over the probes: Student's t for means, percentiles of %d bootstrap draws for ranks. Ranks are of the mean absolute change among the layers at one site.", resamples),
-			"Some flips are one function: negating up and down cancels, as does q and k, and v and o. So a whole MLP does exactly what its gate does alone, up does what down does, q what k does, v what o does, and a whole attention nothing. Equal figures there are no accident.",
+			x.equalities(),
 			fmt.Sprintf("Sign changes count probes whose metric crossed 0, which means something for seq_logprob and token_gap; p is McNemar's, exact, corrected by Holm for %d tests.", len(x.Effects)),
 		},
 	}
 }
 
+// equalities says which sites do the same.
+func (x *LayerMap) equalities() string {
+	if x.Gated {
+		return "Some flips are one function: negating up and down cancels, as does v and o. So a whole MLP does exactly what its gate does alone, up does what down does, and v what o does. Equal figures there are no accident. Attention and q hold the gate of the attention, which has no such twin."
+	}
+	return "Some flips are one function: negating up and down cancels, as does q and k, and v and o. So a whole MLP does exactly what its gate does alone, up does what down does, q what k does, v what o does, and a whole attention nothing. Equal figures there are no accident."
+}
+
 // shown reports whether a site is not one whose flips do what another's do.
 func (x *LayerMap) shown(site string) bool {
+	if x.Gated && (site == "attention" || site == "k") {
+		return true
+	}
 	return site != "attention" && !slices.Contains(x.Sites, sameAs[site])
 }
 
@@ -306,7 +348,8 @@ func (x *LayerMap) findings() (out []string) {
 			continue
 		}
 		order := strings.Fields(strings.Trim(fmt.Sprint(top.Order), "[]"))
-		first, last := x.effect(top.Site, top.Order[0]), x.effect(top.Site, top.Order[len(order)-1])
+		first, _ := x.effect(top.Site, top.Order[0])
+		last, _ := x.effect(top.Site, top.Order[len(order)-1])
 		out = append(out, fmt.Sprintf("%s: the layers in order of their effect are %s. Layer %d changes the metric by %s, layer %d by %s. Layer %d is first in %s of bootstrap draws of the probes.",
 			top.Site, strings.Join(order[:min(len(order), 10)], ", "), first.Layer, report.CellText(first.Size), last.Layer, report.CellText(last.Size), first.Layer, percent(top.Share)))
 	}
@@ -327,13 +370,14 @@ func (x *LayerMap) findings() (out []string) {
 	return out
 }
 
-func (x *LayerMap) effect(site string, layer int) SiteEffect {
+// effect is that of a site in a layer; ok is false if the layer has no such part.
+func (x *LayerMap) effect(site string, layer int) (e SiteEffect, ok bool) {
 	for _, e := range x.Effects {
 		if e.Site == site && e.Layer == layer {
-			return e
+			return e, true
 		}
 	}
-	panic("no such site")
+	return e, false
 }
 
 // ranking is the order of the layers at every site.
@@ -364,7 +408,10 @@ func (x *LayerMap) charts() []chart.Chart {
 		names[i] = strconv.Itoa(l)
 		row := make([]float64, len(x.Sites))
 		for j, site := range x.Sites {
-			row[j] = x.effect(site, l).Size.Value
+			row[j] = math.NaN()
+			if e, ok := x.effect(site, l); ok {
+				row[j] = e.Size.Value
+			}
 		}
 		heat.Values = append(heat.Values, row)
 	}
@@ -376,7 +423,10 @@ func (x *LayerMap) charts() []chart.Chart {
 		}
 		s := chart.BarSeries{Name: site}
 		for _, l := range x.Layers {
-			e := x.effect(site, l)
+			e, ok := x.effect(site, l)
+			if !ok {
+				e.Size = report.PlainEstimate(math.NaN(), 0)
+			}
 			s.Values = append(s.Values, chart.Point{Y: e.Size.Value, Low: e.Size.Low, High: e.Size.High})
 		}
 		bars.Series = append(bars.Series, s)

@@ -10,6 +10,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/chart"
 	"bankai/internal/enginetest"
 	"bankai/internal/report"
 	"bankai/internal/stats"
@@ -112,12 +113,13 @@ func TestFlipsThatCancel(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, layer := range x.Layers {
-			if e := x.effect("attention", layer); e.Size.Value != 0 {
+			if e, ok := x.effect("attention", layer); !ok || e.Size.Value != 0 {
 				t.Errorf("%v, layer %d: the whole attention changes the metric by %v", precision, layer, e.Size.Value)
 			}
 			for site, same := range sameAs {
-				a, b := x.effect(site, layer), x.effect(same, layer)
-				if a.Size != b.Size || a.Change != b.Change || a.Size.Value == 0 {
+				a, _ := x.effect(site, layer)
+				b, ok := x.effect(same, layer)
+				if !ok || a.Size != b.Size || a.Change != b.Change || a.Size.Value == 0 {
 					t.Errorf("%v, layer %d: %s changes it by %v, %s by %v", precision, layer, site, a.Size, same, b.Size)
 				}
 			}
@@ -160,13 +162,43 @@ func TestLayersAreDeterministic(t *testing.T) {
 	}
 }
 
+// A hybrid's layers have different parts: a part's figures are of the layers that have it,
+// and the rest of its column is empty. The attention has a gate, so that flipping all of it
+// does something.
+func TestLayersOfAHybrid(t *testing.T) {
+	sites := []layerSite{{"mlp", 0, nil}, {"mlp", 1, nil}, {"attention", 1, nil}, {"k", 1, nil}, {"beta", 0, nil}}
+	before := []report.NullFloat{1, -1}
+	var after [][]report.NullFloat
+	for i := range sites {
+		after = append(after, []report.NullFloat{report.NullFloat(i), -2})
+	}
+	x := LayersOptions{Name: "two", Metric: probe.TokenGap}.result(1, sites, before, after)
+	x.Gated = true
+	if want := []string{"mlp", "attention", "k", "beta"}; !slices.Equal(x.Layers, []int{0, 1}) || !slices.Equal(x.Sites, want) {
+		t.Errorf("layers %v, sites %v", x.Layers, x.Sites)
+	}
+	if _, ok := x.effect("beta", 1); ok || !x.shown("attention") || !x.shown("k") {
+		t.Error("layer 1 has a beta, or its gated attention is not shown")
+	}
+	if e, ok := x.effect("beta", 0); !ok || e.Size.Value != 2 {
+		t.Errorf("beta of layer 0: %+v", e)
+	}
+	heat := x.charts()[0].Panels[0].(*chart.Heat)
+	if row := heat.Values[1]; !math.IsNaN(row[3]) || row[1] != 1 {
+		t.Errorf("the cells of layer 1 are %v", row)
+	}
+	if n := len(x.Present().Tables); n != 2 {
+		t.Errorf("%d tables", n)
+	}
+}
+
 func TestLayersRefuse(t *testing.T) {
 	m := enginetest.Load(t, madeModel().Bytes(), engine.Options{Threads: 1})
 	for _, c := range []struct {
 		o    LayersOptions
 		want string
 	}{
-		{LayersOptions{Sites: []string{"head"}}, `unknown site "head": use mlp, attention, gate, up, down, q, k, v, o`},
+		{LayersOptions{Sites: []string{"head"}}, `unknown site "head": use mlp, attention, delta-net, gate, up, down, q, k, v, o, qkv, z, alpha, beta, out`},
 		{LayersOptions{Layers: []int{7}}, "layer 7: the model has layers 0 to 1"},
 		{LayersOptions{}, "there are no probes to measure"},
 	} {

@@ -21,7 +21,7 @@ import (
 
 // The parts of a model of which bits are drawn, and the scales.
 var (
-	wheres = []string{"mlp", "attention", "embedding", "head", "all"}
+	wheres = []string{"mlp", "attention", "delta-net", "embedding", "head", "all"}
 	scales = []string{"any", "medium", "high"}
 )
 
@@ -57,8 +57,9 @@ func newPool(f *weights.File, where string, layers []int, size search.Granularit
 // all, choose among those of the layers.
 func tensorsOf(f *weights.File, where string, layers []int) ([]search.Matrix, error) {
 	switch where {
-	case "mlp", "attention":
-		return score.Matrices(f, layers, siteProjections(where))
+	case "mlp", "attention", "delta-net":
+		projections, _ := siteProjections(f, layers, where)
+		return score.Matrices(f, layers, projections)
 	case "embedding":
 		return outside(f, weights.Embedding), nil
 	case "head":
@@ -68,7 +69,7 @@ func tensorsOf(f *weights.File, where string, layers []int) ([]search.Matrix, er
 		}
 		return head, nil
 	}
-	all, err := score.Matrices(f, layers, score.Projections())
+	all, err := score.Matrices(f, layers, score.ProjectionsOf(f, layers))
 	return append(append(all, outside(f, weights.Embedding)...), outside(f, weights.Head)...), err
 }
 

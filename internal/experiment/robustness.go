@@ -56,7 +56,7 @@ type RobustnessOptions struct {
 
 	// Curves: the first of each list, and every other one in its place; or, with
 	// Cross, all combinations.
-	Where  []string // mlp, attention, embedding, head, all
+	Where  []string // mlp, attention, delta-net, embedding, head, all
 	Sizes  []search.Granularity
 	Scales []string // any, medium, high
 	Cross  bool

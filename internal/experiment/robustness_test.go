@@ -200,7 +200,7 @@ func TestRobustnessRefuses(t *testing.T) {
 		change func(o *RobustnessOptions)
 		want   string
 	}{
-		{func(o *RobustnessOptions) { o.Where = []string{"mpl"} }, `unknown part of the model "mpl": use mlp, attention, embedding, head, all`},
+		{func(o *RobustnessOptions) { o.Where = []string{"mpl"} }, `unknown part of the model "mpl": use mlp, attention, delta-net, embedding, head, all`},
 		{func(o *RobustnessOptions) { o.Where = nil }, "there is nothing to draw from"},
 		{func(o *RobustnessOptions) { o.Scales = []string{"low"} }, `unknown scale "low": use any, medium, high`},
 		{func(o *RobustnessOptions) { o.Amounts = []float64{1.5} }, "1.5 bits: give whole numbers, or shares of all bits, above 0 and below 1"},

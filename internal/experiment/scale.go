@@ -17,6 +17,7 @@ import (
 	"bankai/internal/report"
 	"bankai/internal/stats"
 	"bankai/internal/text"
+	"bankai/internal/weights"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
@@ -225,8 +226,7 @@ func highRows(m search.Matrix, n int) []uint64 {
 func (o ScaleOptions) steps(seed uint64, ms []search.Matrix, runs []scaleRun, moved [][]float64) (steps []ScaleStep) {
 	layers := []int{-1}
 	for _, m := range ms {
-		layer, _, _ := bankai.SplitTensor(m.Name)
-		layers = append(layers, layer)
+		layers = append(layers, layerOf(m))
 	}
 	for _, rows := range slices.Compact(slices.Sorted(slices.Values(o.Rows))) {
 		for _, layer := range slices.Compact(slices.Clone(layers)) {
@@ -292,8 +292,8 @@ func ratioOf(seed uint64, parts []scalePart, high, random []float64) report.Esti
 // projectionsOf are the projections among matrices, in their order.
 func projectionsOf(ms []search.Matrix) (names []string) {
 	for _, m := range ms {
-		if _, name, _ := bankai.SplitTensor(m.Name); !slices.Contains(names, name) {
-			names = append(names, name)
+		if _, p, _ := weights.ProjectionOf(m.Name); !slices.Contains(names, p.Short+"_proj") {
+			names = append(names, p.Short+"_proj")
 		}
 	}
 	return names

@@ -245,7 +245,7 @@ func TestScaleRefuses(t *testing.T) {
 		{func(o *ScaleOptions) { o.Rows, o.Sample = nil, 0 }, "there is nothing to measure: ask for a number of rows, or for a sample of single rows"},
 		{func(o *ScaleOptions) { o.Controls = nil }, "the fitness of single rows needs control probes: give some, or no sample"},
 		{func(o *ScaleOptions) { o.Probes = nil }, "there are no probes to measure"},
-		{func(o *ScaleOptions) { o.Projections = []string{"head"} }, `unknown projection "head": use gate, up, down, q, k, v, o`},
+		{func(o *ScaleOptions) { o.Projections = []string{"head"} }, `unknown projection "head": use gate, up, down, q, k, v, o, qkv, z, alpha, beta, out`},
 	} {
 		o := someScales()
 		c.change(&o)

@@ -155,6 +155,19 @@ func (v Value) Int32s() ([]int32, bool) {
 	return out, true
 }
 
+// Bools returns an array of booleans.
+func (v Value) Bools() ([]bool, bool) {
+	elem, n, rest, ok := v.array()
+	if !ok || elem != TypeBool {
+		return nil, false
+	}
+	out := make([]bool, n)
+	for i := range out {
+		out[i] = rest[i] != 0
+	}
+	return out, true
+}
+
 // array splits an array into its element type, its length and its elements.
 func (v Value) array() (elem ValueType, n int, rest string, ok bool) {
 	if v.typ != TypeArray || len(v.raw) < 12 {
@@ -238,6 +251,15 @@ func Int32s(list []int32) Value {
 	b := appendArray(nil, TypeInt32, len(list))
 	for _, x := range list {
 		b = binary.LittleEndian.AppendUint32(b, uint32(x))
+	}
+	return Value{TypeArray, string(b)}
+}
+
+// Bools makes an array.
+func Bools(list []bool) Value {
+	b := appendArray(nil, TypeBool, len(list))
+	for _, x := range list {
+		b = append(b, Bool(x).raw...)
 	}
 	return Value{TypeArray, string(b)}
 }

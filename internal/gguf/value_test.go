@@ -27,6 +27,8 @@ func lookups(v Value) map[string]any {
 	put("Strings", list, ok)
 	ints, ok := v.Int32s()
 	put("Int32s", ints, ok)
+	bools, ok := v.Bools()
+	put("Bools", bools, ok)
 	return m
 }
 
@@ -56,6 +58,7 @@ func TestValueLookups(t *testing.T) {
 		{"strings", Strings([]string{"a", "", "bc"}), map[string]any{"Strings": []string{"a", "", "bc"}}},
 		{"no strings", Strings(nil), map[string]any{"Strings": []string{}}},
 		{"int32s", Int32s([]int32{1, -3}), map[string]any{"Int32s": []int32{1, -3}}},
+		{"bools", Bools([]bool{true, false}), map[string]any{"Bools": []bool{true, false}}},
 		{"uint8s", Value{TypeArray, string(appendArray(nil, TypeUint8, 2)) + "\x01\xff"}, map[string]any{"Int32s": []int32{1, 255}}},
 		{"uint32s too large", Value{TypeArray, string(appendArray(nil, TypeUint32, 1)) + "\xff\xff\xff\xff"}, nil},
 		{"uint64s too large", Value{TypeArray, string(appendArray(nil, TypeUint64, 1)) + "\xff\xff\xff\xff\xff\xff\xff\xff"}, nil},

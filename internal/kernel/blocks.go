@@ -51,6 +51,26 @@ func swigluBy(f func(h, gate, up *float32, blocks int)) func(h, gate, up []float
 	}
 }
 
+func gateBy(f func(x, g *float32, blocks int)) func(x, g []float32) {
+	return func(x, g []float32) {
+		n := whole(len(g))
+		if n > 0 {
+			f(&x[0], &g[0], n/Lanes)
+		}
+		genericGate(x[n:], g[n:])
+	}
+}
+
+func deltaRuleBy(f func(o, s, q, k, v *float32, rows, blocks int, stride uintptr, alpha, beta float32)) func(o, s, q, k, v []float32, alpha, beta float32) {
+	return func(o, s, q, k, v []float32, alpha, beta float32) {
+		n := whole(len(v))
+		if n > 0 && len(k) > 0 {
+			f(&o[0], &s[0], &q[0], &k[0], &v[0], len(k), n/Lanes, uintptr(4*len(v)), alpha, beta)
+		}
+		deltaColumns(o, s, q, k, v, alpha, beta, n)
+	}
+}
+
 func swigluGradBy(f func(dgate, dup, dh, gate, up *float32, blocks int)) func(dgate, dup, dh, gate, up []float32) {
 	return func(dgate, dup, dh, gate, up []float32) {
 		n := whole(len(gate))

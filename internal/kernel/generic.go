@@ -28,6 +28,9 @@ var Generic = &Set{
 	add:    genericAdd,
 	max:    genericMax,
 	rotate: genericRotate,
+
+	deltaRule: genericDeltaRule,
+	gate:      genericGate,
 }
 
 // genericMatMul takes matrices of every layout: it reads them as blocks of the file.

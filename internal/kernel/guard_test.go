@@ -200,6 +200,11 @@ func TestFloatKernelsStayInside(t *testing.T) {
 					s.SwiGLUGrad(out, dup, in(dh), g, x)
 					return append(out, dup...)
 				},
+				"Gate": func(s *Set, _, x, g, _, _ []float32) []float32 { s.Gate(x, g); return x },
+				"DeltaRule": func(s *Set, out, x, _, p, k []float32) []float32 {
+					s.DeltaRule(out, k, p, p, x, 0.9, 0.3)
+					return append(out, k...)
+				},
 				"Rotate": func(s *Set, _, x, g, _, _ []float32) []float32 {
 					s.Rotate(x, g[:n/2], g[n-n/2:], 0.3)
 					return x

@@ -65,6 +65,9 @@ type Set struct {
 	add    func(x, y []float32)
 	max    func(x []float32) float32
 	rotate func(v, cos, sin []float32, scale float32)
+
+	deltaRule func(o, s, q, k, v []float32, alpha, beta float32)
+	gate      func(x, g []float32)
 }
 
 // Available lists the sets this CPU can run, fastest first. Generic is last.

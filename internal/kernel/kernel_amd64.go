@@ -56,6 +56,9 @@ var avx512 = &Set{
 	add:    addBy(add512),
 	max:    maxBy(max512),
 	rotate: rotateBy(rotate512),
+
+	deltaRule: deltaRuleBy(deltaRule512),
+	gate:      gateBy(gate512),
 }
 
 var avx2 = &Set{
@@ -84,6 +87,9 @@ var avx2 = &Set{
 	add:    addBy(add256),
 	max:    maxBy(max256),
 	rotate: rotateBy(rotate256),
+
+	deltaRule: deltaRuleBy(deltaRule256),
+	gate:      gateBy(gate256),
 }
 
 func avx512TileFast(y []float32, ystride int, tile []byte, b *block) {

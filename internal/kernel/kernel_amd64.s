@@ -2851,6 +2851,78 @@ round:
 	VZEROUPPER
 	RET
 
+// func gate512(x *float32, logit *float32, blocks int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gate512(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), AX
+	MOVQ         logit+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	MOVL         $0xc2ae0000, BX
+	VPBROADCASTD BX, Z0
+	MOVL         $0x42b00000, BX
+	VPBROADCASTD BX, Z1
+	MOVL         $0x3fb8aa3b, BX
+	VPBROADCASTD BX, Z2
+	MOVL         $0x3f318000, BX
+	VPBROADCASTD BX, Z3
+	MOVL         $0xb95e8083, BX
+	VPBROADCASTD BX, Z4
+	MOVL         $0x0000007f, BX
+	VPBROADCASTD BX, Z5
+	MOVL         $0x3ab60b61, BX
+	VPBROADCASTD BX, Z6
+	MOVL         $0x3c088889, BX
+	VPBROADCASTD BX, Z7
+	MOVL         $0x3d2aaaab, BX
+	VPBROADCASTD BX, Z8
+	MOVL         $0x3e2aaaab, BX
+	VPBROADCASTD BX, Z9
+	MOVL         $0x3f000000, BX
+	VPBROADCASTD BX, Z10
+	MOVL         $0x3f800000, BX
+	VPBROADCASTD BX, Z11
+	MOVL         $0x80000000, BX
+	VMOVD        BX, X12
+	VPBROADCASTD X12, Z12
+
+round:
+	VXORPS    (CX), Z12, Z13
+	VMAXPS    Z0, Z13, Z13
+	VMINPS    Z1, Z13, Z13
+	VMULPS    Z2, Z13, Z14
+	VCVTPS2DQ Z14, Z14
+	VCVTDQ2PS Z14, Z16
+	VMULPS    Z3, Z16, Z15
+	VSUBPS    Z15, Z13, Z13
+	VMULPS    Z4, Z16, Z15
+	VSUBPS    Z15, Z13, Z13
+	VMOVUPS   Z6, Z15
+	VMULPS    Z13, Z15, Z15
+	VADDPS    Z7, Z15, Z15
+	VMULPS    Z13, Z15, Z15
+	VADDPS    Z8, Z15, Z15
+	VMULPS    Z13, Z15, Z15
+	VADDPS    Z9, Z15, Z15
+	VMULPS    Z13, Z15, Z15
+	VADDPS    Z10, Z15, Z15
+	VMULPS    Z13, Z15, Z15
+	VADDPS    Z11, Z15, Z15
+	VMULPS    Z13, Z15, Z15
+	VADDPS    Z11, Z15, Z15
+	VPADDD    Z5, Z14, Z14
+	VPSLLD    $0x17, Z14, Z14
+	VMULPS    Z14, Z15, Z13
+	VADDPS    Z11, Z13, Z13
+	VMOVUPS   (AX), Z14
+	VDIVPS    Z13, Z14, Z14
+	VMOVUPS   Z14, (AX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	DECQ      DX
+	JNZ       round
+	VZEROUPPER
+	RET
+
 // func expSum512(x *float32, n int, max float32) float32
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·expSum512(SB), NOSPLIT, $0-28
@@ -9767,6 +9839,341 @@ group:
 	VZEROUPPER
 	RET
 
+// func deltaRule512(o *float32, s *float32, q *float32, k *float32, v *float32, rows int, blocks int, stride uintptr, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, SSE
+TEXT ·deltaRule512(SB), NOSPLIT, $0-72
+	MOVQ         o+0(FP), AX
+	MOVQ         s+8(FP), CX
+	MOVQ         q+16(FP), DX
+	MOVQ         k+24(FP), BX
+	MOVQ         v+32(FP), SI
+	MOVQ         rows+40(FP), DI
+	MOVQ         stride+56(FP), R8
+	MOVQ         blocks+48(FP), R9
+	MOVSS        alpha+64(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        beta+68(FP), X1
+	VBROADCASTSS X1, Z1
+
+blocks4:
+	CMPQ   R9, $0x04
+	JL     fewerThan4
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   CX, R10
+	MOVQ   BX, R11
+	MOVQ   DI, R13
+
+had4:
+	VBROADCASTSS (R11), Z10
+	VMULPS       (R10), Z10, Z6
+	VADDPS       Z6, Z2, Z2
+	VMULPS       64(R10), Z10, Z6
+	VADDPS       Z6, Z3, Z3
+	VMULPS       128(R10), Z10, Z6
+	VADDPS       Z6, Z4, Z4
+	VMULPS       192(R10), Z10, Z6
+	VADDPS       Z6, Z5, Z5
+	ADDQ         $0x04, R11
+	ADDQ         R8, R10
+	DECQ         R13
+	JNZ          had4
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      (SI), Z6
+	VSUBPS       Z2, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      64(SI), Z7
+	VSUBPS       Z3, Z7, Z7
+	VMULPS       Z1, Z7, Z7
+	VMULPS       Z0, Z4, Z4
+	VMOVUPS      128(SI), Z8
+	VSUBPS       Z4, Z8, Z8
+	VMULPS       Z1, Z8, Z8
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS      192(SI), Z9
+	VSUBPS       Z5, Z9, Z9
+	VMULPS       Z1, Z9, Z9
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+	VXORPS       Z5, Z5, Z5
+	MOVQ         CX, R10
+	MOVQ         BX, R11
+	MOVQ         DX, R12
+	MOVQ         DI, R13
+
+row4:
+	VBROADCASTSS (R11), Z10
+	VBROADCASTSS (R12), Z11
+	VMULPS       (R10), Z0, Z12
+	VMULPS       Z6, Z10, Z13
+	VADDPS       Z13, Z12, Z12
+	VMOVUPS      Z12, (R10)
+	VMULPS       Z11, Z12, Z12
+	VADDPS       Z12, Z2, Z2
+	VMULPS       64(R10), Z0, Z12
+	VMULPS       Z7, Z10, Z13
+	VADDPS       Z13, Z12, Z12
+	VMOVUPS      Z12, 64(R10)
+	VMULPS       Z11, Z12, Z12
+	VADDPS       Z12, Z3, Z3
+	VMULPS       128(R10), Z0, Z12
+	VMULPS       Z8, Z10, Z13
+	VADDPS       Z13, Z12, Z12
+	VMOVUPS      Z12, 128(R10)
+	VMULPS       Z11, Z12, Z12
+	VADDPS       Z12, Z4, Z4
+	VMULPS       192(R10), Z0, Z12
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z12, Z12
+	VMOVUPS      Z12, 192(R10)
+	VMULPS       Z11, Z12, Z12
+	VADDPS       Z12, Z5, Z5
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         R8, R10
+	DECQ         R13
+	JNZ          row4
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z5, 192(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x04, R9
+	JMP          blocks4
+
+fewerThan4:
+blocks1:
+	CMPQ   R9, $0x01
+	JL     fewerThan1
+	VXORPS Z2, Z2, Z2
+	MOVQ   CX, R10
+	MOVQ   BX, R11
+	MOVQ   DI, R13
+
+had1:
+	VBROADCASTSS (R11), Z4
+	VMULPS       (R10), Z4, Z3
+	VADDPS       Z3, Z2, Z2
+	ADDQ         $0x04, R11
+	ADDQ         R8, R10
+	DECQ         R13
+	JNZ          had1
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      (SI), Z3
+	VSUBPS       Z2, Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VXORPS       Z2, Z2, Z2
+	MOVQ         CX, R10
+	MOVQ         BX, R11
+	MOVQ         DX, R12
+	MOVQ         DI, R13
+
+row1:
+	VBROADCASTSS (R11), Z4
+	VBROADCASTSS (R12), Z5
+	VMULPS       (R10), Z0, Z6
+	VMULPS       Z3, Z4, Z4
+	VADDPS       Z4, Z6, Z6
+	VMOVUPS      Z6, (R10)
+	VMULPS       Z5, Z6, Z6
+	VADDPS       Z6, Z2, Z2
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         R8, R10
+	DECQ         R13
+	JNZ          row1
+	VMOVUPS      Z2, (AX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, R9
+	JMP          blocks1
+
+fewerThan1:
+	VZEROUPPER
+	RET
+
+// func deltaRule256(o *float32, s *float32, q *float32, k *float32, v *float32, rows int, blocks int, stride uintptr, alpha float32, beta float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·deltaRule256(SB), NOSPLIT, $0-72
+	MOVQ         o+0(FP), AX
+	MOVQ         s+8(FP), CX
+	MOVQ         q+16(FP), DX
+	MOVQ         k+24(FP), BX
+	MOVQ         v+32(FP), SI
+	MOVQ         rows+40(FP), DI
+	MOVQ         stride+56(FP), R8
+	MOVQ         blocks+48(FP), R9
+	MOVSS        alpha+64(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        beta+68(FP), X1
+	VBROADCASTSS X1, Y1
+
+blocks2:
+	CMPQ   R9, $0x02
+	JL     fewerThan2
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   CX, R10
+	MOVQ   BX, R11
+	MOVQ   DI, R13
+
+had2:
+	VBROADCASTSS (R11), Y10
+	VMULPS       (R10), Y10, Y6
+	VADDPS       Y6, Y2, Y2
+	VMULPS       32(R10), Y10, Y6
+	VADDPS       Y6, Y3, Y3
+	VMULPS       64(R10), Y10, Y6
+	VADDPS       Y6, Y4, Y4
+	VMULPS       96(R10), Y10, Y6
+	VADDPS       Y6, Y5, Y5
+	ADDQ         $0x04, R11
+	ADDQ         R8, R10
+	DECQ         R13
+	JNZ          had2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SI), Y6
+	VSUBPS       Y2, Y6, Y6
+	VMULPS       Y1, Y6, Y6
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      32(SI), Y7
+	VSUBPS       Y3, Y7, Y7
+	VMULPS       Y1, Y7, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      64(SI), Y8
+	VSUBPS       Y4, Y8, Y8
+	VMULPS       Y1, Y8, Y8
+	VMULPS       Y0, Y5, Y5
+	VMOVUPS      96(SI), Y9
+	VSUBPS       Y5, Y9, Y9
+	VMULPS       Y1, Y9, Y9
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         CX, R10
+	MOVQ         BX, R11
+	MOVQ         DX, R12
+	MOVQ         DI, R13
+
+row2:
+	VBROADCASTSS (R11), Y10
+	VBROADCASTSS (R12), Y11
+	VMULPS       (R10), Y0, Y12
+	VMULPS       Y6, Y10, Y13
+	VADDPS       Y13, Y12, Y12
+	VMOVUPS      Y12, (R10)
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y2, Y2
+	VMULPS       32(R10), Y0, Y12
+	VMULPS       Y7, Y10, Y13
+	VADDPS       Y13, Y12, Y12
+	VMOVUPS      Y12, 32(R10)
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y3, Y3
+	VMULPS       64(R10), Y0, Y12
+	VMULPS       Y8, Y10, Y13
+	VADDPS       Y13, Y12, Y12
+	VMOVUPS      Y12, 64(R10)
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y4, Y4
+	VMULPS       96(R10), Y0, Y12
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y12, Y12
+	VMOVUPS      Y12, 96(R10)
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y5, Y5
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         R8, R10
+	DECQ         R13
+	JNZ          row2
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	VMOVUPS      Y4, 64(AX)
+	VMOVUPS      Y5, 96(AX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x02, R9
+	JMP          blocks2
+
+fewerThan2:
+blocks1:
+	CMPQ   R9, $0x01
+	JL     fewerThan1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   CX, R10
+	MOVQ   BX, R11
+	MOVQ   DI, R13
+
+had1:
+	VBROADCASTSS (R11), Y6
+	VMULPS       (R10), Y6, Y4
+	VADDPS       Y4, Y2, Y2
+	VMULPS       32(R10), Y6, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         $0x04, R11
+	ADDQ         R8, R10
+	DECQ         R13
+	JNZ          had1
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SI), Y4
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      32(SI), Y5
+	VSUBPS       Y3, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         CX, R10
+	MOVQ         BX, R11
+	MOVQ         DX, R12
+	MOVQ         DI, R13
+
+row1:
+	VBROADCASTSS (R11), Y6
+	VBROADCASTSS (R12), Y7
+	VMULPS       (R10), Y0, Y8
+	VMULPS       Y4, Y6, Y9
+	VADDPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)
+	VMULPS       Y7, Y8, Y8
+	VADDPS       Y8, Y2, Y2
+	VMULPS       32(R10), Y0, Y8
+	VMULPS       Y5, Y6, Y6
+	VADDPS       Y6, Y8, Y8
+	VMOVUPS      Y8, 32(R10)
+	VMULPS       Y7, Y8, Y8
+	VADDPS       Y8, Y3, Y3
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         R8, R10
+	DECQ         R13
+	JNZ          row1
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, R9
+	JMP          blocks1
+
+fewerThan1:
+	VZEROUPPER
+	RET
+
 // func add512(x *float32, y *float32, blocks int)
 // Requires: AVX, AVX512F
 TEXT ·add512(SB), NOSPLIT, $0-24
@@ -10633,6 +11040,84 @@ round:
 	ADDQ      $0x40, BX
 	ADDQ      $0x40, SI
 	DECQ      DI
+	JNZ       round
+	VZEROUPPER
+	RET
+
+// func gate256(x *float32, logit *float32, blocks int)
+// Requires: AVX, AVX2
+TEXT ·gate256(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), AX
+	MOVQ         logit+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	MOVL         $0x80000000, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+
+round:
+	VXORPS    (CX), Y0, Y1
+	VMAXPS    exp256<>+0(SB), Y1, Y1
+	VMINPS    exp256<>+32(SB), Y1, Y1
+	VMULPS    exp256<>+64(SB), Y1, Y2
+	VCVTPS2DQ Y2, Y2
+	VCVTDQ2PS Y2, Y4
+	VMULPS    exp256<>+96(SB), Y4, Y3
+	VSUBPS    Y3, Y1, Y1
+	VMULPS    exp256<>+128(SB), Y4, Y3
+	VSUBPS    Y3, Y1, Y1
+	VMOVUPS   exp256<>+192(SB), Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+224(SB), Y3, Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+256(SB), Y3, Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+288(SB), Y3, Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+320(SB), Y3, Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+352(SB), Y3, Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+352(SB), Y3, Y3
+	VPADDD    exp256<>+160(SB), Y2, Y2
+	VPSLLD    $0x17, Y2, Y2
+	VMULPS    Y2, Y3, Y1
+	VADDPS    exp256<>+352(SB), Y1, Y1
+	VMOVUPS   (AX), Y2
+	VDIVPS    Y1, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	VXORPS    32(CX), Y0, Y1
+	VMAXPS    exp256<>+0(SB), Y1, Y1
+	VMINPS    exp256<>+32(SB), Y1, Y1
+	VMULPS    exp256<>+64(SB), Y1, Y2
+	VCVTPS2DQ Y2, Y2
+	VCVTDQ2PS Y2, Y4
+	VMULPS    exp256<>+96(SB), Y4, Y3
+	VSUBPS    Y3, Y1, Y1
+	VMULPS    exp256<>+128(SB), Y4, Y3
+	VSUBPS    Y3, Y1, Y1
+	VMOVUPS   exp256<>+192(SB), Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+224(SB), Y3, Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+256(SB), Y3, Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+288(SB), Y3, Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+320(SB), Y3, Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+352(SB), Y3, Y3
+	VMULPS    Y1, Y3, Y3
+	VADDPS    exp256<>+352(SB), Y3, Y3
+	VPADDD    exp256<>+160(SB), Y2, Y2
+	VPSLLD    $0x17, Y2, Y2
+	VMULPS    Y2, Y3, Y1
+	VADDPS    exp256<>+352(SB), Y1, Y1
+	VMOVUPS   32(AX), Y2
+	VDIVPS    Y1, Y2, Y2
+	VMOVUPS   Y2, 32(AX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	DECQ      DX
 	JNZ       round
 	VZEROUPPER
 	RET

@@ -46,6 +46,9 @@ func neonSet(name string, scores func([]float32, int, *Queries, kvBlock, kvBlock
 		add:    addBy(addNEON),
 		max:    maxBy(maxNEON),
 		rotate: rotateBy(rotateNEON),
+
+		deltaRule: deltaRuleBy(deltaRuleNEON),
+		gate:      gateBy(gateNEON),
 	}
 }
 

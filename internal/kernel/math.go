@@ -69,6 +69,9 @@ func Exp64(x float64) float64 {
 	return math.Ldexp(sum, int(n))
 }
 
+// Softplus is ln(1+e^x) in float64.
+func Softplus(x float64) float64 { return max(x, 0) + Log(1+Exp64(-math.Abs(x))) }
+
 // SinCos is sine and cosine of x in float64 for 0 ≤ x < 2^31, with an absolute
 // error of about 1e-16·(1+x·2^-52): the angles of RoPE.
 func SinCos(x float64) (sin, cos float64) {

@@ -449,3 +449,105 @@ block:
 	SUBS $1, R4
 	BNE  block
 	RET
+
+// func gateNEON(x *float32, logit *float32, blocks int)
+TEXT ·gateNEON(SB), NOSPLIT, $0-24
+	MOVD x+0(FP), R0
+	MOVD logit+8(FP), R1
+	MOVD blocks+16(FP), R2
+	LOAD_EXP
+
+block:
+	VLD1.P 64(R1), [V16.S4, V17.S4, V18.S4, V19.S4]
+	FNEG(16, 0)
+	FNEG(17, 1)
+	FNEG(18, 2)
+	FNEG(19, 3)
+	EXP4
+	VLD1 (R0), [V16.S4, V17.S4, V18.S4, V19.S4]
+	FADD(31, 0, 0)
+	FADD(31, 1, 1)
+	FADD(31, 2, 2)
+	FADD(31, 3, 3)
+	FDIV(0, 16, 0)
+	FDIV(1, 17, 1)
+	FDIV(2, 18, 2)
+	FDIV(3, 19, 3)
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R0)
+	SUBS $1, R2
+	BNE  block
+	RET
+
+// HAD adds the row V(i) times the key V16 to V(sum).
+#define HAD(i, sum) FMUL(16, i, i); FADD(i, sum, sum)
+
+// ROW makes alpha·V(i) + key·V(r) of the row V(i), and adds V(i) times the query V17 to
+// V(sum).
+#define ROW(i, r, sum) \
+	FMULE(i, 18, 0, i); \
+	FMUL(16, r, 28); \
+	FADD(28, i, i); \
+	FMUL(17, i, 29); \
+	FADD(29, sum, sum)
+
+// MEND makes beta·(v − alpha·sum) of V(v).
+#define MEND(v, sum) \
+	FMULE(sum, 18, 0, sum); \
+	FSUB(sum, v, v); \
+	FMULE(v, 19, 0, v)
+
+// func deltaRuleNEON(o *float32, s *float32, q *float32, k *float32, v *float32, rows int, blocks int, stride uintptr, alpha float32, beta float32)
+TEXT ·deltaRuleNEON(SB), NOSPLIT, $0-72
+	MOVD  o+0(FP), R0
+	MOVD  s+8(FP), R1
+	MOVD  q+16(FP), R2
+	MOVD  k+24(FP), R3
+	MOVD  v+32(FP), R4
+	MOVD  rows+40(FP), R5
+	MOVD  blocks+48(FP), R6
+	MOVD  stride+56(FP), R7
+	FMOVS alpha+64(FP), F18
+	FMOVS beta+68(FP), F19
+
+block:
+	MOVD R1, R8
+	MOVD R3, R9
+	MOVD R5, R10
+	ZERO4(0)
+
+had:
+	VLD1R.P 4(R9), [V16.S4]
+	VLD1.P  (R8)(R7), [V20.S4, V21.S4, V22.S4, V23.S4]
+	HAD(20, 0)
+	HAD(21, 1)
+	HAD(22, 2)
+	HAD(23, 3)
+	SUBS $1, R10
+	BNE  had
+	VLD1.P 64(R4), [V4.S4, V5.S4, V6.S4, V7.S4]
+	MEND(4, 0)
+	MEND(5, 1)
+	MEND(6, 2)
+	MEND(7, 3)
+	MOVD R1, R8
+	MOVD R3, R9
+	MOVD R2, R11
+	MOVD R5, R10
+	ZERO4(0)
+
+row:
+	VLD1R.P 4(R9), [V16.S4]
+	VLD1R.P 4(R11), [V17.S4]
+	VLD1 (R8), [V20.S4, V21.S4, V22.S4, V23.S4]
+	ROW(20, 4, 0)
+	ROW(21, 5, 1)
+	ROW(22, 6, 2)
+	ROW(23, 7, 3)
+	VST1.P [V20.S4, V21.S4, V22.S4, V23.S4], (R8)(R7)
+	SUBS $1, R10
+	BNE  row
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R0)
+	ADD  $64, R1
+	SUBS $1, R6
+	BNE  block
+	RET

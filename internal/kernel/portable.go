@@ -30,6 +30,9 @@ var portable = &Set{
 	add:    genericAdd,
 	max:    genericMax,
 	rotate: genericRotate,
+
+	deltaRule: portableDeltaRule,
+	gate:      genericGate,
 }
 
 // tileBits are the sign bits of a group of a tile: byte v of every row side by side.

@@ -74,6 +74,11 @@ func swiglu512(h *float32, gate *float32, up *float32, blocks int)
 //go:noescape
 func swigluGrad512(dgate *float32, dup *float32, dh *float32, gate *float32, up *float32, blocks int)
 
+// gate512 is gate for 16·blocks values.
+//
+//go:noescape
+func gate512(x *float32, logit *float32, blocks int)
+
 // expSum512 is expSum; n may be any length.
 //
 //go:noescape
@@ -220,6 +225,16 @@ func scores256x2(out *float32, stride uintptr, q *int8, scale *float32, bias *in
 //go:noescape
 func addValues256x2(out *float32, outStride uintptr, w *float32, stride uintptr, v *int8, vscale *float32, groups int, next *int8, nextScale *float32)
 
+// deltaRule512 is deltaRule for 16·blocks columns; stride in bytes is from row to row of s.
+//
+//go:noescape
+func deltaRule512(o *float32, s *float32, q *float32, k *float32, v *float32, rows int, blocks int, stride uintptr, alpha float32, beta float32)
+
+// deltaRule256 is deltaRule for 16·blocks columns; stride in bytes is from row to row of s.
+//
+//go:noescape
+func deltaRule256(o *float32, s *float32, q *float32, k *float32, v *float32, rows int, blocks int, stride uintptr, alpha float32, beta float32)
+
 // add512 is add for 16·blocks values.
 //
 //go:noescape
@@ -275,6 +290,11 @@ func swiglu256(h *float32, gate *float32, up *float32, blocks int)
 //
 //go:noescape
 func swigluGrad256(dgate *float32, dup *float32, dh *float32, gate *float32, up *float32, blocks int)
+
+// gate256 is gate for 16·blocks values.
+//
+//go:noescape
+func gate256(x *float32, logit *float32, blocks int)
 
 // expSum256 replaces 16·blocks values of x by e^(x−max) and writes the 16
 // lanes of their sum, not yet folded.

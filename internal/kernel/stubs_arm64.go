@@ -118,3 +118,14 @@ func maxNEON(x *float32, blocks int) float32
 //
 //go:noescape
 func rotateNEON(lo *float32, hi *float32, cos *float32, sin *float32, scale float32, blocks int)
+
+// gateNEON is gate for 16·blocks values.
+//
+//go:noescape
+func gateNEON(x *float32, logit *float32, blocks int)
+
+// deltaRuleNEON is deltaRule for 16·blocks columns; stride in bytes is from row to row
+// of s.
+//
+//go:noescape
+func deltaRuleNEON(o *float32, s *float32, q *float32, k *float32, v *float32, rows int, blocks int, stride uintptr, alpha float32, beta float32)

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 
-	"bankai"
 	"bankai/measure"
 )
 
@@ -21,6 +20,11 @@ type flipMap struct {
 type flipMapRow struct {
 	Layer int
 	Cells []flipMapCell // one for each column
+}
+
+type flipMapPlace struct {
+	layer int
+	proj  string
 }
 
 // flipMapCell is a place of the map.
@@ -50,7 +54,7 @@ func newFlipMap(cells []measure.FlipCell, searched []string, layers int) flipMap
 	}
 	m.Total = strings.Join(countsOf(all, true), ", ")
 	m.Mixed = len(countsOf(all, true)) > 1
-	place := map[string]flipMapCell{}
+	place := map[flipMapPlace]flipMapCell{}
 	for _, c := range cells {
 		// Equal steps of the root: areas are easier told apart when small.
 		heat := max(1, int(math.Ceil(maxHeat*math.Sqrt(float64(sizeOf(c))/float64(most)))))
@@ -58,13 +62,12 @@ func newFlipMap(cells []measure.FlipCell, searched []string, layers int) flipMap
 		if c.Layer < 0 {
 			m.Others = append(m.Others, cell)
 		}
-		place[c.Tensor] = cell
+		place[flipMapPlace{c.Layer, c.Projection}] = cell
 	}
 	for layer := range layers {
 		row := flipMapRow{Layer: layer}
 		for _, proj := range projs {
-			name, _ := bankai.TensorName(layer, proj)
-			row.Cells = append(row.Cells, place[name])
+			row.Cells = append(row.Cells, place[flipMapPlace{layer, proj}])
 		}
 		m.Layers = append(m.Layers, row)
 	}

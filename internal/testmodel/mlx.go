@@ -30,7 +30,8 @@ type MLXTensor struct {
 }
 
 // NewMLX makes the same model as New, with the same configuration, vocabulary and
-// weights, as an MLX folder has it: scales and biases are float16, norms float32.
+// weights, as an MLX folder has it: scales and biases are float16, norms float32. A
+// Qwen3.5 model has a vision tower beside it, and State must be a multiple of 128.
 func NewMLX(s Shape, seed uint64) *MLX {
 	m := &MLX{
 		Config: map[string]any{
@@ -42,8 +43,13 @@ func NewMLX(s Shape, seed uint64) *MLX {
 			"quantization": map[string]any{"bits": 1, "group_size": gguf.BlockWeights},
 			"eos_token_id": s.Vocab - 1, "bos_token_id": s.Vocab - 2,
 		},
-		Tokenizer:       tokenizer(s.Vocab),
+		Tokenizer:       tokenizer(s),
 		TokenizerConfig: map[string]any{"pad_token": "<|endoftext|>", "add_bos_token": false},
+	}
+	if s.Hybrid != nil {
+		m.Config = hybridConfig(s, m.Config)
+		m.Tensors = hybridTensors(s, tensors(s.withoutAhead(), seed), false, unpack)
+		return m
 	}
 	for _, t := range tensors(s, seed) {
 		m.Tensors = append(m.Tensors, unpack(t)...)
@@ -51,26 +57,45 @@ func NewMLX(s Shape, seed uint64) *MLX {
 	return m
 }
 
+// withoutAhead is the shape without the blocks behind the layers, which those who make MLX
+// folders leave out.
+func (s Shape) withoutAhead() Shape {
+	if s.Hybrid != nil {
+		h := *s.Hybrid
+		h.Ahead, s.Hybrid = 0, &h
+	}
+	return s
+}
+
 // NewUnpacked makes the model of NewMLX with its matrices as float16 and without a
-// quantization, as those who train 1-bit models publish them.
+// quantization, as those who train 1-bit models publish them. A Qwen3.5 model's norms
+// lack the 1 that is added to them.
 func NewUnpacked(s Shape, seed uint64) *MLX {
 	m := NewMLX(s, seed)
 	delete(m.Config, "quantization")
 	m.Config["torch_dtype"] = "float16"
+	if s.Hybrid != nil {
+		m.Tensors = hybridTensors(s, tensors(s.withoutAhead(), seed), true, unpackFloats)
+		return m
+	}
 	m.Tensors = nil
 	for _, t := range tensors(s, seed) {
-		if t.Type == gguf.F32 {
-			m.Tensors = append(m.Tensors, unpack(t)...)
-			continue
-		}
-		m.Tensors = append(m.Tensors, MLXTensor{mlxNames.Replace(t.Name), "F16", []int{int(t.Dims[1]), int(t.Dims[0])}, floats(t.Data, gguf.F16)})
+		m.Tensors = append(m.Tensors, unpackFloats(t)...)
 	}
 	return m
 }
 
+// unpackFloats turns a tensor of a GGUF file into one of floats.
+func unpackFloats(t gguf.Tensor) []MLXTensor {
+	if t.Type == gguf.F32 {
+		return unpack(t)
+	}
+	return []MLXTensor{{mlxNames.Replace(t.Name), "F16", []int{int(t.Dims[1]), int(t.Dims[0])}, floats(t.Data, gguf.F16)}}
+}
+
 // tokenizer is tokenizer.json, which does not list unused tokens.
-func tokenizer(vocab int) map[string]any {
-	tokens, types, _ := vocabulary(vocab)
+func tokenizer(s Shape) map[string]any {
+	tokens, types, _ := vocabulary(s.Vocab)
 	ids, added := map[string]int{}, []map[string]any{}
 	for id, text := range tokens {
 		switch types[id] {
@@ -80,7 +105,10 @@ func tokenizer(vocab int) map[string]any {
 			added = append(added, map[string]any{"id": id, "content": text, "special": true})
 		}
 	}
-	const split = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	split := `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	if s.Hybrid != nil { // marks are letters
+		split = strings.NewReplacer(`?\p{L}+`, `?[\p{L}\p{M}]+`, `\s\p{L}\p{N}`, `\s\p{L}\p{M}\p{N}`).Replace(split)
+	}
 	return map[string]any{
 		"normalizer": map[string]any{"type": "NFC"},
 		"pre_tokenizer": map[string]any{"type": "Sequence", "pretokenizers": []any{
@@ -95,7 +123,10 @@ func tokenizer(vocab int) map[string]any {
 // mlxNames turn GGUF's names into those of MLX.
 var mlxNames = strings.NewReplacer(
 	"token_embd", "model.embed_tokens", "output_norm", "model.norm", "blk.", "model.layers.",
-	"attn_norm", "input_layernorm", "ffn_norm", "post_attention_layernorm",
+	"attn_norm", "input_layernorm", "ffn_norm", "post_attention_layernorm", "post_attention_norm", "post_attention_layernorm",
+	"attn_qkv", "linear_attn.in_proj_qkv", "attn_gate", "linear_attn.in_proj_z", "ssm_alpha", "linear_attn.in_proj_a",
+	"ssm_beta", "linear_attn.in_proj_b", "ssm_out", "linear_attn.out_proj", "ssm_conv1d", "linear_attn.conv1d",
+	"ssm_a", "linear_attn.A_log", "ssm_dt.bias", "linear_attn.dt_bias", "ssm_norm", "linear_attn.norm",
 	"attn_q_norm", "self_attn.q_norm", "attn_k_norm", "self_attn.k_norm", "attn_output", "self_attn.o_proj",
 	"attn_q", "self_attn.q_proj", "attn_k", "self_attn.k_proj", "attn_v", "self_attn.v_proj",
 	"ffn_gate", "mlp.gate_proj", "ffn_up", "mlp.up_proj", "ffn_down", "mlp.down_proj",
@@ -107,7 +138,11 @@ func unpack(t gguf.Tensor) []MLXTensor {
 	name := mlxNames.Replace(t.Name)
 	cols := int(t.Dims[0])
 	if t.Type == gguf.F32 {
-		return []MLXTensor{{name, "F32", []int{cols}, t.Data}}
+		shape := []int{cols}
+		if len(t.Dims) > 1 {
+			shape = []int{int(t.Dims[1]), cols}
+		}
+		return []MLXTensor{{name, "F32", shape, t.Data}}
 	}
 	var bits, scales, biases []byte
 	for block := range slices.Chunk(t.Data, gguf.BlockBytes) {

@@ -23,6 +23,25 @@ import (
 type Shape struct {
 	Layers, Hidden, FFN, Heads, KVHeads, HeadDim, Vocab int
 	Tied                                                bool // the embedding is also the output head
+
+	Hybrid *Hybrid // nil: dense Qwen3
+}
+
+// Hybrid is what a Qwen3.5 model has beside: a gated delta-net in place of attention in
+// all layers but every fourth. ValueHeads must be a multiple of KeyHeads, ValueHeads·State
+// a multiple of 128, and Rotary even and at most HeadDim.
+type Hybrid struct {
+	KeyHeads, ValueHeads, State, Rotary int
+
+	FloatGates bool // ssm_alpha and ssm_beta are floats
+	Ahead      int  // blocks behind the layers that guess further tokens
+}
+
+// TinyHybrid is the Qwen3.5 shape for tests that do not care: 4 layers, 3 of them with a
+// delta-net.
+var TinyHybrid = Shape{
+	Layers: 4, Hidden: 128, FFN: 256, Heads: 2, KVHeads: 1, HeadDim: 64, Vocab: 320,
+	Hybrid: &Hybrid{KeyHeads: 2, ValueHeads: 4, State: 64, Rotary: 16},
 }
 
 // Tiny is the shape for tests that do not care: 2 layers, 60 KB.
@@ -66,10 +85,16 @@ func Published(s Shape, seed uint64) *Model {
 // or minus its scale. A scale that a BF16 has no room for is rounded towards zero.
 func (m *Model) Unpack(typ gguf.Type) {
 	for i := range m.Tensors {
-		if t := &m.Tensors[i]; t.Type == gguf.Q1_0 {
-			t.Type, t.Data = typ, floats(t.Data, typ)
+		if m.Tensors[i].Type == gguf.Q1_0 {
+			m.UnpackTensor(m.Tensors[i].Name, typ)
 		}
 	}
+}
+
+// UnpackTensor turns a 1-bit matrix into floats, as Unpack does.
+func (m *Model) UnpackTensor(name string, typ gguf.Type) {
+	t := m.Tensor(name)
+	t.Type, t.Data = typ, floats(t.Data, typ)
 }
 
 // Set adds a metadata key or replaces its value.

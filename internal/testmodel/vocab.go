@@ -12,22 +12,31 @@ import (
 func metadata(s Shape) []gguf.KV {
 	tokens, types, merges := vocabulary(s.Vocab)
 	u32 := func(n int) gguf.Value { return gguf.Uint32(uint32(n)) }
-	return []gguf.KV{
-		{Key: "general.architecture", Value: gguf.String("qwen3")},
+	arch, pre, layers := "qwen3", "qwen2", s.Layers
+	if s.Hybrid != nil {
+		arch, pre, layers = "qwen35", "qwen35", s.Layers+s.Hybrid.Ahead
+	}
+	kvs := []gguf.KV{
+		{Key: "general.architecture", Value: gguf.String(arch)},
 		{Key: "general.name", Value: gguf.String("test-1bit")},
 		{Key: "general.file_type", Value: gguf.Uint32(40)},
-		{Key: "qwen3.block_count", Value: u32(s.Layers)},
-		{Key: "qwen3.context_length", Value: gguf.Uint32(512)},
-		{Key: "qwen3.embedding_length", Value: u32(s.Hidden)},
-		{Key: "qwen3.feed_forward_length", Value: u32(s.FFN)},
-		{Key: "qwen3.attention.head_count", Value: u32(s.Heads)},
-		{Key: "qwen3.attention.head_count_kv", Value: u32(s.KVHeads)},
-		{Key: "qwen3.attention.key_length", Value: u32(s.HeadDim)},
-		{Key: "qwen3.attention.value_length", Value: u32(s.HeadDim)},
-		{Key: "qwen3.attention.layer_norm_rms_epsilon", Value: gguf.Float32(1e-6)},
-		{Key: "qwen3.rope.freq_base", Value: gguf.Float32(1e6)},
+		{Key: arch + ".block_count", Value: u32(layers)},
+		{Key: arch + ".context_length", Value: gguf.Uint32(512)},
+		{Key: arch + ".embedding_length", Value: u32(s.Hidden)},
+		{Key: arch + ".feed_forward_length", Value: u32(s.FFN)},
+		{Key: arch + ".attention.head_count", Value: u32(s.Heads)},
+		{Key: arch + ".attention.head_count_kv", Value: u32(s.KVHeads)},
+		{Key: arch + ".attention.key_length", Value: u32(s.HeadDim)},
+		{Key: arch + ".attention.value_length", Value: u32(s.HeadDim)},
+		{Key: arch + ".attention.layer_norm_rms_epsilon", Value: gguf.Float32(1e-6)},
+		{Key: arch + ".rope.freq_base", Value: gguf.Float32(1e6)},
+	}
+	if h := s.Hybrid; h != nil {
+		kvs = append(kvs, h.metadata()...)
+	}
+	return append(kvs, []gguf.KV{
 		{Key: "tokenizer.ggml.model", Value: gguf.String("gpt2")},
-		{Key: "tokenizer.ggml.pre", Value: gguf.String("qwen2")},
+		{Key: "tokenizer.ggml.pre", Value: gguf.String(pre)},
 		{Key: "tokenizer.ggml.tokens", Value: gguf.Strings(tokens)},
 		{Key: "tokenizer.ggml.token_type", Value: gguf.Int32s(types)},
 		{Key: "tokenizer.ggml.merges", Value: gguf.Strings(merges)},
@@ -35,6 +44,23 @@ func metadata(s Shape) []gguf.KV {
 		{Key: "tokenizer.ggml.padding_token_id", Value: u32(s.Vocab - 2)},
 		{Key: "tokenizer.ggml.bos_token_id", Value: u32(s.Vocab - 2)},
 		{Key: "tokenizer.ggml.add_bos_token", Value: gguf.Bool(false)},
+	}...)
+}
+
+// metadata is that of the delta-nets and of the gated attention.
+func (h *Hybrid) metadata() []gguf.KV {
+	u32 := func(n int) gguf.Value { return gguf.Uint32(uint32(n)) }
+	pairs := int32(h.Rotary / 2)
+	return []gguf.KV{
+		{Key: "qwen35.rope.dimension_count", Value: u32(h.Rotary)},
+		{Key: "qwen35.rope.dimension_sections", Value: gguf.Int32s([]int32{(pairs + 2) / 3, (pairs + 1) / 3, pairs / 3, 0})},
+		{Key: "qwen35.ssm.conv_kernel", Value: u32(taps)},
+		{Key: "qwen35.ssm.state_size", Value: u32(h.State)},
+		{Key: "qwen35.ssm.group_count", Value: u32(h.KeyHeads)},
+		{Key: "qwen35.ssm.time_step_rank", Value: u32(h.ValueHeads)},
+		{Key: "qwen35.ssm.inner_size", Value: u32(h.ValueHeads * h.State)},
+		{Key: "qwen35.full_attention_interval", Value: u32(interval)},
+		{Key: "qwen35.nextn_predict_layers", Value: u32(h.Ahead)},
 	}
 }
 

@@ -21,6 +21,10 @@ func tensors(s Shape, seed uint64) []gguf.Tensor {
 	}
 	for l := range s.Layers {
 		name := func(part string) string { return fmt.Sprintf("blk.%d.%s.weight", l, part) }
+		if s.Hybrid != nil {
+			list = append(list, s.hybridLayer(rng, l, (l+1)%interval != 0)...)
+			continue
+		}
 		list = append(list,
 			norm(rng, name("attn_norm"), s.Hidden),
 			oneBit(rng, name("attn_q"), heads, s.Hidden),
@@ -34,7 +38,92 @@ func tensors(s Shape, seed uint64) []gguf.Tensor {
 			oneBit(rng, name("ffn_up"), s.FFN, s.Hidden),
 			oneBit(rng, name("ffn_down"), s.Hidden, s.FFN))
 	}
+	for l := range ahead(s) {
+		list = append(list, s.aheadBlock(rng, s.Layers+l)...)
+	}
 	return list
+}
+
+func ahead(s Shape) int {
+	if s.Hybrid == nil {
+		return 0
+	}
+	return s.Hybrid.Ahead
+}
+
+// Of every Qwen3.5 model: the taps of the convolution, and in how many layers one has
+// attention. The logarithm of the decay's rate has steps of 1/logSteps, so that it can be
+// had back from the rate.
+const (
+	taps     = 4
+	interval = 4
+	logSteps = 1024
+)
+
+// hybridLayer makes a layer of Qwen3.5, with a delta-net or with gated attention. The decay
+// of a token spans about 0.999 to 0: short and long memories.
+func (s Shape) hybridLayer(rng *rand.Rand, layer int, recurrent bool) []gguf.Tensor {
+	h := s.Hybrid
+	name := func(part string) string { return fmt.Sprintf("blk.%d.%s.weight", layer, part) }
+	list := []gguf.Tensor{norm(rng, name("attn_norm"), s.Hidden)}
+	if recurrent {
+		channels, values := (2*h.KeyHeads+h.ValueHeads)*h.State, h.ValueHeads*h.State
+		gate := func(part string) gguf.Tensor {
+			if !h.FloatGates {
+				return oneBit(rng, name(part), h.ValueHeads, s.Hidden)
+			}
+			return drawn(name(part), []uint64{uint64(s.Hidden), uint64(h.ValueHeads)}, func() float64 {
+				return rng.NormFloat64() / math.Sqrt(float64(s.Hidden))
+			})
+		}
+		list = append(list,
+			oneBit(rng, name("attn_qkv"), channels, s.Hidden),
+			oneBit(rng, name("attn_gate"), values, s.Hidden),
+			gate("ssm_alpha"), gate("ssm_beta"),
+			drawn(name("ssm_conv1d"), []uint64{taps, uint64(channels)}, func() float64 { return 0.5 * rng.NormFloat64() }),
+			drawn(fmt.Sprintf("blk.%d.ssm_a", layer), []uint64{uint64(h.ValueHeads)}, func() float64 {
+				return -math.Exp(math.Round((math.Log(0.01)+float64(rng.Float64()*math.Log(800)))*logSteps) / logSteps)
+			}),
+			drawn(fmt.Sprintf("blk.%d.ssm_dt.bias", layer), []uint64{uint64(h.ValueHeads)}, func() float64 {
+				return -1 + float64(1.5*rng.NormFloat64())
+			}),
+			norm(rng, name("ssm_norm"), h.State),
+			oneBit(rng, name("ssm_out"), s.Hidden, values))
+	} else {
+		list = append(list,
+			oneBit(rng, name("attn_q"), 2*s.Heads*s.HeadDim, s.Hidden),
+			oneBit(rng, name("attn_k"), s.KVHeads*s.HeadDim, s.Hidden),
+			oneBit(rng, name("attn_v"), s.KVHeads*s.HeadDim, s.Hidden),
+			norm(rng, name("attn_q_norm"), s.HeadDim),
+			norm(rng, name("attn_k_norm"), s.HeadDim),
+			oneBit(rng, name("attn_output"), s.Hidden, s.Heads*s.HeadDim))
+	}
+	return append(list,
+		norm(rng, name("post_attention_norm"), s.Hidden),
+		oneBit(rng, name("ffn_gate"), s.FFN, s.Hidden),
+		oneBit(rng, name("ffn_up"), s.FFN, s.Hidden),
+		oneBit(rng, name("ffn_down"), s.Hidden, s.FFN))
+}
+
+// aheadBlock makes a block that guesses the token after the next.
+func (s Shape) aheadBlock(rng *rand.Rand, n int) []gguf.Tensor {
+	name := func(part string) string { return fmt.Sprintf("blk.%d.nextn.%s.weight", n, part) }
+	return append(s.hybridLayer(rng, n, false),
+		oneBit(rng, name("eh_proj"), s.Hidden, 2*s.Hidden),
+		norm(rng, name("enorm"), s.Hidden), norm(rng, name("hnorm"), s.Hidden))
+}
+
+// drawn is a tensor of floats.
+func drawn(name string, dims []uint64, draw func() float64) gguf.Tensor {
+	n := uint64(1)
+	for _, d := range dims {
+		n *= d
+	}
+	var data []byte
+	for range n {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(draw())))
+	}
+	return gguf.Tensor{Name: name, Dims: dims, Type: gguf.F32, Data: data}
 }
 
 func oneBit(rng *rand.Rand, name string, rows, cols int) gguf.Tensor {

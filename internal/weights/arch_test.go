@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -13,7 +14,10 @@ func TestProjectionsAreNumbered(t *testing.T) {
 	const layer = 7
 	var flips []bankai.Flip
 	var want []string
-	for _, s := range Projections() {
+	for _, s := range (Config{Architecture: "qwen3"}).Tensors() {
+		if !s.Layered() || s.Kind != OneBit {
+			continue
+		}
 		name := s.In(layer)
 		if got, err := bankai.TensorName(layer, s.Short+"_proj"); err != nil || got != name {
 			t.Errorf("%s of the %v is %s, but a patch's is %q (%v)", s.Short, s.Part, name, got, err)
@@ -34,12 +38,50 @@ func TestProjectionsAreNumbered(t *testing.T) {
 	}
 }
 
-// What a table says can be told apart: by either name, and by part and short name.
+// The projections of all architectures, each one once; a delta-net's come after those of
+// the attention whose place it takes.
+func TestProjections(t *testing.T) {
+	var got []string
+	for _, s := range Projections() {
+		got = append(got, s.Part.String()+" "+s.Short)
+	}
+	want := []string{
+		"attention q", "attention k", "attention v", "attention o",
+		"delta-net qkv", "delta-net z", "delta-net alpha", "delta-net beta", "delta-net out",
+		"mlp gate", "mlp up", "mlp down",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// A projection is known by its name, and by its whole name only.
+func TestProjectionOf(t *testing.T) {
+	for _, s := range Projections() {
+		if layer, got, ok := ProjectionOf(s.In(12)); !ok || layer != 12 || got != s {
+			t.Errorf("%s is %v of layer %d, %v", s.In(12), got, layer, ok)
+		}
+	}
+	for _, name := range []string{"", "token_embd.weight", "blk.0.attn_norm.weight", "blk.0.attn_q", "blk.00.attn_q.weight", "blk.-1.attn_q.weight", "blk.%d.attn_q.weight"} {
+		if layer, s, ok := ProjectionOf(name); ok {
+			t.Errorf("%q is %v of layer %d", name, s, layer)
+		}
+	}
+}
+
+// What a table says can be told apart: by part and short name, and by either name within
+// a layer, which has either attention or a delta-net.
 func TestTensorsAreDistinct(t *testing.T) {
 	for name := range architectures {
 		seen := map[string]bool{}
 		for _, s := range (Config{Architecture: name}).Tensors() {
-			for _, id := range []string{"GGUF " + s.In(0), "MLX " + inLayer(s.MLX, 0), s.Part.String() + " " + s.Short} {
+			ids := []string{s.Part.String() + " " + s.Short}
+			for _, mixer := range []Part{Attention, DeltaNet} {
+				if s.Part != Attention && s.Part != DeltaNet || s.Part == mixer {
+					ids = append(ids, fmt.Sprintf("GGUF %s beside %v", s.In(0), mixer), fmt.Sprintf("MLX %s beside %v", inLayer(s.MLX, 0), mixer))
+				}
+			}
+			for _, id := range ids {
 				if seen[id] {
 					t.Errorf("%s: two tensors are %s", name, id)
 				}

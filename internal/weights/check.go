@@ -11,16 +11,14 @@ import (
 // architecture and configuration: none missing, none of another shape or kind, none
 // more (a bias that is ignored would be a wrong model).
 func (f *File) checkTensors() error {
-	known := make(map[string]bool, len(f.tensors))
+	for _, t := range f.tensors {
+		if _, ok := f.config.spec(t.Name); !ok {
+			return f.config.notPart(t.Name)
+		}
+	}
 	for want := range f.config.shapes() {
 		if err := f.checkTensor(want); err != nil {
 			return err
-		}
-		known[want.name] = true
-	}
-	for _, t := range f.tensors {
-		if !known[t.Name] {
-			return f.config.notPart(t.Name)
 		}
 	}
 	return nil
@@ -49,6 +47,23 @@ func (f *File) checkFinite() error {
 	for _, err := range errs {
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkDecay refuses a memory that would grow with every token: the hybrid's decay is the
+// exponential of a number that is not above 0.
+func (f *File) checkDecay() error {
+	for l := range f.config.Layers {
+		if !f.config.Has(DeltaNet, l) {
+			continue
+		}
+		t, _ := f.Tensor(f.config.Find(DeltaNet, "a").In(l)) // checkTensors found it
+		for i, a := range t.Floats() {
+			if a > 0 {
+				return fmt.Errorf("tensor %q: weight %d is %v, but the decay of a memory, of which this is the logarithm, is at most 1", t.Name, i, a)
+			}
 		}
 	}
 	return nil

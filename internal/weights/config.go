@@ -6,10 +6,10 @@ import (
 	"bankai/internal/gguf"
 )
 
-// Config is the configuration of a dense Qwen3 model. Sizes count weights of one
-// vector unless they say otherwise.
+// Config is the configuration of a model. Sizes count weights of one vector unless they
+// say otherwise.
 type Config struct {
-	Architecture string // "qwen3"
+	Architecture string // "qwen3" or "qwen35"
 	Name         string // general.name, may be empty
 	Layers       int    // number of layers
 	Hidden       int    // width of the residual stream, a multiple of 128
@@ -23,10 +23,29 @@ type Config struct {
 	RopeTheta    float64
 	Tied         bool  // the head is the embedding: there is no output.weight
 	Yarn         *Yarn // nil: plain RoPE
+
+	Rotary int    // how many of the HeadDim weights of a head rotate, the first ones: all in dense Qwen3
+	Gated  bool   // the query projection has a gate beside each query: [Heads][query, gate][HeadDim]
+	Delta  *Delta // nil: every layer has attention
 }
 
+// Delta says which layers have a gated delta-net in place of attention, and its sizes.
+// Value head j reads key head j mod KeyHeads.
+type Delta struct {
+	Layers     []bool // by layer: those that have it
+	KeyHeads   int
+	ValueHeads int  // a multiple of KeyHeads
+	HeadDim    int  // of keys and of values
+	Taps       int  // of the causal convolution: tokens that it reads
+	FloatGates bool // the projections alpha and beta are floats, so they have no bits to flip
+}
+
+// Channels is the width of queries, keys and values together, which the convolution runs
+// over.
+func (d *Delta) Channels() int { return (2*d.KeyHeads + d.ValueHeads) * d.HeadDim }
+
 // Yarn scales rotary positions (YaRN, arXiv 2309.00071, in llama.cpp's form).
-// With d = HeadDim, θ = RopeTheta and pair i of d/2, the angle per position is
+// With d = Rotary, θ = RopeTheta and pair i of d/2, the angle per position is
 //
 //	extrapolated(i) = θ^(−2i/d)
 //	interpolated(i) = extrapolated(i) / Factor
@@ -68,10 +87,16 @@ func readConfig(file *gguf.File) (Config, error) {
 	c.Heads = k.size(prefix + "attention.head_count")
 	c.KVHeads = k.sizeOr(prefix+"attention.head_count_kv", c.Heads)
 	c.HeadDim = k.sizeOr(prefix+"attention.key_length", c.Hidden/max(1, c.Heads))
+	c.Rotary = c.HeadDim
 	c.RMSEps = float32(k.positive(prefix + "attention.layer_norm_rms_epsilon"))
 	c.RopeTheta = k.positiveOr(prefix+"rope.freq_base", 10000) // the default of GGUF
 	c.Yarn = readYarn(k, prefix, c.Context)
-	for _, key := range []string{"attention.value_length", "rope.dimension_count"} {
+	same := []string{"attention.value_length", "rope.dimension_count"}
+	if c.Architecture == hybrid {
+		same = same[:1]
+		c.readDelta(k)
+	}
+	for _, key := range same {
 		if n := k.sizeOr(prefix+key, c.HeadDim); n != c.HeadDim {
 			k.fail("%s is %d, want the width of a head, %d", prefix+key, n, c.HeadDim)
 		}
@@ -99,8 +124,10 @@ func (c Config) check() error {
 		return fmt.Errorf("RMS epsilon %g is not between 0 and 1", c.RMSEps)
 	case c.RopeTheta <= 1:
 		return fmt.Errorf("rotary base %g is not above 1", c.RopeTheta)
-	case c.HeadDim%2 != 0:
-		return fmt.Errorf("heads of %d weights cannot be rotated in pairs", c.HeadDim)
+	case c.Rotary%2 != 0 || c.HeadDim%2 != 0:
+		return fmt.Errorf("%d of a head's %d weights cannot be rotated in pairs", c.Rotary, c.HeadDim)
+	case c.Delta != nil:
+		return c.checkDelta()
 	}
 	return nil
 }

@@ -1,8 +1,8 @@
 // Package weights sees a model, a GGUF file or an MLX folder, as named logical
 // tensors: 1-bit matrices and float vectors under their GGUF names, with the
-// model's configuration and vocabulary. What it opens is a complete dense Qwen3
-// model whose every matrix is 1-bit; anything else is refused by name before it
-// can be misread.
+// model's configuration and vocabulary. What it opens is a complete model, dense Qwen3
+// or its hybrid Qwen3.5, whose every matrix is 1-bit; anything else is refused by name
+// before it can be misread.
 //
 // It also holds what concerns the file as a whole: the digest that patches are
 // bound to, the check of a patch, baking one into a copy, and the difference of
@@ -104,10 +104,11 @@ func (f *File) load() (err error) {
 	if err := refuseKind(f.parts[0]); err != nil {
 		return err
 	}
-	if err := refuseTypes(f.parts); err != nil {
+	config, err := readConfig(f.parts[0])
+	if err := refuseTypes(f.parts, config); err != nil {
 		return err
 	}
-	if f.config, err = readConfig(f.parts[0]); err != nil {
+	if f.config = config; err != nil {
 		return err
 	}
 	if f.tokenizer, err = readTokenizer(f.parts[0]); err != nil {
@@ -131,8 +132,11 @@ func (f *File) load() (err error) {
 
 // loadTensors packs, indexes and checks the tensors of all parts.
 func (f *File) loadTensors() (err error) {
+	if d := f.config.Delta; d != nil {
+		d.FloatGates = f.gatesAreFloats()
+	}
 	for _, p := range f.parts {
-		from, packed, err := packMatrices(p.Tensors, func(name string) string { return name }, f.Evict)
+		from, packed, err := packMatrices(p.Tensors, f.config.packs, itself, f.Evict)
 		if err != nil {
 			return err
 		}
@@ -140,7 +144,7 @@ func (f *File) loadTensors() (err error) {
 			f.setPacked(from, "GGUF")
 		}
 	}
-	if f.tensors, err = collect(f.parts); err != nil {
+	if f.tensors, err = collect(f.parts, f.config); err != nil {
 		return err
 	}
 	f.index = make(map[string]int, len(f.tensors))
@@ -149,11 +153,32 @@ func (f *File) loadTensors() (err error) {
 	}
 	_, untied := f.index["output.weight"]
 	f.config.Tied = !untied
-	if err := f.checkTensors(); err != nil {
-		return err
+	for _, check := range []func() error{f.checkTensors, f.checkFinite, f.checkDecay} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
-	return f.checkFinite()
+	return nil
 }
+
+// gatesAreFloats reports whether the projections alpha and beta of the hybrid's delta-nets
+// hold anything but +d and -d. They are 1-bit in the published model, but some converters
+// leave them as they were trained.
+func (f *File) gatesAreFloats() bool {
+	var gates []gguf.Tensor
+	for _, p := range f.parts {
+		for _, t := range p.Tensors {
+			if f.config.isGate(t.Name) {
+				gates = append(gates, t)
+			}
+		}
+	}
+	_, _, err := packMatrices(gates, f.config.isGate, itself, f.Evict)
+	return err != nil
+}
+
+// itself is what the files of a GGUF model call a tensor.
+func itself(name string) string { return name }
 
 // setPacked notes that float matrices were packed, of a container of that name.
 func (f *File) setPacked(from gguf.Type, container string) {

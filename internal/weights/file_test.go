@@ -40,7 +40,7 @@ func TestOpenReadsTheConfiguration(t *testing.T) {
 			want := Config{
 				Architecture: "qwen3", Name: "test-1bit", Layers: s.Layers, Hidden: s.Hidden, FFN: s.FFN,
 				Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Vocab: s.Vocab, Context: 512,
-				RMSEps: 1e-6, RopeTheta: 1e6, Tied: s.Tied,
+				RMSEps: 1e-6, RopeTheta: 1e6, Tied: s.Tied, Rotary: s.HeadDim,
 			}
 			if got := f.Config(); got != want {
 				t.Errorf("got  %+v\nwant %+v", got, want)
@@ -202,7 +202,7 @@ func TestOpenRefusesVocabularies(t *testing.T) {
 		want   string
 	}{
 		{"another kind", change("model", gguf.String("llama")), `tokenizer.ggml.model is "llama", but only "gpt2" (byte-level BPE) is supported`},
-		{"another way to split", change("pre", gguf.String("llama-bpe")), `rules of splitting (tokenizer.ggml.pre) are "llama-bpe", but only "qwen2" is supported`},
+		{"another way to split", change("pre", gguf.String("llama-bpe")), `rules of splitting (tokenizer.ggml.pre) are "llama-bpe", but only "qwen2" and "qwen35" are supported`},
 		{"a token twice", func(m *testmodel.Model) {
 			v, _ := open(t, tiny()).parts[0].Value("tokenizer.ggml.tokens")
 			tokens, _ := v.Strings()

@@ -14,6 +14,18 @@ func fromHalf(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
 }
 
+// nearestHalf rounds a number to the nearest binary16, and to the even one of two that are
+// equally near; beyond their range it is infinite.
+func nearestHalf(x float32) float32 {
+	_, exp := math.Frexp(float64(x))
+	unit := math.Ldexp(1, max(exp-11, -24))
+	y := float64(math.RoundToEven(float64(x)/unit) * unit)
+	if math.Abs(y) >= 1<<16 {
+		y = math.Inf(int(math.Copysign(1, y)))
+	}
+	return float32(y)
+}
+
 // toHalf narrows a finite number to binary16; exact is false where the number is
 // not one.
 func toHalf(x float32) (h uint16, exact bool) {

@@ -97,3 +97,24 @@ func (k *keys) positiveOr(key string, fallback float64) float64 {
 	}
 	return k.positive(key)
 }
+
+// flags reads a list of booleans, nil where there is none.
+func (k *keys) flags(key string) []bool {
+	v, ok := k.file.Value(key)
+	list, isList := v.Bools()
+	if ok && !isList {
+		k.fail("%s is not a list of booleans", key)
+	}
+	return list
+}
+
+// count reads a number from 0 to maxSize, 0 where there is none.
+func (k *keys) count(key string) int {
+	v, ok := k.file.Value(key)
+	n, isNumber := v.Uint()
+	if ok && (!isNumber || n > maxSize) {
+		k.fail("%s is not a number from 0 to %d", key, maxSize)
+		return 0
+	}
+	return int(n)
+}

@@ -78,6 +78,14 @@ var archKeys = map[string]harmless{
 	"expert_count": among(0), "expert_used_count": among(0), "nextn_predict_layers": among(0),
 }
 
+// hybridKeys are those that the hybrid has beside archKeys: readDelta reads them. The
+// sections of positions are for images: a text has the same position in all of them.
+var hybridKeys = map[string]harmless{
+	"ssm.state_size": always, "ssm.group_count": always, "ssm.time_step_rank": always, "ssm.inner_size": always,
+	"ssm.conv_kernel": always, "full_attention_interval": always, "nextn_predict_layers": always,
+	"rope.dimension_sections": always, "attention.recurrent_layers": always,
+}
+
 // tokenizerKeys are the keys under "tokenizer.ggml." that change the tokens of a text
 // unless they have these values. The other ones of "tokenizer." name tokens, or say
 // once more what the vocabulary says.
@@ -103,6 +111,9 @@ func checkMetadata(f *gguf.File, c Config) error {
 // understood reports whether ignoring the key gives the model's own answers.
 func understood(kv gguf.KV, c Config) bool {
 	if name, ok := strings.CutPrefix(kv.Key, c.Architecture+"."); ok {
+		if rule, known := hybridKeys[name]; known && c.Architecture == hybrid {
+			return rule(kv.Value, c)
+		}
 		rule, known := archKeys[name]
 		return known && rule(kv.Value, c)
 	}

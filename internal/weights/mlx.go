@@ -32,7 +32,9 @@ func openMLX(dir string, progress Progress) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.paths, f.packed = folder.paths, folder.packed
+	if f.paths = folder.paths; folder.packed != gguf.Q1_0 {
+		f.packed = folder.packed
+	}
 	return f, nil
 }
 
@@ -56,7 +58,7 @@ func readMLX(dir string) (*mlxFolder, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := newObject("config.json", fields)
+	config := ofText(newObject("config.json", fields))
 	kvs, err := mlxConfig(config, folderName(dir))
 	if err != nil {
 		return nil, err
@@ -65,7 +67,11 @@ func readMLX(dir string) (*mlxFolder, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := openSource(dir, names)
+	canonical := itself
+	if isHybrid(config) {
+		canonical = hybridName
+	}
+	src, err := openSource(dir, names, canonical)
 	if err != nil {
 		return nil, err
 	}
@@ -176,13 +182,15 @@ type mlxSource struct {
 	paths []string
 	index map[string]safetensors.Tensor
 	size  int64 // of all files, in bytes
+	ahead bool  // there are blocks that guess further tokens ahead
 
 	floats bool      // the matrices are not packed
 	packed gguf.Type // they were packed, from this type; Q1_0 if they were not
 }
 
-// openSource opens the files and indexes their tensors.
-func openSource(dir string, names []string) (*mlxSource, error) {
+// openSource opens the files and indexes their tensors by their canonical names; those
+// without one are left out.
+func openSource(dir string, names []string, canonical func(string) string) (*mlxSource, error) {
 	s := &mlxSource{index: map[string]safetensors.Tensor{}, packed: gguf.Q1_0}
 	for _, name := range names {
 		path := filepath.Join(dir, name)
@@ -193,11 +201,15 @@ func openSource(dir string, names []string) (*mlxSource, error) {
 		}
 		s.files, s.paths, s.size = append(s.files, f), append(s.paths, path), s.size+f.Size
 		for _, t := range f.Tensors {
-			if _, twice := s.index[t.Name]; twice {
+			name := canonical(t.Name)
+			if s.ahead = s.ahead || isMTP(t.Name); name == "" {
+				continue
+			}
+			if _, twice := s.index[name]; twice {
 				s.close()
 				return nil, fmt.Errorf("tensor %q is in two files of the folder", t.Name)
 			}
-			s.index[t.Name] = t
+			s.index[name] = t
 		}
 	}
 	return s, nil

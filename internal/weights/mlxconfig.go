@@ -3,6 +3,7 @@ package weights
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"bankai/internal/gguf"
 	"bankai/internal/kernel"
@@ -17,6 +18,9 @@ func mlxConfig(o *object, name string) ([]gguf.KV, error) {
 	kind := o.text("model_type")
 	if *o.err != nil {
 		return nil, *o.err
+	}
+	if isHybrid(o) {
+		kind = hybrid
 	}
 	if err := refuseArchitecture(kind); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.name, err)
@@ -46,8 +50,14 @@ func mlxConfig(o *object, name string) ([]gguf.KV, error) {
 		{Key: prefix + "attention.layer_norm_rms_epsilon", Value: gguf.Float32(float32(o.positive("rms_norm_eps")))},
 	}
 	kvs = append(kvs, mlxRope(o, prefix)...)
+	if kind == hybrid {
+		kvs = append(kvs, hybridConfig(o)...)
+	}
 	return kvs, *o.err
 }
+
+// isHybrid reports whether the configuration is that of Qwen3.5.
+func isHybrid(o *object) bool { return slices.Contains(hybridTypes, o.text("model_type")) }
 
 // isQuantized reports whether the configuration has a quantization.
 func isQuantized(o *object) bool { return o.has("quantization") || o.has("quantization_config") }

@@ -31,7 +31,7 @@ var mlxFields = map[string]bool{
 // that there is no such thing.
 func (o *object) checkFields() {
 	for _, key := range slices.Sorted(maps.Keys(o.fields)) {
-		if mlxFields[key] || key == "layer_types" && o.allFull() {
+		if mlxFields[key] || isHybrid(o) && hybridFields[key] || key == "layer_types" && o.allFull() {
 			continue
 		}
 		switch text := string(o.fields[key]); text {

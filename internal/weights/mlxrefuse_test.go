@@ -31,7 +31,8 @@ func TestOpenRefusesFolders(t *testing.T) {
 	}{
 		{"no model type", config("model_type", nil), "config.json: model_type is missing"},
 		{"another architecture", config("model_type", "llama"), `config.json: architecture "llama" is not supported`},
-		{"the hybrid of Bonsai 27B", config("model_type", "qwen3_5"), "gated delta-net, as Bonsai 27B has) is not supported yet"},
+		{"a hybrid with experts", config("model_type", "qwen3_5_moe"), `architecture "qwen3_5_moe" (experts, or another hybrid`},
+		{"another hybrid", config("model_type", "qwen3_next"), `architecture "qwen3_next" (experts, or another hybrid`},
 		{"model type a number", config("model_type", 3), "config.json: model_type is not a string"},
 		{"not quantised", config("quantization", nil), `"model.embed_tokens.weight" has dtype U32, want a float type: config.json has no quantization that says how it is packed`},
 		{"2 bits", quantization(map[string]any{"bits": 2, "group_size": 128}), "quantization of 2 bits: ternary weights (-1, 0, +1) are not 1-bit"},
@@ -191,10 +192,13 @@ func FuzzMLX(f *testing.F) {
 	f.Add(encode(m.Config), []byte("{}"))
 	f.Add([]byte(`{"model_type":"qwen3","layer_types":["full_attention"],"attention_bias":false,"logit_scale":2}`), []byte(`{}`))
 	f.Add([]byte(`{"model_type":"qwen3","quantization":{"bits":2}}`), []byte(`{"model":{"merges":["a b",["a","b"]]}}`))
+	hybrid := testmodel.NewMLX(folderHybrid(nil), 1)
+	f.Add(encode(hybrid.Config), encode(hybrid.Tokenizer))
+	f.Add([]byte(`{"model_type":"qwen3_5","text_config":{"layer_types":["linear_attention"],"attn_output_gate":false,"partial_rotary_factor":2}}`), []byte(`{}`))
 	f.Fuzz(func(t *testing.T, config, tokenizer []byte) {
 		var fields map[string]json.RawMessage
 		if json.Unmarshal(config, &fields) == nil {
-			o := newObject("config.json", fields)
+			o := ofText(newObject("config.json", fields))
 			o.tokenID("eos_token_id", 320)
 			if kvs, err := mlxConfig(o, "fuzz"); err == nil {
 				head, _, err := gguf.Header(kvs, nil)

@@ -40,7 +40,7 @@ type mlxPart struct {
 func (s *mlxSource) parts(want shape) []mlxPart {
 	name, rows, cols := want.mlx, uint64(want.rows), uint64(want.cols)
 	if want.kind == Float {
-		return []mlxPart{{name + ".weight", false, []uint64{cols}}}
+		return []mlxPart{{want.mlxFloats(), false, s.floatShape(want)}}
 	}
 	if s.floats {
 		return []mlxPart{{name + ".weight", false, []uint64{rows, cols}}}
@@ -53,9 +53,43 @@ func (s *mlxSource) parts(want shape) []mlxPart {
 	}
 }
 
+// mlxFloats is the name of a tensor of floats in a folder. Where GGUF does not say that it
+// holds weights, neither does MLX.
+func (s shape) mlxFloats() string {
+	if strings.HasSuffix(s.name, ".weight") {
+		return s.mlx + ".weight"
+	}
+	return s.mlx
+}
+
+// floatShape is the shape of a tensor of floats. A convolution has one more dimension,
+// which is before its taps where the folder has it as it was trained.
+func (s *mlxSource) floatShape(want shape) []uint64 {
+	rows, cols := uint64(want.rows), uint64(want.cols)
+	general, _ := outOfLayer(want.name)
+	switch t := s.index[want.mlxFloats()]; {
+	case rows == 1:
+		return []uint64{cols}
+	case general != "blk.%d.ssm_conv1d.weight":
+		return []uint64{rows, cols}
+	case len(t.Shape) == 3 && t.Shape[1] == 1:
+		return []uint64{rows, 1, cols}
+	}
+	return []uint64{rows, cols, 1}
+}
+
 // tensors converts all tensors of a model of that configuration, in parallel,
 // after checking that none is missing, misshapen or too many.
 func (s *mlxSource) tensors(c Config) ([]gguf.Tensor, error) {
+	if c.Delta != nil {
+		c.Delta.FloatGates = s.floats || !s.packedGates(c)
+	}
+	form := s.hybridForm(c)
+	if form != nil {
+		if err := form.check(); err != nil {
+			return nil, err
+		}
+	}
 	known := map[string]bool{}
 	var shapes []shape
 	for want := range c.shapes() {
@@ -72,10 +106,32 @@ func (s *mlxSource) tensors(c Config) ([]gguf.Tensor, error) {
 			return nil, fmt.Errorf("%w%s", c.notPart(name), tiedHint(c, name))
 		}
 	}
+	var list []gguf.Tensor
+	var err error
 	if s.floats {
-		return s.pack(shapes)
+		list, err = s.pack(c, form, shapes)
+	} else {
+		list, err = s.convert(form, shapes)
 	}
-	return s.convert(shapes)
+	if err != nil || form == nil {
+		return list, err
+	}
+	for i, want := range shapes {
+		form.reorder(want, list[i].Data)
+	}
+	return list, nil
+}
+
+// packedGates reports whether the projections alpha and beta of the hybrid's delta-nets are
+// 1-bit in this folder. Where they are floats, they may be packed like those of any other
+// file.
+func (s *mlxSource) packedGates(c Config) bool {
+	for want := range c.shapes() {
+		if _, packed := s.index[want.mlx+".scales"]; c.isGate(want.name) && !packed {
+			return false
+		}
+	}
+	return true
 }
 
 // tiedHint explains a head that is too many.
@@ -108,33 +164,41 @@ func (s *mlxSource) check(want mlxPart) error {
 
 // pack packs the matrices of a folder of floats, and converts its vectors. The tensors
 // have been checked.
-func (s *mlxSource) pack(shapes []shape) ([]gguf.Tensor, error) {
+func (s *mlxSource) pack(c Config, form *hybridForm, shapes []shape) ([]gguf.Tensor, error) {
 	types := map[safetensors.DType]gguf.Type{safetensors.F16: gguf.F16, safetensors.BF16: gguf.BF16, safetensors.F32: gguf.F32}
 	list := make([]gguf.Tensor, len(shapes))
 	names := make(map[string]string, len(shapes))
 	for i, want := range shapes {
-		names[want.name] = want.mlx + ".weight"
-		t := s.index[names[want.name]]
 		if want.kind == Float {
-			list[i] = vector(want, t)
+			list[i] = s.vector(form, want)
 			continue
 		}
+		names[want.name] = want.mlx + ".weight"
+		t := s.index[names[want.name]]
 		list[i] = gguf.Tensor{Name: want.name, Dims: []uint64{uint64(want.cols), uint64(want.rows)}, Type: types[t.DType], Data: t.Data}
 	}
-	from, packed, err := packMatrices(list, func(name string) string { return names[name] }, s.evict)
+	from, packed, err := packMatrices(list, c.packs, func(name string) string { return names[name] }, s.evict)
 	if packed {
 		s.packed = from
 	}
 	return list, err
 }
 
-// vector converts a vector.
-func vector(want shape, t safetensors.Tensor) gguf.Tensor {
-	return gguf.Tensor{Name: want.name, Dims: []uint64{uint64(want.cols)}, Type: gguf.F32, Data: widened(t)}
+// vector converts a vector, or another tensor of floats.
+func (s *mlxSource) vector(form *hybridForm, want shape) gguf.Tensor {
+	t := s.index[want.mlxFloats()]
+	out := gguf.Tensor{Name: want.name, Dims: []uint64{uint64(want.cols)}, Type: gguf.F32, Data: widened(t, want.rows*want.cols)}
+	if want.rows > 1 {
+		out.Dims = append(out.Dims, uint64(want.rows))
+	}
+	if form != nil {
+		form.floats(want, t, out.Data)
+	}
+	return out
 }
 
 // convert converts tensors that have been checked.
-func (s *mlxSource) convert(shapes []shape) ([]gguf.Tensor, error) {
+func (s *mlxSource) convert(form *hybridForm, shapes []shape) ([]gguf.Tensor, error) {
 	sizes := make([]int, len(shapes))
 	for i, want := range shapes {
 		sizes[i] = want.rows * want.cols
@@ -145,7 +209,7 @@ func (s *mlxSource) convert(shapes []shape) ([]gguf.Tensor, error) {
 		want := shapes[i]
 		name := want.mlx
 		if want.kind == Float {
-			list[i] = vector(want, s.index[name+".weight"])
+			list[i] = s.vector(form, want)
 			return
 		}
 		list[i] = gguf.Tensor{Name: want.name, Dims: []uint64{uint64(want.cols), uint64(want.rows)}, Type: gguf.Q1_0}
@@ -182,9 +246,8 @@ func blocks(weight, scales, biases safetensors.Tensor) ([]byte, error) {
 	return out, nil
 }
 
-// widened returns a vector as float32.
-func widened(t safetensors.Tensor) []byte {
-	n := int(t.Shape[0])
+// widened returns n floats as float32.
+func widened(t safetensors.Tensor, n int) []byte {
 	out := make([]byte, 0, 4*n)
 	for i := range n {
 		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(float(t, i)))

@@ -1,10 +1,10 @@
 package weights
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"bankai/internal/gguf"
@@ -18,9 +18,12 @@ const (
 	unusedToken      = 5 // fills up the vocabulary
 )
 
-// qwen2Split is the rule by which the tokenizer that GGUF calls "qwen2" splits
-// text before merging.
-const qwen2Split = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+// splits are the rules by which text is split before merging, and GGUF's names for them:
+// that of Qwen3.5 takes marks for letters.
+var splits = map[string]string{
+	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`:             "qwen2",
+	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`: "qwen35",
+}
 
 // tokenizerJSON is the part of tokenizer.json that matters here.
 type tokenizerJSON struct {
@@ -64,19 +67,26 @@ func (m *mergeJSON) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// check refuses every tokenizer but that of Qwen3, which would split text into
+// check refuses every tokenizer but those of Qwen3 and Qwen3.5, which would split text into
 // other tokens.
 func (t *tokenizerJSON) check() error {
-	rules := append(t.PreTokenizer.List, t.PreTokenizer.splitJSON)
 	switch {
 	case t.Model.Type != "" && t.Model.Type != "BPE":
 		return fmt.Errorf("model type %q is not supported, only BPE is", t.Model.Type)
 	case t.Normalizer.Type != "NFC":
 		return fmt.Errorf("normalizer type is %q, but that of Qwen3 is \"NFC\"", t.Normalizer.Type)
-	case !slices.ContainsFunc(rules, func(r splitJSON) bool { return r.Pattern.Regex == qwen2Split }):
+	case t.pre() == "":
 		return errors.New("the pre_tokenizer does not split text as that of Qwen3 does")
 	}
 	return nil
+}
+
+// pre is GGUF's name for the rule by which text is split, "" for one that is not known.
+func (t *tokenizerJSON) pre() (name string) {
+	for _, r := range append(t.PreTokenizer.List, t.PreTokenizer.splitJSON) {
+		name = cmp.Or(name, splits[r.Pattern.Regex])
+	}
+	return name
 }
 
 // vocabulary lists the tokens by id and their types, as converters to GGUF do:
@@ -133,7 +143,7 @@ func mlxTokenizer(dir string, config *object, vocab int) ([]gguf.KV, error) {
 	}
 	kvs := []gguf.KV{
 		{Key: "tokenizer.ggml.model", Value: gguf.String("gpt2")},
-		{Key: "tokenizer.ggml.pre", Value: gguf.String("qwen2")},
+		{Key: "tokenizer.ggml.pre", Value: gguf.String(t.pre())},
 		{Key: "tokenizer.ggml.tokens", Value: gguf.Strings(tokens)},
 		{Key: "tokenizer.ggml.token_type", Value: gguf.Int32s(types)},
 		{Key: "tokenizer.ggml.merges", Value: gguf.Strings(merges)},

@@ -18,14 +18,14 @@ type unpacked struct {
 	blocks []byte
 }
 
-// packMatrices packs every float matrix of the list as Q1_0, in place and without
-// loss: a true 1-bit model that was unpacked holds +d and -d alone in every group
+// packMatrices packs every float matrix of the list that wanted says as Q1_0, in place and
+// without loss: a true 1-bit model that was unpacked holds +d and -d alone in every group
 // of 128 weights. A matrix with any other weight is refused by its first; name
 // tells what its file calls it. All cores work on it, and evict is called after
 // every piece, so that only a few of them are in memory at a time. It returns the
 // float type, F32 to BF16, of the first matrix that was packed; packed is false if
 // there was none.
-func packMatrices(list []gguf.Tensor, name func(string) string, evict func()) (from gguf.Type, packed bool, err error) {
+func packMatrices(list []gguf.Tensor, wanted func(string) bool, name func(string) string, evict func()) (from gguf.Type, packed bool, err error) {
 	type piece struct {
 		unpacked
 		group, groups int // the first, and how many
@@ -36,7 +36,7 @@ func packMatrices(list []gguf.Tensor, name func(string) string, evict func()) (f
 	for i := range list {
 		t := &list[i]
 		width := floatWidth(t.Type)
-		if width == 0 || len(t.Dims) != 2 || t.Dims[0]%gguf.BlockWeights != 0 {
+		if width == 0 || len(t.Dims) != 2 || t.Dims[0]%gguf.BlockWeights != 0 || !wanted(t.Name) {
 			continue
 		}
 		groups, step := len(t.Data)/width/gguf.BlockWeights, packBytes/width/gguf.BlockWeights
@@ -66,6 +66,13 @@ func packMatrices(list []gguf.Tensor, name func(string) string, evict func()) (f
 		m.tensor.Type, m.tensor.Data = gguf.Q1_0, m.blocks
 	}
 	return from, true, nil
+}
+
+// packs reports whether a float matrix of that name is packed: one that is 1-bit in this
+// architecture, and, so that it is refused for its weights, one that is not known.
+func (c Config) packs(name string) bool {
+	s, known := c.spec(name)
+	return !c.ahead(name) && (!known || s.Kind == OneBit)
 }
 
 // floatWidth is the size in bytes of a float type, 0 for every other type.

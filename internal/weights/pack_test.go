@@ -81,7 +81,7 @@ func TestPackGroup(t *testing.T) {
 		}
 		pack := func() (gguf.Tensor, error) {
 			list := []gguf.Tensor{{Name: "w", Dims: []uint64{128, 1}, Type: typ, Data: append([]byte(nil), data...)}}
-			_, _, err := packMatrices(list, func(s string) string { return s }, func() {})
+			_, _, err := packMatrices(list, func(string) bool { return true }, itself, func() {})
 			return list[0], err
 		}
 		got, err := pack()
@@ -158,7 +158,7 @@ func BenchmarkPack(b *testing.B) {
 	b.SetBytes(int64(bytes))
 	for b.Loop() {
 		list := append([]gguf.Tensor(nil), m.Tensors...)
-		if _, _, err := packMatrices(list, func(s string) string { return s }, func() {}); err != nil {
+		if _, _, err := packMatrices(list, func(string) bool { return true }, itself, func() {}); err != nil {
 			b.Fatal(err)
 		}
 	}

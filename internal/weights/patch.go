@@ -21,6 +21,9 @@ func (f *File) Shape(tensor string) (rows, cols uint32, ok bool) {
 func (f *File) Arithmetic() bankai.Arithmetic {
 	c := f.config
 	a := bankai.Arithmetic{Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, RMSEps: c.RMSEps, RopeTheta: c.RopeTheta}
+	if c.Rotary != c.HeadDim {
+		a.Rotary = c.Rotary
+	}
 	if y := c.Yarn; y != nil {
 		a.Scaling = bankai.RopeScaling{
 			Factor: y.Factor, AttnFactor: y.AttnFactor, ExtFactor: y.ExtFactor,

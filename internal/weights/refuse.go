@@ -8,11 +8,12 @@ import (
 
 // refuseTypes refuses a model for the type of its first tensor that is neither
 // 1-bit nor float, with the reason. It comes before everything else, because the
-// type says more about such a file than what would be missed later.
-func refuseTypes(parts []*gguf.File) error {
+// type says more about such a file than what would be missed later; the configuration
+// need not be whole.
+func refuseTypes(parts []*gguf.File, c Config) error {
 	for _, p := range parts {
 		for _, t := range p.Tensors {
-			if why := refusal(t.Type); why != "" {
+			if why := refusal(t.Type); why != "" && !c.ahead(t.Name) {
 				return fmt.Errorf("tensor %q has type %v: %s", t.Name, t.Type, why)
 			}
 		}
@@ -44,10 +45,10 @@ func refuseArchitecture(arch string) error {
 		return nil
 	}
 	switch arch {
-	case "qwen35", "qwen35moe", "qwen3next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_next":
-		return fmt.Errorf("architecture %q (hybrid of attention and gated delta-net, as Bonsai 27B has) is not supported yet: only dense Qwen3 is (Bonsai 1.7B, 4B, 8B)", arch)
+	case "qwen35moe", "qwen3next", "qwen3_5_moe", "qwen3_next":
+		return fmt.Errorf("architecture %q (experts, or another hybrid of attention and delta-net) is not supported: only dense Qwen3 (Bonsai 1.7B, 4B, 8B) and Qwen3.5 (Bonsai 27B) are", arch)
 	case "bitnet", "bitnet-b1.58", "bitnet-25":
 		return fmt.Errorf("architecture %q has ternary weights (-1, 0, +1), which are not 1-bit and cannot be patched by XOR", arch)
 	}
-	return fmt.Errorf("architecture %q is not supported, only dense Qwen3 (\"qwen3\") is", arch)
+	return fmt.Errorf("architecture %q is not supported, only dense Qwen3 (\"qwen3\") and its hybrid Qwen3.5 (\"qwen35\") are", arch)
 }

@@ -38,7 +38,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"another architecture", arch("llama"), `architecture "llama" is not supported, only dense Qwen3`},
 		{"Qwen2", arch("qwen2"), `architecture "qwen2" is not supported`},
 		{"mixture of experts", arch("qwen3moe"), `architecture "qwen3moe" is not supported`},
-		{"the hybrid of Bonsai 27B", arch("qwen35"), `gated delta-net, as Bonsai 27B has) is not supported yet`},
+		{"a hybrid with experts", arch("qwen35moe"), `architecture "qwen35moe" (experts, or another hybrid of attention and delta-net) is not supported: only dense Qwen3 (Bonsai 1.7B, 4B, 8B) and Qwen3.5 (Bonsai 27B) are`},
+		{"another hybrid", arch("qwen3next"), `architecture "qwen3next" (experts, or another hybrid`},
+		{"keys of another architecture", arch("qwen35"), "metadata key qwen35.block_count is missing"},
 		{"BitNet", arch("bitnet-b1.58"), `architecture "bitnet-b1.58" has ternary weights`},
 		{"no architecture", unset("general.architecture"), "general.architecture is missing"},
 		{"architecture a number", set("general.architecture", gguf.Uint32(3)), "general.architecture is not a string"},
@@ -65,7 +67,7 @@ func TestOpenRefuses(t *testing.T) {
 			m.Set("qwen3.attention.head_count", gguf.Uint32(128))
 			m.Set("qwen3.attention.key_length", gguf.Uint32(1))
 			m.Set("qwen3.attention.value_length", gguf.Uint32(1))
-		}, "heads of 1 weights cannot be rotated in pairs"},
+		}, "1 of a head's 1 weights cannot be rotated in pairs"},
 		{"values narrower than keys", set("qwen3.attention.value_length", gguf.Uint32(32)), "value_length is 32, want the width of a head, 64"},
 		{"heads rotated in part", set("qwen3.rope.dimension_count", gguf.Uint32(32)), "rope.dimension_count is 32, want"},
 		{"unknown rope scaling", set("qwen3.rope.scaling.type", gguf.String("longrope")), `scaling.type is "longrope": this kind of rope scaling is not supported`},
@@ -90,7 +92,7 @@ func TestOpenRefuses(t *testing.T) {
 			m.Tensors = append(m.Tensors, gguf.Tensor{Name: "blk.0.attn_q.bias", Dims: []uint64{1}, Type: gguf.F32, Data: make([]byte, 4)})
 		}, `tensor "blk.0.attn_q.bias" is not part of a dense Qwen3 model`},
 		{"matrix transposed", change(gate, func(w *gguf.Tensor) { w.Dims = []uint64{256, 128} }), `tensor "blk.1.ffn_gate.weight" is 128 × 256, want 256 × 128`},
-		{"three dimensions", change(gate, func(w *gguf.Tensor) { w.Dims = []uint64{128, 128, 2} }), "has dimensions [128 128 2]: a dense Qwen3 model has vectors and matrices only"},
+		{"three dimensions", change(gate, func(w *gguf.Tensor) { w.Dims = []uint64{128, 128, 2} }), "has dimensions [128 128 2]: a Qwen3 model has vectors and matrices only"},
 		{"float projection", float(gate), `tensor "blk.1.ffn_gate.weight": row 0, group 0: weight 1 is `},
 		{"float embedding", float("token_embd.weight"), `this is not a 1-bit model, whose groups of 128 weights hold +d and -d alone, with d a float16`},
 		{"1-bit norm", change("output_norm.weight", func(w *gguf.Tensor) {
@@ -187,6 +189,18 @@ func FuzzFromBytes(f *testing.F) {
 	baked.Set("bankai.patch", gguf.Strings([]string{tinyDigest}))
 	baked.Set("bankai.patch.name", gguf.Strings([]string{"p"}))
 	f.Add(baked.Bytes())
+	for _, s := range []testmodel.Hybrid{
+		{KeyHeads: 1, ValueHeads: 1, State: 128, Rotary: 32},
+		{KeyHeads: 1, ValueHeads: 2, State: 64, Rotary: 64, FloatGates: true, Ahead: 1},
+	} {
+		shape := small
+		shape.Hybrid = &s
+		hybrid := testmodel.New(shape, 1)
+		if s.Ahead > 0 {
+			hybrid.Set("qwen35.attention.recurrent_layers", gguf.Bools([]bool{true}))
+		}
+		f.Add(hybrid.Bytes())
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if file, err := FromBytes("fuzz", data); err == nil {
 			file.Digest()

@@ -74,11 +74,14 @@ func (t Tensor) Floats() []float32 {
 	return out
 }
 
-// collect gathers the tensors of all parts, sorted by name.
-func collect(parts []*gguf.File) ([]Tensor, error) {
+// collect gathers the tensors of all parts that are of the model, sorted by name.
+func collect(parts []*gguf.File, c Config) ([]Tensor, error) {
 	var list []Tensor
 	for _, p := range parts {
 		for _, g := range p.Tensors {
+			if c.ahead(g.Name) {
+				continue
+			}
 			t, err := newTensor(g)
 			if err != nil {
 				return nil, err
@@ -106,7 +109,7 @@ func newTensor(g gguf.Tensor) (Tensor, error) {
 		rows *= d
 	}
 	if cols := g.Dims[0]; len(g.Dims) > 2 || max(rows, cols) > math.MaxInt32 {
-		return t, fmt.Errorf("tensor %q has dimensions %v: a dense Qwen3 model has vectors and matrices only", g.Name, g.Dims)
+		return t, fmt.Errorf("tensor %q has dimensions %v: a Qwen3 model has vectors and matrices only", g.Name, g.Dims)
 	}
 	t.Rows, t.Cols = int(rows), int(g.Dims[0])
 	return t, nil

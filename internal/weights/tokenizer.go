@@ -12,7 +12,7 @@ import (
 // TokenizerData is the vocabulary of a model, as its file has it.
 type TokenizerData struct {
 	Model  string   // "gpt2" for byte-level BPE
-	Pre    string   // how text is split first, "qwen2" for Qwen3
+	Pre    string   // how text is split first: "qwen2" for Qwen3, "qwen35" for Qwen3.5
 	Tokens []string // by token id
 	Types  []int32  // by token id: 1 normal, 3 control, 4 user-defined, 5 unused
 	Merges []string // "left right", best first

@@ -14,7 +14,7 @@ const classEdition = "16.0.0"
 
 // sizes tells the edition apart from all others: how many code points of each
 // class it has.
-var sizes = map[string]int{"letter": 141028, "number": 1911, "space": 25}
+var sizes = map[string]int{"letter": 141028, "number": 1911, "space": 25, "mark": 2501}
 
 // span is a run of code points with one value.
 type span struct {
@@ -67,15 +67,17 @@ func readClasses(r io.Reader) ([]span, error) {
 	return spans, lines.Err()
 }
 
-// classOf names what \p{L}, \p{N} and \s match: the categories of letters and of
-// numbers, and the property White_Space, which is the separators' categories and
-// six control characters.
+// classOf names what \p{L}, \p{N}, \p{M} and \s match: the categories of letters, of
+// numbers and of marks, and the property White_Space, which is the separators' categories
+// and six control characters.
 func classOf(r rune, category string) string {
 	switch {
 	case category[:1] == "L":
 		return "letter"
 	case category[:1] == "N":
 		return "number"
+	case category[:1] == "M":
+		return "mark"
 	case category[:1] == "Z", '\t' <= r && r <= '\r', r == 0x85:
 		return "space"
 	}
@@ -87,7 +89,7 @@ func checkEdition(spans []span) error {
 	for _, s := range spans {
 		got[s.value] += int(s.hi-s.lo) + 1
 	}
-	for _, class := range []string{"letter", "number", "space"} {
+	for _, class := range []string{"letter", "number", "space", "mark"} {
 		if got[class] != sizes[class] {
 			return fmt.Errorf("%d code points of class %s, but Unicode %s has %d: is it another edition?",
 				got[class], class, classEdition, sizes[class])
@@ -98,7 +100,7 @@ func checkEdition(spans []span) error {
 
 func classSource(spans []span) ([]byte, error) {
 	var s source
-	s.printf("// classEdition is the edition of Unicode that says what a letter, a number and a space are.\n")
+	s.printf("// classEdition is the edition of Unicode that says what a letter, a number, a space and a\n// mark are.\n")
 	s.printf("const classEdition = %q\n\n", classEdition)
 	s.printf("var classes = []span{\n")
 	s.spans(spans)

@@ -3,7 +3,7 @@
 //	go run ./gen UnicodeData.txt
 //
 // The argument is the file of that name of Unicode 16.0.0, from the Unicode
-// Character Database; letters, numbers and spaces come from it. The tables of
+// Character Database; letters, numbers, spaces and marks come from it. The tables of
 // normalisation are those of Unicode 9.0.0. They come from golang.org/x/text,
 // whose own edition is newer: a character's decomposition and combining class
 // never change once it is assigned, so leaving out what was assigned later gives

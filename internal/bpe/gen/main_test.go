@@ -28,6 +28,7 @@ func TestReadClasses(t *testing.T) {
 		{0x41, 0x42, "letter"},
 		{0x44, 0x44, "letter"},
 		{0x85, 0x85, "space"},
+		{0x301, 0x301, "mark"},
 		{0x3400, 0x4DBF, "letter"},
 	}
 	got, err := readClasses(strings.NewReader(file))

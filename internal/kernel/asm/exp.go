@@ -87,6 +87,26 @@ func swiglu[T Op](w *width, all func(bits uint32) T) {
 	})
 }
 
+func gate[T Op](w *width, all func(bits uint32) T) {
+	TEXT("gate"+w.name, NOSPLIT, "func(x *float32, logit *float32, blocks int)")
+	Pragma("noescape")
+	Doc("gate" + w.name + " is gate for 16·blocks values.")
+	x, logit, blocks := Load(Param("x"), GP64()), Load(Param("logit"), GP64()), Load(Param("blocks"), GP64())
+	e, sign := loadExp(w, all), w.all(0x80000000)
+	loop(blocks, func() {
+		for i := range w.perLanes() {
+			d, v := w.reg(), w.reg()
+			VXORPS(mem(logit, w.bytes*i), sign, d)
+			e.exp(d)
+			VADDPS(e.one, d, d)
+			VMOVUPS(mem(x, w.bytes*i), v)
+			VDIVPS(d, v, v)
+			VMOVUPS(v, mem(x, w.bytes*i))
+		}
+		advance(x, logit)
+	})
+}
+
 func swigluGrad[T Op](w *width, all func(bits uint32) T) {
 	TEXT("swigluGrad"+w.name, NOSPLIT, "func(dgate *float32, dup *float32, dh *float32, gate *float32, up *float32, blocks int)")
 	Pragma("noescape")

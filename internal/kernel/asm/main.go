@@ -29,6 +29,7 @@ func main() {
 	scaled(w512)
 	swiglu(w512, set512)
 	swigluGrad(w512, set512)
+	gate(w512, set512)
 	expSum512()
 	tableOne256()
 	tableFast256(2)
@@ -59,6 +60,8 @@ func main() {
 		scores256(n)
 		addValues(w256, n, valuesInMemory)
 	}
+	deltaRule(w512, 4, 1)
+	deltaRule(w256, 2, 1)
 	for _, w := range []*width{w512, w256} {
 		addFloats(w)
 		maxFloats(w)
@@ -70,6 +73,7 @@ func main() {
 	scaled(w256)
 	swiglu(w256, inMemory)
 	swigluGrad(w256, inMemory)
+	gate(w256, inMemory)
 	expSum256(inMemory)
 	generate()
 }

@@ -10,6 +10,9 @@ F32, Q1_0, MOSTLY_Q1_0 = 0, 41, 40          # types of tensors, and the type of 
 UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
 NORMAL, CONTROL, UNUSED = 1, 3, 5           # types of tokens
 ALIGN = 32
+# The splitting rule. With qwen35 combining marks are letters; the corpus has none, so no
+# merge does, and ids are the same by both.
+PRE = {"qwen3": "qwen2", "qwen35": "qwen35"}
 
 
 def _string(s):
@@ -32,25 +35,41 @@ def _token_types(tokenizer):
     return [NORMAL if i < tokenizer.used else CONTROL if i >= size - 2 else UNUSED for i in range(size)]
 
 
-def _metadata(shape, tokenizer, name):
-    last = shape.vocab - 1
+def _hybrid(s):
+    pairs = s.rotated // 2  # shared out among time, height and width, which are one in text
+    sections = [(pairs + 2) // 3, (pairs + 1) // 3, pairs // 3, 0]
     return [
-        ("general.architecture", STRING, "qwen3"),
+        ("qwen35.rope.dimension_count", UINT32, s.rotated),
+        ("qwen35.rope.dimension_sections", ARRAY, (INT32, sections)),
+        ("qwen35.full_attention_interval", UINT32, s.interval),
+        ("qwen35.ssm.conv_kernel", UINT32, s.taps),
+        ("qwen35.ssm.state_size", UINT32, s.state),
+        ("qwen35.ssm.group_count", UINT32, s.key_heads),
+        ("qwen35.ssm.time_step_rank", UINT32, s.value_heads),
+        ("qwen35.ssm.inner_size", UINT32, s.value_heads * s.state),
+    ]
+
+
+def _metadata(shape, tokenizer, name):
+    arch, last = shape.arch, shape.vocab - 1
+    return [
+        ("general.architecture", STRING, arch),
         ("general.name", STRING, name),
         ("general.file_type", UINT32, MOSTLY_Q1_0),
         ("general.quantization_version", UINT32, 2),
-        ("qwen3.block_count", UINT32, shape.layers),
-        ("qwen3.context_length", UINT32, shape.context),
-        ("qwen3.embedding_length", UINT32, shape.hidden),
-        ("qwen3.feed_forward_length", UINT32, shape.ffn),
-        ("qwen3.attention.head_count", UINT32, shape.heads),
-        ("qwen3.attention.head_count_kv", UINT32, shape.kv_heads),
-        ("qwen3.rope.freq_base", FLOAT32, shape.theta),
-        ("qwen3.attention.layer_norm_rms_epsilon", FLOAT32, shape.eps),
-        ("qwen3.attention.key_length", UINT32, shape.head_dim),
-        ("qwen3.attention.value_length", UINT32, shape.head_dim),
+        (f"{arch}.block_count", UINT32, shape.layers),
+        (f"{arch}.context_length", UINT32, shape.context),
+        (f"{arch}.embedding_length", UINT32, shape.hidden),
+        (f"{arch}.feed_forward_length", UINT32, shape.ffn),
+        (f"{arch}.attention.head_count", UINT32, shape.heads),
+        (f"{arch}.attention.head_count_kv", UINT32, shape.kv_heads),
+        (f"{arch}.rope.freq_base", FLOAT32, shape.theta),
+        (f"{arch}.attention.layer_norm_rms_epsilon", FLOAT32, shape.eps),
+        (f"{arch}.attention.key_length", UINT32, shape.head_dim),
+        (f"{arch}.attention.value_length", UINT32, shape.head_dim),
+        *(_hybrid(shape) if arch == "qwen35" else []),
         ("tokenizer.ggml.model", STRING, "gpt2"),
-        ("tokenizer.ggml.pre", STRING, "qwen2"),
+        ("tokenizer.ggml.pre", STRING, PRE[arch]),
         ("tokenizer.ggml.tokens", ARRAY, (STRING, tokenizer.tokens)),
         ("tokenizer.ggml.token_type", ARRAY, (INT32, _token_types(tokenizer))),
         ("tokenizer.ggml.merges", ARRAY, (STRING, [f"{a} {b}" for a, b in tokenizer.merges])),
@@ -81,9 +100,8 @@ def _padding(size):
 def write(path, model, tokenizer, name):
     """model is on the CPU. Returns the size of the file in bytes."""
     infos, data = [], b""
-    for tensor_name, parameter in model.tensors():
-        weight = parameter.detach()
-        one_bit = weight.dim() == 2
+    for tensor_name, value, one_bit in model.tensors():
+        weight = value.detach()
         shape = tuple(reversed(weight.shape))
         infos.append(_string(tensor_name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape,
                                                          Q1_0 if one_bit else F32, len(data)))

@@ -1,6 +1,9 @@
 """Makes a demo model: corpus, tokenizer, training, export, probe sets, figures.
 
-    python3 models/demo/recipe/make.py --out DIR [--model small|large] [--seed N]
+    python3 models/demo/recipe/make.py --out DIR [--arch qwen3|qwen35] [--model small|large] [--seed N]
+
+A run that was broken off goes on where DIR/checkpoint.pt was written, if the command is
+the same. With a --limit that it has passed, it writes the model as it then was.
 """
 import os
 
@@ -12,7 +15,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 import argparse
 import json
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -25,9 +28,8 @@ from config import NAMES, SCHEDULES, SHAPES
 from corpus import line
 from evaluate import accuracy, perplexity
 from tokenizer import SPECIAL, Tokenizer, train as train_tokenizer
-from train import train
+from train import Run, train
 
-THREADS = 2             # a sum depends on how it is split
 TOKENIZER_LINES = 30_000
 CURVE_EVERY = 50
 
@@ -35,11 +37,20 @@ CURVE_EVERY = 50
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--out", type=Path, required=True, help="folder for what is made")
-    p.add_argument("--model", choices=SHAPES, default="small")
+    p.add_argument("--arch", choices=SHAPES, default="qwen3")
+    p.add_argument("--model", choices=("small", "large"), default="small")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    p.add_argument("--threads", type=int, default=2, help="a sum depends on how it is split, so the bits do")
+    p.add_argument("--steps", type=int, help="length of the schedule, instead of the model's own")
+    p.add_argument("--batch", type=int, help="sequences a step, instead of the model's own")
     p.add_argument("--limit", type=int, default=0, help="end after so many steps of the schedule")
-    return p.parse_args()
+    p.add_argument("--minutes", type=float, default=0,
+                   help="end the schedule in this time, with fewer steps if need be")
+    a = p.parse_args()
+    if a.model not in SHAPES[a.arch]:
+        p.error(f"--arch {a.arch} has no --model {a.model}")
+    return a
 
 
 def make_tokenizer(size, seed):
@@ -51,18 +62,26 @@ def make_tokenizer(size, seed):
 class Report:
     """The loss of every step, to the last digit, in a file; means of it for the curve."""
 
-    def __init__(self, path):
-        self.file, self.recent, self.curve, self.seconds = path.open("w"), [], [], 0.0
+    def __init__(self, path, done):
+        """done is how many steps of an earlier run in the same file count."""
+        earlier = path.read_text().splitlines()[:done] if done else []
+        self.file, self.recent, self.curve = path.open("w"), [], []
+        for line in earlier:
+            step, loss = line.split()
+            self._add(int(step), float(loss))
 
-    def __call__(self, step, loss, rate, seconds):
+    def _add(self, step, loss):
         self.file.write(f"{step} {loss!r}\n")
         self.recent.append(loss)
-        self.seconds = seconds
         if (step + 1) % CURVE_EVERY == 0:
-            mean = sum(self.recent) / len(self.recent)
-            self.curve.append([step + 1, round(mean, 4)])
+            self.curve.append([step + 1, round(sum(self.recent) / len(self.recent), 4)])
             self.recent = []
             self.file.flush()
+
+    def __call__(self, step, loss, rate, seconds):
+        self._add(step, loss)
+        if not self.recent:
+            mean = self.curve[-1][1]
             print(f"step {step + 1}  loss {mean:.4f}  rate {rate:.2e}  {seconds:.0f} s", flush=True)
 
 
@@ -86,33 +105,41 @@ def figures(model, tokenizer, sets):
 
 def export(out, name, model, tokenizer):
     size = gguf.write(out / f"{name}.gguf", model, tokenizer, name)
-    mlx.write(out / name, model, tokenizer)
+    if model.shape.arch == "qwen3":
+        mlx.write(out / name, model, tokenizer)
     parity.dump(out / "parity.json", model, tokenizer)
     return size
 
 
 def main():
     a = arguments()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(a.threads)
     torch.use_deterministic_algorithms(True)
     torch.set_flush_denormal(True)
     a.out.mkdir(parents=True, exist_ok=True)
-    shape, schedule, name = SHAPES[a.model], SCHEDULES[a.model], NAMES[a.model]
+    shape, schedule, name = SHAPES[a.arch][a.model], SCHEDULES[a.model], NAMES[a.arch, a.model]
+    schedule = replace(schedule, steps=a.steps or schedule.steps, batch=a.batch or schedule.batch)
     sets = probes.build(a.seed)
     tokenizer = make_tokenizer(shape.vocab, a.seed)
     check_borders(tokenizer, sets)
     probes.write(sets, a.out)
-    report = Report(a.out / "losses.txt")
-    model, run = train(shape, schedule, tokenizer, sets["validate"], a.seed, a.device, a.limit, report)
-    model = model.cpu()
+    run, kept = Run(shape, schedule, tokenizer, a.seed, a.device, a.minutes), a.out / "checkpoint.pt"
+    if kept.exists():
+        run.load(kept, a.device)
+    report = Report(a.out / "losses.txt", run.step)
+    phases = train(run, sets["validate"], a.device, a.limit, report, kept)
+    model = run.model.cpu()
     size = export(a.out, name, model, tokenizer)
     metrics = {
-        "model": name, "seed": a.seed, "shape": asdict(shape), "schedule": asdict(schedule), **run,
-        "tokens": run["steps"] * schedule.batch * schedule.length, "bytes": size,
+        "model": name, "seed": a.seed, "shape": asdict(shape), "schedule": asdict(schedule), **phases,
+        "tokens": run.step * schedule.batch * schedule.length, "bytes": size,
         **figures(model, tokenizer, sets), "curve": report.curve,
-        "torch": torch.__version__, "device": a.device, "seconds": round(report.seconds),
+        "torch": torch.__version__, "device": a.device, "threads": a.threads,
+        "seconds": round(run.seconds), "minutes": a.minutes,
     }
     (a.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    if not a.limit:
+        kept.unlink(missing_ok=True)
     total = metrics["accuracy"]["heldout"]["all"]
     print(f"{name}: {size} bytes, held-out {total['right']} of {total['of']}")
 

@@ -26,9 +26,9 @@ def _name(name):
 def _tensors(model):
     """Name, type and array of each tensor. A weight is scale * bit + bias, so that
     scale = 2d and bias = -d make it +d or -d."""
-    for name, parameter in model.tensors():
-        name, weight = _name(name), parameter.detach()
-        if weight.dim() == 1:
+    for name, value, one_bit in model.tensors():
+        name, weight = _name(name), value.detach()
+        if not one_bit:
             yield name, "F32", weight.numpy().astype("<f4")
             continue
         d, bits = packed(weight)

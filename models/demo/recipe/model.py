@@ -36,44 +36,61 @@ def rms_norm(x, weight, eps):
 
 
 def rotary(length, shape, device):
-    """Cosines and sines of the rotation, length × head_dim, halves paired."""
-    steps = torch.arange(0, shape.head_dim, 2, device=device).float() / shape.head_dim
+    """Cosines and sines of the rotation, length × shape.rotated, halves paired."""
+    steps = torch.arange(0, shape.rotated, 2, device=device).float() / shape.rotated
     angles = torch.arange(length, device=device).float()[:, None] * shape.theta ** -steps
     angles = torch.cat([angles, angles], -1)
     return angles.cos(), angles.sin()
 
 
 def rotate(x, cos, sin):
+    """Rotates the first dimensions of each head, as many as there are angles."""
+    x, rest = x.split([cos.shape[-1], x.shape[-1] - cos.shape[-1]], -1)
     half = x.shape[-1] // 2
-    return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
+    turned = x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
+    return torch.cat([turned, rest], -1) if rest.shape[-1] else turned
 
 
 class Model(nn.Module):
     """The latent float weights and the forward pass over their 1-bit form. The
     parameters have the names of GGUF's tensors, with _ for the dot."""
 
+    mlp_norm = "ffn_norm"
+
     def __init__(self, shape, std):
         super().__init__()
         self.shape = shape
         s = shape
-        q, kv = s.heads * s.head_dim, s.kv_heads * s.head_dim
-        matrices = {"attn_q": (q, s.hidden), "attn_k": (kv, s.hidden), "attn_v": (kv, s.hidden),
-                    "attn_output": (s.hidden, q), "ffn_gate": (s.ffn, s.hidden),
-                    "ffn_up": (s.ffn, s.hidden), "ffn_down": (s.hidden, s.ffn)}
-        norms = {"attn_norm": s.hidden, "attn_q_norm": s.head_dim, "attn_k_norm": s.head_dim,
-                 "ffn_norm": s.hidden}
         self.weight = nn.ParameterDict({"token_embd": nn.Parameter(torch.randn(s.vocab, s.hidden) * std)})
         for layer in range(s.layers):
-            for name, size in matrices.items():
+            for name, size in self._matrices(layer).items():
                 self.weight[f"blk_{layer}_{name}"] = nn.Parameter(torch.randn(*size) * std)
-            for name, size in norms.items():
-                self.weight[f"blk_{layer}_{name}"] = nn.Parameter(torch.ones(size))
+            for name, first in self._floats(layer).items():
+                self.weight[f"blk_{layer}_{name}"] = nn.Parameter(first)
         self.weight["output_norm"] = nn.Parameter(torch.ones(s.hidden))
 
+    def _matrices(self, layer):
+        """Name and size of a layer's 1-bit matrices."""
+        s = self.shape
+        q, kv = s.heads * s.head_dim, s.kv_heads * s.head_dim
+        return {"attn_q": (q, s.hidden), "attn_k": (kv, s.hidden), "attn_v": (kv, s.hidden),
+                "attn_output": (s.hidden, q), **self._mlp_matrices()}
+
+    def _mlp_matrices(self):
+        s = self.shape
+        return {"ffn_gate": (s.ffn, s.hidden), "ffn_up": (s.ffn, s.hidden), "ffn_down": (s.hidden, s.ffn)}
+
+    def _floats(self, layer):
+        """Name and first value of what stays float; none of it has two dimensions."""
+        s = self.shape
+        return {"attn_norm": torch.ones(s.hidden), "attn_q_norm": torch.ones(s.head_dim),
+                "attn_k_norm": torch.ones(s.head_dim), self.mlp_norm: torch.ones(s.hidden)}
+
     def tensors(self):
-        """Name in GGUF and latent tensor, in the order of the file."""
+        """Of each tensor its name in GGUF, its value, and whether the file has it 1-bit;
+        in the order of the file."""
         return [(k.replace("blk_", "blk.").replace("_", ".", 1) + ".weight" if k.startswith("blk_")
-                 else k + ".weight", p) for k, p in self.weight.items()]
+                 else k + ".weight", p, p.dim() == 2) for k, p in self.weight.items()]
 
     def one_bit(self):
         """What a forward pass reads: 1-bit matrices, and the norms as they are."""
@@ -88,18 +105,24 @@ class Model(nn.Module):
         x = F.embedding(ids, w["token_embd"])
         for layer in range(s.layers):
             part = {k.split("_", 2)[2]: p for k, p in w.items() if k.startswith(f"blk_{layer}_")}
-            x = x + self._attention(rms_norm(x, part["attn_norm"], s.eps), part, turn, mask)
-            x = x + self._mlp(rms_norm(x, part["ffn_norm"], s.eps), part)
+            x = x + self._mix(layer, rms_norm(x, part["attn_norm"], s.eps), part, turn, mask)
+            x = x + self._mlp(rms_norm(x, part[self.mlp_norm], s.eps), part)
         return F.linear(rms_norm(x, w["output_norm"], s.eps), w["token_embd"])
 
-    def _attention(self, x, w, turn, mask):
+    def _mix(self, layer, x, w, turn, mask):
+        s, (batch, length, _) = self.shape, x.shape
+        q = F.linear(x, w["attn_q"]).view(batch, length, s.heads, s.head_dim)
+        return F.linear(self._attend(q, x, w, turn, mask), w["attn_output"])
+
+    def _attend(self, q, x, w, turn, mask):
+        """What the heads read, side by side. q is batch × length × heads × head_dim."""
         s, (batch, length, _) = self.shape, x.shape
 
-        def heads(name, count):
-            return F.linear(x, w[name]).view(batch, length, count, s.head_dim)
-        q = rms_norm(heads("attn_q", s.heads), w["attn_q_norm"], s.eps).transpose(1, 2)
-        k = rms_norm(heads("attn_k", s.kv_heads), w["attn_k_norm"], s.eps).transpose(1, 2)
-        v = heads("attn_v", s.kv_heads).transpose(1, 2)
+        def heads(name):
+            return F.linear(x, w[name]).view(batch, length, s.kv_heads, s.head_dim)
+        q = rms_norm(q, w["attn_q_norm"], s.eps).transpose(1, 2)
+        k = rms_norm(heads("attn_k"), w["attn_k_norm"], s.eps).transpose(1, 2)
+        v = heads("attn_v").transpose(1, 2)
         q, k = rotate(q, *turn), rotate(k, *turn)
         # The query heads of a key and value head follow one another.
         share = s.heads // s.kv_heads
@@ -107,8 +130,7 @@ class Model(nn.Module):
         scores = (q @ k.transpose(-1, -2)).view(batch, s.kv_heads, share, length, length)
         scores = (scores * s.head_dim ** -.5 + mask).softmax(-1)
         y = scores.view(batch, s.kv_heads, share * length, length) @ v
-        y = y.view(batch, s.heads, length, s.head_dim).transpose(1, 2)
-        return F.linear(y.reshape(batch, length, -1), w["attn_output"])
+        return y.view(batch, s.heads, length, s.head_dim).transpose(1, 2).reshape(batch, length, -1)
 
     def _mlp(self, x, w):
         return F.linear(F.silu(F.linear(x, w["ffn_gate"])) * F.linear(x, w["ffn_up"]), w["ffn_down"])

@@ -17,7 +17,7 @@ from corpus import line
 from evaluate import greedy, perplexity
 from model import Model, OneBit, quantised
 from tokenizer import Tokenizer, train as train_tokenizer
-from train import Batches, Clock, train
+from train import Batches, Clock, Run, train
 
 TINY = Shape(layers=2, hidden=128, ffn=256, heads=2, kv_heads=1, head_dim=64, vocab=280)
 
@@ -68,7 +68,7 @@ class TheModel(unittest.TestCase):
         torch.testing.assert_close(self.model(ids), self.model(longer)[:, :12])
 
     def test_parameters(self):
-        names = [n for n, _ in self.model.tensors()]
+        names = [n for n, _, _ in self.model.tensors()]
         self.assertEqual(names[:2], ["token_embd.weight", "blk.0.attn_q.weight"])
         self.assertIn("blk.1.attn_q_norm.weight", names)
         self.assertEqual(len(names), 2 + 2 * 11)
@@ -125,6 +125,30 @@ class Training(unittest.TestCase):
         clock.end_hold(70)
         self.assertEqual((clock.steps, clock.rate(70)), (200, schedule.rate))
 
+    def test_a_time_limit_leaves_steps_out(self):
+        schedule = replace(SCHEDULES["small"], steps=1000)
+        self.assertEqual(Clock(schedule).at(10, 1e6), 10)
+        hurried = Clock(schedule, minutes=10)
+        for step, seconds, at in ((0, 0, 0), (10, 3, 10), (10, 300, 500), (100, 600, 1000)):
+            self.assertEqual(hurried.at(step, seconds), at)
+
+    def test_goes_on_where_it_was_kept(self):
+        tokenizer, schedule = tiny_tokenizer(), replace(SCHEDULES["small"], steps=6, batch=2, warmup=2)
+        once, twice = [], []
+
+        def training():
+            return Run(TINY, schedule, tokenizer, 1, "cpu")
+        train(training(), [], "cpu", 0, lambda *now: once.append(now[:3]))
+        with tempfile.TemporaryDirectory() as folder:
+            kept = Path(folder, "checkpoint.pt")
+            first = training()
+            train(first, [], "cpu", 3, lambda *now: twice.append(now[:3]))
+            first.save(kept)
+            second = training()
+            second.load(kept, "cpu")
+            train(second, [], "cpu", 0, lambda *now: twice.append(now[:3]))
+        self.assertEqual(twice, once)
+
     def test_batches(self):
         schedule = replace(SCHEDULES["small"], batch=2)
         inputs, targets, weights = Batches(tiny_tokenizer(), schedule, 1).next(0, "cpu")
@@ -137,8 +161,9 @@ class Training(unittest.TestCase):
         schedule = replace(SCHEDULES["small"], steps=30, batch=4, warmup=5)
         losses = [], []
         for run in losses:
-            model, _ = train(TINY, schedule, tokenizer, [], 1, "cpu", 0,
-                             lambda step, loss, rate, seconds: run.append(loss))
+            training = Run(TINY, schedule, tokenizer, 1, "cpu")
+            train(training, [], "cpu", 0, lambda step, loss, rate, seconds: run.append(loss))
+        model = training.model
         self.assertEqual(losses[0], losses[1])
         self.assertLess(losses[0][-1], losses[0][0] - 1)
         untrained = Model(TINY, .04)

@@ -8,7 +8,11 @@ import torch.nn.functional as F
 from config import LATE
 from corpus import line
 from evaluate import solved
+from hybrid import Hybrid
 from model import Model
+
+KEEP_EVERY = 100  # steps between two writes of the file from which a run can go on
+MODELS = {"qwen3": Model, "qwen35": Hybrid}
 
 
 class Batches:
@@ -38,10 +42,17 @@ class Batches:
 
 class Clock:
     """Where the schedule stands. The constant phase can end early: then the decay
-    and the late phase follow at once, in proportion."""
+    and the late phase follow at once, in proportion. With a time limit, a share of it
+    stands for that share of the steps if it is the greater: so a slow machine leaves
+    out steps, but no phase, and the figures depend on its speed."""
 
-    def __init__(self, schedule):
+    def __init__(self, schedule, minutes=0):
         self.schedule, self.hold, self.steps = schedule, int(schedule.hold * schedule.steps), schedule.steps
+        self.seconds = 60 * minutes
+
+    def at(self, step, seconds):
+        """The step of the schedule at which a run stands after so many steps and seconds."""
+        return max(step, self.steps * seconds / self.seconds) if self.seconds else step
 
     def rate(self, step):
         s = self.schedule
@@ -68,27 +79,54 @@ def step_loss(model, batch, device):
     return (losses * weights.flatten()).sum() / weights.sum()
 
 
-def train(shape, schedule, tokenizer, checks, seed, device, limit, report):
-    """Trains a model. checks are the probes by which the constant phase may end;
-    limit ends the training after so many steps (0: never); report(step, loss,
-    rate, seconds) is called after each. Returns the model and its clock."""
-    torch.manual_seed(seed)
-    model = Model(shape, schedule.std).to(device)
-    optimise, clock = optimiser(model, schedule), Clock(schedule)
-    batches = Batches(tokenizer, schedule, seed)
-    start, step = time.time(), 0
-    while step < (min(limit, clock.steps) if limit else clock.steps):
-        for group in optimise.param_groups:
-            group["lr"] = clock.rate(step)
-        loss = step_loss(model, batches.next(clock.progress(step), device), device)
-        optimise.zero_grad(set_to_none=True)
+class Run:
+    """A training with all that it needs to go on, from a file if need be."""
+
+    def __init__(self, shape, schedule, tokenizer, seed, device, minutes=0):
+        torch.manual_seed(seed)
+        self.model = MODELS[shape.arch](shape, schedule.std).to(device)
+        self.optimiser, self.clock = optimiser(self.model, schedule), Clock(schedule, minutes)
+        self.batches = Batches(tokenizer, schedule, seed)
+        self.step, self.seconds = 0, 0.0
+
+    def save(self, path):
+        fresh = path.with_suffix(".new")
+        torch.save({"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
+                    "random": self.batches.random.getstate(), "step": self.step, "seconds": self.seconds,
+                    "hold": self.clock.hold, "steps": self.clock.steps}, fresh)
+        fresh.replace(path)  # whole or not at all, whenever the run is ended
+
+    def load(self, path, device):
+        kept = torch.load(path, map_location=device)
+        self.model.load_state_dict(kept["model"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.batches.random.setstate(kept["random"])
+        self.step, self.seconds = kept["step"], kept["seconds"]
+        self.clock.hold, self.clock.steps = kept["hold"], kept["steps"]
+
+
+def train(run, checks, device, limit, report, keep=None):
+    """Trains run.model from run.step on. checks are the probes by which the constant
+    phase may end; limit ends the training after so many steps (0: never); report(step,
+    loss, rate, seconds) is called after each. keep is a file for the run, written now
+    and then. Returns where the schedule's phases began."""
+    model, clock, schedule = run.model, run.clock, run.clock.schedule
+    start = time.time() - run.seconds
+    while (at := clock.at(run.step, run.seconds)) < clock.steps and not (limit and run.step >= limit):
+        for group in run.optimiser.param_groups:
+            group["lr"] = clock.rate(at)
+        loss = step_loss(model, run.batches.next(clock.progress(at), device), device)
+        run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-        optimise.step()
-        report(step, loss.item(), clock.rate(step), time.time() - start)
-        step += 1
-        if schedule.stop_at and step < clock.hold and step % schedule.check_every == 0:
-            right = solved(model, tokenizer, checks, "correct")
+        run.optimiser.step()
+        run.seconds = time.time() - start
+        report(run.step, loss.item(), clock.rate(at), run.seconds)
+        run.step += 1
+        if schedule.stop_at and run.step < clock.hold and run.step % schedule.check_every == 0:
+            right = solved(model, run.batches.tokenizer, checks, "correct")
             if sum(right) >= schedule.stop_at * len(right):
-                clock.end_hold(step)
-    return model, {"steps": step, "late_from": int(LATE * clock.steps), "hold": clock.hold}
+                clock.end_hold(run.step)
+        if keep and run.step % KEEP_EVERY == 0:
+            run.save(keep)
+    return {"steps": run.step, "late_from": int(LATE * clock.steps), "hold": clock.hold}
