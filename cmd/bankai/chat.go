@@ -45,7 +45,8 @@ begins with / is a command, one with // a message:
 
 ` + chatHelp() + `
 A message goes on in the next line behind a \, and from one """ to the next.
-Ctrl-C ends an answer, of which stays what was said. Ctrl-D leaves.
+Ctrl-C ends an answer, of which stays what was said, or drops the line that is
+being typed. Ctrl-D leaves.
 
 --patch FILE puts a patch on from the start, --patch NAME=FILE has one at hand
 for /patch NAME; the prompt shows which are on. --compare has the model as it is
