@@ -270,6 +270,28 @@ func TestFastGradientIsCloseToExact(t *testing.T) {
 	}
 }
 
+// Waves are as large as the tape's memory allows, so blocks say how much of it they take.
+func TestTapedIsWhatIsKept(t *testing.T) {
+	for name, shape := range allShapes() {
+		m := testModel(t, shape, Options{})
+		_, err := m.Gradient(context.Background(), weightedQuestions(rand.New(rand.NewPCG(14, 1)), 3, shape.Vocab), func(s *LayerGradient) error {
+			for i, b := range m.blocks {
+				floats := 0
+				for _, y := range s.g.tape.outputs[i] {
+					floats += len(y)
+				}
+				if want := b.taped() * len(s.Questions); floats != want {
+					t.Errorf("%s: block %d keeps %d floats of %d tokens, want %d", name, i, floats, len(s.Questions), want)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestGradientRefuses(t *testing.T) {
 	m := testModel(t, testmodel.Tiny, Options{})
 	o, err := m.Overlay(patchOf(m, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: 3, N: bankai.ToEnd}))
