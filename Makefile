@@ -38,7 +38,7 @@ test32: ## what depends on the size of an int, on 32 bits (amd64 with Linux runs
 generate: ## writes the assembly and the Unicode tables anew
 	go generate ./internal/...
 
-bench: ## against llama.cpp (node), on models of 1.7B and 8B: see go run ./bench -help
+bench: ## against llama.cpp (node), on models of 1.7B, 8B and an eighth of 27B: see go run ./bench -help
 	go run ./bench $(BENCH)
 
 bench-serve: ## the server, against engine.Loop and llama.cpp: see go run ./bench serve -help

@@ -54,8 +54,8 @@ type options struct {
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.StringVar(&o.dir, "dir", "", "`folder` for the models (1.4 GB) and llama.cpp, kept for the next time (default: bankai-bench among the user's caches)")
-	names := flags.String("shapes", "1.7b,8b", "`names` of the models")
+	flags.StringVar(&o.dir, "dir", "", "`folder` for the models (1.9 GB; 27b has 3.8 GB) and llama.cpp, kept for the next time (default: bankai-bench among the user's caches)")
+	names := flags.String("shapes", "1.7b,8b,27b/8", "`names` of the models, of "+shapeNames())
 	flags.IntVar(&o.rounds, "rounds", 2, "how often every engine has its turn")
 	flags.IntVar(&o.threads, "threads", runtime.NumCPU(), "of both engines")
 	flags.BoolVar(&o.short, "short", false, "leave out the long context and the steps of a search, which take most of the time")
@@ -78,7 +78,7 @@ func parse(args []string) (o options, err error) {
 	for name := range strings.SplitSeq(*names, ",") {
 		m, ok := models[name]
 		if !ok {
-			return o, fmt.Errorf("there is no shape %q: 1.7b and 8b are known", name)
+			return o, fmt.Errorf("there is no shape %q: %s are known", name, shapeNames())
 		}
 		o.models = append(o.models, m)
 	}

@@ -53,15 +53,45 @@ func TestModelFileIsKept(t *testing.T) {
 
 // The shapes are those of the models whose names they bear, by what they weigh.
 func TestShapes(t *testing.T) {
-	for name, want := range map[string]int64{"1.7b": 1_719_904_256, "8b": 8_188_239_872} {
-		s := models[name].shape
-		weights := int64(s.Vocab) * int64(s.Hidden)
-		if !s.Tied {
-			weights *= 2
-		}
-		weights += int64(s.Layers) * int64(2*s.Hidden*(s.Heads+s.KVHeads)*s.HeadDim+3*s.Hidden*s.FFN)
-		if weights != want {
+	for name, want := range map[string]int64{
+		"1.7b": 1_719_904_256, "8b": 8_188_239_872,
+		"27b": 26_893_352_960, "27b/8": 26_893_352_960 / 8,
+	} {
+		if weights := weightsOf(models[name].shape); weights != want {
 			t.Errorf("%s has %d weights, want %d", name, weights, want)
 		}
+	}
+}
+
+// weightsOf counts the weights of 1 bit.
+func weightsOf(s testmodel.Shape) int64 {
+	embedding := s.Vocab * s.Hidden
+	if !s.Tied {
+		embedding *= 2
+	}
+	queries, keys := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
+	attention := 2 * s.Hidden * (queries + keys)
+	delta, nets := 0, 0
+	if h := s.Hybrid; h != nil {
+		attention += s.Hidden * queries // its gate
+		nets = s.Layers * 3 / 4
+		delta = s.Hidden * (2*h.KeyHeads*h.State + 3*h.ValueHeads*h.State + 2*h.ValueHeads)
+	}
+	return int64(embedding + nets*delta + (s.Layers-nets)*attention + s.Layers*3*s.Hidden*s.FFN)
+}
+
+// A hybrid has a file too, with a context that is long enough to measure.
+func TestHybridFile(t *testing.T) {
+	path, _, err := model{"half/tiny", testmodel.TinyHybrid}.file(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := engine.Open(path, engine.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if c := m.Config(); c.Delta == nil || c.Context < longTokens+generatedTokens {
+		t.Errorf("the engine reads %+v", c)
 	}
 }

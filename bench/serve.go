@@ -74,7 +74,7 @@ func loadOf(model string) (load, error) {
 		return load{users: 16, prompt: 32, tokens: 96}, nil
 	}
 	if _, ok := models[model]; !ok {
-		return load{}, fmt.Errorf("there is no model %q: demo, 1.7b and 8b are known", model)
+		return load{}, fmt.Errorf("there is no model %q: demo, %s are known", model, shapeNames())
 	}
 	return load{users: 16, prompt: 32, tokens: 24, long: 4000}, nil
 }

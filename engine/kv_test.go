@@ -73,6 +73,26 @@ func TestSeqBytes(t *testing.T) {
 	}
 }
 
+// On the 27B's shape the delta-nets' state takes 157 MB whatever the length; 8,192 tokens
+// beside the 3.8 GB of weights are far from 8 GB.
+func TestSeqBytesOfAHybrid(t *testing.T) {
+	m := &Model{
+		config: weights.Config{
+			KVHeads: 4, HeadDim: 256,
+			Delta: &weights.Delta{KeyHeads: 16, ValueHeads: 48, HeadDim: 128, Taps: 4},
+		},
+		kvLayers: 16, deltaLayers: 48,
+	}
+	if got := m.SeqBytes(0); got != 156_893_184 {
+		t.Errorf("the state takes %d bytes, want 156,893,184", got)
+	}
+	for tokens, megabytes := range map[int]int64{1: 158, 2048: 247, 8192: 473} {
+		if got := m.SeqBytes(tokens) / 1e6; got != megabytes {
+			t.Errorf("%d tokens: %d MB, want %d", tokens, got, megabytes)
+		}
+	}
+}
+
 // A fork costs its last, partly filled block, and what it adds.
 func TestForksShareTheCache(t *testing.T) {
 	const common = 250

@@ -63,20 +63,25 @@ func New(s Shape, seed uint64) *Model {
 }
 
 // Published makes a model of the given shape with the metadata of the published
-// Bonsai 8B: no token begins a text, and positions are stretched (YaRN) 4 times from
-// 16,384. Its vocabulary has 151,669 tokens, 5 more than a multiple of 16; so should
-// the shape's.
+// Bonsai 8B, or, of a hybrid, of Bonsai 27B: no token begins a text. In the 8B positions
+// are stretched (YaRN) 4 times from 16,384, and its vocabulary has 151,669 tokens, 5 more
+// than a multiple of 16; so should the shape's.
 func Published(s Shape, seed uint64) *Model {
 	m := New(s, seed)
 	m.Unset("tokenizer.ggml.bos_token_id")
 	m.Set("general.type", gguf.String("model"))
 	m.Set("general.quantization_version", gguf.Uint32(2))
 	m.Set("general.sampling.temp", gguf.Float32(0.5))
+	m.Set("tokenizer.chat_template", gguf.String("{%- if tools %}"))
+	if s.Hybrid != nil {
+		m.Set("qwen35.context_length", gguf.Uint32(262144))
+		m.Set("qwen35.rope.freq_base", gguf.Float32(1e7))
+		return m
+	}
 	m.Set("qwen3.context_length", gguf.Uint32(65536))
 	m.Set("qwen3.rope.scaling.type", gguf.String("yarn"))
 	m.Set("qwen3.rope.scaling.factor", gguf.Float32(4))
 	m.Set("qwen3.rope.scaling.original_context_length", gguf.Uint32(16384))
-	m.Set("tokenizer.chat_template", gguf.String("{%- if tools %}"))
 	return m
 }
 

@@ -37,11 +37,15 @@ const digestDomain = "bankai model v1\n"
 // 754 binary16, row by row, where minus zero counts as zero.
 func (f *File) Digest() bankai.Digest { return f.digest() }
 
-// computeSums returns the digest of every tensor's content.
+// computeSums returns the digest of every tensor's content. Only a few tensors are in
+// memory at a time: beside the packed weights of a loaded model, the whole file would
+// take as much again.
 func (f *File) computeSums() [][sha256.Size]byte {
 	sums := make([][sha256.Size]byte, len(f.tensors))
-	f.each("digest", func(i int, t Tensor) { sums[i] = t.digest() })
-	f.Evict()
+	f.each("digest", func(i int, t Tensor) {
+		sums[i] = t.digest()
+		f.Evict()
+	})
 	return sums
 }
 
