@@ -251,6 +251,10 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 	}
 	plan := f.plan(sets, a.seed)
 	m, err := a.openChecked(&f.model, func(w *weights.File) error {
+		if len(f.projections) == 0 { // of the usual ones, those that these layers have
+			have := score.ProjectionsOf(w, plan.Layers)
+			plan.Projections = slices.DeleteFunc(plan.Projections, func(p string) bool { return !slices.Contains(have, p) })
+		}
 		_, err := score.Matrices(w, plan.Layers, plan.Projections)
 		return err
 	})
