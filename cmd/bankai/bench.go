@@ -121,6 +121,10 @@ func bench(ctx context.Context, a *app, f *modelFlags, plan benchPlan) error {
 	if doc.Contexts, err = benchContexts(ctx, a.Console, m, plan); err != nil {
 		return err
 	}
+	doc.Model = source.RefOf(f.path, m.Weights()) // after the loading was timed: it reads the file
+	if rss := program.PeakMemory(); rss > 0 {     // before patches and limits, which take memory of their own
+		doc.RSS = &rss
+	}
 	if doc.Apply, err = speed.Apply(m); err != nil {
 		return err
 	}
@@ -129,10 +133,6 @@ func bench(ctx context.Context, a *app, f *modelFlags, plan benchPlan) error {
 		return err
 	}
 	doc.Search = sets.Estimate(doc.PP)
-	doc.Model = source.RefOf(f.path, m.Weights()) // after the loading was timed: it reads the file
-	if rss := program.PeakMemory(); rss > 0 {     // before the limits, which take memory of their own
-		doc.RSS = &rss
-	}
 	doc.Limits = speed.LimitsOf(m)
 	if plan.search {
 		if doc.Search.Measured, err = benchSearch(ctx, a.Console, m, sets); err != nil {

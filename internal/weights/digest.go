@@ -37,15 +37,11 @@ const digestDomain = "bankai model v1\n"
 // 754 binary16, row by row, where minus zero counts as zero.
 func (f *File) Digest() bankai.Digest { return f.digest() }
 
-// computeSums returns the digest of every tensor's content. Only a few tensors are in
-// memory at a time: beside the packed weights of a loaded model, the whole file would
-// take as much again.
+// computeSums returns the digest of every tensor's content.
 func (f *File) computeSums() [][sha256.Size]byte {
 	sums := make([][sha256.Size]byte, len(f.tensors))
-	f.each("digest", func(i int, t Tensor) {
-		sums[i] = t.digest()
-		f.Evict()
-	})
+	f.each("digest", func(i int, t Tensor) { sums[i] = t.digestEvicting(f.Evict) })
+	f.Evict()
 	return sums
 }
 
@@ -85,10 +81,15 @@ func (f *File) digestOf(sums [][sha256.Size]byte) bankai.Digest {
 }
 
 // digest is the SHA-256 of the tensor's content.
-func (t Tensor) digest() [sha256.Size]byte {
+func (t Tensor) digest() [sha256.Size]byte { return t.digestEvicting(func() {}) }
+
+// digestEvicting is digest for tensors of files that are large: evict is called after every
+// piece of a 1-bit tensor. Beside the packed weights of a loaded model, all that was read
+// would take as much memory again.
+func (t Tensor) digestEvicting(evict func()) [sha256.Size]byte {
 	h := sha256.New()
 	if t.Kind == OneBit {
-		hashBlocks(h, t.raw)
+		hashBlocks(h, t.raw, evict)
 	} else {
 		var b []byte
 		for _, x := range t.Floats() {
@@ -102,26 +103,39 @@ func (t Tensor) digest() [sha256.Size]byte {
 // minusZero is a scale of zero in its other encoding.
 const minusZero = 0x8000
 
+// hashBytes is about how many bytes of blocks are hashed in one piece.
+const hashBytes = 16 << 20
+
+// scaleBuffers have the scales of the tensors that are being hashed. All scales of a large
+// model are hundreds of megabytes, and the garbage collector would let them lie.
+var scaleBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // hashBlocks feeds all sign bits and then all scales to h. The scales are put
 // aside on the way, so that the mapped file is read once.
-func hashBlocks(h hash.Hash, blocks []byte) {
+func hashBlocks(h hash.Hash, blocks []byte, evict func()) {
 	const bitBytes = gguf.BlockBytes - 2
-	scales := make([]byte, 0, len(blocks)/gguf.BlockBytes*2)
+	buffer := scaleBuffers.Get().(*[]byte)
+	defer scaleBuffers.Put(buffer)
+	scales := slices.Grow((*buffer)[:0], len(blocks)/gguf.BlockBytes*2)
 	bits := make([]byte, 0, min(4096, len(blocks)/gguf.BlockBytes)*bitBytes)
-	for ; len(blocks) > 0; blocks = blocks[gguf.BlockBytes:] {
-		d := binary.LittleEndian.Uint16(blocks)
-		if d == minusZero {
-			d = 0
+	for piece := range slices.Chunk(blocks, hashBytes/gguf.BlockBytes*gguf.BlockBytes) {
+		for ; len(piece) > 0; piece = piece[gguf.BlockBytes:] {
+			d := binary.LittleEndian.Uint16(piece)
+			if d == minusZero {
+				d = 0
+			}
+			scales = binary.LittleEndian.AppendUint16(scales, d)
+			bits = append(bits, piece[2:gguf.BlockBytes]...)
+			if len(bits) == cap(bits) {
+				h.Write(bits)
+				bits = bits[:0]
+			}
 		}
-		scales = binary.LittleEndian.AppendUint16(scales, d)
-		bits = append(bits, blocks[2:gguf.BlockBytes]...)
-		if len(bits) == cap(bits) {
-			h.Write(bits)
-			bits = bits[:0]
-		}
+		evict()
 	}
 	h.Write(bits)
 	h.Write(scales)
+	*buffer = scales
 }
 
 // each calls do for every tensor, on all cores, and has progress told of the work
