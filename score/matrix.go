@@ -81,7 +81,10 @@ func Matrices(f *engine.File, layers []int, names []string) ([]search.Matrix, er
 			}
 			name := p.In(l)
 			t, ok := f.Tensor(name)
-			if !ok || t.Kind != weights.OneBit {
+			if ok && t.Kind == weights.Float {
+				return nil, fmt.Errorf("projection %s: is of floats in this model, which have no bits to flip: leave it out", p.Short)
+			}
+			if !ok {
 				return nil, fmt.Errorf("%s: the model has no 1-bit tensor of this name to search", name)
 			}
 			ms = append(ms, MatrixOf(t))

@@ -143,9 +143,11 @@ and those of layers 17 to 21 by 0.7 to 1.6; the ranking was 34, 2, 1, 3, 4. Here
 attention and every single projection are measured too.
 
 The sites: mlp (gate, up and down), attention (q, k, v and o), and each of those
-seven alone. Some flips cancel exactly: an MLP flipped whole does what its gate
-does alone, up does what down does, q what k, v what o, and the whole attention
-does nothing. So --sites mlp,up,q,v is all there is, in half the time.
+seven alone; in a hybrid, such as Bonsai 27B, delta-net, too, with its qkv, z,
+alpha, beta and out. In a dense model some flips cancel exactly: an MLP flipped
+whole does what its gate does alone, up does what down does, q what k, v what o,
+and the whole attention does nothing. So --sites mlp,up,q,v is all there is, in
+half the time.
 
 Figures are the mean absolute change of the metric over the probes, the mean
 change, and how many probes changed sign each way, with McNemar's exact test

@@ -255,8 +255,16 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 			have := score.ProjectionsOf(w, plan.Layers)
 			plan.Projections = slices.DeleteFunc(plan.Projections, func(p string) bool { return !slices.Contains(have, p) })
 		}
-		_, err := score.Matrices(w, plan.Layers, plan.Projections)
-		return err
+		matrices, err := score.Matrices(w, plan.Layers, plan.Projections)
+		if err != nil || filepath.Ext(f.out) != ".json" {
+			return err
+		}
+		for _, m := range matrices {
+			if _, _, ok := bankai.SplitTensor(m.Name); !ok {
+				return usagef("the JSON form has no name for tensor %s: let the name after -o end in .bankai", m.Name)
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err

@@ -133,6 +133,9 @@ func (f *File) load() (err error) {
 // loadTensors packs, indexes and checks the tensors of all parts.
 func (f *File) loadTensors() (err error) {
 	if d := f.config.Delta; d != nil {
+		if err := f.config.checkAhead(f.parts); err != nil {
+			return err
+		}
 		d.FloatGates = f.gatesAreFloats()
 	}
 	for _, p := range f.parts {

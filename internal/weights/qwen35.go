@@ -2,6 +2,9 @@ package weights
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"bankai/internal/gguf"
 )
@@ -67,6 +70,28 @@ func recurrent(k *keys, layers, ahead int) []bool {
 func (c Config) ahead(name string) bool {
 	_, layer := outOfLayer(name)
 	return c.Delta != nil && layer >= c.Layers
+}
+
+// checkAhead refuses layers that the metadata leaves out: a block behind the layers must
+// have what makes it guess ahead.
+func (c Config) checkAhead(parts []*gguf.File) error {
+	behind, guesses := map[int]string{}, map[int]bool{}
+	for _, p := range parts {
+		for _, t := range p.Tensors {
+			if !c.ahead(t.Name) {
+				continue
+			}
+			general, layer := outOfLayer(t.Name)
+			behind[layer] = t.Name
+			guesses[layer] = guesses[layer] || strings.HasPrefix(general, "blk.%d.nextn.")
+		}
+	}
+	for _, layer := range slices.Sorted(maps.Keys(behind)) {
+		if !guesses[layer] {
+			return fmt.Errorf("tensor %q is of block %d, which is a layer like others (it has no nextn tensor), but the metadata says that the model has %d layers", behind[layer], layer, c.Layers)
+		}
+	}
+	return nil
 }
 
 // isGate reports whether a tensor is one of the projections that may be floats.

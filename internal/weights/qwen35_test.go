@@ -403,6 +403,8 @@ func TestOpenRefusesHybrids(t *testing.T) {
 		{"3 taps", set("ssm.conv_kernel", 3), `tensor "blk.0.ssm_conv1d.weight" is 512 × 4, want 512 × 3`},
 		{"more rotated than there is", set("rope.dimension_count", 66), "66 weights of a head rotate, but it has 64"},
 		{"an odd number rotated", set("rope.dimension_count", 15), "15 of a head's 64 weights cannot be rotated in pairs"},
+		{"a layer that the metadata leaves out", set("block_count", 3), "is of block 3, which is a layer like others"},
+		{"layers that are no blocks ahead", set("nextn_predict_layers", 1), "is of block 3, which is a layer like others"},
 		{"nothing but blocks ahead", set("nextn_predict_layers", 4), "nextn_predict_layers is 4, but there are 4 blocks"},
 		{"blocks ahead a text", key("qwen35.nextn_predict_layers", gguf.String("1")), "nextn_predict_layers is not a number from 0"},
 
