@@ -118,7 +118,7 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.origins, "cors-origin", nil, "`ORIGIN` of pages in browsers that may ask, as http://localhost:3000; may be repeated")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "`FILE` with the certificate for HTTPS (PEM)")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "`FILE` with its private key (PEM)")
-	flags.Var(&f.kvMemory, "kv-memory", "`SIZE` for what requests keep of their tokens, those to come included, as 2GB; a quarter of what is free if it is left out")
+	flags.Var(&f.kvMemory, "kv-memory", "`SIZE`, as 2GB, for the keys and values of requests, and those kept for later ones; a quarter of what is free if it is left out")
 	flags.Var(&f.sequences, "max-sequences", "at most `N` answers at once; others wait")
 	flags.Var(&f.queue, "queue", "at most `N` answers wait; more requests are refused, but one that finds nobody waiting may bring more")
 	flags.Var(&f.queueTok, "queue-tokens", "at most `N` tokens of prompts wait; more requests are refused")
