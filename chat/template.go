@@ -135,6 +135,18 @@ func (t *Template) ThinkOpen(o Options) bool {
 	return err == nil && strings.HasSuffix(strings.TrimSpace(Text(parts)), thinkOpen)
 }
 
+// HeedsThinking says whether [Options.Thinking] changes the prompt.
+func (t *Template) HeedsThinking() bool {
+	prompt := func(thinking bool) string {
+		parts, err := t.Render([]Message{{Role: "user", Content: "?"}}, Options{Generate: true, Thinking: &thinking})
+		if err != nil {
+			return ""
+		}
+		return Text(parts)
+	}
+	return prompt(true) != prompt(false)
+}
+
 func (t *Template) write(ms []Message, o Options) (*writer, error) {
 	ms, err := normal(ms)
 	if err != nil {

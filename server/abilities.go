@@ -16,19 +16,12 @@ type abilities struct {
 
 // abilitiesOf finds them in prompts that the template makes.
 func abilitiesOf(t *chat.Template) (a abilities) {
-	prompt := func(o chat.Options) string {
-		o.Generate = true
-		parts, err := t.Render([]chat.Message{{Role: "user", Content: "?"}}, o)
-		if err != nil {
-			return ""
-		}
-		return chat.Text(parts)
-	}
 	const name = "find_abilities"
 	tool := `{"type":"function","function":{"name":"` + name + `","description":"","parameters":{"type":"object","properties":{}}}}`
-	a.tools = strings.Contains(prompt(chat.Options{Tools: []json.RawMessage{json.RawMessage(tool)}}), name)
-	yes, no := true, false
-	a.obeys = prompt(chat.Options{Thinking: &yes}) != prompt(chat.Options{Thinking: &no})
+	o := chat.Options{Generate: true, Tools: []json.RawMessage{json.RawMessage(tool)}}
+	parts, err := t.Render([]chat.Message{{Role: "user", Content: "?"}}, o)
+	a.tools = err == nil && strings.Contains(chat.Text(parts), name)
+	a.obeys = t.HeedsThinking()
 	a.thinking = a.obeys || t.ThinkOpen(chat.Options{Generate: true})
 	return a
 }

@@ -59,17 +59,7 @@ func (d *Dialog) Close() { d.loop.Close() }
 func (d *Dialog) HasTemplate() bool { return d.template.Name() != "none" }
 
 // CanChooseThinking says whether the template heeds Thinking.
-func (d *Dialog) CanChooseThinking() bool {
-	question := []chat.Message{{Role: "user", Content: "?"}}
-	prompt := func(thinking bool) string {
-		parts, err := d.template.Render(question, chat.Options{Generate: true, Thinking: &thinking})
-		if err != nil {
-			return ""
-		}
-		return chat.Text(parts)
-	}
-	return prompt(true) != prompt(false)
-}
+func (d *Dialog) CanChooseThinking() bool { return d.template.HeedsThinking() }
 
 // Messages are what was said, the system message first.
 func (d *Dialog) Messages() []chat.Message { return d.messages(d.said) }
