@@ -159,6 +159,9 @@ func (t *Template) write(ms []Message, o Options) (*writer, error) {
 	w := &writer{specials: t.specials}
 	switch {
 	case t.jinja == nil:
+		if len(o.Kwargs) > 0 {
+			return nil, errors.New("the model has no chat template, so there is nothing that could heed chat_template_kwargs: leave them out")
+		}
 		return w, plain(w, ms, s)
 	case t.hand != nil && t.hand.knows(s):
 		return w, t.hand.render(w, ms, s)

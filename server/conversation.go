@@ -49,9 +49,6 @@ func (f *fields) calling(c *conversation) (choice string, parallel bool) {
 
 // prompt is a conversation in tokens. No content makes a special token.
 func (l *loaded) prompt(c *conversation) (ids []int32, err error) {
-	if len(c.Kwargs) > 0 && l.template.Name() == "none" {
-		return nil, invalid("chat_template_kwargs", "the model has no chat template, so there is nothing that could heed chat_template_kwargs: leave them out")
-	}
 	if ids, c.marks, err = l.template.Encode(l.model.Tokenizer(), c.messages, c.Options); err != nil {
 		return nil, c.cannotRender(err)
 	}
