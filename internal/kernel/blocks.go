@@ -51,16 +51,6 @@ func swigluBy(f func(h, gate, up *float32, blocks int)) func(h, gate, up []float
 	}
 }
 
-func gateBy(f func(x, g *float32, blocks int)) func(x, g []float32) {
-	return func(x, g []float32) {
-		n := whole(len(g))
-		if n > 0 {
-			f(&x[0], &g[0], n/Lanes)
-		}
-		genericGate(x[n:], g[n:])
-	}
-}
-
 func deltaRuleBy(f func(o, s, q, k, v *float32, rows, blocks int, stride uintptr, alpha, beta float32)) func(o, s, q, k, v []float32, alpha, beta float32) {
 	return func(o, s, q, k, v []float32, alpha, beta float32) {
 		n := whole(len(v))
@@ -91,13 +81,14 @@ func expSumTail(lane *[Lanes]float32, x []float32, max float32) float32 {
 	return sumLanes(lane)
 }
 
-func addBy(f func(x, y *float32, blocks int)) func(x, y []float32) {
+// pairBy is for what changes x by y, element by element; generic does the same.
+func pairBy(f func(x, y *float32, blocks int), generic func(x, y []float32)) func(x, y []float32) {
 	return func(x, y []float32) {
 		n := whole(len(y))
 		if n > 0 {
 			f(&x[0], &y[0], n/Lanes)
 		}
-		genericAdd(x[n:], y[n:])
+		generic(x[n:], y[n:])
 	}
 }
 

@@ -53,12 +53,12 @@ var avx512 = &Set{
 	scores:        scoresBy(scores512x1, scores512x2, scores512x4),
 	addValues:     addValuesBy(addValues512x1, addValues512x2, addValues512x4),
 
-	add:    addBy(add512),
+	add:    pairBy(add512, genericAdd),
 	max:    maxBy(max512),
 	rotate: rotateBy(rotate512),
 
 	deltaRule: deltaRuleBy(deltaRule512),
-	gate:      gateBy(gate512),
+	gate:      pairBy(gate512, genericGate),
 }
 
 var avx2 = &Set{
@@ -84,12 +84,12 @@ var avx2 = &Set{
 	scores:        scoresBy(scores256x1, scores256x2),
 	addValues:     addValuesBy(addValues256x1, addValues256x2),
 
-	add:    addBy(add256),
+	add:    pairBy(add256, genericAdd),
 	max:    maxBy(max256),
 	rotate: rotateBy(rotate256),
 
 	deltaRule: deltaRuleBy(deltaRule256),
-	gate:      gateBy(gate256),
+	gate:      pairBy(gate256, genericGate),
 }
 
 func avx512TileFast(y []float32, ystride int, tile []byte, b *block) {

@@ -43,12 +43,12 @@ func neonSet(name string, scores func([]float32, int, *Queries, kvBlock, kvBlock
 		scores:        scores,
 		addValues:     addValuesBy(addValuesNEON1, addValuesNEON2),
 
-		add:    addBy(addNEON),
+		add:    pairBy(addNEON, genericAdd),
 		max:    maxBy(maxNEON),
 		rotate: rotateBy(rotateNEON),
 
 		deltaRule: deltaRuleBy(deltaRuleNEON),
-		gate:      gateBy(gateNEON),
+		gate:      pairBy(gateNEON, genericGate),
 	}
 }
 

@@ -54,14 +54,19 @@ const maxSize = 1 << 24
 
 // size reads a number from 1 to maxSize that must be there.
 func (k *keys) size(key string) int {
-	v, ok := k.file.Value(key)
-	if !ok {
+	if !k.has(key) {
 		k.fail("%s is missing", key)
 		return 0
 	}
+	return k.from(1, key)
+}
+
+// from reads a number from the least to maxSize that is there.
+func (k *keys) from(least uint64, key string) int {
+	v, _ := k.file.Value(key)
 	n, ok := v.Uint()
-	if !ok || n == 0 || n > maxSize {
-		k.fail("%s is not a number from 1 to %d", key, maxSize)
+	if !ok || n < least || n > maxSize {
+		k.fail("%s is not a number from %d to %d", key, least, maxSize)
 		return 0
 	}
 	return int(n)
@@ -110,11 +115,8 @@ func (k *keys) flags(key string) []bool {
 
 // count reads a number from 0 to maxSize, 0 where there is none.
 func (k *keys) count(key string) int {
-	v, ok := k.file.Value(key)
-	n, isNumber := v.Uint()
-	if ok && (!isNumber || n > maxSize) {
-		k.fail("%s is not a number from 0 to %d", key, maxSize)
+	if !k.has(key) {
 		return 0
 	}
-	return int(n)
+	return k.from(0, key)
 }

@@ -130,14 +130,12 @@ func qwen35(c Config) []TensorSpec {
 	if d == nil { // where only names are wanted
 		d = &Delta{}
 	}
-	queries, kv, values := 2*c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, d.ValueHeads*d.HeadDim
+	values := d.ValueHeads * d.HeadDim
 	gates := OneBit
 	if d.FloatGates {
 		gates = Float
 	}
-	list := []TensorSpec{
-		{"token_embd.weight", "model.embed_tokens", Embedding, "embedding", OneBit, c.Vocab, c.Hidden},
-
+	deltaNet := []TensorSpec{
 		{"blk.%d.attn_norm.weight", "model.layers.%d.input_layernorm", DeltaNet, "norm", Float, 1, c.Hidden},
 		{"blk.%d.attn_qkv.weight", "model.layers.%d.linear_attn.in_proj_qkv", DeltaNet, "qkv", OneBit, d.Channels(), c.Hidden},
 		{"blk.%d.attn_gate.weight", "model.layers.%d.linear_attn.in_proj_z", DeltaNet, "z", OneBit, values, c.Hidden},
@@ -148,24 +146,6 @@ func qwen35(c Config) []TensorSpec {
 		{"blk.%d.ssm_dt.bias", "model.layers.%d.linear_attn.dt_bias", DeltaNet, "dt", Float, 1, d.ValueHeads},
 		{"blk.%d.ssm_norm.weight", "model.layers.%d.linear_attn.norm", DeltaNet, "head_norm", Float, 1, d.HeadDim},
 		{"blk.%d.ssm_out.weight", "model.layers.%d.linear_attn.out_proj", DeltaNet, "out", OneBit, c.Hidden, values},
-
-		{"blk.%d.attn_norm.weight", "model.layers.%d.input_layernorm", Attention, "norm", Float, 1, c.Hidden},
-		{"blk.%d.attn_q.weight", "model.layers.%d.self_attn.q_proj", Attention, "q", OneBit, queries, c.Hidden},
-		{"blk.%d.attn_k.weight", "model.layers.%d.self_attn.k_proj", Attention, "k", OneBit, kv, c.Hidden},
-		{"blk.%d.attn_v.weight", "model.layers.%d.self_attn.v_proj", Attention, "v", OneBit, kv, c.Hidden},
-		{"blk.%d.attn_q_norm.weight", "model.layers.%d.self_attn.q_norm", Attention, "q_norm", Float, 1, c.HeadDim},
-		{"blk.%d.attn_k_norm.weight", "model.layers.%d.self_attn.k_norm", Attention, "k_norm", Float, 1, c.HeadDim},
-		{"blk.%d.attn_output.weight", "model.layers.%d.self_attn.o_proj", Attention, "o", OneBit, c.Hidden, c.Heads * c.HeadDim},
-
-		{"blk.%d.post_attention_norm.weight", "model.layers.%d.post_attention_layernorm", MLP, "norm", Float, 1, c.Hidden},
-		{"blk.%d.ffn_gate.weight", "model.layers.%d.mlp.gate_proj", MLP, "gate", OneBit, c.FFN, c.Hidden},
-		{"blk.%d.ffn_up.weight", "model.layers.%d.mlp.up_proj", MLP, "up", OneBit, c.FFN, c.Hidden},
-		{"blk.%d.ffn_down.weight", "model.layers.%d.mlp.down_proj", MLP, "down", OneBit, c.Hidden, c.FFN},
-
-		{"output_norm.weight", "model.norm", Head, "norm", Float, 1, c.Hidden},
 	}
-	if !c.Tied {
-		list = append(list, TensorSpec{"output.weight", "lm_head", Head, "head", OneBit, c.Vocab, c.Hidden})
-	}
-	return list
+	return c.table(deltaNet, c.attentionTensors(2*c.Heads*c.HeadDim), c.mlpTensors("blk.%d.post_attention_norm.weight"))
 }
