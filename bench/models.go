@@ -33,7 +33,7 @@ var models = map[string]model{
 	"27b":   {"27B", bonsai27(64, 248320)},
 }
 
-// bonsai27 is the shape of so many blocks of Bonsai 27B: 3 of 4 have a gated delta-net.
+// bonsai27 is the shape of a number of blocks of Bonsai 27B: 3 of 4 have a gated delta-net.
 func bonsai27(layers, vocab int) testmodel.Shape {
 	return testmodel.Shape{
 		Layers: layers, Hidden: 5120, FFN: 17408, Heads: 24, KVHeads: 4, HeadDim: 256, Vocab: vocab,

@@ -82,7 +82,7 @@ func (m *Model) Generate(ctx context.Context, reqs []Request, emit func(i int, i
 	for i, q := range reqs {
 		if err := l.check(q); err != nil {
 			out[i].Err = &RequestError{i, err}
-		} else if out[i].Finish = "length"; q.Max > 0 {
+		} else if out[i].Finish = "length"; q.runs() {
 			good = append(good, numbered{i, newStream(ctx, tellAlso(q, i, emit))})
 		}
 	}
@@ -140,6 +140,9 @@ func tellAlso(q Request, i int, emit func(i int, id int32)) Request {
 	}
 	return q
 }
+
+// runs says whether there is anything to compute for a request.
+func (q Request) runs() bool { return q.Max > 0 || q.PromptLogProbs }
 
 // checkRequest reports why a request cannot be run, if it cannot.
 func (m *Model) checkRequest(q Request) error {

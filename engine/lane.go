@@ -3,12 +3,15 @@ package engine
 import (
 	"cmp"
 	"slices"
+
+	"bankai"
 )
 
 // lane is a sequence of a Loop, with the requests that it is for: one, or, until their
 // prompt has been read, several that have the same one.
 type lane struct {
-	Request // of the first stream: what all of them have alike
+	Request               // of the first stream: what all of them have alike
+	overlay bankai.Digest // of its Overlay, if there is a Cache
 	streams []*Stream
 	share   *share // of what the streams of one prompt need
 
@@ -34,6 +37,7 @@ type share struct {
 func newLane(s *Stream) *lane {
 	a := &lane{Request: s.req, streams: []*Stream{s}, share: new(share)}
 	if c := a.Cache; c != nil {
+		a.overlay = a.Overlay.Digest() // here, for the first time may take as long as reading the model
 		for _, at := range c.At {
 			if at > 0 && at <= len(a.Prompt) {
 				a.cuts = append(a.cuts, at)
@@ -185,7 +189,7 @@ func (a *lane) split() []*lane {
 }
 
 // key is what else than its tokens the sequence depends on.
-func (a *lane) key() prefixKey { return prefixKey{a.Overlay.Digest(), a.Cache.Tenant, a.edits} }
+func (a *lane) key() prefixKey { return prefixKey{a.overlay, a.Cache.Tenant, a.edits} }
 
 // processed are the tokens of the sequence: the prompt's, and what its last stream has
 // generated behind them.
@@ -196,10 +200,10 @@ func (a *lane) processed(s *Stream) []int32 {
 // impatient is how many steps a prompt waits at most while shorter ones go before it.
 const impatient = 3
 
-// portions says how many tokens of each lane the next step processes: one of those that
-// generate and, of the prompts, so many together. Of them the one that has the fewest
-// left comes first, so that a short question does not wait for a long text, but half is
-// for those that have waited for long.
+// portions says how many tokens of each lane the next step processes: one of every lane
+// that generates and, of all prompts together, chunk. The prompt that has the fewest left
+// comes first, so that a short question does not wait for a long text, but half is for
+// prompts that have waited for long.
 func portions(lanes []*lane, chunk int) []int {
 	tokens := make([]int, len(lanes))
 	var reading []int

@@ -154,7 +154,7 @@ func (l *Loop) SubmitAll(ctx context.Context, qs []Request) ([]*Stream, error) {
 		if err := l.check(q); err != nil {
 			return nil, &RequestError{i, err}
 		}
-		if all[i] = newStream(ctx, q); q.Max > 0 || q.PromptLogProbs {
+		if all[i] = newStream(ctx, q); q.runs() {
 			some = append(some, all[i])
 		}
 	}
@@ -162,7 +162,7 @@ func (l *Loop) SubmitAll(ctx context.Context, qs []Request) ([]*Stream, error) {
 		return nil, err
 	}
 	for _, s := range all {
-		if !slices.Contains(some, s) {
+		if !s.req.runs() {
 			s.finish("length")
 			s.end()
 		}
@@ -469,8 +469,8 @@ func (l *Loop) affords(a *lane, from *prefix) bool {
 	return true
 }
 
-// keeps says whether, beside what is promised, so many more sequences may be held that are
-// kept: they share keys and values with those that run, for which there is room, but each
+// keeps says whether there is room, beside what is promised, to keep a number of sequences
+// more: they share keys and values with those that run, for which there is room, but each
 // has states of the delta-nets, which may be larger than all keys and values.
 func (l *Loop) keeps(sequences int64) bool {
 	l.mu.Lock()

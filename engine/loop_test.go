@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -82,17 +83,24 @@ func (r *Result) accepts(m *Model, q Request, id int32, processed int, emit func
 	return true
 }
 
-// someRequests have prompts on both sides of where keys and values become int8, under
-// several patches, drawn and greedy, with and without stops.
-func someRequests(t testing.TB, m *Model, n int, rng *rand.Rand) []Request {
-	overlays := []*Overlay{nil}
-	for _, p := range testPatches(m) {
-		o, err := m.Overlay(p)
+// testOverlays are those of testPatches, in the order of their names, and before them none.
+func testOverlays(t testing.TB, m *Model) []*Overlay {
+	t.Helper()
+	overlays, patches := []*Overlay{nil}, testPatches(m)
+	for _, name := range slices.Sorted(maps.Keys(patches)) {
+		o, err := m.Overlay(patches[name])
 		if err != nil {
 			t.Fatal(err)
 		}
 		overlays = append(overlays, o)
 	}
+	return overlays
+}
+
+// someRequests have prompts on both sides of where keys and values become int8, under
+// several patches, drawn and greedy, with and without stops.
+func someRequests(t testing.TB, m *Model, n int, rng *rand.Rand) []Request {
+	overlays := testOverlays(t, m)
 	reqs := make([]Request, n)
 	for i := range reqs {
 		q := Request{

@@ -36,7 +36,7 @@ func (s *LoopStats) timeFor(tokens int) time.Duration {
 // fewer they would take twice the time.
 const leastChunk = 16
 
-// pace is told what a step took that processed so many tokens of prompts. It decides how
+// pace is told what a step took that read a number of tokens of prompts. It decides how
 // many the next one may have.
 func (l *Loop) pace(read int, took time.Duration) {
 	if read == 0 {

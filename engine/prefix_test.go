@@ -19,14 +19,7 @@ import (
 // the answer of the one before, or goes another way, under one of several patches.
 func turnsOf(t *testing.T, m *Model, rng *rand.Rand) []Request {
 	t.Helper()
-	overlays := []*Overlay{nil}
-	for _, p := range testPatches(m) {
-		o, err := m.Overlay(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		overlays = append(overlays, o)
-	}
+	overlays := testOverlays(t, m)
 	var all []Request
 	for range 6 {
 		stem := randomIDs(rng, 130+rng.IntN(130), m.Config().Vocab-3)

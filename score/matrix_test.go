@@ -48,7 +48,7 @@ func TestMatrices(t *testing.T) {
 	}
 }
 
-// A hybrid's layers have different projections: each gives those it has.
+// A hybrid's layers have different projections: each layer gives its own.
 func TestMatricesOfAHybrid(t *testing.T) {
 	f := open(t, testmodel.New(testmodel.TinyHybrid, 1))
 	ms, err := score.Matrices(f, []int{2, 3}, []string{"v", "attn_qkv", "beta", "down"})

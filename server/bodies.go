@@ -14,7 +14,7 @@ type bodies struct {
 	used atomic.Int64
 }
 
-// Bytes of bodies: of each one so many are free, so that requests of usual size do not wait
+// Bytes of bodies: of each body, freeBody are free, so that requests of usual size do not wait
 // for large ones; beyond that all together have room.
 const (
 	freeBody  = 64 << 10

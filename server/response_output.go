@@ -210,7 +210,7 @@ func (o *output) write(kind, text string) error {
 	return o.step(e)
 }
 
-// lastOf are the last tokens that make up so many bytes of text: those before them were
+// lastOf are the last tokens that make up size bytes of text: those before them were
 // tags, which are no part of it.
 func lastOf(tokens []chatToken, size int) []chatToken {
 	from := len(tokens)
