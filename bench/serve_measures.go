@@ -10,6 +10,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/text"
+	bankaiserver "bankai/server"
 )
 
 // measured is one thing that a server should do well, and how well it did.
@@ -101,7 +102,7 @@ func (s *site) measure(ctx context.Context) (all []measured, err error) {
 		return nil, err
 	}
 	defer s.model.Close()
-	s.loop = s.model.Loop(engine.LoopOptions{Chunk: 256, Pace: 250 * time.Millisecond})
+	s.loop = s.model.Loop(engine.LoopOptions{Chunk: bankaiserver.StepTokens, Pace: bankaiserver.StepTime})
 	defer s.loop.Close()
 	if s.server, err = startBankai(ctx, s.binary, s.path, s.threads); err != nil {
 		return nil, err

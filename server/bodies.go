@@ -14,8 +14,8 @@ type bodies struct {
 	used atomic.Int64
 }
 
-// Bytes of bodies: of each body, freeBody are free, so that requests of usual size do not wait
-// for large ones; beyond that all together have room.
+// Bytes of bodies: the first ones of each are free, so that requests of usual size do not
+// wait for large ones; beyond that there is room for all together.
 const (
 	freeBody  = 64 << 10
 	allBodies = 128 << 20

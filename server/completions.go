@@ -196,14 +196,7 @@ func (x *exchange) part(r *run, at []position, choice int, e engine.Event) part 
 
 // echo is the text that a choice begins with: its prompt, control tokens among it.
 func (x *exchange) echo(r *run, choice int) string {
-	d := x.model.Tokenizer().Decoder()
-	d.ShowControl = true
-	var text strings.Builder
-	for _, id := range r.prompts[choice/r.choices] {
-		text.WriteString(d.Push(id))
-	}
-	text.WriteString(d.Flush())
-	return text.String()
+	return x.spelled(r.prompts[choice/r.choices])
 }
 
 // echoed is the same with the log-probabilities of its tokens, the first of which nothing

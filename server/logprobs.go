@@ -57,11 +57,7 @@ func (l *loaded) addLogProbs(to *chatLogProbs, e engine.Event) {
 }
 
 func (l *loaded) logProb(id int32, p float64) tokenLogProb {
-	t := tokenLogProb{Token: l.tokenText(id), LogProb: finite(p), Bytes: []int{}}
-	for _, b := range l.model.Tokenizer().Bytes(id) {
-		t.Bytes = append(t.Bytes, int(b))
-	}
-	return t
+	return tokenLogProb{Token: l.tokenText(id), LogProb: finite(p), Bytes: numbers(l.model.Tokenizer().Bytes(id))}
 }
 
 // tokenText is a token's text, or its bytes as OpenAI writes them if they are none: so no

@@ -36,6 +36,14 @@ type Options struct {
 	Log           *slog.Logger // nil: nothing is logged
 }
 
+// How a loop goes that people wait for, for [Options.Loop]: a step reads at most StepTokens
+// tokens of prompts, and fewer if it takes longer than StepTime, for which streams wait
+// between two of their tokens.
+const (
+	StepTokens = 256
+	StepTime   = 250 * time.Millisecond
+)
+
 // Server is an http.Handler. Until Serve gives it a model it says that it is loading.
 type Server struct {
 	o       Options

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"bankai/chat"
@@ -62,12 +63,17 @@ func (l *loaded) pieces(ids []int32) []tokenPiece {
 		raw := l.model.Tokenizer().Bytes(id)
 		all[i] = tokenPiece{id, string(raw)}
 		if !utf8.Valid(raw) {
-			numbers := make([]int, len(raw)) // a []byte would be written as base64
-			for j, b := range raw {
-				numbers[j] = int(b)
-			}
-			all[i].Piece = numbers
+			all[i].Piece = numbers(raw)
 		}
+	}
+	return all
+}
+
+// numbers are bytes as JSON has lists: a []byte would be written as base64.
+func numbers(raw []byte) []int {
+	all := make([]int, len(raw))
+	for i, b := range raw {
+		all[i] = int(b)
 	}
 	return all
 }
@@ -87,15 +93,22 @@ func (s *Server) detokenize(x *exchange) error {
 	if err := x.endNamed(f); err != nil {
 		return err
 	}
-	d, content := x.loaded.model.Tokenizer().Decoder(), []byte{}
-	d.ShowControl = true
-	for _, id := range ids[0] {
-		content = append(content, d.Push(id)...)
-	}
-	content = append(content, d.Flush()...)
 	return x.document(struct {
 		Content string `json:"content"`
-	}{string(content)})
+	}{x.spelled(ids[0])})
+}
+
+// spelled is the text of tokens; those that are no part of a text stand in it by their
+// names.
+func (l *loaded) spelled(ids []int32) string {
+	d := l.model.Tokenizer().Decoder()
+	d.ShowControl = true
+	var text strings.Builder
+	for _, id := range ids {
+		text.WriteString(d.Push(id))
+	}
+	text.WriteString(d.Flush())
+	return text.String()
 }
 
 // applyTemplate answers POST /apply-template: the prompt that a chat with the same body

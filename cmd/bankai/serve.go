@@ -164,13 +164,6 @@ func (f *serveFlags) check() error {
 	return nil
 }
 
-// A step of the engine reads at most so many tokens of prompts, and fewer if it takes
-// longer: streams wait for it between two of their tokens.
-const (
-	readAtOnce = 256
-	stepTime   = 250 * time.Millisecond
-)
-
 // apiKeyVariable holds a key of those who may ask.
 const apiKeyVariable = "BANKAI_API_KEY"
 
@@ -181,7 +174,7 @@ func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
 		Log: log, RaiseMemory: f.kvMemory == 0,
 		Loop: engine.LoopOptions{
 			MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue), QueueTokens: int(f.queueTok),
-			Chunk: readAtOnce, Pace: stepTime,
+			Chunk: server.StepTokens, Pace: server.StepTime,
 		},
 	}
 	if o.Keys, err = readKeys(f.keyFile); err != nil {
