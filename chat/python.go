@@ -231,20 +231,23 @@ func (s *jsonStyle) quoted(b *strings.Builder, text string) {
 	}
 }
 
+// argument is one of a filter, given by its place or by its name.
+func argument(args []jinja.Value, named map[string]jinja.Value, place int, name string) (v jinja.Value, given bool) {
+	if place < len(args) {
+		return args[place], true
+	}
+	v, given = named[name]
+	return v, given
+}
+
 // join joins the items of a list, or one member of each.
 func join(args []jinja.Value, named map[string]jinja.Value) (jinja.Value, error) {
 	between, member := "", ""
-	for i, name := range []string{"d", "attribute"} {
-		v, ok := named[name]
-		if i+1 < len(args) {
-			v, ok = args[i+1], true
-		}
-		switch {
-		case ok && i == 0:
-			between = printed(v)
-		case ok:
-			member = printed(v)
-		}
+	if v, ok := argument(args, named, 1, "d"); ok {
+		between = printed(v)
+	}
+	if v, ok := argument(args, named, 2, "attribute"); ok {
+		member = printed(v)
 	}
 	var items []string
 	switch v := args[0]; {
@@ -321,17 +324,11 @@ func end(v jinja.Value, last bool) (jinja.Value, error) {
 // split is Python's split, or rsplit, which takes the separators from the end.
 func split(args []jinja.Value, named map[string]jinja.Value, fromEnd bool) (jinja.Value, error) {
 	by, most := jinja.None(), -1
-	for i, name := range []string{"sep", "maxsplit"} {
-		v, ok := named[name]
-		if i+1 < len(args) {
-			v, ok = args[i+1], true
-		}
-		switch {
-		case ok && i == 0:
-			by = v
-		case ok && v.IsInt():
-			most = int(v.AsInt())
-		}
+	if v, ok := argument(args, named, 1, "sep"); ok {
+		by = v
+	}
+	if v, ok := argument(args, named, 2, "maxsplit"); ok && v.IsInt() {
+		most = int(v.AsInt())
 	}
 	if !args[0].IsString() || by.IsString() && by.AsString() == "" || by.IsNone() && most >= 0 {
 		return by, fmt.Errorf("split: %s cannot be split by %s", represented(args[0]), represented(by))
