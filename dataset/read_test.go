@@ -353,3 +353,29 @@ func FuzzRead(f *testing.F) {
 		_ = d.Facts()
 	})
 }
+
+// The lines that FORMAT.md shows are of different formats, each of which is read.
+func TestFormatDocument(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "FORMAT.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(doc), "## 9. Data to learn from")
+	_, block, _ := strings.Cut(section, "```json\n")
+	block, _, _ = strings.Cut(block, "```")
+	found := map[Format]bool{}
+	for line := range strings.Lines(block) {
+		d, err := Read("a.jsonl", []byte(line), Options{})
+		if err != nil {
+			t.Errorf("%s%v", line, err)
+			continue
+		}
+		if found[d.Format] {
+			t.Errorf("%s is shown twice", d.Format)
+		}
+		found[d.Format] = true
+	}
+	if len(found) != len(formats) {
+		t.Errorf("%d of %d formats are shown", len(found), len(formats))
+	}
+}
