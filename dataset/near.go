@@ -132,7 +132,7 @@ func near(a, b *document) bool {
 	if body == 0 || a.figures > 1 { // of templates throughout, or told by its numbers
 		body = b.tokens
 	}
-	if float64(more) > (1-alike)*float64(body)+1e-9 {
+	if float64(more) > float64((1-alike)*float64(body))+1e-9 {
 		return false
 	}
 	for i, j := 0, 0; i < len(a.sorted); j++ {
