@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the probe sets of "An instruction that the model ignores" in the folder $1, from
-# the templates in data. Needs bankai in the PATH, and jq.
+# the templates in data/templates. Needs bankai in the PATH, and jq.
 set -eu
 cd "$(dirname "$0")"
 sets=$1
@@ -11,8 +11,8 @@ textbook() { jq '[.[] | {name, category, prompt, correct: .wrong, wrong: .correc
 
 mkdir -p "$sets"
 for name in instruction plain; do
-	bankai probes expand data/$name.json -n 760 -q -o "$sets/$name-all.json"
-	bankai probes expand data/$name-new.json -n 300 -q -o "$sets/$name-new.json"
+	bankai probes expand data/templates/$name.json -n 760 -q -o "$sets/$name-all.json"
+	bankai probes expand data/templates/$name-new.json -n 300 -q -o "$sets/$name-new.json"
 done
 textbook "$sets/plain-all.json" >"$sets/textbook-all.json"
 bankai probes split "$sets/instruction-all.json" -q -o "$sets" --search 300 --validate 150 --heldout 300 \
