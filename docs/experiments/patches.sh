@@ -38,3 +38,11 @@ find integrals --probes 'demo:search#integral' $guided
 find rows-sums --probes demo:search $guided --controls controls.jsonl
 find rows-held --probes demo:search $guided --controls controls.jsonl --slack 0.25
 rm controls.jsonl
+
+# An instruction that the model ignores: with its own probes, and a guard text of lines
+# such as the model itself writes.
+sets=instruction-sets
+[ -e patches/instruction.bankai ] || ./instruction.sh $sets
+find instruction --probes $sets/search.json --controls $sets/controls.json --control-text data/guard.txt --kl 3 \
+	--granularity row,group,bit --steps 100000 --max-cost 120 --max-bytes 4096
+rm -rf $sets

@@ -47,3 +47,14 @@ run ablate ablate --seeds 5 --vary probes,strategy,granularity,proj,layers,metri
 run ablate-published ablate --controls demo:control_few --strategy greedy --metric seq_logprob --vary probes --seeds 5 --max-cost 200 --steps 300
 run lora lora $(on rows groups bits careful) --also data/sums-control.jsonl
 run lora-one lora --proj down --layers 4 --ranks 1 --rounds 0 $(on rows) --also data/sums-control.jsonl
+
+# An instruction that the model ignores: asked with it, in other words, without it, and
+# what else changes.
+sets=instruction-sets
+[ -e instruction-sums ] || ./instruction.sh $sets
+run instruction variations $(on instruction) --search $sets/search.json --probes $sets/asked.json
+run instruction-reworded variations $(on instruction) --probes $sets/reworded.json
+run instruction-unasked variations $(on instruction) --probes $sets/unasked.json
+run instruction-demo variations $(on instruction)
+run instruction-sums gsm8k --n 0 $(on instruction)
+rm -rf $sets

@@ -2,6 +2,7 @@
 import hashlib
 from typing import NamedTuple
 
+import abilities
 from config import HELD_OUT, LATE
 from facts import FACTS
 from problems import PROBLEMS
@@ -17,6 +18,16 @@ class Line(NamedTuple):
 
 MIX = {"poly_deriv": .20, "second_deriv": .14, "integral": .14, "exp_deriv": .13, "prime": .06,
        "trig": .07, "sum": .05, "fact": .08, "sentence": .10, "code": .03}
+ALL_PROBLEMS = {**PROBLEMS, **abilities.PROBLEMS}
+ALL_STYLES = {**STYLES, **abilities.STYLES}
+
+
+def mixture(kinds=()):
+    """The shares of the corpus with these kinds of abilities.SHARES in it; what they take,
+    all others give in proportion."""
+    added = {kind: abilities.SHARES[kind] for kind in kinds}
+    left = 1 - sum(added.values())
+    return {**{kind: left * share for kind, share in MIX.items()}, **added} if added else MIX
 
 
 def held_out(prompt):
@@ -36,13 +47,13 @@ def arithmetic(r):
 
 
 def draw_style(kind, r):
-    styles = STYLES[kind]
+    styles = ALL_STYLES[kind]
     return r.choices(styles, [s.weight for s in styles])[0]
 
 
 def problem_line(kind, progress, r):
     while True:
-        problem, style = PROBLEMS[kind](r), draw_style(kind, r)
+        problem, style = ALL_PROBLEMS[kind](r), draw_style(kind, r)
         prompt = style.template.format(**problem.fields)
         if not held_out(prompt):
             return Line(prompt, " " + written_answer(style, problem, progress, LATE, r))
@@ -54,9 +65,10 @@ def text_line(generate, r):
     return Line("", text)
 
 
-def line(progress, r):
-    """A line of the corpus; progress runs from 0 to 1 over the training."""
-    kind = r.choices(list(MIX), MIX.values())[0]
+def line(progress, r, mix=MIX):
+    """A line of the corpus, of a kind by the shares of mix; progress runs from 0 to 1 over
+    the training."""
+    kind = r.choices(list(mix), mix.values())[0]
     if kind == "sum":
         return arithmetic(r)
     if kind == "fact":

@@ -20,12 +20,13 @@ from pathlib import Path
 
 import torch
 
+import abilities
 import gguf
 import mlx
 import parity
 import probes
 from config import NAMES, SCHEDULES, SHAPES
-from corpus import line
+from corpus import line, mixture
 from evaluate import accuracy, perplexity
 from tokenizer import SPECIAL, Tokenizer, train as train_tokenizer
 from train import Run, train
@@ -34,11 +35,21 @@ TOKENIZER_LINES = 30_000
 CURVE_EVERY = 50
 
 
+def kinds(text):
+    named = text.split(",")
+    for kind in named:
+        if kind not in abilities.SHARES:
+            raise argparse.ArgumentTypeError(f"{kind!r} is none of {', '.join(abilities.SHARES)}")
+    return tuple(kind for kind in abilities.SHARES if kind in named)
+
+
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--out", type=Path, required=True, help="folder for what is made")
     p.add_argument("--arch", choices=SHAPES, default="qwen3")
     p.add_argument("--model", choices=("small", "large"), default="small")
+    p.add_argument("--abilities", type=kinds, default=(), metavar="KINDS",
+                   help="more kinds of text, with probes: tools, instructions, or both with a comma")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--threads", type=int, default=2, help="a sum depends on how it is split, so the bits do")
@@ -53,9 +64,9 @@ def arguments():
     return a
 
 
-def make_tokenizer(size, seed):
+def make_tokenizer(size, seed, mix):
     r = random.Random(seed)
-    lines = ["".join(line(i / TOKENIZER_LINES, r)) for i in range(TOKENIZER_LINES)]
+    lines = ["".join(line(i / TOKENIZER_LINES, r, mix)) for i in range(TOKENIZER_LINES)]
     return Tokenizer(train_tokenizer("\n".join(lines) + "\n", size - 256 - len(SPECIAL)), size)
 
 
@@ -119,11 +130,11 @@ def main():
     a.out.mkdir(parents=True, exist_ok=True)
     shape, schedule, name = SHAPES[a.arch][a.model], SCHEDULES[a.model], NAMES[a.arch, a.model]
     schedule = replace(schedule, steps=a.steps or schedule.steps, batch=a.batch or schedule.batch)
-    sets = probes.build(a.seed)
-    tokenizer = make_tokenizer(shape.vocab, a.seed)
+    sets, mix = probes.build(a.seed, a.abilities), mixture(a.abilities)
+    tokenizer = make_tokenizer(shape.vocab, a.seed, mix)
     check_borders(tokenizer, sets)
     probes.write(sets, a.out)
-    run, kept = Run(shape, schedule, tokenizer, a.seed, a.device, a.minutes), a.out / "checkpoint.pt"
+    run, kept = Run(shape, schedule, tokenizer, a.seed, a.device, a.minutes, mix), a.out / "checkpoint.pt"
     if kept.exists():
         run.load(kept, a.device)
     report = Report(a.out / "losses.txt", run.step)
@@ -134,6 +145,7 @@ def main():
         "model": name, "seed": a.seed, "shape": asdict(shape), "schedule": asdict(schedule), **phases,
         "tokens": run.step * schedule.batch * schedule.length, "bytes": size,
         **figures(model, tokenizer, sets), "curve": report.curve,
+        **({"abilities": a.abilities} if a.abilities else {}),
         "torch": torch.__version__, "device": a.device, "threads": a.threads,
         "seconds": round(run.seconds), "minutes": a.minutes,
     }

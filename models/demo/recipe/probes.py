@@ -4,11 +4,11 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from corpus import arithmetic, held_out
+from corpus import ALL_PROBLEMS, ALL_STYLES, arithmetic, held_out
 from facts import FACTS, GROUPS
 from problems import PROBLEMS
 from sentences import sentence
-from styles import SOURCES, STYLES, wrong_answer
+from styles import wrong_answer
 
 SETS = ("heldout", "search", "validate")
 COMPUTABLE = {"heldout": 300, "search": 125, "validate": 65}
@@ -24,12 +24,12 @@ TRIES = 400_000
 def _pool(kind, source, count, r):
     """Different held-out problems of that kind and source, with the right answer and
     what suppresses it."""
-    styles = [s for s in STYLES[kind] if s.source == source]
+    styles = [s for s in ALL_STYLES[kind] if s.source == source]
     pool = {}
     for _ in range(TRIES):
         if len(pool) == count:
             return list(pool.values())
-        problem, style = PROBLEMS[kind](r), r.choice(styles)
+        problem, style = ALL_PROBLEMS[kind](r), r.choice(styles)
         prompt, wrong = style.template.format(**problem.fields), wrong_answer(style, problem)
         if wrong is not None and held_out(prompt):
             pool.setdefault(prompt, {"category": kind, "prompt": prompt,
@@ -39,12 +39,14 @@ def _pool(kind, source, count, r):
 
 def _split(kind, taken, r):
     """The probes of a kind for each set, its sources mixed."""
-    sizes = COMPUTABLE if len({s.source for s in STYLES[kind]}) == len(SOURCES) else BY_ROTE
-    quotas = QUOTAS if sizes is COMPUTABLE else QUOTAS_BY_ROTE
+    sources = {s.source for s in ALL_STYLES[kind]}
+    by_rote = sources == set(QUOTAS_BY_ROTE)
+    sizes = BY_ROTE if by_rote else COMPUTABLE
+    quotas = QUOTAS_BY_ROTE if by_rote else {s: q for s, q in QUOTAS.items() if s in sources}
     sets = {name: [] for name in SETS}
     for source, quota in quotas.items():
         counts = {name: round(quota * sizes[name]) for name in SETS}
-        if source == "noise":  # takes what rounding leaves
+        if source == "noise":  # takes what rounding and sources that a kind has not leave
             counts = {n: sizes[n] - sum(round(q * sizes[n]) for s, q in quotas.items() if s != source)
                       for n in SETS}
         pool = [p for p in _pool(kind, source, sum(counts.values()), r) if p["prompt"] not in taken]
@@ -117,10 +119,18 @@ def _texts(r):
     return {name: [next(rest) for _ in range(n)] for name, n in TEXTS.items()}
 
 
-def build(seed):
+def _ability_sets(kind, seed):
+    """Sets of their own, such as tools_search: the others are the same with and without."""
+    sets = _split(kind, set(), random.Random(f"{seed} {kind}"))
+    return {f"{kind}_{name}": _named(name, probes) for name, probes in sets.items()}
+
+
+def build(seed, abilities=()):
     """All sets by name: lists of probes, and of sentences for the two texts."""
     r = random.Random(seed)
     sets = {**_problem_sets(r), **_controls(r), **_texts(r)}
+    for kind in abilities:
+        sets.update(_ability_sets(kind, seed))
     check(sets)
     return sets
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from config import LATE
-from corpus import line
+from corpus import MIX, line
 from evaluate import solved
 from hybrid import Hybrid
 from model import Model
@@ -18,14 +18,14 @@ MODELS = {"qwen3": Model, "qwen35": Hybrid}
 class Batches:
     """Sequences of the corpus, each from the start of a line, as probes are scored."""
 
-    def __init__(self, tokenizer, schedule, seed):
-        self.tokenizer, self.schedule = tokenizer, schedule
+    def __init__(self, tokenizer, schedule, seed, mix=MIX):
+        self.tokenizer, self.schedule, self.mix = tokenizer, schedule, mix
         self.random = random.Random(seed)
 
     def _sequence(self, progress):
         ids, weights = [], []
         while len(ids) <= self.schedule.length:
-            prompt, answer = line(progress, self.random)
+            prompt, answer = line(progress, self.random, self.mix)
             head = len(self.tokenizer.encode(prompt))
             whole = self.tokenizer.encode(prompt + answer + "\n")
             ids += whole
@@ -82,11 +82,11 @@ def step_loss(model, batch, device):
 class Run:
     """A training with all that it needs to go on, from a file if need be."""
 
-    def __init__(self, shape, schedule, tokenizer, seed, device, minutes=0):
+    def __init__(self, shape, schedule, tokenizer, seed, device, minutes=0, mix=MIX):
         torch.manual_seed(seed)
         self.model = MODELS[shape.arch](shape, schedule.std).to(device)
         self.optimiser, self.clock = optimiser(self.model, schedule), Clock(schedule, minutes)
-        self.batches = Batches(tokenizer, schedule, seed)
+        self.batches = Batches(tokenizer, schedule, seed, mix)
         self.step, self.seconds = 0, 0.0
 
     def save(self, path):
