@@ -19,7 +19,8 @@ const (
 	DefaultSlack = 1
 )
 
-// capLeak is the share of its value that a target beyond Objective.Cap still
+// capLeak is the share of its value that a target beyond Objective.Cap, or a label
+// beyond engine.MarginCap, still
 // counts: so that it is not given up. From the feasibility study.
 const capLeak = 0.02
 

@@ -114,18 +114,3 @@ func TestPreferenceIsNotGamed(t *testing.T) {
 		t.Errorf("ours was gamed, or idle: ended by %s, right answers %v, chosen answers %+.2f nats", held.Stopped, held.right, held.rose)
 	}
 }
-
-func TestExplore(t *testing.T) {
-	for _, aim := range []score.Aim{
-		{Kind: score.Preference, Beta: 0.1, Lambda: 1},
-		{Kind: score.Preference, Beta: 0.1, Lambda: 5},
-		{Kind: score.Preference, Beta: 1, Lambda: 1},
-		{Kind: score.Preference, Beta: 1, Lambda: 5},
-		{Kind: score.Label, Beta: 1, Lambda: 1},
-		{Kind: score.Label, Beta: 1, Lambda: 5},
-		{Kind: score.Answer},
-	} {
-		p := preferring(t, aim)
-		t.Logf("%v: fitness %+.3f, chosen answers %+.2f nats, right %v of %d; ended by %s; %d flips", p.aim, p.last.Fitness, p.rose, p.right, search.StopAnswers, p.Stopped, p.Patch.Len())
-	}
-}

@@ -56,12 +56,15 @@ const (
 	Preference
 
 	// Label is of the right answer, then all others there are, each with what ends
-	// it: ln p(right) − max ln p(other) + λ·ln σ(β·Δright), of whole answers, whatever
-	// their lengths. Answers that end exclude one another, so that is the
-	// log-odds by which the right one is chosen; a mean over tokens would favour
-	// labels whose later tokens follow from their first. The last term is that of
-	// Preference: without it, pushing all labels down is worth as much as
-	// lifting the right one.
+	// it. With d = ln p(right) − max ln p(other), of whole answers, it is
+	//
+	//	min(engine.MarginCap, d) + 0.02·d + λ·ln σ(β·Δright)
+	//
+	// Answers that end exclude one another, whatever their lengths, so d is the log-odds
+	// by which the right one is chosen; a mean over tokens would favour labels whose
+	// later tokens follow from their first. What is won clearly hardly counts any
+	// more. The last term is that of Preference: without it, pushing all other labels
+	// down gains as much as lifting the right one, which may fall with them.
 	Label
 
 	// Keep is KL(unpatched ‖ patched) at the tokens of the only answer, their sum in

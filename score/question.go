@@ -34,8 +34,8 @@ func (q *question) value(answers []engine.Answer) float64 {
 	case Preference:
 		return logSigmoid(q.lead(answers)) + float64(q.aim.Lambda*logSigmoid(q.rise(answers)))
 	case Label:
-		margin := answers[0].LogProb - answers[rival(answers)].LogProb
-		return margin + float64(q.aim.Lambda*logSigmoid(q.rise(answers)))
+		d := answers[0].LogProb - answers[rival(answers)].LogProb
+		return min(engine.MarginCap, d) + float64(capLeak*d) + float64(q.aim.Lambda*logSigmoid(q.rise(answers)))
 	case Keep:
 		return answers[0].KL
 	}
@@ -94,9 +94,12 @@ func (q *question) weighting(answers []engine.Answer) engine.Weighting {
 		push := q.aim.Beta * sigmoid(-q.lead(answers))
 		return engine.Weighting{LogProbs: q.weighted(push+q.lift(answers), -push)}
 	case Label:
-		slopes := make([]float64, len(answers))
-		slopes[0] = 1 + q.lift(answers)
-		slopes[rival(answers)] = -1
+		slopes, other := make([]float64, len(answers)), rival(answers)
+		push := capLeak
+		if answers[0].LogProb-answers[other].LogProb < engine.MarginCap {
+			push++
+		}
+		slopes[0], slopes[other] = push+q.lift(answers), -push
 		return engine.Weighting{LogProbs: q.weighted(slopes...)}
 	case Keep:
 		return engine.Weighting{KL: q.weight}
