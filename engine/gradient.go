@@ -72,10 +72,13 @@ func (t *Trunk) gradient(ctx context.Context, ws []Weighting, lowest Cut, limit 
 		t.model.gradients.Put(g)
 	}()
 	g.visit, g.lowest = visit, max(lowest, 1)
-	g.dstream = resize(g.dstream, t.rows*t.model.config.Hidden)
-	clear(g.dstream)
 	g.answers = make([][]Answer, len(t.qs))
-	for _, s := range t.segments(g.lowest) {
+	segments := t.segments(g.lowest)
+	if g.one = len(segments) <= 1; !g.one {
+		g.dstream = resize(g.dstream, t.rows*t.model.config.Hidden)
+		clear(g.dstream)
+	}
+	for _, s := range segments {
 		fit := max(1, gradientMemory/s.tokenBytes(t.model))
 		err := waves(len(t.qs), min(limit, fit), func(i int) Question { return t.qs[i].Question }, func(lo, hi, tokens int) error {
 			g.last = hi == len(t.qs)
@@ -126,6 +129,7 @@ type gradient struct {
 	visit   func(*LayerGradient) error
 	lowest  Cut       // at least 1: no gradient is wanted below
 	dstream []float32 // ∂F/∂ the residual stream of all tokens, where the last segment ended: [rows, Hidden]
+	one     bool      // there is no other segment: dstream is of a wave's tokens only
 
 	answers [][]Answer // of all questions, once their wave has been through the head
 	settle  func()     // sets those of the wave, before it goes back
@@ -173,7 +177,13 @@ func (g *gradient) wave(ctx context.Context, t *Trunk, s segment, ws []Weighting
 			}
 		}
 	}
-	g.dx = g.dstream[row*width : (row+tokens)*width]
+	if g.one {
+		g.dstream = resize(g.dstream, tokens*width)
+		clear(g.dstream)
+		g.dx = g.dstream
+	} else {
+		g.dx = g.dstream[row*width : (row+tokens)*width]
+	}
 	j := job{sink: sink{keep: g.tape.begin(g.m, s, tokens), grad: g}}
 	if s.from > 0 {
 		j.source = source{s.from, t.streams[s.from][row*width:]}
