@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	shortAnswer = 24  // tokens of a greedy answer at most
-	longAnswer  = 128 // tokens of a drawn answer of a chat model at most
-	longText    = 512 // tokens of a drawn text of a plain model at most
-	wave        = 32  // generations between two looks at what is still missing
+	shortAnswer  = 24  // tokens of a greedy answer at most
+	likelyAnswer = 8   // tokens of one that ends early, as most do
+	longAnswer   = 128 // tokens of a drawn answer of a chat model at most
+	longText     = 512 // tokens of a drawn text of a plain model at most
+	wave         = 32  // generations between two looks at what is still missing
 )
 
 // maker is at work on a guard.
@@ -112,14 +113,14 @@ func (w *maker) list(ctx context.Context, share float64) error {
 		} else if ids = w.turn(text); ids == nil {
 			continue
 		}
-		s, cost := sideOf(text), len(ids)+shortAnswer-1
-		if !w.fits(cost+1) || len(ids) == 0 || spent[s]+cost > w.room(s, share) {
+		s, cost := sideOf(text), len(ids)+likelyAnswer
+		if !w.fits(len(ids)+shortAnswer) || len(ids) == 0 || spent[s]+cost > w.room(s, share) {
 			continue
 		}
 		spent[s] += cost
 		chosen[s] = append(chosen[s], asked{p.category, ids})
 	}
-	return w.answer(ctx, "guard, listed prompts", chosen)
+	return w.answer(ctx, "guard, listed prompts", chosen, share)
 }
 
 // turn is a user's message as the template has it, up to where the answer begins, without
@@ -133,8 +134,9 @@ func (w *maker) turn(text string) []int32 {
 	return ids
 }
 
-// answer adds the model's own greedy answers to prompts.
-func (w *maker) answer(ctx context.Context, what string, chosen [sides][]asked) error {
+// answer adds the model's own greedy answers to prompts, of each side as many as its
+// share has room for.
+func (w *maker) answer(ctx context.Context, what string, chosen [sides][]asked, share float64) error {
 	all := slices.Concat(chosen[used], chosen[heldOut])
 	reqs := make([]engine.Request, len(all))
 	for i, a := range all {
@@ -144,22 +146,31 @@ func (w *maker) answer(ctx context.Context, what string, chosen [sides][]asked) 
 	if err != nil {
 		return err
 	}
-	items := make([]Item, len(all))
-	for i, r := range results {
-		items[i] = Item{Category: all[i].category, Greedy: true, Question: engine.Question{Prompt: all[i].ids, Answers: [][]int32{w.ended(r)}}}
+	for s := range sides {
+		var items []Item
+		for i, a := range chosen[s] {
+			if s == heldOut {
+				i += len(chosen[used])
+			}
+			items = append(items, Item{Category: a.category, Greedy: true, Question: engine.Question{Prompt: a.ids, Answers: [][]int32{w.ended(results[i])}}})
+		}
+		if items, err = w.greedy(ctx, items); err != nil {
+			return err
+		}
+		w.add(s, items, share)
 	}
-	items, err = w.greedy(ctx, items)
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// add adds as many items as a share has room for.
+func (w *maker) add(s side, items []Item, share float64) {
+	room := w.room(s, share)
 	for _, it := range items {
-		s := used
-		if slices.ContainsFunc(chosen[heldOut], func(a asked) bool { return slices.Equal(a.ids, it.Prompt) }) {
-			s = heldOut
+		if room -= it.Tokens(); room < 0 {
+			return
 		}
 		*w.part(s) = append(*w.part(s), it)
 	}
-	return nil
 }
 
 // lineEnds ends the answer of a plain model with its line; a chat model ends its turn.

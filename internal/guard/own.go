@@ -158,7 +158,7 @@ func (w *maker) goOn(ctx context.Context, docs []document) error {
 	for _, d := range docs {
 		w.begin(d, heldOut, &chosen, &spent, seen)
 	}
-	return w.answer(ctx, "guard, the model's own lines", chosen)
+	return w.answer(ctx, "guard, the model's own lines", chosen, plainLines)
 }
 
 // begin chooses beginnings of a document's lines.
@@ -173,8 +173,8 @@ func (w *maker) begin(d document, s side, chosen *[sides][]asked, spent *[sides]
 			continue
 		}
 		ids = ids[:half+w.seeds.Int(len(ids)-half)]
-		text, cost := w.tok.Decode(ids), len(ids)+shortAnswer-1
-		if seen[text] || !w.fits(cost+1) || spent[s]+cost > w.room(s, plainLines) {
+		text, cost := w.tok.Decode(ids), len(ids)+likelyAnswer
+		if seen[text] || !w.fits(len(ids)+shortAnswer) || spent[s]+cost > w.room(s, plainLines) {
 			continue
 		}
 		seen[text] = true
@@ -224,7 +224,7 @@ func (w *maker) ownTurns(ctx context.Context) error {
 			(*to)[s] = append((*to)[s], asked{category, ids})
 		}
 	}
-	if err := w.answer(ctx, "guard, answers to them", short); err != nil {
+	if err := w.answer(ctx, "guard, answers to them", short, turnAnswers); err != nil {
 		return err
 	}
 	return w.drawAnswers(ctx, long)
@@ -241,13 +241,13 @@ func (w *maker) drawAnswers(ctx context.Context, chosen [sides][]asked) error {
 		if err != nil {
 			return err
 		}
+		var items []Item
 		for i, r := range results {
-			if len(r.IDs) == 0 {
-				continue
+			if len(r.IDs) > 0 {
+				items = append(items, Item{Category: OwnAnswers, Question: engine.Question{Prompt: prompts[i], Answers: [][]int32{r.IDs}}})
 			}
-			q := engine.Question{Prompt: prompts[i], Answers: [][]int32{r.IDs}}
-			*w.part(s) = append(*w.part(s), Item{Category: OwnAnswers, Question: q})
 		}
+		w.add(s, items, turnAnswers)
 	}
 	return nil
 }
