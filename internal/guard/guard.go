@@ -12,6 +12,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/progress"
 	"bankai/internal/rng"
+	"bankai/score"
 )
 
 // version changes whenever equal options would give another guard: another list, other
@@ -104,6 +105,19 @@ func Questions(items []Item) []engine.Question {
 	out := make([]engine.Question, len(items))
 	for i, it := range items {
 		out[i] = it.Question
+	}
+	return out
+}
+
+// DefaultWeight is what a nat of divergence on a guard counts against a nat of gain,
+// unless a search is told otherwise.
+const DefaultWeight = 3
+
+// Keep is items as a search takes them.
+func Keep(items []Item) []score.Item {
+	out := make([]score.Item, len(items))
+	for i, it := range items {
+		out[i] = score.Item{Name: it.Category, Prompt: it.Prompt, Answers: it.Answers, Aim: score.Aim{Kind: score.Keep}}
 	}
 	return out
 }
