@@ -67,13 +67,13 @@ func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overla
 	if e.none || overlay == nil {
 		return nil, nil
 	}
-	var claimed *repair.GuardRecord
+	var claimed *guard.Record
 	if len(patches) == 1 {
 		p, err := a.patches(m.Weights()).Sum(patches)
 		if err != nil {
 			return nil, err
 		}
-		claimed = repair.RecordedGuard(p.Meta())
+		claimed = guard.RecordOf(p.Meta())
 	}
 	o := guard.Options{Seed: a.seed, Tokens: e.tokens, To: a.Console}
 	if claimed != nil && e.tokens == 0 {
@@ -94,7 +94,7 @@ func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overla
 	}
 	out := &guardOutcome{Report: report}
 	if claimed != nil {
-		same := claimed.Digest == report.Digest
+		same := claimed.Definition == report.Definition && claimed.Digest == report.Digest
 		out.AsClaimed = &same
 	}
 	return out, nil
