@@ -158,7 +158,7 @@ func (e *Evaluator) addKept() error {
 		kept += len(i.Answers[0])
 		e.tokens += float64(i.weight() * float64(len(i.Answers[0])))
 	}
-	if most := keptTokens(m); len(e.opts.Keep) > 0 && kept > most {
+	if most := KeptTokens(m); len(e.opts.Keep) > 0 && kept > most {
 		return fmt.Errorf("score: %d tokens to keep, but what the model says of %d fills %d MiB, which is the limit: give fewer", kept, most, TextMemory>>20)
 	}
 	return nil

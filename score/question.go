@@ -141,14 +141,14 @@ func toldApart(m *engine.Model) int {
 	return likeliest
 }
 
-// keptTokens is how many tokens of what is kept fit in TextMemory.
-func keptTokens(m *engine.Model) int { return TextMemory / m.ReferenceBytes(toldApart(m)) }
+// KeptTokens is how many tokens of what is kept fit in TextMemory.
+func KeptTokens(m *engine.Model) int { return TextMemory / m.ReferenceBytes(toldApart(m)) }
 
 // HeldLines returns the first lines of a text, those of which a model's
 // predictions fit in TextMemory: of a longer text, a search holds on to these
 // only. There is one at least.
 func HeldLines(m *engine.Model, text []string) []string {
-	most, tokens := keptTokens(m), 0
+	most, tokens := KeptTokens(m), 0
 	for n := range text {
 		for _, i := range OfText(m.Tokenizer(), text[n:n+1]) {
 			tokens += len(i.Answers[0])

@@ -1,0 +1,77 @@
+package repair
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"bankai/engine"
+	"bankai/internal/guard"
+	"bankai/internal/text"
+	"bankai/score"
+)
+
+// Guarding says what holds a search back where nobody gave anything that does.
+type Guarding struct {
+	Wanted bool // a guard is made of the model
+	Tokens int  // of it; 0: as many as the targets have, see [guard.Fitting]
+}
+
+// makeGuard makes the guard of a repair, and lets the plan hold on to its part for
+// searches.
+func (r *run) makeGuard(ctx context.Context) (err error) {
+	if !r.Guarding.Wanted {
+		return nil
+	}
+	var prompts []string
+	n := 0
+	for _, p := range r.Sets.all().Set {
+		prompts = append(prompts, p.Prompt)
+		t, err := p.Tokens(r.Model.Tokenizer())
+		if err != nil {
+			return err
+		}
+		n += len(t.Prompt) + len(t.Correct) + len(t.Wrong)
+	}
+	if r.guard, err = MakeGuard(ctx, r.Model, guard.Options{Seed: r.Plan.Seed, Tokens: r.Guarding.Tokens, Avoid: prompts, To: r.To}, n); err != nil {
+		return err
+	}
+	r.Plan.Keep = guard.Keep(r.guard.Used)
+	r.To.Note("guard: %s of the model's own to hold on to, and %d that the search does not see; %s left out, being like the probes",
+		text.Count(len(r.guard.Used), "answer"), len(r.guard.HeldOut), text.Count(r.guard.LeftOut, "line"))
+	return nil
+}
+
+// MakeGuard is [guard.Make] with a size that fits targets of so many tokens, unless one is
+// given, and that fits into the memory for what a model says.
+func MakeGuard(ctx context.Context, m *engine.Model, o guard.Options, targets int) (*guard.Guard, error) {
+	if o.Tokens == 0 {
+		o.Tokens = min(guard.Fitting(targets), score.KeptTokens(m))
+	}
+	return guard.Make(ctx, m, o)
+}
+
+// measureGuard measures the patch on the guard, and records it.
+func (r *run) measureGuard(ctx context.Context, overlay *engine.Overlay) (err error) {
+	if r.guard == nil {
+		return nil
+	}
+	r.result.Guard, err = r.guard.Measure(ctx, r.Model, overlay, true, r.To)
+	return err
+}
+
+// GuardText says in a line what became of a guard.
+func GuardText(g *guard.Report) string {
+	p := g.HeldOut
+	if p.Items == 0 {
+		return "nothing is held out: give it more tokens"
+	}
+	interval := ""
+	if p.Interval != nil {
+		interval = fmt.Sprintf(" (%s to %s)", nats(max(0, p.Interval.Low)), nats(p.Interval.High))
+	}
+	return fmt.Sprintf("%d of %s that no search saw are the same; the model's words diverge by %s nats a token%s", p.Same, text.Count(p.Greedy, "answer"), nats(p.KL), interval)
+}
+
+// nats is a divergence with two digits.
+func nats(x float64) string { return strconv.FormatFloat(x, 'g', 2, 64) }
