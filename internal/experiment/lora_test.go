@@ -25,7 +25,7 @@ func smallLoRA(t *testing.T) LoRAOptions {
 		Search: probes[:8], HeldOut: probes[8:28], Controls: someProbes(t, "control", 4).Set, Names: [4]string{"a", "b", "c", "d"},
 		Text:        []string{"The king sleeps.", "The old man has a lamp."},
 		Tensors:     []string{"blk.0.ffn_up.weight", "blk.5.ffn_down.weight"},
-		Projections: []string{"up", "down"}, Ranks: []int{2}, Seeds: 2, Steps: 3, Rate: 0.03, KL: 1,
+		Projections: []string{"up", "down"}, Ranks: []int{2}, Seeds: 2, Steps: 3, Rate: 0.03, KL: []float64{1},
 		Patches: []NamedPatch{{"harm", bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "blk.0.attn_output.weight", N: bankai.ToEnd})}},
 	}
 }
@@ -46,7 +46,7 @@ func TestLoRAFigures(t *testing.T) {
 	if len(got.Results) != 3 || got.Results[0].Name != "harm" || got.Results[1].Seed != 5 || got.Results[2].Seed != 6 || got.Timing != nil {
 		t.Fatalf("got %+v", got.Results)
 	}
-	ev, err := score.NewEvaluator(m, o.Search, o.Controls, score.Options{Objective: o.objective(), Text: o.Text})
+	ev, err := score.NewEvaluator(m, o.Search, o.Controls, o.scoring(1))
 	if err != nil {
 		t.Fatal(err)
 	}
