@@ -32,7 +32,7 @@ type loraFlags struct {
 	seeds, steps, rounds            flagtype.Count
 	rate, signRate                  float64
 	kl, costs, patchCosts           []float64
-	onlyTiming                      bool
+	onlyTiming, noControls          bool
 }
 
 func loraCommand(a *app) *cobra.Command {
@@ -76,7 +76,8 @@ or --only-timing, which needs none.`,
 	cmd.Flags().Lookup("patch").Usage = "patch `FILE` to compare; may be repeated, each is measured alone"
 	flags := cmd.Flags()
 	f.file(cmd, &f.probes, "probes", "demo:search", "probe `FILE` to learn from")
-	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` of what must hold; '' for none")
+	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` of what must hold")
+	flags.BoolVar(&f.noControls, "no-controls", false, "let nothing but --kl hold the adapters back")
 	f.file(cmd, &f.heldOut, "heldout", "demo:heldout", "probe `FILE` for the result")
 	flags.StringArrayVar(&f.also, "also", nil, "further probe `FILE` to measure; may be repeated")
 	f.file(cmd, &f.text, "control-text", "demo:control_text", "`FILE` of sentences, one a line, to hold on to, and whose perplexity to report")
@@ -139,7 +140,13 @@ func (f *loraFlags) check() error {
 	if f.onlyTiming {
 		f.files = nil // are not read
 	}
-	return f.experimentFlags.check()
+	if err := f.experimentFlags.check(); err != nil {
+		return err
+	}
+	if f.noControls {
+		f.controls = ""
+	}
+	return nil
 }
 
 func (f *loraFlags) run(ctx context.Context, a *app) error {
