@@ -42,6 +42,7 @@ var layers = map[string]int{
 	"measure":              3,  // audits, measurements
 	"internal/anatomy":     4,  // what a model or a patch holds, as a document
 	"server":               4,  // answers over HTTP, with a patch set for each request
+	"internal/guard":       4,  // what a model says now and should go on saying
 	"internal/dialog":      4,  // a conversation: history, patches, answers
 	"internal/splitting":   4,  // probes divided into sets that share no prompt
 	"internal/watched":     4,  // what takes long on probes, told to a watcher

@@ -51,6 +51,7 @@ type Plan struct {
 	Objective   Objective
 	Screen      int      // targets to screen candidates on; 0 for no screening
 	Text        []string // lines to hold on to, see [Options]
+	Keep        []Item   // likewise
 	Seed        uint64
 	Limits      search.Config // Steps, MaxFlips, MaxBytes, MaxCost and Prune
 	Draws       int           // of a vote

@@ -17,15 +17,14 @@ func (e *Evaluator) prepare(ctx context.Context) error {
 	if err := e.refer(ctx); err != nil {
 		return err
 	}
-	qs := make([]engine.Question, len(e.questions))
-	for i, q := range e.questions {
-		qs[i] = q.Question
-	}
-	trunk, err := e.model.NewTrunk(ctx, qs, e.cuts...)
+	trunk, err := e.model.NewTrunk(ctx, asked(e.questions), e.cuts...)
 	if err != nil {
 		return err
 	}
 	e.trunk, e.at = trunk, bankai.New(e.model.Digest(), bankai.Meta{})
+	for i, a := range trunk.Answers() {
+		e.questions[i].before = a
+	}
 	v := e.split(e.answered())
 	e.base, e.worst = &v, worstOf(v.Targets, e.opts.Screen)
 	return nil
@@ -41,6 +40,15 @@ func (e *Evaluator) valued(answers [][]engine.Answer) []float64 {
 		values[i] = e.questions[i].value(a)
 	}
 	return values
+}
+
+// weightings are the derivatives of weight·value of every question, given its answers.
+func (e *Evaluator) weightings(answers [][]engine.Answer) []engine.Weighting {
+	out := make([]engine.Weighting, len(e.questions))
+	for i := range out {
+		out[i] = e.questions[i].weighting(answers[i])
+	}
+	return out
 }
 
 // on runs f with the workbench patched by cur, and the trunk moved there. The

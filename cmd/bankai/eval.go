@@ -20,6 +20,7 @@ func evalCommand(a *app) *cobra.Command {
 	var model modelFlags
 	var probes string
 	var all bool
+	guarded := evalGuard{guardFlag: guardFlag{none: true}}
 	cmd := &cobra.Command{
 		Use:   "eval --probes F [--patch P]...",
 		Short: "what a patch fixed and broke",
@@ -31,6 +32,13 @@ be if the patches did nothing. Use prompts that the search did not see.
 An answer is right if the line it generates begins with the right answer, whole:
 spacing, brackets, case and * do not count, and "+ C" may follow.
 
+With --guard it is also measured what the patches changed that nobody asked about: on
+what the model itself says, and on a built-in list of prompts, both without data. If a
+patch records such a guard, as a search without controls does, auto makes the same one
+again, given the probes of that search with --avoid. It takes about as long as
+generating 20,000 tokens: seconds on the built-in model, and minutes to an hour on
+large ones.
+
 Without a patch it is the model as it is that is measured.`,
 		Example: `  bankai eval --probes demo:heldout --patch fix.bankai
   bankai eval --probes demo:control_heldout --patch fix.bankai --json`,
@@ -39,17 +47,19 @@ Without a patch it is the model as it is that is measured.`,
 			if probes == "" {
 				return usagef("give the probe file with --probes")
 			}
-			return eval(ctx, a, &model, probes, all)
+			return eval(ctx, a, &model, probes, all, &guarded)
 		}),
 	}
 	model.add(cmd)
 	model.addPatch(cmd)
 	cmd.Flags().StringVar(&probes, "probes", "", "probe `FILE`, best one that no search used")
+	cmd.Flags().Var(&guarded.guardFlag, "guard", "what else the patches changed: auto, none, or on a guard made of N tokens")
+	cmd.Flags().StringArrayVar(&guarded.avoid, "avoid", nil, "probe `FILE` whose like is no part of the guard (default that of --probes); may be repeated")
 	cmd.Flags().BoolVar(&all, "all", false, "list the answers that did not change, too")
 	return cmd
 }
 
-func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool) error {
+func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool, guarded *evalGuard) error {
 	s, err := source.ReadSet(probes)
 	if err != nil {
 		return err
@@ -72,6 +82,9 @@ func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool) e
 	if doc.Result, err = watched.Compare(ctx, a.Console, m, overlay, s); err != nil {
 		return err
 	}
+	if doc.Guard, err = guarded.measure(ctx, a, m, overlay, f.patches, s); err != nil {
+		return err
+	}
 	return a.PrintChecked(report.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
 }
 
@@ -82,6 +95,7 @@ type evalDoc struct {
 	Set       source.SetRef   `json:"set"`
 	Patches   []string        `json:"patches"` // files; none: the model as it is
 	Precision string          `json:"precision"`
+	Guard     *guardOutcome   `json:"guard,omitempty"`
 	Tool      string          `json:"tool"`
 	Command   string          `json:"command"`
 }
@@ -96,5 +110,15 @@ func (d evalDoc) write(w io.Writer, all bool) error {
 	if len(d.Patches) == 0 {
 		return report.WriteBase(w, d.Result, all)
 	}
-	return report.WriteAnswers(w, d.Result, all)
+	if err := report.WriteAnswers(w, d.Result, all); err != nil || d.Guard == nil {
+		return err
+	}
+	writeGuard(w, d.Guard.Report)
+	if same := d.Guard.AsClaimed; same != nil {
+		fmt.Fprintln(w, map[bool]string{
+			true:  "\nIt is the guard that the patch was searched and measured with.",
+			false: "\nIt is another guard than the one that the patch was measured with: give the probes of its search with --avoid.",
+		}[*same])
+	}
+	return nil
 }

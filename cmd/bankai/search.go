@@ -11,6 +11,7 @@ import (
 
 	"bankai"
 	"bankai/internal/flagtype"
+	"bankai/internal/guard"
 	"bankai/internal/repair"
 	"bankai/internal/report"
 	"bankai/internal/source"
@@ -47,6 +48,7 @@ type searchFlags struct {
 	harm        float64
 	tie         float64
 	kl          float64
+	guard       guardFlag
 	screen      flagtype.Count
 	changed     func(flag string) bool // it was given
 	steps       flagtype.Count
@@ -79,10 +81,20 @@ writes them as a patch. The fitness that it climbs is
 
   mean gain of --metric over the probes
     - --penalty x mean loss of the controls beyond --slack
-    - --kl x divergence from the unpatched model on --control-text
+    - --kl x divergence from the unpatched model on --control-text and the guard
 
 Several --probes are helped together: their gains are averaged by --weights, and
 none may fall below its floor.
+
+Where neither --controls nor --control-text is given, a guard keeps the search from
+breaking what nobody thought of. It is made of the model itself, without data: what
+it answers to a built-in list of prompts in many languages, and what it says from
+nothing, drawn at temperature 1; what resembles the probes is left out. A third of it
+is kept from the search. At the end it is said, and recorded in the patch, how many
+of those answers stayed the same. --guard N asks for it in any case, of about N
+tokens (auto: as many as the probes have, 2,000 to 8,000, so that a pass takes twice
+as long); making it takes the time of generating about four times as many. Greedy and
+random searches are as they were published, and have it only then.
 
 "guided" predicts the fitness for every flip at once, by one backward pass
 through the frozen bits, tries the most promising on the true fitness, keeps what
@@ -155,7 +167,8 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Float64Var(&f.cap, "cap", 0, "`VALUE` of the metric beyond which a probe's gain hardly counts; 0 for none")
 	flags.Float64Var(&f.harm, "harm", 0, "`WEIGHT` of a probe's own loss beyond --slack, besides that it gains nothing")
 	flags.Float64Var(&f.tie, "tie", 0, "`WEIGHT` that a control with nothing lost has in predictions, 0 to 1; for --granularity bit")
-	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model on --control-text")
+	flags.Float64Var(&f.kl, "kl", 0, "`WEIGHT` of the divergence from the unpatched model (default 3 with a guard, or else 0)")
+	flags.Var(&f.guard, "guard", "hold on to what the model itself says: auto (without other controls), none, or N tokens of it")
 	flags.Var(&f.screen, "screen", "give a candidate up that helps none of the `N` worst probes; 0 for never, as in guided searches")
 	flags.Var(&f.steps, "steps", "candidates to try")
 	flags.Var(&f.maxFlips, "max-flips", "the most flips a patch may have; 0 for no limit")
@@ -180,7 +193,7 @@ func (f *searchFlags) plan(sets repair.Sets, seed uint64) score.Plan {
 	}
 	p.Objective = score.Objective{
 		Metric: f.metric.Value, Reduce: f.fitness.Value, Penalty: f.penalty,
-		Slack: f.slack.Or(p.Objective.Slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.kl, Sets: f.shares(sets.Targets),
+		Slack: f.slack.Or(p.Objective.Slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.divergence(), Sets: f.shares(sets.Targets),
 	}
 	p.Draws, p.Votes = int(f.draws), int(f.votes)
 	p.Limits = search.Config{
@@ -191,6 +204,23 @@ func (f *searchFlags) plan(sets repair.Sets, seed uint64) score.Plan {
 		p.Layers = append(p.Layers, int(l))
 	}
 	return p
+}
+
+// guarding says whether a guard is made, and of what size.
+func (f *searchFlags) guarding() repair.Guarding {
+	watched := f.controls != "" || f.controlText != ""
+	if f.guard.none || f.guard.tokens == 0 && (watched || !f.strategy.Value.Guided()) {
+		return repair.Guarding{}
+	}
+	return repair.Guarding{Wanted: true, Tokens: f.guard.tokens}
+}
+
+// divergence is the weight of it.
+func (f *searchFlags) divergence() float64 {
+	if f.guarding().Wanted && !f.changed("kl") {
+		return guard.DefaultWeight
+	}
+	return f.kl
 }
 
 // shares are those of several probe files. Before the files are read, nothing is in
@@ -246,8 +276,8 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if f.controls == "" {
-		a.Warn("there are no --controls: nothing keeps the search from breaking what works now")
+	if f.controls == "" && !f.guarding().Wanted {
+		a.Warn("there are no --controls and no guard: nothing keeps the search from breaking what works now")
 	}
 	plan := f.plan(sets, a.seed)
 	m, err := a.openChecked(&f.model, func(w *weights.File) error {
@@ -272,7 +302,7 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 	defer m.Close()
 	job := repair.Job{
 		Model: m, Path: f.model.path, Sets: sets, Plan: plan,
-		Files: files, Resume: f.resume, By: a.provenance(), Run: &a.Run, To: a.Console,
+		Guarding: f.guarding(), Files: files, Resume: f.resume, By: a.provenance(), Run: &a.Run, To: a.Console,
 	}
 	found, err := job.Do(ctx)
 	if found == nil {
@@ -289,8 +319,8 @@ func (f *searchFlags) check() error {
 		return err
 	case len(f.probes) == 0:
 		return usagef("give the probe file with --probes")
-	case f.kl > 0 && f.controlText == "":
-		return usagef("--kl needs a text to hold on to: give it with --control-text")
+	case f.kl > 0 && f.controlText == "" && !f.guarding().Wanted:
+		return usagef("--kl needs something to hold on to: give a text with --control-text, or ask for a --guard")
 	case slices.Contains(f.granularity, search.Bit) && filepath.Ext(f.out) == ".json":
 		return usagef("the JSON form holds rows and groups, no bits: let the name after -o end in .bankai")
 	case f.maxBytes > 0 && filepath.Ext(f.out) == ".json":
@@ -393,7 +423,7 @@ func (f *searchFlags) checkShares() error {
 
 // writeFound tells what a search found.
 func writeFound(w io.Writer, d *repair.Result) {
-	validation, controls, perplexity, patch := "", "", "", ""
+	validation, controls, perplexity, guarded, patch := "", "", "", "", ""
 	if d.OnValidation != nil {
 		validation = report.Verdict(d.OnValidation)
 	}
@@ -402,6 +432,9 @@ func writeFound(w io.Writer, d *repair.Result) {
 	}
 	if d.Perplexity != nil {
 		perplexity = fmt.Sprintf("%.4g before, %.4g after", d.Perplexity.Before, d.Perplexity.After)
+	}
+	if d.Guard != nil {
+		guarded = repair.GuardText(d.Guard)
 	}
 	if d.Patch != "" {
 		patch = d.Out.String()
@@ -414,6 +447,7 @@ func writeFound(w io.Writer, d *repair.Result) {
 		terminal.Fact{"validation", validation},
 		terminal.Fact{"controls", controls},
 		terminal.Fact{"perplexity", perplexity},
+		terminal.Fact{"guard", guarded},
 		terminal.Fact{"went back", d.WentBack},
 		terminal.Fact{"warning", d.Warning},
 		terminal.Fact{"patch", patch})

@@ -181,7 +181,7 @@ func (o LoRAOptions) addAnswers(r *Run, work *loraWork) error {
 		})
 	}
 	for _, kl := range o.KL {
-		ev, err := score.NewEvaluator(r.Model, o.Search, o.Controls, o.scoring(kl))
+		ev, err := score.NewProbeEvaluator(r.Model, o.Search, o.Controls, o.scoring(kl))
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ import (
 func workshop(t *testing.T, rank int) (*score.Evaluator, *engine.Adapter) {
 	t.Helper()
 	m := enginetest.Load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{Precision: engine.Exact})
-	ev, err := score.NewEvaluator(m, enginetest.DemoSet(t, "search")[:3], nil, score.Options{
+	ev, err := score.NewProbeEvaluator(m, enginetest.DemoSet(t, "search")[:3], nil, score.Options{
 		Objective: score.Objective{Metric: probe.AnswerLogprob},
 	})
 	if err != nil {

@@ -56,9 +56,11 @@ func (r *run) measure(ctx context.Context) error {
 		doc.Controls = &n
 	}
 	if len(sets.Text) > 0 {
-		doc.Perplexity, err = watched.Perplexity(ctx, r.To, m, overlay, sets.Text)
+		if doc.Perplexity, err = watched.Perplexity(ctx, r.To, m, overlay, sets.Text); err != nil {
+			return err
+		}
 	}
-	return err
+	return r.measureGuard(ctx, overlay)
 }
 
 // Claim is a result as a patch records it. Where only some categories of a file

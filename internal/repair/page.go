@@ -81,6 +81,9 @@ func (r *run) page() *report.Search {
 	if d.Perplexity != nil {
 		page.Search = append(page.Search, PerplexityFact(d.Perplexity))
 	}
+	if d.Guard != nil {
+		page.Search = append(page.Search, report.Fact{Name: "guard", Value: GuardText(d.Guard)})
+	}
 	file := text.Quoted(d.Out.Path)
 	model := ""
 	if name != source.DemoModel {

@@ -12,6 +12,8 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/durable"
+	"bankai/internal/guard"
 	"bankai/internal/outputs"
 	"bankai/internal/progress"
 	"bankai/internal/report"
@@ -48,6 +50,8 @@ type Job struct {
 	Sets  Sets
 	Plan  score.Plan
 
+	Guarding Guarding
+
 	Files  *Files
 	Resume bool             // go on with the journal that is there
 	By     store.Provenance // of the patch
@@ -62,6 +66,7 @@ type run struct {
 	meta    bankai.Meta // the provenance of what is found
 	journal *search.Journal
 	audits  []report.SetAudit
+	guard   *guard.Guard // nil if there is none
 
 	found  *search.Result
 	result *Result
@@ -75,8 +80,14 @@ func (j *Job) Do(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r := &run{Job: j}
-	var err error
-	if r.setup, err = score.NewSetup(j.Model, all.Set, j.Sets.Controls.Set, j.Plan); err != nil {
+	if err := r.makeGuard(ctx); err != nil {
+		return nil, err
+	}
+	targets, controls, err := score.OfProbes(j.Model.Tokenizer(), all.Set, j.Sets.Controls.Set, j.Plan.Objective.Metric)
+	if err != nil {
+		return nil, err
+	}
+	if r.setup, err = score.NewSetup(j.Model, targets, controls, j.Plan); err != nil {
 		return nil, err
 	}
 	if err := r.begin(); err != nil {
@@ -159,11 +170,8 @@ func (r *run) search(ctx context.Context) (*Result, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if r.result.OnValidation != nil {
-		r.meta.Claims = []bankai.Claim{Claim("validation", r.Sets.Validation, r.result.OnValidation)}
-		if err := r.save(out); err != nil {
-			return nil, err
-		}
+	if err := r.claim(out); err != nil {
+		return nil, err
 	}
 	if r.Files.page != nil {
 		if err := r.Run.Put(ctx, r.Files.page, r.page().WriteHTML); err != nil {
@@ -171,4 +179,20 @@ func (r *run) search(ctx context.Context) (*Result, error) {
 		}
 	}
 	return r.result, nil
+}
+
+// claim writes the patch again with what was measured of it, if anything was.
+func (r *run) claim(out *durable.Output) (err error) {
+	if r.result.OnValidation != nil {
+		r.meta.Claims = append(r.meta.Claims, Claim("validation", r.Sets.Validation, r.result.OnValidation))
+	}
+	if r.result.Guard != nil {
+		if r.meta, err = recordGuard(r.meta, r.result.Guard); err != nil {
+			return err
+		}
+	}
+	if len(r.meta.Claims) == 0 {
+		return nil
+	}
+	return r.save(out)
 }

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bankai/internal/guard"
 	"bankai/internal/outputs"
 	"bankai/internal/report"
 	"bankai/internal/source"
@@ -26,6 +27,7 @@ type Result struct {
 	Validate   *Counts              `json:"validate"`   // null without --validate, or if interrupted
 	Controls   *Counts              `json:"controls"`   // null without --controls, or if interrupted
 	Perplexity *measure.BeforeAfter `json:"perplexity"` // null without --control-text, or if interrupted
+	Guard      *guard.Report        `json:"guard"`      // null without a guard, or if interrupted
 	Audit      []measure.KindCount  `json:"audit"`
 	WentBack   string               `json:"went_back"` // to an earlier patch, with more right answers on --validate
 	Warning    string               `json:"warning,omitempty"`
