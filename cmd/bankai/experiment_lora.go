@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	"bankai/internal/benchmark"
 	"bankai/internal/experiment"
 	"bankai/internal/flagtype"
+	"bankai/internal/guard"
 	"bankai/internal/lora"
 	"bankai/internal/repair"
 	"bankai/internal/report"
@@ -32,7 +34,7 @@ type loraFlags struct {
 	seeds, steps, rounds            flagtype.Count
 	rate, signRate                  float64
 	kl, costs, patchCosts           []float64
-	onlyTiming, noControls          bool
+	onlyTiming, noControls, guarded bool
 }
 
 func loraCommand(a *app) *cobra.Command {
@@ -56,10 +58,13 @@ An adapter of signs is the rival at the size of a patch: both factors are +1 and
 The adapters climb the fitness that searches climb, on the same --probes and
 --controls, by Adam with the engine's own backward pass: always --steps of them.
 To compare like with like, give patches that were found with the same probes;
-each is measured alone. With --costs every adapter is measured several times as it
-is trained, and --patch-costs puts the patches on the same curve. What is lost
-where nobody looks: --also, --problems and --windows. For another model than the built-in one give all files,
-or --only-timing, which needs none.`,
+each is measured alone. --guard holds adapters by what holds a search that is
+given no controls: what the model itself says now. With --costs every adapter is
+measured several times as it is trained, and --patch-costs puts the patches on
+the same curve. What is lost where nobody looks: --also, --problems, --windows.
+
+For another model than the built-in one give all files, or --only-timing, which
+needs none.`,
 		Example: `  bankai experiment lora --ranks 1 --seeds 1 --steps 1 --probes demo:control_few --heldout demo:control_heldout --rounds 1
   bankai experiment lora --only-timing --rounds 2
   bankai experiment lora --costs 60,120 --problems demo:sums --windows 64,256 -o results`,
@@ -91,17 +96,49 @@ or --only-timing, which needs none.`,
 	flags.Float64SliceVar(&f.patchCosts, "patch-costs", nil, "`PASSES` that the search of each --patch took, in their order")
 	flags.Float64Var(&f.rate, "rate", lora.DefaultRate, "`RATE` of Adam: about how far a number moves in a step")
 	flags.Float64Var(&f.signRate, "sign-rate", lora.DefaultSignRate, "the same `RATE` for adapters of signs")
-	flags.Float64SliceVar(&f.kl, "kl", []float64{1}, "`WEIGHTS` of the divergence from the model as it is on --control-text")
+	flags.Float64SliceVar(&f.kl, "kl", nil, fmt.Sprintf("`WEIGHTS` of the divergence on --control-text or the guard (default 1, with --guard %d)", guard.DefaultWeight))
 	flags.StringVar(&f.problems, "problems", "", "problem `FILE` to measure, in the form of experiment gsm8k")
 	flags.IntSliceVar(&f.windows, "windows", nil, "`TOKENS` of the windows in which to measure --window-text")
 	flags.StringVar(&f.windowText, "window-text", "demo:text", "text `FILE` whose perplexity to measure in --windows")
+	flags.BoolVar(&f.guarded, "guard", false, "hold the adapters by the guard of a search without --controls, and by nothing else")
 	flags.Var(&f.rounds, "rounds", "of timing; 0 for none")
 	flags.BoolVar(&f.onlyTiming, "only-timing", false, "train and ask nothing")
 	return cmd
 }
 
-// check refuses what cannot be right whatever the files hold.
+// check refuses what cannot be right whatever the files hold, and sets what was not
+// given.
 func (f *loraFlags) check() error {
+	if err := f.checkNumbers(); err != nil {
+		return err
+	}
+	switch {
+	case f.seeds < 1 || f.steps < 1:
+		return usagef("--seeds and --steps must be 1 or more")
+	case f.onlyTiming && f.rounds == 0:
+		return usagef("--only-timing with --rounds 0 leaves nothing to do")
+	case len(f.patchCosts) > 0 && len(f.patchCosts) != len(f.model.patches):
+		return usagef("%d --patch-costs for %d --patch: give one for each", len(f.patchCosts), len(f.model.patches))
+	case len(f.kl) > 0:
+	case f.guarded:
+		f.kl = []float64{guard.DefaultWeight}
+	default:
+		f.kl = []float64{1}
+	}
+	if f.onlyTiming {
+		f.files = nil // are not read
+	}
+	if err := f.experimentFlags.check(); err != nil {
+		return err
+	}
+	if f.noControls || f.guarded {
+		f.controls = ""
+	}
+	return nil
+}
+
+// checkNumbers refuses numbers out of range, and puts those that are a set in order.
+func (f *loraFlags) checkNumbers() error {
 	for _, ranks := range []*[]int{&f.ranks, &f.signRanks} {
 		for _, rank := range *ranks {
 			if rank < 1 || rank > 1024 {
@@ -116,11 +153,9 @@ func (f *loraFlags) check() error {
 			return usagef("--rate and --sign-rate %v: must be above 0", rate)
 		}
 	}
-	for _, costs := range [][]float64{f.costs, f.patchCosts} {
-		for _, cost := range costs {
-			if !(cost > 0) || math.IsInf(cost, 1) {
-				return usagef("--costs and --patch-costs %v: must be above 0", cost)
-			}
+	for _, cost := range slices.Concat(f.costs, f.patchCosts) {
+		if !(cost > 0) || math.IsInf(cost, 1) {
+			return usagef("--costs and --patch-costs %v: must be above 0", cost)
 		}
 	}
 	slices.Sort(f.costs)
@@ -128,23 +163,6 @@ func (f *loraFlags) check() error {
 		if err := (score.Objective{Divergence: kl}).Check(); err != nil {
 			return flagError(err)
 		}
-	}
-	switch {
-	case f.seeds < 1 || f.steps < 1:
-		return usagef("--seeds and --steps must be 1 or more")
-	case f.onlyTiming && f.rounds == 0:
-		return usagef("--only-timing with --rounds 0 leaves nothing to do")
-	case len(f.patchCosts) > 0 && len(f.patchCosts) != len(f.model.patches):
-		return usagef("%d --patch-costs for %d --patch: give one for each", len(f.patchCosts), len(f.model.patches))
-	}
-	if f.onlyTiming {
-		f.files = nil // are not read
-	}
-	if err := f.experimentFlags.check(); err != nil {
-		return err
-	}
-	if f.noControls {
-		f.controls = ""
 	}
 	return nil
 }
@@ -200,8 +218,8 @@ func (f *loraFlags) readProblems(o *experiment.LoRAOptions) error {
 	return nil
 }
 
-// checkFiles checks what was read against the model, and reads the text of the windows.
-// It returns what decides the figures beside what was read before.
+// checkFiles checks what was read against the model, reads the text of the windows, and
+// makes the guard. It returns what decides the figures beside what was read before.
 func (f *loraFlags) checkFiles(ctx context.Context, a *app, m *engine.Model, o *experiment.LoRAOptions) (facts []experiment.Fact, err error) {
 	if len(f.windows) > 0 {
 		data, err := source.Read(f.windowText)
@@ -212,7 +230,7 @@ func (f *loraFlags) checkFiles(ctx context.Context, a *app, m *engine.Model, o *
 			return nil, err
 		}
 	}
-	if slices.Max(f.kl) > 0 {
+	if slices.Max(f.kl) > 0 && !f.guarded {
 		repair.WarnCut(a.Console, m, f.text, o.Text)
 	}
 	if err := watched.Fit(m, append(slices.Clone(o.Also), measure.Named{Name: f.probes, Set: o.Search}, measure.Named{Name: f.controls, Set: o.Controls}, measure.Named{Name: f.heldOut, Set: o.HeldOut})...); err != nil {
@@ -227,5 +245,13 @@ func (f *loraFlags) checkFiles(ctx context.Context, a *app, m *engine.Model, o *
 			return nil, err
 		}
 	}
-	return facts, nil
+	if !f.guarded {
+		return facts, nil
+	}
+	g, err := repair.GuardBeside(ctx, m, o.Search, guard.Options{Seed: a.seed, To: a.Console})
+	if err != nil {
+		return nil, err
+	}
+	o.Keep, o.Guard = guard.Keep(g.Used), g.Digest().String()
+	return append(facts, experiment.Fact{Name: "guard", Value: o.Guard}), nil
 }

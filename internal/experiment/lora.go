@@ -26,6 +26,7 @@ type LoRA struct {
 	Rate        float64   `json:"rate"`
 	SignRate    float64   `json:"sign_rate"`
 	KL          []float64 `json:"kl"`
+	Guard       string    `json:"guard,omitempty"`       // digest of a guard made of the model, which KL weighs then
 	Problems    string    `json:"problems,omitempty"`    // where the problems are from
 	WindowText  string    `json:"window_text,omitempty"` // of the windows
 
@@ -91,7 +92,9 @@ type LoRAOptions struct {
 	Search, Controls, HeldOut probe.Set       // Controls may be empty
 	Also                      []measure.Named // further sets to measure
 	Names                     [4]string       // of the sets and of the text, for people
-	Text                      []string        // lines to hold on to
+	Text                      []string        // lines to hold on to, unless Keep are there
+	Keep                      []score.Item    // what to hold on to instead
+	Guard                     string          // what Keep is, for people and journals
 	Tensors                   []string        // tensors that have an adapter
 	Projections               []string        // their names without a layer, for people
 	Layers                    string          // in these layers, for people; empty: all
@@ -203,7 +206,11 @@ func (o LoRAOptions) scoring(kl float64) score.Options {
 		},
 		Memory: 1, // no streams: an adapter is measured from the beginning
 	}
-	if kl > 0 {
+	switch {
+	case kl == 0:
+	case len(o.Keep) > 0:
+		s.Keep = o.Keep
+	default:
 		s.Text = o.Text
 	}
 	return s

@@ -52,9 +52,13 @@ func (l *LoRA) notes() []string {
 	if len(l.Costs) > 0 {
 		work = fmt.Sprintf("as many steps as %s forward-pass equivalents allow (three a step, and one at the end)", figures(l.Costs))
 	}
+	held := l.Text
+	if l.Guard != "" {
+		held = fmt.Sprintf("the model's own guard (%.12s)", l.Guard)
+	}
 	notes := []string{
-		fmt.Sprintf("Adapters on %s of %s, %s of Adam at a rate of %v (signs: %v), no early stopping; measured as float16. Seeds differ in the adapters' random start. Weight of the divergence: %s.",
-			strings.Join(l.Projections, ", "), l.where(), work, l.Rate, l.SignRate, figures(l.KL)),
+		fmt.Sprintf("Adapters on %s of %s, %s of Adam at a rate of %v (signs: %v), no early stopping; measured as float16. Seeds differ in the adapters' random start. Weight of the divergence on %s: %s.",
+			strings.Join(l.Projections, ", "), l.where(), work, l.Rate, l.SignRate, held, figures(l.KL)),
 		"p: McNemar's exact test against the model as it is, adjusted by Holm's method for the lines of a table. Seeds share the probes, so their interval, Student's, is of the random start only.",
 		"Bytes: of a patch as a .bankai file without provenance, of an adapter as float16. A sign LoRA has +1 and −1 only, in a bit each, and a float16 for each rank of a matrix.",
 	}

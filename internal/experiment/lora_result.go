@@ -11,7 +11,7 @@ import (
 func (o LoRAOptions) result(pieces []loraPiece) *LoRA {
 	l := &LoRA{
 		Probes: o.Names[0], Controls: o.Names[1], HeldOut: o.Names[2], Text: o.Names[3],
-		Projections: o.Projections, Layers: o.Layers, Costs: o.Costs, Rate: o.Rate, SignRate: o.SignRate, KL: o.KL,
+		Projections: o.Projections, Layers: o.Layers, Costs: o.Costs, Rate: o.Rate, SignRate: o.SignRate, KL: o.KL, Guard: o.Guard,
 	}
 	if len(o.Costs) == 0 {
 		l.Steps = o.Steps
