@@ -61,7 +61,9 @@ To compare like with like, give patches that were found with the same probes;
 each is measured alone. --guard holds adapters by what holds a search that is
 given no controls: what the model itself says now. With --costs every adapter is
 measured several times as it is trained, and --patch-costs puts the patches on
-the same curve. What is lost where nobody looks: --also, --problems, --windows.
+the same curves, where x-60.bankai and x-120.bankai are one.
+
+What is lost where nobody looks: --also, --problems, --windows.
 
 For another model than the built-in one give all files, or --only-timing, which
 needs none.`,

@@ -38,3 +38,13 @@ find integrals --probes 'demo:search#integral' $guided
 find rows-sums --probes demo:search $guided --controls controls.jsonl
 find rows-held --probes demo:search $guided --controls controls.jsonl --slack 0.25
 rm controls.jsonl
+
+# What each amount of work gives, with the controls that LoRA has, and with the guard of
+# a search without any: half an hour each on two cores.
+for cost in 60 120 400 700; do
+	find cost-$cost --probes demo:search --granularity row,group,bit --controls demo:control \
+		--control-text demo:control_text --kl 1 --steps 1000000 --max-bytes 4096 --max-cost $cost
+done
+for cost in 60 120 400; do
+	find guard-$cost --probes demo:search --granularity row,group,bit --steps 1000000 --max-bytes 4096 --max-cost $cost
+done

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"bankai/engine"
@@ -25,7 +26,7 @@ type LoRA struct {
 	Costs       []float64 `json:"costs,omitempty"`  // forward-pass equivalents at which adapters are measured
 	Rate        float64   `json:"rate"`
 	SignRate    float64   `json:"sign_rate"`
-	KL          []float64 `json:"kl"`
+	KL          Weights   `json:"kl"`
 	Guard       string    `json:"guard,omitempty"`       // digest of a guard made of the model, which KL weighs then
 	Problems    string    `json:"problems,omitempty"`    // where the problems are from
 	WindowText  string    `json:"window_text,omitempty"` // of the windows
@@ -34,6 +35,20 @@ type LoRA struct {
 	Results []Adaptation `json:"rivals"` // patches, then adapters by kind, rank and seed
 	Duels   []Duel       `json:"duels"`  // every patch against adapters that had no less work
 	Timing  []Timing     `json:"timing"` // what each costs when it runs
+}
+
+// Weights are those that the divergence had, in turns. Results of a time when there was
+// but one have a number.
+type Weights []float64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (w *Weights) UnmarshalJSON(data []byte) error {
+	var one float64
+	if json.Unmarshal(data, &one) == nil {
+		*w = Weights{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]float64)(w))
 }
 
 // Adaptation is what a way to change the model, a patch or an adapter, came to.

@@ -180,6 +180,7 @@ func TestLoRAElsewhere(t *testing.T) {
 	m := enginetest.Demo(t, engine.Options{Threads: 0})
 	o := smallLoRA(t)
 	o.Seeds, o.KL, o.PatchCosts = 1, []float64{0, 2}, []float64{7}
+	o.Patches[0].Name = "harm-7"
 	o.Also = []measure.Named{{Name: "more", Set: someProbes(t, "control", 6).Set[4:]}}
 	asked := someProbes(t, "control", 3).Set
 	o.Problems = &Quiz{Name: "quiz", ID: "1", Right: func(ctx context.Context, m *engine.Model, overlay *engine.Overlay) ([]bool, error) {
@@ -194,7 +195,7 @@ func TestLoRAElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Results) != 3 || got.Results[0].Cost != 7 || got.Results[1].Name != "LoRA of rank 2, kl 0" || got.Results[2].Name != "LoRA of rank 2, kl 2" {
+	if len(got.Results) != 3 || got.Results[0].Cost != 7 || got.Results[0].Series != "harm" || got.Results[1].Name != "LoRA of rank 2, kl 0" || got.Results[2].Name != "LoRA of rank 2, kl 2" {
 		t.Fatalf("got %+v", got.Results)
 	}
 	overlay, err := m.Overlay(o.Patches[0].Patch)
@@ -222,7 +223,7 @@ func TestLoRAElsewhere(t *testing.T) {
 	if got := got.Results[0].Problems.Counts; got != CountsOf(base, right) {
 		t.Errorf("problems: %+v", got)
 	}
-	if len(got.Duels) != 2 || got.Duels[0].Patch != "harm" || got.Duels[0].Adapter != got.Results[1].Name ||
+	if len(got.Duels) != 2 || got.Duels[0].Patch != "harm-7" || got.Duels[0].Adapter != got.Results[1].Name ||
 		got.Duels[0].OnlyAdapter-got.Duels[0].OnlyPatch != got.Results[1].HeldOut.After-got.Results[0].HeldOut.After {
 		t.Errorf("duels: %+v", got.Duels)
 	}

@@ -1,10 +1,12 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"bankai/engine"
 	"bankai/internal/lora"
@@ -131,7 +133,11 @@ func (o LoRAOptions) patched(ctx context.Context, m *engine.Model, i int) (loraP
 	if err != nil {
 		return loraPiece{}, err
 	}
-	return o.measure(ctx, m, overlay, Adaptation{Name: p.Name, Series: p.Name, Params: int(bits), Bytes: size, Origin: p.Patch.Meta().Description})
+	series := p.Name
+	if len(o.PatchCosts) > 0 { // of patches called x-60 and x-120, what they have in common
+		series = strings.TrimRight(strings.TrimRight(series, "0123456789"), "-")
+	}
+	return o.measure(ctx, m, overlay, Adaptation{Name: p.Name, Series: cmp.Or(series, p.Name), Params: int(bits), Bytes: size, Origin: p.Patch.Meta().Description})
 }
 
 // measure asks the model as it is now, through an overlay.

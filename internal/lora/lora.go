@@ -36,8 +36,8 @@ type Config struct {
 // DefaultRate is the best of 0.003, 0.01, 0.03 and 0.1 on the demo model.
 const DefaultRate = 0.01
 
-// DefaultSignRate is that of the latents of signs: the best of those tried on the demo
-// model.
+// DefaultSignRate is that of the latents of signs: the best of 0.03, 0.1 and 0.3 on the
+// demo model.
 const DefaultSignRate = 0.03
 
 func (k Kind) defaultRate() float64 {
