@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"bankai"
 	"bankai/engine"
 	"bankai/internal/guard"
 	"bankai/internal/repair"
@@ -67,14 +68,7 @@ func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overla
 	if e.none || overlay == nil {
 		return nil, nil
 	}
-	var claimed *repair.GuardRecord
-	if len(patches) == 1 {
-		p, err := a.patches(m.Weights()).Sum(patches)
-		if err != nil {
-			return nil, err
-		}
-		claimed = repair.RecordedGuard(p.Meta())
-	}
+	claimed := claimedGuard(patches)
 	o := guard.Options{Seed: a.seed, Tokens: e.tokens, To: a.Console}
 	if claimed != nil && e.tokens == 0 {
 		o.Seed, o.Tokens = claimed.Seed, claimed.Tokens
@@ -94,10 +88,23 @@ func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overla
 	}
 	out := &guardOutcome{Report: report}
 	if claimed != nil {
-		same := claimed.Digest == report.Digest
+		same := claimed.Definition == report.Definition && claimed.Digest == report.Digest
 		out.AsClaimed = &same
 	}
 	return out, nil
+}
+
+// claimedGuard is what the only patch records of a guard; nil if it does not, or if its
+// file cannot be read a second time.
+func claimedGuard(patches []string) *guard.Record {
+	if len(patches) != 1 || source.IsStream(patches[0]) {
+		return nil
+	}
+	p, err := bankai.ReadFile(patches[0])
+	if err != nil {
+		return nil
+	}
+	return guard.RecordOf(p.Meta())
 }
 
 // prompts are those to stay away from, and the tokens of the probes that are measured.

@@ -9,6 +9,7 @@ import (
 
 	"bankai"
 	"bankai/internal/anatomy"
+	"bankai/internal/guard"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -65,11 +66,15 @@ func printPatch(c *terminal.Console, path string, size int64, p *bankai.Patch) e
 	if err != nil {
 		return err
 	}
-	return c.Print(info, patchPage{info}.write)
+	page := patchPage{info, guard.RecordOf(p.Meta())}
+	return c.Print(page, page.write)
 }
 
-// patchPage is what is in a patch, for people.
-type patchPage struct{ anatomy.Patch }
+// patchPage is what is in a patch.
+type patchPage struct {
+	anatomy.Patch
+	Guard *guard.Record `json:"guard,omitempty"` // that it was searched and measured with
+}
 
 func (p patchPage) write(w io.Writer) {
 	base, created := "not named: the file does not say which model it was made for", ""
@@ -102,6 +107,10 @@ func (p patchPage) write(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  %s: %d of %d right before, %d after; %d fixed, %d broke, p = %s\n",
 			c.Name, c.Before, c.Total, c.After, c.Fixed, c.Broke, text.Probability(c.PValue))
+	}
+	if g := p.Guard; g != nil {
+		fmt.Fprintf(w, "  the guard is of edition %d, seed %d and %s tokens; what the model says there diverges by %.2g nats a token\n",
+			g.Edition, g.Seed, text.Thousands(int64(g.Tokens)), g.KL)
 	}
 }
 

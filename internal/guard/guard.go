@@ -15,9 +15,9 @@ import (
 	"bankai/score"
 )
 
-// version changes whenever equal options would give another guard: another list, other
+// edition changes whenever equal options would give another guard: another list, other
 // draws, another division.
-const version = 1
+const edition = 1
 
 // Bounds of what [Fitting] gives, in tokens.
 const (
@@ -60,7 +60,7 @@ const (
 // Definition is what a guard follows from, besides the model and its arithmetic. Of equal
 // ones, every machine makes the same guard.
 type Definition struct {
-	Version int           `json:"version"`
+	Edition int           `json:"edition"` // of the list and the rules: see edition
 	Seed    uint64        `json:"seed"`
 	Tokens  int           `json:"tokens"`
 	Avoid   bankai.Digest `json:"avoid,omitzero"` // of the prompts that it stays away from
@@ -89,7 +89,7 @@ func Make(ctx context.Context, m *engine.Model, o Options) (*Guard, error) {
 	}
 	w := &maker{
 		m: m, tok: m.Tokenizer(), template: template, avoid: newLikeness(o.Avoid), seeds: rng.New(o.Seed, "guard"),
-		guard: &Guard{Definition: Definition{version, o.Seed, o.Tokens, digestOf(o.Avoid)}}, to: o.To,
+		guard: &Guard{Definition: Definition{edition, o.Seed, o.Tokens, digestOf(o.Avoid)}}, to: o.To,
 	}
 	if err := w.make(ctx); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
@@ -126,7 +126,7 @@ func Keep(items []Item) []score.Item {
 // digest measures the same.
 func (g *Guard) Digest() bankai.Digest {
 	h := sha256.New()
-	fmt.Fprintf(h, "bankai guard %d %d %d %s\n", g.Version, g.Seed, g.Tokens, g.Avoid)
+	fmt.Fprintf(h, "bankai guard %d %d %d %s\n", g.Edition, g.Seed, g.Tokens, g.Avoid)
 	for _, it := range g.HeldOut {
 		for _, ids := range [][]int32{it.Prompt, it.Answers[0]} {
 			binary.Write(h, binary.LittleEndian, int64(len(ids))) // a hash does not fail

@@ -15,7 +15,7 @@ import (
 type Report struct {
 	HeldOut Part          `json:"held_out"` // what no search saw
 	Used    *Part         `json:"used"`     // what the search was held to; nil if that was not measured
-	Digest  bankai.Digest `json:"sha256"`   // of the guard's definition and what is held out
+	Digest  bankai.Digest `json:"digest"`   // of the guard's definition and what is held out
 	Definition
 }
 
@@ -29,7 +29,7 @@ type Part struct {
 	KL       float64         `json:"kl"`
 	Interval *stats.Interval `json:"interval"`
 	// Same counts the greedy answers that stayed as they were to the last token.
-	Same       int                 `json:"same"`
+	Same       int                 `json:"unchanged"`
 	Greedy     int                 `json:"greedy"` // such answers in all
 	ByCategory map[string]Category `json:"by_category"`
 	Changes    []Change            `json:"changes"` // the worst
@@ -39,7 +39,7 @@ type Part struct {
 type Category struct {
 	Items  int     `json:"items"`
 	KL     float64 `json:"kl"` // mean over the items
-	Same   int     `json:"same"`
+	Same   int     `json:"unchanged"`
 	Greedy int     `json:"greedy"`
 }
 

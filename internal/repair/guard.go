@@ -2,14 +2,11 @@ package repair
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 
-	"bankai"
 	"bankai/engine"
 	"bankai/internal/guard"
-	"bankai/internal/stats"
 	"bankai/internal/text"
 	"bankai/probe"
 	"bankai/score"
@@ -19,17 +16,6 @@ import (
 type Guarding struct {
 	Wanted bool // a guard is made of the model
 	Tokens int  // of it; 0: as many as the targets have, see [guard.Fitting]
-}
-
-// guardKey is the member of a patch's metadata that says how its guard can be made again,
-// and what was measured on it.
-const guardKey = "guard"
-
-// GuardRecord is what a patch records of the guard that it was searched and measured with.
-type GuardRecord struct {
-	guard.Definition
-	Digest bankai.Digest `json:"sha256"` // of what was held out
-	KL     float64       `json:"kl"`     // there: mean over the items, nats a token
 }
 
 // makeGuard makes the guard of a repair, and lets the plan hold on to its part for
@@ -42,8 +28,8 @@ func (r *run) makeGuard(ctx context.Context) (err error) {
 		return err
 	}
 	r.Plan.Keep = guard.Keep(r.guard.Used)
-	r.To.Note("guard: %s of the model's own to hold on to, %s of which no search sees; %s left out, being like the probes",
-		text.Count(len(r.guard.Used), "answer"), text.Count(len(r.guard.HeldOut), "more"), text.Count(r.guard.LeftOut, "line"))
+	r.To.Note("guard: %s of the model's own to hold on to, and %d that the search does not see; %s left out, being like the probes",
+		text.Count(len(r.guard.Used), "answer"), len(r.guard.HeldOut), text.Count(r.guard.LeftOut, "line"))
 	return nil
 }
 
@@ -77,38 +63,6 @@ func (r *run) measureGuard(ctx context.Context, overlay *engine.Overlay) (err er
 	}
 	r.result.Guard, err = r.guard.Measure(ctx, r.Model, overlay, true, r.To)
 	return err
-}
-
-// GuardClaim is what a report says as a patch records it: of how many greedy answers how
-// many stayed the same.
-func GuardClaim(g *guard.Report) bankai.Claim {
-	p := g.HeldOut
-	return bankai.Claim{
-		Name: "guard, the same answers", Probes: g.Digest, Total: p.Greedy, Before: p.Greedy, After: p.Same,
-		Broke: p.Greedy - p.Same, PValue: stats.McNemar(0, p.Greedy-p.Same),
-	}
-}
-
-// recordGuard adds the claim, and the record by which the guard can be made again.
-func recordGuard(m bankai.Meta, g *guard.Report) (bankai.Meta, error) {
-	data, err := json.Marshal(GuardRecord{g.Definition, g.Digest, g.HeldOut.KL})
-	if err != nil {
-		return m, err
-	}
-	m.Claims = append(m.Claims, GuardClaim(g))
-	m.Metadata = map[string]json.RawMessage{guardKey: data}
-	return m, nil
-}
-
-// RecordedGuard reads the record of a guard from a patch's metadata; nil if there is none
-// that can be read.
-func RecordedGuard(m bankai.Meta) *GuardRecord {
-	data, ok := m.Metadata[guardKey]
-	var g GuardRecord
-	if !ok || json.Unmarshal(data, &g) != nil {
-		return nil
-	}
-	return &g
 }
 
 // GuardText says in a line what became of a guard.

@@ -187,7 +187,7 @@ func (r *run) claim(out *durable.Output) (err error) {
 		r.meta.Claims = append(r.meta.Claims, Claim("validation", r.Sets.Validation, r.result.OnValidation))
 	}
 	if r.result.Guard != nil {
-		if r.meta, err = recordGuard(r.meta, r.result.Guard); err != nil {
+		if r.meta, err = r.result.Guard.Recorded(r.meta); err != nil {
 			return err
 		}
 	}
