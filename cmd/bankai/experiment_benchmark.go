@@ -136,6 +136,12 @@ func (f *choiceFlags) run(ctx context.Context, a *app) error {
 	})
 }
 
+// How problems are put, unless flags say otherwise.
+const (
+	gsm8kPrompt = "Question: {question}\nAnswer:" // with other models than the built-in one
+	gsm8kTokens = 256                             // of an answer
+)
+
 // gsm8kFlags are the flags of `experiment gsm8k`.
 type gsm8kFlags struct {
 	benchmarkFlags
@@ -147,7 +153,7 @@ type gsm8kFlags struct {
 }
 
 func gsm8kCommand(a *app) *cobra.Command {
-	f := &gsm8kFlags{benchmarkFlags: benchmarkFlags{n: 50}, tokens: 256}
+	f := &gsm8kFlags{benchmarkFlags: benchmarkFlags{n: 50}, tokens: gsm8kTokens}
 	cmd := &cobra.Command{
 		Use:   "gsm8k [--file F.jsonl] [--patch P]...",
 		Short: "word problems solved with a patch and without",
@@ -200,7 +206,7 @@ func (f *gsm8kFlags) check() error {
 	if f.examples != "" && f.shots == 0 {
 		return usagef("--examples needs --shots: say how many of them to show")
 	}
-	f.usualPrompt("Question: {question}\nAnswer:")
+	f.usualPrompt(gsm8kPrompt)
 	if err := readStops(f.stop); err != nil {
 		return err
 	}

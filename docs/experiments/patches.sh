@@ -46,3 +46,12 @@ sets=instruction-sets
 find instruction --probes $sets/search.json --controls $sets/controls.json --control-text data/guard.txt --kl 3 \
 	--granularity row,group,bit --steps 100000 --max-cost 120 --max-bytes 4096
 rm -rf $sets
+# What each amount of work gives, with the controls that LoRA has, and with the guard of
+# a search without any: half an hour each on two cores.
+for cost in 60 120 400 700; do
+	find cost-$cost --probes demo:search --granularity row,group,bit --controls demo:control \
+		--control-text demo:control_text --kl 1 --steps 1000000 --max-bytes 4096 --max-cost $cost
+done
+for cost in 60 120 400; do
+	find guard-$cost --probes demo:search --granularity row,group,bit --steps 1000000 --max-bytes 4096 --max-cost $cost
+done

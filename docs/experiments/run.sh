@@ -58,3 +58,14 @@ run instruction-unasked variations $(on instruction) --probes $sets/unasked.json
 run instruction-demo variations $(on instruction)
 run instruction-sums gsm8k --n 0 $(on instruction)
 rm -rf $sets
+
+# LoRA, and LoRA of signs, by the ruler of the patches: an hour and a half on two
+# cores, most of it in `lora-cost` and `lora-guard`. Every adapter is trained once, and
+# measured on its way.
+ruler="--also demo:control --also demo:control_heldout --also data/sums-control.jsonl --problems demo:sums --windows 64,256"
+run lora lora $(on rows groups bits careful) --ranks 1,4 --sign-ranks 1,2,4 $ruler
+run lora-cost lora $(on cost-60 cost-120 cost-400 cost-700) --patch-costs 60,120,400,700 \
+	--costs 60,120,400,700 --ranks 1 --sign-ranks 1 --rounds 0 $ruler
+run lora-guard lora $(on guard-60 guard-120 guard-400) --patch-costs 60,120,400 \
+	--guard --kl 1,3,10 --costs 60,120,400 --ranks 1 --sign-ranks 1 --rounds 0 $ruler
+run lora-one lora --proj down --layers 4 --ranks 1 --sign-ranks 1 --rounds 0 $(on rows) --also data/sums-control.jsonl

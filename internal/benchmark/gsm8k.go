@@ -158,6 +158,30 @@ func (o ProblemOptions) solve(ctx context.Context, m *engine.Model, overlay *eng
 	return texts, nil
 }
 
+// Quiz is the problems as an experiment on other things asks them, too. What cannot be
+// asked of the model is an error of its first answer.
+func (o ProblemOptions) Quiz() *experiment.Quiz {
+	return &experiment.Quiz{
+		Name: o.File, ID: fmt.Sprintf("%x %v", o.digest(o.Problems), ruleNames(o.Rules)),
+		Right: func(ctx context.Context, m *engine.Model, overlay *engine.Overlay) ([]bool, error) {
+			if err := o.check(m); err != nil {
+				return nil, err
+			}
+			texts, err := o.solve(ctx, m, overlay, o.Problems)
+			if err != nil {
+				return nil, err
+			}
+			right := make([]bool, len(texts))
+			for i, t := range texts {
+				s := Solution{Text: t.Text}
+				s.mark(o.Problems[i].Want, o.Rules)
+				right[i] = s.Right
+			}
+			return right, nil
+		},
+	}
+}
+
 // result puts the pieces together and marks the answers.
 func (o ProblemOptions) result(base, patched []generation) *GSM8K {
 	g := &GSM8K{
@@ -178,10 +202,7 @@ func (o ProblemOptions) result(base, patched []generation) *GSM8K {
 // Rescore marks the generated texts again, by the given rules, and counts anew.
 // The model is not needed.
 func (g *GSM8K) Rescore(rules []Rule) {
-	g.Rules = nil
-	for _, r := range rules {
-		g.Rules = append(g.Rules, r.Name)
-	}
+	g.Rules = ruleNames(rules)
 	var before, after []bool
 	for i := range g.Solved {
 		s := &g.Solved[i]
@@ -201,6 +222,14 @@ func (g *GSM8K) Rescore(rules []Rule) {
 		change := pairedOf(before, after)
 		g.Change = &change
 	}
+}
+
+// ruleNames are the names of rules, in order.
+func ruleNames(rules []Rule) (names []string) {
+	for _, r := range rules {
+		names = append(names, r.Name)
+	}
+	return names
 }
 
 // mark finds the answer in the text.

@@ -207,9 +207,12 @@ func (o *LoRAOptions) Read(also []string) ([]Fact, error) {
 	var in inputs
 	in.add("projections", strings.Join(o.Projections, ","))
 	in.add("layers", o.Layers)
-	in.add("training", fmt.Sprintf("%d steps, rate %v, kl %v", o.Steps, o.Rate, o.KL))
+	in.add("training", fmt.Sprintf("%d steps, costs %v, rate %v, of signs %v, weights of the divergence %v", o.Steps, o.Costs, o.Rate, o.SignRate, o.KL))
 	if o.OnlyTiming {
 		return in.facts, nil
+	}
+	if o.Problems != nil {
+		in.add("problems", o.Problems.ID)
 	}
 	for i, s := range []struct {
 		name string
@@ -234,6 +237,22 @@ func (o *LoRAOptions) Read(also []string) ([]Fact, error) {
 	}
 	in.add("text", strings.Join(o.Text, "\n"))
 	return in.facts, nil
+}
+
+// CutText cuts a text into windows of each size, to measure perplexity in, and returns
+// what decides that.
+func (o *LoRAOptions) CutText(m *engine.Model, name string, data []byte, sizes []int) (facts []Fact, err error) {
+	for _, size := range sizes {
+		cut, _, err := NewTextOptions(m, name, data, size, 0, Patching{})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := cut.starts(); err != nil {
+			return nil, err
+		}
+		o.Windows = append(o.Windows, cut)
+	}
+	return []Fact{{"windows", fmt.Sprintf("%v of %x", sizes, sha256.Sum256(data))}}, nil
 }
 
 // Rivals reads the patches to compare with, and finds the tensors that get adapters.

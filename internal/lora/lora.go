@@ -18,20 +18,37 @@ import (
 
 // Config says how to train.
 type Config struct {
+	Kind  Kind    // of the factors
 	Steps int     // gradients, each over all probes
-	Rate  float64 // of Adam: about how far a parameter moves in a step; 0 means DefaultRate
+	Rate  float64 // of Adam: about how far a parameter moves in a step; 0 means DefaultRate or DefaultSignRate
 	Beta1 float64 // of Adam, 0 meaning 0.9
 	Beta2 float64 // of Adam, 0 meaning 0.999
 	Seed  uint64  // of A at the start
 
 	Progress func(Point) // called at every point of the trajectory; may be nil
+
+	// Visit is called after every step, with the adapter as it then is, the steps
+	// taken and the forward-pass equivalents they took; may be nil. It may put
+	// another adapter on the workbench, and must then put this one back.
+	Visit func(steps int, cost float64) error
 }
 
 // DefaultRate is the best of 0.003, 0.01, 0.03 and 0.1 on the demo model.
 const DefaultRate = 0.01
 
+// DefaultSignRate is that of the latents of signs: the best of 0.03, 0.1 and 0.3 on the
+// demo model.
+const DefaultSignRate = 0.03
+
+func (k Kind) defaultRate() float64 {
+	if k == Sign {
+		return DefaultSignRate
+	}
+	return DefaultRate
+}
+
 func (c Config) orDefaults() Config {
-	c.Rate, c.Beta1, c.Beta2 = cmp.Or(c.Rate, DefaultRate), cmp.Or(c.Beta1, 0.9), cmp.Or(c.Beta2, 0.999)
+	c.Rate, c.Beta1, c.Beta2 = cmp.Or(c.Rate, c.Kind.defaultRate()), cmp.Or(c.Beta1, 0.9), cmp.Or(c.Beta2, 0.999)
 	return c
 }
 
@@ -64,7 +81,7 @@ type Result struct {
 	Seconds    float64
 }
 
-// Train begins with a random A and B = 0, and takes Config.Steps steps of Adam up
+// Train begins with a random A and a B that is 0, and takes Config.Steps steps of Adam up
 // the fitness that ev stands for: always that many, with no look at other probes. A
 // gradient costs three passes over ev's probes, and so does not measure the fitness
 // apart, but at the end, for one.
@@ -81,12 +98,11 @@ func Train(ctx context.Context, ev *score.Evaluator, a *engine.Adapter, c Config
 	if r.Start, err = ev.Baseline(ctx); err != nil {
 		return nil, err
 	}
-	initialise(a, c.Seed)
+	climb := c.start(a)
 	if err := w.Adapt(a); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.Adapt(nil)) }()
-	climb := newAdam(a, c)
 	for step := range c.Steps {
 		gradient := a.Zeros()
 		score, err := ev.Ascend(ctx, func(s *engine.LayerGradient, weight []float32) error {
@@ -100,6 +116,11 @@ func Train(ctx context.Context, ev *score.Evaluator, a *engine.Adapter, c Config
 			return nil, err
 		}
 		climb.step(gradient)
+		if c.Visit != nil {
+			if err := c.Visit(step+1, r.Cost); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if r.Final, err = ev.Measure(ctx); err != nil {
 		return nil, err

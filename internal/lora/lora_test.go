@@ -64,11 +64,18 @@ func factors(a *engine.Adapter) (all []float32) {
 // On the demo model the fitness rises, the adapter is what made it rise, and the
 // model is afterwards what it was.
 func TestTrain(t *testing.T) {
+	for _, c := range []lora.Config{{Kind: lora.Float}, {Kind: lora.Sign, Rate: 0.1}} {
+		t.Run(c.Kind.String(), func(t *testing.T) { trains(t, c) })
+	}
+}
+
+func trains(t *testing.T, c lora.Config) {
 	m := enginetest.Demo(t, engine.Options{})
 	e := evaluator(t, m, 8, 3)
 	a, ctx := mlps(t, e), context.Background()
 	var seen []lora.Point
-	r, err := lora.Train(ctx, e, a, lora.Config{Steps: 8, Progress: func(p lora.Point) { seen = append(seen, p) }})
+	c.Steps, c.Progress = 8, func(p lora.Point) { seen = append(seen, p) }
+	r, err := lora.Train(ctx, e, a, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,30 +107,73 @@ func TestTrain(t *testing.T) {
 	}
 }
 
-// The same arguments give the same bits, on any number of threads; another seed does
-// not.
+// The same arguments give the same bits, on any number of threads and whoever looks
+// in between; another seed does not.
 func TestTrainRepeats(t *testing.T) {
-	train := func(seed uint64, threads int, kernel string) ([]float32, *lora.Result) {
+	train := func(kind lora.Kind, seed uint64, threads int, kernel string, visit func(w *engine.Workbench, a *engine.Adapter) error) ([]float32, *lora.Result) {
 		m := enginetest.Load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{Threads: threads, Kernel: kernel})
 		e := evaluator(t, m, 2, 1)
 		a := mlps(t, e)
-		r, err := lora.Train(context.Background(), e, a, lora.Config{Steps: 2, Seed: seed})
+		c := lora.Config{Kind: kind, Steps: 3, Seed: seed}
+		if visit != nil {
+			c.Visit = func(int, float64) error { return visit(e.Workbench(), a) }
+		}
+		r, err := lora.Train(context.Background(), e, a, c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return factors(a), r
 	}
-	want, score := train(1, 1, "")
-	for what, c := range map[string]struct {
-		seed    uint64
-		threads int
-		kernel  string
-		same    bool
-	}{"again": {1, 1, "", true}, "two threads": {1, 2, "", true}, "generic": {1, 2, "generic", true}, "another seed": {2, 1, "", false}} {
-		got, r := train(c.seed, c.threads, c.kernel)
-		if same := reflect.DeepEqual(got, want) && reflect.DeepEqual(r.Final, score.Final); same != c.same {
-			t.Errorf("%s: same bits: %v", what, same)
+	look := func(w *engine.Workbench, a *engine.Adapter) error { // at the model as it is
+		if err := w.Adapt(nil); err != nil {
+			return err
 		}
+		if _, err := w.Generate(context.Background(), []engine.Request{{Prompt: []int32{1, 2, 3}, Max: 2}}, nil); err != nil {
+			return err
+		}
+		return w.Adapt(a)
+	}
+	for _, kind := range []lora.Kind{lora.Float, lora.Sign} {
+		want, score := train(kind, 1, 1, "", nil)
+		for what, c := range map[string]struct {
+			seed    uint64
+			threads int
+			kernel  string
+			visit   func(*engine.Workbench, *engine.Adapter) error
+			same    bool
+		}{
+			"again": {1, 1, "", nil, true}, "two threads": {1, 2, "", nil, true}, "generic": {1, 2, "generic", nil, true},
+			"looked at": {1, 1, "", look, true}, "another seed": {2, 1, "", nil, false},
+		} {
+			got, r := train(kind, c.seed, c.threads, c.kernel, c.visit)
+			if same := reflect.DeepEqual(got, want) && reflect.DeepEqual(r.Final, score.Final); same != c.same {
+				t.Errorf("%s, %s: same bits: %v", kind, what, same)
+			}
+		}
+	}
+}
+
+// Every step is shown once, with what it cost; an error there ends the training.
+func TestTrainVisits(t *testing.T) {
+	e := evaluator(t, enginetest.Load(t, testmodel.New(testmodel.Tiny, 1).Bytes(), engine.Options{}), 2, 1)
+	a := mlps(t, e)
+	base, err := e.Baseline(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	enough := errors.New("enough")
+	var steps []int
+	_, err = lora.Train(context.Background(), e, a, lora.Config{Steps: 9, Visit: func(step int, cost float64) error {
+		if want := 3 * base.Cost * float64(step); math.Abs(cost-want) > 1e-9 {
+			t.Errorf("%d steps cost %v, want %v", step, cost, want)
+		}
+		if steps = append(steps, step); step == 3 {
+			return enough
+		}
+		return nil
+	}})
+	if !errors.Is(err, enough) || !reflect.DeepEqual(steps, []int{1, 2, 3}) {
+		t.Errorf("saw the steps %v, error %v", steps, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/guard"
 	"bankai/internal/text"
+	"bankai/probe"
 	"bankai/score"
 )
 
@@ -23,23 +24,27 @@ func (r *run) makeGuard(ctx context.Context) (err error) {
 	if !r.Guarding.Wanted {
 		return nil
 	}
-	var prompts []string
-	n := 0
-	for _, p := range r.Sets.all().Set {
-		prompts = append(prompts, p.Prompt)
-		t, err := p.Tokens(r.Model.Tokenizer())
-		if err != nil {
-			return err
-		}
-		n += len(t.Prompt) + len(t.Correct) + len(t.Wrong)
-	}
-	if r.guard, err = MakeGuard(ctx, r.Model, guard.Options{Seed: r.Plan.Seed, Tokens: r.Guarding.Tokens, Avoid: prompts, To: r.To}, n); err != nil {
+	if r.guard, err = GuardBeside(ctx, r.Model, r.Sets.all().Set, guard.Options{Seed: r.Plan.Seed, Tokens: r.Guarding.Tokens, To: r.To}); err != nil {
 		return err
 	}
 	r.Plan.Keep = guard.Keep(r.guard.Used)
 	r.To.Note("guard: %s of the model's own to hold on to, and %d that the search does not see; %s left out, being like the probes",
 		text.Count(len(r.guard.Used), "answer"), len(r.guard.HeldOut), text.Count(r.guard.LeftOut, "line"))
 	return nil
+}
+
+// GuardBeside makes a guard that fits probes, and stays away from their prompts.
+func GuardBeside(ctx context.Context, m *engine.Model, set probe.Set, o guard.Options) (*guard.Guard, error) {
+	n := 0
+	for _, p := range set {
+		o.Avoid = append(o.Avoid, p.Prompt)
+		t, err := p.Tokens(m.Tokenizer())
+		if err != nil {
+			return nil, err
+		}
+		n += len(t.Prompt) + len(t.Correct) + len(t.Wrong)
+	}
+	return MakeGuard(ctx, m, o, n)
 }
 
 // MakeGuard is [guard.Make] with a size that fits targets of so many tokens, unless one is
