@@ -35,6 +35,7 @@ type Verdict struct {
 }
 
 func right(format string, args ...any) Verdict { return Verdict{true, fmt.Sprintf(format, args...)} }
+
 func wrong(format string, args ...any) Verdict { return Verdict{false, fmt.Sprintf(format, args...)} }
 
 // Kind is a way to judge.

@@ -272,8 +272,13 @@ func TestDefault(t *testing.T) {
 // A right answer is right by the rule that is chosen for it.
 func TestDefaultAcceptsTheWanted(t *testing.T) {
 	for _, w := range []Wanted{
-		{Text: "yes", Labels: []string{"no", "yes"}}, {Text: `{"a":[1,2]}`}, {Text: "1,000"}, {Text: "-3/4"},
-		{Text: "Paris"}, {Text: "x^2 + C"}, {Calls: []Call{{"f", []byte(`{"a":1}`)}}},
+		{Text: "yes", Labels: []string{"no", "yes"}},
+		{Text: `{"a":[1,2]}`},
+		{Text: "1,000"},
+		{Text: "-3/4"},
+		{Text: "Paris"},
+		{Text: "x^2 + C"},
+		{Calls: []Call{{"f", []byte(`{"a":1}`)}}},
 	} {
 		r, ok := Default(w)
 		if v := r.Judge(w, Answer{Text: w.Text, Calls: w.Calls}); !ok || !v.Right {
@@ -299,8 +304,13 @@ func TestParseRefuses(t *testing.T) {
 		rule string
 		w    Wanted
 	}{
-		{"exact", Wanted{}}, {"begins", Wanted{Text: "**"}}, {"number", Wanted{Text: "many"}}, {"choice", Wanted{Text: "Paris"}},
-		{"json", Wanted{Text: "{"}}, {"tool", Wanted{Text: "hello"}}, {"label", Wanted{Text: "x"}},
+		{"exact", Wanted{}},
+		{"begins", Wanted{Text: "**"}},
+		{"number", Wanted{Text: "many"}},
+		{"choice", Wanted{Text: "Paris"}},
+		{"json", Wanted{Text: "{"}},
+		{"tool", Wanted{Text: "hello"}},
+		{"label", Wanted{Text: "x"}},
 	} {
 		r, err := Parse(c.rule)
 		if err != nil {
