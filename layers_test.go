@@ -38,6 +38,7 @@ var layers = map[string]int{
 	"store":                2,  // where patches come from, and their provenance
 	"search":               2,  // finds patches: strategies, runs, journals
 	"chat":                 3,  // from messages to prompts, and back
+	"dataset":              4,  // examples from the files that people have, divided without leaks
 	"score":                3,  // measures patches on a model
 	"measure":              3,  // audits, measurements
 	"internal/anatomy":     4,  // what a model or a patch holds, as a document
