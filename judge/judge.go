@@ -16,9 +16,10 @@ import (
 
 // Wanted is a right answer.
 type Wanted struct {
-	Text   string
-	Calls  []Call   // of tools, if the answer is to call some
-	Labels []string // all there are to choose from, if the answer is a label
+	Text       string
+	Alternates []string // other right texts
+	Calls      []Call   // of tools, if the answer is to call some
+	Labels     []string // all there are to choose from, if the answer is a label
 }
 
 // Answer is what a model said.
@@ -139,10 +140,19 @@ func (r Rule) Check(w Wanted) error {
 	return nil
 }
 
-// Judge says whether an answer is right. An answer that was cut off is judged by what is
+// Judge says whether an answer is right: by the wanted text or by an alternate. An answer that was cut off is judged by what is
 // there, and the reason says so.
 func (r Rule) Judge(w Wanted, a Answer) Verdict {
 	v := r.judge(w, a)
+	for _, other := range w.Alternates {
+		if v.Right {
+			break
+		}
+		w.Text = other
+		if also := r.judge(w, a); also.Right {
+			v = also
+		}
+	}
 	if a.Cut {
 		v.Reason += " (the answer was cut off)"
 	}

@@ -63,6 +63,17 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// An alternate is as right; the reason of a wrong answer is about the text that is wanted.
+func TestAlternates(t *testing.T) {
+	w := Wanted{Text: "7x^6", Alternates: []string{"x^6*7"}}
+	if v := (Rule{Kind: Exact}).Judge(w, Answer{Text: "x^6*7"}); !v.Right {
+		t.Error(v)
+	}
+	if v := (Rule{Kind: Begins}).Judge(w, Answer{Text: "6x^7"}); v.Right || !strings.Contains(v.Reason, `wanted "7x^6"`) {
+		t.Error(v)
+	}
+}
+
 // GSM8K's answers and what people and models write for them.
 func TestNumber(t *testing.T) {
 	for _, c := range []struct {
