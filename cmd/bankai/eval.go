@@ -20,8 +20,9 @@ func evalCommand(a *app) *cobra.Command {
 	var model modelFlags
 	var probes string
 	var all bool
+	var data dataFlags
 	cmd := &cobra.Command{
-		Use:   "eval --probes F [--patch P]...",
+		Use:   "eval (--probes F | DATA...) [--patch P]...",
 		Short: "what a patch fixed and broke",
 		Long: `Lets the model answer a probe set by greedy generation, without the patches and
 with them, and counts the answers that went from wrong to right (fixed) and from
@@ -31,13 +32,20 @@ be if the patches did nothing. Use prompts that the search did not see.
 An answer is right if the line it generates begins with the right answer, whole:
 spacing, brackets, case and * do not count, and "+ C" may follow.
 
-Without a patch it is the model as it is that is measured.`,
+Without a patch it is the model as it is that is measured.
+
+` + dataHelp,
 		Example: `  bankai eval --probes demo:heldout --patch fix.bankai
+  bankai eval chats.jsonl --patch fix.bankai --judge 'python3 judge.py'
   bankai eval --probes demo:control_heldout --patch fix.bankai --json`,
-		Args: arguments(0, 0, "the probe file with --probes"),
-		RunE: a.do(func(ctx context.Context, _ []string) error {
+		Args: arguments(0, -1, "the files of the data, or the probe file with --probes"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
+			data.files = append(data.files, args...)
+			if err := data.check(probes); err != nil {
+				return err
+			}
 			if probes == "" {
-				return usagef("give the probe file with --probes")
+				return evalData(ctx, a, &model, &data, all)
 			}
 			return eval(ctx, a, &model, probes, all)
 		}),
@@ -45,6 +53,7 @@ Without a patch it is the model as it is that is measured.`,
 	model.add(cmd)
 	model.addPatch(cmd)
 	cmd.Flags().StringVar(&probes, "probes", "", "probe `FILE`, best one that no search used")
+	data.add(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "list the answers that did not change, too")
 	return cmd
 }
