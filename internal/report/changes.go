@@ -98,13 +98,22 @@ func differing(s, other string) []span {
 		end++
 	}
 	from, to := begin, len(a)-end
-	for from > 0 && isWord(a[from-1]) && (from < len(a) && isWord(a[from]) || from == len(a)) {
-		from--
+	if goesOn(a, begin) || goesOn(b, begin) {
+		for from > 0 && isWord(a[from-1]) {
+			from--
+		}
 	}
-	for to < len(a) && to > 0 && isWord(a[to-1]) && isWord(a[to]) {
-		to++
+	if goesOn(a, to) || goesOn(b, len(b)-end) {
+		for to < len(a) && isWord(a[to]) {
+			to++
+		}
 	}
 	return slices.DeleteFunc([]span{{string(a[:from]), false}, {string(a[from:to]), true}, {string(a[to:]), false}}, func(s span) bool { return s.Text == "" })
+}
+
+// goesOn says whether a place is inside of a word.
+func goesOn(s []rune, at int) bool {
+	return 0 < at && at < len(s) && isWord(s[at-1]) && isWord(s[at])
 }
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) }
@@ -199,7 +208,7 @@ func excerpt(s, other string) string {
 	const room = lineWidth - 12
 	from := 0
 	if len(a) > room && at > room/2 {
-		from = min(at-room/4, len(a)-room)
+		from = min(at-room/4, len(a)-room+1)
 	}
 	out := string(a[from:])
 	if from > 0 {
