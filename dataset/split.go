@@ -240,7 +240,7 @@ func assign(examples []Example, clusters [][]int, seed uint64, validation, heldO
 			dither = nil
 		}
 		quota := func(size int) int {
-			share := float64(size) / n * float64(count)
+			share := float64(float64(size) / n * float64(count))
 			if dither == nil {
 				return int(math.Round(share))
 			}

@@ -135,7 +135,7 @@ func (r *Reference) expected(m *Model, n int, logits []float32, lse float64) flo
 	if ids == nil {
 		return expected(p, logits, lse)
 	}
-	sum := r.rest[n] * (m.lseOfOthers(ids, logits) - lse)
+	sum := float64(r.rest[n] * (m.lseOfOthers(ids, logits) - lse))
 	for i, id := range ids {
 		sum += float64(float64(p[i]) * (float64(logits[id]) - lse))
 	}

@@ -56,12 +56,12 @@ func (q *question) change(answers []engine.Answer, k int) float64 {
 
 // lead is β·(Δchosen − Δrejected) of a preference.
 func (q *question) lead(answers []engine.Answer) float64 {
-	return q.aim.Beta * (q.change(answers, 0) - q.change(answers, 1))
+	return float64(q.aim.Beta * (q.change(answers, 0) - q.change(answers, 1)))
 }
 
 // rise is β·Δ of the first answer.
 func (q *question) rise(answers []engine.Answer) float64 {
-	return q.aim.Beta * q.change(answers, 0)
+	return float64(q.aim.Beta * q.change(answers, 0))
 }
 
 // logSigmoid is ln σ(x).
@@ -91,7 +91,7 @@ func (q *question) weighting(answers []engine.Answer) engine.Weighting {
 	case Answer:
 		return engine.Weighting{LogProbs: []float64{q.weight / float64(len(q.Answers[0]))}}
 	case Preference:
-		push := q.aim.Beta * sigmoid(-q.lead(answers))
+		push := float64(q.aim.Beta * sigmoid(-q.lead(answers)))
 		return engine.Weighting{LogProbs: q.weighted(push+q.lift(answers), -push)}
 	case Label:
 		slopes, other := make([]float64, len(answers)), rival(answers)
@@ -121,7 +121,7 @@ func (q *question) weighted(slopes ...float64) []float64 {
 
 // lift is the derivative of λ·ln σ(β·Δ) of the first answer.
 func (q *question) lift(answers []engine.Answer) float64 {
-	return q.aim.Lambda * q.aim.Beta * sigmoid(-q.rise(answers))
+	return float64(q.aim.Lambda * q.aim.Beta * sigmoid(-q.rise(answers)))
 }
 
 // What the unpatched model says of a token of what is kept is held whole, if the
