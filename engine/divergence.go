@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -14,20 +15,46 @@ import (
 // together.
 type Reference struct {
 	vocab int
+	temp  float32   // by which logits are divided first; 1: by nothing
 	p     []float32 // [tokens, vocab], or [tokens, top]
 	ids   []int32   // whose p those are, ascending: [tokens, top]; nil: all tokens'
 	rest  []float64 // the probability of all others, of every token; nil if there are none
 	plnp  []float64 // Σ p ln p of every token, nats, the rest being one of the p
 }
 
-// newReference has room for an answer of some tokens. top is as in TopReferences.
-func newReference(tokens, vocab, top int) *Reference {
-	r := &Reference{vocab: vocab, plnp: make([]float64, tokens)}
-	if top <= 0 || top >= vocab {
+// ReferenceOptions say what a reference keeps. The zero value: all of it.
+type ReferenceOptions struct {
+	// Top is how many tokens are told apart, the likeliest ones, of equal ones those of
+	// the smaller ids; all others are taken for one. The divergence is then that of these
+	// coarser distributions: never more than the full one (by the data-processing
+	// inequality), and still exactly 0 where the logits are those of the reference. 0, or
+	// the whole vocabulary, means all.
+	Top int
+	// Temperature T divides the logits of both sides, and the divergence is T² times that
+	// of what comes of it, as in distillation (Hinton et al., 2015). Above 1 it sees that
+	// the lead of a token shrinks of which the model was sure, long before its
+	// probability does. 0 means 1. Only the divergence is softened: not what is gained.
+	Temperature float64
+}
+
+func (o ReferenceOptions) check() error {
+	if t := o.Temperature; t != 0 && !(t > 0 && t <= maxTemperature) {
+		return fmt.Errorf("references of temperature %v: must be above 0, at most %v", t, maxTemperature)
+	}
+	return nil
+}
+
+// maxTemperature bounds what logits are divided by: beyond, all tokens are alike.
+const maxTemperature = 1000
+
+// newReference has room for an answer of some tokens.
+func newReference(tokens, vocab int, o ReferenceOptions) *Reference {
+	r := &Reference{vocab: vocab, temp: float32(cmp.Or(o.Temperature, 1)), plnp: make([]float64, tokens)}
+	if o.Top <= 0 || o.Top >= vocab {
 		r.p = make([]float32, tokens*vocab)
 		return r
 	}
-	r.p, r.ids, r.rest = make([]float32, tokens*top), make([]int32, tokens*top), make([]float64, tokens)
+	r.p, r.ids, r.rest = make([]float32, tokens*o.Top), make([]int32, tokens*o.Top), make([]float64, tokens)
 	return r
 }
 
@@ -35,33 +62,27 @@ func newReference(tokens, vocab, top int) *Reference {
 // each of the vocabulary, so 607 kB with Bonsai's of 151,669; or 8 for each of the top,
 // and 16, so 2 kB for 256.
 func (m *Model) ReferenceBytes(top int) int {
-	r := newReference(1, m.config.Vocab, top)
+	r := newReference(1, m.config.Vocab, ReferenceOptions{Top: top})
 	return 4*len(r.p) + 4*len(r.ids) + 8*len(r.rest) + 8*len(r.plnp)
 }
 
 // References are what the model says at the answers of questions, which have one
 // each, under their overlays. What it says of one does not depend on the others,
 // nor on references that the questions have already.
-func (m *Model) References(ctx context.Context, qs []Question) ([]*Reference, error) {
-	return m.TopReferences(ctx, qs, 0)
-}
-
-// TopReferences are References that tell only so many tokens apart, the likeliest
-// ones, of equal ones those of the smaller ids, and take all others for one. The
-// divergence is then that of these coarser distributions: never more than the full one
-// (by the data-processing inequality), and still exactly 0 where the logits are those of
-// the reference. 0, or the whole vocabulary, means full references.
-func (m *Model) TopReferences(ctx context.Context, qs []Question, top int) ([]*Reference, error) {
-	_, refs, err := m.record(ctx, qs, job{scoring: scoring{record: true}}, top)
+func (m *Model) References(ctx context.Context, qs []Question, o ReferenceOptions) ([]*Reference, error) {
+	_, refs, err := m.record(ctx, qs, job{scoring: scoring{record: true}}, o)
 	return refs, err
 }
 
-// ScoreReferences is ScoreTokens and References by one pass.
+// ScoreReferences is ScoreTokens and References, of all there is, by one pass.
 func (m *Model) ScoreReferences(ctx context.Context, qs []Question) ([][]Answer, []*Reference, error) {
-	return m.record(ctx, qs, job{scoring: scoring{record: true, byToken: true}}, 0)
+	return m.record(ctx, qs, job{scoring: scoring{record: true, byToken: true}}, ReferenceOptions{})
 }
 
-func (m *Model) record(ctx context.Context, qs []Question, j job, top int) ([][]Answer, []*Reference, error) {
+func (m *Model) record(ctx context.Context, qs []Question, j job, o ReferenceOptions) ([][]Answer, []*Reference, error) {
+	if err := o.check(); err != nil {
+		return nil, nil, err
+	}
 	out := make([]*Reference, len(qs))
 	all := make([]asked, len(qs))
 	for i, q := range qs {
@@ -72,7 +93,7 @@ func (m *Model) record(ctx context.Context, qs []Question, j job, top int) ([][]
 		if err := q.check(m.config.Vocab); err != nil {
 			return nil, nil, fmt.Errorf("question %d: %w", i, err)
 		}
-		out[i] = newReference(len(q.Answers[0]), m.config.Vocab, top)
+		out[i] = newReference(len(q.Answers[0]), m.config.Vocab, o)
 		q.Reference = out[i]
 		all[i].Question = q
 	}
@@ -109,8 +130,21 @@ func (r *Reference) row(n int) (p []float32, ids []int32) {
 	return r.p[n*width:][:width], ids
 }
 
+// soften divides logits by the temperature; to a copy, unless that is 1.
+func (r *Reference) soften(m *Model, logits []float32, lse float64) ([]float32, float64) {
+	if r.temp == 1 {
+		return logits, lse
+	}
+	soft := make([]float32, len(logits))
+	for i, v := range logits {
+		soft[i] = v / r.temp
+	}
+	return soft, m.LogSumExp(soft)
+}
+
 // record keeps what the logits at token n of the answer say.
 func (r *Reference) record(m *Model, n int, logits []float32, lse float64) {
+	logits, lse = r.soften(m, logits, lse)
 	p, ids := r.row(n)
 	if ids == nil {
 		copy(p, logits)
@@ -124,9 +158,10 @@ func (r *Reference) record(m *Model, n int, logits []float32, lse float64) {
 	r.plnp[n] = r.expected(m, n, logits, lse)
 }
 
-// divergence is KL(reference ‖ logits) at token n of the answer, in nats.
+// divergence is T²·KL(reference ‖ logits) at token n of the answer, in nats.
 func (r *Reference) divergence(m *Model, n int, logits []float32, lse float64) float64 {
-	return r.plnp[n] - r.expected(m, n, logits, lse)
+	logits, lse = r.soften(m, logits, lse)
+	return float64(r.temp) * float64(r.temp) * (r.plnp[n] - r.expected(m, n, logits, lse))
 }
 
 // expected is the log-probability that the reference expects at token n.
@@ -161,6 +196,17 @@ func (r *Reference) pull(n int, probs []float32, scale, by, ratio float32) {
 	for i, id := range ids {
 		probs[id] = float32(scale*now[i]) - float32(by*p[i])
 	}
+}
+
+// softPull is by·∂divergence/∂logits at token n, of a temperature T other than 1: by·T
+// times what the probabilities at that temperature differ by.
+func (r *Reference) softPull(m *Model, n int, logits []float32, by float64) []float32 {
+	soft, lse := r.soften(m, logits, 0)
+	ratio := r.ratio(m, n, soft, lse)
+	softmax(m.kernel, soft, lse)
+	scale := float32(by) * r.temp
+	r.pull(n, soft, scale, scale, ratio)
+	return soft
 }
 
 // ratio is the probability of the rest at token n over what the logits give those

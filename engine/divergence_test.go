@@ -27,7 +27,7 @@ func referredTop(t *testing.T, m *Model, rng *rand.Rand, n, top int) []Question 
 	for i := range qs {
 		qs[i].Answers = qs[i].Answers[:1]
 	}
-	refs, err := m.TopReferences(context.Background(), qs, top)
+	refs, err := m.References(context.Background(), qs, ReferenceOptions{Top: top})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +95,45 @@ func plainKL(was, now []float32) (kl float64) {
 	return kl
 }
 
+// At a temperature T it is T² times the divergence of the logits over T. That of a
+// token of which the model is nearly sure is then larger: it sees leads, not
+// probabilities.
+func TestDivergenceAtATemperature(t *testing.T) {
+	m := testModel(t, testmodel.Tiny, Options{})
+	was, now := make([]float32, 64), make([]float32, 64)
+	was[3], now[3] = 20, 12 // sure before and after, of a lead that shrinks
+	seen := map[float64]float64{}
+	for _, temp := range []float64{0, 1, 0.5, 4, 32} {
+		r := newReference(1, len(was), ReferenceOptions{Temperature: temp})
+		r.record(m, 0, slices.Clone(was), m.LogSumExp(was))
+		soft := func(row []float32) []float32 {
+			out := slices.Clone(row)
+			for i := range out {
+				out[i] /= float32(max(temp, 1))
+				if temp == 0.5 {
+					out[i] = row[i] / 0.5
+				}
+			}
+			return out
+		}
+		size := 1.0
+		if temp != 0 {
+			size = temp * temp
+		}
+		got, want := r.divergence(m, 0, now, m.LogSumExp(now)), size*plainKL(soft(was), soft(now))
+		if math.Abs(got-want) > 1e-6*want+1e-6*size {
+			t.Errorf("temperature %v: %v, want %v", temp, got, want)
+		}
+		if same := r.divergence(m, 0, was, m.LogSumExp(was)); same != 0 {
+			t.Errorf("temperature %v: %v from itself", temp, same)
+		}
+		seen[temp] = got
+	}
+	if seen[4] < 100*seen[1] || seen[0] != seen[1] {
+		t.Errorf("a lead that shrinks from 20 to 12 is seen as %v", seen)
+	}
+}
+
 // References and divergences have the same bits alone and among others, under an
 // overlay and in place, from a trunk's stream and from the beginning, on every
 // kernel set and number of threads.
@@ -138,7 +177,7 @@ func TestDivergenceInvariance(t *testing.T) {
 			if got, err := trunk.Score(ctx, branches); err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("%s: from a trunk the answers are others (%v)", what, err)
 			}
-			alone, err := m.References(ctx, again[3:])
+			alone, err := m.References(ctx, again[3:], ReferenceOptions{})
 			if err != nil || !reflect.DeepEqual(alone[0], patched[3].Reference) {
 				t.Errorf("%s: alone and under an overlay a reference is another (%v)", what, err)
 			}
@@ -266,7 +305,7 @@ func TestReferenceRefuses(t *testing.T) {
 	m := testModel(t, testmodel.Tiny, Options{})
 	other := testModel(t, shapes["3 query heads a kv head"], Options{})
 	fine := Question{Prompt: []int32{1, 2}, Answers: [][]int32{{3, 4}}}
-	refs, err := m.References(ctx, []Question{fine})
+	refs, err := m.References(ctx, []Question{fine}, ReferenceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +331,7 @@ func TestReferenceRefuses(t *testing.T) {
 			}
 		}
 	}
-	if _, err := m.References(ctx, []Question{fine, two}); err == nil {
+	if _, err := m.References(ctx, []Question{fine, two}, ReferenceOptions{}); err == nil {
 		t.Error("a reference of two answers")
 	}
 	for what, q := range map[string]WeightedQuestion{

@@ -198,7 +198,7 @@ func TestScoreRefuses(t *testing.T) {
 		for name, ask := range map[string]func() error{
 			"Score":       func() error { _, err := m.Score(ctx, qs); return err },
 			"ScoreTokens": func() error { _, err := m.ScoreTokens(ctx, qs); return err },
-			"References":  func() error { _, err := m.References(ctx, qs); return err },
+			"References":  func() error { _, err := m.References(ctx, qs, ReferenceOptions{}); return err },
 			"NewTrunk":    func() error { _, err := m.NewTrunk(ctx, qs); return err },
 		} {
 			if err := ask(); err == nil || err.Error() != c.want {

@@ -234,19 +234,33 @@ func (g *gradient) seed(c continuation, index int, logits []float32, lse float64
 			terms = append(terms, term{id, by}, term{rival, -by})
 		}
 	}
+	if q.KL != 0 && q.Reference.temp != 1 {
+		pull := q.Reference.softPull(g.m, index, logits, q.KL)
+		softmax(g.m.kernel, logits, lse)
+		for i, p := range logits {
+			logits[i] = pull[i] - float32(float32(sum)*p)
+		}
+	} else {
+		g.unsoftened(q, index, logits, lse, sum)
+	}
+	for _, t := range terms {
+		logits[t.id] += float32(t.by)
+	}
+}
+
+// unsoftened replaces logits by KL·∂KL/∂logits − sum·p.
+func (g *gradient) unsoftened(q WeightedQuestion, index int, logits []float32, lse, sum float64) {
 	var ratio float32
 	if q.KL != 0 {
 		ratio = q.Reference.ratio(g.m, index, logits, lse)
 	}
 	softmax(g.m.kernel, logits, lse)
-	if scale := float32(q.KL - sum); q.KL != 0 {
+	scale := float32(q.KL - sum)
+	if q.KL != 0 {
 		q.Reference.pull(index, logits, scale, float32(q.KL), ratio)
-	} else {
-		for i, p := range logits {
-			logits[i] = float32(scale * p)
-		}
+		return
 	}
-	for _, t := range terms {
-		logits[t.id] += float32(t.by)
+	for i, p := range logits {
+		logits[i] = float32(scale * p)
 	}
 }

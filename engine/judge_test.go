@@ -49,27 +49,32 @@ func plainValue(w Weighting, r *Reference, n, id int, logits []float64) (f float
 		f += w.Margins[0] * plainMargin(logits, id)
 	}
 	if w.KL != 0 {
-		f += w.KL * plainDivergence(r, n, logits, lse)
+		f += w.KL * plainDivergence(r, n, logits)
 	}
 	return f
 }
 
-// plainDivergence is KL(r ‖ logits) at token n.
-func plainDivergence(r *Reference, n int, logits []float64, lse float64) (kl float64) {
+// plainDivergence is T²·KL(r ‖ logits) at token n, the logits divided by T.
+func plainDivergence(r *Reference, n int, logits []float64) (kl float64) {
 	p, ids := r.row(n)
+	temp, lse := float64(r.temp), 0.0
+	for _, l := range logits {
+		lse += math.Exp(l / temp)
+	}
+	lse = math.Log(lse)
 	others := 1.0
 	for i, p := range p {
 		v := i
 		if ids != nil {
 			v = int(ids[i])
 		}
-		kl += float64(p) * (math.Log(float64(p)) - (logits[v] - lse))
-		others -= math.Exp(logits[v] - lse)
+		kl += float64(p) * (math.Log(float64(p)) - (logits[v]/temp - lse))
+		others -= math.Exp(logits[v]/temp - lse)
 	}
 	if ids != nil {
 		kl += r.rest[n] * (math.Log(r.rest[n]) - math.Log(others))
 	}
-	return kl
+	return temp * temp * kl
 }
 
 // Ranks, rivals and margins are those of a plain loop over rows of many lengths
@@ -128,19 +133,23 @@ func TestSeed(t *testing.T) {
 	for trial, ahead := range []float32{-3, -1, 0.5, 1.9, 2.1, 4} {
 		for _, c := range []struct {
 			Weighting
-			top int // tokens that the reference tells apart; 0: all
+			ReferenceOptions
 		}{
-			{Weighting{LogProbs: []float64{0.7}}, 0},
-			{Weighting{Margins: []float64{-1.3}}, 0},
-			{Weighting{KL: 0.4}, 0},
-			{Weighting{KL: 0.4}, 7},
-			{Weighting{LogProbs: []float64{0.7}, Margins: []float64{1.3}, KL: -2}, 0},
-			{Weighting{LogProbs: []float64{0.7}, Margins: []float64{1.3}, KL: -2}, 1},
-			{Weighting{}, 0},
+			{Weighting{LogProbs: []float64{0.7}}, ReferenceOptions{}},
+			{Weighting{Margins: []float64{-1.3}}, ReferenceOptions{}},
+			{Weighting{KL: 0.4}, ReferenceOptions{}},
+			{Weighting{KL: 0.4}, ReferenceOptions{Top: 7}},
+			{Weighting{KL: 0.4}, ReferenceOptions{Temperature: 4}},
+			{Weighting{KL: 0.4}, ReferenceOptions{Top: 7, Temperature: 4}},
+			{Weighting{LogProbs: []float64{0.7}, Margins: []float64{1.3}, KL: -2}, ReferenceOptions{}},
+			{Weighting{LogProbs: []float64{0.7}, Margins: []float64{1.3}, KL: -2}, ReferenceOptions{Top: 1}},
+			{Weighting{LogProbs: []float64{0.7}, Margins: []float64{1.3}, KL: -2}, ReferenceOptions{Top: 1, Temperature: 0.5}},
+			{Weighting{LogProbs: []float64{0.7}, Margins: []float64{1.3}, KL: -2}, ReferenceOptions{Temperature: 3}},
+			{Weighting{}, ReferenceOptions{}},
 		} {
 			w := c.Weighting
 			was, logits, id := row(), row(), int32(7*trial)
-			ref := newReference(2, vocab, c.top)
+			ref := newReference(2, vocab, c.ReferenceOptions)
 			ref.record(m, 1, was, m.LogSumExp(was))
 			logits[id] = logits[m.rival(logits, id)] + ahead
 			plain := make([]float64, vocab)
@@ -206,7 +215,7 @@ func refer(t *testing.T, m *Model, qs []WeightedQuestion) {
 	for _, q := range qs {
 		plain = append(plain, q.Question)
 	}
-	refs, err := m.References(context.Background(), plain)
+	refs, err := m.References(context.Background(), plain, ReferenceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +244,7 @@ func BenchmarkJudged(b *testing.B) {
 	}
 	for _, top := range []int{0, 256} {
 		b.Run(fmt.Sprint("divergence of ", top), func(b *testing.B) {
-			r := newReference(1, len(logits), top)
+			r := newReference(1, len(logits), ReferenceOptions{Top: top})
 			r.record(m, 0, logits, m.LogSumExp(logits))
 			for b.Loop() {
 				r.divergence(m, 0, logits, 1)

@@ -127,7 +127,7 @@ func (q *question) lift(answers []engine.Answer) float64 {
 // What the unpatched model says of a token of what is kept is held whole, if the
 // vocabulary is small: 4 bytes an entry. Of a larger one the likeliest tokens are told
 // apart, and the others taken for one, 2 kB a token. That makes the divergence
-// smaller, never larger: see [engine.Model.TopReferences].
+// smaller, never larger: see [engine.ReferenceOptions].
 const (
 	wholeVocab = 8192
 	likeliest  = 256
@@ -166,7 +166,7 @@ func (e *Evaluator) refer(ctx context.Context) error {
 	if len(kept) == 0 || kept[0].Reference != nil {
 		return nil
 	}
-	refs, err := e.model.TopReferences(ctx, asked(kept), toldApart(e.model.Model))
+	refs, err := e.model.References(ctx, asked(kept), engine.ReferenceOptions{Top: toldApart(e.model.Model)})
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func compare(ctx context.Context, m *engine.Model, overlay *engine.Overlay, item
 			n++
 		}
 		questions := Questions(items[len(out):n])
-		refs, err := m.References(ctx, questions)
+		refs, err := m.References(ctx, questions, engine.ReferenceOptions{})
 		if err != nil {
 			return nil, err
 		}
