@@ -84,10 +84,13 @@ func continuations(m *engine.Model, line string) []engine.Question {
 // refer keeps what the unpatched model says of the text.
 func (e *Evaluator) refer(ctx context.Context) error {
 	var qs []engine.Question
-	for _, q := range e.questions[e.targets+e.controls:] {
-		qs = append(qs, q.Question)
+	var of []int
+	for i, q := range e.questions {
+		if q.text && q.Reference == nil {
+			qs, of = append(qs, q.Question), append(of, i)
+		}
 	}
-	if len(qs) == 0 || e.questions[len(e.questions)-1].Reference != nil {
+	if len(qs) == 0 {
 		return nil
 	}
 	refs, err := e.model.References(ctx, qs)
@@ -95,7 +98,10 @@ func (e *Evaluator) refer(ctx context.Context) error {
 		return err
 	}
 	for i, r := range refs {
-		e.questions[e.targets+e.controls+i].Reference = r
+		e.questions[of[i]].Reference = r
+		if e.whole != nil {
+			e.whole.questions[e.of[of[i]]].Reference = r
+		}
 	}
 	return nil
 }
