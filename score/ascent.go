@@ -22,11 +22,7 @@ func (e *Evaluator) Measure(ctx context.Context) (search.Score, error) {
 	if err := e.prepare(ctx); err != nil {
 		return search.Score{}, err
 	}
-	qs := make([]engine.Question, len(e.questions))
-	for i, q := range e.questions {
-		qs[i] = q.Question
-	}
-	answers, err := e.model.Score(ctx, qs)
+	answers, err := e.model.Score(ctx, asked(e.questions))
 	if err != nil {
 		return search.Score{}, err
 	}
@@ -36,7 +32,9 @@ func (e *Evaluator) Measure(ctx context.Context) (search.Score, error) {
 // Ascend scores the model as it is, as Measure does, and derives the fitness: visit sees the derivatives of all
 // questions, layer by layer from the top, with the derivative of the fitness by
 // the value of each row's question as its weight. So the sum over the rows of
-// weight times ∂F is that of the fitness. It costs a forward and a backward pass.
+// weight times ∂F is that of the fitness. It costs a forward and a backward pass; with
+// preferences or labels, whose derivatives depend on how all their answers come out,
+// another forward pass before.
 //
 // The fitness must be a mean: the derivative by one question is then known once
 // that question is answered. Floors of sets do not count in it.
@@ -49,8 +47,17 @@ func (e *Evaluator) Ascend(ctx context.Context, visit func(s *engine.LayerGradie
 	if err := e.prepare(ctx); err != nil {
 		return search.Score{}, err
 	}
+	cost := float64(predictionCost * e.cost(e.all, 0))
+	before := make([][]engine.Answer, len(e.questions))
+	if slices.ContainsFunc(e.questions, func(q question) bool { return q.curved() }) {
+		var err error
+		if before, err = e.model.Score(ctx, asked(e.questions)); err != nil {
+			return search.Score{}, err
+		}
+		cost += e.cost(e.all, 0)
+	}
 	qs := make([]engine.WeightedQuestion, len(e.questions))
-	for i, w := range e.weightings() {
+	for i, w := range e.weightings(before) {
 		qs[i] = engine.WeightedQuestion{Question: e.questions[i].Question, Weighting: w}
 	}
 	values := make([]float64, len(qs)) // of those not answered yet, of no matter
@@ -69,5 +76,5 @@ func (e *Evaluator) Ascend(ctx context.Context, visit func(s *engine.LayerGradie
 	if err != nil {
 		return search.Score{}, err
 	}
-	return e.scoreOf(e.split(e.valued(answers)), float64(predictionCost*e.cost(e.all, 0))), nil
+	return e.scoreOf(e.split(e.valued(answers)), cost), nil
 }

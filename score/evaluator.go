@@ -27,13 +27,15 @@ type Options struct {
 	// model, the rest is not scored: see Score.Screened. 0 means no screening.
 	Screen int
 	// Tensors are those that moves change, none meaning any: the residual stream
-	// of every probe is kept below each of them, and a move is scored from there.
+	// of every item is kept below each of them, and a move is scored from there.
 	Tensors []string
 	// Text is what the model should go on saying as it does, if Divergence is not
-	// 0: lines of which all tokens but the first count. What the unpatched model
-	// says there is kept, 4 bytes for each entry of the vocabulary and token, up
-	// to TextMemory: of a longer text, the first lines, see [HeldLines].
+	// 0: lines of which all tokens but the first count, see [OfText]. What the
+	// unpatched model says there is kept in memory, up to TextMemory: of a longer
+	// text, the first lines, see [HeldLines].
 	Text []string
+	// Keep is more of that, as items of the kind Keep, all of which have to fit.
+	Keep []Item
 	// Memory bounds the kept streams in bytes, 0 meaning DefaultMemory. With
 	// less than all of them need, twice over, some moves are scored from further
 	// below.
@@ -44,7 +46,7 @@ type Options struct {
 
 const (
 	DefaultMemory = 1 << 30   // the usual bound of kept residual streams, in bytes
-	TextMemory    = 512 << 20 // the bound of what is kept of the text, in bytes
+	TextMemory    = 512 << 20 // the bound of what the unpatched model says of text and Keep, in bytes
 )
 
 // Evaluator measures patches on a workbench of its own, so that others may use
@@ -52,17 +54,18 @@ const (
 // overlays on it; afterwards the workbench is as it was. Calls from several goroutines
 // wait for one another.
 //
-// The residual streams of all probes under the current patch are kept, so that a
+// The residual streams of all items under the current patch are kept, so that a
 // move costs only what lies above the lowest tensor it changes; the score has
 // the same bits as one from the beginning. They are renewed, above the change,
 // when the current patch changes.
 type Evaluator struct {
 	model     *engine.Workbench
 	opts      Options
-	questions []question // targets, then controls, then lines of the text
+	fitness   weighted
+	questions []question // targets, then controls, then what is kept: lines of the text, items
 	targets   int        // how many of them are targets
 	controls  int
-	tokens    int          // that are predicted in the text
+	tokens    float64      // that are predicted in what is kept, by weight
 	all       []int        // 0, 1, … len(questions)-1
 	cuts      []engine.Cut // where streams are kept
 	full      float64      // products of a forward-pass equivalent
@@ -75,54 +78,108 @@ type Evaluator struct {
 	base  *Values       // of the unpatched model, once they were computed
 	worst []int         // targets to screen on, worst first; set with base
 
-	deal   deal
-	parts  []part    // of the samples used last, the latest last
-	values []float64 // of the unpatched model, of every question that a sample has asked; NaN for others
+	deal  deal
+	parts []part // of the samples used last, the latest last
 
 	whole *Evaluator // of which this is the evaluator of a sample, or nil
 	of    []int      // and which of its questions
 }
 
-// NewEvaluator prepares probes for measuring patches of m. There must be
+// NewEvaluator prepares items for measuring patches of m. There must be
 // targets; without controls nothing holds the search back from breaking what
-// worked, so callers do well to warn. It fails on a probe that cannot be scored.
+// worked, so callers do well to warn. It fails on an item that cannot be scored, by
+// its name: one that is longer than the model's context, say.
 //
 // The cost of scores is counted in products of a weight and an activation. One
-// forward-pass equivalent is what seq_logprob takes from the beginning: both
-// answers of every target and control, each prompt once.
-func NewEvaluator(m *engine.Model, targets, controls probe.Set, o Options) (*Evaluator, error) {
+// forward-pass equivalent is what all answers of every target and control take from
+// the beginning, each prompt once: both of a probe, also where its metric needs one.
+func NewEvaluator(m *engine.Model, targets, controls []Item, o Options) (*Evaluator, error) {
 	if len(targets) == 0 {
-		return nil, errors.New("score: there are no target probes")
+		return nil, errors.New("score: there are no target probes or other items")
 	}
 	if err := o.check(len(targets)); err != nil {
 		return nil, fmt.Errorf("score: %w", err)
 	}
 	e := &Evaluator{model: m.Workbench(), opts: o, targets: len(targets), controls: len(controls)}
-	tokens := 0
-	for i, p := range slices.Concat(targets, controls) {
-		t, err := p.Tokens(m.Tokenizer())
-		if err != nil {
-			return nil, fmt.Errorf("score: %w", err)
+	e.spec = newSpec(m, targets, controls, o)
+	for _, set := range [][]Item{targets, controls} {
+		for _, i := range set {
+			if err := e.add(i, false); err != nil {
+				return nil, err
+			}
 		}
-		metric := o.Metric
-		if i >= len(targets) {
-			metric = metric.Control()
-		}
-		e.questions = append(e.questions, question{metric: metric, Question: engine.Question{Prompt: t.Prompt, Answers: metric.Answers(t)}})
-		e.full += m.Work(engine.Question{Prompt: t.Prompt, Answers: probe.SeqLogprob.Answers(t)}, 0)
 	}
-	lines := e.addText()
+	for _, q := range e.questions {
+		e.full += m.Work(engine.Question{Prompt: q.Prompt, Answers: q.passes}, 0)
+	}
+	if err := e.addKept(); err != nil {
+		return nil, err
+	}
+	e.fitness = weighted{o.Objective, e.weights(0, e.targets), e.weights(e.targets, e.controls)}
+	tokens := 0
 	for i, q := range e.questions {
 		e.all = append(e.all, i)
 		tokens += q.Tokens()
 	}
 	e.cuts = o.cuts(m, tokens)
-	e.spec = newSpec(m, targets, controls, o)
-	e.spec.Text = contentOfText(lines)
 	if o.Samples.Block > 0 {
 		e.deal = newDeal(e, o.Samples)
 	}
 	return e, nil
+}
+
+// NewProbeEvaluator is NewEvaluator of probes under the objective's metric: see
+// [OfProbes].
+func NewProbeEvaluator(m *engine.Model, targets, controls probe.Set, o Options) (*Evaluator, error) {
+	if err := o.Objective.Check(); err != nil {
+		return nil, fmt.Errorf("score: %w", err)
+	}
+	t, c, err := OfProbes(m.Tokenizer(), targets, controls, o.Metric)
+	if err != nil {
+		return nil, err
+	}
+	return NewEvaluator(m, t, c, o)
+}
+
+// add takes in an item, which is to be kept or not.
+func (e *Evaluator) add(i Item, keep bool) error {
+	if err := i.check(e.model.Model); err != nil {
+		return fmt.Errorf("score: %w", err)
+	}
+	if keep != (i.Aim.Kind == Keep) {
+		return fmt.Errorf("score: %q: the aim %v: targets and controls have others than %v, and what is kept has that", i.Name, i.Aim, Keep)
+	}
+	e.questions = append(e.questions, newQuestion(i))
+	return nil
+}
+
+// addKept takes in the text and the items to keep.
+func (e *Evaluator) addKept() error {
+	if e.opts.Divergence == 0 {
+		return nil
+	}
+	lines := HeldLines(e.model.Model, e.opts.Text)
+	e.spec.Text, e.spec.Keep = contentOfText(lines), contentOf(e.opts.Keep, nil)
+	kept := 0
+	for _, i := range slices.Concat(OfText(e.model.Tokenizer(), lines), e.opts.Keep) {
+		if err := e.add(i, true); err != nil {
+			return err
+		}
+		kept += len(i.Answers[0])
+		e.tokens += float64(i.weight() * float64(len(i.Answers[0])))
+	}
+	if most := keptTokens(e.model.Model); len(e.opts.Keep) > 0 && kept > most {
+		return fmt.Errorf("score: %d tokens to keep, but what the model says of %d fills %d MiB, which is the limit: give fewer", kept, most, TextMemory>>20)
+	}
+	return nil
+}
+
+// weights are those of n questions.
+func (e *Evaluator) weights(first, n int) (weights []float64) {
+	for _, q := range e.questions[first : first+n] {
+		weights = append(weights, q.weight)
+	}
+	return weights
 }
 
 // check reports options that have no meaning.
@@ -131,9 +188,11 @@ func (o Options) check(targets int) error {
 		return err
 	}
 	switch {
+	case o.Samples.Block < 0:
+		return fmt.Errorf("blocks of %d targets: must be at least 1, or 0 for no samples", o.Samples.Block)
 	case o.Screen < 0:
 		return fmt.Errorf("screening on %d targets: must be 0 or more", o.Screen)
-	case o.Divergence > 0 && len(o.Text) == 0:
+	case o.Divergence > 0 && len(o.Text)+len(o.Keep) == 0:
 		return errors.New("a divergence needs a text to be measured on")
 	case o.Memory < 0:
 		return fmt.Errorf("memory of %d bytes: must be above 0, or 0 for the default", o.Memory)
@@ -291,13 +350,12 @@ func (e *Evaluator) try(ctx context.Context, m search.Move, row *gridRow) error 
 
 // scoreOf is the score of a patch, all of whose values are known.
 func (e *Evaluator) scoreOf(patched Values, cost float64) search.Score {
-	s := search.Score{
-		Fitness:  e.opts.Fitness(*e.base, patched),
+	return search.Score{
+		Fitness:  e.fitness.fitness(*e.base, patched),
 		Targets:  slices.Clone(patched.Targets),
 		Controls: slices.Clone(patched.Controls),
 		Cost:     cost,
 	}
-	return s
 }
 
 // cost is the work of scoring some questions from a cut, in forward-pass
@@ -314,11 +372,13 @@ func (e *Evaluator) cost(questions []int, from engine.Cut) float64 {
 
 // split takes the values of all questions apart.
 func (e *Evaluator) split(values []float64) Values {
-	text := e.targets + e.controls
-	v := Values{Targets: values[:e.targets:e.targets], Controls: values[e.targets:text:text]}
-	for _, kl := range values[text:] {
-		v.KL += kl
+	kept := e.targets + e.controls
+	v := Values{Targets: values[:e.targets:e.targets], Controls: values[e.targets:kept:kept]}
+	for i, kl := range values[kept:] {
+		v.KL += float64(e.questions[kept+i].weight * kl)
 	}
-	v.KL /= float64(max(1, e.tokens))
+	if e.tokens > 0 {
+		v.KL /= e.tokens
+	}
 	return v
 }

@@ -50,7 +50,7 @@ func published(metric probe.Metric) score.Options {
 
 func evaluator(t testing.TB, m *engine.Model, o score.Options) *score.Evaluator {
 	t.Helper()
-	e, err := score.NewEvaluator(m, targets, controls, o)
+	e, err := score.NewProbeEvaluator(m, targets, controls, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,11 +306,11 @@ func TestEvaluatorRefuses(t *testing.T) {
 		{"less than no memory", targets, bad(func(o *score.Options) { o.Memory = -1 }), "memory of -1 bytes"},
 		{"screening on less than nothing", targets, bad(func(o *score.Options) { o.Screen = -1 }), "screening on -1 targets"},
 	} {
-		if _, err := score.NewEvaluator(m, c.targets, controls, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := score.NewProbeEvaluator(m, c.targets, controls, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want …%s…", c.name, err, c.want)
 		}
 	}
-	if _, err := score.NewEvaluator(m, targets, nil, ok); err != nil {
+	if _, err := score.NewProbeEvaluator(m, targets, nil, ok); err != nil {
 		t.Errorf("no controls: %v", err)
 	}
 
@@ -338,7 +338,7 @@ func TestFactsTellEvaluatorsApart(t *testing.T) {
 	add := func(name string, targets, controls probe.Set, change func(*score.Options)) {
 		o := ok
 		change(&o)
-		e, err := score.NewEvaluator(m, targets, controls, o)
+		e, err := score.NewProbeEvaluator(m, targets, controls, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -360,7 +360,7 @@ func TestFactsTellEvaluatorsApart(t *testing.T) {
 
 	named := slices.Clone(targets)
 	named[0].Name, named[0].Category = "renamed", "moved"
-	e, err := score.NewEvaluator(m, named, controls, ok)
+	e, err := score.NewProbeEvaluator(m, named, controls, ok)
 	if err != nil || seen[fmt.Sprint(e.Facts())] != "the first" {
 		t.Errorf("names of probes matter: %v, %v", e.Facts(), err)
 	}

@@ -3,6 +3,7 @@ package score
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"bankai/probe"
@@ -54,16 +55,17 @@ func ParseReduce(s string) (Reduce, error) {
 //
 //	Σₛ wₛ·reduce(v(tᵢ) − v(tᵢ⁰) over the targets of set s) / Σₛ wₛ
 //	− λ · mean(max(0, cⱼ⁰ − slack − cⱼ) over controls)
-//	− κ · mean(KL(base ‖ patched) over the tokens of a text)
+//	− κ · mean(KL(base ‖ patched) over the tokens of what is kept)
 //
-// where t is Metric on the target probes, c is Metric.Control() on the control
-// probes, and ⁰ marks the unpatched model. v(t) is t, or min(t, Cap) + 0.02·t; a loss
+// where t and c are the values of target and control items, and ⁰ marks the unpatched
+// model. Means are weighted by the items; a token of what is kept counts as its item
+// does. v(t) is t, or min(t, Cap) + 0.02·t; a loss
 // of more than the slack counts 1 + Harm times as much beyond it. The
 // base therefore has fitness 0, and a control can cost but never pay. A patch
 // under which a set's gain is below its floor has fitness −Inf. With one set, no
 // cap and no text it is the published fitness.
 type Objective struct {
-	Metric     probe.Metric
+	Metric     probe.Metric // that probes are made items by, see [OfProbes]
 	Reduce     Reduce
 	Penalty    float64 // λ ≥ 0; the published one is DefaultPenalty
 	Slack      float64 // what a control may lose for nothing, 0 as published
@@ -85,17 +87,38 @@ type Share struct {
 	Floor  float64 // the least gain the set may have, at most 0; −Inf for none
 }
 
-// Values holds the metric of every probe, in the order of the probe files.
+// Values holds the value of every item, in their order.
 type Values struct {
-	Targets  []float64 // under Objective.Metric
-	Controls []float64 // under Objective.Metric.Control()
-	KL       float64   // of the base to the patched model, mean over the tokens of the text, nats; of the base itself, what rounding makes of 0
+	Targets  []float64
+	Controls []float64
+	KL       float64 // of the base to the patched model, mean over the tokens of what is kept, nats; of the base itself, what rounding makes of 0
 }
 
-// Fitness is the objective of a patch, given the values with and without it. The
-// sums run in the order of the probes, so that equal values give equal bits. A
-// NaN among the values makes the fitness NaN.
+// Fitness is the objective of a patch, given the values with and without it, if all
+// items weigh the same. The sums run in the order of the items, so that equal values
+// give equal bits. A NaN among the values makes the fitness NaN.
 func (o Objective) Fitness(base, patched Values) float64 {
+	w := weighted{o, ones(len(patched.Targets)), ones(len(patched.Controls))}
+	return w.fitness(base, patched)
+}
+
+// weighted is an objective of items that have weights.
+type weighted struct {
+	Objective
+	targets, controls []float64 // weights
+}
+
+func ones(n int) []float64 { return slices.Repeat([]float64{1}, n) }
+
+// sum adds up in order.
+func sum(values []float64) (total float64) {
+	for _, v := range values {
+		total += v
+	}
+	return total
+}
+
+func (o *weighted) fitness(base, patched Values) float64 {
 	return o.total(o.gains(nil, base.Targets, patched.Targets), o.meanLoss(base.Controls, patched.Controls), patched.KL-base.KL)
 }
 
@@ -125,15 +148,17 @@ func (o Objective) sets(targets int) []Share {
 }
 
 // gains appends the gain of every set.
-func (o Objective) gains(to []float64, base, patched []float64) []float64 {
+func (o *weighted) gains(to []float64, base, patched []float64) []float64 {
+	weights := o.targets
 	for _, s := range o.sets(len(base)) {
-		to = append(to, o.gain(base[:s.Probes], patched[:s.Probes]))
-		base, patched = base[s.Probes:], patched[s.Probes:]
+		to = append(to, o.gain(base[:s.Probes], patched[:s.Probes], weights[:s.Probes]))
+		base, patched, weights = base[s.Probes:], patched[s.Probes:], weights[s.Probes:]
 	}
 	return to
 }
 
-func (o Objective) gain(base, patched []float64) float64 {
+// gain is that of one set. The smallest is so whatever it weighs.
+func (o Objective) gain(base, patched, weights []float64) float64 {
 	if o.Reduce == Min {
 		least := math.Inf(1)
 		for i := range patched {
@@ -141,11 +166,11 @@ func (o Objective) gain(base, patched []float64) float64 {
 		}
 		return least
 	}
-	var sum float64
-	for i := range patched {
-		sum += o.gainOf(base[i], patched[i])
+	var gains float64
+	for i, w := range weights {
+		gains += float64(w * o.gainOf(base[i], patched[i]))
 	}
-	return sum / float64(len(patched))
+	return gains / sum(weights)
 }
 
 // gainOf is what one target counts.
@@ -166,22 +191,22 @@ func (o Objective) worth(t float64) float64 {
 }
 
 // meanLoss is 0 if there are no controls.
-func (o Objective) meanLoss(base, patched []float64) float64 {
+func (o *weighted) meanLoss(base, patched []float64) float64 {
 	if len(patched) == 0 {
 		return 0
 	}
-	var sum float64
-	for i := range patched {
-		sum += o.loss(base[i], patched[i])
+	var losses float64
+	for i, w := range o.controls {
+		losses += float64(w * o.loss(base[i], patched[i]))
 	}
-	return sum / float64(len(patched))
+	return losses / sum(o.controls)
 }
 
 // loss is what a control has lost beyond the slack.
 func (o Objective) loss(base, now float64) float64 { return max(0, base-o.Slack-now) }
 
 // Check reports settings that have no meaning: numbers as a *search.OptionError. It
-// does not ask how many probes the sets have.
+// does not ask how many items the sets have.
 func (o Objective) Check() error {
 	if _, err := probe.ParseMetric(o.Metric.String()); err != nil {
 		return err

@@ -4,7 +4,7 @@ import "math"
 
 // gradient is the derivatives of the fitness by the values of the targets, then of
 // the controls: one-sided where it has a kink. Floors are not among them.
-func (o Objective) gradient(base, now Values) []float64 {
+func (o *weighted) gradient(base, now Values) []float64 {
 	out := make([]float64, 0, len(now.Targets)+len(now.Controls))
 	var weights float64
 	sets := o.sets(len(now.Targets))
@@ -13,6 +13,7 @@ func (o Objective) gradient(base, now Values) []float64 {
 	}
 	for _, s := range sets {
 		at := len(out)
+		total := sum(o.targets[at : at+s.Probes])
 		part := out[at : at+s.Probes]
 		out = out[:at+s.Probes]
 		worst, least := -1, math.Inf(1)
@@ -26,7 +27,7 @@ func (o Objective) gradient(base, now Values) []float64 {
 				part[i] *= 1 + o.Harm
 			}
 			if o.Reduce == Mean {
-				part[i] /= float64(s.Probes)
+				part[i] = part[i] * o.targets[at+i] / total
 			}
 		}
 		if o.Reduce == Min {
@@ -37,8 +38,9 @@ func (o Objective) gradient(base, now Values) []float64 {
 			}
 		}
 	}
-	each := o.Penalty / float64(max(1, len(now.Controls)))
+	total := sum(o.controls)
 	for i, c := range now.Controls {
+		each := o.Penalty * o.controls[i] / total
 		switch edge := base.Controls[i] - o.Slack; {
 		case c < edge:
 			out = append(out, each)

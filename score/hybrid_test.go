@@ -81,7 +81,7 @@ func TestPredictionsOfAHybrid(t *testing.T) {
 func TestCostOfAHybrid(t *testing.T) {
 	m := hybrid(t, engine.Options{})
 	set := probe.Set{targets[2]}
-	e, err := score.NewEvaluator(m, set, nil, score.Options{Objective: score.Objective{Metric: probe.SeqLogprob}})
+	e, err := score.NewProbeEvaluator(m, set, nil, score.Options{Objective: score.Objective{Metric: probe.SeqLogprob}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package score
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -53,12 +54,18 @@ func objectives(t *rapid.T) (o Objective, base, now Values) {
 	return o, base, now
 }
 
+// drawn are the weights of n items.
+func drawn(t *rapid.T, n int) []float64 {
+	return rapid.SliceOfN(rapid.SampledFrom([]float64{1, 1, 0.25, 3}), n, n).Draw(t, "weights")
+}
+
 // The derivatives are those of the fitness, where it has any.
 func TestGradientOfTheFitness(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, base, now := objectives(t)
 		const h = 1e-5
-		gradient := o.gradient(base, now)
+		w := weighted{o, drawn(t, len(now.Targets)), drawn(t, len(now.Controls))}
+		gradient := w.gradient(base, now)
 		for i, got := range gradient {
 			v := now.Targets
 			at := i
@@ -67,11 +74,11 @@ func TestGradientOfTheFitness(t *testing.T) {
 			}
 			was := v[at]
 			v[at] = was + h
-			up := o.Fitness(base, now)
+			up := w.fitness(base, now)
 			v[at] = was - h
-			down := o.Fitness(base, now)
+			down := w.fitness(base, now)
 			v[at] = was
-			mid := o.Fitness(base, now)
+			mid := w.fitness(base, now)
 			if math.Abs((up-mid)-(mid-down)) > 1e-9 {
 				continue // a kink
 			}
@@ -86,7 +93,8 @@ func TestGradientOfTheFitness(t *testing.T) {
 func TestTie(t *testing.T) {
 	v := Values{Targets: []float64{0}, Controls: []float64{1, 2, 3, 4}}
 	now := Values{Targets: []float64{0}, Controls: []float64{1, 1, 9, 4}}
-	got := Objective{Penalty: 4, Tie: 0.25}.gradient(v, now)
+	o := weighted{Objective{Penalty: 4, Tie: 0.25}, ones(1), ones(4)}
+	got := o.gradient(v, now)
 	for i, want := range []float64{1, 0.25, 1, 0, 0.25} {
 		if got[i] != want {
 			t.Errorf("slope %d is %v, want %v", i, got[i], want)
@@ -98,7 +106,9 @@ func TestTie(t *testing.T) {
 func TestEstimator(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, base, now := objectives(t)
-		e := &Evaluator{opts: Options{Objective: o}, targets: len(base.Targets), controls: len(base.Controls), base: &base, tokens: 5}
+		w := weighted{o, drawn(t, len(base.Targets)), drawn(t, len(base.Controls))}
+		e := &Evaluator{opts: Options{Objective: o}, fitness: w, targets: len(base.Targets), controls: len(base.Controls), base: &base, tokens: 5}
+		of := slices.Concat(w.targets, w.controls, ones(3))
 		e.questions = make([]question, e.targets+e.controls+3)
 		look := newEstimator(e, now)
 		change := rapid.SliceOfN(rapid.Float64Range(-2, 2), len(e.questions), len(e.questions)).Draw(t, "changes")
@@ -106,7 +116,7 @@ func TestEstimator(t *testing.T) {
 		sums := make([]float32, look.slots*stride)
 		then := Values{KL: now.KL}
 		for q, c := range change {
-			sums[look.slot[q]*stride] += float32(c)
+			sums[look.slot[q]*stride] += float32(of[q] * c)
 			switch {
 			case q < e.targets:
 				then.Targets = append(then.Targets, now.Targets[q]+c)
@@ -117,7 +127,7 @@ func TestEstimator(t *testing.T) {
 			}
 		}
 		then.KL = max(then.KL, base.KL)
-		if got, want := look.fitness(sums, stride), o.Fitness(base, then); math.Abs(got-want) > 2e-5 {
+		if got, want := look.fitness(sums, stride), w.fitness(base, then); math.Abs(got-want) > 2e-5 {
 			t.Fatalf("estimate %v, want %v", got, want)
 		}
 	})

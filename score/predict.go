@@ -17,7 +17,7 @@ const predictionCost = 3
 // Predict implements Predictor by one forward and one backward pass, layer by
 // layer from the top, so that only one layer's sums are held at a time. To first
 // order in what a flip changes at its own site, and exactly through SwiGLU, it
-// predicts the change of every probe's metric by every row and group, then applies
+// predicts the change of every item's value by every row and group, then applies
 // the fitness to the predicted values: so a control costs only what it loses. Of
 // bits, which are many and change little, the fitness itself is derived.
 func (e *Evaluator) Predict(ctx context.Context, cur *bankai.Patch, w search.Want) (f search.Predictions, cost float64, err error) {
@@ -31,22 +31,13 @@ func (e *Evaluator) Predict(ctx context.Context, cur *bankai.Patch, w search.Wan
 	err = e.on(ctx, cur, func() error {
 		p := newPredictor(e, w, cur.Flips())
 		cost = float64(predictionCost * e.cost(e.all, p.lowest))
-		if err := e.trunk.Gradient(ctx, e.weightings(), p.lowest, p.visit); err != nil {
+		if err := e.trunk.Gradient(ctx, e.weightings(e.trunk.Answers()), p.lowest, p.visit); err != nil {
 			return err
 		}
 		f = p.predictions(w)
 		return nil
 	})
 	return f, cost, err
-}
-
-// weightings are the values of the questions as functions of their answers.
-func (e *Evaluator) weightings() []engine.Weighting {
-	out := make([]engine.Weighting, len(e.questions))
-	for i, q := range e.questions {
-		out[i] = q.weighting()
-	}
-	return out
 }
 
 // predictor adds up, layer by layer, what flips change, and ranks them.
@@ -61,7 +52,7 @@ type predictor struct {
 	flips    map[bankai.Flip]float64 // of those asked for
 	slots    []int                   // of every token of some questions
 	weights  []float32               // of every token of some questions, for bits
-	gradient []float64               // ∂fitness/∂value of every question
+	gradient []float64               // ∂fitness/∂ weight·value of every question
 	row      []float32
 }
 

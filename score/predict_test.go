@@ -22,7 +22,7 @@ import (
 
 func demoEvaluator(t testing.TB, m *engine.Model, o score.Objective) *score.Evaluator {
 	t.Helper()
-	e, err := score.NewEvaluator(m, enginetest.DemoSet(t, "search_few")[:18], enginetest.DemoSet(t, "control")[:8], score.Options{Objective: o, Text: demoText(t, 4)})
+	e, err := score.NewProbeEvaluator(m, enginetest.DemoSet(t, "search_few")[:18], enginetest.DemoSet(t, "control")[:8], score.Options{Objective: o, Text: demoText(t, 4)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestPredictionRanksAsTheTruth(t *testing.T) {
 		{search.Bit, "v", probe.AnswerLogprob, score.Mean, 1, base, 0.9},
 	} {
 		o := score.Options{Objective: score.Objective{Metric: c.metric, Reduce: c.reduce, Penalty: score.DefaultPenalty, Slack: c.slack}}
-		e, err := score.NewEvaluator(m, enginetest.DemoSet(t, "search_few")[:*compared], enginetest.DemoSet(t, "control")[:*compared*4/9], o)
+		e, err := score.NewProbeEvaluator(m, enginetest.DemoSet(t, "search_few")[:*compared], enginetest.DemoSet(t, "control")[:*compared*4/9], o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func TestPredictionOfWhatIsHeld(t *testing.T) {
 func TestPredictionOfMargins(t *testing.T) {
 	m := enginetest.Demo(t, engine.Options{Precision: engine.Exact})
 	o := score.Options{Objective: score.Objective{Metric: probe.AnswerMargin, Reduce: score.Mean}}
-	e, err := score.NewEvaluator(m, enginetest.DemoSet(t, "search_few")[:18], nil, o)
+	e, err := score.NewProbeEvaluator(m, enginetest.DemoSet(t, "search_few")[:18], nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}

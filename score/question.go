@@ -2,72 +2,133 @@ package score
 
 import (
 	"context"
+	"math"
+	"slices"
 
 	"bankai/engine"
-	"bankai/probe"
+	"bankai/internal/kernel"
 )
 
-// question is a probe as token ids, or a line of the text.
+// question is an item as the engine takes it.
 type question struct {
-	metric probe.Metric // of a probe
 	engine.Question
-	text bool
+	aim    Aim
+	weight float64
+	passes [][]int32       // the answers by which work is counted
+	before []engine.Answer // under the unpatched model, once it was asked
 }
 
-// value is the metric of a probe, in nats, or the divergence of a line: the sum
-// over its tokens, in nats.
-func (q question) value(answers []engine.Answer) float64 {
-	if q.text {
+// newQuestion is of an item that was checked.
+func newQuestion(i Item) question {
+	q := question{Question: engine.Question{Prompt: i.Prompt, Answers: i.Answers}, aim: i.Aim, weight: i.weight(), passes: i.passes}
+	if q.passes == nil {
+		q.passes = i.Answers
+	}
+	return q
+}
+
+// value is that of the item, given its answers, in nats: see [Kind].
+func (q *question) value(answers []engine.Answer) float64 {
+	switch q.aim.Kind {
+	case Answer:
+		return answers[0].LogProb / float64(len(q.Answers[0]))
+	case Preference:
+		return -kernel.Softplus(-q.lead(answers)) - float64(q.aim.Lambda*max(0, -float64(q.aim.Beta*q.change(answers, 0))))
+	case Label:
+		margin := answers[0].LogProb - answers[rival(answers)].LogProb
+		return margin - float64(q.aim.Lambda*max(0, -q.change(answers, 0)))
+	case Keep:
 		return answers[0].KL
 	}
 	values := make([]float64, len(answers))
 	for i, a := range answers {
 		values[i] = a.LogProb
-		if q.metric.OnMargin() {
+		if q.aim.Metric.OnMargin() {
 			values[i] = a.Margin
 		}
 	}
-	return q.metric.Value(values)
+	return q.aim.Metric.Value(values)
 }
 
-// weighting is the value as a function of the answers.
-func (q question) weighting() engine.Weighting {
-	switch {
-	case q.text:
-		return engine.Weighting{KL: 1}
-	case q.metric.OnMargin():
-		return engine.Weighting{Margins: q.metric.Weights()}
-	}
-	return engine.Weighting{LogProbs: q.metric.Weights()}
+// change is ln p of answer k less that under the unpatched model.
+func (q *question) change(answers []engine.Answer, k int) float64 {
+	return answers[k].LogProb - q.before[k].LogProb
 }
 
-// linePart bounds the tokens of a line that are scored together.
-const linePart = 256
+// lead is β·(Δchosen − Δrejected) of a preference.
+func (q *question) lead(answers []engine.Answer) float64 {
+	return q.aim.Beta * (q.change(answers, 0) - q.change(answers, 1))
+}
 
-// addText makes questions of the lines of the text that are held on to, and
-// returns those lines.
-func (e *Evaluator) addText() []string {
-	if e.opts.Divergence == 0 {
-		return nil
-	}
-	lines := HeldLines(e.model.Model, e.opts.Text)
-	for _, line := range lines {
-		for _, q := range continuations(e.model.Model, line) {
-			e.questions = append(e.questions, question{Question: q, text: true})
-			e.tokens += len(q.Answers[0])
+// rival is the likeliest answer but the first; of several, the first.
+func rival(answers []engine.Answer) int {
+	best := 1
+	for k := 2; k < len(answers); k++ {
+		if answers[k].LogProb > answers[best].LogProb {
+			best = k
 		}
 	}
-	return lines
+	return best
 }
+
+// curved reports whether the derivative depends on the answers.
+func (q *question) curved() bool { return q.aim.Kind == Preference || q.aim.Kind == Label }
+
+// weighting is the derivative of weight·value by the answers, where they are as given;
+// those that are not curved need none.
+func (q *question) weighting(answers []engine.Answer) engine.Weighting {
+	switch q.aim.Kind {
+	case Answer:
+		return engine.Weighting{LogProbs: []float64{q.weight / float64(len(q.Answers[0]))}}
+	case Preference:
+		push := q.aim.Beta / (1 + kernel.Exp64(q.lead(answers)))
+		return engine.Weighting{LogProbs: q.weighted(push+float64(q.aim.Lambda*q.aim.Beta*q.falling(answers)), -push)}
+	case Label:
+		slopes := make([]float64, len(answers))
+		slopes[0] = 1 + float64(q.aim.Lambda*q.falling(answers))
+		slopes[rival(answers)] = -1
+		return engine.Weighting{LogProbs: q.weighted(slopes...)}
+	case Keep:
+		return engine.Weighting{KL: q.weight}
+	}
+	weights := q.weighted(slices.Clone(q.aim.Metric.Weights())...)
+	if q.aim.Metric.OnMargin() {
+		return engine.Weighting{Margins: weights}
+	}
+	return engine.Weighting{LogProbs: weights}
+}
+
+// weighted multiplies slopes by the weight.
+func (q *question) weighted(slopes ...float64) []float64 {
+	for i := range slopes {
+		slopes[i] *= q.weight
+	}
+	return slopes
+}
+
+// falling is the derivative of max(0, −Δ) of the first answer by −Δ. Where Δ is 0, as
+// of the unpatched model, it is the mean of both sides: moves go either way.
+func (q *question) falling(answers []engine.Answer) float64 {
+	switch d := q.change(answers, 0); {
+	case d < 0:
+		return 1
+	case d > 0 || math.IsNaN(d):
+		return 0
+	}
+	return 0.5
+}
+
+// keptTokens is how many tokens of what is kept fit in TextMemory.
+func keptTokens(m *engine.Model) int { return TextMemory / (4 * m.Config().Vocab) }
 
 // HeldLines returns the first lines of a text, those of which a model's
 // predictions fit in TextMemory: of a longer text, a search holds on to these
 // only. There is one at least.
 func HeldLines(m *engine.Model, text []string) []string {
-	most, tokens := TextMemory/(4*m.Config().Vocab), 0
-	for n, line := range text {
-		for _, q := range continuations(m, line) {
-			tokens += len(q.Answers[0])
+	most, tokens := keptTokens(m), 0
+	for n := range text {
+		for _, i := range OfText(m.Tokenizer(), text[n:n+1]) {
+			tokens += len(i.Answers[0])
 		}
 		if tokens > most && n > 0 {
 			return text[:n]
@@ -76,42 +137,46 @@ func HeldLines(m *engine.Model, text []string) []string {
 	return text
 }
 
-// continuations asks for all tokens of a line but its first.
-func continuations(m *engine.Model, line string) []engine.Question {
-	return engine.Continuations(m.Tokenizer().Encode(line+"\n"), linePart)
-}
-
-// refer keeps what the unpatched model says of the text.
+// refer keeps what the unpatched model says of what is to be kept.
 func (e *Evaluator) refer(ctx context.Context) error {
-	var qs []engine.Question
+	var missing []question
 	var of []int
 	for i, q := range e.questions {
-		if q.text && q.Reference == nil {
-			qs, of = append(qs, q.Question), append(of, i)
+		if q.aim.Kind == Keep && q.Reference == nil {
+			missing, of = append(missing, q), append(of, i)
 		}
 	}
-	if len(qs) == 0 {
+	if len(missing) == 0 {
 		return nil
 	}
-	refs, err := e.model.References(ctx, qs)
+	refs, err := e.model.References(ctx, asked(missing))
 	if err != nil {
 		return err
 	}
 	for i, r := range refs {
 		e.questions[of[i]].Reference = r
-		if e.whole != nil {
-			e.whole.questions[e.of[of[i]]].Reference = r
-		}
 	}
 	return nil
 }
 
-// gradient is the derivatives of the fitness by the values of all questions, where
-// those are as given.
+// asked are questions as the engine takes them.
+func asked(questions []question) []engine.Question {
+	qs := make([]engine.Question, len(questions))
+	for i, q := range questions {
+		qs[i] = q.Question
+	}
+	return qs
+}
+
+// gradient is the derivatives of the fitness by weight·value of all questions, where
+// the values are as given.
 func (e *Evaluator) gradient(values []float64) []float64 {
-	out := e.opts.gradient(*e.base, e.split(values))
+	out := e.fitness.gradient(*e.base, e.split(values))
+	for i := range out {
+		out[i] /= e.questions[i].weight
+	}
 	for range e.questions[len(out):] {
-		out = append(out, -e.opts.Divergence/float64(e.tokens))
+		out = append(out, -e.opts.Divergence/e.tokens)
 	}
 	return out
 }

@@ -3,7 +3,6 @@ package score
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"bankai"
@@ -12,8 +11,8 @@ import (
 
 // Samples says how examples are divided for scores on samples of them.
 type Samples struct {
-	Block int    // targets in a block, about; 0 if scores are on all examples only
-	Seed  uint64 // of their order
+	Block int    `json:"block"` // targets in a block, about; 0 if scores are on all examples only
+	Seed  uint64 `json:"seed"`  // of their order
 }
 
 // leastHeld is the number of controls, or of parts of the text, that a block has at
@@ -64,8 +63,7 @@ func (e *Evaluator) Epoch() int { return e.deal.blocks }
 // part is the evaluator of a sample.
 type part struct {
 	*Evaluator
-	sample    search.Sample
-	questions []int // which of the whole's questions its own are
+	sample search.Sample
 }
 
 // part returns the evaluator of a sample, with what it has computed already if it is
@@ -90,7 +88,7 @@ func (e *Evaluator) part(s search.Sample) (*Evaluator, error) {
 		e.parts = slices.Delete(e.parts, 0, 1)
 	}
 	questions, counts := e.deal.of(s)
-	e.parts = append(e.parts, part{e.only(questions, counts), s, questions})
+	e.parts = append(e.parts, part{e.only(questions, counts), s})
 	return e.parts[len(e.parts)-1].Evaluator, nil
 }
 
@@ -117,36 +115,35 @@ func (e *Evaluator) only(questions, counts []int) *Evaluator {
 		own.all = append(own.all, i)
 		own.of = append(own.of, q)
 		tokens += e.questions[q].Tokens()
-		if e.questions[q].text {
-			own.tokens += len(e.questions[q].Answers[0])
+		if e.questions[q].aim.Kind == Keep {
+			own.tokens += float64(e.questions[q].weight * float64(len(e.questions[q].Answers[0])))
 		}
 	}
+	own.fitness = weighted{own.opts.Objective, own.weights(0, own.targets), own.weights(own.targets, own.controls)}
 	own.cuts = own.opts.cuts(e.model.Model, tokens)
 	return own
 }
 
-// known is the base's values of the questions of a sample, if the whole knows them.
+// known sets the base's values, if the whole knows its answers to all questions of the
+// sample. What the base says of what is to be kept is known with them.
 func (e *Evaluator) known() bool {
-	values := make([]float64, len(e.of))
-	for i, q := range e.of {
-		if len(e.whole.values) == 0 || math.IsNaN(e.whole.values[q]) {
+	values := make([]float64, len(e.questions))
+	for i, q := range e.questions {
+		if q.before == nil {
 			return false
 		}
-		values[i] = e.whole.values[q]
+		values[i] = q.value(q.before)
 	}
 	v := e.split(values)
 	e.base = &v
 	return true
 }
 
-// remember tells the whole the base's values.
-func (e *Evaluator) remember(values []float64) {
-	w := e.whole
-	if len(w.values) == 0 {
-		w.values = slices.Repeat([]float64{math.NaN()}, len(w.questions))
-	}
+// remember tells the whole what the base said.
+func (e *Evaluator) remember() {
 	for i, q := range e.of {
-		w.values[q] = values[i]
+		e.whole.questions[q].before = e.questions[i].before
+		e.whole.questions[q].Reference = e.questions[i].Reference
 	}
 }
 
@@ -194,28 +191,30 @@ func (e *Evaluator) scoreParts(ctx context.Context, cur *bankai.Patch, moves []s
 
 // worth is what every question of a sample adds to the fitness, which is their sum up to
 // rounding; nil where it is no sum.
-func (e *Evaluator) worth(all []float64) []float64 {
+func (e *Evaluator) worth(values []float64) []float64 {
 	if e.whole == nil || e.opts.Reduce != Mean {
 		return nil
 	}
-	now := e.split(all)
-	var weights float64
-	sets := e.opts.sets(e.targets)
+	o, now := &e.fitness, e.split(values)
+	out := make([]float64, 0, len(values))
+	var shares float64
+	sets := o.sets(e.targets)
 	for _, s := range sets {
-		weights += s.Weight
+		shares += s.Weight
 	}
-	out := make([]float64, 0, len(e.questions))
 	for _, s := range sets {
-		for range s.Probes {
-			i := len(out)
-			out = append(out, e.opts.gainOf(e.base.Targets[i], now.Targets[i])*s.Weight/weights/float64(s.Probes))
+		at := len(out)
+		total := sum(o.targets[at:][:s.Probes]) * shares / s.Weight
+		for i := at; i < at+s.Probes; i++ {
+			out = append(out, o.targets[i]*o.gainOf(e.base.Targets[i], now.Targets[i])/total)
 		}
 	}
+	total := sum(o.controls)
 	for i, c := range now.Controls {
-		out = append(out, -e.opts.Penalty*e.opts.loss(e.base.Controls[i], c)/float64(len(now.Controls)))
+		out = append(out, -o.Penalty*o.controls[i]*o.loss(e.base.Controls[i], c)/total)
 	}
-	for _, kl := range all[len(out):] {
-		out = append(out, -e.opts.Divergence*kl/float64(e.tokens))
+	for i := len(out); i < len(values); i++ {
+		out = append(out, -o.Divergence*e.questions[i].weight*values[i]/e.tokens)
 	}
 	return out
 }

@@ -15,8 +15,8 @@ import (
 type Setup struct {
 	Plan      Plan
 	Model     *engine.Model
-	Targets   probe.Set
-	Controls  probe.Set
+	Targets   []Item
+	Controls  []Item
 	Matrices  []search.Matrix
 	Evaluator *Evaluator
 	Facts     []search.Fact // all that decides how it goes, for [OpenJournal]
@@ -27,7 +27,7 @@ type Setup struct {
 
 // NewSetup prepares the search that a plan asks for. It goes once: its strategy
 // remembers what it tried.
-func NewSetup(m *engine.Model, targets, controls probe.Set, p Plan) (*Setup, error) {
+func NewSetup(m *engine.Model, targets, controls []Item, p Plan) (*Setup, error) {
 	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("score: %w", err)
 	}
@@ -39,7 +39,7 @@ func NewSetup(m *engine.Model, targets, controls probe.Set, p Plan) (*Setup, err
 	if s.Evaluator, err = s.evaluator(targets, p.Objective); err != nil {
 		return nil, err
 	}
-	if s.strategy, err = p.strategy(s.Matrices); err != nil {
+	if s.strategy, err = p.strategy(s.Matrices, s.Evaluator.Epoch()); err != nil {
 		return nil, err
 	}
 	s.Facts = search.Identity(s.Start, s.Evaluator, s.strategy)
@@ -50,13 +50,13 @@ func NewSetup(m *engine.Model, targets, controls probe.Set, p Plan) (*Setup, err
 }
 
 // evaluator measures patches on some of the targets.
-func (s *Setup) evaluator(targets probe.Set, o Objective) (*Evaluator, error) {
+func (s *Setup) evaluator(targets []Item, o Objective) (*Evaluator, error) {
 	var tensors []string
 	for _, w := range s.Matrices {
 		tensors = append(tensors, w.Name)
 	}
 	return NewEvaluator(s.Model, targets, s.Controls, Options{
-		Objective: o, Screen: s.Plan.Screen, Tensors: tensors, Text: s.Plan.Text,
+		Objective: o, Screen: s.Plan.Screen, Tensors: tensors, Text: s.Plan.Text, Keep: s.Plan.Keep, Samples: s.Plan.samples(),
 	})
 }
 
@@ -95,7 +95,7 @@ func (s *Setup) vote(ctx context.Context, limits search.Config) (*search.Result,
 		if err != nil {
 			return nil, err
 		}
-		strat, err := p.strategy(s.Matrices)
+		strat, err := p.strategy(s.Matrices, s.Evaluator.Epoch())
 		if err != nil {
 			return nil, err
 		}
@@ -111,16 +111,16 @@ func (s *Setup) vote(ctx context.Context, limits search.Config) (*search.Result,
 }
 
 // half draws half of each target set.
-func (s *Setup) half(seed uint64) (probe.Set, Objective) {
+func (s *Setup) half(seed uint64) ([]Item, Objective) {
 	o := s.Plan.Objective
 	if len(o.Sets) == 0 {
-		return s.Targets.Draw((len(s.Targets)+1)/2, seed), o
+		return probe.Draw(s.Targets, (len(s.Targets)+1)/2, seed), o
 	}
-	var drawn probe.Set
+	var drawn []Item
 	rest := s.Targets
 	o.Sets = slices.Clone(o.Sets)
 	for i, share := range o.Sets {
-		part := rest[:share.Probes].Draw((share.Probes+1)/2, seed)
+		part := probe.Draw(rest[:share.Probes], (share.Probes+1)/2, seed)
 		drawn, rest = append(drawn, part...), rest[share.Probes:]
 		o.Sets[i].Probes = len(part)
 	}

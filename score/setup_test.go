@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bankai"
+	"bankai/engine"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
@@ -47,7 +48,7 @@ func TestSetupRun(t *testing.T) {
 		model := tiny(t)
 		p := score.NewPlan(m)
 		p.Layers, p.Seed, p.Limits.Steps = []int{1}, 3, 25
-		s, err := score.NewSetup(model, targets, controls, p)
+		s, err := setup(model, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,6 +64,15 @@ func TestSetupRun(t *testing.T) {
 			t.Errorf("%s: the patch does not know how wide rows are", m)
 		}
 	}
+}
+
+// setup prepares a search for the probes of these tests.
+func setup(m *engine.Model, p score.Plan) (*score.Setup, error) {
+	t, c, err := score.OfProbes(m.Tokenizer(), targets, controls, p.Objective.Metric)
+	if err != nil {
+		return nil, err
+	}
+	return score.NewSetup(m, t, c, p)
 }
 
 func byHand(t *testing.T, p score.Plan) *search.Result {
@@ -116,7 +126,7 @@ func TestSetupFaults(t *testing.T) {
 	} {
 		p := score.NewPlan(score.MethodGreedy)
 		c.plan(&p)
-		if _, err := score.NewSetup(tiny(t), targets, controls, p); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := setup(tiny(t), p); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}

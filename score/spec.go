@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bankai"
@@ -13,11 +14,11 @@ import (
 )
 
 // specVersion changes whenever equal fields of a Spec would give other scores.
-const specVersion = 1
+const specVersion = 2
 
 // Spec says what an [Evaluator] measures: all that its scores follow from, and
 // nothing of the machine it runs on. Evaluators of equal specs give the same bits.
-// It holds the model, the probes and the text by digest only, so whoever gets it
+// It holds the model, the items and the text by digest only, so whoever gets it
 // needs them too. As JSON it keeps every number to the bit.
 type Spec struct {
 	Version   int           `json:"bankai_score"`
@@ -27,31 +28,49 @@ type Spec struct {
 	Targets   Content       `json:"targets"`
 	Controls  Content       `json:"controls"`
 	Text      Content       `json:"text,omitzero"` // zero if the objective has no divergence
+	Keep      Content       `json:"keep,omitzero"` // likewise
 	Objective Objective     `json:"objective"`
 	Screen    int           `json:"screen,omitempty"` // targets to screen on, see [Options]
+	Samples   Samples       `json:"samples,omitzero"` // how items are divided; zero if all are measured together
 }
 
-// Content identifies probes, or the lines of a text.
+// Content identifies items, or the lines of a text.
 type Content struct {
 	Len    int           `json:"len"`
 	Digest bankai.Digest `json:"sha256"`
+	Aims   string        `json:"aims,omitempty"` // of items that are not all plain probes under the objective's metric
 }
 
-// newSpec is without the content of the text.
-func newSpec(m *engine.Model, targets, controls probe.Set, o Options) Spec {
+// newSpec is without the content of what is kept.
+func newSpec(m *engine.Model, targets, controls []Item, o Options) Spec {
+	target, control := Aim{Metric: o.Metric}, Aim{Metric: o.Metric.Control()}
 	return Spec{
 		Version: specVersion, Model: m.Digest(), Settings: m.Weights().Arithmetic().Fingerprint(), Precision: m.Precision().String(),
-		Targets: contentOf(targets), Controls: contentOf(controls), Objective: o.Objective, Screen: o.Screen,
+		Targets: contentOf(targets, &target), Controls: contentOf(controls, &control), Objective: o.Objective, Screen: o.Screen, Samples: o.Samples,
 	}
 }
 
-// contentOf identifies what a search reads of probes: not their names.
-func contentOf(s probe.Set) Content {
-	h := sha256.New()
-	for _, p := range s {
-		fmt.Fprintf(h, "%q %q %q\n", p.Prompt, p.Correct, p.Wrong)
+// contentOf identifies what a search reads of items: not their names. Probes with the
+// usual aim, if there is one, are told by their text, as they always were.
+func contentOf(items []Item, usual *Aim) Content {
+	c := Content{Len: len(items)}
+	if len(items) == 0 && usual == nil {
+		return c
 	}
-	return Content{len(s), bankai.Digest(h.Sum(nil))}
+	h := sha256.New()
+	var aims []string
+	for _, i := range items {
+		if usual != nil && i.text != "" && i.Aim == *usual && i.weight() == 1 {
+			fmt.Fprintln(h, i.text)
+			continue
+		}
+		fmt.Fprintln(h, i.Aim, i.weight(), i.Prompt, i.Answers)
+		if a := i.Aim.String(); !slices.Contains(aims, a) {
+			aims = append(aims, a)
+		}
+	}
+	c.Digest, c.Aims = bankai.Digest(h.Sum(nil)), strings.Join(aims, ", ")
+	return c
 }
 
 // contentOfText identifies lines; no lines have the zero Content.
@@ -59,18 +78,23 @@ func contentOfText(lines []string) Content {
 	if len(lines) == 0 {
 		return Content{}
 	}
-	return Content{len(lines), sha256.Sum256([]byte(strings.Join(lines, "\n")))}
+	return Content{Len: len(lines), Digest: sha256.Sum256([]byte(strings.Join(lines, "\n")))}
 }
 
 // Facts lists what decides the scores, for a journal. The precision is not among
 // them: a resumed run measures its start again, and so notices another one.
 func (s Spec) Facts() []search.Fact {
-	probes := func(c Content) string { return fmt.Sprintf("%d probes (%x)", c.Len, c.Digest[:8]) }
+	items := func(c Content) string {
+		if c.Aims == "" {
+			return fmt.Sprintf("%d probes (%x)", c.Len, c.Digest[:8])
+		}
+		return fmt.Sprintf("%d items, %s (%x)", c.Len, c.Aims, c.Digest[:8])
+	}
 	facts := []search.Fact{
 		{Name: "model", Value: s.Model.String()},
 		{Name: "settings", Value: s.Settings.String()},
-		{Name: "targets", Value: probes(s.Targets)},
-		{Name: "controls", Value: probes(s.Controls)},
+		{Name: "targets", Value: items(s.Targets)},
+		{Name: "controls", Value: items(s.Controls)},
 		{Name: "metric", Value: s.Objective.Metric.String()},
 		{Name: "fitness", Value: s.Objective.Reduce.String()},
 		{Name: "penalty", Value: fmt.Sprint(s.Objective.Penalty)},
@@ -82,18 +106,24 @@ func (s Spec) Facts() []search.Fact {
 	if s.Text.Len > 0 {
 		facts = append(facts, search.Fact{Name: "text", Value: fmt.Sprintf("%d lines (%s)", s.Text.Len, s.Text.Digest)})
 	}
+	if s.Samples.Block > 0 {
+		facts = append(facts, search.Fact{Name: "samples", Value: fmt.Sprintf("blocks of %d, seed %d", s.Samples.Block, s.Samples.Seed)})
+	}
+	if s.Keep.Len > 0 {
+		facts = append(facts, search.Fact{Name: "keep", Value: items(s.Keep)})
+	}
 	return facts
 }
 
-// Evaluator makes an evaluator of what s describes from a model, probes and, if s
-// names one, a text. It fails if they are not those that s names. Tensors and
-// Memory of o are this machine's own affair, the objective and the screening are
-// those of s.
-func (s Spec) Evaluator(m *engine.Model, targets, controls probe.Set, o Options) (*Evaluator, error) {
+// Evaluator makes an evaluator of what s describes from a model, items and, if s
+// names them, a text and items to keep. It fails if they are not those that s names. Tensors and
+// Memory of o are this machine's own affair, the objective, the screening and the
+// samples are those of s.
+func (s Spec) Evaluator(m *engine.Model, targets, controls []Item, o Options) (*Evaluator, error) {
 	if s.Version != specVersion {
 		return nil, fmt.Errorf("score: the spec has version %d, this program measures by version %d: use the same program on all machines", s.Version, specVersion)
 	}
-	o.Objective, o.Screen = s.Objective, s.Screen
+	o.Objective, o.Screen, o.Samples = s.Objective, s.Screen, s.Samples
 	e, err := NewEvaluator(m, targets, controls, o)
 	if err != nil {
 		return nil, err
@@ -105,9 +135,10 @@ func (s Spec) Evaluator(m *engine.Model, targets, controls probe.Set, o Options)
 		{"model", s.Model, e.spec.Model},
 		{"settings of the model", s.Settings, e.spec.Settings},
 		{"precision", s.Precision, e.spec.Precision},
-		{"target probes", s.Targets, e.spec.Targets},
-		{"control probes", s.Controls, e.spec.Controls},
+		{"targets", s.Targets, e.spec.Targets},
+		{"controls", s.Controls, e.spec.Controls},
 		{"text", s.Text, e.spec.Text},
+		{"what is kept", s.Keep, e.spec.Keep},
 	} {
 		if x.named != x.got {
 			return nil, fmt.Errorf("score: %s: %v, but the spec names %v: give what the spec was made with", x.what, x.got, x.named)
@@ -117,7 +148,12 @@ func (s Spec) Evaluator(m *engine.Model, targets, controls probe.Set, o Options)
 }
 
 // String tells contents apart, in an error.
-func (c Content) String() string { return fmt.Sprintf("%d (%.16s)", c.Len, c.Digest) }
+func (c Content) String() string {
+	if c.Aims == "" {
+		return fmt.Sprintf("%d (%.16s)", c.Len, c.Digest)
+	}
+	return fmt.Sprintf("%d of %s (%.16s)", c.Len, c.Aims, c.Digest)
+}
 
 // objectiveJSON is an Objective with names for what are numbers in Go.
 type objectiveJSON struct {

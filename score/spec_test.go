@@ -46,6 +46,15 @@ func sent(t testing.TB, s score.Spec) score.Spec {
 	return got
 }
 
+// described is the evaluator of probes that a spec describes.
+func described(s score.Spec, m *engine.Model, targets, controls probe.Set, o score.Options) (*score.Evaluator, error) {
+	t, c, err := score.OfProbes(m.Tokenizer(), targets, controls, s.Objective.Metric)
+	if err != nil {
+		return nil, err
+	}
+	return s.Evaluator(m, t, c, o)
+}
+
 // What is measured can be told in JSON: an evaluator that is made from it, on another
 // instance of the model and with other limits of memory, gives the same scores and
 // predictions to the bit. They too can be sent.
@@ -53,7 +62,7 @@ func TestSpec(t *testing.T) {
 	for name, o := range map[string]score.Options{"all there is": everything(), "as published": published(probe.SeqLogprob)} {
 		m := tiny(t)
 		here, there := evaluator(t, m, o), tiny(t)
-		worker, err := sent(t, here.Spec()).Evaluator(there, targets, controls, score.Options{Text: o.Text, Memory: 1})
+		worker, err := described(sent(t, here.Spec()), there, targets, controls, score.Options{Text: o.Text, Memory: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,13 +124,13 @@ func TestSpecRefuses(t *testing.T) {
 	}{
 		{"another model", spec, load(2, engine.Options{}), targets, controls, o.Text, "score: model: "},
 		{"another precision", spec, load(1, engine.Options{Precision: engine.Exact}), targets, controls, o.Text, "score: precision: exact, but the spec names fast: give what the spec was made with"},
-		{"other targets", spec, m, append(targets[1:4:4], controls[0]), controls, o.Text, "score: target probes: "},
-		{"fewer controls", spec, m, targets, controls[:1], o.Text, "score: control probes: 1 ("},
+		{"other targets", spec, m, append(targets[1:4:4], controls[0]), controls, o.Text, "score: targets: "},
+		{"fewer controls", spec, m, targets, controls[:1], o.Text, "score: controls: 1 ("},
 		{"another text", spec, m, targets, controls, []string{"once more"}, "score: text: 1 ("},
 		{"no text", spec, m, targets, controls, nil, "score: a divergence needs a text"},
-		{"another version", newer, m, targets, controls, o.Text, "score: the spec has version 2, this program measures by version 1"},
+		{"another version", newer, m, targets, controls, o.Text, "score: the spec has version 3, this program measures by version 2"},
 	} {
-		if _, err := c.spec.Evaluator(c.model, c.targets, c.controls, score.Options{Text: c.text}); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+		if _, err := described(c.spec, c.model, c.targets, c.controls, score.Options{Text: c.text}); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %s…", c.name, err, c.want)
 		}
 	}

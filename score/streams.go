@@ -20,31 +20,25 @@ func (e *Evaluator) prepare(ctx context.Context) error {
 	if e.whole != nil && e.known() {
 		return nil
 	}
-	qs := make([]engine.Question, len(e.questions))
-	for i, q := range e.questions {
-		qs[i] = q.Question
-	}
-	trunk, err := e.model.NewTrunk(ctx, qs, e.cuts...)
+	trunk, err := e.model.NewTrunk(ctx, asked(e.questions), e.cuts...)
 	if err != nil {
 		return err
 	}
 	e.trunk, e.at = trunk, bankai.New(e.model.Digest(), bankai.Meta{})
-	values := e.answered()
-	v := e.split(values)
+	for i, a := range trunk.Answers() {
+		e.questions[i].before = a
+	}
+	v := e.split(e.answered())
 	e.base, e.worst = &v, worstOf(v.Targets, e.opts.Screen)
 	if e.whole != nil {
-		e.remember(values)
+		e.remember()
 	}
 	return nil
 }
 
 // grow makes the trunk on the patch that is in place.
 func (e *Evaluator) grow(ctx context.Context, cur *bankai.Patch) (err error) {
-	qs := make([]engine.Question, len(e.questions))
-	for i, q := range e.questions {
-		qs[i] = q.Question
-	}
-	e.trunk, err = e.model.NewTrunk(ctx, qs, e.cuts...)
+	e.trunk, err = e.model.NewTrunk(ctx, asked(e.questions), e.cuts...)
 	e.at = cur
 	return err
 }
@@ -59,6 +53,15 @@ func (e *Evaluator) valued(answers [][]engine.Answer) []float64 {
 		values[i] = e.questions[i].value(a)
 	}
 	return values
+}
+
+// weightings are the derivatives of weight·value of every question, given its answers.
+func (e *Evaluator) weightings(answers [][]engine.Answer) []engine.Weighting {
+	out := make([]engine.Weighting, len(e.questions))
+	for i := range out {
+		out[i] = e.questions[i].weighting(answers[i])
+	}
+	return out
 }
 
 // on runs f with the workbench patched by cur, and the trunk moved there. The

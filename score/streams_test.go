@@ -20,7 +20,7 @@ import (
 func TestWhatWasTriedIsAdopted(t *testing.T) {
 	m := enginetest.Tiny(t, engine.Options{})
 	targets := probe.Set{{Name: "sum", Prompt: "1+1 =", Correct: " 2", Wrong: " 3"}}
-	e, err := NewEvaluator(m, targets, nil, Options{Objective: Objective{Penalty: 2}})
+	e, err := NewProbeEvaluator(m, targets, nil, Options{Objective: Objective{Penalty: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestRelease(t *testing.T) {
 	targets := probe.Set{{Name: "sum", Prompt: "1+1 =", Correct: " 2", Wrong: " 3"}, {Name: "sky", Prompt: "the sky is", Correct: " blue", Wrong: " a fish"}}
 	o := Options{Objective: Objective{Penalty: 2, Divergence: 1}, Text: []string{"in the end", "it will rain"}}
 	made := func(set probe.Set) *Evaluator {
-		e, err := NewEvaluator(m, set, nil, o)
+		e, err := NewProbeEvaluator(m, set, nil, o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -241,7 +241,11 @@ func (d *demoRun) audit(ctx context.Context) error {
 
 // seek searches for the patch.
 func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
-	if d.setup, err = score.NewSetup(d.model, d.search.Set, d.controls.Set, p); err != nil {
+	targets, controls, err := score.OfProbes(d.model.Tokenizer(), d.search.Set, d.controls.Set, p.Objective.Metric)
+	if err != nil {
+		return err
+	}
+	if d.setup, err = score.NewSetup(d.model, targets, controls, p); err != nil {
 		return err
 	}
 	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row would do, try the best, keep what helps (seed %d)\n", p.Seed)

@@ -244,8 +244,18 @@ func (o AblateOptions) search(s Setting, seed uint64) score.Plan {
 	return p
 }
 
+// drawn are the probes of a search.
+func (o AblateOptions) drawn(s Setting, seed uint64) probe.Set {
+	return o.Pool.Set.Draw(s.Probes, seed)
+}
+
 func (o AblateOptions) setup(r *Run, s Setting, seed uint64) (*score.Setup, error) {
-	return score.NewSetup(r.Model, o.Pool.Set.Draw(s.Probes, seed), o.Controls.Set, o.search(s, seed))
+	plan := o.search(s, seed)
+	targets, controls, err := score.OfProbes(r.Model.Tokenizer(), o.drawn(s, seed), o.Controls.Set, plan.Objective.Metric)
+	if err != nil {
+		return nil, err
+	}
+	return score.NewSetup(r.Model, targets, controls, plan)
 }
 
 // run searches once and measures the patch.
@@ -274,11 +284,12 @@ func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) 
 	if err != nil {
 		return p, err
 	}
-	before, err := measure.Right(ctx, r.Model, nil, set.Targets)
+	drawn := o.drawn(s, seed)
+	before, err := measure.Right(ctx, r.Model, nil, drawn)
 	if err != nil {
 		return p, err
 	}
-	after, err := measure.Right(ctx, r.Model, overlay, set.Targets)
+	after, err := measure.Right(ctx, r.Model, overlay, drawn)
 	if err != nil {
 		return p, err
 	}

@@ -95,7 +95,7 @@ func searchByHand(t *testing.T, m *engine.Model, own, controls probe.Set, greedy
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := score.NewEvaluator(m, own, controls, o)
+	e, err := score.NewProbeEvaluator(m, own, controls, o)
 	if err != nil {
 		t.Fatal(err)
 	}

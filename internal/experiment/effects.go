@@ -31,7 +31,7 @@ func newEffects(m *engine.Model, targets, controls probe.Set, metric probe.Metri
 	for _, t := range tensors {
 		o.Tensors = append(o.Tensors, t.Name)
 	}
-	e, err := score.NewEvaluator(m, targets, controls, o)
+	e, err := score.NewProbeEvaluator(m, targets, controls, o)
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ func CompareLoRA(ctx context.Context, r *Run, o LoRAOptions) (*LoRA, error) {
 		keys, work = append(keys, key), append(work, do)
 	}
 	if !o.OnlyTiming {
-		ev, err := score.NewEvaluator(r.Model, o.Search, o.Controls, score.Options{
+		ev, err := score.NewProbeEvaluator(r.Model, o.Search, o.Controls, score.Options{
 			Objective: o.objective(), Text: o.lines(), Memory: 1, // no streams: an adapter is measured from the beginning
 		})
 		if err != nil {

@@ -46,7 +46,7 @@ func TestLoRAFigures(t *testing.T) {
 	if len(got.Results) != 3 || got.Results[0].Name != "harm" || got.Results[1].Seed != 5 || got.Results[2].Seed != 6 || got.Timing != nil {
 		t.Fatalf("got %+v", got.Results)
 	}
-	ev, err := score.NewEvaluator(m, o.Search, o.Controls, score.Options{Objective: o.objective(), Text: o.Text})
+	ev, err := score.NewProbeEvaluator(m, o.Search, o.Controls, score.Options{Objective: o.objective(), Text: o.Text})
 	if err != nil {
 		t.Fatal(err)
 	}

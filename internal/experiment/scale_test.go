@@ -120,7 +120,7 @@ func TestSingleRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ev, err := score.NewEvaluator(m, o.Probes, o.Controls, score.Options{Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: 2}})
+	ev, err := score.NewProbeEvaluator(m, o.Probes, o.Controls, score.Options{Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}

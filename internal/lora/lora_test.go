@@ -27,7 +27,7 @@ func few(t testing.TB, name string, n int) probe.Set {
 // evaluator has the fitness of the guided search.
 func evaluator(t testing.TB, m *engine.Model, targets, controls int) *score.Evaluator {
 	t.Helper()
-	e, err := score.NewEvaluator(m, few(t, "search", targets), few(t, "control", controls), score.Options{
+	e, err := score.NewProbeEvaluator(m, few(t, "search", targets), few(t, "control", controls), score.Options{
 		Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: score.DefaultPenalty, Slack: score.DefaultSlack},
 	})
 	if err != nil {

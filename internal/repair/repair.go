@@ -75,8 +75,11 @@ func (j *Job) Do(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r := &run{Job: j}
-	var err error
-	if r.setup, err = score.NewSetup(j.Model, all.Set, j.Sets.Controls.Set, j.Plan); err != nil {
+	targets, controls, err := score.OfProbes(j.Model.Tokenizer(), all.Set, j.Sets.Controls.Set, j.Plan.Objective.Metric)
+	if err != nil {
+		return nil, err
+	}
+	if r.setup, err = score.NewSetup(j.Model, targets, controls, j.Plan); err != nil {
 		return nil, err
 	}
 	if err := r.begin(); err != nil {

@@ -140,7 +140,7 @@ func (s Probes) candidates(ctx context.Context, m *engine.Model, out *MeasuredSe
 		o.Tensors = append(o.Tensors, name)
 		moves = append(moves, search.Move{Flips: []bankai.Flip{{Tensor: name, Row: 1, N: bankai.ToEnd}}})
 	}
-	e, err := score.NewEvaluator(m, s.targets, s.controls, o)
+	e, err := score.NewProbeEvaluator(m, s.targets, s.controls, o)
 	if err != nil {
 		return nil, err
 	}
