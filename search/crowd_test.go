@@ -20,10 +20,12 @@ type crowd struct {
 	rows     int
 	examples int // the others, as many again, are only for the truth
 	deal     search.Deal
-	effects  []float32 // [row][example]
-	fog      []float64 // by which factor a row's effect is predicted
+	effects  []float32    // [row][example]
+	fog      []float64    // by which factor a row's effect is predicted
+	along    [][4]float64 // a row's direction: two rows along one direction do each other harm
 }
 
+// crowdName is the tensor that the rows are of.
 const crowdName = "blk.0.ffn_gate.weight"
 
 // newCrowd draws the effects of rows on examples, which come in blocks of a size.
@@ -54,6 +56,7 @@ func newCrowd(rows, examples, block int, seed uint64) *crowd {
 			c.effects[r*2*examples+i] = float32(mean + spread*(0.5*kind[i%kinds]+0.85*normal()))
 		}
 		c.fog = append(c.fog, 1+0.3*normal())
+		c.along = append(c.along, [4]float64{normal(), normal(), normal(), normal()})
 	}
 	return c
 }
@@ -72,15 +75,48 @@ func (c *crowd) sums(p *bankai.Patch, examples []int) []float64 {
 			out[k] += float64(e[i])
 		}
 	}
+	var all [4]float64
+	var own float64
+	for _, f := range p.Flips() {
+		for d, z := range c.along[f.Row] {
+			all[d] += z
+			own += z * z
+		}
+	}
+	var square float64
+	for _, z := range all {
+		square += z * z
+	}
+	for k := range out {
+		out[k] -= harm * (square - own) / 2
+	}
 	return out
 }
 
-// bounded is what an example gains: 2 nats at most, and as much as it likes to lose.
+// harm is what two rows along one direction cost every example, in nats.
+const harm = 0.0005
+
+// toll is the harm that a row does to those of a patch.
+func (c *crowd) toll(r int, p *bankai.Patch) (sum float64) {
+	for _, f := range p.Flips() {
+		if int(f.Row) != r {
+			for d, z := range c.along[f.Row] {
+				sum += harm * z * c.along[r][d]
+			}
+		}
+	}
+	return sum
+}
+
+// bound is the most that an example can gain, in nats.
+const bound = 0.6
+
+// bounded is what an example gains: bound at most, and as much as it likes to lose.
 func bounded(sum float64) float64 {
 	if sum < 0 {
 		return sum
 	}
-	return 2 * (1 - math.Exp(-sum/2))
+	return bound * (1 - math.Exp(-sum/bound))
 }
 
 func (c *crowd) gains(p *bankai.Patch, examples []int) []float64 {
@@ -142,8 +178,9 @@ func (c *crowd) Predict(ctx context.Context, cur *bankai.Patch, w search.Want) (
 	all := make([]search.Prediction, c.rows)
 	for r := range all {
 		var change float64
+		toll := c.toll(r, cur)
 		for k, i := range examples {
-			change += float64(c.effects[r*2*c.examples+i]) * (1 - 2*held[uint32(r)]) * math.Exp(-max(0, sums[k])/2)
+			change += (float64(c.effects[r*2*c.examples+i]) - toll) * (1 - 2*held[uint32(r)]) * math.Exp(-max(0, sums[k])/bound)
 		}
 		flip := bankai.Flip{Tensor: crowdName, Row: uint32(r), N: bankai.ToEnd}
 		all[r] = search.Prediction{Flip: flip, Fitness: f.Now + change/float64(len(examples))*c.fog[r]}

@@ -124,6 +124,7 @@ func (r *run) apply(t candidate) error {
 	}
 	r.at = t.seconds
 	clear(r.memo)
+	r.known = cur
 	if !t.Sample.All() {
 		r.memo[Move{Sample: t.Sample}.key()] = known{t.Score, -1}
 	}

@@ -23,7 +23,7 @@ func Run(ctx context.Context, ev Evaluator, st Strategy, cur *bankai.Patch, c Co
 	if s, ok := st.(Sampled); ok {
 		r.yardstick = s.Yardstick()
 	}
-	r.cur, r.res.Patch = cur, cur
+	r.cur, r.res.Patch, r.known = cur, cur, cur
 	if c.Journal != nil {
 		r.before = c.Journal.seconds
 	}
@@ -53,7 +53,8 @@ type run struct {
 
 	yardstick  Sample            // on which start and result are measured
 	at         float64           // seconds when the last trial or prediction was made
-	memo       map[memoKey]known // on the current patch
+	memo       map[memoKey]known // on the patch known
+	known      *bankai.Patch
 	validating validating
 }
 
@@ -116,6 +117,7 @@ func (r *run) judge(ctx context.Context) error {
 		return err
 	}
 	r.res.Final, r.res.Fitness = all[0].Score, all[0].Fitness
+	r.memo[all[0].key] = known{all[0].Score, -1}
 	return r.finish(all, r.res.Steps, 0, r.res.Patch)
 }
 
@@ -124,6 +126,9 @@ func (r *run) judge(ctx context.Context) error {
 func (r *run) last(ctx context.Context) error {
 	if r.yardstick.All() {
 		return nil
+	}
+	if r.res.Patch != r.known { // that of an earlier checkpoint
+		clear(r.memo)
 	}
 	if err := r.judge(ctx); err != nil {
 		return err
