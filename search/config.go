@@ -100,7 +100,7 @@ type Progress struct {
 	Accepted int           // candidates kept
 	Screened int           // candidates given up after the worst targets
 	Rate     float64       // candidates scored a second; 0 while it cannot be told
-	ETA      time.Duration // to the step or cost limit, whichever comes first; 0 while it cannot be told
+	ETA      time.Duration // to the limit of steps, cost or time, whichever comes first; 0 while it cannot be told
 }
 
 // Result is what a run found.
