@@ -49,7 +49,7 @@ const (
 	// ManyTokens is the number of tokens of targets from which on a search goes by
 	// samples, if nothing else is said. A guided round costs about 11 passes over all
 	// targets, with one granularity; on the 1.7B shape and two cores, where a pass over
-	// so many tokens takes 3 minutes, that is half an hour, and an overnight search has
+	// so many tokens takes over 2 minutes, that is half an hour, and an overnight search has
 	// 16 of them.
 	ManyTokens = 32768
 	// manyBlocks is how many blocks there must be: with fewer, samples save nothing.
