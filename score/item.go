@@ -68,7 +68,7 @@ const (
 	Label
 
 	// Keep is KL(unpatched ‖ patched) at the tokens of the only answer, their sum in
-	// nats. It is for what the model should go on saying, see Options.Keep, and costs.
+	// nats, at the Temperature of the aim. It is for what the model should go on saying, see Options.Keep, and costs.
 	Keep
 )
 
@@ -96,6 +96,8 @@ type Aim struct {
 	Metric probe.Metric // of a Probe
 	Beta   float64      // β of a Preference and a Label, above 0
 	Lambda float64      // λ of a Preference and a Label; 0: none
+	// Temperature of a Keep: see [engine.ReferenceOptions]; 0 means 1.
+	Temperature float64
 }
 
 const (
@@ -123,6 +125,10 @@ func (a Aim) String() string {
 		return a.Metric.String()
 	case Preference, Label:
 		return fmt.Sprint(a.Kind, " β ", a.Beta, " λ ", a.Lambda)
+	case Keep:
+		if a.Temperature != 0 {
+			return fmt.Sprint(a.Kind, " at temperature ", a.Temperature)
+		}
 	}
 	return a.Kind.String()
 }
@@ -147,6 +153,9 @@ func (a Aim) check(answers int) error {
 	}
 	if contrast := a.Kind == Preference || a.Kind == Label; contrast && !(a.Beta > 0) || math.IsInf(a.Beta, 1) {
 		return fmt.Errorf("β %v: must be a finite number above 0", a.Beta)
+	}
+	if t := a.Temperature; t != 0 && (a.Kind != Keep || !(t > 0)) {
+		return fmt.Errorf("temperature %v: must be above 0, and of what is kept", t)
 	}
 	if !(a.Lambda >= 0) || math.IsInf(a.Lambda, 1) {
 		return fmt.Errorf("λ %v: must be a finite number, 0 or more", a.Lambda)

@@ -160,18 +160,27 @@ func HeldLines(m *engine.Model, text []string) []string {
 	return text
 }
 
-// refer keeps what the unpatched model says of what is to be kept.
+// refer keeps what the unpatched model says of what is to be kept, at the temperature of
+// each.
 func (e *Evaluator) refer(ctx context.Context) error {
-	kept := e.questions[e.targets+e.controls:]
-	if len(kept) == 0 || kept[0].Reference != nil {
-		return nil
+	of := map[float64][]int{}
+	for i, q := range e.questions {
+		if q.aim.Kind == Keep && q.Reference == nil {
+			of[q.aim.Temperature] = append(of[q.aim.Temperature], i)
+		}
 	}
-	refs, err := e.model.References(ctx, asked(kept), engine.ReferenceOptions{Top: toldApart(e.model.Model)})
-	if err != nil {
-		return err
-	}
-	for i, r := range refs {
-		kept[i].Reference = r
+	for temperature, indices := range of { // in any order: of one, references do not depend on others
+		var missing []question
+		for _, i := range indices {
+			missing = append(missing, e.questions[i])
+		}
+		refs, err := e.model.References(ctx, asked(missing), engine.ReferenceOptions{Top: toldApart(e.model.Model), Temperature: temperature})
+		if err != nil {
+			return err
+		}
+		for k, i := range indices {
+			e.questions[i].Reference = refs[k]
+		}
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ func (r *run) progress() Progress {
 	if perStep := r.res.Cost / float64(r.res.Steps+1); r.c.MaxCost > 0 && perStep > 0 {
 		left = min(left, max(0, r.c.MaxCost-r.res.Cost)/perStep/p.Rate)
 	}
+	if r.c.MaxSeconds > 0 {
+		left = min(left, max(0, r.c.MaxSeconds-r.seconds()))
+	}
 	p.ETA = time.Duration(math.Min(left, math.MaxInt32) * float64(time.Second))
 	return p
 }

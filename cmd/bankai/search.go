@@ -55,6 +55,8 @@ type searchFlags struct {
 	maxFlips    flagtype.Count
 	maxBytes    flagtype.Count
 	maxCost     float64
+	minutes     float64
+	block       flagtype.Count
 	noPrune     bool
 	draws       flagtype.Count
 	votes       flagtype.Count
@@ -71,6 +73,7 @@ func searchCommand(a *app) *cobra.Command {
 		screen:      score.DefaultScreen,
 		steps:       300,
 		draws:       3,
+		block:       score.DefaultBlock,
 		votes:       2,
 	}
 	cmd := &cobra.Command{
@@ -157,7 +160,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.controls, "controls", "", "probe `FILE` of what must hold")
 	flags.StringVar(&f.controlText, "control-text", "", "`FILE` of sentences, one a line, whose perplexity to report, and to hold on to with --kl")
 	outFlag(cmd, &f.out, patchNames)
-	flags.Var(&f.strategy, "strategy", "guided (by predictions), evolve, vote, greedy (draw by scale) or random (draw all alike)")
+	flags.Var(&f.strategy, "strategy", "guided (by predictions), sampled (by blocks of many), evolve, vote, greedy or random")
 	flags.Var(&f.granularity, "granularity", "what a flip takes in: row, group (128 weights) or bit; several are used in turn")
 	flags.Var(&f.layers, "layers", "`LAYERS` to search, as 0,3,8-11 (default all)")
 	flags.StringSliceVar(&f.projections, "proj", nil, "`PROJECTIONS` to search: gate, up, down, q, k, v, o, and a hybrid's qkv, z, alpha, beta, out (default gate,up,v,o; greedy and random: gate,up)")
@@ -175,6 +178,8 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.maxFlips, "max-flips", "the most flips a patch may have; 0 for no limit")
 	flags.Var(&f.maxBytes, "max-bytes", "the most bytes the patch's content may take: its .bankai file without provenance; 0 for no limit")
 	flags.Float64Var(&f.maxCost, "max-cost", 0, "stop when so many forward-pass `EQUIVALENTS` are spent; 0 for no limit")
+	flags.Float64Var(&f.minutes, "minutes", 0, "stop after so many `MINUTES`, those of a resumed run included; 0 for no limit")
+	flags.Var(&f.block, "block", "probes in a block of a --strategy sampled, which measures on some blocks at a time")
 	flags.BoolVar(&f.noPrune, "no-prune", false, "keep flips that turn out to be of no use at the end of a guided search")
 	flags.Var(&f.draws, "draws", "searches of a --strategy vote, each with its own half of the probes")
 	flags.Var(&f.votes, "votes", "draws of a --strategy vote that have to agree on a flip")
@@ -196,9 +201,9 @@ func (f *searchFlags) plan(sets repair.Sets, seed uint64) score.Plan {
 		Metric: f.metric.Value, Reduce: f.fitness.Value, Penalty: f.penalty,
 		Slack: f.slack.Or(p.Objective.Slack), Cap: f.cap, Harm: f.harm, Tie: f.tie, Divergence: f.divergence(), Sets: f.shares(sets.Targets),
 	}
-	p.Draws, p.Votes = int(f.draws), int(f.votes)
+	p.Draws, p.Votes, p.Block = int(f.draws), int(f.votes), int(f.block)
 	p.Limits = search.Config{
-		Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxBytes: int(f.maxBytes), MaxCost: f.maxCost,
+		Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxBytes: int(f.maxBytes), MaxCost: f.maxCost, MaxSeconds: 60 * f.minutes,
 		Prune: !f.noPrune && p.Limits.Prune,
 	}
 	for _, l := range f.layers.Values {
@@ -347,7 +352,8 @@ func (f *searchFlags) checkUsed() error {
 	}{
 		{"draws", method == score.MethodVote, "--strategy vote"},
 		{"votes", method == score.MethodVote, "--strategy vote"},
-		{"no-prune", method.Guided(), "--strategy guided, evolve and vote"},
+		{"block", method == score.MethodSampled, "--strategy sampled"},
+		{"no-prune", method.Guided(), "--strategy guided, sampled, evolve and vote"},
 		{"tie", method.Guided() && slices.Contains(f.granularity, search.Bit), "--granularity bit, of which it weighs predictions"},
 	} {
 		if f.changed(x.flag) && !x.used {
@@ -383,6 +389,8 @@ var optionFlags = map[string]struct{ flag, rule string }{
 	"MaxFlips":   {"max-flips", ""},
 	"MaxBytes":   {"max-bytes", ""},
 	"MaxCost":    {"max-cost", "must be 0 (no limit) or more"},
+	"MaxSeconds": {"minutes", "must be 0 (no limit) or more"},
+	"Block":      {"block", ""},
 	"Penalty":    {"penalty", ""},
 	"Slack":      {"slack", ""},
 	"Harm":       {"harm", ""},

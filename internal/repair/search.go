@@ -38,12 +38,15 @@ func Search(ctx context.Context, w progress.Watcher, s *score.Setup, validation 
 // searchUnits is the whole of a search, as its meter counts.
 const searchUnits = 10_000
 
-// searchDone is how far a search is, in searchUnits: to its candidates or to its
-// cost, whichever it will reach first.
+// searchDone is how far a search is, in searchUnits: to its candidates, its
+// cost or its time, whichever it will reach first.
 func searchDone(p search.Progress, limits search.Config) int64 {
 	share := float64(p.Step) / float64(p.Steps)
 	if limits.MaxCost > 0 {
 		share = max(share, p.Cost/limits.MaxCost)
+	}
+	if limits.MaxSeconds > 0 {
+		share = max(share, p.Seconds/limits.MaxSeconds)
 	}
 	return int64(searchUnits * min(1, share))
 }
@@ -65,6 +68,8 @@ func endedBy(stop search.Stop, l search.Config) string {
 		return fmt.Sprintf("--max-flips %d", l.MaxFlips)
 	case search.StopCost:
 		return fmt.Sprintf("--max-cost %g", l.MaxCost)
+	case search.StopTime:
+		return fmt.Sprintf("--minutes %g", l.MaxSeconds/60)
 	case search.StopExhausted:
 		return "having nothing left to try (--proj, --layers and --granularity say what there is)"
 	case search.StopOverfit:
