@@ -311,8 +311,12 @@ func (f *searchFlags) check() error {
 	return cmp.Or(f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
 }
 
-// checkUsed refuses flags of which the search that is asked for makes no use.
+// checkUsed refuses a time that is none, and flags of which the search that is asked for
+// makes no use.
 func (f *searchFlags) checkUsed() error {
+	if !(f.minutes >= 0) {
+		return usagef("--minutes %v: must be 0 (no limit) or more", f.minutes)
+	}
 	method := f.strategy.Value
 	for _, x := range []struct {
 		flag  string
@@ -358,7 +362,6 @@ var optionFlags = map[string]struct{ flag, rule string }{
 	"MaxFlips":   {"max-flips", ""},
 	"MaxBytes":   {"max-bytes", ""},
 	"MaxCost":    {"max-cost", "must be 0 (no limit) or more"},
-	"MaxSeconds": {"minutes", "must be 0 (no limit) or more"},
 	"Block":      {"block", ""},
 	"Penalty":    {"penalty", ""},
 	"Slack":      {"slack", ""},
