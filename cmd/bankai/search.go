@@ -308,15 +308,19 @@ func (f *searchFlags) check() error {
 	if err := f.checkShares(); err != nil {
 		return err
 	}
-	return cmp.Or(f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
+	return cmp.Or(f.checkTime(), f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
 }
 
-// checkUsed refuses a time that is none, and flags of which the search that is asked for
-// makes no use.
-func (f *searchFlags) checkUsed() error {
+// checkTime refuses a time that is none.
+func (f *searchFlags) checkTime() error {
 	if !(f.minutes >= 0) {
 		return usagef("--minutes %v: must be 0 (no limit) or more", f.minutes)
 	}
+	return nil
+}
+
+// checkUsed refuses flags of which the search that is asked for makes no use.
+func (f *searchFlags) checkUsed() error {
 	method := f.strategy.Value
 	for _, x := range []struct {
 		flag  string
