@@ -339,7 +339,15 @@ func (f *searchFlags) check() error {
 	if err := f.checkShares(); err != nil {
 		return err
 	}
-	return cmp.Or(f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
+	return cmp.Or(f.checkTime(), f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
+}
+
+// checkTime refuses a time that is none.
+func (f *searchFlags) checkTime() error {
+	if !(f.minutes >= 0) {
+		return usagef("--minutes %v: must be 0 (no limit) or more", f.minutes)
+	}
+	return nil
 }
 
 // checkUsed refuses flags of which the search that is asked for makes no use.
@@ -389,7 +397,6 @@ var optionFlags = map[string]struct{ flag, rule string }{
 	"MaxFlips":   {"max-flips", ""},
 	"MaxBytes":   {"max-bytes", ""},
 	"MaxCost":    {"max-cost", "must be 0 (no limit) or more"},
-	"MaxSeconds": {"minutes", "must be 0 (no limit) or more"},
 	"Block":      {"block", ""},
 	"Penalty":    {"penalty", ""},
 	"Slack":      {"slack", ""},
