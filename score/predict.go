@@ -192,17 +192,18 @@ func (p *predictor) ofGroup(s *site, r, g int) float64 {
 	return p.estimator.fitness(s.groups[g*p.estimator.slots*s.Rows+r:], s.Rows)
 }
 
-// rankBits takes in every weight of a matrix: flipping w changes the fitness by
-// −2·w·∂fitness/∂w.
+// rankBits takes in the best weight of every row of a matrix: flipping w changes the
+// fitness by −2·w·∂fitness/∂w.
 func (p *predictor) rankBits(s *site, weights func(r int) []float32) {
-	t, from := &p.best[search.Bit], p.estimator.now
 	for r := range s.Rows {
 		w := weights(r)
+		best, at := math.Inf(-1), 0
 		for c, derivative := range s.bits[r*len(w):][:len(w)] {
-			if f := from - 2*float64(w[c]*derivative); !t.full || f > t.worst {
-				t.add(bankai.Flip{Tensor: s.Name, Row: uint32(r), Col: uint32(c), N: 1}, f)
+			if f := p.estimator.now - 2*float64(w[c]*derivative); f > best {
+				best, at = f, c
 			}
 		}
+		p.best[search.Bit].add(bankai.Flip{Tensor: s.Name, Row: uint32(r), Col: uint32(at), N: 1}, best)
 	}
 }
 

@@ -273,12 +273,9 @@ func (s *surest) begin(best []Prediction, now float64) bool {
 		s.sizes = slices.Repeat([]int{1}, min(n, accumulatorTries))
 		return true
 	}
-	sizes := jointFirst
-	if s.last > 0 {
-		sizes = []int{s.last / 2, s.last * 2, s.last} // the likeliest last: keeping that costs least
-	}
-	for _, k := range sizes {
-		s.sizes = append(s.sizes, max(1, min(k, n)))
+	k := cmp.Or(s.last, jointBegin)
+	for _, k := range []int{2 * k, k} {
+		s.sizes = append(s.sizes, max(1, min(k, n, jointStep)))
 	}
 	s.sizes = slices.Compact(s.sizes)
 	return true

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -9,17 +10,19 @@ import (
 
 // The defaults of flipping bits together.
 const (
-	jointMost     = 4096 // bits in a move
-	jointLeast    = 8    // bits that a round after a failure begins with: what fewer do drowns in rounding
-	jointPatience = 3    // rounds without success after which the phase ends
+	jointMost     = 4096 // bits that are predicted
+	jointStep     = 256  // bits in a move at most: a longer step leaves where its prediction holds
+	jointBegin    = 128  // bits in the first move
+	jointLeast    = 8    // bits in a move after failures: what fewer do drowns in rounding
+	jointFailed   = 4    // failures in a row after which bits are drawn
+	jointPatience = 8    // failures in a row after which the phase ends
 	jointFew      = 64   // after the n-th failure, half of the best jointFew·2ⁿ are drawn
 )
 
-// jointFirst are the numbers of bits that the first round tries.
-var jointFirst = []int{16, 64, 256, 1024}
-
-// joint flips the k best bits together, the k that turns out best: a line search
-// along the gradient.
+// joint flips the k best bits together, each of another row: a step along the gradient.
+// k grows while it helps, and shrinks where it does not. The bits of one row change one
+// neuron, and what they do together is far from the sum of what is predicted of each; so
+// the best bit of every row comes before the second best of any.
 type joint struct {
 	random *rng.Stream
 	pool   []Prediction // of this round, the best first
@@ -29,7 +32,7 @@ type joint struct {
 	best   Trial        // of this round; no flips: none yet
 	again  bool         // best is proposed once more, to be kept
 	large  bool         // all of this round were too large for the patch
-	last   int          // the number of bits that helped last, 0 before the first round
+	last   int          // the number of bits to try next, 0 before the first round
 	failed int          // rounds in a row
 }
 
@@ -48,24 +51,25 @@ func (j *joint) begin(f Predictions, from, best float64) {
 		return
 	}
 	j.from, j.now = from, best
-	sizes := jointFirst
-	if j.last > 0 {
-		sizes = []int{j.last / 2, j.last * 2, j.last} // the likeliest last: keeping that costs least
+	k := cmp.Or(j.last, jointBegin)
+	sizes := []int{2 * k, k}
+	if j.failed > 0 {
+		sizes = sizes[1:]
 	}
 	for _, k := range sizes {
-		j.sizes = append(j.sizes, max(1, min(k, len(j.pool), jointMost)))
+		j.sizes = append(j.sizes, max(1, min(k, len(j.pool), jointStep)))
 	}
 	j.sizes = slices.Compact(j.sizes)
 }
 
-// draw returns the bits that are predicted to help; after a failure, half of the
+// draw returns the bits that are predicted to help; after several failures, half of the
 // best.
 func (j *joint) draw(best []Prediction, from float64) []Prediction {
 	n := 0
 	for n < len(best) && best[n].Fitness > from {
 		n++
 	}
-	if best = best[:n]; j.failed == 0 {
+	if best = best[:n]; j.failed < jointFailed {
 		return best
 	}
 	var drawn []Prediction
@@ -106,10 +110,11 @@ func (j *joint) learn(trials []Trial, best float64) (keep int) {
 	k := len(j.best.Flips)
 	if k == 0 {
 		j.failed++
-		j.last = max(jointLeast, j.last/4)
+		least := jointLeast
 		if j.large {
-			j.last = max(1, slices.Min(jointFirst)/(2<<j.failed))
+			least = 1
 		}
+		j.last = max(least, cmp.Or(j.last, jointBegin)/4)
 		return -1
 	}
 	j.last, j.failed = k, 0

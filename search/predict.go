@@ -16,7 +16,7 @@ type Prediction struct {
 // Want says of what a strategy needs predictions.
 type Want struct {
 	Matrices []Matrix
-	Best     [Granularities]int // how many of the best to return, by granularity
+	Best     [Granularities]int // how many of the best to return, by granularity; of bits, one of a row at most
 	Held     bool               // of every flip the patch holds, to be taken out
 	Flips    []bankai.Flip      // of these
 	Sample   Sample             // on which they are made

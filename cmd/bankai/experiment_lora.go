@@ -98,7 +98,7 @@ needs none.`,
 	flags.Float64SliceVar(&f.patchCosts, "patch-costs", nil, "`PASSES` that the search of each --patch took, in their order")
 	flags.Float64Var(&f.rate, "rate", lora.DefaultRate, "`RATE` of Adam: about how far a number moves in a step")
 	flags.Float64Var(&f.signRate, "sign-rate", lora.DefaultSignRate, "the same `RATE` for adapters of signs")
-	flags.Float64SliceVar(&f.kl, "kl", nil, fmt.Sprintf("`WEIGHTS` of the divergence on --control-text or the guard (default 1, with --guard %d)", guard.DefaultWeight))
+	flags.Float64SliceVar(&f.kl, "kl", nil, fmt.Sprintf("`WEIGHTS` of the divergence on --control-text or the guard (default 1, with --guard %v)", guard.DefaultWeight))
 	flags.StringVar(&f.problems, "problems", "", "problem `FILE` to measure, in the form of experiment gsm8k")
 	flags.IntSliceVar(&f.windows, "windows", nil, "`TOKENS` of the windows in which to measure --window-text")
 	flags.StringVar(&f.windowText, "window-text", "demo:text", "text `FILE` whose perplexity to measure in --windows")

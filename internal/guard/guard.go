@@ -111,13 +111,18 @@ func Questions(items []Item) []engine.Question {
 
 // DefaultWeight is what a nat of divergence on a guard counts against a nat of gain,
 // unless a search is told otherwise.
-const DefaultWeight = 3
+const DefaultWeight = 0.2
+
+// Temperature is that of the divergence: see [engine.ReferenceOptions]. What a model is
+// sure of has hardly any divergence until it is lost; at this temperature it is seen
+// before.
+const Temperature = 4
 
 // Keep is items as a search takes them.
 func Keep(items []Item) []score.Item {
 	out := make([]score.Item, len(items))
 	for i, it := range items {
-		out[i] = score.Item{Name: it.Category, Prompt: it.Prompt, Answers: it.Answers, Aim: score.Aim{Kind: score.Keep}}
+		out[i] = score.Item{Name: it.Category, Prompt: it.Prompt, Answers: it.Answers, Aim: score.Aim{Kind: score.Keep, Temperature: Temperature}}
 	}
 	return out
 }

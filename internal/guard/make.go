@@ -72,7 +72,7 @@ func (w *maker) fits(tokens int) bool { return w.m.Context() == 0 || tokens <= w
 // prompts, and most of what it is for is in its own texts, so these get more room there.
 func (w *maker) make(ctx context.Context) error {
 	var own func(context.Context) error
-	list := 0.25
+	list := 0.15
 	if w.plain() {
 		own = w.ownTexts
 	} else {
@@ -120,7 +120,11 @@ func (w *maker) list(ctx context.Context, share float64) error {
 		spent[s] += cost
 		chosen[s] = append(chosen[s], asked{p.category, ids})
 	}
-	return w.answer(ctx, "guard, listed prompts", chosen, share)
+	var wanted func(Item, engine.Answer) bool // of a plain model, which may know nothing of them
+	if w.plain() {
+		wanted = w.sure
+	}
+	return w.answer(ctx, "guard, listed prompts", chosen, share, wanted)
 }
 
 // turn is a user's message as the template has it, up to where the answer begins, without
@@ -135,8 +139,8 @@ func (w *maker) turn(text string) []int32 {
 }
 
 // answer adds the model's own greedy answers to prompts, of each side as many as its
-// share has room for.
-func (w *maker) answer(ctx context.Context, what string, chosen [sides][]asked, share float64) error {
+// share has room for: those that are wanted, if that is not nil.
+func (w *maker) answer(ctx context.Context, what string, chosen [sides][]asked, share float64, wanted func(Item, engine.Answer) bool) error {
 	all := slices.Concat(chosen[used], chosen[heldOut])
 	reqs := make([]engine.Request, len(all))
 	for i, a := range all {
@@ -154,7 +158,7 @@ func (w *maker) answer(ctx context.Context, what string, chosen [sides][]asked, 
 			}
 			items = append(items, Item{Category: a.category, Greedy: true, Question: engine.Question{Prompt: a.ids, Answers: [][]int32{w.ended(results[i])}}})
 		}
-		if items, err = w.greedy(ctx, items); err != nil {
+		if items, err = w.greedy(ctx, items, wanted); err != nil {
 			return err
 		}
 		w.add(s, items, share)
@@ -192,8 +196,9 @@ func (w *maker) ended(r engine.Result) []int32 {
 }
 
 // greedy returns the items whose answers greedy decoding gives, all of them but for end
-// tokens that were supposed wrongly. Answers without a token are left out.
-func (w *maker) greedy(ctx context.Context, items []Item) (out []Item, err error) {
+// tokens that were supposed wrongly. Answers without a token are left out, and those that
+// are not wanted.
+func (w *maker) greedy(ctx context.Context, items []Item, wanted func(Item, engine.Answer) bool) (out []Item, err error) {
 	items = slices.DeleteFunc(items, func(it Item) bool { return len(it.Answers[0]) == 0 })
 	scores, err := w.m.Score(ctx, Questions(items))
 	if err != nil {
@@ -203,7 +208,7 @@ func (w *maker) greedy(ctx context.Context, items []Item) (out []Item, err error
 		if a := it.Answers[0]; !scores[i][0].Greedy {
 			it.Answers = [][]int32{a[:len(a)-1]}
 		}
-		if len(it.Answers[0]) > 0 {
+		if len(it.Answers[0]) > 0 && (wanted == nil || wanted(it, scores[i][0])) {
 			out = append(out, it)
 		}
 	}

@@ -10,12 +10,12 @@ import (
 )
 
 // mostWaves bounds the draws where nearly all that the model says is to be avoided.
-const mostWaves = 12
+const mostWaves = 30
 
 // Shares of a guard's tokens.
 const (
-	plainTexts  = 0.5  // of a plain model: whole texts
-	plainLines  = 0.25 // lines that it goes on with
+	plainTexts  = 0.15 // of a plain model: whole texts
+	plainLines  = 0.7  // lines that it goes on with, and is sure of
 	turnAnswers = 0.25 // of a chat model: greedy answers to its own questions, and as many drawn ones
 )
 
@@ -86,8 +86,11 @@ func (w *maker) drawDocuments(ctx context.Context) (docs []document, err error) 
 }
 
 // wanted is how many tokens of lines a side needs: every line can be both in a text and
-// gone on with, but what is held out must not have been used.
-func (w *maker) wanted(s side) int { return w.room(s, plainTexts+plainLines) }
+// gone on with, of which few answers are sure.
+func (w *maker) wanted(s side) int { return w.room(s, plainTexts+lineCuts*plainLines) }
+
+// lineCuts is how often a line is cut, each time elsewhere, and gone on with.
+const lineCuts = 2
 
 // draws are requests at temperature 1, each with a seed of its own.
 func (w *maker) draws(prompts [][]int32, most int, stop func([]int32) bool) []engine.Request {
@@ -147,40 +150,45 @@ func (w *maker) joinTexts(docs []document, s side) {
 	flush()
 }
 
-// goOn lets the model go on with lines from somewhere in their second half.
+// goOn lets the model go on with lines from somewhere in them.
 func (w *maker) goOn(ctx context.Context, docs []document) error {
 	var chosen [sides][]asked
-	var spent [sides]int
 	seen := map[string]bool{}
 	for _, d := range docs { // those that are used come first, so that none of them is held out
-		w.begin(d, used, &chosen, &spent, seen)
+		w.begin(d, used, &chosen, seen)
 	}
 	for _, d := range docs {
-		w.begin(d, heldOut, &chosen, &spent, seen)
+		w.begin(d, heldOut, &chosen, seen)
 	}
-	return w.answer(ctx, "guard, the model's own lines", chosen, plainLines)
+	return w.answer(ctx, "guard, the model's own lines", chosen, plainLines, w.sure)
 }
 
 // begin chooses beginnings of a document's lines.
-func (w *maker) begin(d document, s side, chosen *[sides][]asked, spent *[sides]int, seen map[string]bool) {
+func (w *maker) begin(d document, s side, chosen *[sides][]asked, seen map[string]bool) {
 	if d.side != s {
 		return
 	}
 	for _, line := range d.lines {
-		ids := w.tok.EncodeOrdinary(line)
-		half := (len(ids) + 1) / 2
-		if half >= len(ids) {
-			continue
+		all := w.tok.EncodeOrdinary(line)
+		for range min(lineCuts, len(all)-1) {
+			ids := all[:1+w.seeds.Int(len(all)-1)]
+			if text := w.tok.Decode(ids); !seen[text] && w.fits(len(ids)+shortAnswer) {
+				seen[text] = true
+				chosen[s] = append(chosen[s], asked{OwnLines, ids})
+			}
 		}
-		ids = ids[:half+w.seeds.Int(len(ids)-half)]
-		text, cost := w.tok.Decode(ids), len(ids)+likelyAnswer
-		if seen[text] || !w.fits(len(ids)+shortAnswer) || spent[s]+cost > w.room(s, plainLines) {
-			continue
-		}
-		seen[text] = true
-		spent[s] += cost
-		chosen[s] = append(chosen[s], asked{OwnLines, ids})
 	}
+}
+
+// certain is the least log-probability of an answer that a model is sure of: one in two.
+const certain = -0.7
+
+// sure reports whether the model is sure of an answer, which does not resemble the
+// targets. What else it says of a line's beginning is one way of many to go on, and
+// nobody misses it.
+func (w *maker) sure(it Item, score engine.Answer) bool {
+	return score.LogProb >= certain && len(it.Answers[0]) > 2 &&
+		!w.avoid.resembles(w.tok.Decode(slices.Concat(it.Prompt, it.Answers[0])))
 }
 
 // ownTurns adds what a chat model asks itself, and answers.
@@ -224,7 +232,7 @@ func (w *maker) ownTurns(ctx context.Context) error {
 			(*to)[s] = append((*to)[s], asked{category, ids})
 		}
 	}
-	if err := w.answer(ctx, "guard, answers to them", short, turnAnswers); err != nil {
+	if err := w.answer(ctx, "guard, answers to them", short, turnAnswers, nil); err != nil {
 		return err
 	}
 	return w.drawAnswers(ctx, long)
