@@ -22,6 +22,8 @@ var layers = map[string]int{
 	"internal/progress":    -1, // how far work is: who is told, and the time left
 	"bankai":               0,  // the vocabulary: digests, flips, patches
 	"probe":                0,  // what is asked, and when an answer is right
+	"judge":                1,  // when a free answer is right
+	"judge/external":       2,  // a program of the user's that judges
 	"internal/kernel":      0,  // arithmetic on packed 1-bit rows
 	"internal/gguf":        0,  // the file format
 	"internal/safetensors": 0,  // the file format of MLX models
@@ -38,6 +40,7 @@ var layers = map[string]int{
 	"store":                2,  // where patches come from, and their provenance
 	"search":               2,  // finds patches: strategies, runs, journals
 	"chat":                 3,  // from messages to prompts, and back
+	"dataset":              4,  // examples from the files that people have, divided without leaks
 	"score":                3,  // measures patches on a model
 	"measure":              3,  // audits, measurements
 	"internal/anatomy":     4,  // what a model or a patch holds, as a document
@@ -45,6 +48,7 @@ var layers = map[string]int{
 	"internal/guard":       4,  // what a model says now and should go on saying
 	"internal/dialog":      4,  // a conversation: history, patches, answers
 	"internal/splitting":   4,  // probes divided into sets that share no prompt
+	"internal/asking":      5,  // people's data as what a model is asked
 	"internal/watched":     4,  // what takes long on probes, told to a watcher
 	"internal/outputs":     5,  // what the files that a run writes may replace
 	"internal/repair":      6,  // audit, search, measure, write: the main job

@@ -30,6 +30,10 @@ type Output struct {
 	After       string `json:"after"`
 	RightBefore bool   `json:"right_before"`
 	RightAfter  bool   `json:"right_after"`
+
+	// Why, for people; empty where there is only one rule.
+	ReasonBefore string `json:"reason_before,omitempty"`
+	ReasonAfter  string `json:"reason_after,omitempty"`
 }
 
 // Result is what a patch did to a model's answers on a probe set.
@@ -43,47 +47,60 @@ type Result struct {
 	StayedWrong int               `json:"stayed_wrong"`
 	PValue      float64           `json:"p_value"` // McNemar's, exact and two-sided
 	ByCategory  map[string]Counts `json:"by_category"`
-	SeqLogprob  BeforeAfter       `json:"seq_logprob"` // nats
-	Outputs     []Output          `json:"outputs"`     // in the set's order
+	SeqLogprob  *BeforeAfter      `json:"seq_logprob,omitempty"` // of probes, nats
+	Outputs     []Output          `json:"outputs"`               // in the set's order
 }
 
 // Compare sets the measurements of the base and of the patched model on one set
 // side by side. Probes without a category count under "".
 func Compare(set probe.Set, before, after *Measurement) *Result {
-	r := &Result{
-		Total: len(set), Fixed: []string{}, Broke: []string{}, ByCategory: map[string]Counts{},
-		SeqLogprob: BeforeAfter{stats.Mean(before.SeqLogprob), stats.Mean(after.SeqLogprob)},
-	}
+	r := newResult()
+	r.SeqLogprob = &BeforeAfter{stats.Mean(before.SeqLogprob), stats.Mean(after.SeqLogprob)}
 	for i, p := range set {
-		o := Output{
+		r.add(Output{
 			Name: p.Name, Category: p.Category, Prompt: p.Prompt, Correct: p.Correct,
 			Before: before.Texts[i], After: after.Texts[i], RightBefore: before.Right[i], RightAfter: after.Right[i],
-		}
-		r.Outputs = append(r.Outputs, o)
-		c := r.ByCategory[p.Category]
-		c.Total++
-		if o.RightBefore {
-			r.Before++
-			c.Before++
-		}
-		if o.RightAfter {
-			r.After++
-			c.After++
-		}
-		switch {
-		case o.Fixed():
-			r.Fixed = append(r.Fixed, p.Name)
-			c.Fixed++
-		case o.Broke():
-			r.Broke = append(r.Broke, p.Name)
-			c.Broke++
-		case o.RightAfter:
-			r.StayedRight++
-		default:
-			r.StayedWrong++
-		}
-		r.ByCategory[p.Category] = c
+		})
 	}
+	return r.finish()
+}
+
+// newResult is that of no answers.
+func newResult() *Result {
+	return &Result{Fixed: []string{}, Broke: []string{}, ByCategory: map[string]Counts{}}
+}
+
+// add counts an answer.
+func (r *Result) add(o Output) {
+	r.Outputs = append(r.Outputs, o)
+	c := r.ByCategory[o.Category]
+	r.Total++
+	c.Total++
+	if o.RightBefore {
+		r.Before++
+		c.Before++
+	}
+	if o.RightAfter {
+		r.After++
+		c.After++
+	}
+	switch {
+	case o.Fixed():
+		r.Fixed = append(r.Fixed, o.Name)
+		c.Fixed++
+	case o.Broke():
+		r.Broke = append(r.Broke, o.Name)
+		c.Broke++
+	case o.RightAfter:
+		r.StayedRight++
+	default:
+		r.StayedWrong++
+	}
+	r.ByCategory[o.Category] = c
+}
+
+// finish tests what was counted.
+func (r *Result) finish() *Result {
 	r.PValue = stats.McNemar(len(r.Fixed), len(r.Broke))
 	return r
 }
