@@ -23,22 +23,16 @@ func (r *run) makeGuard(ctx context.Context) (err error) {
 	if !r.Guarding.Wanted {
 		return nil
 	}
-	var prompts []string
-	n := 0
-	for _, p := range r.Sets.all().Set {
-		prompts = append(prompts, p.Prompt)
-		t, err := p.Tokens(r.Model.Tokenizer())
-		if err != nil {
-			return err
-		}
-		n += len(t.Prompt) + len(t.Correct) + len(t.Wrong)
+	prompts, n, err := r.Avoid()
+	if err != nil {
+		return err
 	}
 	if r.guard, err = MakeGuard(ctx, r.Model, guard.Options{Seed: r.Plan.Seed, Tokens: r.Guarding.Tokens, Avoid: prompts, To: r.To}, n); err != nil {
 		return err
 	}
 	r.Plan.Keep = guard.Keep(r.guard.Used)
-	r.To.Note("guard: %s of the model's own to hold on to, %s of which no search sees; %s left out, being like the probes",
-		text.Count(len(r.guard.Used), "answer"), text.Count(len(r.guard.HeldOut), "more"), text.Count(r.guard.LeftOut, "line"))
+	r.To.Note("guard: %s of the model's own to hold on to, %s of which no search sees; %s left out, being like the %ss",
+		text.Count(len(r.guard.Used), "answer"), text.Count(len(r.guard.HeldOut), "more"), text.Count(r.guard.LeftOut, "line"), r.Noun())
 	return nil
 }
 
