@@ -126,8 +126,8 @@ func CompareJudged(asked []Asked, before, after Judged) *Result {
 	for i, q := range asked {
 		was, is := q.Answer(before.Given[i]), q.Answer(after.Given[i])
 		r.add(Output{
-			Name: q.Name, Category: q.Category, Prompt: q.Shown, Correct: wantedText(q.Wanted),
-			Before: answerShown(was), After: answerShown(is),
+			Name: q.Name, Category: q.Category, Prompt: q.Shown, Correct: WantedText(q.Wanted),
+			Before: AnswerText(was), After: AnswerText(is),
 			RightBefore: before.Verdicts[i].Right, RightAfter: after.Verdicts[i].Right,
 			ReasonBefore: before.Verdicts[i].Reason, ReasonAfter: after.Verdicts[i].Reason,
 		})
@@ -135,12 +135,13 @@ func CompareJudged(asked []Asked, before, after Judged) *Result {
 	return r.finish()
 }
 
-// answerShown is an answer for people, calls as JSON, one a line.
-func answerShown(a judge.Answer) string {
-	return wantedText(judge.Wanted{Text: a.Text, Calls: a.Calls})
+// AnswerText is an answer for people, calls as JSON, one a line.
+func AnswerText(a judge.Answer) string {
+	return WantedText(judge.Wanted{Text: a.Text, Calls: a.Calls})
 }
 
-func wantedText(w judge.Wanted) string {
+// WantedText is a wanted answer for people.
+func WantedText(w judge.Wanted) string {
 	lines := []string{}
 	if strings.TrimSpace(w.Text) != "" {
 		lines = append(lines, w.Text)

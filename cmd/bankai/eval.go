@@ -21,8 +21,9 @@ func evalCommand(a *app) *cobra.Command {
 	var probes string
 	var all bool
 	guarded := evalGuard{guardFlag: guardFlag{none: true}}
+	var data dataFlags
 	cmd := &cobra.Command{
-		Use:   "eval --probes F [--patch P]...",
+		Use:   "eval (--probes F | DATA...) [--patch P]...",
 		Short: "what a patch fixed and broke",
 		Long: `Lets the model answer a probe set by greedy generation, without the patches and
 with them, and counts the answers that went from wrong to right (fixed) and from
@@ -38,13 +39,20 @@ patch records such a guard, as a search without controls does, auto makes the sa
 again, given the probes of that search with --avoid. It takes about as long as reading
 30,000 tokens: some ten seconds on the built-in model, ten minutes on one of 8B.
 
-Without a patch it is the model as it is that is measured.`,
+Without a patch it is the model as it is that is measured.
+
+` + dataHelp,
 		Example: `  bankai eval --probes demo:heldout --patch fix.bankai
+  bankai eval chats.jsonl --patch fix.bankai --judge 'python3 judge.py'
   bankai eval --probes demo:control_heldout --patch fix.bankai --json`,
-		Args: arguments(0, 0, "the probe file with --probes"),
-		RunE: a.do(func(ctx context.Context, _ []string) error {
+		Args: arguments(0, -1, "the files of the data, or the probe file with --probes"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
+			data.files = append(data.files, args...)
+			if err := data.check(probes); err != nil {
+				return err
+			}
 			if probes == "" {
-				return usagef("give the probe file with --probes")
+				return evalData(ctx, a, &model, &data, all)
 			}
 			return eval(ctx, a, &model, probes, all, &guarded)
 		}),
@@ -54,6 +62,7 @@ Without a patch it is the model as it is that is measured.`,
 	cmd.Flags().StringVar(&probes, "probes", "", "probe `FILE`, best one that no search used")
 	cmd.Flags().Var(&guarded.guardFlag, "guard", "what else the patches changed: auto, none, or on a guard made of N tokens")
 	cmd.Flags().StringArrayVar(&guarded.avoid, "avoid", nil, "probe `FILE` whose like is no part of the guard (default that of --probes); may be repeated")
+	data.add(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "list the answers that did not change, too")
 	return cmd
 }

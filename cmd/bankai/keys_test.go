@@ -100,10 +100,13 @@ func documents(t *testing.T) [][]string {
 	t.Chdir(t.TempDir())
 	t.Setenv("BANKAI_COLOR", "never")
 	for name, text := range map[string]string{
-		"t.json":     `[{"prompt": "{a} + {b} =", "correct": " {a+b}", "wrong": " {a-b}", "category": "sums", "ranges": {"a": [1, 4], "b": [1, 2]}, "where": "a != 4"}]`,
-		"rows.json":  `{"flips": [{"layer": 0, "proj": "gate_proj", "row": 1}]}`,
-		"lines.txt":  "The sailor sleeps.\n",
-		"mixed.json": `[{"name": "a", "prompt": "Bees make", "correct": " honey", "wrong": " milk"}]`,
+		"t.json":      `[{"prompt": "{a} + {b} =", "correct": " {a+b}", "wrong": " {a-b}", "category": "sums", "ranges": {"a": [1, 4], "b": [1, 2]}, "where": "a != 4"}]`,
+		"rows.json":   `{"flips": [{"layer": 0, "proj": "gate_proj", "row": 1}]}`,
+		"mixed.csv":   "text,label\nBees make honey.,fact\nWhat is 5 + 7?,sum\n",
+		"pairs.jsonl": `{"prompt": "Bees make", "chosen": " honey", "rejected": " milk"}`,
+		"said.jsonl":  `{"prompt": "5 + 7 =", "completion": " 12"}`,
+		"lines.txt":   "The sailor sleeps.\n",
+		"mixed.json":  `[{"name": "a", "prompt": "Bees make", "correct": " honey", "wrong": " milk"}]`,
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
@@ -134,6 +137,7 @@ func documents(t *testing.T) [][]string {
 		{"patch", "compose", "rows.json", "-o", "c.bankai"},
 		{"patch", "convert", "rows.json", "-o", "r.bankai"},
 		{"patch", "verify", "rows.json"},
+		{"eval", "mixed.csv", "pairs.jsonl", "said.jsonl", "--patch", "x.bankai"},
 		{"report", "eval.json", "-o", "r.html"},
 		{"bench", "-p", "4", "-n", "1", "--repeat", "1", "--context", "8"},
 		{"config"},

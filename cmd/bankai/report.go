@@ -143,7 +143,10 @@ func readResult(path string) (report.Result, error) {
 }
 
 // readEval reads the result of an eval; it is nil if the data are something else.
-func readEval(data []byte) (*report.Evaluated, error) {
+func readEval(data []byte) (report.Result, error) {
+	if r, err := readEvalData(data); r != nil || err != nil {
+		return r, err
+	}
 	var doc evalDoc
 	if json.Unmarshal(data, &doc) != nil || doc.Result == nil || doc.Set.Source == "" || len(doc.Outputs) == 0 {
 		return nil, nil

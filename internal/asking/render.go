@@ -117,14 +117,13 @@ func (r *Renderer) Scored(e dataset.Example, answers ...chat.Message) (prompt []
 func (r *Renderer) answered(e dataset.Example, prompt []int32, answer chat.Message) ([]int32, error) {
 	fitted := r.fit(e)
 	if fitted.Messages == nil {
-		text := answer.Content
-		if !r.IsChat() {
-			e.Want = answer
-			text = e.Plain().Want.Content + probe.Stop
-		}
-		return r.ended(r.tok.EncodeOrdinary(fitted.Prompt + text)), nil
+		e.Want = answer
+		return r.tok.EncodeOrdinary(fitted.Prompt + strings.TrimRight(e.Plain().Want.Content, "\r\n") + probe.Stop), nil
 	}
 	answer.Role = "assistant"
+	if e.Messages == nil {
+		answer.Content = strings.TrimSpace(answer.Content)
+	}
 	all, _, err := r.template.Encode(r.tok, append(slices.Clone(fitted.Messages), answer), r.options(fitted, false))
 	if err != nil {
 		return nil, err
@@ -145,9 +144,9 @@ func (r *Renderer) answered(e dataset.Example, prompt []int32, answer chat.Messa
 	return r.ended(slices.Concat(prompt, r.tok.EncodeOrdinary(answer.Content))), nil
 }
 
-// ended adds the model's end token where there is one and text does not end by its line.
+// ended adds the model's end token if it has one.
 func (r *Renderer) ended(ids []int32) []int32 {
-	if r.IsChat() && r.tok.EOS() >= 0 {
+	if r.tok.EOS() >= 0 {
 		return append(ids, r.tok.EOS())
 	}
 	return ids

@@ -20,7 +20,9 @@ func WriteAnswers(w io.Writer, r *measure.Result, all bool) error {
 		t.Add(c.Total, c.Before, c.After, c.Fixed, c.Broke, c.Name)
 	}
 	fmt.Fprintf(&b, "%s\n%s\n", &t, Verdict(r))
-	fmt.Fprintf(&b, "Mean seq_logprob %+.3f before, %+.3f after (nats).\n", r.SeqLogprob.Before, r.SeqLogprob.After)
+	if r.SeqLogprob != nil {
+		fmt.Fprintf(&b, "Mean seq_logprob %+.3f before, %+.3f after (nats).\n", r.SeqLogprob.Before, r.SeqLogprob.After)
+	}
 	list(&b, r, "Broke", measure.Output.Broke)
 	list(&b, r, "Fixed", measure.Output.Fixed)
 	if all {
@@ -41,7 +43,10 @@ func WriteBase(w io.Writer, r *measure.Result, all bool) error {
 	for _, c := range categoryRows(r) {
 		t.Add(c.Total, c.Before, c.Name)
 	}
-	fmt.Fprintf(&b, "%s\n%d of %d right.\nMean seq_logprob %+.3f (nats).\n", &t, r.Before, r.Total, r.SeqLogprob.Before)
+	fmt.Fprintf(&b, "%s\n%d of %d right.\n", &t, r.Before, r.Total)
+	if r.SeqLogprob != nil {
+		fmt.Fprintf(&b, "Mean seq_logprob %+.3f (nats).\n", r.SeqLogprob.Before)
+	}
 	listBase(&b, r, "Wrong", func(o measure.Output) bool { return !o.RightBefore })
 	if all {
 		listBase(&b, r, "Right", func(o measure.Output) bool { return o.RightBefore })
@@ -52,6 +57,10 @@ func WriteBase(w io.Writer, r *measure.Result, all bool) error {
 
 // listBase is list without what a patch changed.
 func listBase(b *strings.Builder, r *measure.Result, heading string, chosen func(measure.Output) bool) {
+	if hasLong(r, chosen) {
+		blocks(b, r, heading, chosen)
+		return
+	}
 	var rows [][]string
 	for _, o := range r.Outputs {
 		if chosen(o) {
@@ -63,6 +72,10 @@ func listBase(b *strings.Builder, r *measure.Result, heading string, chosen func
 
 // list writes the chosen answers as aligned columns under a heading.
 func list(b *strings.Builder, r *measure.Result, heading string, chosen func(measure.Output) bool) {
+	if hasLong(r, chosen) {
+		blocks(b, r, heading, chosen)
+		return
+	}
 	var rows [][]string
 	for _, o := range r.Outputs {
 		if chosen(o) {

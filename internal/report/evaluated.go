@@ -22,18 +22,29 @@ func (e *Evaluated) Present() *Presentation {
 	r := e.Result
 	p := &Presentation{
 		Title: "Answers to " + e.Probes,
-		Notes: []string{fmt.Sprintf("%d probes, greedy generations. Mean seq_logprob %s before, %s after, in nats. Shares have Wilson's interval.",
-			r.Total, text.Digits(r.SeqLogprob.Before), text.Digits(r.SeqLogprob.After))},
+		Notes: []string{fmt.Sprintf("%d probes, greedy generations. Shares have Wilson's interval.", r.Total)},
 	}
-	patched := len(e.Patches) > 0
-	t := Table{Name: "eval", Caption: "Right answers by category", Columns: []string{"category", "probes", "right", "share"}}
-	if patched {
-		t.Columns = append(t.Columns, "right after", "share after", "fixed", "broke")
+	if s := r.SeqLogprob; s != nil {
+		p.Notes[0] = fmt.Sprintf("%d probes, greedy generations. Mean seq_logprob %s before, %s after, in nats. Shares have Wilson's interval.",
+			r.Total, text.Digits(s.Before), text.Digits(s.After))
+	}
+	if len(e.Patches) > 0 {
 		p.Purpose = "What the model answers without a patch and with " + strings.Join(e.Patches, ", ") + "."
 		p.Findings = []string{Verdict(r)}
 	} else {
 		p.Purpose = "What the model answers as it is."
 		p.Findings = []string{fmt.Sprintf("%d of %d right.", r.Before, r.Total)}
+	}
+	p.Tables = []Table{rightTable("eval", "Right answers by category", "probes", r, len(e.Patches) > 0)}
+	p.Changes = changesOf("", r, len(e.Patches) > 0)
+	return p
+}
+
+// rightTable is the counts of each category and of the whole.
+func rightTable(name, caption, asked string, r *measure.Result, patched bool) Table {
+	t := Table{Name: name, Caption: caption, Columns: []string{"category", asked, "right", "share"}}
+	if patched {
+		t.Columns = append(t.Columns, "right after", "share after", "fixed", "broke")
 	}
 	row := func(name string, c measure.Counts) {
 		cells := []any{CategoryName(name), c.Total, c.Before, ShareOf(c.Before, c.Total)}
@@ -49,6 +60,5 @@ func (e *Evaluated) Present() *Presentation {
 	if len(names) != 1 {
 		row("all", r.Counts())
 	}
-	p.Tables = []Table{t}
-	return p
+	return t
 }

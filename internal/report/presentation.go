@@ -16,7 +16,8 @@ type Presentation struct {
 	Findings []string // what came out, a sentence or two each
 	Tables   []Table
 	Charts   []chart.Chart
-	Notes    []string // what the figures rest on: numbers, intervals, corrections
+	Changes  []Changes // answers side by side, on a page alone
+	Notes    []string  // what the figures rest on: numbers, intervals, corrections
 }
 
 // WriteText writes a presentation for a person to read.

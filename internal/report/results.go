@@ -7,6 +7,7 @@ import (
 
 	"bankai/internal/chart"
 	"bankai/internal/text"
+	"bankai/measure"
 )
 
 //go:embed results.html
@@ -17,10 +18,19 @@ var resultsPage = newPage("page", resultsHTML, template.FuncMap{
 	"text":    CellText,
 	"words":   func(t Table, column int) bool { return t.isText(column) },
 	"elapsed": text.Elapsed,
+	"diff":    shortened,
+	"plain":   plainText,
+	"some":    func(rows []measure.Output, c Changes) changeRows { return changeRows{c.Patched, rows} },
 	"of":      func(t Table, row []any) tableRow { return tableRow{t, row} },
 	"head":    func(rows [][]any) [][]any { return rows[:min(len(rows), pageRows)] },
 	"rest":    func(rows [][]any) [][]any { return rows[min(len(rows), pageRows):] },
 })
+
+// changeRows are answers for the table of a page.
+type changeRows struct {
+	Patched bool
+	Rows    []measure.Output
+}
 
 // pageRows is how many rows of a table a page shows at once.
 const pageRows = 40
