@@ -38,10 +38,12 @@ func turns(raw json.RawMessage, key string, ignored func(string)) ([]turn, error
 	if isNull(raw) {
 		return nil, nil
 	}
-	var list []json.RawMessage
-	if raw[0] == '{' {
-		list = []json.RawMessage{raw}
-	} else if json.Unmarshal(raw, &list) != nil {
+	list := []json.RawMessage{raw}
+	switch raw[0] {
+	case '[':
+		list = elements(raw)
+	case '{':
+	default:
 		return nil, fmt.Errorf("%s is no list of messages", key)
 	}
 	out := make([]turn, len(list))
@@ -52,6 +54,18 @@ func turns(raw json.RawMessage, key string, ignored func(string)) ([]turn, error
 		}
 	}
 	return out, nil
+}
+
+// elements returns the values in a list that is known to be valid JSON.
+func elements(raw []byte) (out []json.RawMessage) {
+	for at := skipSpace(raw, 1); raw[at] != ']'; {
+		end := valueEnd(raw, at)
+		out = append(out, raw[at:end:end])
+		if at = skipSpace(raw, end); raw[at] == ',' {
+			at = skipSpace(raw, at+1)
+		}
+	}
+	return out
 }
 
 // unwrapped returns the JSON list or object in a string, as tables have them.
@@ -69,7 +83,10 @@ func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "
 
 // message reads one message.
 func message(raw json.RawMessage, ignored func(string)) (t turn, err error) {
-	r := object(bytes.TrimSpace(raw))
+	if raw[0] != '{' {
+		return t, errors.New("is no message with role and content")
+	}
+	r := members(raw)
 	if r.fault != "" {
 		return t, errors.New(r.fault)
 	}
@@ -93,10 +110,11 @@ func message(raw json.RawMessage, ignored func(string)) (t turn, err error) {
 	if t.Content, err = content(first(r, "content", "value")); err != nil {
 		return t, err
 	}
-	for key, to := range map[string]*string{"name": &t.Name, "tool_call_id": &t.ToolCallID} {
-		if err = firstText(r, to, key); err != nil {
-			return t, err
-		}
+	if err = firstText(r, &t.Name, "name"); err != nil {
+		return t, err
+	}
+	if err = firstText(r, &t.ToolCallID, "tool_call_id"); err != nil {
+		return t, err
 	}
 	if role != "assistant" {
 		return t, nil
@@ -160,9 +178,7 @@ func content(raw json.RawMessage) (string, error) {
 	}
 	switch raw[0] {
 	case '"':
-		var s string
-		_ = json.Unmarshal(raw, &s) // valid, since the record is
-		return s, nil
+		return unquoted(raw), nil
 	case '[':
 		return parts(raw)
 	case '{':

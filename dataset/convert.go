@@ -53,10 +53,11 @@ func (c *converter) convert(r record) (out []Example, faults []error) {
 // base is an example with what any format may say.
 func (c *converter) base(r record) (Example, error) {
 	e := Example{Source: c.file.Path, Line: r.line, Kind: Answer, Weight: 1}
-	for key, to := range map[string]*string{"category": &e.Category, "group": &e.Group} {
-		if err := firstText(r, to, key); err != nil {
-			return e, err
-		}
+	if err := firstText(r, &e.Category, "category"); err != nil {
+		return e, err
+	}
+	if err := firstText(r, &e.Group, "group"); err != nil {
+		return e, err
 	}
 	for _, key := range []string{"name", "id", "custom_id"} {
 		if id, err := content(r.fields[key]); err == nil && id != "" {
@@ -242,10 +243,11 @@ func asTurns(r record, key, role string, ignored func(string)) ([]turn, error) {
 
 // promptAndAnswer reads two texts, neither of which may be empty.
 func promptAndAnswer(r record, promptKey, answerKey string) (prompt, answer string, err error) {
-	for key, to := range map[string]*string{promptKey: &prompt, answerKey: &answer} {
-		if err := firstText(r, to, key); err != nil {
-			return "", "", err
-		}
+	if err = firstText(r, &prompt, promptKey); err == nil {
+		err = firstText(r, &answer, answerKey)
+	}
+	if err != nil {
+		return "", "", err
 	}
 	for _, x := range []struct{ key, value string }{{promptKey, prompt}, {answerKey, answer}} {
 		if strings.TrimSpace(x.value) == "" {

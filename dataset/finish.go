@@ -1,7 +1,7 @@
 package dataset
 
 import (
-	"encoding/json"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -23,80 +23,74 @@ func (r *reader) finish() {
 		}
 	}
 	d.dropRepeats()
-	d.noteConflicts()
 	d.noteLabels()
 }
 
-// dropRepeats keeps one of the examples that are equal in all that is learnt.
+// dropRepeats keeps one of the examples that are equal in all that is learnt, and notes
+// prompts that have different right answers. Of preferences there may be several for a
+// prompt.
 func (d *Dataset) dropRepeats() {
-	seen := map[string]bool{}
+	seen := map[digest]bool{}
+	first := map[digest]int{} // by prompt: the example that answers it first
 	kept := d.Examples[:0]
+	conflicts, shown := 0, ""
 	for i := range d.Examples {
 		e := &d.Examples[i]
-		key := e.full()
+		context := e.context()
+		key := e.digest(context)
 		if seen[key] {
 			d.Repeats++
 			continue
 		}
 		seen[key] = true
 		kept = append(kept, *e)
+		if e.Kind != Answer && e.Kind != Label {
+			continue
+		}
+		prompt := digest(sha256.Sum256([]byte(context)))
+		k, known := first[prompt]
+		if !known {
+			first[prompt] = len(kept) - 1
+			continue
+		}
+		if answerKey(kept[k].Want) != answerKey(e.Want) {
+			if conflicts++; conflicts == 1 {
+				shown = fmt.Sprintf("%s and %s", place(kept[k].Source, kept[k].Line), place(e.Source, e.Line))
+			}
+		}
 	}
 	d.Examples = kept
-}
-
-// full is the same for examples that teach the same.
-func (e *Example) full() string {
-	var b strings.Builder
-	b.WriteString(string(e.Kind) + "\x00" + e.context() + "\x00" + answerKey(e.Want))
-	if e.Rejected != nil {
-		b.WriteString("\x00" + answerKey(*e.Rejected))
+	if conflicts > 0 {
+		d.Notes = append(d.Notes, fmt.Sprintf("%s the same prompt as another and a different answer, such as %s: both cannot be learnt", text.Plural(conflicts, "example has", "examples have"), shown))
 	}
-	return b.String()
 }
 
-// context is all that an answer follows, as it is written.
+// digest is the SHA-256 of what an example teaches, or of its prompt.
+type digest [sha256.Size]byte
+
+// digest is the same for examples that teach the same.
+func (e *Example) digest(context string) digest {
+	full := string(e.Kind) + "\x00" + context + "\x00" + answerKey(e.Want)
+	if e.Rejected != nil {
+		full += "\x00" + answerKey(*e.Rejected)
+	}
+	return sha256.Sum256([]byte(full))
+}
+
+// context is all that an answer follows, in one text.
 func (e *Example) context() string {
 	if e.Messages == nil && e.Tools == nil {
 		return e.Prompt
 	}
-	raw, _ := json.Marshal(struct {
-		Prompt   string
-		Messages any
-		Tools    []json.RawMessage
-	}{e.Prompt, e.Messages, e.Tools})
-	return string(raw)
-}
-
-// noteConflicts names prompts that have different right answers. Of preferences there may
-// be several for a prompt.
-func (d *Dataset) noteConflicts() {
-	type answered struct {
-		at     int
-		answer string
+	var b strings.Builder
+	b.WriteString(e.Prompt)
+	for _, m := range e.Messages {
+		b.WriteString("\x00" + m.Role + "\x00" + m.Name + "\x00" + answerKey(m))
 	}
-	first := map[string]answered{}
-	n, shown := 0, ""
-	for i := range d.Examples {
-		e := &d.Examples[i]
-		if e.Kind != Answer && e.Kind != Label {
-			continue
-		}
-		key, answer := e.context(), answerKey(e.Want)
-		f, known := first[key]
-		if !known {
-			first[key] = answered{i, answer}
-			continue
-		}
-		if f.answer != answer {
-			if n++; n == 1 {
-				a := &d.Examples[f.at]
-				shown = fmt.Sprintf("%s and %s", place(a.Source, a.Line), place(e.Source, e.Line))
-			}
-		}
+	for _, t := range e.Tools {
+		b.WriteString("\x00" + string(t))
 	}
-	if n > 0 {
-		d.Notes = append(d.Notes, fmt.Sprintf("%s the same prompt as another and a different answer, such as %s: both cannot be learnt", text.Plural(n, "example has", "examples have"), shown))
-	}
+	return b.String()
 }
 
 // noteLabels gathers the labels and says what is odd about them.

@@ -10,8 +10,10 @@ import "slices"
 //   - both have at least [longText] words besides those of templates, and of their rare
 //     shingles (three tokens in a row) at least [alike] are in both (Jaccard); or
 //   - one has all the tokens of the other, their numbers are the same in the same order,
-//     and what one has beyond the other is at most 1 - [alike] of it. Where a word stands
-//     in place of another, that is a template with another word in it, or another question.
+//     and what one has beyond the other is at most 1 - [alike] of its tokens besides those
+//     of templates, or of all where two numbers or more tell that the problem is the same.
+//     Where a word stands in place of another, that is a template with another word in it,
+//     or another question.
 //
 // A shingle that stands in more texts than a limit, of up to [mostShared], is a template's
 // or a phrase, and rare otherwise: two dozen texts with one frame have it on purpose.
@@ -27,6 +29,7 @@ type document struct {
 	tokens   int
 	bag      uint64 // sum of the hashes of the tokens: the same in any order
 	numbers  uint64 // hash of the numbers, in order
+	figures  int    // how many they are
 	body     int    // tokens besides those of templates
 	sorted   []uint64
 	rare     []uint64 // of a long text at most sketchSize
@@ -64,6 +67,7 @@ func newDocument(t []token) document {
 		d.bag += x.hash
 		if x.number {
 			d.numbers = mix(d.numbers + x.hash)
+			d.figures++
 		}
 	}
 	if len(t) < 2*longText {
@@ -75,6 +79,9 @@ func newDocument(t []token) document {
 	}
 	for i := 0; i+3 <= len(t); i++ {
 		d.shingles = append(d.shingles, shingle(t[i:]))
+	}
+	if d.sorted != nil && d.figures > 1 { // the numbers tell a problem of a template
+		d.shingles = append(d.shingles, d.numbers)
 	}
 	d.shingles = sortedSet(d.shingles)
 	return d
@@ -122,7 +129,7 @@ func near(a, b *document) bool {
 	}
 	more := b.tokens - a.tokens
 	body := max(a.body, b.body)
-	if body == 0 { // a text that is of templates throughout
+	if body == 0 || a.figures > 1 { // of templates throughout, or told by its numbers
 		body = b.tokens
 	}
 	if float64(more) > (1-alike)*float64(body)+1e-9 {

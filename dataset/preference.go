@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -52,7 +51,7 @@ func (c *converter) input(r record, base *Example) ([]turn, error) {
 	if isNull(raw) || raw[0] != '{' {
 		return asTurns(r, "input", "user", c.ignored)
 	}
-	in := object(raw)
+	in := members(raw)
 	if in.fault != "" {
 		return nil, fmt.Errorf("input: %s", in.fault)
 	}
@@ -166,6 +165,12 @@ func prefer(base Example, ts, good, bad []turn) ([]Example, error) {
 
 // answerKey is equal for answers that say and call the same.
 func answerKey(m chat.Message) string {
-	calls, _ := json.Marshal(m.ToolCalls)
-	return m.Content + "\x00" + string(calls) + "\x00" + m.Reasoning
+	if m.ToolCalls == nil && m.Reasoning == "" {
+		return m.Content
+	}
+	key := m.Content + "\x00" + m.Reasoning
+	for _, c := range m.ToolCalls {
+		key += "\x00" + c.Name + "\x00" + string(c.Arguments)
+	}
+	return key
 }

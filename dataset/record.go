@@ -106,21 +106,76 @@ func object(raw []byte) record {
 	if raw[0] != '{' {
 		return record{fault: fmt.Sprintf(`it is %s and no object such as {"prompt": …, "completion": …}`, text.Clip(text.Printable(string(raw[:min(len(raw), 120)])), 40))}
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	_, _ = d.Token() // the brace: the text is valid, so that nothing fails from here on
+	return members(raw)
+}
+
+// members returns the fields of an object that is known to be valid JSON.
+func members(raw []byte) record {
 	r := record{fields: map[string]json.RawMessage{}}
-	for d.More() {
-		t, _ := d.Token()
-		key, _ := t.(string)
-		var value json.RawMessage
-		_ = d.Decode(&value)
+	for at := skipSpace(raw, 1); raw[at] != '}'; {
+		end := valueEnd(raw, at)
+		key := unquoted(raw[at:end])
+		at = skipSpace(raw, skipSpace(raw, end)+1) // behind the colon
+		end = valueEnd(raw, at)
 		if _, twice := r.fields[key]; twice {
 			return record{fault: fmt.Sprintf("the key %q is given twice: leave one", text.Clip(text.Printable(key), 40))}
 		}
 		r.keys = append(r.keys, key)
-		r.fields[key] = value
+		r.fields[key] = raw[at:end:end]
+		if at = skipSpace(raw, end); raw[at] == ',' {
+			at = skipSpace(raw, at+1)
+		}
 	}
 	return r
+}
+
+func skipSpace(raw []byte, at int) int {
+	for raw[at] == ' ' || raw[at] == '\t' || raw[at] == '\n' || raw[at] == '\r' {
+		at++
+	}
+	return at
+}
+
+// valueEnd is where a value of valid JSON ends.
+func valueEnd(raw []byte, at int) int {
+	depth := 0
+	for ; at < len(raw); at++ {
+		switch raw[at] {
+		case '"':
+			for at++; raw[at] != '"'; at++ {
+				if raw[at] == '\\' {
+					at++
+				}
+			}
+			if depth == 0 {
+				return at + 1
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth < 0 {
+				return at
+			}
+			if depth == 0 {
+				return at + 1
+			}
+		case ',', ':', ' ', '\t', '\n', '\r':
+			if depth == 0 {
+				return at
+			}
+		}
+	}
+	return at
+}
+
+// unquoted is the text of a JSON string.
+func unquoted(raw []byte) string {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1])
+	}
+	var s string
+	_ = json.Unmarshal(raw, &s) // valid, since the record is
+	return s
 }
 
 // badText says what is wrong with bytes that should be text.

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -195,6 +196,12 @@ const (
 	inHeldOut
 )
 
+// contentHash is the same for examples that teach the same.
+func (e *Example) contentHash() uint64 {
+	d := e.digest(e.context())
+	return binary.LittleEndian.Uint64(d[:])
+}
+
 // draw is a cluster with its place in an order that only its content and the seed decide.
 type draw struct {
 	at      uint64
@@ -210,17 +217,15 @@ func assign(examples []Example, clusters [][]int, seed uint64, validation, heldO
 		sizes[examples[i].stratum()]++
 	}
 	for _, c := range clusters {
-		contents := make([]string, len(c))
-		kinds := make([]string, len(c))
-		for i, k := range c {
-			contents[i], kinds[i] = examples[k].full(), examples[k].stratum()
+		least, stratum := examples[c[0]].contentHash(), examples[c[0]].stratum()
+		for _, k := range c[1:] {
+			least = min(least, examples[k].contentHash())
+			stratum = min(stratum, examples[k].stratum())
 		}
-		least := slices.Min(contents)
-		stratum := slices.Min(kinds)
 		if sizes[stratum] < smallStratum {
 			stratum = ""
 		}
-		strata[stratum] = append(strata[stratum], draw{rng.New(seed, "split "+least).Uint64(), c})
+		strata[stratum] = append(strata[stratum], draw{rng.Numbered(seed, least).Uint64(), c})
 	}
 	sets := make([]int, len(examples))
 	n := float64(len(examples))
@@ -230,7 +235,7 @@ func assign(examples []Example, clusters [][]int, seed uint64, validation, heldO
 		for _, x := range list {
 			count += len(x.members)
 		}
-		dither := rng.New(seed, "stratum "+name)
+		dither := rng.Numbered(seed, hashText(name))
 		if len(strata) == 1 {
 			dither = nil
 		}
