@@ -3,32 +3,65 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 
 	"bankai/internal/kernel"
 )
 
 // Reference is what a model said at every token of an answer: the probabilities
-// of all tokens that could have been there. It takes 4 bytes a token of the
-// answer and of the vocabulary, so 607 kB a token with Bonsai's of 151,669.
+// of all tokens that could have been there, or of the likeliest of them and of the rest
+// together.
 type Reference struct {
-	p    []float32 // [tokens, vocab]
-	plnp []float64 // Σ_v p ln p of every token, nats
+	vocab int
+	p     []float32 // [tokens, vocab], or [tokens, top]
+	ids   []int32   // whose p those are, ascending: [tokens, top]; nil: all tokens'
+	rest  []float64 // the probability of all others, of every token; nil if there are none
+	plnp  []float64 // Σ p ln p of every token, nats, the rest being one of the p
+}
+
+// newReference has room for an answer of some tokens. top is as in TopReferences.
+func newReference(tokens, vocab, top int) *Reference {
+	r := &Reference{vocab: vocab, plnp: make([]float64, tokens)}
+	if top <= 0 || top >= vocab {
+		r.p = make([]float32, tokens*vocab)
+		return r
+	}
+	r.p, r.ids, r.rest = make([]float32, tokens*top), make([]int32, tokens*top), make([]float64, tokens)
+	return r
+}
+
+// ReferenceBytes is what a reference takes for each token of an answer: 4 bytes for
+// each of the vocabulary, so 607 kB with Bonsai's of 151,669; or 8 for each of the top,
+// and 16, so 2 kB for 256.
+func (m *Model) ReferenceBytes(top int) int {
+	r := newReference(1, m.config.Vocab, top)
+	return 4*len(r.p) + 4*len(r.ids) + 8*len(r.rest) + 8*len(r.plnp)
 }
 
 // References are what the model says at the answers of questions, which have one
 // each, under their overlays. What it says of one does not depend on the others,
 // nor on references that the questions have already.
 func (m *Model) References(ctx context.Context, qs []Question) ([]*Reference, error) {
-	_, refs, err := m.record(ctx, qs, job{scoring: scoring{record: true}})
+	return m.TopReferences(ctx, qs, 0)
+}
+
+// TopReferences are References that tell only so many tokens apart, the likeliest
+// ones, of equal ones those of the smaller ids, and take all others for one. The
+// divergence is then that of these coarser distributions: never more than the full one
+// (by the data-processing inequality), and still exactly 0 where the logits are those of
+// the reference. 0, or the whole vocabulary, means full references.
+func (m *Model) TopReferences(ctx context.Context, qs []Question, top int) ([]*Reference, error) {
+	_, refs, err := m.record(ctx, qs, job{scoring: scoring{record: true}}, top)
 	return refs, err
 }
 
 // ScoreReferences is ScoreTokens and References by one pass.
 func (m *Model) ScoreReferences(ctx context.Context, qs []Question) ([][]Answer, []*Reference, error) {
-	return m.record(ctx, qs, job{scoring: scoring{record: true, byToken: true}})
+	return m.record(ctx, qs, job{scoring: scoring{record: true, byToken: true}}, 0)
 }
 
-func (m *Model) record(ctx context.Context, qs []Question, j job) ([][]Answer, []*Reference, error) {
+func (m *Model) record(ctx context.Context, qs []Question, j job, top int) ([][]Answer, []*Reference, error) {
 	out := make([]*Reference, len(qs))
 	all := make([]asked, len(qs))
 	for i, q := range qs {
@@ -39,8 +72,7 @@ func (m *Model) record(ctx context.Context, qs []Question, j job) ([][]Answer, [
 		if err := q.check(m.config.Vocab); err != nil {
 			return nil, nil, fmt.Errorf("question %d: %w", i, err)
 		}
-		tokens := len(q.Answers[0])
-		out[i] = &Reference{make([]float32, tokens*m.config.Vocab), make([]float64, tokens)}
+		out[i] = newReference(len(q.Answers[0]), m.config.Vocab, top)
 		q.Reference = out[i]
 		all[i].Question = q
 	}
@@ -61,29 +93,121 @@ func (r *Reference) fits(q Question, vocab int) error {
 		return fmt.Errorf("a reference for %d answers: there must be one", len(q.Answers))
 	case len(r.plnp) != len(q.Answers[0]):
 		return fmt.Errorf("a reference of %d tokens for an answer of %d", len(r.plnp), len(q.Answers[0]))
-	case len(r.p) != len(r.plnp)*vocab:
-		return fmt.Errorf("a reference over %d tokens for a vocabulary of %d", len(r.p)/len(r.plnp), vocab)
+	case r.vocab != vocab:
+		return fmt.Errorf("a reference over %d tokens for a vocabulary of %d", r.vocab, vocab)
 	}
 	return nil
 }
 
-// row is the probabilities at one token of the answer.
-func (r *Reference) row(n int) []float32 {
-	vocab := len(r.p) / len(r.plnp)
-	return r.p[n*vocab:][:vocab]
+// row is the probabilities at one token of the answer, and whose they are: nil for all
+// tokens'.
+func (r *Reference) row(n int) (p []float32, ids []int32) {
+	width := len(r.p) / len(r.plnp)
+	if r.ids != nil {
+		ids = r.ids[n*width:][:width]
+	}
+	return r.p[n*width:][:width], ids
 }
 
 // record keeps what the logits at token n of the answer say.
-func (r *Reference) record(k *kernel.Set, n int, logits []float32, lse float64) {
-	p := r.row(n)
-	copy(p, logits)
-	softmax(k, p, lse)
-	r.plnp[n] = expected(p, logits, lse)
+func (r *Reference) record(m *Model, n int, logits []float32, lse float64) {
+	p, ids := r.row(n)
+	if ids == nil {
+		copy(p, logits)
+		softmax(m.kernel, p, lse)
+	} else {
+		m.likeliest(ids, logits)
+		gather(p, ids, logits)
+		softmax(m.kernel, p, lse)
+		r.rest[n] = kernel.Exp64(m.lseOfOthers(ids, logits) - lse)
+	}
+	r.plnp[n] = r.expected(m, n, logits, lse)
 }
 
 // divergence is KL(reference ‖ logits) at token n of the answer, in nats.
-func (r *Reference) divergence(n int, logits []float32, lse float64) float64 {
-	return r.plnp[n] - expected(r.row(n), logits, lse)
+func (r *Reference) divergence(m *Model, n int, logits []float32, lse float64) float64 {
+	return r.plnp[n] - r.expected(m, n, logits, lse)
+}
+
+// expected is the log-probability that the reference expects at token n.
+func (r *Reference) expected(m *Model, n int, logits []float32, lse float64) float64 {
+	p, ids := r.row(n)
+	if ids == nil {
+		return expected(p, logits, lse)
+	}
+	sum := r.rest[n] * (m.lseOfOthers(ids, logits) - lse)
+	for i, id := range ids {
+		sum += float64(float64(p[i]) * (float64(logits[id]) - lse))
+	}
+	return sum
+}
+
+// pull replaces probabilities by scale·them − by·those of the reference at token n, the
+// rest of which is spread as the probabilities are: ratio is its size over theirs, of
+// no matter if all tokens are told apart. With by = scale that is by·∂KL/∂logits.
+func (r *Reference) pull(n int, probs []float32, scale, by, ratio float32) {
+	p, ids := r.row(n)
+	if ids == nil {
+		for i, now := range probs {
+			probs[i] = float32(scale*now) - float32(by*p[i])
+		}
+		return
+	}
+	now := make([]float32, len(ids))
+	gather(now, ids, probs)
+	for i, v := range probs {
+		probs[i] = float32(scale*v) - float32(by*float32(ratio*v))
+	}
+	for i, id := range ids {
+		probs[id] = float32(scale*now[i]) - float32(by*p[i])
+	}
+}
+
+// ratio is the probability of the rest at token n over what the logits give those
+// tokens, 1 if there is no rest.
+func (r *Reference) ratio(m *Model, n int, logits []float32, lse float64) float32 {
+	_, ids := r.row(n)
+	if ids == nil {
+		return 1
+	}
+	return float32(r.rest[n] / kernel.Exp64(m.lseOfOthers(ids, logits)-lse))
+}
+
+// likeliest sets ids to the tokens of the largest logits, of equal ones those of the
+// smaller ids, in ascending order.
+func (m *Model) likeliest(ids []int32, logits []float32) {
+	order := ranking{kernel: m.kernel}
+	order.reset(logits)
+	for i := range ids {
+		if r, ok := order.at(i); ok {
+			ids[i] = r.id()
+		} else { // no more finite logits: one that is there already, or any
+			ids[i] = ids[max(0, i-1)]
+		}
+	}
+	slices.Sort(ids)
+}
+
+// gather sets to[i] to values[ids[i]].
+func gather(to []float32, ids []int32, values []float32) {
+	for i, id := range ids {
+		to[i] = values[id]
+	}
+}
+
+// lseOfOthers is LogSumExp of the logits of all tokens but some. The logits are as
+// before afterwards.
+func (m *Model) lseOfOthers(ids []int32, logits []float32) float64 {
+	kept := make([]float32, len(ids))
+	gather(kept, ids, logits)
+	for _, id := range ids {
+		logits[id] = float32(math.Inf(-1))
+	}
+	lse := m.LogSumExp(logits)
+	for i, id := range ids {
+		logits[id] = kept[i]
+	}
+	return lse
 }
 
 // expected is Σ_v p·(logit − lse), the log-probability that p expects. The sum is

@@ -17,11 +17,17 @@ import (
 // referred are questions of one answer, with references of m as it is.
 func referred(t *testing.T, m *Model, rng *rand.Rand, n int) []Question {
 	t.Helper()
+	return referredTop(t, m, rng, n, 0)
+}
+
+// referredTop is referred with references that tell so many tokens apart.
+func referredTop(t *testing.T, m *Model, rng *rand.Rand, n, top int) []Question {
+	t.Helper()
 	qs := randomQuestions(rng, n, m.Config().Vocab)
 	for i := range qs {
 		qs[i].Answers = qs[i].Answers[:1]
 	}
-	refs, err := m.References(context.Background(), qs)
+	refs, err := m.TopReferences(context.Background(), qs, top)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,12 +167,91 @@ func TestScoreReferences(t *testing.T) {
 	}
 }
 
+// A reference of the likeliest tokens gives a divergence from below: the less, the fewer
+// tokens it tells apart, and that of a full one if it tells all. It too is 0 for the
+// model it is of, and has the same bits on every kernel set and alone.
+func TestDivergenceOfTheLikeliest(t *testing.T) {
+	w, m := testBench(t, testmodel.Tiny, Options{Kernel: "generic"})
+	vocab := m.Config().Vocab
+	tops := []int{1, 4, 16, 64, vocab - 1, vocab}
+	var qs [][]Question
+	for _, top := range tops {
+		qs = append(qs, referredTop(t, m, rand.New(rand.NewPCG(4, 4)), 6, top))
+		for i, answers := range scored(t, m, qs[len(qs)-1]...) {
+			if answers[0].KL != 0 {
+				t.Errorf("of %d: question %d diverges from itself by %v", top, i, answers[0].KL)
+			}
+		}
+	}
+	full := referred(t, m, rand.New(rand.NewPCG(4, 4)), 6)
+	if !reflect.DeepEqual(qs[len(qs)-1], full) {
+		t.Error("a reference of all tokens is not the full one")
+	}
+	patch := testPatches(m)["mixed"]
+	if err := w.Apply(patch); err != nil {
+		t.Fatal(err)
+	}
+	least := make([]float64, len(full))
+	for k, top := range tops {
+		now := scored(t, m, qs[k]...)
+		for i, answers := range now {
+			if kl := answers[0].KL; kl < least[i]-1e-6 || k == 0 && kl <= 0 {
+				t.Errorf("of %d: question %d diverges by %v, of fewer by %v", top, i, kl, least[i])
+			}
+			least[i] = answers[0].KL
+		}
+		if alone := scored(t, m, qs[k][2]); alone[0][0] != now[2][0] {
+			t.Errorf("of %d: alone %+v, among others %+v", top, alone[0][0], now[2][0])
+		}
+		fast := testModel(t, testmodel.Tiny, Options{Threads: 2})
+		o, err := fast.Overlay(patch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := referredTop(t, fast, rand.New(rand.NewPCG(4, 4)), 6, top)
+		if !reflect.DeepEqual(again, qs[k]) {
+			t.Errorf("of %d: other references with %s", top, fast.kernel.Name)
+		}
+		for i := range again {
+			again[i].Overlay = o
+		}
+		if got := scored(t, fast, again...); !reflect.DeepEqual(got, now) {
+			t.Errorf("of %d: other divergences with %s", top, fast.kernel.Name)
+		}
+	}
+}
+
+// Of logits that are equal, the smaller ids are told apart.
+func TestLikeliestOfEqualTokens(t *testing.T) {
+	m := testModel(t, testmodel.Tiny, Options{})
+	logits := make([]float32, 600)
+	logits[500], logits[599], logits[0] = 2, 2, -1
+	ids := make([]int32, 5)
+	m.likeliest(ids, logits)
+	if want := []int32{1, 2, 3, 500, 599}; !slices.Equal(ids, want) {
+		t.Errorf("the likeliest are %v, want %v", ids, want)
+	}
+}
+
+// A reference takes what it is said to.
+func TestReferenceBytes(t *testing.T) {
+	m := testModel(t, testmodel.Tiny, Options{})
+	vocab := m.Config().Vocab
+	for top, want := range map[int]int{0: 4*vocab + 8, vocab: 4*vocab + 8, 256: 256*8 + 16} {
+		if got := m.ReferenceBytes(top); got != want {
+			t.Errorf("of %d: %d bytes a token, want %d", top, got, want)
+		}
+	}
+}
+
 // At the model that the references are of, the divergence has no gradient at all.
 func TestDivergenceIsFlatAtItsReference(t *testing.T) {
 	m := testModel(t, testmodel.Tiny, Options{})
 	var qs []WeightedQuestion
-	for _, q := range referred(t, m, rand.New(rand.NewPCG(3, 3)), 3) {
-		qs = append(qs, WeightedQuestion{q, Weighting{KL: 7}})
+	for _, top := range []int{0, 16} {
+		for _, q := range referredTop(t, m, rand.New(rand.NewPCG(3, 3)), 3, top) {
+			qs = append(qs, WeightedQuestion{q, Weighting{KL: 7}})
+		}
 	}
 	derived, _ := gradientOf(t, m, qs)
 	for what, p := range derived {

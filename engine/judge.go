@@ -61,9 +61,9 @@ func (j *judgement) row(r logitRow, logits []float32) {
 	}
 	if q.Reference != nil {
 		if j.record {
-			q.Reference.record(j.m.kernel, n, logits, lse)
+			q.Reference.record(j.m, n, logits, lse)
 		} else {
-			terms[0][n].KL = q.Reference.divergence(n, logits, lse)
+			terms[0][n].KL = q.Reference.divergence(j.m, n, logits, lse)
 		}
 	}
 	if j.grad != nil {
@@ -213,7 +213,7 @@ type term struct {
 
 // seed replaces a row of logits by ∂F/∂logits. The row belongs to the token that
 // an answer has at index, or all of them at 0. With p the probabilities, ∂ ln p(id)
-// = e_id − p, ∂ margin = m'(d)·(e_id − e_rival), and ∂KL = p − p of the reference.
+// = e_id − p, ∂ margin = m'(d)·(e_id − e_rival), and ∂KL = p − p of the reference, see [Reference.pull].
 func (g *gradient) seed(c continuation, index int, logits []float32, lse float64) {
 	q := g.qs[c.question]
 	first, end := 0, len(q.Answers)
@@ -234,13 +234,16 @@ func (g *gradient) seed(c continuation, index int, logits []float32, lse float64
 			terms = append(terms, term{id, by}, term{rival, -by})
 		}
 	}
-	softmax(g.m.kernel, logits, lse)
-	for i, p := range logits {
-		logits[i] = float32(float32(q.KL-sum) * p)
-	}
+	var ratio float32
 	if q.KL != 0 {
-		for i, p := range q.Reference.row(index) {
-			logits[i] -= float32(float32(q.KL) * p)
+		ratio = q.Reference.ratio(g.m, index, logits, lse)
+	}
+	softmax(g.m.kernel, logits, lse)
+	if scale := float32(q.KL - sum); q.KL != 0 {
+		q.Reference.pull(index, logits, scale, float32(q.KL), ratio)
+	} else {
+		for i, p := range logits {
+			logits[i] = float32(scale * p)
 		}
 	}
 	for _, t := range terms {

@@ -49,11 +49,27 @@ func plainValue(w Weighting, r *Reference, n, id int, logits []float64) (f float
 		f += w.Margins[0] * plainMargin(logits, id)
 	}
 	if w.KL != 0 {
-		for v, p := range r.row(n) {
-			f += w.KL * float64(p) * (math.Log(float64(p)) - (logits[v] - lse))
-		}
+		f += w.KL * plainDivergence(r, n, logits, lse)
 	}
 	return f
+}
+
+// plainDivergence is KL(r ‖ logits) at token n.
+func plainDivergence(r *Reference, n int, logits []float64, lse float64) (kl float64) {
+	p, ids := r.row(n)
+	others := 1.0
+	for i, p := range p {
+		v := i
+		if ids != nil {
+			v = int(ids[i])
+		}
+		kl += float64(p) * (math.Log(float64(p)) - (logits[v] - lse))
+		others -= math.Exp(logits[v] - lse)
+	}
+	if ids != nil {
+		kl += r.rest[n] * (math.Log(r.rest[n]) - math.Log(others))
+	}
+	return kl
 }
 
 // Ranks, rivals and margins are those of a plain loop over rows of many lengths
@@ -110,16 +126,22 @@ func TestSeed(t *testing.T) {
 		return logits
 	}
 	for trial, ahead := range []float32{-3, -1, 0.5, 1.9, 2.1, 4} {
-		for _, w := range []Weighting{
-			{LogProbs: []float64{0.7}},
-			{Margins: []float64{-1.3}},
-			{KL: 0.4},
-			{LogProbs: []float64{0.7}, Margins: []float64{1.3}, KL: -2},
-			{},
+		for _, c := range []struct {
+			Weighting
+			top int // tokens that the reference tells apart; 0: all
+		}{
+			{Weighting{LogProbs: []float64{0.7}}, 0},
+			{Weighting{Margins: []float64{-1.3}}, 0},
+			{Weighting{KL: 0.4}, 0},
+			{Weighting{KL: 0.4}, 7},
+			{Weighting{LogProbs: []float64{0.7}, Margins: []float64{1.3}, KL: -2}, 0},
+			{Weighting{LogProbs: []float64{0.7}, Margins: []float64{1.3}, KL: -2}, 1},
+			{Weighting{}, 0},
 		} {
+			w := c.Weighting
 			was, logits, id := row(), row(), int32(7*trial)
-			ref := &Reference{make([]float32, 2*vocab), make([]float64, 2)}
-			ref.record(m.kernel, 1, was, m.LogSumExp(was))
+			ref := newReference(2, vocab, c.top)
+			ref.record(m, 1, was, m.LogSumExp(was))
 			logits[id] = logits[m.rival(logits, id)] + ahead
 			plain := make([]float64, vocab)
 			for v, l := range logits {
@@ -135,7 +157,7 @@ func TestSeed(t *testing.T) {
 				want := (at(l+h) - at(l-h)) / (2 * h)
 				plain[v] = l
 				if math.Abs(float64(logits[v])-want) > 2e-6 {
-					t.Errorf("%+v, %v ahead: ∂F/∂logit %d = %v, want %v (of token %d)", w, ahead, v, logits[v], want, id)
+					t.Errorf("%+v, %v ahead: ∂F/∂logit %d = %v, want %v (of token %d)", c, ahead, v, logits[v], want, id)
 				}
 			}
 		}
@@ -211,13 +233,15 @@ func BenchmarkJudged(b *testing.B) {
 			}
 		})
 	}
-	b.Run("divergence", func(b *testing.B) {
-		r := &Reference{make([]float32, len(logits)), make([]float64, 1)}
-		r.record(m.kernel, 0, logits, m.LogSumExp(logits))
-		for b.Loop() {
-			r.divergence(0, logits, 1)
-		}
-	})
+	for _, top := range []int{0, 256} {
+		b.Run(fmt.Sprint("divergence of ", top), func(b *testing.B) {
+			r := newReference(1, len(logits), top)
+			r.record(m, 0, logits, m.LogSumExp(logits))
+			for b.Loop() {
+				r.divergence(m, 0, logits, 1)
+			}
+		})
+	}
 	b.Run("LogSumExp", func(b *testing.B) {
 		for b.Loop() {
 			m.LogSumExp(logits)

@@ -57,7 +57,7 @@ func gradient(t testing.TB, e *score.Evaluator, a *engine.Adapter) (search.Score
 	return s, gradient
 }
 
-func measure(t testing.TB, e *score.Evaluator) search.Score {
+func measured(t testing.TB, e *score.Evaluator) search.Score {
 	t.Helper()
 	s, err := e.Measure(context.Background())
 	if err != nil {
@@ -77,7 +77,7 @@ func TestMeasureIsScore(t *testing.T) {
 	if err := e.Workbench().Apply(cur); err != nil {
 		t.Fatal(err)
 	}
-	got := measure(t, e)
+	got := measured(t, e)
 	climbed, err := e.Ascend(context.Background(), func(*engine.LayerGradient, []float32) error { return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestMeasureIsScore(t *testing.T) {
 	if !reflect.DeepEqual(withoutCost(got), want) || !reflect.DeepEqual(withoutCost(climbed), want) {
 		t.Errorf("measured %v, on the way up %v\nwant %v", got, climbed, want)
 	}
-	if other := measure(t, evaluator(t, m, climbable())); other.Fitness != 0 || got.Fitness == 0 {
+	if other := measured(t, evaluator(t, m, climbable())); other.Fitness != 0 || got.Fitness == 0 {
 		t.Errorf("the fitness is %v beside the patch, %v under it", other.Fitness, got.Fitness)
 	}
 	if climbed.Cost != 3*got.Cost || got.Cost == 0 {
@@ -99,6 +99,12 @@ func TestMeasureIsScore(t *testing.T) {
 func TestAscendIsTheDerivative(t *testing.T) {
 	m := enginetest.Tiny(t, engine.Options{Threads: 2, Precision: engine.Exact})
 	e := evaluator(t, m, climbable())
+	checkAscent(t, e)
+}
+
+// checkAscent compares a gradient with differences of the fitness.
+func checkAscent(t *testing.T, e *score.Evaluator) {
+	t.Helper()
 	if _, err := e.Baseline(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +113,7 @@ func TestAscendIsTheDerivative(t *testing.T) {
 		t.Fatal(err)
 	}
 	at, gradient := gradient(t, e, a)
-	if got := measure(t, e); !reflect.DeepEqual(withoutCost(got), withoutCost(at)) || at.Fitness == 0 {
+	if got := measured(t, e); !reflect.DeepEqual(withoutCost(got), withoutCost(at)) || at.Fitness == 0 {
 		t.Errorf("the fitness is %v on the way up, measured %v", at.Fitness, got.Fitness)
 	}
 	var size float64
@@ -128,9 +134,9 @@ func TestAscendIsTheDerivative(t *testing.T) {
 		}
 	}
 	move(h)
-	up := measure(t, e).Fitness
+	up := measured(t, e).Fitness
 	move(-2 * h)
-	got := (up - measure(t, e).Fitness) / (2 * h)
+	got := (up - measured(t, e).Fitness) / (2 * h)
 	if math.Abs(got-size) > 1e-3*size {
 		t.Errorf("along the gradient the fitness rises by %v a unit, want %v", got, size)
 	}

@@ -147,17 +147,18 @@ func (e *Evaluator) addKept() error {
 	if e.opts.Divergence == 0 {
 		return nil
 	}
-	lines := HeldLines(e.model.Model, e.opts.Text)
-	e.spec.Text, e.spec.Keep = contentOfText(lines), contentOf(e.opts.Keep, nil)
+	m := e.model.Model
+	lines := HeldLines(m, e.opts.Text)
+	e.spec.Text, e.spec.Keep, e.spec.Likeliest = contentOfText(lines), contentOf(e.opts.Keep, nil), toldApart(m)
 	kept := 0
-	for _, i := range slices.Concat(OfText(e.model.Tokenizer(), lines), e.opts.Keep) {
+	for _, i := range slices.Concat(OfText(m.Tokenizer(), lines), e.opts.Keep) {
 		if err := e.add(i, true); err != nil {
 			return err
 		}
 		kept += len(i.Answers[0])
 		e.tokens += float64(i.weight() * float64(len(i.Answers[0])))
 	}
-	if most := KeptTokens(e.model.Model); len(e.opts.Keep) > 0 && kept > most {
+	if most := KeptTokens(m); len(e.opts.Keep) > 0 && kept > most {
 		return fmt.Errorf("score: %d tokens to keep, but what the model says of %d fills %d MiB, which is the limit: give fewer", kept, most, TextMemory>>20)
 	}
 	return nil

@@ -42,19 +42,21 @@ const (
 	// Preference is of two answers, the chosen and the rejected one. With Δ = ln p
 	// under the patch − ln p under the unpatched model, of a whole answer, it is
 	//
-	//	ln σ(β·(Δchosen − Δrejected)) − λ·max(0, −β·Δchosen)
+	//	ln σ(β·(Δchosen − Δrejected)) + λ·ln σ(β·Δchosen)
 	//
 	// The first term is that of DPO (Rafailov et al., 2023). It alone is raised by
 	// pushing both answers down, if the rejected one falls further. The second one
-	// is after DPO-Positive (Pal et al., 2024), but outside of the σ: since the first
-	// gains ln 2 at most, a patch that gains anything has lowered the chosen answers
-	// by less than ln 2/(λ·β) nats on average. At the unpatched model a move must
-	// lower the rejected answer 1 + 2·λ times as far as the chosen one to gain.
-	// The value is −ln 2 for the unpatched model.
+	// prefers the chosen answer to what it was: at the unpatched model a move gains only
+	// if the rejected answer falls 1 + λ times as far as the chosen one, and further on
+	// more; and since the first term gains ln 2 at most, a patch that gains anything has
+	// not lowered the chosen answers by more than ln(2^(1+1/λ) − 1)/β nats, on average: 2.6
+	// with β 0.1 and λ 5. DPO-Positive (Pal et al., 2024) has λ·max(0, −Δchosen) for it, inside of the σ;
+	// that has a kink where every search begins, of which first order sees one side.
+	// The value is −(1 + λ)·ln 2 for the unpatched model.
 	Preference
 
 	// Label is of the right answer, then all others there are, each with what ends
-	// it: ln p(right) − max ln p(other) − λ·max(0, −Δright), of whole answers, whatever
+	// it: ln p(right) − max ln p(other) + λ·ln σ(β·Δright), of whole answers, whatever
 	// their lengths. Answers that end exclude one another, so that is the
 	// log-odds by which the right one is chosen; a mean over tokens would favour
 	// labels whose later tokens follow from their first. The last term is that of
@@ -89,7 +91,7 @@ func ParseKind(s string) (Kind, error) {
 type Aim struct {
 	Kind   Kind
 	Metric probe.Metric // of a Probe
-	Beta   float64      // β of a Preference, above 0
+	Beta   float64      // β of a Preference and a Label, above 0
 	Lambda float64      // λ of a Preference and a Label; 0: none
 }
 
@@ -106,7 +108,7 @@ func NewAim(k Kind) Aim {
 	case Preference:
 		return Aim{Kind: k, Beta: DefaultBeta, Lambda: DefaultLambda}
 	case Label:
-		return Aim{Kind: k, Lambda: 1}
+		return Aim{Kind: k, Beta: 1, Lambda: DefaultLambda}
 	}
 	return Aim{Kind: k}
 }
@@ -116,10 +118,8 @@ func (a Aim) String() string {
 	switch a.Kind {
 	case Probe:
 		return a.Metric.String()
-	case Preference:
+	case Preference, Label:
 		return fmt.Sprint(a.Kind, " β ", a.Beta, " λ ", a.Lambda)
-	case Label:
-		return fmt.Sprint(a.Kind, " λ ", a.Lambda)
 	}
 	return a.Kind.String()
 }
@@ -136,14 +136,14 @@ func (a Aim) check(answers int) error {
 		most = least
 	case Preference:
 		least, most = 2, 2
-		if !(a.Beta > 0) || math.IsInf(a.Beta, 1) {
-			return fmt.Errorf("β %v: must be a finite number above 0", a.Beta)
-		}
 	case Label:
 		least, most = 2, math.MaxInt
 	case Answer, Keep:
 	default:
 		return fmt.Errorf("unknown kind %v", a.Kind)
+	}
+	if contrast := a.Kind == Preference || a.Kind == Label; contrast && !(a.Beta > 0) || math.IsInf(a.Beta, 1) {
+		return fmt.Errorf("β %v: must be a finite number above 0", a.Beta)
 	}
 	if !(a.Lambda >= 0) || math.IsInf(a.Lambda, 1) {
 		return fmt.Errorf("λ %v: must be a finite number, 0 or more", a.Lambda)

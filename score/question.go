@@ -2,7 +2,6 @@ package score
 
 import (
 	"context"
-	"math"
 	"slices"
 
 	"bankai/engine"
@@ -33,10 +32,10 @@ func (q *question) value(answers []engine.Answer) float64 {
 	case Answer:
 		return answers[0].LogProb / float64(len(q.Answers[0]))
 	case Preference:
-		return -kernel.Softplus(-q.lead(answers)) - float64(q.aim.Lambda*max(0, -float64(q.aim.Beta*q.change(answers, 0))))
+		return logSigmoid(q.lead(answers)) + float64(q.aim.Lambda*logSigmoid(q.rise(answers)))
 	case Label:
 		margin := answers[0].LogProb - answers[rival(answers)].LogProb
-		return margin - float64(q.aim.Lambda*max(0, -q.change(answers, 0)))
+		return margin + float64(q.aim.Lambda*logSigmoid(q.rise(answers)))
 	case Keep:
 		return answers[0].KL
 	}
@@ -60,6 +59,17 @@ func (q *question) lead(answers []engine.Answer) float64 {
 	return q.aim.Beta * (q.change(answers, 0) - q.change(answers, 1))
 }
 
+// rise is β·Δ of the first answer.
+func (q *question) rise(answers []engine.Answer) float64 {
+	return q.aim.Beta * q.change(answers, 0)
+}
+
+// logSigmoid is ln σ(x).
+func logSigmoid(x float64) float64 { return -kernel.Softplus(-x) }
+
+// sigmoid is σ(x).
+func sigmoid(x float64) float64 { return 1 / (1 + kernel.Exp64(-x)) }
+
 // rival is the likeliest answer but the first; of several, the first.
 func rival(answers []engine.Answer) int {
 	best := 1
@@ -81,11 +91,11 @@ func (q *question) weighting(answers []engine.Answer) engine.Weighting {
 	case Answer:
 		return engine.Weighting{LogProbs: []float64{q.weight / float64(len(q.Answers[0]))}}
 	case Preference:
-		push := q.aim.Beta / (1 + kernel.Exp64(q.lead(answers)))
-		return engine.Weighting{LogProbs: q.weighted(push+float64(q.aim.Lambda*q.aim.Beta*q.falling(answers)), -push)}
+		push := q.aim.Beta * sigmoid(-q.lead(answers))
+		return engine.Weighting{LogProbs: q.weighted(push+q.lift(answers), -push)}
 	case Label:
 		slopes := make([]float64, len(answers))
-		slopes[0] = 1 + float64(q.aim.Lambda*q.falling(answers))
+		slopes[0] = 1 + q.lift(answers)
 		slopes[rival(answers)] = -1
 		return engine.Weighting{LogProbs: q.weighted(slopes...)}
 	case Keep:
@@ -106,20 +116,30 @@ func (q *question) weighted(slopes ...float64) []float64 {
 	return slopes
 }
 
-// falling is the derivative of max(0, −Δ) of the first answer by −Δ. Where Δ is 0, as
-// of the unpatched model, it is the mean of both sides: moves go either way.
-func (q *question) falling(answers []engine.Answer) float64 {
-	switch d := q.change(answers, 0); {
-	case d < 0:
-		return 1
-	case d > 0 || math.IsNaN(d):
+// lift is the derivative of λ·ln σ(β·Δ) of the first answer.
+func (q *question) lift(answers []engine.Answer) float64 {
+	return q.aim.Lambda * q.aim.Beta * sigmoid(-q.rise(answers))
+}
+
+// What the unpatched model says of a token of what is kept is held whole, if the
+// vocabulary is small: 4 bytes an entry. Of a larger one the likeliest tokens are told
+// apart, and the others taken for one, 2 kB a token. That makes the divergence
+// smaller, never larger: see [engine.Model.TopReferences].
+const (
+	wholeVocab = 8192
+	likeliest  = 256
+)
+
+// toldApart is how many tokens references of a model tell apart; 0 means all.
+func toldApart(m *engine.Model) int {
+	if m.Config().Vocab <= wholeVocab {
 		return 0
 	}
-	return 0.5
+	return likeliest
 }
 
 // KeptTokens is how many tokens of what is kept fit in TextMemory.
-func KeptTokens(m *engine.Model) int { return TextMemory / (4 * m.Config().Vocab) }
+func KeptTokens(m *engine.Model) int { return TextMemory / m.ReferenceBytes(toldApart(m)) }
 
 // HeldLines returns the first lines of a text, those of which a model's
 // predictions fit in TextMemory: of a longer text, a search holds on to these
@@ -143,7 +163,7 @@ func (e *Evaluator) refer(ctx context.Context) error {
 	if len(kept) == 0 || kept[0].Reference != nil {
 		return nil
 	}
-	refs, err := e.model.References(ctx, asked(kept))
+	refs, err := e.model.TopReferences(ctx, asked(kept), toldApart(e.model.Model))
 	if err != nil {
 		return err
 	}

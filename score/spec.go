@@ -27,8 +27,9 @@ type Spec struct {
 	Precision string        `json:"precision"` // of the 1-bit products
 	Targets   Content       `json:"targets"`
 	Controls  Content       `json:"controls"`
-	Text      Content       `json:"text,omitzero"` // zero if the objective has no divergence
-	Keep      Content       `json:"keep,omitzero"` // likewise
+	Text      Content       `json:"text,omitzero"`       // zero if the objective has no divergence
+	Keep      Content       `json:"keep,omitzero"`       // likewise
+	Likeliest int           `json:"likeliest,omitempty"` // tokens told apart in what is kept; 0: all
 	Objective Objective     `json:"objective"`
 	Screen    int           `json:"screen,omitempty"` // targets to screen on, see [Options]
 }
@@ -108,6 +109,9 @@ func (s Spec) Facts() []search.Fact {
 	if s.Keep.Len > 0 {
 		facts = append(facts, search.Fact{Name: "keep", Value: items(s.Keep)})
 	}
+	if s.Likeliest > 0 {
+		facts = append(facts, search.Fact{Name: "likeliest", Value: fmt.Sprint(s.Likeliest)})
+	}
 	return facts
 }
 
@@ -135,6 +139,7 @@ func (s Spec) Evaluator(m *engine.Model, targets, controls []Item, o Options) (*
 		{"controls", s.Controls, e.spec.Controls},
 		{"text", s.Text, e.spec.Text},
 		{"what is kept", s.Keep, e.spec.Keep},
+		{"tokens told apart in it", s.Likeliest, e.spec.Likeliest},
 	} {
 		if x.named != x.got {
 			return nil, fmt.Errorf("score: %s: %v, but the spec names %v: give what the spec was made with", x.what, x.got, x.named)
