@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"bankai"
 	"bankai/engine"
 	"bankai/internal/guard"
 	"bankai/internal/repair"
@@ -67,14 +68,7 @@ func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overla
 	if e.none || overlay == nil {
 		return nil, nil
 	}
-	var claimed *guard.Record
-	if len(patches) == 1 {
-		p, err := a.patches(m.Weights()).Sum(patches)
-		if err != nil {
-			return nil, err
-		}
-		claimed = guard.RecordOf(p.Meta())
-	}
+	claimed := claimedGuard(patches)
 	o := guard.Options{Seed: a.seed, Tokens: e.tokens, To: a.Console}
 	if claimed != nil && e.tokens == 0 {
 		o.Seed, o.Tokens = claimed.Seed, claimed.Tokens
@@ -98,6 +92,19 @@ func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overla
 		out.AsClaimed = &same
 	}
 	return out, nil
+}
+
+// claimedGuard is what the only patch records of a guard; nil if it does not, or if its
+// file cannot be read a second time.
+func claimedGuard(patches []string) *guard.Record {
+	if len(patches) != 1 || source.IsStream(patches[0]) {
+		return nil
+	}
+	p, err := bankai.ReadFile(patches[0])
+	if err != nil {
+		return nil
+	}
+	return guard.RecordOf(p.Meta())
 }
 
 // prompts are those to stay away from, and the tokens of the probes that are measured.

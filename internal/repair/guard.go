@@ -31,8 +31,8 @@ func (r *run) makeGuard(ctx context.Context) (err error) {
 		return err
 	}
 	r.Plan.Keep = guard.Keep(r.guard.Used)
-	r.To.Note("guard: %s of the model's own to hold on to, %s of which no search sees; %s left out, being like the %ss",
-		text.Count(len(r.guard.Used), "answer"), text.Count(len(r.guard.HeldOut), "more"), text.Count(r.guard.LeftOut, "line"), r.Noun())
+	r.To.Note("guard: %s of the model's own to hold on to, and %d that the search does not see; %s left out, being like the %ss",
+		text.Count(len(r.guard.Used), "answer"), len(r.guard.HeldOut), text.Count(r.guard.LeftOut, "line"), r.Noun())
 	return nil
 }
 
