@@ -40,6 +40,8 @@ type Options struct {
 	// less than all of them need, twice over, some moves are scored from further
 	// below.
 	Memory int
+	// Samples makes scores on samples possible.
+	Samples Samples
 }
 
 const (
@@ -75,6 +77,12 @@ type Evaluator struct {
 	tried bankai.Digest // of the move on it that the trunk tried last
 	base  *Values       // of the unpatched model, once they were computed
 	worst []int         // targets to screen on, worst first; set with base
+
+	deal  deal
+	parts []part // of the samples used last, the latest last
+
+	whole *Evaluator // of which this is the evaluator of a sample, or nil
+	of    []int      // and which of its questions
 }
 
 // NewEvaluator prepares items for measuring patches of m. There must be
@@ -114,6 +122,9 @@ func NewEvaluator(m *engine.Model, targets, controls []Item, o Options) (*Evalua
 		tokens += q.Tokens()
 	}
 	e.cuts = o.cuts(m, tokens)
+	if o.Samples.Block > 0 {
+		e.deal = newDeal(e, o.Samples)
+	}
 	return e, nil
 }
 
@@ -178,6 +189,8 @@ func (o Options) check(targets int) error {
 		return err
 	}
 	switch {
+	case o.Samples.Block < 0:
+		return fmt.Errorf("blocks of %d targets: must be at least 1, or 0 for no samples", o.Samples.Block)
 	case o.Screen < 0:
 		return fmt.Errorf("screening on %d targets: must be 0 or more", o.Screen)
 	case o.Divergence > 0 && len(o.Text)+len(o.Keep) == 0:
@@ -205,7 +218,7 @@ func (o Options) cuts(m *engine.Model, tokens int) []engine.Cut {
 	}
 	slices.Sort(cuts)
 	cuts = slices.Compact(cuts)
-	memory := cmp.Or(o.Memory, DefaultMemory) / 2 // for a move that is tried, as much again
+	memory := o.memory() / 2 // for a move that is tried, as much again
 	stream := 4 * int64(tokens) * int64(m.Config().Hidden)
 	n := int(min(int64(len(cuts)), int64(memory)/stream))
 	kept := make([]engine.Cut, n)
@@ -214,6 +227,9 @@ func (o Options) cuts(m *engine.Model, tokens int) []engine.Cut {
 	}
 	return kept
 }
+
+// memory is the bound of kept streams.
+func (o Options) memory() int { return cmp.Or(o.Memory, DefaultMemory) }
 
 // matrix is a projection of the model that can be searched.
 func (e *Evaluator) matrix(name string) (search.Matrix, bool) {
@@ -248,7 +264,7 @@ func (e *Evaluator) Release() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.model.Restore()
-	e.trunk, e.at, e.tried = nil, nil, bankai.Digest{}
+	e.trunk, e.at, e.tried, e.parts = nil, nil, bankai.Digest{}, nil
 	for i := range e.questions {
 		e.questions[i].Reference = nil
 	}
@@ -270,11 +286,7 @@ func worstOf(values []float64, n int) []int {
 func (e *Evaluator) Score(ctx context.Context, cur *bankai.Patch, moves []search.Move) (scores []search.Score, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	err = e.on(ctx, cur, func() (err error) {
-		scores, err = e.score(ctx, moves)
-		return err
-	})
-	return scores, err
+	return e.scoreParts(ctx, cur, moves)
 }
 
 // score measures moves on the current patch, which is in place.
@@ -310,8 +322,10 @@ func (e *Evaluator) score(ctx context.Context, moves []search.Move) ([]search.Sc
 			scores[i] = search.Score{Screened: true, Fitness: math.Inf(-1), Cost: screening}
 		case len(moves[i].Flips) == 0:
 			scores[i] = e.scoreOf(e.split(row.values), full)
+			scores[i].Worth = e.worth(row.values)
 		default:
 			scores[i] = e.scoreOf(e.split(row.values), screening+full)
+			scores[i].Worth = e.worth(row.values)
 		}
 	}
 	return scores, nil

@@ -14,14 +14,15 @@ type Method string
 
 // The methods there are.
 const (
-	MethodGuided Method = "guided" // [search.NewGuided]
-	MethodGreedy Method = "greedy" // [search.NewGreedy], the published one
-	MethodEvolve Method = "evolve" // [search.NewEvolve]
-	MethodVote   Method = "vote"   // [search.Vote] of several guided searches
-	MethodRandom Method = "random" // [search.NewRandom]
+	MethodGuided  Method = "guided"  // [search.NewGuided]
+	MethodSampled Method = "sampled" // [search.NewAccumulator], for many items
+	MethodGreedy  Method = "greedy"  // [search.NewGreedy], the published one
+	MethodEvolve  Method = "evolve"  // [search.NewEvolve]
+	MethodVote    Method = "vote"    // [search.Vote] of several guided searches
+	MethodRandom  Method = "random"  // [search.NewRandom]
 )
 
-var methods = []Method{MethodGuided, MethodGreedy, MethodEvolve, MethodVote, MethodRandom}
+var methods = []Method{MethodGuided, MethodSampled, MethodGreedy, MethodEvolve, MethodVote, MethodRandom}
 
 // String returns the name.
 func (m Method) String() string { return string(m) }
@@ -40,7 +41,36 @@ func ParseMethod(s string) (Method, error) {
 }
 
 // Guided reports whether a strategy goes by predictions.
-func (m Method) Guided() bool { return m == MethodGuided || m == MethodVote || m == MethodEvolve }
+func (m Method) Guided() bool {
+	return m == MethodGuided || m == MethodSampled || m == MethodVote || m == MethodEvolve
+}
+
+const (
+	// ManyTokens is the number of tokens of targets from which on a search goes by
+	// samples, if nothing else is said. A guided round costs about 11 passes over all
+	// targets, with one granularity; on the 1.7B shape and two cores, where a pass over
+	// so many tokens takes 3 minutes, that is half an hour, and an overnight search has
+	// 16 of them.
+	ManyTokens = 32768
+	// manyBlocks is how many blocks there must be: with fewer, samples save nothing.
+	manyBlocks = 4
+	// DefaultBlock is the usual number of targets in a block: fewer do not tell what
+	// helps from chance, see [search.Accumulator].
+	DefaultBlock = 64
+)
+
+// MethodFor is the method that suits targets: by samples, where there are many.
+func MethodFor(targets []Item) Method {
+	tokens := 0
+	for _, i := range targets {
+		q := newQuestion(i)
+		tokens += q.Tokens()
+	}
+	if tokens >= ManyTokens && len(targets) >= manyBlocks*DefaultBlock {
+		return MethodSampled
+	}
+	return MethodGuided
+}
 
 // Plan says how to search a model for a patch.
 type Plan struct {
@@ -54,6 +84,7 @@ type Plan struct {
 	Keep        []Item   // likewise
 	Seed        uint64
 	Limits      search.Config // Steps, MaxFlips, MaxBytes, MaxCost and Prune
+	Block       int           // of a search by samples: targets in a block
 	Draws       int           // of a vote
 	Votes       int           // that a flip needs
 }
@@ -63,7 +94,7 @@ type Plan struct {
 // what has helped them.
 func NewPlan(m Method) Plan {
 	p := Plan{
-		Method: m, Sizes: []search.Granularity{search.Row}, Projections: []string{"gate", "up"}, Screen: DefaultScreen, Draws: 3, Votes: 2,
+		Method: m, Sizes: []search.Granularity{search.Row}, Projections: []string{"gate", "up"}, Screen: DefaultScreen, Block: DefaultBlock, Draws: 3, Votes: 2,
 		Objective: Objective{Metric: probe.AnswerLogprob, Reduce: Mean, Penalty: DefaultPenalty},
 	}
 	if m.Guided() {
@@ -79,12 +110,14 @@ func (p Plan) Check() error {
 	if _, err := ParseMethod(string(p.Method)); err != nil {
 		return err
 	}
-	several := p.Method == MethodGuided || p.Method == MethodVote
+	several := p.Method == MethodGuided || p.Method == MethodSampled || p.Method == MethodVote
 	switch {
 	case len(p.Sizes) == 0, len(p.Sizes) > 1 && !several:
 		return &search.OptionError{Field: "Sizes", Value: p.Sizes, Rule: fmt.Sprintf("%s searches by one granularity, not %d", p.Method, len(p.Sizes))}
 	case slices.Contains(p.Sizes, search.Bit) && !p.Method.Guided():
 		return &search.OptionError{Field: "Sizes", Value: p.Sizes, Rule: fmt.Sprintf("%s draws rows or groups: use guided for bits", p.Method)}
+	case p.Method == MethodSampled && p.Block < 1:
+		return &search.OptionError{Field: "Block", Value: p.Block, Rule: "a block has at least 1 target"}
 	case p.Method == MethodVote && (p.Votes < 1 || p.Votes > p.Draws):
 		return &search.OptionError{Field: "Votes", Value: p.Votes, Rule: "a flip can have from 1 vote to as many as there are draws"}
 	}
@@ -97,9 +130,20 @@ type planned interface {
 	search.Describer
 }
 
-// strategy makes the strategy of a plan that was checked: of a vote, that of a draw.
-func (p Plan) strategy(ms []search.Matrix) (planned, error) {
+// samples are those that the plan needs.
+func (p Plan) samples() Samples {
+	if p.Method != MethodSampled {
+		return Samples{}
+	}
+	return Samples{p.Block, p.Seed}
+}
+
+// strategy makes the strategy of a plan that was checked: of a vote, that of a draw. An
+// epoch has so many blocks.
+func (p Plan) strategy(ms []search.Matrix, epoch int) (planned, error) {
 	switch p.Method {
+	case MethodSampled:
+		return search.NewAccumulator(ms, epoch, p.Sizes...)
 	case MethodGreedy:
 		return search.NewGreedy(ms, p.Sizes[0], p.Seed)
 	case MethodRandom:

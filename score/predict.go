@@ -21,15 +21,20 @@ const predictionCost = 3
 // the fitness to the predicted values: so a control costs only what it loses. Of
 // bits, which are many and change little, the fitness itself is derived.
 func (e *Evaluator) Predict(ctx context.Context, cur *bankai.Patch, w search.Want) (f search.Predictions, cost float64, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	whole := e
+	whole.mu.Lock()
+	defer whole.mu.Unlock()
+	e, err = e.part(w.Sample)
+	if err != nil {
+		return f, 0, err
+	}
 	err = e.on(ctx, cur, func() error {
 		p := newPredictor(e, w, cur.Flips())
 		cost = float64(predictionCost * e.cost(e.all, p.lowest))
 		if err := e.trunk.Gradient(ctx, e.weightings(e.trunk.Answers()), p.lowest, p.visit); err != nil {
 			return err
 		}
-		f = p.predictions()
+		f = p.predictions(w)
 		return nil
 	})
 	return f, cost, err
@@ -44,9 +49,10 @@ type predictor struct {
 	tensors  map[string]*site
 	best     [search.Granularities]top
 	held     []search.Prediction
-	slots    []int     // of every token of some questions
-	weights  []float32 // of every token of some questions, for bits
-	gradient []float64 // ∂fitness/∂ weight·value of every question
+	flips    map[bankai.Flip]float64 // of those asked for
+	slots    []int                   // of every token of some questions
+	weights  []float32               // of every token of some questions, for bits
+	gradient []float64               // ∂fitness/∂ weight·value of every question
 	row      []float32
 }
 
@@ -55,6 +61,7 @@ type site struct {
 	search.Matrix
 	wanted [search.Granularities]bool
 	held   []bankai.Flip
+	asked  []bankai.Flip
 	rows   []float32 // [slot][row]
 	groups []float32 // [slot][group][row]
 	bits   []float32 // [row][column]: ∂fitness/∂ the weight
@@ -81,6 +88,16 @@ func newPredictor(e *Evaluator, w search.Want, flips []bankai.Flip) *predictor {
 			s.held = append(s.held, f)
 			s.wanted[search.GranularityOf(f)] = true
 		}
+	}
+	p.flips = map[bankai.Flip]float64{}
+	for _, f := range w.Flips {
+		m, ok := e.matrix(f.Tensor)
+		if !ok {
+			continue
+		}
+		s := p.site(m)
+		s.asked = append(s.asked, f)
+		s.wanted[search.GranularityOf(f)] = true
 	}
 	p.lowest = math.MaxInt
 	for name := range p.tensors {
@@ -165,6 +182,9 @@ func (p *predictor) finish(s *site, weights func(r int) []float32) {
 	for _, f := range s.held {
 		p.held = append(p.held, search.Prediction{Flip: f, Fitness: p.without(s, f, weights)})
 	}
+	for _, f := range s.asked {
+		p.flips[f] = p.without(s, f, weights)
+	}
 	s.rows, s.groups, s.bits = nil, nil, nil
 }
 
@@ -204,8 +224,14 @@ func (p *predictor) without(s *site, f bankai.Flip, weights func(r int) []float3
 }
 
 // predictions are the results, once all layers were visited.
-func (p *predictor) predictions() search.Predictions {
+func (p *predictor) predictions(w search.Want) search.Predictions {
 	var f search.Predictions
+	if !w.Sample.All() {
+		f.Now = p.estimator.now
+	}
+	for _, flip := range w.Flips {
+		f.Flips = append(f.Flips, search.Prediction{Flip: flip, Fitness: p.flips[flip]})
+	}
 	for size := range p.best {
 		f.Best[size] = slices.Clip(p.best[size].sorted())
 	}

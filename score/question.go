@@ -159,16 +159,22 @@ func HeldLines(m *engine.Model, text []string) []string {
 
 // refer keeps what the unpatched model says of what is to be kept.
 func (e *Evaluator) refer(ctx context.Context) error {
-	kept := e.questions[e.targets+e.controls:]
-	if len(kept) == 0 || kept[0].Reference != nil {
+	var missing []question
+	var of []int
+	for i, q := range e.questions {
+		if q.aim.Kind == Keep && q.Reference == nil {
+			missing, of = append(missing, q), append(of, i)
+		}
+	}
+	if len(missing) == 0 {
 		return nil
 	}
-	refs, err := e.model.TopReferences(ctx, asked(kept), toldApart(e.model.Model))
+	refs, err := e.model.TopReferences(ctx, asked(missing), toldApart(e.model.Model))
 	if err != nil {
 		return err
 	}
 	for i, r := range refs {
-		kept[i].Reference = r
+		e.questions[of[i]].Reference = r
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func NewSetup(m *engine.Model, targets, controls []Item, p Plan) (*Setup, error)
 	if s.Evaluator, err = s.evaluator(targets, p.Objective); err != nil {
 		return nil, err
 	}
-	if s.strategy, err = p.strategy(s.Matrices); err != nil {
+	if s.strategy, err = p.strategy(s.Matrices, s.Evaluator.Epoch()); err != nil {
 		return nil, err
 	}
 	s.Facts = search.Identity(s.Start, s.Evaluator, s.strategy)
@@ -56,7 +56,7 @@ func (s *Setup) evaluator(targets []Item, o Objective) (*Evaluator, error) {
 		tensors = append(tensors, w.Name)
 	}
 	return NewEvaluator(s.Model, targets, s.Controls, Options{
-		Objective: o, Screen: s.Plan.Screen, Tensors: tensors, Text: s.Plan.Text, Keep: s.Plan.Keep,
+		Objective: o, Screen: s.Plan.Screen, Tensors: tensors, Text: s.Plan.Text, Keep: s.Plan.Keep, Samples: s.Plan.samples(),
 	})
 }
 
@@ -95,7 +95,7 @@ func (s *Setup) vote(ctx context.Context, limits search.Config) (*search.Result,
 		if err != nil {
 			return nil, err
 		}
-		strat, err := p.strategy(s.Matrices)
+		strat, err := p.strategy(s.Matrices, s.Evaluator.Epoch())
 		if err != nil {
 			return nil, err
 		}

@@ -32,6 +32,7 @@ type Spec struct {
 	Likeliest int           `json:"likeliest,omitempty"` // tokens told apart in what is kept; 0: all
 	Objective Objective     `json:"objective"`
 	Screen    int           `json:"screen,omitempty"` // targets to screen on, see [Options]
+	Samples   Samples       `json:"samples,omitzero"` // how items are divided; zero if all are measured together
 }
 
 // Content identifies items, or the lines of a text.
@@ -46,7 +47,7 @@ func newSpec(m *engine.Model, targets, controls []Item, o Options) Spec {
 	target, control := Aim{Metric: o.Metric}, Aim{Metric: o.Metric.Control()}
 	return Spec{
 		Version: specVersion, Model: m.Digest(), Settings: m.Weights().Arithmetic().Fingerprint(), Precision: m.Precision().String(),
-		Targets: contentOf(targets, &target), Controls: contentOf(controls, &control), Objective: o.Objective, Screen: o.Screen,
+		Targets: contentOf(targets, &target), Controls: contentOf(controls, &control), Objective: o.Objective, Screen: o.Screen, Samples: o.Samples,
 	}
 }
 
@@ -106,6 +107,9 @@ func (s Spec) Facts() []search.Fact {
 	if s.Text.Len > 0 {
 		facts = append(facts, search.Fact{Name: "text", Value: fmt.Sprintf("%d lines (%s)", s.Text.Len, s.Text.Digest)})
 	}
+	if s.Samples.Block > 0 {
+		facts = append(facts, search.Fact{Name: "samples", Value: fmt.Sprintf("blocks of %d, seed %d", s.Samples.Block, s.Samples.Seed)})
+	}
 	if s.Keep.Len > 0 {
 		facts = append(facts, search.Fact{Name: "keep", Value: items(s.Keep)})
 	}
@@ -117,13 +121,13 @@ func (s Spec) Facts() []search.Fact {
 
 // Evaluator makes an evaluator of what s describes from a model, items and, if s
 // names them, a text and items to keep. It fails if they are not those that s names. Tensors and
-// Memory of o are this machine's own affair, the objective and the screening are
-// those of s.
+// Memory of o are this machine's own affair, the objective, the screening and the
+// samples are those of s.
 func (s Spec) Evaluator(m *engine.Model, targets, controls []Item, o Options) (*Evaluator, error) {
 	if s.Version != specVersion {
 		return nil, fmt.Errorf("score: the spec has version %d, this program measures by version %d: use the same program on all machines", s.Version, specVersion)
 	}
-	o.Objective, o.Screen = s.Objective, s.Screen
+	o.Objective, o.Screen, o.Samples = s.Objective, s.Screen, s.Samples
 	e, err := NewEvaluator(m, targets, controls, o)
 	if err != nil {
 		return nil, err

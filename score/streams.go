@@ -17,6 +17,9 @@ func (e *Evaluator) prepare(ctx context.Context) error {
 	if err := e.refer(ctx); err != nil {
 		return err
 	}
+	if e.whole != nil && e.known() {
+		return nil
+	}
 	trunk, err := e.model.NewTrunk(ctx, asked(e.questions), e.cuts...)
 	if err != nil {
 		return err
@@ -27,7 +30,17 @@ func (e *Evaluator) prepare(ctx context.Context) error {
 	}
 	v := e.split(e.answered())
 	e.base, e.worst = &v, worstOf(v.Targets, e.opts.Screen)
+	if e.whole != nil {
+		e.remember()
+	}
 	return nil
+}
+
+// grow makes the trunk on the patch that is in place.
+func (e *Evaluator) grow(ctx context.Context, cur *bankai.Patch) (err error) {
+	e.trunk, err = e.model.NewTrunk(ctx, asked(e.questions), e.cuts...)
+	e.at = cur
+	return err
 }
 
 // answered is the value of every question under the trunk's patch.
@@ -57,14 +70,20 @@ func (e *Evaluator) on(ctx context.Context, cur *bankai.Patch, f func() error) (
 	if err := e.prepare(ctx); err != nil {
 		return err
 	}
-	change, err := e.at.Xor(cur)
-	if err != nil {
-		return err
-	}
 	if err := e.model.Apply(cur); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.model.Apply(cur)) }()
+	if e.trunk == nil {
+		if err := e.grow(ctx, cur); err != nil {
+			e.trunk = nil
+			return err
+		}
+	}
+	change, err := e.at.Xor(cur)
+	if err != nil {
+		return err
+	}
 	if change.Len() > 0 {
 		if moved := (search.Move{Flips: change.Flips()}); moved.Digest() != e.tried || !e.trunk.Adopt() {
 			if err := e.trunk.Move(ctx, e.below(change.Flips())); err != nil {

@@ -15,7 +15,11 @@ type Config struct {
 	MaxFlips int     // the most flips of the patch (see [bankai.Patch.Len])
 	MaxBytes int     // the most bytes of the patch's content, fitted to Shape: see [bankai.Patch.ContentSize]
 	MaxCost  float64 // stop once this much or more was spent, in forward-pass equivalents
-	Prune    bool    // at the end, take out flips without which the fitness is no lower
+	// MaxSeconds is the time after which to stop, that of the resumed run included. It
+	// decides where a run ends, not how it goes until then. Looking at the answers, and
+	// measuring the result of a search on samples, take what they take beyond it.
+	MaxSeconds float64
+	Prune      bool // at the end, take out flips without which the fitness is no lower
 
 	Shape bankai.Shape // of the model; needed for MaxBytes only
 	Batch int          // candidates to score at once; 0 means 1
@@ -36,6 +40,8 @@ func (c Config) Check() error {
 		return &OptionError{"MaxBytes", c.MaxBytes, "must be at least 1, or 0 for no limit"}
 	case c.Batch < 0:
 		return &OptionError{"Batch", c.Batch, "must be at least 1, or 0 for the default"}
+	case !(c.MaxSeconds >= 0):
+		return &OptionError{"MaxSeconds", c.MaxSeconds, "must be above 0, or 0 for no limit"}
 	case !(c.MaxCost >= 0):
 		return &OptionError{"MaxCost", c.MaxCost, "must be above 0, or 0 for no limit"}
 	}
@@ -62,11 +68,13 @@ const (
 	StopFlips       Stop = "max flips"   // the patch has Config.MaxFlips flips
 	StopOverfit     Stop = "validation"  // the watched answers got worse while the fitness rose
 	StopCost        Stop = "max cost"    // Config.MaxCost was spent
+	StopTime        Stop = "max seconds" // Config.MaxSeconds passed
 	StopExhausted   Stop = "exhausted"   // the strategy has no more moves
 	StopInterrupted Stop = "interrupted" // the context ended
 )
 
-// Point is a state of a run. A trajectory begins with the start, has a point for
+// Point is a state of a run. While a search goes by samples, its fitness is what the
+// samples said of the moves that were kept, added up. A trajectory begins with the start, has a point for
 // every patch that was kept, and ends with the state at the end.
 type Point struct {
 	Step    int     `json:"step"` // candidates decided
@@ -99,8 +107,8 @@ type Progress struct {
 type Result struct {
 	Patch       *bankai.Patch // the fittest patch, or the one that [Validation] tells, with the metadata of the patch the run started from
 	Fitness     float64       // of Patch
-	Start       Score         // of the patch the run started from
-	Final       Score         // of Patch; its Fitness is the one above
+	Start       Score         // of the patch the run started from; of a search on samples, on its yardstick
+	Final       Score         // of Patch; its Fitness is the one above, but for a search on samples that was interrupted: what it measured last
 	Trajectory  []Point
 	Outcomes    []Outcome
 	Checkpoints []Checkpoint // what Config.Validation saw

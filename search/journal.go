@@ -34,6 +34,7 @@ type Journal struct {
 	checkpoints map[checkpointKey][]bool
 	written     map[bankai.Digest]float64 // fitness of the patches that the run wrote to files, by content
 	seconds     float64                   // the time that what was read from the file took
+	measured    float64                   // the time of its last trial or prediction
 
 	resume bool
 	whole  *Journal // the journal that this one is of a part of, or nil
@@ -41,7 +42,10 @@ type Journal struct {
 }
 
 // trialKey is what a score depends on.
-type trialKey struct{ on, move bankai.Digest }
+type trialKey struct {
+	on, move bankai.Digest
+	sample   Sample
+}
 
 // knownScore is a score, and when it was known.
 type knownScore struct {
@@ -63,7 +67,8 @@ type checkpointKey struct {
 
 type knownFuture struct {
 	Predictions
-	cost float64
+	cost    float64
+	seconds float64
 }
 
 // MismatchError says that a journal was written by another run.
@@ -131,6 +136,9 @@ func (j *Journal) take(line []byte) error {
 	if err == nil {
 		j.know(r)
 		j.seconds = max(j.seconds, float64(r.Seconds))
+		if r.Trial != nil || r.Prediction != nil {
+			j.measured = j.seconds
+		}
 	}
 	return err
 }
@@ -139,10 +147,10 @@ func (j *Journal) take(line []byte) error {
 func (j *Journal) know(r record) {
 	if r.Trial != nil {
 		t := r.Trial.trial()
-		j.trials[trialKey{r.On, t.Move.Digest()}] = knownScore{t.Score, float64(r.Seconds)}
+		j.trials[trialKey{r.On, t.Move.Digest(), t.Sample}] = knownScore{t.Score, float64(r.Seconds)}
 	}
 	if f := r.Prediction; f != nil {
-		j.futures[futureKey{r.On, f.Want}] = knownFuture{f.predictions(), float64(f.Cost)}
+		j.futures[futureKey{r.On, f.Want}] = knownFuture{f.predictions(), float64(f.Cost), float64(r.Seconds)}
 	}
 	if r.Checkpoint != nil {
 		right := make([]bool, len(r.Checkpoint.Right))
@@ -207,18 +215,17 @@ func (j *Journal) Close() error {
 // Journal has none.
 func (j *Journal) lookup(on *bankai.Patch, m Move) (s knownScore, ok bool) {
 	if j != nil {
-		s, ok = j.trials[trialKey{on.ContentDigest(), m.Digest()}]
+		s, ok = j.trials[trialKey{on.ContentDigest(), m.Digest(), m.Sample}]
 	}
 	return s, ok
 }
 
-// predictions returns what the journal knows of a wish, and its cost.
-func (j *Journal) predictions(on *bankai.Patch, w Want) (f Predictions, cost float64, ok bool) {
-	if j == nil {
-		return f, 0, false
+// predictions returns what the journal knows of a wish.
+func (j *Journal) predictions(on *bankai.Patch, w Want) (f knownFuture, ok bool) {
+	if j != nil {
+		f, ok = j.futures[futureKey{on.ContentDigest(), wantKey(w)}]
 	}
-	known, ok := j.futures[futureKey{on.ContentDigest(), wantKey(w)}]
-	return known.Predictions, known.cost, ok
+	return f, ok
 }
 
 // checkpoint returns the watched answers under a patch, if the journal has them.

@@ -261,7 +261,7 @@ func TestACheckpointOfAnotherLength(t *testing.T) {
 // asVersion is a journal as an older version wrote it, without checksums.
 func asVersion(version int, journal []byte) []byte {
 	head := fmt.Appendf(nil, `{"bankai_search_journal":%d,`, version)
-	journal = bytes.Replace(journal, []byte(`{"bankai_search_journal":6,`), head, 1)
+	journal = bytes.Replace(journal, []byte(`{"bankai_search_journal":7,`), head, 1)
 	return regexp.MustCompile(`\t"[0-9a-f]{8}"`).ReplaceAll(journal, nil)
 }
 
@@ -276,7 +276,7 @@ func TestOlderVersions(t *testing.T) {
 	}
 	old := asVersion(3, bytes.Replace(data, []byte(`"run":[`), []byte(`"run":[{"name":"streams","value":"[1 2]"},`), 1))
 	if err := os.WriteFile(path, old, 0o666); err != nil || bytes.Equal(old, data) {
-		t.Fatal("the header is not of version 6", err)
+		t.Fatal("the header is not of version 7", err)
 	}
 	got, scored := recorded(t, path, true, context.Background(), search.Config{Steps: 9}, nil)
 	same(t, "resumed", got, want)
@@ -315,7 +315,7 @@ func TestWhatIsNoJournalIsLeftAlone(t *testing.T) {
 		{"my diary", "is not the journal of a search"},
 		{"my diary\n", "is not the journal of a search"},
 		{"{}\n", "is not the journal of a search"},
-		{`{"bankai_search_journal":9}` + "\n", "has journal version 9, this program writes 6"},
+		{`{"bankai_search_journal":9}` + "\n", "has journal version 9, this program writes 7"},
 		{header + "oops\n{}\n", "line 2 is damaged"},
 		{header + `{"on":"12"}` + "\n{}\n", "line 2 is damaged"},
 		{header + `{"cost":"many"}` + "\n{}\n", "line 2 is damaged"},

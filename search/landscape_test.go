@@ -167,6 +167,10 @@ func (l *landscape) Predict(ctx context.Context, cur *bankai.Patch, w search.Wan
 	if w.Held {
 		f.Held = see(cur.Flips(), cur.Len())
 	}
+	for _, flip := range w.Flips {
+		f.Flips = append(f.Flips, see([]bankai.Flip{flip}, 1)...)
+	}
+	f.Now = l.fitness(base, l.all(cur))
 	return f, 3, ctx.Err()
 }
 

@@ -18,15 +18,22 @@ type Want struct {
 	Matrices []Matrix
 	Best     [Granularities]int // how many of the best to return, by granularity
 	Held     bool               // of every flip the patch holds, to be taken out
+	Flips    []bankai.Flip      // of these
+	Sample   Sample             // on which they are made
 }
 
 // Empty reports whether nothing is wanted.
-func (w Want) Empty() bool { return w.Best == [Granularities]int{} && !w.Held }
+func (w Want) Empty() bool {
+	return w.Best == [Granularities]int{} && !w.Held && len(w.Flips) == 0
+}
 
-// Predictions are what was wanted, each list with the highest fitness first.
+// Predictions are what was wanted, each list with the highest fitness first but for
+// Flips, which is in the order of the Want.
 type Predictions struct {
-	Best [Granularities][]Prediction
-	Held []Prediction
+	Best  [Granularities][]Prediction
+	Held  []Prediction
+	Flips []Prediction
+	Now   float64 // of a sample: the fitness of the patch as it is
 }
 
 // Informed is a Strategy that chooses from predictions. [Run] asks it before every

@@ -20,13 +20,15 @@ type Pruner struct {
 	many  int // flips to take out at once; 0 before the first try
 	alone int // the next of those tried alone, once many is 1
 	done  bool
+
+	sample Sample // on which it measures
 }
 
 // NewPruner returns a strategy that only takes flips out.
 func NewPruner() *Pruner { return &Pruner{best: math.Inf(-1)} }
 
 // Wants implements Informed.
-func (p *Pruner) Wants() Want { return Want{Held: !p.done && !p.fresh} }
+func (p *Pruner) Wants() Want { return Want{Held: !p.done && !p.fresh, Sample: p.sample} }
 
 // Inform implements Informed.
 func (p *Pruner) Inform(f Predictions) {
@@ -43,7 +45,9 @@ func (p *Pruner) Next(int) []Move {
 	if p.done {
 		return nil
 	}
-	return []Move{predictedMove(p.held[p.alone:][:p.many], p.best, p.best)}
+	m := predictedMove(p.held[p.alone:][:p.many], p.best, p.best)
+	m.Sample = p.sample
+	return []Move{m}
 }
 
 // Learn implements Strategy: what costs nothing is kept.

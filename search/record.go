@@ -2,6 +2,8 @@ package search
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +16,7 @@ import (
 const (
 	// journalVersion changes whenever old journals would be misread, or old programs
 	// would misread new ones.
-	journalVersion = 6
+	journalVersion = 7
 	// journalOldest is the oldest version that can be read: it lacks what was written.
 	journalOldest = 3
 	// journalSealed is the first version whose records have checksums.
@@ -51,16 +53,21 @@ type trialRecord struct {
 	Kept bool `json:"kept,omitempty"`
 }
 
-// moveRecord is the flips of a move.
+// moveRecord is the flips of a move, and where it is measured.
 type moveRecord struct {
-	Flips []flip `json:"flips,omitempty"`
+	Flips  []flip       `json:"flips,omitempty"`
+	Sample sampleRecord `json:"sample,omitzero"`
 }
+
+// sampleRecord is a Sample as [first, n].
+type sampleRecord [2]int
 
 // scoreRecord is a Score.
 type scoreRecord struct {
 	Fitness  Number   `json:"fitness"`
 	Targets  []Number `json:"targets,omitempty"`
 	Controls []Number `json:"controls,omitempty"`
+	Worth    []Number `json:"worth,omitempty"`
 	Screened bool     `json:"screened,omitempty"`
 	Cost     Number   `json:"cost"`
 }
@@ -74,8 +81,10 @@ type predictedRecord struct {
 
 // predictionsRecord is a Predictions.
 type predictionsRecord struct {
-	Best [][]predictionRecord `json:"best,omitempty"` // by granularity
-	Held []predictionRecord   `json:"held,omitempty"`
+	Best  [][]predictionRecord `json:"best,omitempty"` // by granularity
+	Held  []predictionRecord   `json:"held,omitempty"`
+	Flips []predictionRecord   `json:"flips,omitempty"`
+	Now   Number               `json:"now,omitzero"`
 }
 
 // checkpointRecord is what was watched, and a 1 for every right answer, a 0 for a wrong one.
@@ -167,6 +176,7 @@ func newTrialRecord(step int, on *bankai.Patch, t candidate, kept bool) record {
 }
 
 func newMoveRecord(m Move) (r moveRecord) {
+	r.Sample = sampleRecord{m.Sample.First, m.Sample.N}
 	for _, f := range m.Flips {
 		r.Flips = append(r.Flips, newFlip(f))
 	}
@@ -176,7 +186,7 @@ func newMoveRecord(m Move) (r moveRecord) {
 func newScoreRecord(s Score) scoreRecord {
 	return scoreRecord{
 		Fitness: Number(s.Fitness), Screened: s.Screened, Cost: Number(s.Cost),
-		Targets: convert[Number](s.Targets), Controls: convert[Number](s.Controls),
+		Targets: convert[Number](s.Targets), Controls: convert[Number](s.Controls), Worth: convert[Number](s.Worth),
 	}
 }
 
@@ -187,7 +197,7 @@ func newPredictedRecord(on *bankai.Patch, w Want, f Predictions, cost, seconds f
 }
 
 func newPredictionsRecord(f Predictions) predictionsRecord {
-	r := predictionsRecord{Held: predictions(f.Held)}
+	r := predictionsRecord{Held: predictions(f.Held), Flips: predictions(f.Flips), Now: Number(f.Now)}
 	for _, list := range f.Best {
 		r.Best = append(r.Best, predictions(list))
 	}
@@ -208,7 +218,22 @@ func wantKey(w Want) string {
 	if len(w.Matrices) > 0 {
 		key += " " + matricesFact(w.Matrices).Value
 	}
+	if len(w.Flips) > 0 {
+		key += " flips " + listed(w.Flips)
+	}
+	if !w.Sample.All() {
+		key += fmt.Sprint(" sample ", w.Sample.First, " ", w.Sample.N)
+	}
 	return key
+}
+
+// listed is a digest of flips in their order.
+func listed(flips []bankai.Flip) string {
+	h := sha256.New()
+	for _, f := range flips {
+		fmt.Fprintf(h, "%q %d %d %d\n", f.Tensor, f.Row, f.Col, f.N)
+	}
+	return fmt.Sprintf("%d (%.16x)", len(flips), h.Sum(nil))
 }
 
 // predictions is the inverse of newPredictionsRecord.
@@ -222,6 +247,10 @@ func (r *predictionsRecord) predictions() Predictions {
 	for _, p := range r.Held {
 		f.Held = append(f.Held, Prediction(p))
 	}
+	for _, p := range r.Flips {
+		f.Flips = append(f.Flips, Prediction(p))
+	}
+	f.Now = float64(r.Now)
 	return f
 }
 
@@ -242,6 +271,9 @@ func (r *record) check() error {
 	amounts := []Number{r.Seconds}
 	if t := r.Trial; t != nil {
 		amounts = append(amounts, t.Cost)
+		if err := t.sample().Check(); err != nil {
+			return err
+		}
 	}
 	if f := r.Prediction; f != nil {
 		amounts = append(amounts, f.Cost)
@@ -268,7 +300,10 @@ func (r *predictionsRecord) check() error {
 // trial returns the move and its score.
 func (r *trialRecord) trial() Trial { return Trial{r.move(), r.score()} }
 
+func (r *moveRecord) sample() Sample { return Sample{r.Sample[0], r.Sample[1]} }
+
 func (r *moveRecord) move() (m Move) {
+	m.Sample = r.sample()
 	for _, f := range r.Flips {
 		m.Flips = append(m.Flips, f.flip())
 	}
@@ -278,12 +313,12 @@ func (r *moveRecord) move() (m Move) {
 func (r *scoreRecord) score() Score {
 	return Score{
 		Fitness: float64(r.Fitness), Screened: r.Screened, Cost: float64(r.Cost),
-		Targets: convert[float64](r.Targets), Controls: convert[float64](r.Controls),
+		Targets: convert[float64](r.Targets), Controls: convert[float64](r.Controls), Worth: convert[float64](r.Worth),
 	}
 }
 
-// MarshalJSON gives a move as a journal holds it: what it flips, not what was
-// predicted of it.
+// MarshalJSON gives a move as a journal holds it: what it flips and where it is
+// measured, not what was predicted of it.
 func (m Move) MarshalJSON() ([]byte, error) { return json.Marshal(newMoveRecord(m)) }
 
 // UnmarshalJSON is the inverse of MarshalJSON.
@@ -291,7 +326,7 @@ func (m *Move) UnmarshalJSON(b []byte) error {
 	var r moveRecord
 	err := json.Unmarshal(b, &r)
 	*m = r.move()
-	return err
+	return cmp.Or(err, m.Sample.Check())
 }
 
 // MarshalJSON gives a score as a journal holds it, to the bit.

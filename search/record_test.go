@@ -84,8 +84,8 @@ func TestPredictionsAndCheckpointsAreExact(t *testing.T) {
 		}
 		j.know(r)
 	}
-	if got, cost, ok := j.predictions(on, w); !ok || cost != 2.9 || !reflect.DeepEqual(got, f) {
-		t.Errorf("prediction %v of cost %v, %v, want %v", got, cost, ok, f)
+	if got, ok := j.predictions(on, w); !ok || got.cost != 2.9 || !reflect.DeepEqual(got.Predictions, f) {
+		t.Errorf("prediction %v, %v, want %v", got, ok, f)
 	}
 	if got, ok := j.checkpoint(on, "these"); !ok || !reflect.DeepEqual(got, right) {
 		t.Errorf("look %v, %v", got, ok)
@@ -94,7 +94,7 @@ func TestPredictionsAndCheckpointsAreExact(t *testing.T) {
 		t.Error("a look at other prompts is the same")
 	}
 	w.Best[Bit]++
-	if _, _, ok := j.predictions(on, w); ok {
+	if _, ok := j.predictions(on, w); ok {
 		t.Error("another wish has the same answer")
 	}
 }

@@ -14,7 +14,7 @@ type candidate struct {
 	fresh   bool    // it was measured just now
 	again   bool    // its score was remembered: it is no new candidate
 	seconds float64 // when it was measured, since the run began
-	digest  bankai.Digest
+	key     memoKey
 }
 
 // known is what is remembered of a move on the current patch.
@@ -44,12 +44,12 @@ func (r *run) round(ctx context.Context, st Strategy, moves []Move) error {
 	first := r.res.Steps + 1
 	for i, t := range decided {
 		if !t.again {
-			if !r.pruning {
+			if !r.pruning && len(t.Flips) > 0 {
 				r.res.Steps++
 			}
-			r.memo[t.digest] = known{t.Score, r.outcome(t)}
+			r.memo[t.key] = known{t.Score, r.outcome(t)}
 		}
-		if at := r.memo[t.digest].outcome; i == keep && at >= 0 {
+		if at := r.memo[t.key].outcome; i == keep && at >= 0 {
 			r.res.Outcomes[at].Kept = true
 		}
 		if t.Screened {
@@ -70,10 +70,23 @@ func (r *run) outcome(t candidate) int {
 	if !t.IsPredicted || t.Screened || math.IsInf(t.Fitness, 0) {
 		return -1
 	}
+	now, ok := r.now(t.Sample)
+	if !ok {
+		return -1
+	}
 	r.res.Outcomes = append(r.res.Outcomes, Outcome{
-		Granularity: GranularityOf(t.Flips[0]), Predicted: t.Predicted - r.res.Fitness, True: t.Fitness - r.res.Fitness,
+		Granularity: GranularityOf(t.Flips[0]), Predicted: t.Predicted - now, True: t.Fitness - now,
 	})
 	return len(r.res.Outcomes) - 1
+}
+
+// now is the fitness of the current patch on a sample, if it is known.
+func (r *run) now(s Sample) (fitness float64, ok bool) {
+	if s == r.yardstick && s.All() {
+		return r.res.Fitness, true
+	}
+	k, ok := r.memo[Move{Sample: s}.key()]
+	return k.Fitness, ok
 }
 
 // patched is the current patch with a move.
@@ -93,15 +106,28 @@ func (r *run) apply(t candidate) error {
 	if err != nil {
 		return err
 	}
-	r.res.Patch, r.res.Final, r.res.Fitness = cur, t.Score, t.Fitness
+	now, ok := r.now(t.Sample)
+	if !ok {
+		return fmt.Errorf("search: the strategy kept a move measured on %v, where it had not asked for the current patch", t.Sample)
+	}
+	r.res.Patch, r.res.Final = cur, t.Score
+	if t.Sample == r.yardstick {
+		r.res.Fitness = t.Fitness
+	} else {
+		r.res.Fitness += t.Fitness - now
+	}
 	if !r.pruning {
 		r.res.Accepted++
 	}
 	if t.again {
-		r.res.Cost += r.memo[t.digest].Cost
+		r.res.Cost += r.memo[t.key].Cost
 	}
 	r.at = t.seconds
 	clear(r.memo)
+	r.known = cur
+	if !t.Sample.All() {
+		r.memo[Move{Sample: t.Sample}.key()] = known{t.Score, -1}
+	}
 	return nil
 }
 
@@ -144,14 +170,14 @@ func (r *run) score(ctx context.Context, moves []Move) ([]candidate, error) {
 	var unknown []Move
 	for i, m := range moves {
 		t := &all[i]
-		t.Move, t.digest = m, m.Digest()
+		t.Move, t.key = m, m.key()
 		large, err := r.tooLarge(m)
 		if err != nil {
 			return nil, err
 		}
 		if large {
 			t.Fitness, t.seconds = math.Inf(-1), r.at
-		} else if known, ok := r.memo[t.digest]; ok {
+		} else if known, ok := r.memo[t.key]; ok {
 			t.Score, t.again = known.Score, true
 			t.Cost, t.seconds = 0, r.at
 		} else if known, ok := r.c.Journal.lookup(r.res.Patch, m); ok {
@@ -183,8 +209,10 @@ func (r *run) score(ctx context.Context, moves []Move) ([]candidate, error) {
 
 // evaluate measures moves on the current patch.
 func (r *run) evaluate(ctx context.Context, moves []Move) ([]Score, error) {
+	timed, cancel := r.timed(ctx)
+	defer cancel()
 	if r.replayed > 0 && r.fresh == 0 {
-		again, err := r.ev.Score(ctx, r.cur, []Move{{}})
+		again, err := r.ev.Score(timed, r.cur, []Move{{Sample: r.yardstick}})
 		if err != nil {
 			return nil, fmt.Errorf("search: %w", err)
 		}
@@ -192,7 +220,7 @@ func (r *run) evaluate(ctx context.Context, moves []Move) ([]Score, error) {
 			return nil, fmt.Errorf("search: %s: its scores are not what they are now, so another precision, weights or program made it: start anew without resuming", r.c.Journal.path)
 		}
 	}
-	scores, err := r.ev.Score(ctx, r.res.Patch, moves)
+	scores, err := r.ev.Score(timed, r.res.Patch, moves)
 	if err != nil {
 		return nil, fmt.Errorf("search: step %d: %w", r.res.Steps+1, err)
 	}

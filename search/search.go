@@ -27,8 +27,12 @@ import (
 //
 // IsPredicted says that the strategy proposes it for a prediction, Predicted being
 // the fitness that the patch would then have to first order.
+//
+// Sample says on which examples it is to be measured; that of a move without flips,
+// on which the current patch is.
 type Move struct {
 	Flips       []bankai.Flip
+	Sample      Sample
 	IsPredicted bool
 	Predicted   float64
 }
@@ -43,6 +47,7 @@ type Score struct {
 	Fitness  float64   // what a search climbs, in the metric's unit (nats); -Inf if Screened
 	Targets  []float64 // the metric of each target probe; nil if Screened
 	Controls []float64 // the control metric of each control probe; nil if Screened
+	Worth    []float64 // of a sample: what each of its examples adds to the fitness, which is their sum; nil where a fitness is no sum
 	Screened bool      // given up after the worst targets: none of them gained
 	Cost     float64   // what measuring the move takes, in forward-pass equivalents: a function of the move, whatever a machine remembers
 }
@@ -51,7 +56,8 @@ type Score struct {
 func (s Score) equal(o Score) bool {
 	same := func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
 	return same(s.Fitness, o.Fitness) && same(s.Cost, o.Cost) && s.Screened == o.Screened &&
-		slices.EqualFunc(s.Targets, o.Targets, same) && slices.EqualFunc(s.Controls, o.Controls, same)
+		slices.EqualFunc(s.Targets, o.Targets, same) && slices.EqualFunc(s.Controls, o.Controls, same) &&
+		slices.EqualFunc(s.Worth, o.Worth, same)
 }
 
 // Trial is a move and what came of it.
