@@ -115,7 +115,7 @@ func WatchProbes(m *engine.Model, s source.Set) *search.Validation {
 
 // Audit looks for what is wrong with the probes, and says what the search cannot hold
 // on to or go by.
-func (p *Probes) Audit(ctx context.Context) error {
+func (p *Probes) Audit(ctx context.Context, _ *score.Setup) error {
 	for _, s := range p.Targets {
 		found, err := Checked(ctx, p.To, p.Model, s, p.Objective.Metric, []source.Set{p.Validation, p.Sets.Controls}, p.Force)
 		if err != nil {

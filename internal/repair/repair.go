@@ -34,8 +34,8 @@ type Task interface {
 	Avoid() (prompts []string, tokens int, err error)
 	// Watch is what the search must not lose sight of; nil if there is nothing.
 	Watch() *search.Validation
-	// Audit looks for what would void the result, before the search.
-	Audit(ctx context.Context) error
+	// Audit looks for what would void the result, before the search that is set up.
+	Audit(ctx context.Context, s *score.Setup) error
 	// Measure measures the patch of an overlay on what the search did not climb.
 	Measure(ctx context.Context, o *engine.Overlay) error
 	// Claims are what was measured, as a patch records it.
@@ -90,7 +90,7 @@ func (j *Job) Do(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer r.journal.Close()
-	if err := r.Audit(ctx); err != nil { // the first that takes long
+	if err := r.Audit(ctx, r.setup); err != nil { // the first that takes long
 		return nil, err
 	}
 	return r.search(ctx)
