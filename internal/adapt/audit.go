@@ -37,8 +37,11 @@ func (t *Task) Audit(ctx context.Context, s *score.Setup) error {
 		return err
 	}
 	t.Forecast = f
-	t.To.Note("a pass over the %s and the guard, %s, takes about %s here%s",
-		text.Count(len(s.Targets), "example"), text.Plural(f.Tokens, "token", "tokens"), text.Elapsed(f.Seconds), f.allows())
+	guard := ""
+	if len(s.Plan.Keep) > 0 {
+		guard = " and the guard"
+	}
+	t.To.Note("a pass over the %s%s, %s, takes about %s here%s", text.Count(len(s.Targets), "example"), guard, text.Count(f.Tokens, "token"), text.Elapsed(f.Seconds), f.allows())
 	if limit := s.Plan.Limits.MaxSeconds; limit > 0 && f.Least > limit {
 		t.To.Warn("that is too little for one round, of about %s: give --minutes %.0f or more, or fewer examples", text.Elapsed(f.Least), f.Least/60+1)
 	}
