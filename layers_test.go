@@ -52,12 +52,13 @@ var layers = map[string]int{
 	"internal/watched":     4,  // what takes long on probes, told to a watcher
 	"internal/outputs":     5,  // what the files that a run writes may replace
 	"internal/repair":      6,  // audit, search, measure, write: the main job
+	"internal/adapt":       7,  // the main job with the files that people have
 	"internal/report":      4,  // pages, tables and sentences for people
 	"internal/speed":       4,  // how fast a model runs here
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"internal/experiment":  5,  // repeats the published experiments
 	"internal/benchmark":   6,  // asks the questions of text benchmarks
-	"cmd/bankai":           7,  // the command line
+	"cmd/bankai":           8,  // the command line
 	"internal/enginetest":  7,  // models and probe sets for tests
 	"internal/reporttest":  7,  // what the results of experiments must do, for tests
 	"internal/testmodel":   6,  // models with random weights: for tests, and for

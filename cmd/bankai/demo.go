@@ -250,7 +250,7 @@ func (d *demoRun) seek(ctx context.Context, p score.Plan) (err error) {
 	}
 	fmt.Fprintf(d.say, "\n2. Search: predict what flipping every row would do, try the best, keep what helps (seed %d)\n", p.Seed)
 	d.app.Stdout.Flush()
-	if d.found, err = repair.Search(ctx, d.app.Console, d.setup, d.validate, nil); err != nil {
+	if d.found, err = repair.Search(ctx, d.app.Console, d.setup, repair.WatchProbes(d.model, d.validate), nil); err != nil {
 		return err
 	}
 	r := d.found
@@ -330,7 +330,7 @@ func (d *demoRun) checkOutputs() error {
 // write leaves the three files. What an earlier demo found is kept under a number.
 func (d *demoRun) write() error {
 	ctx := context.Background() // an interruption must not part what belongs together
-	meta := repair.Spent(repair.FoundBy(d.setup, source.DemoModel), d.found.Cost)
+	meta := repair.Spent(repair.FoundBy(d.setup, source.DemoModel, "probe"), d.found.Cost)
 	for _, i := range []int{atHeldOut, atUnseen} {
 		if i < len(d.results) {
 			meta.Claims = append(meta.Claims, repair.Claim(strings.ToLower(d.results[i].Name), d.results[i].set, d.results[i].Result))
@@ -473,7 +473,7 @@ func (d *demoRun) firstFixed() string {
 
 // report is the page about the run.
 func (d *demoRun) report() *report.Search {
-	report := repair.Page(d.app.commandLine(), d.setup, source.DemoModel, d.found, d.patch, d.files)
+	report := repair.Page(d.app.commandLine(), d.setup, source.DemoModel, "probe", d.found, d.patch, d.files)
 	report.Title, report.Audits, report.ValidationTotal, report.Try = "Repairing a 1-bit language model", d.audits, len(d.validate.Set), d.next()
 	for i, m := range d.results {
 		if i == atHeldOut {

@@ -147,7 +147,7 @@ func evalData(ctx context.Context, a *app, f *modelFlags, d *dataFlags, all bool
 		a.Warn("%s", fault)
 	}
 	e.Overlay, e.Watch = overlay, a.Console
-	if doc.DataResult, err = d.run(ctx, a, e, f.precision.Value); err != nil {
+	if doc.DataResult, err = d.evaluate(ctx, a, e, f.precision.Value); err != nil {
 		return err
 	}
 	return a.PrintChecked(report.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
@@ -173,14 +173,7 @@ func (f *dataFlags) evaluation(m *engine.Model, data *dataset.Dataset) (e *askin
 	if len(q.Free)+len(q.Preferred)+len(q.Labelled)+len(q.Likely) == 0 {
 		return nil, nil, fmt.Errorf("%s: nothing is left to ask: %s", strings.Join(f.files, ", "), strings.Join(about, "; "))
 	}
-	e = &asking.Evaluation{Model: m, Questions: *q, MaxTokens: int(f.most)}
-	if e.MaxTokens == 0 {
-		e.MaxTokens = measure.Room(q.Free)
-	}
-	if f.judge != "" {
-		e.Judge = &external.Judge{Command: f.judge, Timeout: f.timeout}
-	}
-	return e, append(about, r.About()), nil
+	return &asking.Evaluation{Model: m, Questions: *q}, append(about, r.About()), nil
 }
 
 // few are the first names of a list, and how many more there are.
@@ -193,8 +186,15 @@ func few(names []string) string {
 	return s
 }
 
-// run measures. If the judge fails, the answers are in a file when it returns.
-func (f *dataFlags) run(ctx context.Context, a *app, e *asking.Evaluation, precision engine.Precision) (*measure.DataResult, error) {
+// evaluate measures, with answers as long and judged as the flags say. If the judge fails,
+// the answers are in a file when it returns.
+func (f *dataFlags) evaluate(ctx context.Context, a *app, e *asking.Evaluation, precision engine.Precision) (*measure.DataResult, error) {
+	if e.MaxTokens = int(f.most); e.MaxTokens == 0 {
+		e.MaxTokens = measure.Room(e.Free)
+	}
+	if f.judge != "" {
+		e.Judge = &external.Judge{Command: f.judge, Timeout: f.timeout}
+	}
 	e.Answers = asking.NewAnswers(e.Model, precision, e.Free, e.MaxTokens)
 	if f.answers != "" {
 		if err := e.Answers.Keep(f.answers); err != nil {

@@ -306,15 +306,26 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
+	task, err := repair.NewProbes(m, f.model.path, sets, plan.Objective, a.Force, a.Console)
+	if err != nil {
+		return err
+	}
 	job := repair.Job{
-		Model: m, Path: f.model.path, Sets: sets, Plan: plan,
+		Task: task, Model: m, Path: f.model.path, Plan: plan,
 		Guarding: f.guarding(), Files: files, Resume: f.resume, By: a.provenance(), Run: &a.Run, To: a.Console,
 	}
 	found, err := job.Do(ctx)
 	if found == nil {
 		return err
 	}
-	return cmp.Or(a.Print(found, func(w io.Writer) { writeFound(w, found) }), err)
+	doc := searchDoc{found, &task.ProbesResult}
+	return cmp.Or(a.Print(doc, func(w io.Writer) { doc.write(w) }), err)
+}
+
+// searchDoc is the result of `search`.
+type searchDoc struct {
+	*repair.Result
+	*repair.ProbesResult
 }
 
 // check refuses what cannot be right whatever the files hold.
@@ -437,8 +448,8 @@ func (f *searchFlags) checkShares() error {
 	return nil
 }
 
-// writeFound tells what a search found.
-func writeFound(w io.Writer, d *repair.Result) {
+// write tells what a search found.
+func (d searchDoc) write(w io.Writer) {
 	validation, controls, perplexity, guarded, patch := "", "", "", "", ""
 	if d.OnValidation != nil {
 		validation = report.Verdict(d.OnValidation)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"bankai"
-	"bankai/internal/repair"
 	"bankai/internal/source"
 	"bankai/internal/stats"
 	"bankai/search"
@@ -18,7 +17,7 @@ import (
 // probes, by predictions, as strictly as published: no slack for controls. It watches
 // the answers to as many others as it takes. It returns what the search says, and
 // what it saw from the journal: for each look, a 1 for every right answer.
-func watchedSearch(t *testing.T, metric string) (doc repair.Result, looks []string) {
+func watchedSearch(t *testing.T, metric string) (doc searchDoc, looks []string) {
 	t.Helper()
 	for name, n := range map[string]int{"search": 30, "validate": search.StopAnswers} {
 		s, err := source.ReadSet(source.Demo + name)
@@ -56,7 +55,7 @@ func watchedSearch(t *testing.T, metric string) (doc repair.Result, looks []stri
 }
 
 // sightings are the points of a trajectory at which the answers were looked at.
-func sightings(t *testing.T, doc repair.Result, looks []string) (seen []search.Point) {
+func sightings(t *testing.T, doc searchDoc, looks []string) (seen []search.Point) {
 	t.Helper()
 	for _, p := range doc.Trajectory {
 		if p.Right != nil {

@@ -111,7 +111,7 @@ func Questions(items []Item) []engine.Question {
 
 // DefaultWeight is what a nat of divergence on a guard counts against a nat of gain,
 // unless a search is told otherwise.
-const DefaultWeight = 0.2
+const DefaultWeight = 0.5
 
 // Temperature is that of the divergence: see [engine.ReferenceOptions]. What a model is
 // sure of has hardly any divergence until it is lost; at this temperature it is seen

@@ -24,12 +24,16 @@ func (r *run) makeGuard(ctx context.Context) (err error) {
 	if !r.Guarding.Wanted {
 		return nil
 	}
-	if r.guard, err = GuardBeside(ctx, r.Model, r.Sets.all().Set, guard.Options{Seed: r.Plan.Seed, Tokens: r.Guarding.Tokens, To: r.To}); err != nil {
+	prompts, n, err := r.Avoid()
+	if err != nil {
+		return err
+	}
+	if r.guard, err = MakeGuard(ctx, r.Model, guard.Options{Seed: r.Plan.Seed, Tokens: r.Guarding.Tokens, Avoid: prompts, To: r.To}, n); err != nil {
 		return err
 	}
 	r.Plan.Keep = guard.Keep(r.guard.Used)
-	r.To.Note("guard: %s of the model's own to hold on to, and %d that the search does not see; %s left out, being like the probes",
-		text.Count(len(r.guard.Used), "answer"), len(r.guard.HeldOut), text.Count(r.guard.LeftOut, "line"))
+	r.To.Note("guard: %s of the model's own to hold on to, and %d that the search does not see; %s left out, being like the %ss",
+		text.Count(len(r.guard.Used), "answer"), len(r.guard.HeldOut), text.Count(r.guard.LeftOut, "line"), r.Noun())
 	return nil
 }
 

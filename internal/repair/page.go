@@ -8,16 +8,16 @@ import (
 	"bankai/internal/anatomy"
 	"bankai/internal/outputs"
 	"bankai/internal/report"
-	"bankai/internal/source"
 	"bankai/internal/text"
 	"bankai/measure"
 	"bankai/score"
 	"bankai/search"
 )
 
-// Page is what a page says of a search in the model called name by a command,
-// and of the patch it wrote: all but what was measured afterwards.
-func Page(command string, s *score.Setup, name string, r *search.Result, patch *bankai.Patch, files outputs.Written) *report.Search {
+// Page is what a page says of a search in the model called name by a command, by targets
+// of which one is called noun, and of the patch it wrote: all but what was measured
+// afterwards.
+func Page(command string, s *score.Setup, name, noun string, r *search.Result, patch *bankai.Patch, files outputs.Written) *report.Search {
 	info := anatomy.NewModel(name, s.Model.Weights())
 	var asJSON bytes.Buffer
 	if patch.WriteJSON(&asJSON) != nil { // it flips bits, which that form cannot hold
@@ -32,7 +32,7 @@ func Page(command string, s *score.Setup, name string, r *search.Result, patch *
 			[2]string{"architecture", fmt.Sprintf("%s: %d layers, hidden %d, ffn %d", info.Architecture, info.Layers, info.Hidden, info.FFN)},
 			[2]string{"1-bit weights", text.Thousands(info.OneBit)}, [2]string{"digest", info.Digest.String()}),
 		Search: Facts(
-			[2]string{"method", methodOf(s)}, [2]string{"seed", fmt.Sprint(s.Plan.Seed)},
+			[2]string{"method", methodOf(s, noun)}, [2]string{"seed", fmt.Sprint(s.Plan.Seed)},
 			[2]string{"candidates", fmt.Sprintf("%d, of which %d kept and %d given up early", r.Steps, r.Accepted, r.Screened)},
 			[2]string{"cost", text.Measure(r.Cost, "forward-pass equivalent") + ", " + text.Elapsed(r.Seconds)},
 			[2]string{"ended by", endedBy(r.Stopped, s.Plan.Limits)}),
@@ -65,33 +65,11 @@ func PerplexityFact(p *measure.BeforeAfter) report.Fact {
 // page is the page about a repair.
 func (r *run) page() *report.Search {
 	d, name := r.result, r.Path
-	page := Page(r.By.Command, r.setup, name, r.found, r.patch(), d.Out)
-	page.Audits, page.ValidationTotal = r.audits, len(r.Sets.Validation.Set)
-	for _, m := range []struct {
-		name, remark string
-		result       *measure.Result
-	}{
-		{"Validation", "Prompts that the search did not use, but watched.", d.OnValidation},
-		{"Controls", "What the search was to leave as it is.", d.OnControls},
-	} {
-		if m.result != nil {
-			page.Others = append(page.Others, report.NamedResult{Name: m.name, Remark: m.remark, Result: m.result})
-		}
-	}
-	if d.Perplexity != nil {
-		page.Search = append(page.Search, PerplexityFact(d.Perplexity))
-	}
+	page := Page(r.By.Command, r.setup, name, r.Noun(), r.found, r.patch(), d.Out)
 	if d.Guard != nil {
 		page.Search = append(page.Search, report.Fact{Name: "guard", Value: GuardText(d.Guard)})
 	}
-	file := text.Quoted(d.Out.Path)
-	model := ""
-	if name != source.DemoModel {
-		model = "--model " + text.Quoted(name) + " "
-	}
-	page.Try = Facts(
-		[2]string{"Measure it on prompts that nothing here has seen", "bankai eval " + model + "--probes heldout.json --patch " + file},
-		[2]string{"See what is in the patch", "bankai info " + file})
+	r.Tell(page, d.Out.Path)
 	return page
 }
 

@@ -1,14 +1,13 @@
-// Package repair does the main job: it audits the probes, searches for a patch, writes it
-// as soon as it is there, measures it on what the search did not use, and writes it again
-// with what was measured, and a page about it all. A journal beside the patch keeps the
-// work, so that it can be gone on with.
+// Package repair does the main job: it searches for a patch, writes it as soon as it is
+// there, measures it on what the search did not use, and writes it again with what was
+// measured, and a page about it all. A journal beside the patch keeps the work, so that it
+// can be gone on with. What is to be reached is a [Task].
 package repair
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"bankai"
 	"bankai/engine"
@@ -18,36 +17,38 @@ import (
 	"bankai/internal/progress"
 	"bankai/internal/report"
 	"bankai/internal/source"
-	"bankai/internal/text"
-	"bankai/internal/watched"
 	"bankai/score"
 	"bankai/search"
 	"bankai/store"
 )
 
-// Sets are the files that a repair reads.
-type Sets struct {
-	Targets              []source.Set // what is to be answered better; at least one
-	Validation, Controls source.Set   // without probes if there are none
-	Text                 []string     // lines, for perplexity and divergence
-	TextFile             string       // that they are from
-}
-
-// all are the target sets as one.
-func (s Sets) all() source.Set {
-	all := s.Targets[0]
-	for _, t := range s.Targets[1:] {
-		all.Source += ", " + t.Source
-		all.Set = slices.Concat(all.Set, t.Set)
-	}
-	return all
+// Task is what a patch is to reach: what the search climbs, what it must not lose sight
+// of, and what is measured of what it finds.
+type Task interface {
+	// Items are what the search climbs, and what it is to leave as it is.
+	Items() (targets, controls []score.Item, err error)
+	// Noun is what one of them is called.
+	Noun() string
+	// Avoid are the prompts that a guard must not resemble, and the tokens of a pass
+	// over the targets.
+	Avoid() (prompts []string, tokens int, err error)
+	// Watch is what the search must not lose sight of; nil if there is nothing.
+	Watch() *search.Validation
+	// Audit looks for what would void the result, before the search that is set up.
+	Audit(ctx context.Context, s *score.Setup) error
+	// Measure measures the patch of an overlay on what the search did not climb.
+	Measure(ctx context.Context, o *engine.Overlay) error
+	// Claims are what was measured, as a patch records it.
+	Claims() []bankai.Claim
+	// Tell adds what was measured to a page, and what to do next with the patch at path.
+	Tell(page *report.Search, path string)
 }
 
 // Job is what a repair works on, and where it leaves what it finds.
 type Job struct {
+	Task
 	Model *engine.Model
 	Path  string // what the model was opened by
-	Sets  Sets
 	Plan  score.Plan
 
 	Guarding Guarding
@@ -55,7 +56,7 @@ type Job struct {
 	Files  *Files
 	Resume bool             // go on with the journal that is there
 	By     store.Provenance // of the patch
-	Run    *outputs.Run     // remembers what was written; its Force takes fatal findings
+	Run    *outputs.Run     // remembers what was written
 	To     progress.Watcher
 }
 
@@ -65,7 +66,6 @@ type run struct {
 	setup   *score.Setup
 	meta    bankai.Meta // the provenance of what is found
 	journal *search.Journal
-	audits  []report.SetAudit
 	guard   *guard.Guard // nil if there is none
 
 	found  *search.Result
@@ -75,15 +75,11 @@ type run struct {
 // Do does the job. There may be a result beside an error: an [outputs.Interrupted] says
 // what was written and how to go on.
 func (j *Job) Do(ctx context.Context) (*Result, error) {
-	all := j.Sets.all()
-	if err := watched.Fit(j.Model, watched.Named(all, j.Sets.Validation, j.Sets.Controls)...); err != nil {
-		return nil, err
-	}
 	r := &run{Job: j}
 	if err := r.makeGuard(ctx); err != nil {
 		return nil, err
 	}
-	targets, controls, err := score.OfProbes(j.Model.Tokenizer(), all.Set, j.Sets.Controls.Set, j.Plan.Objective.Metric)
+	targets, controls, err := j.Items()
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +90,7 @@ func (j *Job) Do(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer r.journal.Close()
-	if err := r.audit(ctx); err != nil { // the first that takes long
+	if err := r.Audit(ctx, r.setup); err != nil { // the first that takes long
 		return nil, err
 	}
 	return r.search(ctx)
@@ -104,7 +100,7 @@ func (j *Job) Do(ctx context.Context) (*Result, error) {
 // will be found, and opens the journal beside the output.
 func (r *run) begin() (err error) {
 	out, name := r.Files.patch.Path, source.ModelName(r.Path, r.Model.Config())
-	if r.meta, err = r.By.Stamp(FoundBy(r.setup, name), out); err != nil {
+	if r.meta, err = r.By.Stamp(FoundBy(r.setup, name, r.Noun()), out); err != nil {
 		return err
 	}
 	if r.journal, err = search.OpenJournal(out+".journal", r.setup.Facts, r.Resume); err != nil {
@@ -114,34 +110,6 @@ func (r *run) begin() (err error) {
 	return nil
 }
 
-// audit looks for what is wrong with the probes, and says what the search cannot hold
-// on to or go by.
-func (r *run) audit(ctx context.Context) error {
-	sets, aim := r.Sets, r.Plan.Objective
-	for _, s := range sets.Targets {
-		found, err := Checked(ctx, r.To, r.Model, s, aim.Metric, []source.Set{sets.Validation, sets.Controls}, r.Run.Force)
-		if err != nil {
-			return err
-		}
-		r.audits = append(r.audits, report.SetAudit{Role: "Search", Source: s.Source, Probes: len(s.Set), Findings: found})
-	}
-	if aim.Divergence > 0 {
-		WarnCut(r.To, r.Model, sets.TextFile, sets.Text)
-	}
-	if n := len(sets.Validation.Set); n > 0 && n < search.StopAnswers {
-		r.To.Warn("%s has %s: too few to end the search by when answers get worse; %d would do", sets.Validation.Source, text.Count(n, "probe"), search.StopAnswers)
-	}
-	return nil
-}
-
-// WarnCut says which lines of a text a search does not hold on to, if any.
-func WarnCut(w progress.Watcher, m *engine.Model, file string, lines []string) {
-	if held := len(score.HeldLines(m, lines)); held < len(lines) {
-		w.Warn("%s: only the first %d of its %s are held on to: what the model says of them fills %d MiB, which is the limit",
-			file, held, text.Count(len(lines), "line"), score.TextMemory>>20)
-	}
-}
-
 // search writes the patch as soon as it is there, and again with what was measured of
 // it.
 func (r *run) search(ctx context.Context) (*Result, error) {
@@ -149,11 +117,11 @@ func (r *run) search(ctx context.Context) (*Result, error) {
 	if r.Resume && r.journal.Len() == 0 && !hasDrawn(r.Plan, out.Path) {
 		r.To.Note("nothing to resume: %s.journal begins anew", out.Path)
 	}
-	found, runErr := Search(ctx, r.To, r.setup, r.Sets.Validation, r.journal) // it may return a result beside an error
+	found, runErr := Search(ctx, r.To, r.setup, r.Watch(), r.journal) // it may return a result beside an error
 	if found == nil {
 		return nil, runErr
 	}
-	r.found, r.meta, r.result = found, Spent(r.meta, found.Cost), newResult(found, r.audits)
+	r.found, r.meta, r.result = found, Spent(r.meta, found.Cost), newResult(found)
 	r.result.Drawn = r.Plan.Method != score.MethodGuided
 	r.result.Ended, r.result.Model = endedBy(found.Stopped, r.Plan.Limits), source.RefOf(r.Path, r.Model.Weights())
 	if runErr != nil {
@@ -168,7 +136,7 @@ func (r *run) search(ctx context.Context) (*Result, error) {
 	if err := r.measure(ctx); errors.Is(err, context.Canceled) {
 		return nil, &outputs.Interrupted{Text: fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", out.Path, outputs.GoOn), Useful: true}
 	} else if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; %s holds the result of the search, which is complete but not measured", err, out.Path)
 	}
 	if err := r.claim(out); err != nil {
 		return nil, err
@@ -181,11 +149,21 @@ func (r *run) search(ctx context.Context) (*Result, error) {
 	return r.result, nil
 }
 
+// measure measures the patch on what the search did not use.
+func (r *run) measure(ctx context.Context) error {
+	overlay, err := r.Model.Overlay(r.found.Patch)
+	if err != nil {
+		return err
+	}
+	if err := r.Measure(ctx, overlay); err != nil {
+		return err
+	}
+	return r.measureGuard(ctx, overlay)
+}
+
 // claim writes the patch again with what was measured of it, if anything was.
 func (r *run) claim(out *durable.Output) (err error) {
-	if r.result.OnValidation != nil {
-		r.meta.Claims = append(r.meta.Claims, Claim("validation", r.Sets.Validation, r.result.OnValidation))
-	}
+	r.meta.Claims = append(r.meta.Claims, r.Claims()...)
 	if r.result.Guard != nil {
 		if r.meta, err = r.result.Guard.Recorded(r.meta); err != nil {
 			return err

@@ -3,32 +3,22 @@ package repair
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bankai"
 	"bankai/internal/progress"
-	"bankai/internal/source"
 	"bankai/internal/text"
-	"bankai/measure"
 	"bankai/score"
 	"bankai/search"
 )
 
 // Search searches until a limit is reached or ctx ends, with a journal unless that
-// is nil, and watches the answers to the validation set unless that is empty. As
-// search.Run, it may return a result beside an error.
-func Search(ctx context.Context, w progress.Watcher, s *score.Setup, validation source.Set, journal *search.Journal) (*search.Result, error) {
+// is nil, and watches what it must not lose sight of, if anything. As search.Run, it may
+// return a result beside an error.
+func Search(ctx context.Context, w progress.Watcher, s *score.Setup, watch *search.Validation, journal *search.Journal) (*search.Result, error) {
 	limits := s.Plan.Limits
-	limits.Journal = journal
-	if len(validation.Set) > 0 {
-		limits.Validation = &search.Validation{Of: validation.Identity(), Answers: func(ctx context.Context, p *bankai.Patch) ([]bool, error) {
-			overlay, err := s.Model.Overlay(p)
-			if err != nil {
-				return nil, err
-			}
-			return measure.Right(ctx, s.Model, overlay, validation.Set)
-		}}
-	}
+	limits.Journal, limits.Validation = journal, watch
 	meter := w.Meter("search", searchUnits)
 	defer meter.Stop()
 	limits.Progress = func(p search.Progress) { meter.Set(searchDone(p, limits), progressText(p)) }
@@ -78,9 +68,21 @@ func endedBy(stop search.Stop, l search.Config) string {
 	return string(stop)
 }
 
-// FoundBy is the provenance of what a search finds in the model called name.
-func FoundBy(s *score.Setup, name string) bankai.Meta {
-	return bankai.Meta{BaseModel: name, Metric: s.Plan.Objective.Metric.String(), Description: methodOf(s), Arithmetic: s.Model.Weights().Arithmetic()}
+// FoundBy is the provenance of what a search finds in the model called name, by targets of
+// which one is called noun.
+func FoundBy(s *score.Setup, name, noun string) bankai.Meta {
+	return bankai.Meta{BaseModel: name, Metric: aimsOf(s.Targets), Description: methodOf(s, noun), Arithmetic: s.Model.Weights().Arithmetic()}
+}
+
+// aimsOf names what items are scored by.
+func aimsOf(items []score.Item) string {
+	var names []string
+	for _, i := range items {
+		if name := i.Aim.String(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // Spent adds to a provenance what the search cost, in forward-pass equivalents.
@@ -90,7 +92,7 @@ func Spent(m bankai.Meta, cost float64) bankai.Meta {
 }
 
 // methodOf says in a line how a search goes about it.
-func methodOf(s *score.Setup) string {
+func methodOf(s *score.Setup, noun string) string {
 	p := s.Plan
 	var sizes []string
 	for _, size := range p.Sizes {
@@ -102,5 +104,5 @@ func methodOf(s *score.Setup) string {
 	}
 	return fmt.Sprintf("%s search by %s in %s of %s, climbing the %s %s of %s, with %s",
 		p.Method, strings.Join(sizes, ", "), text.Listed(p.Projections), layers,
-		p.Objective.Reduce, p.Objective.Metric, text.Count(len(s.Targets), "probe"), text.Count(len(s.Controls), "control"))
+		p.Objective.Reduce, aimsOf(s.Targets), text.Count(len(s.Targets), noun), text.Count(len(s.Controls), "control"))
 }

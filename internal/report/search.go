@@ -29,7 +29,8 @@ type Search struct {
 	Searched []string           // projections that were searched, as "gate_proj" or "gate"
 	Layers   int                // of the model; 0 if it is not known
 
-	HeldOut *measure.Result // what counts: prompts that the search did not use; may be nil
+	HeldOut     *measure.Result // what counts: prompts that the search did not use; may be nil
+	HeldOutRule string          // when one is right; empty: the rule of probes
 	Others  []NamedResult   // validation and control sets
 
 	Patch     PatchFacts
