@@ -31,7 +31,7 @@ type Search struct {
 
 	HeldOut     *measure.Result // what counts: prompts that the search did not use; may be nil
 	HeldOutRule string          // when one is right; empty: the rule of probes
-	Others  []NamedResult   // validation and control sets
+	Others      []NamedResult   // validation and control sets
 
 	Patch     PatchFacts
 	PatchJSON string // the patch as a JSON file
