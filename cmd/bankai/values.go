@@ -42,7 +42,7 @@ func closedValues() map[string][]string {
 		"metric": metrics, "strategy": strategies, "fitness": {"mean", "min"}, "granularity": sizes,
 		"proj": score.Projections(), "sites": experiment.LayerSites(), "rules": ruleNames(),
 		"log-format": {"text", "json"}, "guard": {"auto", "none"},
-		"by":         {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
+		"by": {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
 	}
 }
 
