@@ -93,7 +93,7 @@ func demoSets(ending string) (names []string) {
 func addValues(a *app, cmd *cobra.Command) {
 	closed, files := closedValues(), fileValues()
 	for name, values := range closed {
-		if cmd.LocalFlags().Lookup(name) != nil {
+		if f := cmd.LocalFlags().Lookup(name); f != nil && f.Value.Type() != "bool" {
 			complete(cmd, name, func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 				return nextOf(values, word), cobra.ShellCompDirectiveNoFileComp
 			})
