@@ -32,16 +32,16 @@ var (
 )
 
 // closedValues are the flags that take a few words, by name. Those of lists take
-// several, with commas between them.
+// several, with commas between them; a guard takes a number, too.
 func closedValues() map[string][]string {
 	metrics := []string{"answer_logprob", "answer_margin", "seq_logprob", "token_gap"}
 	sizes := []string{"row", "group", "bit"}
-	strategies := []string{"guided", "greedy", "evolve", "vote", "random"}
+	strategies := []string{"guided", "sampled", "evolve", "vote", "greedy", "random"}
 	return map[string][]string{
 		"precision": {"fast", "exact"}, "color": terminal.ColorModes,
 		"metric": metrics, "strategy": strategies, "fitness": {"mean", "min"}, "granularity": sizes,
 		"proj": score.Projections(), "sites": experiment.LayerSites(), "rules": ruleNames(),
-		"log-format": {"text", "json"},
+		"log-format": {"text", "json"}, "guard": {"auto", "none"},
 		"by":         {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
 	}
 }
