@@ -67,8 +67,12 @@ func TestWriteNamesAllLabels(t *testing.T) {
 func TestPieces(t *testing.T) {
 	wrong := said("no")
 	list := []Example{
-		{Source: "a", Kind: Answer}, {Source: "a", Kind: Answer, Rejected: &wrong}, {Source: "b", Kind: Answer},
-		{Source: "c", Kind: Label}, {Source: "c", Kind: Label}, {Source: "d", Kind: Text},
+		{Source: "a", Kind: Answer},
+		{Source: "a", Kind: Answer, Rejected: &wrong},
+		{Source: "b", Kind: Answer},
+		{Source: "c", Kind: Label},
+		{Source: "c", Kind: Label},
+		{Source: "d", Kind: Text},
 	}
 	var sizes []int
 	for _, p := range Pieces(list) {
