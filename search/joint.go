@@ -11,8 +11,8 @@ import (
 // The defaults of flipping bits together.
 const (
 	jointMost     = 4096 // bits that are predicted
-	jointStep     = 256  // bits in a move at most: a longer step leaves where its prediction holds
-	jointBegin    = 128  // bits in the first move
+	jointStep     = 128  // bits in a move at most: a longer step leaves where its prediction holds
+	jointBegin    = 64   // bits in the first move
 	jointLeast    = 8    // bits in a move after failures: what fewer do drowns in rounding
 	jointFailed   = 4    // failures in a row after which bits are drawn
 	jointPatience = 8    // failures in a row after which the phase ends

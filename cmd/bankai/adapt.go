@@ -251,7 +251,7 @@ type adaptExamples struct {
 func newAdaptDoc(r *repair.Result, t *adapt.Task, d *dataset.Dataset) adaptDoc {
 	p := t.Parts
 	doc := adaptDoc{
-		Result: r, HeldOut: t.HeldOut, Validate: t.Validate, Forecast: t.Forecast, Format: string(d.Format), Taken: d.Facts(),
+		Result: r, HeldOut: t.HeldOut, Validate: t.Validate, Forecast: t.Foreseen, Format: string(d.Format), Taken: d.Facts(),
 		Examples: adaptExamples{len(p.Search) + len(p.Validation) + len(p.HeldOut), len(p.Search), len(p.Validation), len(p.HeldOut)},
 		Skipped:  []string{},
 	}

@@ -95,7 +95,7 @@ to a built-in list of prompts in many languages, and what it says from nothing a
 temperature 1, less what resembles the probes. A third of it is kept from the search.
 How many of those answers stayed the same is said at the end, and recorded in the
 patch. --guard N asks for one in any case, of about N tokens. Auto takes as many as
-the probes have, from 2,000 to 8,000, so that a pass takes up to twice as long. To
+the probes have, from 2,000 to 16,000, so that a pass takes up to twice as long. To
 make and measure it takes about as long as reading 45,000 tokens: under a minute on
 the built-in model, four on one of 1.7B. Greedy and random searches are as they were
 published, and have no guard unless they are asked to.

@@ -22,7 +22,7 @@ const edition = 1
 // Bounds of what [Fitting] gives, in tokens.
 const (
 	leastTokens = 2_000
-	mostTokens  = 8_000
+	mostTokens  = 16_000
 )
 
 // Options say what a guard is made of.
@@ -37,7 +37,7 @@ type Options struct {
 }
 
 // Fitting is the usual number of tokens of a guard beside targets of which a pass takes
-// so many: as many, so that it costs no more than they do, but from 2,000 to 8,000.
+// so many: as many, so that it costs no more than they do, but from 2,000 to 16,000.
 func Fitting(targets int) int { return min(max(targets, leastTokens), mostTokens) }
 
 // Item is something that the model should go on saying.
@@ -111,7 +111,7 @@ func Questions(items []Item) []engine.Question {
 
 // DefaultWeight is what a nat of divergence on a guard counts against a nat of gain,
 // unless a search is told otherwise.
-const DefaultWeight = 0.5
+const DefaultWeight = 0.4
 
 // Temperature is that of the divergence: see [engine.ReferenceOptions]. What a model is
 // sure of has hardly any divergence until it is lost; at this temperature it is seen

@@ -72,7 +72,7 @@ func (w *maker) fits(tokens int) bool { return w.m.Context() == 0 || tokens <= w
 // prompts, and most of what it is for is in its own texts, so these get more room there.
 func (w *maker) make(ctx context.Context) error {
 	var own func(context.Context) error
-	list := 0.15
+	list := 0.1
 	if w.plain() {
 		own = w.ownTexts
 	} else {

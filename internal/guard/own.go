@@ -14,8 +14,8 @@ const mostWaves = 30
 
 // Shares of a guard's tokens.
 const (
-	plainTexts  = 0.15 // of a plain model: whole texts
-	plainLines  = 0.7  // lines that it goes on with, and is sure of
+	plainTexts  = 0.35 // of a plain model: whole texts
+	plainLines  = 0.55 // lines that it goes on with, and is sure of
 	turnAnswers = 0.25 // of a chat model: greedy answers to its own questions, and as many drawn ones
 )
 
