@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func (r *run) seconds() float64 { return r.before + time.Since(r.began).Seconds() }
+func (r *run) seconds() float64 { return float64(r.before + time.Since(r.began).Seconds()) }
 
 func (r *run) point() Point {
 	return Point{Step: r.res.Steps, Cost: r.res.Cost, Fitness: r.res.Fitness, Flips: r.res.Patch.Len(), Seconds: r.at}
