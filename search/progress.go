@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func (r *run) seconds() float64 { return float64(r.before + time.Since(r.began).Seconds()) }
+func (r *run) seconds() float64 { return r.before + time.Since(r.began).Seconds() }
 
 func (r *run) point() Point {
 	return Point{Step: r.res.Steps, Cost: r.res.Cost, Fitness: r.res.Fitness, Flips: r.res.Patch.Len(), Seconds: r.at}
@@ -23,7 +23,7 @@ func (r *run) progress() Progress {
 		left = min(left, max(0, r.c.MaxCost-r.res.Cost)/perStep/p.Rate)
 	}
 	if r.c.MaxSeconds > 0 {
-		left = min(left, max(0, r.c.MaxSeconds-r.seconds()))
+		left = min(left, max(0, r.c.MaxSeconds-float64(r.seconds())))
 	}
 	p.ETA = time.Duration(math.Min(left, math.MaxInt32) * float64(time.Second))
 	return p
