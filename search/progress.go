@@ -23,7 +23,7 @@ func (r *run) progress() Progress {
 		left = min(left, max(0, r.c.MaxCost-r.res.Cost)/perStep/p.Rate)
 	}
 	if r.c.MaxSeconds > 0 {
-		left = min(left, max(0, r.c.MaxSeconds-float64(r.seconds())))
+		left = min(left, max(0, r.c.MaxSeconds-r.seconds()))
 	}
 	p.ETA = time.Duration(math.Min(left, math.MaxInt32) * float64(time.Second))
 	return p

@@ -265,7 +265,7 @@ func (r *run) timed(ctx context.Context) (context.Context, context.CancelFunc) {
 	if r.end == 0 {
 		return ctx, func() {}
 	}
-	left := min(r.end-float64(r.seconds()), math.MaxInt32)
+	left := min(r.end-r.seconds(), math.MaxInt32)
 	return context.WithTimeout(ctx, time.Duration(left*float64(time.Second)))
 }
 

@@ -133,7 +133,7 @@ func (f *adaptFlags) plan(m score.Method, seed uint64) score.Plan {
 	}
 	p.Limits.Steps, p.Limits.MaxBytes, p.Limits.MaxCost = adaptSteps, int(f.maxBytes), f.maxCost
 	if f.maxCost == 0 || f.changed("minutes") {
-		p.Limits.MaxSeconds = 60 * f.minutes
+		p.Limits.MaxSeconds = float64(60 * f.minutes)
 	}
 	return p
 }
