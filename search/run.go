@@ -77,7 +77,7 @@ func (r *run) all(ctx context.Context) (Stop, error) {
 	budget, end := r.c.MaxCost, r.c.MaxSeconds
 	if r.c.Prune {
 		budget *= 1 - pruneBudget
-		end *= 1 - pruneBudget
+		end = float64(end * (1 - pruneBudget))
 	}
 	r.end = end
 	stopped, err := r.loop(ctx, r.st, func() Stop { return r.limit(budget) })
