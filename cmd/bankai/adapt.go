@@ -40,6 +40,7 @@ type adaptFlags struct {
 	validation  flagtype.Count
 	heldOut     flagtype.Count
 	report      string
+	splits      string
 	resume      bool
 	changed     func(flag string) bool // it was given
 }
@@ -101,6 +102,7 @@ func (f *adaptFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.validation, "validation", "examples to watch (default a fifth, 500 at most)")
 	flags.Var(&f.heldOut, "heldout", "examples to hold out (default a fifth, 2,000 at most)")
 	flags.StringVar(&f.report, "report", "", "write a page about the patch to `FILE`.html")
+	flags.StringVar(&f.splits, "keep-splits", "", "write the three sets of examples to files in this `FOLDER`")
 	flags.BoolVar(&f.resume, "resume", false, "go on with the journal of an earlier run")
 }
 
@@ -171,6 +173,11 @@ func (f *adaptFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	tellParts(a, task)
+	if f.splits != "" {
+		if err := keepSplits(ctx, a, f.splits, task.Parts, data.Labels, f.out); err != nil {
+			return err
+		}
+	}
 	targets, _, err := task.Items()
 	if err != nil {
 		return err

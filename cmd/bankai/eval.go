@@ -51,6 +51,9 @@ Without a patch it is the model as it is that is measured.
 			if err := data.check(probes); err != nil {
 				return err
 			}
+			if probes == "" && !guarded.none {
+				return usagef("--guard goes with --probes: of data, adapt measures it, and the patch records it (bankai info)")
+			}
 			if probes == "" {
 				return evalData(ctx, a, &model, &data, all)
 			}
