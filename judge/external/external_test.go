@@ -91,8 +91,8 @@ func TestKnownBeforehand(t *testing.T) {
 
 // Only a verdict counts as a sign of life.
 func TestEmptyLinesForEver(t *testing.T) {
-	v, err := Judge{`echo '{"right": true}'; while :; do echo; sleep 0.05; done`, 300 * time.Millisecond}.Ask(context.Background(), three, nil)
-	if len(v) != 1 || err == nil || !strings.Contains(err.Error(), "no verdict for 300ms, after 1 of 3") {
+	v, err := Judge{`echo '{"right": true}'; while :; do echo; sleep 0.05; done`, 3 * time.Second}.Ask(context.Background(), three, nil)
+	if len(v) != 1 || err == nil || !strings.Contains(err.Error(), "no verdict for 3s, after 1 of 3") {
 		t.Errorf("%v, %v", v, err)
 	}
 }
@@ -120,8 +120,8 @@ func TestWhatIsAsked(t *testing.T) {
 func TestHanging(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "child")
 	command := `echo '{"right": false}'; echo waiting >&2; sleep 1000 & echo $! > ` + path + `; wait`
-	v, err := Judge{command, 300 * time.Millisecond}.Ask(context.Background(), three, nil)
-	if len(v) != 1 || err == nil || !strings.Contains(err.Error(), "no verdict for 300ms, after 1 of 3 (next: b)") || !strings.Contains(err.Error(), "error: waiting") {
+	v, err := Judge{command, 3 * time.Second}.Ask(context.Background(), three, nil)
+	if len(v) != 1 || err == nil || !strings.Contains(err.Error(), "no verdict for 3s, after 1 of 3 (next: b)") || !strings.Contains(err.Error(), "error: waiting") {
 		t.Errorf("%v, %v", v, err)
 	}
 	gone(t, path)
