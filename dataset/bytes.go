@@ -54,8 +54,13 @@ func unpack(data []byte) ([]byte, error) {
 		return nil, fmt.Errorf("begins like gzip, but is not: %w", err)
 	}
 	out, err := io.ReadAll(io.LimitReader(z, maxFile+1))
-	if err != nil {
+	switch {
+	case errors.Is(err, gzip.ErrHeader):
+		return nil, errors.New("bytes that are no gzip stand behind the end of its gzip: pack it anew")
+	case err != nil:
 		return nil, fmt.Errorf("gzip ends too soon or is damaged: %w", err)
+	case bytes.HasPrefix(out, []byte{0x1f, 0x8b}):
+		return nil, errors.New("is packed with gzip twice: unpack it once")
 	}
 	return out, nil
 }
@@ -75,6 +80,8 @@ func decode(data []byte) ([]byte, error) {
 		}
 	}
 	switch {
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe, 0, 0}), bytes.HasPrefix(data, []byte{0, 0, 0xfe, 0xff}):
+		return nil, errors.New("is UTF-32: save it as UTF-8")
 	case bytes.HasPrefix(data, []byte{0xef, 0xbb, 0xbf}):
 		return data[3:], nil
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}):

@@ -379,3 +379,38 @@ func TestFormatDocument(t *testing.T) {
 		t.Errorf("%d of %d formats are shown", len(found), len(formats))
 	}
 }
+
+// What is packed or encoded otherwise is named, with what to do.
+func TestOtherPackings(t *testing.T) {
+	pack := func(data []byte) []byte {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		if _, err := z.Write(data); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	good := []byte(`{"prompt": "a", "completion": " b"}`)
+	for name, c := range map[string]struct {
+		data  []byte
+		fails string
+	}{
+		"once":     {pack(good), ""},
+		"twice":    {pack(pack(good)), "is packed with gzip twice"},
+		"trailing": {append(pack(good), "and more that is no gzip"...), "stand behind the end of its gzip"},
+		"cut":      {pack(good)[:30], "ends too soon or is damaged"},
+		"UTF-32":   {[]byte("\xff\xfe\x00\x00{\x00\x00\x00"), "is UTF-32: save it as UTF-8"},
+	} {
+		path := filepath.Join(t.TempDir(), "a.jsonl.gz")
+		if err := os.WriteFile(path, c.data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := ReadFiles([]string{path}, Options{})
+		if (err == nil) != (c.fails == "") || err != nil && !strings.Contains(err.Error(), c.fails) {
+			t.Errorf("%s: %v, want %q", name, err, c.fails)
+		}
+	}
+}

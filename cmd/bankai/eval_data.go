@@ -16,6 +16,7 @@ import (
 	"bankai/engine"
 	"bankai/internal/asking"
 	"bankai/internal/flagtype"
+	"bankai/internal/outputs"
 	"bankai/internal/program"
 	"bankai/internal/report"
 	"bankai/internal/source"
@@ -211,7 +212,8 @@ func (f *dataFlags) evaluate(ctx context.Context, a *app, e *asking.Evaluation, 
 	return r, errors.Join(err, e.Answers.Close())
 }
 
-// keep sees to it that the answers are in a file after the judge has failed.
+// keep sees to it that the answers are in a file after the judge has failed, or was
+// interrupted.
 func (f *dataFlags) keep(answers *asking.Answers, failure error) error {
 	path := f.answers
 	if path == "" {
@@ -220,7 +222,11 @@ func (f *dataFlags) keep(answers *asking.Answers, failure error) error {
 			return fmt.Errorf("%w; and the answers could not be kept: %w", failure, err)
 		}
 	}
-	return fmt.Errorf("%w; the answers are kept in %s: give --answers %s to judge them without generating them again", failure, path, text.Quoted(path))
+	kept := fmt.Sprintf("the answers are kept in %s: give --answers %s to judge them without generating them again", path, text.Quoted(path))
+	if errors.Is(failure, context.Canceled) {
+		return &outputs.Interrupted{Text: kept, Useful: true}
+	}
+	return fmt.Errorf("%w; %s", failure, kept)
 }
 
 func (d evalDataDoc) write(w io.Writer, all bool) error {

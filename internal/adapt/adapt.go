@@ -72,6 +72,9 @@ var _ repair.Task = (*Task)(nil)
 // New divides the examples of a dataset, of which those that the model cannot read are
 // left out. It is an error if none is left.
 func New(m *engine.Model, r *asking.Renderer, d *dataset.Dataset, o Options, to progress.Watcher) (*Task, error) {
+	if len(d.Labels) == 1 && !slices.ContainsFunc(d.Examples, func(e dataset.Example) bool { return e.Kind != dataset.Label }) {
+		return nil, fmt.Errorf("all examples have the label %q, so that there is nothing to tell apart: add examples of another label", text.Clip(text.Printable(d.Labels[0]), 40))
+	}
 	t := &Task{Options: o, Model: m, To: to}
 	fitting, err := t.fitting(r, d)
 	if err != nil {

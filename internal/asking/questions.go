@@ -20,7 +20,7 @@ type Questions struct {
 	Likely     []measure.Scored // wanted answers and texts: how likely they are
 	Undecided  int              // answers among Likely for which there is no right or wrong
 	TooLong    []string         // examples that do not fit into the model's context
-	Unrendered []string         // and those that cannot be written for it: why, by name
+	Unrendered []string         // and those that cannot be written for it, or judged: why, by name
 }
 
 // Options say how questions are made.
@@ -29,8 +29,8 @@ type Options struct {
 	Other bool        // someone else judges, so that every answer is right or wrong
 }
 
-// New makes the questions of examples for a model. An example whose rule cannot judge
-// what is wanted is an error that names it.
+// New makes the questions of examples for a model. An example whose own rule cannot judge
+// what is wanted is left out; if the rule is that of all, it is an error that names it.
 func New(m *engine.Model, r *Renderer, d *dataset.Dataset, o Options) (*Questions, error) {
 	q := &Questions{Labels: d.Labels}
 	for _, e := range d.Examples {
@@ -51,6 +51,12 @@ func (q *Questions) add(m *engine.Model, r *Renderer, e dataset.Example, o Optio
 		// The last token is predicted, not read.
 		if m.Context() > 0 && len(s.Prompt)+len(a)-1 > m.Context() {
 			q.TooLong = append(q.TooLong, e.Name)
+			return nil
+		}
+	}
+	if e.Kind == dataset.Answer && o.Rule == nil {
+		if _, _, err := ruleOf(e, o); err != nil { // its own match is wrong for it
+			q.Unrendered = append(q.Unrendered, e.Name+": "+err.Error())
 			return nil
 		}
 	}

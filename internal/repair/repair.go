@@ -161,7 +161,11 @@ func (r *run) search(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if err := r.measure(ctx); errors.Is(err, context.Canceled) {
-		return nil, &outputs.Interrupted{Text: fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", out.Path, outputs.GoOn), Useful: true}
+		text := fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", out.Path, outputs.GoOn)
+		if measuring := (*outputs.Interrupted)(nil); errors.As(err, &measuring) {
+			text = measuring.Text + "; " + text
+		}
+		return nil, &outputs.Interrupted{Text: text, Useful: true}
 	} else if err != nil {
 		return nil, fmt.Errorf("%w; %s holds the result of the search, which is complete but not measured", err, out.Path)
 	}

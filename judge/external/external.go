@@ -40,7 +40,7 @@ type Question struct {
 // Judge is a program that judges.
 type Judge struct {
 	Command string        // for the shell
-	Timeout time.Duration // the longest that it may be silent: between two verdicts, before the first, and before it ends
+	Timeout time.Duration // the longest between two verdicts, before the first, and before it ends
 }
 
 // mostLine bounds a line that a program writes, in bytes.
@@ -72,7 +72,9 @@ type run struct {
 	stderr    *tail
 	lines     <-chan line
 	stop      chan struct{} // closed when no more lines are wanted
+	asked     <-chan error  // gets nil when all questions are written, or why they are not
 	verdicts  []judge.Verdict
+	unnamed   bool // a verdict does not say what it is about
 }
 
 // line is what the program wrote, or the end of it.
@@ -99,17 +101,11 @@ func (r *run) start() error {
 	if err := r.command.Start(); err != nil {
 		return err
 	}
+	asked := make(chan error, 1)
+	r.asked = asked
 	go func() {
 		defer stdin.Close()
-		w := bufio.NewWriter(stdin)
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		for _, q := range r.questions {
-			if enc.Encode(q) != nil {
-				return // it has ended or closed its input: what it wrote tells more
-			}
-		}
-		w.Flush()
+		asked <- write(stdin, r.questions)
 	}()
 	lines := make(chan line)
 	r.lines, r.stop = lines, make(chan struct{})
@@ -135,6 +131,19 @@ func (r *run) start() error {
 	return nil
 }
 
+// write writes a line for each question.
+func write(to io.Writer, questions []Question) error {
+	w := bufio.NewWriter(to)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for _, q := range questions {
+		if err := enc.Encode(q); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
 // read takes verdicts until the program closes its output, so that it is about to end by
 // itself, or makes a mistake.
 func (r *run) read(ctx context.Context) (ends bool, err error) {
@@ -146,10 +155,13 @@ func (r *run) read(ctx context.Context) (ends bool, err error) {
 			if l.err == io.EOF {
 				return true, r.tooFew()
 			}
+			had := len(r.verdicts)
 			if err := r.take(n, l); err != nil {
 				return false, err
 			}
-			timer.Reset(r.judge.Timeout)
+			if len(r.verdicts) > had { // nothing else shows that it gets on
+				timer.Reset(r.judge.Timeout)
+			}
 		case <-timer.C:
 			return false, r.silent()
 		case <-ctx.Done():
@@ -158,7 +170,7 @@ func (r *run) read(ctx context.Context) (ends bool, err error) {
 	}
 }
 
-// silent is the error of a program that wrote nothing for too long. If all verdicts are
+// silent is the error of a program that gave no verdict for too long. If all verdicts are
 // there, there is none: it need only be ended.
 func (r *run) silent() error {
 	if len(r.verdicts) == len(r.questions) {
@@ -186,15 +198,12 @@ func (r *run) take(n int, l line) error {
 	if len(bytes.TrimSpace(l.text)) == 0 {
 		return nil
 	}
-	var v struct {
-		Name   *string
-		Right  *bool
-		Reason string
-	}
-	if err := json.Unmarshal(l.text, &v); err != nil || v.Right == nil {
-		return fmt.Errorf(`wrote a line %d that is no verdict: %q: write {"right": true} or {"right": false}, and nothing else, to its standard output`, n, text.Clip(string(l.text), 80))
+	v, err := parse(l.text)
+	if err != nil {
+		return fmt.Errorf(`wrote a line %d that is no verdict (%w): %q: write {"right": true} or {"right": false}, and nothing else, to its standard output`, n, err, text.Clip(string(l.text), 80))
 	}
 	at := len(r.verdicts)
+	r.unnamed = r.unnamed || v.Name == nil
 	if at == len(r.questions) {
 		return fmt.Errorf("wrote more verdicts than the %d that were asked for", at)
 	}
@@ -235,6 +244,7 @@ func (r *run) end(ctx context.Context, ends bool, failure error) error {
 	}
 	kill(r.command) // or what it left running
 	<-waited
+	unasked := <-r.asked // the end of the program closed its input
 	var exit *exec.ExitError
 	exited := errors.As(status, &exit) && ends
 	switch {
@@ -244,6 +254,8 @@ func (r *run) end(ctx context.Context, ends bool, failure error) error {
 		return r.failed(fmt.Errorf("%w, with %v", failure, exit))
 	case failure != nil:
 		return r.failed(failure)
+	case unasked != nil && r.unnamed:
+		return r.failed(errors.New("gave all verdicts before it had been given all answers, which it cannot have read: let it read a line for each, or give each verdict the name of its answer"))
 	case exited:
 		return r.failed(fmt.Errorf("gave all verdicts, and then failed with %v: they may be wrong", exit))
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,15 +37,21 @@ func TestAsk(t *testing.T) {
 		{"right", echo, 3, ""},
 		{"reads all first", `cat > /dev/null; for i in 1 2 3; do echo '{"right": false, "reason": "no", "score": 3}'; done`, 3, ""},
 		{"empty lines", `for n in a b c; do echo; echo "{\"name\": \"$n\", \"right\": true}"; done`, 3, ""},
-		{"reads nothing", `for n in a b c; do echo '{"right": true}'; done`, 3, ""},
+		{"reads last", `for n in a b c; do echo '{"right": true}'; done; cat >/dev/null`, 3, ""},
 		{"says much", `head -c 100000 /dev/zero >&2; ` + echo, 3, ""},
 
 		{"no such program", "no-such-judge", 0, `"no-such-judge" ended after 0 of 3 verdicts (next: a), with exit status 127; on its standard error: `},
 		{"half-way", `read -r l; echo '{"right": true}'; echo oops >&2; exit 3`, 1, "ended after 1 of 3 verdicts (next: b), with exit status 3; on its standard error: oops"},
 		{"fails at the end", echo + `; exit 4`, 3, "gave all verdicts, and then failed with exit status 4"},
-		{"garbage", `echo hello; sleep 100`, 0, `line 1 that is no verdict: "hello"`},
+		{"garbage", `echo hello; sleep 100`, 0, `line 1 that is no verdict (it is no JSON object): "hello"`},
 		{"no right", `echo '{"reason": "x"}'`, 0, "is no verdict"},
 		{"right is no bool", `echo '{"right": "yes"}'`, 0, "is no verdict"},
+		{"right twice", `echo '{"right": true, "right": false}'`, 0, `the key "right" is there twice`},
+		{"another key twice", `echo '{"right": true, "a": 1, "a": 1}'`, 0, `the key "a" is there twice`},
+		{"a list", `echo '[true]'`, 0, "it is no JSON object"},
+		{"no UTF-8", `printf '{"right": true, "reason": "\377"}\n'`, 0, "it is not UTF-8"},
+		{"steers a terminal", `printf 'a\nb\033[31m\n\007' >&2; exit 3`, 0, `on its standard error: a; b\x1b[31m; \a`},
+		{"says much and fails", `head -c 100000 /dev/zero | tr '\0' x >&2; echo end >&2; exit 3`, 0, "error: …xxx"},
 		{"another language", `echo True`, 0, "is no verdict"},
 		{"a line without end", `head -c 2000000 /dev/zero; sleep 100`, 0, "line 1 of more than"},
 		{"too few", `echo '{"right": true}'`, 1, "ended after 1 of 3"},
@@ -62,6 +69,31 @@ func TestAsk(t *testing.T) {
 				t.Errorf("%v, want %q", err, c.fails)
 			}
 		})
+	}
+}
+
+// Verdicts on answers that were never given cannot be about them, unless they say so.
+func TestInputClosed(t *testing.T) {
+	many := slices.Repeat([]Question{{"a", strings.Repeat("long ", 100_000), "", ""}}, 3)
+	v, err := Judge{`exec <&-; for n in 1 2 3; do echo '{"right": true}'; done`, time.Minute}.Ask(context.Background(), many, nil)
+	if len(v) != 3 || err == nil || !strings.Contains(err.Error(), "before it had been given all answers") {
+		t.Errorf("%d verdicts, %v", len(v), err)
+	}
+}
+
+func TestKnownBeforehand(t *testing.T) {
+	many := slices.Repeat([]Question{{"a", strings.Repeat("long ", 100_000), "", ""}}, 3)
+	v, err := Judge{`exec <&-; for n in 1 2 3; do echo '{"name": "a", "right": true}'; done`, time.Minute}.Ask(context.Background(), many, nil)
+	if len(v) != 3 || err != nil {
+		t.Errorf("%d verdicts, %v", len(v), err)
+	}
+}
+
+// Only a verdict counts as a sign of life.
+func TestEmptyLinesForEver(t *testing.T) {
+	v, err := Judge{`echo '{"right": true}'; while :; do echo; sleep 0.05; done`, 3 * time.Second}.Ask(context.Background(), three, nil)
+	if len(v) != 1 || err == nil || !strings.Contains(err.Error(), "no verdict for 3s, after 1 of 3") {
+		t.Errorf("%v, %v", v, err)
 	}
 }
 
@@ -88,8 +120,8 @@ func TestWhatIsAsked(t *testing.T) {
 func TestHanging(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "child")
 	command := `echo '{"right": false}'; echo waiting >&2; sleep 1000 & echo $! > ` + path + `; wait`
-	v, err := Judge{command, 300 * time.Millisecond}.Ask(context.Background(), three, nil)
-	if len(v) != 1 || err == nil || !strings.Contains(err.Error(), "no verdict for 300ms, after 1 of 3 (next: b)") || !strings.Contains(err.Error(), "error: waiting") {
+	v, err := Judge{command, 3 * time.Second}.Ask(context.Background(), three, nil)
+	if len(v) != 1 || err == nil || !strings.Contains(err.Error(), "no verdict for 3s, after 1 of 3 (next: b)") || !strings.Contains(err.Error(), "error: waiting") {
 		t.Errorf("%v, %v", v, err)
 	}
 	gone(t, path)

@@ -2,10 +2,9 @@ package external
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"sync"
-
-	"bankai/internal/text"
 )
 
 // tail keeps the end of what is written to it.
@@ -17,6 +16,7 @@ type tail struct {
 const (
 	mostKept  = 4096 // bytes
 	lastLines = 5
+	mostShown = 300 // characters
 )
 
 // Write never fails.
@@ -30,10 +30,28 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// last is the last lines, on one line.
+// last is the last lines, on one line, of which the end is there if it is long. What could
+// steer a terminal is escaped, as \x1b.
 func (t *tail) last() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(t.kept), "\ufffd")), "\n")
-	return text.Line(strings.Join(lines[max(0, len(lines)-lastLines):], "\n"))
+	var lines []string
+	for line := range strings.Lines(strings.ToValidUTF8(string(t.kept), "\ufffd")) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	said := []rune(strings.Join(lines[max(0, len(lines)-lastLines):], "; "))
+	if n := len(said) - mostShown; n > 0 {
+		said = append([]rune("…"), said[n+1:]...)
+	}
+	var out strings.Builder
+	for _, r := range said {
+		if strconv.IsPrint(r) {
+			out.WriteRune(r)
+		} else {
+			out.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return out.String()
 }
