@@ -65,6 +65,11 @@ func NewTemplate(text string, specials []string, named map[string]string) (*Temp
 
 // TemplateOf is the template of a model's file, with its tokens.
 func TemplateOf(m *engine.Model) (*Template, error) {
+	return TemplateFor(m, m.Weights().Tokenizer().ChatTemplate)
+}
+
+// TemplateFor is a Jinja text as the template of a model, with the model's tokens.
+func TemplateFor(m *engine.Model, jinja string) (*Template, error) {
 	t := m.Weights().Tokenizer()
 	named := map[string]string{}
 	for name, id := range map[string]int32{"bos_token": t.BOS, "eos_token": t.EOS, "pad_token": t.Pad} {
@@ -72,7 +77,7 @@ func TemplateOf(m *engine.Model) (*Template, error) {
 			named[name] = t.Tokens[id]
 		}
 	}
-	return NewTemplate(t.ChatTemplate, m.Tokenizer().Specials(), named)
+	return NewTemplate(jinja, m.Tokenizer().Specials(), named)
 }
 
 // Name says how prompts are made: "qwen3" and "qwen3.5" are rules in this package that

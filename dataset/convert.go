@@ -19,6 +19,7 @@ type converter struct {
 	file    *File
 	ignored func(string)
 	tally   func(what string, line int)
+	labels  func([]string) // that there are, as a record says
 }
 
 // convert returns the examples of a record, and what is wrong with it or with some of its
@@ -334,6 +335,13 @@ func (c *converter) label(r record, base Example) ([]Example, error) {
 		return nil, err
 	}
 	label = strings.TrimSpace(label)
+	if raw := unwrapped(r.fields["labels"]); !isNull(raw) {
+		var all []string
+		if json.Unmarshal(raw, &all) != nil {
+			return nil, errors.New("labels is not a list of texts: give all labels there are, or leave the key out")
+		}
+		c.labels(all)
+	}
 	base.Kind, base.Prompt, base.Label, base.Want = Label, prompt, label, said(label)
 	return []Example{base}, nil
 }

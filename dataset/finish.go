@@ -3,6 +3,7 @@ package dataset
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bankai/internal/text"
@@ -103,7 +104,9 @@ func (d *Dataset) noteLabels() {
 			continue
 		}
 		if counts[e.Label]++; counts[e.Label] == 1 {
-			d.Labels = append(d.Labels, e.Label)
+			if !slices.Contains(d.Labels, e.Label) {
+				d.Labels = append(d.Labels, e.Label)
+			}
 			long = long || len([]rune(e.Label)) > longLabel
 		}
 	}

@@ -68,7 +68,7 @@ var formats = []struct {
 	{Completion, []string{"prompt", "completion|response|answer|output"}, []string{"system", "tools"}, "answers (prompt, completion)"},
 	{Instruction, []string{"instruction", "output|response|completion|answer"}, []string{"input", "context", "system", "history", "tools"}, "answers (Alpaca: instruction, input, output)"},
 	{Question, []string{"question", "answer|response|output"}, []string{"system", "context"}, "answers (question, answer)"},
-	{Labelled, []string{"text|sentence", "label"}, nil, "labelled texts (text, label)"},
+	{Labelled, []string{"text|sentence", "label"}, []string{"labels"}, "labelled texts (text, label)"},
 	{PlainText, []string{"text"}, nil, "text"},
 }
 

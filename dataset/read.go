@@ -91,6 +91,7 @@ func (r *reader) read(path string, data []byte) error {
 			f.Ignored = append(f.Ignored, key)
 		}
 	}
+	c.labels = r.label
 	var meant []string
 	for i := range list {
 		if f.Format != "" && list[i].fault == "" {
@@ -172,6 +173,15 @@ func (r *reader) record(c *converter, rec record) {
 	}
 	if len(faults) > 0 && kept == 0 {
 		c.file.Bad++
+	}
+}
+
+// label takes in labels that there are, whether or not an example has them.
+func (r *reader) label(names []string) {
+	for _, name := range names {
+		if name = strings.TrimSpace(name); name != "" && !slices.Contains(r.d.Labels, name) {
+			r.d.Labels = append(r.d.Labels, name)
+		}
 	}
 }
 

@@ -161,7 +161,7 @@ func (r *Reference) record(m *Model, n int, logits []float32, lse float64) {
 // divergence is T²·KL(reference ‖ logits) at token n of the answer, in nats.
 func (r *Reference) divergence(m *Model, n int, logits []float32, lse float64) float64 {
 	logits, lse = r.soften(m, logits, lse)
-	return float64(r.temp) * float64(r.temp) * (r.plnp[n] - r.expected(m, n, logits, lse))
+	return float64(float64(r.temp) * float64(r.temp) * (r.plnp[n] - r.expected(m, n, logits, lse)))
 }
 
 // expected is the log-probability that the reference expects at token n.

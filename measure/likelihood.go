@@ -137,8 +137,10 @@ type Confusion struct {
 }
 
 // CompareLabels counts for how many questions the wanted label, the first answer, is
-// likelier than every other, by the mean log-probability per token, since labels differ in
-// length. Ties go against it.
+// likelier than every other, each with what ends it. Answers that end exclude one another,
+// whatever their lengths, so the whole log-probabilities say which one is given, as a
+// search sees it; a mean over tokens would favour labels whose later tokens follow from
+// their first. Ties go against the wanted one.
 func CompareLabels(labels []string, qs []Scored, before, after LogProbs) (*Result, *Confusion) {
 	r, c := newResult(), &Confusion{Labels: labels, Before: square(len(labels)), After: square(len(labels))}
 	at := map[string]int{}
@@ -146,7 +148,7 @@ func CompareLabels(labels []string, qs []Scored, before, after LogProbs) (*Resul
 		at[l] = i
 	}
 	for i, q := range qs {
-		was, is := likeliest(q, before[i]), likeliest(q, after[i])
+		was, is := likeliest(before[i]), likeliest(after[i])
 		c.Before[at[q.Texts[0]]][at[q.Texts[was]]]++
 		c.After[at[q.Texts[0]]][at[q.Texts[is]]]++
 		r.add(Output{
@@ -165,12 +167,11 @@ func square(n int) [][]int {
 	return rows
 }
 
-// likeliest is the answer of the highest mean log-probability; of equal ones the last,
-// so that the wanted one, which is the first, does not win a tie.
-func likeliest(q Scored, logprobs []float64) (best int) {
-	mean := func(i int) float64 { return logprobs[i] / float64(len(q.Answers[i])) }
+// likeliest is the answer of the highest log-probability; of equal ones the last, so that
+// the wanted one, which is the first, does not win a tie.
+func likeliest(logprobs []float64) (best int) {
 	for i := range logprobs {
-		if mean(i) >= mean(best) {
+		if logprobs[i] >= logprobs[best] {
 			best = i
 		}
 	}

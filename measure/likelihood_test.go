@@ -62,8 +62,8 @@ func TestComparePreferences(t *testing.T) {
 	}
 }
 
-// Labels are compared per token, so that a long one is not at a disadvantage; a tie goes
-// against the wanted one, wherever it stands in the list.
+// Labels are compared whole, whatever their lengths; a tie goes against the wanted one,
+// wherever it stands in the list.
 func TestCompareLabels(t *testing.T) {
 	long, short := []int32{1, 2}, []int32{3}
 	qs := []Scored{
@@ -71,11 +71,11 @@ func TestCompareLabels(t *testing.T) {
 		{Name: "2", Answers: [][]int32{short, long}, Texts: []string{"bad", "very good"}},
 		{Name: "3", Answers: [][]int32{short, long}, Texts: []string{"bad", "very good"}},
 	}
-	r, c := CompareLabels([]string{"very good", "bad"}, qs, LogProbs{{-3, -2}, {-2, -3}, {-1, -2}}, LogProbs{{-5, -2}, {-1, -3}, {-1, -4}})
+	r, c := CompareLabels([]string{"very good", "bad"}, qs, LogProbs{{-3, -3}, {-3, -2}, {-1, -2}}, LogProbs{{-5, -6}, {-1, -3}, {-3, -2}})
 	if r.Before != 1 || r.After != 2 || r.StayedWrong != 0 || len(r.Fixed) != 2 || len(r.Broke) != 1 {
 		t.Errorf("%+v", r)
 	}
-	if !reflect.DeepEqual(c.Before, [][]int{{1, 0}, {2, 0}}) || !reflect.DeepEqual(c.After, [][]int{{0, 1}, {0, 2}}) {
+	if !reflect.DeepEqual(c.Before, [][]int{{0, 1}, {1, 1}}) || !reflect.DeepEqual(c.After, [][]int{{1, 0}, {1, 1}}) {
 		t.Errorf("%+v", c)
 	}
 }

@@ -146,7 +146,7 @@ func TestWeightsCountItems(t *testing.T) {
 	repeated.Keep = twice(o.Keep)
 	cur := bankai.New(m.Digest(), bankai.Meta{}, row(1, 2).Flips...)
 	w := search.Want{Matrices: matricesOf(t, m, "gate", 1)}
-	w.Best[search.Row], w.Best[search.Bit] = 256, 256*128
+	w.Best[search.Row], w.Flips = 256, everyBit(w.Matrices[0])
 	var fitness [2]float64
 	var predicted [2]map[bankai.Flip]float64
 	for i, e := range []func() (*score.Evaluator, error){
@@ -163,7 +163,7 @@ func TestWeightsCountItems(t *testing.T) {
 			t.Fatal(err)
 		}
 		predicted[i] = map[bankai.Flip]float64{}
-		for _, x := range slices.Concat(p.Best[search.Row], p.Best[search.Bit]) {
+		for _, x := range slices.Concat(p.Best[search.Row], p.Flips) {
 			predicted[i][x.Flip] = x.Fitness
 		}
 	}

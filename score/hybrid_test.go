@@ -58,12 +58,12 @@ func TestPredictionsOfAHybrid(t *testing.T) {
 		{"z", search.Bit, 0.9},
 	} {
 		ms := matricesOf(t, m, c.names, 2, 3)
-		predicted := predictAll(t, e, base, c.size, ms...)
 		rng := rand.New(rand.NewPCG(1, 1))
 		var moves []search.Move
 		for range 60 {
 			moves = append(moves, search.Move{Flips: []bankai.Flip{piece(rng, ms[rng.IntN(len(ms))], c.size)}})
 		}
+		predicted := predictFlips(t, e, base, flipsOf(moves)...)
 		var got, want []float64
 		for i, s := range scores(t, e, base, moves...) {
 			got, want = append(got, predicted[moves[i].Flips[0]]), append(want, s.Fitness)

@@ -29,12 +29,12 @@ func demoEvaluator(t testing.TB, m *engine.Model, o score.Objective) *score.Eval
 	return e
 }
 
-// predictAll maps every flip of a size in some matrices to its predicted fitness.
+// predictAll maps every row or group of some matrices to its predicted fitness.
 func predictAll(t testing.TB, e *score.Evaluator, cur *bankai.Patch, size search.Granularity, ms ...search.Matrix) map[bankai.Flip]float64 {
 	t.Helper()
 	n := 0
 	for _, m := range ms {
-		n += m.Rows * map[search.Granularity]int{search.Row: 1, search.Group: m.Groups, search.Bit: m.Groups * bankai.GroupSize}[size]
+		n += m.Rows * map[search.Granularity]int{search.Row: 1, search.Group: m.Groups}[size]
 	}
 	w := search.Want{Matrices: ms}
 	w.Best[size] = n
@@ -53,6 +53,38 @@ func predictAll(t testing.TB, e *score.Evaluator, cur *bankai.Patch, size search
 		t.Errorf("%d predictions for %d %ss", len(out), n, size)
 	}
 	return out
+}
+
+// predictFlips maps flips to their predicted fitness.
+func predictFlips(t testing.TB, e *score.Evaluator, cur *bankai.Patch, flips ...bankai.Flip) map[bankai.Flip]float64 {
+	t.Helper()
+	f, _, err := e.Predict(context.Background(), cur, search.Want{Flips: flips})
+	if err != nil || len(f.Flips) != len(flips) {
+		t.Fatalf("%d predictions for %d flips, %v", len(f.Flips), len(flips), err)
+	}
+	out := map[bankai.Flip]float64{}
+	for _, x := range f.Flips {
+		out[x.Flip] = x.Fitness
+	}
+	return out
+}
+
+// everyBit is the flips of all bits of a matrix.
+func everyBit(m search.Matrix) (flips []bankai.Flip) {
+	for r := range m.Rows {
+		for c := range m.Groups * bankai.GroupSize {
+			flips = append(flips, bankai.Flip{Tensor: m.Name, Row: uint32(r), Col: uint32(c), N: 1})
+		}
+	}
+	return flips
+}
+
+// flipsOf are the only flips of moves.
+func flipsOf(moves []search.Move) (flips []bankai.Flip) {
+	for _, m := range moves {
+		flips = append(flips, m.Flips...)
+	}
+	return flips
 }
 
 // demoText is the first n lines of the embedded control text.
@@ -132,12 +164,12 @@ func TestPredictionRanksAsTheTruth(t *testing.T) {
 		}
 		rng := rand.New(rand.NewPCG(1, 1))
 		var want, got []float64
-		predicted := predictAll(t, e, c.cur, c.size, ms...)
 		for _, w := range ms {
 			var moves []search.Move
 			for range (*candidates + len(ms) - 1) / len(ms) {
 				moves = append(moves, search.Move{Flips: []bankai.Flip{piece(rng, w, c.size)}})
 			}
+			predicted := predictFlips(t, e, c.cur, flipsOf(moves)...)
 			for i, s := range scores(t, e, c.cur, moves...) {
 				want, got = append(want, s.Fitness), append(got, predicted[moves[i].Flips[0]])
 			}
@@ -162,9 +194,13 @@ func TestPredictionsAddUp(t *testing.T) {
 	}
 	base := bankai.New(m.Digest(), bankai.Meta{})
 	sums := map[search.Granularity]map[[2]uint32]float64{} // by row and group
-	for _, size := range []search.Granularity{search.Row, search.Group, search.Bit} {
+	predicted := map[search.Granularity]map[bankai.Flip]float64{
+		search.Row: predictAll(t, e, base, search.Row, ms[0]), search.Group: predictAll(t, e, base, search.Group, ms[0]),
+		search.Bit: predictFlips(t, e, base, everyBit(ms[0])...),
+	}
+	for size, flips := range predicted {
 		sums[size] = map[[2]uint32]float64{}
-		for f, x := range predictAll(t, e, base, size, ms[0]) {
+		for f, x := range flips {
 			sums[size][[2]uint32{f.Row, f.Col / bankai.GroupSize}] += x
 		}
 	}
@@ -181,6 +217,36 @@ func TestPredictionsAddUp(t *testing.T) {
 		if math.Abs(groups-row) > 1e-5 {
 			t.Errorf("row %v: %v, its groups %v", at, row, groups)
 		}
+	}
+}
+
+// Of bits, the best of every row is predicted, the best row first.
+func TestBitsAreTheBestOfTheirRows(t *testing.T) {
+	m := enginetest.Demo(t, engine.Options{})
+	e := demoEvaluator(t, m, score.Objective{})
+	ms, err := score.Matrices(m.Weights(), []int{2}, []string{"v"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := bankai.New(m.Digest(), bankai.Meta{})
+	best := make([]float64, ms[0].Rows)
+	for r := range best {
+		best[r] = math.Inf(-1)
+	}
+	for f, x := range predictFlips(t, e, base, everyBit(ms[0])...) {
+		best[f.Row] = max(best[f.Row], x)
+	}
+	w := search.Want{Matrices: ms}
+	w.Best[search.Bit] = 2 * ms[0].Rows // more than there are
+	f, _, err := e.Predict(context.Background(), base, w)
+	if err != nil || len(f.Best[search.Bit]) != ms[0].Rows {
+		t.Fatalf("%d predictions for %d rows, %v", len(f.Best[search.Bit]), ms[0].Rows, err)
+	}
+	for i, x := range f.Best[search.Bit] {
+		if x.Fitness != best[x.Flip.Row] || i > 0 && x.Fitness > f.Best[search.Bit][i-1].Fitness {
+			t.Errorf("prediction %d, %v: %v, the best of its row %v", i, x.Flip, x.Fitness, best[x.Flip.Row])
+		}
+		best[x.Flip.Row] = math.NaN() // no row comes twice
 	}
 }
 
@@ -207,7 +273,8 @@ func TestPredictionOfWhatIsHeld(t *testing.T) {
 		t.Fatalf("predictions %v, %v; the embedding's cannot be told", f.Held, err)
 	}
 	now := scores(t, e, cur, search.Move{})[0].Fitness
-	bits := predictAll(t, e, cur, search.Bit, ms[0])
+	bit := func(c uint32) bankai.Flip { return bankai.Flip{Tensor: name, Row: 4, Col: c, N: 1} }
+	bits := predictFlips(t, e, cur, flips[2], bit(200), bit(201))
 	for i, x := range f.Held {
 		if i > 0 && x.Fitness > f.Held[i-1].Fitness {
 			t.Errorf("prediction %d is better than the one before", i)
@@ -221,8 +288,7 @@ func TestPredictionOfWhatIsHeld(t *testing.T) {
 		case flips[2]:
 			want = bits[x.Flip]
 		case flips[3]:
-			one := func(c uint32) float64 { return bits[bankai.Flip{Tensor: name, Row: 4, Col: c, N: 1}] - now }
-			want = now + one(200) + one(201)
+			want = now + (bits[bit(200)] - now) + (bits[bit(201)] - now)
 		}
 		if math.Abs(x.Fitness-want) > 1e-12 {
 			t.Errorf("without %v: %v, want %v", x.Flip, x.Fitness, want)

@@ -14,12 +14,12 @@ import (
 )
 
 func TestMethods(t *testing.T) {
-	for _, m := range []score.Method{score.MethodGuided, score.MethodGreedy, score.MethodEvolve, score.MethodVote, score.MethodRandom} {
+	for _, m := range []score.Method{score.MethodGuided, score.MethodSampled, score.MethodGreedy, score.MethodEvolve, score.MethodVote, score.MethodRandom} {
 		if got, err := score.ParseMethod(m.String()); got != m || err != nil {
 			t.Errorf("%s: %q, %v", m, got, err)
 		}
 	}
-	const want = `unknown strategy "hope": use guided, greedy, evolve, vote or random`
+	const want = `unknown strategy "hope": use guided, sampled, greedy, evolve, vote or random`
 	if _, err := score.ParseMethod("hope"); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
@@ -29,7 +29,7 @@ func TestMethods(t *testing.T) {
 func TestNewPlan(t *testing.T) {
 	for _, m := range []score.Method{score.MethodGreedy, score.MethodRandom} {
 		want := score.Plan{
-			Method: m, Sizes: []search.Granularity{search.Row}, Projections: []string{"gate", "up"}, Screen: 2, Draws: 3, Votes: 2,
+			Method: m, Sizes: []search.Granularity{search.Row}, Projections: []string{"gate", "up"}, Screen: 2, Block: score.DefaultBlock, Draws: 3, Votes: 2,
 			Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: 2},
 		}
 		if got := score.NewPlan(m); !reflect.DeepEqual(got, want) {

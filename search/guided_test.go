@@ -149,17 +149,17 @@ func lenient() *landscape {
 	return ev
 }
 
-// Bits go together: 256 and 128 of the best are tried, and the better is kept; then twice
-// as many, but never more than 256, and as many. After a failure it is a quarter, down to
+// Bits go together: 128 and 64 of the best are tried, and the better is kept; then twice
+// as many, but never more than 128, and as many. After a failure it is a quarter, down to
 // 8. What is kept is measured once more only if it was not the last.
 func TestBitsAreALineSearch(t *testing.T) {
 	for _, c := range []struct {
 		best int // number of bits that is worth most
 		want string
 	}{
-		{300, "| 256 128 256 kept | 256 64 16 8 8 8 8 8 "},
-		{100, "| 256 128 kept | 256 128 32 8 8 8 8 8 "},
-		{60, "| 256 128 kept | 256 128 32 kept | 64 32 64 kept | 128 64 16 8 "},
+		{300, "| 128 64 128 kept | 128 32 8 8 8 8 8 8 "},
+		{60, "| 128 64 kept | 128 64 16 8 8 8 8 8 "},
+		{30, "| 128 64 kept | 128 64 16 kept | 32 16 32 kept | 64 32 8 8 "},
 	} {
 		if got := lineSearch(t, c.best); got[:min(len(got), len(c.want))] != c.want {
 			t.Errorf("with %d bits worth most it went %q, want %q", c.best, got, c.want)

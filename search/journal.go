@@ -36,9 +36,10 @@ type Journal struct {
 	seconds     float64                   // the time that what was read from the file took
 	measured    float64                   // the time of its last trial or prediction
 
-	resume bool
-	whole  *Journal // the journal that this one is of a part of, or nil
-	parts  []*Journal
+	resume  bool
+	unknown []string // names of facts that are not compared
+	whole   *Journal // the journal that this one is of a part of, or nil
+	parts   []*Journal
 }
 
 // trialKey is what a score depends on.
@@ -94,8 +95,23 @@ func (e *MismatchError) Error() string {
 // beside it under the next free number (path.1), since it may hold hours of work,
 // but not before the new run has something to record.
 func OpenJournal(path string, run []Fact, resume bool) (*Journal, error) {
+	return openJournal(path, run, resume, nil)
+}
+
+// CheckJournal fails where [OpenJournal] would, as far as that can be told before all
+// facts are known: those with the unknown names are not compared. It leaves no file that
+// was not there.
+func CheckJournal(path string, run []Fact, resume bool, unknown ...string) error {
+	j, err := openJournal(path, run, resume, unknown)
+	if err != nil {
+		return err
+	}
+	return j.Close()
+}
+
+func openJournal(path string, run []Fact, resume bool, unknown []string) (*Journal, error) {
 	j := &Journal{
-		path: path, run: run, resume: resume, written: map[bankai.Digest]float64{},
+		path: path, run: run, resume: resume, unknown: unknown, written: map[bankai.Digest]float64{},
 		trials: map[trialKey]knownScore{}, futures: map[futureKey]knownFuture{}, checkpoints: map[checkpointKey][]bool{},
 	}
 	var err error
@@ -123,11 +139,16 @@ func (j *Journal) checkHeader(line []byte) error {
 	if h.Version < journalNoStreams {
 		h.Run = slices.DeleteFunc(h.Run, func(f Fact) bool { return f.Name == "streams" })
 	}
-	if d := differences(h.Run, j.run); len(d) > 0 {
+	if d := differences(j.known(h.Run), j.known(j.run)); len(d) > 0 {
 		return &MismatchError{Path: j.path, Differs: d}
 	}
 	j.version = h.Version
 	return nil
+}
+
+// known are the facts that can be compared.
+func (j *Journal) known(run []Fact) []Fact {
+	return slices.DeleteFunc(slices.Clone(run), func(f Fact) bool { return slices.Contains(j.unknown, f.Name) })
 }
 
 // take takes in a line of the file.
@@ -264,6 +285,7 @@ var askedBy = map[string]string{
 	"matrices": "matrices to flip (by layers and proj)",
 	"targets":  "targets (from probes)",
 	"controls": "controls (from probes)",
+	"keep":     "answers to keep (from guard and probes)",
 }
 
 func (f Fact) asked() string { return cmp.Or(askedBy[f.Name], f.Name) }

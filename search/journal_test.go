@@ -308,6 +308,41 @@ func TestAJournalOfAnotherRunIsRefused(t *testing.T) {
 	}
 }
 
+// Before all facts are known, a journal is checked by those that are.
+func TestAJournalIsCheckedByWhatIsKnown(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	recorded(t, path, false, context.Background(), search.Config{Steps: 3}, nil)
+	run := search.Identity(empty(), newLandscape(), greedy(t, search.Group, 11))
+	known := run[:len(run)-1]
+	other := slices.Clone(run)
+	other[0].Value = "another"
+	for _, c := range []struct {
+		name    string
+		facts   []search.Fact
+		resume  bool
+		unknown []string
+		refused bool
+	}{
+		{"all are equal", run, true, nil, false},
+		{"one is missing", known, true, nil, true},
+		{"one is not known yet", known, true, []string{run[len(run)-1].Name}, false},
+		{"one is another", other, true, []string{run[len(run)-1].Name}, true},
+		{"one is another, in a new run", other, false, nil, false},
+	} {
+		var mismatch *search.MismatchError
+		if err := search.CheckJournal(path, c.facts, c.resume, c.unknown...); errors.As(err, &mismatch) != c.refused {
+			t.Errorf("%s: error %v", c.name, err)
+		}
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	if err := search.CheckJournal(none, run, true); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(none); err == nil {
+		t.Error("a journal was made")
+	}
+}
+
 func TestWhatIsNoJournalIsLeftAlone(t *testing.T) {
 	facts := []search.Fact{{Name: "seed", Value: "1"}}
 	header := `{"bankai_search_journal":3,"run":[{"name":"seed","value":"1"}]}` + "\n"

@@ -137,7 +137,7 @@ func (f *adaptFlags) plan(m score.Method, seed uint64) score.Plan {
 	}
 	p.Limits.Steps, p.Limits.MaxBytes, p.Limits.MaxCost = adaptSteps, int(f.maxBytes), f.maxCost
 	if f.maxCost == 0 || f.changed("minutes") {
-		p.Limits.MaxSeconds = 60 * f.minutes
+		p.Limits.MaxSeconds = float64(60 * f.minutes)
 	}
 	return p
 }
@@ -255,7 +255,7 @@ type adaptExamples struct {
 func newAdaptDoc(r *repair.Result, t *adapt.Task, d *dataset.Dataset) adaptDoc {
 	p := t.Parts
 	doc := adaptDoc{
-		Result: r, HeldOut: t.HeldOut, Validate: t.Validate, Forecast: t.Forecast, Format: string(d.Format), Taken: d.Facts(),
+		Result: r, HeldOut: t.HeldOut, Validate: t.Validate, Forecast: t.Foreseen, Format: string(d.Format), Taken: d.Facts(),
 		Examples: adaptExamples{len(p.Search) + len(p.Validation) + len(p.HeldOut), len(p.Search), len(p.Validation), len(p.HeldOut)},
 		Skipped:  []string{},
 	}

@@ -101,6 +101,9 @@ needs none.`,
 	flags.Float64SliceVar(&f.kl, "kl", nil, fmt.Sprintf("`WEIGHTS` of the divergence on --control-text or the guard (default 1, with --guard %v)", guard.DefaultWeight))
 	flags.StringVar(&f.problems, "problems", "", "problem `FILE` to measure, in the form of experiment gsm8k")
 	flags.IntSliceVar(&f.windows, "windows", nil, "`TOKENS` of the windows in which to measure --window-text")
+	for _, name := range []string{"costs", "patch-costs", "kl"} {
+		flags.Lookup(name).DefValue = "" // none, or said above
+	}
 	flags.StringVar(&f.windowText, "window-text", "demo:text", "text `FILE` whose perplexity to measure in --windows")
 	flags.BoolVar(&f.guarded, "guard", false, "hold the adapters by the guard of a search without --controls, and by nothing else")
 	flags.Var(&f.rounds, "rounds", "of timing; 0 for none")

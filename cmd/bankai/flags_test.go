@@ -30,7 +30,7 @@ func TestCompletedValuesAreTaken(t *testing.T) {
 	eachCommand(testRoot(), func(cmd *cobra.Command) {
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			values, ok := closedValues()[f.Name]
-			if !ok {
+			if !ok || f.Value.Type() == "bool" {
 				if strings.Contains(f.Value.Type(), "|") {
 					t.Errorf("%s --%s: takes %s and is not completed", cmd.CommandPath(), f.Name, f.Value.Type())
 				}

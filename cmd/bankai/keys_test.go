@@ -138,6 +138,7 @@ func documents(t *testing.T) [][]string {
 		{"patch", "convert", "rows.json", "-o", "r.bankai"},
 		{"patch", "verify", "rows.json"},
 		{"eval", "mixed.csv", "pairs.jsonl", "said.jsonl", "--patch", "x.bankai"},
+		{"adapt", "said.jsonl", "-o", "y.bankai", "--max-cost", "1", "--granularity", "row", "--guard", "none"},
 		{"report", "eval.json", "-o", "r.html"},
 		{"bench", "-p", "4", "-n", "1", "--repeat", "1", "--context", "8"},
 		{"config"},

@@ -203,7 +203,7 @@ func (f *searchFlags) plan(sets repair.Sets, seed uint64) score.Plan {
 	}
 	p.Draws, p.Votes, p.Block = int(f.draws), int(f.votes), int(f.block)
 	p.Limits = search.Config{
-		Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxBytes: int(f.maxBytes), MaxCost: f.maxCost, MaxSeconds: 60 * f.minutes,
+		Steps: int(f.steps), MaxFlips: int(f.maxFlips), MaxBytes: int(f.maxBytes), MaxCost: f.maxCost, MaxSeconds: float64(60 * f.minutes),
 		Prune: !f.noPrune && p.Limits.Prune,
 	}
 	for _, l := range f.layers.Values {

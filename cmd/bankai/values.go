@@ -42,7 +42,7 @@ func closedValues() map[string][]string {
 		"metric": metrics, "strategy": strategies, "fitness": {"mean", "min"}, "granularity": sizes,
 		"proj": score.Projections(), "sites": experiment.LayerSites(), "rules": ruleNames(),
 		"log-format": {"text", "json"}, "guard": {"auto", "none"},
-		"by":         {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
+		"by": {"letter", "text", "text-per-byte"}, "vary": experiment.Factors(),
 	}
 }
 
@@ -93,7 +93,7 @@ func demoSets(ending string) (names []string) {
 func addValues(a *app, cmd *cobra.Command) {
 	closed, files := closedValues(), fileValues()
 	for name, values := range closed {
-		if cmd.LocalFlags().Lookup(name) != nil {
+		if f := cmd.LocalFlags().Lookup(name); f != nil && f.Value.Type() != "bool" {
 			complete(cmd, name, func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 				return nextOf(values, word), cobra.ShellCompDirectiveNoFileComp
 			})

@@ -64,7 +64,7 @@ type Task struct {
 	// What was measured; nil until then, or if there is nothing to measure with.
 	HeldOut  *measure.DataResult
 	Validate *measure.DataResult
-	Forecast *Forecast
+	Foreseen *Forecast
 }
 
 var _ repair.Task = (*Task)(nil)

@@ -29,16 +29,13 @@ type Forecast struct {
 	Round   float64 `json:"round_cost"`     // of one round, about, in forward-pass equivalents
 }
 
-// Audit says what the model does with the examples now, and what the time allows.
-func (t *Task) Audit(ctx context.Context, s *score.Setup) error {
-	if err := t.base(ctx); err != nil {
-		return err
-	}
+// Forecast says what a pass takes here, and how many the time allows.
+func (t *Task) Forecast(ctx context.Context, s *score.Setup) error {
 	f, err := t.forecast(ctx, s)
 	if err != nil {
 		return err
 	}
-	t.Forecast = f
+	t.Foreseen = f
 	guard := ""
 	if len(s.Plan.Keep) > 0 {
 		guard = " and the guard"
@@ -61,8 +58,8 @@ func (f *Forecast) allows() string {
 	return fmt.Sprintf(": the time allows %s", text.Measure(f.Passes, "pass"))
 }
 
-// base says how the model as it is fares with some of the examples.
-func (t *Task) base(ctx context.Context) error {
+// Audit says how the model as it is fares with some of the examples.
+func (t *Task) Audit(ctx context.Context) error {
 	q := t.validation
 	if len(t.Parts.Validation) == 0 {
 		q = t.search

@@ -22,6 +22,7 @@ type Renderer struct {
 	tok      *engine.Tokenizer
 	template *chat.Template
 	quiet    *bool // Options.Thinking: false where the template has the choice
+	whose    string
 }
 
 // NewRenderer is that of a model.
@@ -30,11 +31,28 @@ func NewRenderer(m *engine.Model) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Renderer{tok: m.Tokenizer(), template: t}
+	return newRenderer(m, t, "the model's chat template"), nil
+}
+
+// NewRendererBy is that of a model whose prompts are written by another template than its
+// own: a Jinja text that was read from a file of the name.
+func NewRendererBy(m *engine.Model, jinja, file string) (*Renderer, error) {
+	if strings.TrimSpace(jinja) == "" {
+		return nil, fmt.Errorf("%s is empty: give a file with a chat template, in Jinja", file)
+	}
+	t, err := chat.TemplateFor(m, jinja)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return newRenderer(m, t, "the chat template "+file), nil
+}
+
+func newRenderer(m *engine.Model, t *chat.Template, whose string) *Renderer {
+	r := &Renderer{tok: m.Tokenizer(), template: t, whose: whose}
 	if t.HeedsThinking() {
 		r.quiet = new(bool)
 	}
-	return r, nil
+	return r
 }
 
 // IsChat says whether the model has a chat template.
@@ -46,9 +64,9 @@ func (r *Renderer) About() string {
 	case !r.IsChat():
 		return "the model has no chat template: a prompt and its answer are a line of text"
 	case r.quiet != nil:
-		return "prompts are written by the model's chat template, without thinking"
+		return "prompts are written by " + r.whose + ", without thinking"
 	}
-	return "prompts are written by the model's chat template"
+	return "prompts are written by " + r.whose
 }
 
 // fit is an example as this model reads it.

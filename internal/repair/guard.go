@@ -21,15 +21,16 @@ type Guarding struct {
 // makeGuard makes the guard of a repair, and lets the plan hold on to its part for
 // searches.
 func (r *run) makeGuard(ctx context.Context) (err error) {
-	if !r.Guarding.Wanted {
-		return nil
-	}
 	prompts, n, err := r.Avoid()
 	if err != nil {
 		return err
 	}
 	if r.guard, err = MakeGuard(ctx, r.Model, guard.Options{Seed: r.Plan.Seed, Tokens: r.Guarding.Tokens, Avoid: prompts, To: r.To}, n); err != nil {
 		return err
+	}
+	if len(r.guard.Used) == 0 {
+		return fmt.Errorf("guard: in %s the model says nothing of its own that can be held on to: give more with --guard N, or probes of what must hold with --controls, or search without with --guard none",
+			text.Count(r.guard.Tokens, "token"))
 	}
 	r.Plan.Keep = guard.Keep(r.guard.Used)
 	r.To.Note("guard: %s of the model's own to hold on to, and %d that the search does not see, %d of them greedy answers; %s left out, being like the %ss",

@@ -113,9 +113,12 @@ func WatchProbes(m *engine.Model, s source.Set) *search.Validation {
 	}}
 }
 
+// Forecast says nothing: a search of probes shows its progress from the start.
+func (p *Probes) Forecast(context.Context, *score.Setup) error { return nil }
+
 // Audit looks for what is wrong with the probes, and says what the search cannot hold
 // on to or go by.
-func (p *Probes) Audit(ctx context.Context, _ *score.Setup) error {
+func (p *Probes) Audit(ctx context.Context) error {
 	for _, s := range p.Targets {
 		found, err := Checked(ctx, p.To, p.Model, s, p.Objective.Metric, []source.Set{p.Validation, p.Sets.Controls}, p.Force)
 		if err != nil {

@@ -34,8 +34,11 @@ type Task interface {
 	Avoid() (prompts []string, tokens int, err error)
 	// Watch is what the search must not lose sight of; nil if there is nothing.
 	Watch() *search.Validation
-	// Audit looks for what would void the result, before the search that is set up.
-	Audit(ctx context.Context, s *score.Setup) error
+	// Audit looks for what would void the result, and says how things are before the
+	// search.
+	Audit(ctx context.Context) error
+	// Forecast says what the search, which is set up, would take.
+	Forecast(ctx context.Context, s *score.Setup) error
 	// Measure measures the patch of an overlay on what the search did not climb.
 	Measure(ctx context.Context, o *engine.Overlay) error
 	// Claims are what was measured, as a patch records it.
@@ -76,38 +79,62 @@ type run struct {
 // what was written and how to go on.
 func (j *Job) Do(ctx context.Context) (*Result, error) {
 	r := &run{Job: j}
-	if err := r.makeGuard(ctx); err != nil {
-		return nil, err
+	defer r.close()
+	// What can fail at once comes first. An audit takes long, and a guard takes longer.
+	steps := []func(context.Context) error{r.prepare, r.open, r.Audit}
+	if r.Guarding.Wanted {
+		steps = []func(context.Context) error{r.prepare, r.check, r.Audit, r.makeGuard, r.prepare, r.open}
 	}
-	targets, controls, err := j.Items()
-	if err != nil {
-		return nil, err
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
 	}
-	if r.setup, err = score.NewSetup(j.Model, targets, controls, j.Plan); err != nil {
-		return nil, err
-	}
-	if err := r.begin(); err != nil {
-		return nil, err
-	}
-	defer r.journal.Close()
-	if err := r.Audit(ctx, r.setup); err != nil { // the first that takes long
+	if err := r.Forecast(ctx, r.setup); err != nil {
 		return nil, err
 	}
 	return r.search(ctx)
 }
 
-// begin does what can fail at once, before the audit: it makes the provenance of what
-// will be found, and opens the journal beside the output.
-func (r *run) begin() (err error) {
-	out, name := r.Files.patch.Path, source.ModelName(r.Path, r.Model.Config())
-	if r.meta, err = r.By.Stamp(FoundBy(r.setup, name, r.Noun()), out); err != nil {
+// prepare sets up the search, and makes the provenance of what will be found. Before
+// there is a guard, it is the search without one.
+func (r *run) prepare(context.Context) error {
+	plan := r.Plan
+	if r.Guarding.Wanted && r.guard == nil && len(plan.Text) == 0 {
+		plan.Objective.Divergence = 0 // there is nothing yet that could diverge
+	}
+	targets, controls, err := r.Items()
+	if err != nil {
 		return err
 	}
-	if r.journal, err = search.OpenJournal(out+".journal", r.setup.Facts, r.Resume); err != nil {
+	if r.setup, err = score.NewSetup(r.Model, targets, controls, plan); err != nil {
 		return err
 	}
-	r.Run.Resumable(out+".journal", r.Resume)
+	r.meta, err = r.By.Stamp(FoundBy(r.setup, source.ModelName(r.Path, r.Model.Config()), r.Noun()), r.Files.patch.Path)
+	return err
+}
+
+// check refuses a journal that cannot be gone on with, whatever the guard will be.
+func (r *run) check(context.Context) error {
+	return search.CheckJournal(r.journalPath(), r.setup.Facts, r.Resume, "objective", "keep", "likeliest")
+}
+
+// open opens the journal beside the output.
+func (r *run) open(context.Context) (err error) {
+	if r.journal, err = search.OpenJournal(r.journalPath(), r.setup.Facts, r.Resume); err != nil {
+		return err
+	}
+	r.Run.Resumable(r.journalPath(), r.Resume)
 	return nil
+}
+
+func (r *run) journalPath() string { return r.Files.patch.Path + ".journal" }
+
+// close closes the journal, if it was opened.
+func (r *run) close() {
+	if r.journal != nil {
+		r.journal.Close()
+	}
 }
 
 // search writes the patch as soon as it is there, and again with what was measured of

@@ -69,7 +69,7 @@ func dataNotes(r *measure.DataResult) (notes []string) {
 		notes = append(notes, "Preferences compare the log-probabilities of whole answers, so that the shorter one has an advantage.")
 	}
 	if r.Labels != nil {
-		notes = append(notes, "Labels are compared by their mean log-probability per token.")
+		notes = append(notes, "Labels are compared by the log-probability of the whole label and what ends it.")
 	}
 	return notes
 }
