@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -143,6 +144,7 @@ func (f *adaptFlags) plan(m score.Method, seed uint64) score.Plan {
 }
 
 func (f *adaptFlags) run(ctx context.Context, a *app) error {
+	began := time.Now()
 	files := repair.NewFiles(&a.Run, f.out, f.report)
 	if err := files.Check(); err != nil {
 		return err
@@ -189,6 +191,9 @@ func (f *adaptFlags) run(ctx context.Context, a *app) error {
 	found, err := job.Do(ctx)
 	if found == nil {
 		return err
+	}
+	if err == nil {
+		a.Note("done after %s in all, of which the search took %s", text.Elapsed(time.Since(began).Seconds()), text.Elapsed(found.Cost.Seconds))
 	}
 	doc := newAdaptDoc(found, task, data)
 	return cmp.Or(a.PrintChecked(doc, doc.write), err)
