@@ -134,7 +134,9 @@ func TestFaults(t *testing.T) {
 	good := `{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}`
 	chat := func(messages string) string { return `{"messages":[` + messages + `]}` }
 	for _, c := range []struct{ line, want string }{
-		{`{"messages":`, "not JSON: unexpected end of JSON input"},
+		{`{"messages":`, "not JSON: it ends too soon"},
+		{`not JSON`, `not JSON: "not JSON" at character 1 is not expected there: mend the line`},
+		{`{"é": 1,}`, `not JSON: "}" at character 9 is not expected there`},
 		{`17`, "it is 17 and no object"},
 		{`{"a":1}`, "it has the keys a, of which nothing can be learnt"},
 		{`{"messages":[],"messages":[]}`, `the key "messages" is given twice`},
@@ -154,7 +156,7 @@ func TestFaults(t *testing.T) {
 		{`{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"match":"maybe"}`, `match "maybe" is not known`},
 		{`{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"match":"regex:("}`, "match: error parsing regexp"},
 		{`{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"tools":[{}]}`, "tools[0] is no function with a name"},
-		{`{"x":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`, "not JSON: invalid character '[' exceeded max depth"},
+		{`{"x":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`, "not JSON: lists and objects are nested too deeply"},
 		{`{"messages":"` + strings.Repeat("a", maxLine) + `"}`, "it has 16.8 MB: no model reads that much"},
 	} {
 		d, err := Read("a.jsonl", []byte(good+"\r\n\r\n"+c.line+"\n"), Options{})

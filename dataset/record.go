@@ -100,13 +100,32 @@ func object(raw []byte) record {
 	}
 	if !json.Valid(raw) {
 		var v any
-		err := json.Unmarshal(raw, &v)
-		return record{fault: "not JSON: " + fmt.Sprint(err) + ": mend the line"}
+		return record{fault: "not JSON: " + jsonFault(raw, json.Unmarshal(raw, &v)) + ": mend the line"}
 	}
 	if raw[0] != '{' {
 		return record{fault: fmt.Sprintf(`it is %s and no object such as {"prompt": …, "completion": …}`, text.Clip(text.Printable(string(raw[:min(len(raw), 120)])), 40))}
 	}
 	return members(raw)
+}
+
+// jsonFault says what keeps bytes from being JSON, and where.
+func jsonFault(raw []byte, err error) string {
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return fmt.Sprint(err)
+	}
+	at := int(syntax.Offset) - 1 // of the byte at which reading ended
+	switch {
+	case strings.Contains(syntax.Error(), "max depth"):
+		return "lists and objects are nested too deeply"
+	case strings.Contains(syntax.Error(), "unexpected end") || at < 0 || at >= len(raw):
+		return "it ends too soon"
+	}
+	first := at // an unknown word is named by its beginning
+	for first > 0 && isLetter(rune(raw[first])) && isLetter(rune(raw[first-1])) {
+		first--
+	}
+	return fmt.Sprintf("%q at character %d is not expected there", text.Clip(text.Printable(string(raw[first:min(len(raw), first+60)])), 20), utf8.RuneCount(raw[:first])+1)
 }
 
 // members returns the fields of an object that is known to be valid JSON.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,8 +67,11 @@ longer ones its mean per token, so that a page counts as much as a word; of pref
 how much likelier the chosen answer becomes than the rejected one, while it must not
 become less likely itself; of labels the lead over the best other label.
 
-The search ends after --minutes. Where a patch must come out the same again on any
-machine, end it by its work instead: --max-cost. A journal beside the output
+The search ends after --minutes; making the guard before it, and measuring behind it,
+come on top. Where a patch must come out the same again on any machine, end it by its
+work instead: --max-cost. It is counted in passes over the examples searched with. The
+guard counts on top, so that a pass over both is about two, and a prediction three of
+those. What began is not cut short. A journal beside the output
 (P.journal) keeps the work: the same command with --resume goes on. Ctrl-C keeps the
 best patch so far, with exit status 3.
 
@@ -95,14 +99,15 @@ func (f *adaptFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.changed = flags.Changed
 	outFlag(cmd, &f.out, patchNames)
-	flags.Float64Var(&f.minutes, "minutes", f.minutes, "stop the search after so many `MINUTES`; 0 for no limit (default 0 with --max-cost)")
-	flags.Float64Var(&f.maxCost, "max-cost", 0, "stop when so many forward-pass `EQUIVALENTS` are spent; 0 for no limit")
+	flags.Float64Var(&f.minutes, "minutes", f.minutes, "stop the search after so many `MINUTES`; 0 for no limit (default 10, or 0 with --max-cost)")
+	flags.Lookup("minutes").DefValue = "0" // said above
+	flags.Float64Var(&f.maxCost, "max-cost", 0, "stop when so many passes, in `EQUIVALENTS`, are spent, see above; 0 for no limit")
 	flags.Var(&f.maxBytes, "max-bytes", "the most bytes the patch's content may take; 0 for no limit")
 	flags.Var(&f.granularity, "granularity", "what a flip takes in: row, group (128 weights) or bit; several are used in turn")
 	flags.Var(&f.guard, "guard", "hold on to what the model itself says: auto, none, or N tokens of it")
 	flags.Float64Var(&f.kl, "kl", guard.DefaultWeight, "`WEIGHT` of the divergence from the unpatched model on the guard")
-	flags.Var(&f.validation, "validation", "examples to watch (default a fifth, 500 at most)")
-	flags.Var(&f.heldOut, "heldout", "examples to hold out (default a fifth, 2,000 at most)")
+	flags.Var(&f.validation, "validation", "examples to watch (default a fifth, 500 at most; none of fewer than 40)")
+	flags.Var(&f.heldOut, "heldout", "examples to hold out (default a fifth, 2,000 at most; 30 % below 100)")
 	flags.StringVar(&f.report, "report", "", "write a page about the patch to `FILE`.html")
 	flags.StringVar(&f.splits, "keep-splits", "", "write the three sets of examples to files in this `FOLDER`")
 	flags.BoolVar(&f.resume, "resume", false, "go on with the journal of an earlier run")
@@ -152,6 +157,7 @@ func (f *adaptFlags) plan(m score.Method, seed uint64) score.Plan {
 }
 
 func (f *adaptFlags) run(ctx context.Context, a *app) error {
+	began := time.Now()
 	files := repair.NewFiles(&a.Run, f.out, f.report)
 	if err := files.Check(); err != nil {
 		return err
@@ -203,6 +209,9 @@ func (f *adaptFlags) run(ctx context.Context, a *app) error {
 	found, err := job.Do(ctx)
 	if found == nil {
 		return err
+	}
+	if err == nil {
+		a.Note("done after %s in all, of which the search took %s", text.Elapsed(time.Since(began).Seconds()), text.Elapsed(found.Cost.Seconds))
 	}
 	doc := newAdaptDoc(found, task, data)
 	return cmp.Or(a.PrintChecked(doc, doc.write), err)
@@ -294,6 +303,22 @@ func newAdaptDoc(r *repair.Result, t *adapt.Task, d *dataset.Dataset) adaptDoc {
 	return doc
 }
 
+// emptyText says why a patch is empty, and which flag may change that.
+func (d adaptDoc) emptyText() string {
+	tried := text.Count(d.Steps, "candidate")
+	if d.WentBack != "" {
+		return fmt.Sprintf("The patch is empty: of %s %d were kept, but none stood the test. More examples may help.", tried, d.Accepted)
+	}
+	said := fmt.Sprintf("The patch is empty: none of %s made things better, and the search was ended by %s. ", tried, d.Ended)
+	switch d.Stopped {
+	case search.StopCost:
+		return said + "Give it a higher --max-cost."
+	case search.StopTime:
+		return said + "Give it more --minutes."
+	}
+	return said + "Give it more examples, or another --granularity."
+}
+
 // write tells what was found, for a person.
 func (d adaptDoc) write(w io.Writer) error {
 	guarded, patch, validation := "", "", ""
@@ -322,7 +347,7 @@ func (d adaptDoc) write(w io.Writer) error {
 		terminal.Fact{"warning", d.Warning},
 		terminal.Fact{"patch", patch})
 	if d.Flips == 0 && d.Stopped != search.StopInterrupted {
-		fmt.Fprintln(w, "\nNo flip made things better: the patch is empty. Give it more --minutes, or more examples.")
+		fmt.Fprintf(w, "\n%s\n", d.emptyText())
 	}
 	if d.HeldOut == nil {
 		return nil

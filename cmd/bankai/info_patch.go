@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"bankai"
+	"bankai/internal/adapt"
 	"bankai/internal/anatomy"
 	"bankai/internal/guard"
 	"bankai/internal/source"
@@ -101,17 +103,46 @@ func (p patchPage) write(w io.Writer) {
 		terminal.Fact{"command", text.Line(p.Command)},
 		terminal.Fact{"digest", p.Digest.String()})
 	writeFlipTable(w, p.Tensors)
-	for i, c := range p.Claims {
-		if i == 0 {
-			fmt.Fprintln(w, "\nMeasured, by greedy generation:")
-		}
-		fmt.Fprintf(w, "  %s: %d of %d right before, %d after; %d fixed, %d broke, p = %s\n",
-			c.Name, c.Before, c.Total, c.After, c.Fixed, c.Broke, text.Probability(c.PValue))
+	if len(p.Claims) > 0 {
+		fmt.Fprintln(w, measuredHeading(p.Claims))
+	}
+	for _, c := range p.Claims {
+		fmt.Fprintf(w, "  %s: %s, p = %s\n", c.Name, claimText(c), text.Probability(c.PValue))
 	}
 	if g := p.Guard; g != nil {
 		fmt.Fprintf(w, "  the guard is of edition %d, seed %d and %s tokens; what the model says there diverges by %.2g nats a token\n",
 			g.Edition, g.Seed, text.Thousands(int64(g.Tokens)), g.KL)
 	}
+}
+
+// measuredHeading says how all of the claims were measured, where it is one way.
+func measuredHeading(claims []bankai.Claim) string {
+	for _, c := range claims {
+		for _, other := range []string{adapt.LikelierClaim, guard.ClaimName, "preferences", "labels"} {
+			if strings.HasSuffix(c.Name, other) {
+				return "\nMeasured:"
+			}
+		}
+	}
+	return "\nMeasured, by greedy generation:"
+}
+
+// claimText is what a claim counts, in its own words: not every one is of right answers.
+func claimText(c bankai.Claim) string {
+	switch {
+	case strings.HasSuffix(c.Name, adapt.LikelierClaim):
+		return fmt.Sprintf("of %s %d became likelier and %d less likely", text.Count(c.Total, "wanted answer"), c.Fixed, c.Broke)
+	case c.Name == guard.ClaimName:
+		return fmt.Sprintf("%d of %d", c.After, c.Total)
+	}
+	how := ""
+	switch {
+	case strings.HasSuffix(c.Name, "preferences"):
+		how = " (the chosen answer is the likelier one)"
+	case strings.HasSuffix(c.Name, "labels"):
+		how = " (the label is the likeliest one)"
+	}
+	return fmt.Sprintf("%d of %d right before, %d after; %d fixed, %d broke%s", c.Before, c.Total, c.After, c.Fixed, c.Broke, how)
 }
 
 func (p patchPage) rowsText() string {
@@ -132,7 +163,7 @@ func writeFlipTable(w io.Writer, tensors []anatomy.TensorFlips) {
 	if len(tensors) == 0 {
 		return
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintln(w, "\nFlips, by layer and projection:")
 	projs := usedProjections(tensors)
 	t := text.Table{Indent: text.Gap, Right: text.RightAligned(1 + len(projs))}
 	if len(projs) > 0 {

@@ -182,12 +182,16 @@ func (t *Task) Claims() (claims []bankai.Claim) {
 	if l := t.HeldOut.Likelihood; l != nil {
 		// Of the two models, the one under which an answer is likelier is right.
 		claims = append(claims, bankai.Claim{
-			Name: "held out, likelier answers", Probes: digest, Total: l.Examples, Before: l.Worse, After: l.Better,
+			Name: "held out, " + LikelierClaim, Probes: digest, Total: l.Examples, Before: l.Worse, After: l.Better,
 			Fixed: l.Better, Broke: l.Worse, PValue: l.SignP,
 		})
 	}
 	return claims
 }
+
+// LikelierClaim ends the name of the claim that counts wanted answers which became likelier
+// (Fixed) and less likely (Broke).
+const LikelierClaim = "likelier answers"
 
 // digestOf identifies questions by what is asked and wanted, in tokens.
 func digestOf(q *asking.Questions) bankai.Digest {

@@ -17,6 +17,7 @@ const (
 	auditExamples = 64  // that the model is asked before the search
 	firstTokens   = 512 // of the block by which its speed is measured
 	roundPasses   = 11  // of a round of a guided search by one granularity, about
+	fewRounds     = 3   // below, what a search costs may be far from its limit
 )
 
 // Forecast is what a search would take.
@@ -25,6 +26,7 @@ type Forecast struct {
 	Seconds float64 `json:"pass_seconds"`   // that it takes here
 	Passes  float64 `json:"passes"`         // that the time allows; 0 without a limit of time
 	Least   float64 `json:"seconds_needed"` // of one round, about
+	Round   float64 `json:"round_cost"`     // of one round, about, in forward-pass equivalents
 }
 
 // Forecast says what a pass takes here, and how many the time allows.
@@ -41,6 +43,10 @@ func (t *Task) Forecast(ctx context.Context, s *score.Setup) error {
 	t.To.Note("a pass over the %s%s, %s, takes about %s here%s", text.Count(len(s.Targets), "example"), guard, text.Count(f.Tokens, "token"), text.Elapsed(f.Seconds), f.allows())
 	if limit := s.Plan.Limits.MaxSeconds; limit > 0 && f.Least > limit {
 		t.To.Warn("that is too little for one round, of about %s: give --minutes %.0f or more, or fewer examples", text.Elapsed(f.Least), f.Least/60+1)
+	}
+	if limit := s.Plan.Limits.MaxCost; limit > 0 && limit < fewRounds*f.Round {
+		t.To.Warn("--max-cost %g is little: a round takes about %.0f forward-pass equivalents, the guard included, and one that began is not cut short; %.0f would be a beginning",
+			limit, f.Round, fewRounds*f.Round)
 	}
 	return nil
 }
@@ -103,8 +109,12 @@ func (t *Task) forecast(ctx context.Context, s *score.Setup) (*Forecast, error) 
 	f.Seconds = time.Since(began).Seconds() * float64(f.Tokens) / float64(max(1, tokens))
 	f.Passes = s.Plan.Limits.MaxSeconds / f.Seconds
 	f.Least = roundPasses * f.Seconds
+	// An equivalent is a pass over the targets and controls: the guard counts on top.
+	f.Round = roundPasses * float64(f.Tokens) / float64(max(1, tokensOf(slices.Concat(s.Targets, s.Controls))))
 	if s.Plan.Method == score.MethodSampled { // a round goes by two blocks
-		f.Least *= min(1, 2*float64(s.Plan.Block)/float64(len(s.Targets)))
+		part := min(1, 2*float64(s.Plan.Block)/float64(len(s.Targets)))
+		f.Least *= part
+		f.Round *= part
 	}
 	return f, nil
 }

@@ -23,6 +23,7 @@ func (t *Task) Measure(ctx context.Context, overlay *engine.Overlay) (err error)
 	if len(t.Parts.HeldOut) == 0 {
 		return nil
 	}
+	t.To.Note("measuring on the %s held out, without the patch and with it", text.Count(len(t.Parts.HeldOut), "example"))
 	e := &asking.Evaluation{Model: t.Model, Overlay: overlay, Questions: *t.heldOut, Watch: t.To}
 	t.HeldOut, err = t.Evaluate(ctx, e)
 	return err

@@ -7,6 +7,7 @@ import (
 	"bankai/chat"
 	"bankai/dataset"
 	"bankai/engine"
+	words "bankai/internal/text"
 	"bankai/judge"
 	"bankai/measure"
 )
@@ -153,7 +154,7 @@ func scored(r *Renderer, e dataset.Example, labels []string) (s measure.Scored, 
 func text(r *Renderer, e dataset.Example) (s measure.Scored, err error) {
 	ids := r.tok.EncodeOrdinary(e.Prompt + e.Want.Content)
 	if len(ids) < 2 {
-		return s, fmt.Errorf("a text of %d tokens: the first is given, and nothing is left to predict", len(ids))
+		return s, fmt.Errorf("it is a text of %s, and two are needed: the first is given, the others are predicted", words.Count(len(ids), "token"))
 	}
 	return measure.Scored{
 		Name: e.Name, Category: e.Category, Shown: shown(e),

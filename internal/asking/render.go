@@ -62,7 +62,7 @@ func (r *Renderer) IsChat() bool { return r.template.Name() != "none" }
 func (r *Renderer) About() string {
 	switch {
 	case !r.IsChat():
-		return "the model has no chat template: a prompt and its answer are a line of text"
+		return "the model has no chat template: a prompt and its answer are a line of text, and system text and earlier turns stand before it as lines"
 	case r.quiet != nil:
 		return "prompts are written by " + r.whose + ", without thinking"
 	}

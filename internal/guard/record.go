@@ -19,11 +19,14 @@ type Record struct {
 	KL     float64       `json:"kl"`     // there: mean over the items, nats a token
 }
 
+// ClaimName is that of the claim on a guard.
+const ClaimName = "guard, answers that stayed the same"
+
 // Claim says of how many greedy answers how many stayed the same, as a patch records it.
 func (r *Report) Claim() bankai.Claim {
 	p := r.HeldOut
 	return bankai.Claim{
-		Name: "guard, answers that stayed the same", Probes: r.Digest, Total: p.Greedy, Before: p.Greedy, After: p.Same,
+		Name: ClaimName, Probes: r.Digest, Total: p.Greedy, Before: p.Greedy, After: p.Same,
 		Broke: p.Greedy - p.Same, PValue: stats.McNemar(0, p.Greedy-p.Same),
 	}
 }

@@ -33,9 +33,19 @@ func (r *run) makeGuard(ctx context.Context) (err error) {
 			text.Count(r.guard.Tokens, "token"))
 	}
 	r.Plan.Keep = guard.Keep(r.guard.Used)
-	r.To.Note("guard: %s of the model's own to hold on to, and %d that the search does not see; %s left out, being like the %ss",
-		text.Count(len(r.guard.Used), "answer"), len(r.guard.HeldOut), text.Count(r.guard.LeftOut, "line"), r.Noun())
+	r.To.Note("guard: %s of the model's own to hold on to, and %d that the search does not see, %d of them greedy answers; %s left out, being like the %ss",
+		text.Count(len(r.guard.Used), "text"), len(r.guard.HeldOut), greedyOf(r.guard.HeldOut), text.Count(r.guard.LeftOut, "line"), r.Noun())
 	return nil
+}
+
+// greedyOf counts the items that are greedy answers; others were drawn.
+func greedyOf(items []guard.Item) (n int) {
+	for _, i := range items {
+		if i.Greedy {
+			n++
+		}
+	}
+	return n
 }
 
 // GuardBeside makes a guard that fits probes, and stays away from their prompts.
@@ -80,7 +90,11 @@ func GuardText(g *guard.Report) string {
 	if p.Interval != nil {
 		interval = fmt.Sprintf(" (%s to %s)", nats(max(0, p.Interval.Low)), nats(p.Interval.High))
 	}
-	return fmt.Sprintf("%d of %s that no search saw are the same; the model's words diverge by %s nats a token%s", p.Same, text.Count(p.Greedy, "answer"), nats(p.KL), interval)
+	all := ""
+	if drawn := p.Items - p.Greedy; drawn > 0 {
+		all = fmt.Sprintf(", and on %s besides", text.Count(drawn, "drawn text"))
+	}
+	return fmt.Sprintf("%d of %s that no search saw are the same; there%s, the model's words diverge by %s nats a token%s", p.Same, text.Count(p.Greedy, "greedy answer"), all, nats(p.KL), interval)
 }
 
 // nats is a divergence with two digits.

@@ -102,7 +102,11 @@ func methodOf(s *score.Setup, noun string) string {
 	if len(p.Layers) > 0 {
 		layers = fmt.Sprintf("%d of the layers", len(p.Layers))
 	}
+	held := text.Count(len(s.Controls), "control")
+	if n := len(p.Keep); n > 0 && len(s.Controls) == 0 {
+		held = "a guard of " + text.Count(n, "text") + " to hold on to"
+	}
 	return fmt.Sprintf("%s search by %s in %s of %s, climbing the %s %s of %s, with %s",
 		p.Method, strings.Join(sizes, ", "), text.Listed(p.Projections), layers,
-		p.Objective.Reduce, aimsOf(s.Targets), text.Count(len(s.Targets), noun), text.Count(len(s.Controls), "control"))
+		p.Objective.Reduce, aimsOf(s.Targets), text.Count(len(s.Targets), noun), held)
 }
