@@ -52,28 +52,31 @@ func adaptCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "adapt FILE... -o P",
 		Short: "from the data you have to a patch",
-		Long: `Searches for a patch that makes a model answer as the examples in files do: chats,
-prompts with answers, preferences, labelled texts, plain text (see FORMAT.md). What
-they hold is found from their content, and said; lines that cannot be used are named.
+		Long: `Searches for a patch that makes a model answer as the examples in files do:
+chats, prompts with answers, preferences, labelled texts, plain text (see
+FORMAT.md). What they hold is found from their content, and said; lines that
+cannot be used are named.
 
-The examples are divided into three sets that share no prompt, conversation or near
-duplicate: one to search with, one to watch, and one that is held out, on which the
-patch is measured at the end (a fifth; three in ten of fewer than 100 examples, of
-which below 40 none are watched). A guard made of the model itself keeps the search from
-breaking what nobody thought of (see bankai search --help), and is measured as well.
+The examples are divided into three sets that share no prompt, conversation or
+near duplicate: one to search with, one to watch, and one that is held out, on
+which the patch is measured at the end (a fifth; three in ten of fewer than
+100 examples, of which below 40 none are watched). A guard made of the model
+itself keeps the search from breaking what nobody thought of (see bankai
+search --help), and is measured as well.
 
-What the search climbs depends on the data: of short answers their log-probability, of
-longer ones its mean per token, so that a page counts as much as a word; of preferences
-how much likelier the chosen answer becomes than the rejected one, while it must not
-become less likely itself; of labels the lead over the best other label.
+What the search climbs depends on the data: of short answers their log-
+probability, of longer ones its mean per token, so that a page counts as much
+as a word; of preferences how much likelier the chosen answer becomes than the
+rejected one, while it must not become less likely itself; of labels the lead
+over the best other label.
 
-The search ends after --minutes; making the guard before it, and measuring behind it,
-come on top. Where a patch must come out the same again on any machine, end it by its
-work instead: --max-cost. It is counted in passes over the examples searched with. The
-guard counts on top, so that a pass over both is about two, and a prediction three of
-those. What began is not cut short. A journal beside the output
-(P.journal) keeps the work: the same command with --resume goes on. Ctrl-C keeps the
-best patch so far, with exit status 3.
+The search ends after --minutes; making the guard before it, and measuring
+behind it, come on top. Where a patch must come out the same again on any
+machine, end it by its work instead: --max-cost. It is counted in passes over
+the examples searched with. The guard counts on top, so that a pass over both
+is about two, and a prediction three of those. What began is not cut short. A
+journal beside the output (P.journal) keeps the work: the same command with
+--resume goes on. Ctrl-C keeps the best patch so far, with exit status 3.
 
 ` + dataHelp,
 		Example: `  bankai adapt docs/examples/derivatives.jsonl -o derivatives.bankai

@@ -33,11 +33,12 @@ be if the patches did nothing. Use prompts that the search did not see.
 An answer is right if the line it generates begins with the right answer, whole:
 spacing, brackets, case and * do not count, and "+ C" may follow.
 
-With --guard it is measured, too, what the patches changed that nobody asked about:
-on what the model itself says, and on a built-in list of prompts, without any data.
-If a patch records a guard, as those of a search without controls do, auto makes the
-same one again, given the probes of that search with --avoid. It takes about as long
-as reading 30,000 tokens: half a minute on the built-in model, ten on one of 8B.
+With --guard it is measured, too, what the patches changed that nobody asked
+about: on what the model itself says, and on a built-in list of prompts,
+without any data. If a patch records a guard, as those of a search without
+controls do, auto makes the same one again, given the probes of that search
+with --avoid. It takes about as long as reading 30,000 tokens: half a minute
+on the built-in model, ten on one of 8B.
 
 Without a patch it is the model as it is that is measured.
 

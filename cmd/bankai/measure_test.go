@@ -78,6 +78,7 @@ func TestFlipTable(t *testing.T) {
 	var b strings.Builder
 	writeFlipTable(&b, tensors)
 	want := `
+Flips, by layer and projection:
   layer  q_proj  up_proj
       3       1        ·
      11       ·        2

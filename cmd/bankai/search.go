@@ -89,16 +89,17 @@ writes them as a patch. The fitness that it climbs is
 Several --probes are helped together: their gains are averaged by --weights, and
 none may fall below its floor.
 
-Where neither --controls nor --control-text is given, a guard keeps it from breaking
-what nobody thought of. That is made of the model itself, without data: what it says
-to a built-in list of prompts in many languages, and what it says from nothing at
-temperature 1, less what resembles the probes. A third of it is kept from the search.
-How many of those answers stayed the same is said at the end, and recorded in the
-patch. --guard N asks for one in any case, of about N tokens. Auto takes as many as
-the probes have, from 2,000 to 16,000, so that a pass takes up to twice as long. To
-make and measure it takes about as long as reading 45,000 tokens: under a minute on
-the built-in model, four on one of 1.7B. Greedy and random searches are as they were
-published, and have no guard unless they are asked to.
+Where neither --controls nor --control-text is given, a guard keeps it from
+breaking what nobody thought of. That is made of the model itself, without
+data: what it says to a built-in list of prompts in many languages, and what
+it says from nothing at temperature 1, less what resembles the probes. A third
+of it is kept from the search. How many of those answers stayed the same is
+said at the end, and recorded in the patch. --guard N asks for one in any
+case, of about N tokens. Auto takes as many as the probes have, from 2,000 to
+16,000, so that a pass takes up to twice as long. To make and measure it takes
+about as long as reading 45,000 tokens: under a minute on the built-in model,
+four on one of 1.7B. Greedy and random searches are as they were published,
+and have no guard unless they are asked to.
 
 "guided" predicts the fitness for every flip at once, by one backward pass
 through the frozen bits, tries the most promising on the true fitness, keeps what

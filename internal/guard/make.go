@@ -27,6 +27,7 @@ type maker struct {
 	avoid    *likeness
 	seeds    *rng.Stream
 	guard    *Guard
+	unsure   bool // answers count of which the model is not sure
 	to       progress.Watcher
 }
 
@@ -68,9 +69,32 @@ func (w *maker) room(s side, share float64) int {
 // fits reports whether a sequence of so many tokens fits into the model's context.
 func (w *maker) fits(tokens int) bool { return w.m.Context() == 0 || tokens <= w.m.Context() }
 
-// make collects what the guard is made of. A plain model has seen few of the list's
-// prompts, and most of what it is for is in its own texts, so these get more room there.
+// leastSure is a number of answers below which a plain model is sure of next to nothing:
+// then those count of which it is not.
+const leastSure = 8
+
+// make collects what the guard is made of.
 func (w *maker) make(ctx context.Context) error {
+	if err := w.collect(ctx); err != nil {
+		return err
+	}
+	greedy := 0
+	for _, it := range w.guard.Used {
+		if it.Greedy {
+			greedy++
+		}
+	}
+	if !w.plain() || greedy >= leastSure {
+		return nil
+	}
+	w.unsure, w.seeds = true, rng.New(w.guard.Seed, "guard")
+	w.guard.Used, w.guard.HeldOut, w.guard.LeftOut = nil, nil, 0
+	return w.collect(ctx)
+}
+
+// collect makes the parts. A plain model has seen few of the list's prompts, and most of
+// what it is for is in its own texts, so these get more room there.
+func (w *maker) collect(ctx context.Context) error {
 	var own func(context.Context) error
 	list := 0.1
 	if w.plain() {

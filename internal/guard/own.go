@@ -183,11 +183,11 @@ func (w *maker) begin(d document, s side, chosen *[sides][]asked, seen map[strin
 // certain is the least log-probability of an answer that a model is sure of: one in two.
 const certain = -0.7
 
-// sure reports whether the model is sure of an answer, which does not resemble the
-// targets. What else it says of a line's beginning is one way of many to go on, and
+// sure reports whether the model is sure of an answer, if it is of any, which does not
+// resemble the targets. What else it says of a line's beginning is one way of many to go on, and
 // nobody misses it.
 func (w *maker) sure(it Item, score engine.Answer) bool {
-	return score.LogProb >= certain && len(it.Answers[0]) > 2 &&
+	return (w.unsure || score.LogProb >= certain && len(it.Answers[0]) > 2) &&
 		!w.avoid.resembles(w.tok.Decode(slices.Concat(it.Prompt, it.Answers[0])))
 }
 
