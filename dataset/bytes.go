@@ -36,7 +36,7 @@ func readBytes(path string) ([]byte, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	if len(data) > maxFile {
+	if int64(len(data)) > maxFile {
 		return nil, fmt.Errorf("%s has more than %d GiB: split the file", path, maxFile>>30)
 	}
 	if data, err = decode(data); err != nil {
