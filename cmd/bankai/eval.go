@@ -42,9 +42,11 @@ on the built-in model, ten on one of 8B.
 
 Without a patch it is the model as it is that is measured.
 
+Of data of your own: bankai eval chats.jsonl --patch fix.bankai --match contains,
+or with a judge of your own: --judge 'python3 judge.py'.
+
 ` + dataHelp,
 		Example: `  bankai eval --probes demo:heldout --patch fix.bankai
-  bankai eval chats.jsonl --patch fix.bankai --judge 'python3 judge.py'
   bankai eval --probes demo:control_heldout --patch fix.bankai --json`,
 		Args: arguments(0, -1, "the files of the data, or the probe file with --probes"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
