@@ -133,7 +133,8 @@ func (a Aim) String() string {
 	return a.Kind.String()
 }
 
-// check reports what has no meaning: of the numbers, and for so many answers.
+// check reports numbers that have no meaning, and a number of answers that the kind does
+// not take.
 func (a Aim) check(answers int) error {
 	least, most := 1, 1
 	switch a.Kind {

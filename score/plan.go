@@ -138,8 +138,8 @@ func (p Plan) samples() Samples {
 	return Samples{p.Block, p.Seed}
 }
 
-// strategy makes the strategy of a plan that was checked: of a vote, that of a draw. An
-// epoch has so many blocks.
+// strategy makes the strategy of a plan that was checked: of a vote, that of a draw.
+// epoch is the number of blocks in which every target comes once.
 func (p Plan) strategy(ms []search.Matrix, epoch int) (planned, error) {
 	switch p.Method {
 	case MethodSampled:

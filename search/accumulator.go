@@ -71,7 +71,7 @@ func entering(size Granularity) int {
 }
 
 // NewAccumulator returns the strategy over ms, by one or more granularities, for
-// examples of which an epoch has so many blocks.
+// examples that are divided into epoch blocks.
 func NewAccumulator(ms []Matrix, epoch int, sizes ...Granularity) (*Accumulator, error) {
 	if err := checkMatrices(ms, true); err != nil {
 		return nil, err

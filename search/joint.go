@@ -33,7 +33,7 @@ type joint struct {
 	again  bool         // best is proposed once more, to be kept
 	large  bool         // all of this round were too large for the patch
 	last   int          // the number of bits to try next, 0 before the first round
-	failed int          // rounds in a row
+	failed int          // rounds without success, in a row
 }
 
 func newJoint(seed uint64) *joint { return &joint{random: rng.New(seed, "joint")} }

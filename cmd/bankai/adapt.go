@@ -226,7 +226,7 @@ func (f *adaptFlags) options(a *app) adapt.Options {
 		Split: dataset.SplitOptions{Seed: a.seed, Validation: f.size("validation", f.validation), HeldOut: f.size("heldout", f.heldOut)},
 		Ask:   asking.Options{Rule: f.data.rule, Other: f.data.judge != ""},
 		Evaluate: func(ctx context.Context, e *asking.Evaluation) (*measure.DataResult, error) {
-			return f.data.evaluate(ctx, a, e, f.model.precision.Value)
+			return f.data.evaluate(ctx, a, e)
 		},
 		Name:  f.model.path,
 		Files: f.data.files,

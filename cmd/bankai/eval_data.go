@@ -148,7 +148,7 @@ func evalData(ctx context.Context, a *app, f *modelFlags, d *dataFlags, all bool
 		a.Warn("%s", fault)
 	}
 	e.Overlay, e.Watch = overlay, a.Console
-	if doc.DataResult, err = d.evaluate(ctx, a, e, f.precision.Value); err != nil {
+	if doc.DataResult, err = d.evaluate(ctx, a, e); err != nil {
 		return err
 	}
 	return a.PrintChecked(report.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
@@ -189,14 +189,14 @@ func few(names []string) string {
 
 // evaluate measures, with answers as long and judged as the flags say. If the judge fails,
 // the answers are in a file when it returns.
-func (f *dataFlags) evaluate(ctx context.Context, a *app, e *asking.Evaluation, precision engine.Precision) (*measure.DataResult, error) {
+func (f *dataFlags) evaluate(ctx context.Context, a *app, e *asking.Evaluation) (*measure.DataResult, error) {
 	if e.MaxTokens = int(f.most); e.MaxTokens == 0 {
 		e.MaxTokens = measure.Room(e.Free)
 	}
 	if f.judge != "" {
 		e.Judge = &external.Judge{Command: f.judge, Timeout: f.timeout}
 	}
-	e.Answers = asking.NewAnswers(e.Model, precision, e.Free, e.MaxTokens)
+	e.Answers = asking.NewAnswers(e.Model, e.Free, e.MaxTokens)
 	if f.answers != "" {
 		if err := e.Answers.Keep(f.answers); err != nil {
 			return nil, err

@@ -85,7 +85,7 @@ func (t *Task) Audit(ctx context.Context) error {
 // evaluated measures questions by their rules, without what a run keeps of the answers.
 func (t *Task) evaluated(ctx context.Context, o *engine.Overlay, q asking.Questions) (*measure.DataResult, error) {
 	e := &asking.Evaluation{Model: t.Model, Overlay: o, Questions: q, MaxTokens: measure.Room(q.Free), Watch: t.To}
-	e.Answers = asking.NewAnswers(t.Model, engine.Fast, q.Free, e.MaxTokens) // in memory alone
+	e.Answers = asking.NewAnswers(t.Model, q.Free, e.MaxTokens) // in memory alone
 	return e.Run(ctx)
 }
 

@@ -47,8 +47,8 @@ type answerLine struct {
 	measure.Given
 }
 
-// NewAnswers holds the answers of a model to questions, of most tokens at most.
-func NewAnswers(m *engine.Model, precision engine.Precision, asked []measure.Asked, most int) *Answers {
+// NewAnswers holds the answers of a model to questions, of at most most tokens each.
+func NewAnswers(m *engine.Model, asked []measure.Asked, most int) *Answers {
 	sum := sha256.New()
 	word := func(n int) { _ = binary.Write(sum, binary.LittleEndian, int64(n)) }
 	for _, q := range asked {
@@ -63,7 +63,7 @@ func NewAnswers(m *engine.Model, precision engine.Precision, asked []measure.Ask
 		}
 	}
 	return &Answers{
-		of:    header{answersVersion, m.Digest().String(), precision.String(), most, hex.EncodeToString(sum.Sum(nil))},
+		of:    header{answersVersion, m.Digest().String(), m.Precision().String(), most, hex.EncodeToString(sum.Sum(nil))},
 		known: map[answerKey]measure.Given{},
 	}
 }

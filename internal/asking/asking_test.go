@@ -185,7 +185,7 @@ func evaluation(t *testing.T) *Evaluation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Evaluation{Model: m, Questions: *q, Answers: NewAnswers(m, engine.Fast, q.Free, 8), MaxTokens: 8, Watch: silent{}}
+	return &Evaluation{Model: m, Questions: *q, Answers: NewAnswers(m, q.Free, 8), MaxTokens: 8, Watch: silent{}}
 }
 
 // harm is a patch that changes what the demo says.
@@ -241,9 +241,9 @@ func TestAnswersAreKept(t *testing.T) {
 	}
 
 	for name, other := range map[string]*Answers{
-		"other questions":      NewAnswers(e.Model, engine.Fast, e.Free[:1], 8),
-		"another precision":    NewAnswers(e.Model, engine.Exact, e.Free, 8),
-		"another --max-tokens": NewAnswers(e.Model, engine.Fast, e.Free, 9),
+		"other questions":      NewAnswers(e.Model, e.Free[:1], 8),
+		"another precision":    NewAnswers(enginetest.Demo(t, engine.Options{Precision: engine.Exact}), e.Free, 8),
+		"another --max-tokens": NewAnswers(e.Model, e.Free, 9),
 	} {
 		if err := other.Keep(path); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

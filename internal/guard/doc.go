@@ -8,6 +8,9 @@
 // sampled, behind the template's beginning, and then the answer (Xu et al., Magpie,
 // arXiv 2406.08464).
 //
+// Of a plain model's answers only those count of which it is sure, as far as there are
+// any: a beginning that can go on in many ways goes on otherwise after any patch.
+//
 // What resembles the prompts that a search is to change is left out. The rest is
 // divided: a search is held to one part, and the other is never searched on, so that
 // it can be measured what the patch changed where nobody looked.

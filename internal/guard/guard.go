@@ -36,8 +36,8 @@ type Options struct {
 	To    progress.Watcher // is shown how far it is; may be nil
 }
 
-// Fitting is the usual number of tokens of a guard beside targets of which a pass takes
-// so many: as many, so that it costs no more than they do, but from 2,000 to 16,000.
+// Fitting is the usual number of tokens of a guard beside targets, given the tokens of a
+// pass over these: their number, so that a guard costs no more, but from 2,000 to 16,000.
 func Fitting(targets int) int { return min(max(targets, leastTokens), mostTokens) }
 
 // Item is something that the model should go on saying.
@@ -98,6 +98,16 @@ func Make(ctx context.Context, m *engine.Model, o Options) (*Guard, error) {
 		return nil, errors.New("guard: nothing is left of what the model says that does not resemble the targets: search without it, or give controls")
 	}
 	return w.guard, nil
+}
+
+// Greedy counts the items that are greedy answers; the others were drawn.
+func Greedy(items []Item) (n int) {
+	for _, it := range items {
+		if it.Greedy {
+			n++
+		}
+	}
+	return n
 }
 
 // Questions are those of items, for a search.

@@ -66,7 +66,7 @@ func (w *maker) room(s side, share float64) int {
 	return n
 }
 
-// fits reports whether a sequence of so many tokens fits into the model's context.
+// fits reports whether a sequence of a number of tokens fits into the model's context.
 func (w *maker) fits(tokens int) bool { return w.m.Context() == 0 || tokens <= w.m.Context() }
 
 // leastSure is a number of answers below which a plain model is sure of next to nothing:
@@ -78,13 +78,7 @@ func (w *maker) make(ctx context.Context) error {
 	if err := w.collect(ctx); err != nil {
 		return err
 	}
-	greedy := 0
-	for _, it := range w.guard.Used {
-		if it.Greedy {
-			greedy++
-		}
-	}
-	if !w.plain() || greedy >= leastSure {
+	if !w.plain() || Greedy(w.guard.Used) >= leastSure {
 		return nil
 	}
 	w.unsure, w.seeds = true, rng.New(w.guard.Seed, "guard")

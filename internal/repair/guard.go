@@ -34,36 +34,35 @@ func (r *run) makeGuard(ctx context.Context) (err error) {
 	}
 	r.Plan.Keep = guard.Keep(r.guard.Used)
 	r.To.Note("guard: %s of the model's own to hold on to, and %d that the search does not see, %d of them greedy answers; %s left out, being like the %ss",
-		text.Count(len(r.guard.Used), "text"), len(r.guard.HeldOut), greedyOf(r.guard.HeldOut), text.Count(r.guard.LeftOut, "line"), r.Noun())
+		text.Count(len(r.guard.Used), "text"), len(r.guard.HeldOut), guard.Greedy(r.guard.HeldOut), text.Count(r.guard.LeftOut, "line"), r.Noun())
 	return nil
-}
-
-// greedyOf counts the items that are greedy answers; others were drawn.
-func greedyOf(items []guard.Item) (n int) {
-	for _, i := range items {
-		if i.Greedy {
-			n++
-		}
-	}
-	return n
 }
 
 // GuardBeside makes a guard that fits probes, and stays away from their prompts.
 func GuardBeside(ctx context.Context, m *engine.Model, set probe.Set, o guard.Options) (*guard.Guard, error) {
-	n := 0
-	for _, p := range set {
-		o.Avoid = append(o.Avoid, p.Prompt)
-		t, err := p.Tokens(m.Tokenizer())
-		if err != nil {
-			return nil, err
-		}
-		n += len(t.Prompt) + len(t.Correct) + len(t.Wrong)
+	prompts, n, err := promptsOf(m, set)
+	if err != nil {
+		return nil, err
 	}
+	o.Avoid = prompts
 	return MakeGuard(ctx, m, o, n)
 }
 
-// MakeGuard is [guard.Make] with a size that fits targets of so many tokens, unless one is
-// given, and that fits into the memory for what a model says.
+// promptsOf are the prompts of probes, and the tokens of these with both answers.
+func promptsOf(m *engine.Model, set probe.Set) (prompts []string, tokens int, err error) {
+	for _, p := range set {
+		prompts = append(prompts, p.Prompt)
+		t, err := p.Tokens(m.Tokenizer())
+		if err != nil {
+			return nil, 0, err
+		}
+		tokens += len(t.Prompt) + len(t.Correct) + len(t.Wrong)
+	}
+	return prompts, tokens, nil
+}
+
+// MakeGuard is [guard.Make] with a size that fits the tokens of the targets, unless one is
+// given, and the memory for what a model says.
 func MakeGuard(ctx context.Context, m *engine.Model, o guard.Options, targets int) (*guard.Guard, error) {
 	if o.Tokens == 0 {
 		o.Tokens = min(guard.Fitting(targets), score.KeptTokens(m))

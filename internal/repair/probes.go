@@ -85,15 +85,7 @@ func (p *Probes) Items() (targets, controls []score.Item, err error) {
 
 // Avoid are the prompts of the targets, and the tokens of these with both answers.
 func (p *Probes) Avoid() (prompts []string, tokens int, err error) {
-	for _, x := range p.all().Set {
-		prompts = append(prompts, x.Prompt)
-		t, err := x.Tokens(p.Model.Tokenizer())
-		if err != nil {
-			return nil, 0, err
-		}
-		tokens += len(t.Prompt) + len(t.Correct) + len(t.Wrong)
-	}
-	return prompts, tokens, nil
+	return promptsOf(p.Model, p.all().Set)
 }
 
 // Watch looks at the answers to the validation set.
