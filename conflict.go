@@ -19,7 +19,8 @@ type Conflict struct {
 const MaxConflicts = 256
 
 // ConflictOf returns the conflict that one of two patches declares with the other. Whether
-// they are bound to a model makes no difference, as long as it is not to different ones.
+// they are bound to a model makes no difference, as long as it is not to different ones; that
+// they know the widths may make one: see [Patch.ContentDigest].
 func ConflictOf(p, q *Patch) (c Conflict, declared bool) {
 	if c, declared = p.declares(q); declared {
 		return c, true

@@ -69,7 +69,7 @@ const forceName = "force"
 // it in words of its own.
 func forceFlag(cmd *cobra.Command) {
 	if cmd.Flags().Lookup(forceName) == nil {
-		cmd.Flags().Bool(forceName, false, "replace files that are no earlier result of this command, and take patches made for other settings of the model")
+		cmd.Flags().Bool(forceName, false, "replace files that are no earlier result of this command, and take patches made for other settings of the model, or that must not be combined")
 	}
 }
 
