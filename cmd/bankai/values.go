@@ -59,7 +59,7 @@ func fileValues() map[string]fileValue {
 	probes := fileValue{endings: probeFiles, names: demoSets(".json")}
 	texts := fileValue{endings: textFiles, names: demoSets(".txt")}
 	return map[string]fileValue{
-		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles, named: true},
+		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles, named: true}, "conflicts-with": {endings: patchFiles},
 		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
@@ -139,6 +139,7 @@ func argumentValues(path string) cobra.CompletionFunc {
 		"bankai patch diff":         models,
 		"bankai patch compose":      {endings: patchFiles},
 		"bankai patch convert":      {endings: patchFiles},
+		"bankai patch describe":     {endings: patchFiles},
 		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), names: []string{source.DemoModel}},
 		"bankai probes split":       {endings: probeFiles, names: demoSets(".json")},
 		"bankai probes expand":      {endings: resultFiles},
