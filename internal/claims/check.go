@@ -44,8 +44,9 @@ type Material struct {
 	// File finds the file of probes with a SHA-256, and its name, of which the ending
 	// counts.
 	File func(bankai.Digest) (data []byte, name string, ok bool)
-	// Probes and Examples are what a search may have used: a guard stays away from it.
-	// Examples are also what claims on held-out data are about.
+	// Probes and Examples are what a search may have used, each for itself, and what is
+	// to be taken together as one: a guard stays away from it. Examples are also what
+	// claims on held-out data are about.
 	Probes   []source.Set
 	Examples []*dataset.Dataset
 }
@@ -73,10 +74,7 @@ func missingf(format string, args ...any) error { return missing{fmt.Sprintf(for
 // Check measures a claim again, in the model's precision. What was measured for one claim
 // is not measured again for another.
 func (c *Checker) Check(ctx context.Context, claim bankai.Claim) (Outcome, error) {
-	out := Outcome{Name: claim.Name, Claimed: countsOf(claim)}
-	if !claim.Probes.IsZero() {
-		out.Probes = &claim.Probes
-	}
+	out := outcomeOf(claim)
 	if wrong := Contradiction(claim); wrong != "" {
 		out.Outcome, out.Reason = Differs, "it contradicts itself: "+wrong
 		return out, nil
@@ -85,8 +83,7 @@ func (c *Checker) Check(ctx context.Context, claim bankai.Claim) (Outcome, error
 	var lacks missing
 	switch {
 	case errors.As(err, &lacks):
-		out.Outcome, out.Reason = Unchecked, lacks.Error()
-		return out, nil
+		return Unmeasured(claim, lacks.Error()), nil
 	case err != nil:
 		return out, err
 	}
@@ -98,6 +95,21 @@ func (c *Checker) Check(ctx context.Context, claim bankai.Claim) (Outcome, error
 		out.Outcome, out.Reason = Differs, note
 	}
 	return out, nil
+}
+
+// Unmeasured is the outcome of a claim that cannot be measured, and why.
+func Unmeasured(claim bankai.Claim, why string) Outcome {
+	out := outcomeOf(claim)
+	out.Outcome, out.Reason = Unchecked, why
+	return out
+}
+
+func outcomeOf(claim bankai.Claim) Outcome {
+	out := Outcome{Name: claim.Name, Claimed: countsOf(claim)}
+	if !claim.Probes.IsZero() {
+		out.Probes = &claim.Probes
+	}
+	return out
 }
 
 func countsOf(c bankai.Claim) repair.Counts {
@@ -256,8 +268,7 @@ func (c *Checker) guard(ctx context.Context, claim bankai.Claim) (again bankai.C
 	return r.Claim(), note, nil
 }
 
-// avoided are the prompts with a digest, of what is at hand: of a set or file alone, or of
-// several together.
+// avoided are the prompts with a digest, of what is at hand.
 func (c *Checker) avoided(d bankai.Digest) ([]string, error) {
 	if d.IsZero() {
 		return nil, nil
@@ -266,26 +277,20 @@ func (c *Checker) avoided(d bankai.Digest) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var probes, examples []string // of all together
+	var all [][]string
 	for _, s := range c.Material.Probes {
-		var own []string
+		var prompts []string
 		for _, p := range s.Set {
-			own = append(own, p.Prompt)
+			prompts = append(prompts, p.Prompt)
 		}
-		if guard.DigestOf(own) == d {
-			return own, nil
-		}
-		probes = append(probes, own...)
+		all = append(all, prompts)
 	}
 	for _, q := range questions {
-		if guard.DigestOf(q.Prompts()) == d {
-			return q.Prompts(), nil
-		}
-		examples = append(examples, q.Prompts()...)
+		all = append(all, q.Prompts())
 	}
-	for _, together := range [][]string{probes, examples} {
-		if guard.DigestOf(together) == d {
-			return together, nil
+	for _, prompts := range all {
+		if guard.DigestOf(prompts) == d {
+			return prompts, nil
 		}
 	}
 	return nil, missingf("the guard stays away from what the search asked (prompts with the digest %s), which is not at hand: give the probes of the search, or all the files that adapt --keep-splits wrote, with --set", d)
