@@ -31,7 +31,7 @@ Outputs appear whole or not at all. They replace earlier results of the same
 command; anything else that is there only with --force.`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(applyCommand(a), removeCommand(a), diffCommand(a), composeCommand(a), convertCommand(a), describeCommand(a), verifyCommand(a))
+	cmd.AddCommand(applyCommand(a), removeCommand(a), diffCommand(a), composeCommand(a), convertCommand(a), describeCommand(a), patchCardCommand(a), verifyCommand(a))
 	return cmd
 }
 

@@ -60,6 +60,7 @@ func fileValues() map[string]fileValue {
 	texts := fileValue{endings: textFiles, names: demoSets(".txt")}
 	return map[string]fileValue{
 		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles, named: true}, "conflicts-with": {endings: patchFiles},
+		"set": {endings: probeFiles, names: demoSets(".json")},
 		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
@@ -140,6 +141,9 @@ func argumentValues(path string) cobra.CompletionFunc {
 		"bankai patch compose":      {endings: patchFiles},
 		"bankai patch convert":      {endings: patchFiles},
 		"bankai patch describe":     {endings: patchFiles},
+		"bankai patch card":         {endings: patchFiles},
+		"bankai library verify":     {endings: patchFiles},
+		"bankai library compare":    {endings: patchFiles},
 		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), names: []string{source.DemoModel}},
 		"bankai probes split":       {endings: probeFiles, names: demoSets(".json")},
 		"bankai probes expand":      {endings: resultFiles},
