@@ -71,7 +71,7 @@ func writeCard(ctx context.Context, a *app, p *bankai.Patch, out string, o card.
 	}
 	return a.Print(doc, func(w io.Writer) {
 		if out == "" {
-			w.Write(text)
+			a.Stdout.Write(text) // not wrapped: it may go to a file
 			return
 		}
 		io.WriteString(w, out+": the card of the patch\n")

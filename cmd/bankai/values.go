@@ -60,7 +60,7 @@ func fileValues() map[string]fileValue {
 	texts := fileValue{endings: textFiles, names: demoSets(".txt")}
 	return map[string]fileValue{
 		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles, named: true}, "conflicts-with": {endings: patchFiles},
-		"set": {endings: probeFiles, names: demoSets(".json")},
+		"set":    {endings: probeFiles, names: demoSets(".json")},
 		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
