@@ -27,6 +27,7 @@ func (i isolated) Run() int {
 	}
 	defer os.RemoveAll(dir)
 	os.Setenv("BANKAI_CONFIG", filepath.Join(dir, "config.toml"))
+	os.Setenv("BANKAI_HOME", filepath.Join(dir, "library"))
 	return i.m.Run()
 }
 
@@ -53,6 +54,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+			e.Setenv("BANKAI_HOME", filepath.Join(e.WorkDir, ".library"))
 			e.Setenv("BANKAI_KERNEL", os.Getenv("BANKAI_KERNEL"))
 			return nil
 		},

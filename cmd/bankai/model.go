@@ -26,6 +26,11 @@ type modelFlags struct {
 // add declares --model and --precision.
 func (f *modelFlags) add(cmd *cobra.Command) {
 	modelFlag(cmd, &f.path)
+	f.addPrecision(cmd)
+}
+
+// addPrecision declares --precision.
+func (f *modelFlags) addPrecision(cmd *cobra.Command) {
 	f.precision = flagtype.NewChoice(engine.Fast, "fast|exact", engine.ParsePrecision)
 	cmd.Flags().Var(&f.precision, "precision", "of activations: fast (int8) or exact (float32, several times slower)")
 	markSettable(cmd.Flags(), "precision")

@@ -39,11 +39,25 @@ type Outcome struct {
 	Reason    string         `json:"reason"` // why it could not be checked, or how it differs; "" if confirmed
 }
 
+// Finder finds the file of probes with a SHA-256, and its name, of which the ending counts.
+type Finder func(bankai.Digest) (data []byte, name string, ok bool)
+
+// set finds the probes that a claim is about.
+func (f Finder) set(c bankai.Claim) (source.Set, error) {
+	if c.Probes.IsZero() {
+		return source.Set{}, errors.New("it does not say on which questions it was measured: nobody can check it")
+	}
+	data, name, ok := f(c.Probes)
+	if !ok {
+		return source.Set{}, fmt.Errorf("the probe file with the SHA-256 %s is not at hand: give it with --set", c.Probes)
+	}
+	_, part, _ := strings.Cut(c.Name, "#")
+	return source.ParseSet(name, data, part)
+}
+
 // Material is what claims can be measured on.
 type Material struct {
-	// File finds the file of probes with a SHA-256, and its name, of which the ending
-	// counts.
-	File func(bankai.Digest) (data []byte, name string, ok bool)
+	File Finder
 	// Probes and Examples are what a search may have used, each for itself, and what is
 	// to be taken together as one: a guard stays away from it. Examples are also what
 	// claims on held-out data are about.
@@ -129,8 +143,6 @@ func (c *Checker) measure(ctx context.Context, claim bankai.Claim) (again bankai
 	switch {
 	case KindOf(claim) == Unchanged:
 		return c.guard(ctx, claim)
-	case claim.Probes.IsZero():
-		return again, "", missingf("it does not say on which questions it was measured: nobody can check it")
 	case strings.HasPrefix(claim.Name, heldOut):
 		again, err = c.examples(ctx, claim)
 	default:
@@ -141,12 +153,7 @@ func (c *Checker) measure(ctx context.Context, claim bankai.Claim) (again bankai
 
 // set measures a claim on a file of probes.
 func (c *Checker) set(ctx context.Context, claim bankai.Claim) (bankai.Claim, error) {
-	data, file, ok := c.Material.File(claim.Probes)
-	if !ok {
-		return bankai.Claim{}, missingf("the probe file with the SHA-256 %s is not at hand: give it with --set", claim.Probes)
-	}
-	name, part, _ := strings.Cut(claim.Name, "#")
-	s, err := source.ParseSet(file, data, part)
+	s, err := c.Material.File.set(claim)
 	if err == nil {
 		err = watched.Fit(c.Model, watched.Named(s)...)
 	}
@@ -163,7 +170,7 @@ func (c *Checker) set(ctx context.Context, claim bankai.Claim) (bankai.Claim, er
 		}
 		c.probes[s.Identity()] = r
 	}
-	return repair.Claim(name, s, r), nil
+	return repair.Claim("", s, r), nil
 }
 
 // judgedBy are the flags of the search on examples by which answers are right that the
