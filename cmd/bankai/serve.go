@@ -77,8 +77,8 @@ answers. A patch that is not known is an error, never the answer without it.
 It has the patches of the user's library that were made for the model, each by
 its name (bankai library list); --patch gives more, and --library all *.bankai
 files of a folder. What is added to the library or removed from it counts at
-once. PUT /api/patches/NAME with the bytes of a patch file adds one for as long as
-the server runs, and DELETE takes its name away. Requests under way keep what
+once. PUT /api/patches/NAME with the bytes of a patch file adds one for as long
+as the server runs, and DELETE takes its name away. Requests under way keep what
 they have.
 
 It listens on this machine only, unless --listen says otherwise: then it wants
