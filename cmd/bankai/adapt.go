@@ -138,7 +138,7 @@ func (f *adaptFlags) check() error {
 		return usagef("--report %s: must end in .html", f.report)
 	}
 	p := f.plan(score.MethodGuided, 0)
-	return cmp.Or(f.data.check(""), flagError(cmp.Or(p.Check(), p.Limits.Check())), checkPatchName(f.out))
+	return cmp.Or(f.said.check(), f.data.check(""), flagError(cmp.Or(p.Check(), p.Limits.Check())), checkPatchName(f.out))
 }
 
 // isLimit reports whether a number can bound or weigh something: it is from 0 on, and finite.

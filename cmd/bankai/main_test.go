@@ -57,7 +57,6 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 			e.Setenv("BANKAI_HOME", filepath.Join(e.WorkDir, ".library"))
 			e.Setenv("BANKAI_KERNEL", os.Getenv("BANKAI_KERNEL"))
-			e.Setenv("BANKAI_HOME", filepath.Join(e.WorkDir, ".library"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -23,6 +23,18 @@ func (f *saidFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.author, "author", "", "`WHO` made the patch, as the patch is to say")
 	flags.StringVar(&f.license, "license", "", "of the patch, as the patch is to say: an SPDX `IDENTIFIER` such as Apache-2.0, or words")
 	flags.StringVar(&f.description, "description", "", "`TEXT` on what the patch is for")
+}
+
+// check refuses what could not be shown on a line.
+func (f *saidFlags) check() error {
+	return cmp.Or(checkLine("author", f.author), checkLine("license", f.license))
+}
+
+func checkLine(flag, text string) error {
+	if strings.ContainsAny(text, "\r\n") {
+		return usagef("--%s %.40q: give it on one line", flag, text)
+	}
+	return nil
 }
 
 // meta is what was said.
@@ -50,7 +62,7 @@ unless --force is given, and so does the server.`,
   bankai patch describe fix.bankai -o careful.bankai --conflicts-with 'other.json=both flip what sums need'`,
 		Args: arguments(1, 1, "one patch"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
-			if err := checkPatchName(out); err != nil {
+			if err := cmp.Or(checkPatchName(out), said.check(), checkLine("name", name)); err != nil {
 				return err
 			}
 			reader := a.patches(nil)
@@ -102,9 +114,9 @@ func conflictWith(r store.Reader, p *bankai.Patch, text string) (bankai.Conflict
 	}
 	sum, err := p.Xor(q)
 	switch {
-	case errors.Is(err, bankai.ErrBaseMismatch):
-		return bankai.Conflict{}, fmt.Errorf("%s: %w: the two cannot be combined in any case", ref, err)
-	case err == nil && sum.Len() == 0:
+	case err != nil: // they cannot be combined in any case
+		return bankai.Conflict{}, fmt.Errorf("%s: %w", ref, err)
+	case sum.Len() == 0:
 		return bankai.Conflict{}, fmt.Errorf("%s: flips what the patch itself flips: name another one", ref)
 	}
 	c := bankai.Conflict{Content: q.ContentDigest(), Name: q.Meta().Name, Why: strings.TrimSpace(why)}

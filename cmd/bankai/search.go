@@ -353,7 +353,7 @@ func (f *searchFlags) check() error {
 	if err := f.checkShares(); err != nil {
 		return err
 	}
-	return cmp.Or(f.checkTime(), f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
+	return cmp.Or(f.said.check(), f.checkTime(), f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
 }
 
 // checkTime refuses a time that is none.
