@@ -103,10 +103,11 @@ func (c *Checker) Check(ctx context.Context, claim bankai.Claim) (Outcome, error
 	}
 	measured := countsOf(again)
 	out.Measured, out.Precision, out.Outcome = &measured, c.Model.Precision().String(), Confirmed
-	if measured.Counts != out.Claimed.Counts {
-		out.Outcome, out.Reason = Differs, fmt.Sprintf("it says %s; measured again: %s", Text(claim), Text(again))
-	} else if note != "" {
+	switch {
+	case note != "":
 		out.Outcome, out.Reason = Differs, note
+	case measured.Counts != out.Claimed.Counts:
+		out.Outcome, out.Reason = Differs, fmt.Sprintf("it says %s; measured again: %s", Text(claim), Text(again))
 	}
 	return out, nil
 }
