@@ -13,6 +13,7 @@ import (
 	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/store"
+	"bankai/store/signature"
 
 	"github.com/spf13/cobra"
 )
@@ -36,20 +37,45 @@ goes with them, are kept by their digests, and read again whenever they are used
 Any number of processes may use the library at once.`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(libraryListCommand(a), libraryAddCommand(a), libraryShowCommand(a), libraryRemoveCommand(a), libraryCollectCommand(a))
+	cmd.AddCommand(libraryListCommand(a), libraryAddCommand(a), libraryShowCommand(a), libraryRemoveCommand(a), libraryTrustCommand(a), libraryCollectCommand(a))
 	return cmd
 }
 
 // keptDoc is a patch of the library as commands tell of it.
 type keptDoc struct {
 	store.Entry
-	Ref string `json:"ref"` // what other commands take
+	Ref    string           `json:"ref"`              // what other commands take
+	By     *signature.KeyID `json:"signed_by"`        // of those whom the user trusts; null for none
+	Signer string           `json:"signer,omitempty"` // whose key it is, as the user says
 }
 
-func keptDocs(all []store.Entry) []keptDoc {
+// kept tells of a patch of the library, and who of those that are trusted signed it. A
+// patch whose signature does not hold is not signed; "bankai patch verify" says why.
+func kept(l *store.Library, e store.Entry, trust signature.Trust) keptDoc {
+	doc := keptDoc{Entry: e, Ref: e.Ref()}
+	if s, err := l.SignerOf(e, trust); err == nil {
+		by := signedBy(s)
+		doc.By, doc.Signer = by.By, by.Signer
+	}
+	return doc
+}
+
+// signedByText is who signed, in as few words as will do.
+func (d keptDoc) signedByText() string {
+	switch {
+	case d.By == nil:
+		return ""
+	case d.Signer != "":
+		return text.Clip(d.Signer, 30)
+	}
+	return d.By.String()
+}
+
+func keptDocs(a *app, l *store.Library, all []store.Entry) []keptDoc {
 	docs := []keptDoc{}
+	trust := a.trust(l)
 	for _, e := range all {
-		docs = append(docs, keptDoc{e, e.Ref()})
+		docs = append(docs, kept(l, e, trust))
 	}
 	return docs
 }
@@ -72,8 +98,8 @@ for. A tag that is the same patch as the name alone stands on a line of its own.
 			doc := struct {
 				Folder  string    `json:"folder"`
 				Patches []keptDoc `json:"patches"`
-			}{l.Dir(), keptDocs(all)}
-			err = a.Print(doc, func(w io.Writer) { writeKept(w, l, all) })
+			}{l.Dir(), keptDocs(a, l, all)}
+			err = a.Print(doc, func(w io.Writer) { writeKept(w, l, doc.Patches) })
 			if err == nil {
 				err = failed
 			}
@@ -82,15 +108,15 @@ for. A tag that is the same patch as the name alone stands on a line of its own.
 	}
 }
 
-func writeKept(w io.Writer, l *store.Library, all []store.Entry) {
+func writeKept(w io.Writer, l *store.Library, all []keptDoc) {
 	if len(all) == 0 {
 		fmt.Fprintf(w, "%s has no patches yet: bankai library add FILE\n", l.Dir())
 		return
 	}
 	t := text.Table{Right: []bool{false, true, true}}
-	t.Add("name", "flips", "bytes", "digest", "added", "model")
+	t.Add("name", "flips", "bytes", "digest", "added", "signed by", "model")
 	for _, e := range all {
-		t.Add(e.Ref(), e.Flips, text.Thousands(e.Bytes), fmt.Sprintf("%.12s", e.Patch), e.Added.Format("2006-01-02"), modelOf(e))
+		t.Add(e.Ref, e.Flips, text.Thousands(e.Bytes), fmt.Sprintf("%.12s", e.Patch), e.Added.Format("2006-01-02"), e.signedByText(), modelOf(e.Entry))
 	}
 	io.WriteString(w, t.String())
 }
@@ -122,7 +148,8 @@ func libraryAddCommand(a *app) *cobra.Command {
 		Long: `Keeps patches in the library, each under its file's name, or one under the name
 that is given. What goes with a patch is kept beside it: --probes the sets that
 its claims are about, so that others can measure them again (demo:heldout and
-the like need not be given), --report a page about it.
+the like need not be given), --report a page about it. Its signature is kept, too:
+P.minisig beside a file.
 
 A name with a tag, --name math:v2, makes math the new patch, too. A tag, or a
 name without tags, that is another patch already stays as it is: give another tag,
@@ -164,7 +191,7 @@ func (f *addFlags) add(ctx context.Context, a *app, refs []string) error {
 	doc := struct {
 		Folder string    `json:"folder"`
 		Added  []keptDoc `json:"added"`
-	}{l.Dir(), keptDocs(added)}
+	}{l.Dir(), keptDocs(a, l, added)}
 	return a.Print(doc, func(w io.Writer) {
 		for _, e := range added {
 			fmt.Fprintf(w, "%s: %s, %s bytes, %s%.12s…, for %s\n", e.Ref(), text.Count(e.Flips, "flip"), text.Thousands(e.Bytes), "sha256:", e.Patch, modelOf(e))
@@ -188,11 +215,31 @@ func (f *addFlags) addOne(ctx context.Context, a *app, l *store.Library, ref str
 			return store.Entry{}, err
 		}
 	}
+	if o.Signed, err = signaturesOf(a, ref); err != nil {
+		return store.Entry{}, err
+	}
 	e, err := l.Add(ctx, name, tag, p, o)
 	if err != nil && f.name == "" {
 		err = fmt.Errorf("%s: %w (or choose with --name)", ref, err)
 	}
 	return e, err
+}
+
+// signaturesOf are those of the patch that a reference means, as the library keeps them.
+// Nobody checks them now: that is done whenever it counts.
+func signaturesOf(a *app, ref string) (all []store.Signature, err error) {
+	sigs, err := a.patches(nil).Signatures(ref)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range sigs {
+		s, err := signature.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: sign the patch again, or take the file away", ref+signature.Extension, err)
+		}
+		all = append(all, store.Signature{Key: s.KeyID().String(), Text: s.Text()})
+	}
+	return all, nil
 }
 
 // files are what goes with the patches.
@@ -242,11 +289,11 @@ with it: probe sets, reports, signatures.`,
   bankai library show math:v2 --json`,
 		Args: arguments(1, 1, "one name of the library"),
 		RunE: a.doAsBuilt(func(_ context.Context, args []string) error {
-			_, e, p, err := resolved(args[0])
+			l, e, p, err := resolved(args[0])
 			if err != nil {
 				return err
 			}
-			return showKept(a, e, p)
+			return showKept(a, l, e, p)
 		}),
 	}
 }
@@ -257,12 +304,13 @@ type keptPage struct {
 	Library keptDoc `json:"library"`
 }
 
-func showKept(a *app, e store.Entry, p *bankai.Patch) error {
+func showKept(a *app, l *store.Library, e store.Entry, p *bankai.Patch) error {
 	page, err := pageOf(e.Ref(), e.Bytes, p)
 	if err != nil {
 		return err
 	}
-	return a.Print(keptPage{page, keptDoc{e, e.Ref()}}, func(w io.Writer) {
+	doc := kept(l, e, a.trust(l))
+	return a.Print(keptPage{page, doc}, func(w io.Writer) {
 		page.write(w)
 		fmt.Fprintln(w, "\nIn the library:")
 		facts := []terminal.Fact{
@@ -270,6 +318,7 @@ func showKept(a *app, e store.Entry, p *bankai.Patch) error {
 			{"bytes' digest", "sha256:" + e.Patch.String()},
 			{"from", text.Line(e.Source)},
 			{"added", e.Added.Format(text.TimeLayout)},
+			{"signed by", doc.signedByText()},
 		}
 		for _, f := range e.Files {
 			facts = append(facts, terminal.Fact{f.Kind, fmt.Sprintf("%s, %s, sha256:%s", f.Name, text.Size(f.Bytes), short(f.Digest))})
@@ -304,7 +353,7 @@ Patches that no name has any more stay on disk until "bankai library gc".`,
 			doc := struct {
 				Folder  string    `json:"folder"`
 				Removed []keptDoc `json:"removed"`
-			}{l.Dir(), keptDocs(gone)}
+			}{l.Dir(), keptDocs(a, l, gone)}
 			return a.Print(doc, func(w io.Writer) {
 				for _, e := range gone {
 					fmt.Fprintf(w, "removed %s:%s (sha256:%.12s…)\n", e.Name, e.Tag, e.Patch)
