@@ -77,9 +77,9 @@ answers. A patch that is not known is an error, never the answer without it.
 
 It has the patches of the user's library that were made for the model, each by
 its name (bankai library list); --patch gives more, and --library all *.bankai
-files of a folder. While it runs, PUT /api/patches/NAME with the bytes of a patch file adds one, at once and
-for as long as the server runs, and DELETE takes its name away; requests under
-way keep what they have.
+files of a folder. While it runs, PUT /api/patches/NAME with the bytes of a patch
+file adds one, at once and for as long as the server runs, and DELETE takes its
+name away; requests under way keep what they have.
 
 It listens on this machine only, unless --listen says otherwise: then it wants
 keys. --api-key-file and --admin-key-file hold one key a line, and comments that
