@@ -92,11 +92,11 @@ func trustedDocs(all signature.Trust) []trustedDoc {
 	return docs
 }
 
-// printTrusted prints keys with a word on what became of them.
+// printTrusted tells of keys: those that are trusted, or what became of some.
 func printTrusted(a *app, l *store.Library, all signature.Trust, write func(w io.Writer)) error {
 	doc := struct {
-		Folder  string       `json:"folder"`
-		Trusted []trustedDoc `json:"trusted"`
+		Folder string       `json:"folder"`
+		Keys   []trustedDoc `json:"keys"`
 	}{l.Dir(), trustedDocs(all)}
 	return a.Print(doc, write)
 }
@@ -172,11 +172,7 @@ func (f *trustFlags) distrust(ctx context.Context, a *app, l *store.Library) err
 			gone = append(gone, t)
 		}
 	}
-	doc := struct {
-		Folder  string       `json:"folder"`
-		Removed []trustedDoc `json:"removed"`
-	}{l.Dir(), trustedDocs(gone)}
-	return a.Print(doc, func(w io.Writer) { fmt.Fprintf(w, "trusted no more: %v\n", id) })
+	return printTrusted(a, l, gone, func(w io.Writer) { fmt.Fprintf(w, "trusted no more: %v\n", id) })
 }
 
 func listTrusted(a *app, l *store.Library) error {
