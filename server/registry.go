@@ -13,6 +13,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/store"
+	"bankai/store/signature"
 )
 
 // patch is one that requests can name. It does not change: another one under its name
@@ -23,6 +24,7 @@ type patch struct {
 	Content *bankai.Patch // fitted to the model
 	Size    int64         // bytes in the compact form
 	Added   time.Time
+	By      *signature.Signer // who signed it, and is trusted with it; nil for nobody
 }
 
 // shown is how people read which patch it is.
@@ -43,12 +45,13 @@ type registry struct {
 	base     string // the model's name
 	overlays *overlayCache
 
-	mu    sync.RWMutex
-	named map[string]*patch
+	mu      sync.RWMutex
+	named   map[string]*patch
+	refused map[string]error // names that could be expected, and why they are not there
 }
 
 func newRegistry(m *engine.Model, base string, made func(time.Duration)) *registry {
-	return &registry{model: m, base: base, overlays: newOverlayCache(m, made), named: map[string]*patch{}}
+	return &registry{model: m, base: base, overlays: newOverlayCache(m, made), named: map[string]*patch{}, refused: map[string]error{}}
 }
 
 // get is the patch of a name, nil if there is none.
@@ -56,6 +59,21 @@ func (r *registry) get(name string) *patch {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.named[name]
+}
+
+// whyNot is why a name that could be expected is not there.
+func (r *registry) whyNot(name string) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.refused[name]
+}
+
+// missing says that there is no patch of a name, and why, or where to look for others.
+func (r *registry) missing(name, where string) string {
+	if why := r.whyNot(name); why != nil {
+		return fmt.Sprintf("there is no patch %q, for it was left out: %v", name, why)
+	}
+	return fmt.Sprintf("there is no patch %q: %s lists those that there are", name, where)
 }
 
 // digest is a patch by its digest, of several equal ones the first by name.
@@ -94,9 +112,9 @@ func (r *registry) fit(name string, p *bankai.Patch) (*patch, error) {
 	return &patch{Name: name, Digest: fitted.ContentDigest(), Content: fitted, Size: size, Added: time.Now()}, nil
 }
 
-// put gives a patch a name, which another may have had. It makes the overlay, so that no
+// put gives a patch that somebody signed, or nobody, a name, which another may have had. It makes the overlay, so that no
 // request waits for it.
-func (r *registry) put(name string, p *bankai.Patch) (added *patch, replaced bool, err error) {
+func (r *registry) put(name string, p *bankai.Patch, by *signature.Signer) (added *patch, replaced bool, err error) {
 	if err := store.CheckName(name); err != nil {
 		return nil, false, invalid("name", "%v", err)
 	}
@@ -107,6 +125,7 @@ func (r *registry) put(name string, p *bankai.Patch) (added *patch, replaced boo
 	if err != nil {
 		return nil, false, err
 	}
+	added.By = by
 	if _, err := r.set([]*patch{added}); err != nil {
 		return nil, false, err
 	}
@@ -117,6 +136,7 @@ func (r *registry) put(name string, p *bankai.Patch) (added *patch, replaced boo
 		return nil, false, &failure{status: 507, kind: kindInvalid, code: "too_many_patches", message: fmt.Sprintf("there are %d patches already: delete some", len(r.named)), never: true}
 	}
 	r.named[name] = added
+	delete(r.refused, name)
 	return added, replaced, nil
 }
 

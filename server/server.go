@@ -11,6 +11,7 @@ import (
 	"bankai"
 	"bankai/chat"
 	"bankai/engine"
+	"bankai/store/signature"
 )
 
 // Options are the choices of whoever runs a server. The zero value is one for this
@@ -32,6 +33,10 @@ type Options struct {
 	// InlinePatches is the size up to which a patch may come inside a request, in bytes
 	// of its file; 0: none may.
 	InlinePatches int64
+	// Trust is whom those trust who run the server. It is asked for every patch that is put;
+	// nil: nobody. With RequireSigned a patch has to be signed by one of them.
+	Trust         func() (signature.Trust, error)
+	RequireSigned bool
 	LogPrompts    bool         // the log tells what was asked and answered, too
 	Log           *slog.Logger // nil: nothing is logged
 }
@@ -114,8 +119,12 @@ func (s *Server) table() []route {
 
 // NamedPatch is a patch with the name that requests use.
 type NamedPatch struct {
-	Name  string
-	Patch *bankai.Patch
+	Name   string
+	Patch  *bankai.Patch
+	Signer *signature.Signer // who signed it, and is trusted with it; nil: nobody
+	// Refused says why there is no such patch, though it could be expected: requests that
+	// name it are told.
+	Refused error
 }
 
 // Serve gives the server its model, with the name that requests use, and patches. From
@@ -135,7 +144,12 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 		drawing: chat.SamplingOf(m.Weights()), since: time.Now(), patches: newRegistry(m, name, s.meters.overlay),
 	}
 	for _, p := range patches {
-		if _, replaced, err := l.patches.put(p.Name, p.Patch); err != nil {
+		if s.o.RequireSigned && p.Signer == nil && p.Refused == nil {
+			p.Refused = signature.ErrUnsigned
+		}
+		if p.Refused != nil {
+			l.patches.refused[p.Name] = p.Refused
+		} else if _, replaced, err := l.patches.put(p.Name, p.Patch, p.Signer); err != nil {
 			return err
 		} else if replaced {
 			return invalid("name", "two patches are called %q: give one another name", p.Name)

@@ -63,11 +63,11 @@ func (t Trusted) String() string {
 // any, and so beyond a key that is trusted with some.
 func (t Trusted) allows(name string, p *bankai.Patch) error {
 	if len(t.Bases) > 0 && !slices.Contains(t.Bases, p.Base()) {
-		return fmt.Errorf("%w: signed by %v, whom you trust with patches for the model %s alone, and this one is for %s", ErrLimited, t, listed(t.Bases), shown(p.Base()))
+		return fmt.Errorf("%w: signed by %v, who is trusted with patches for the model %s alone, and this one is for %s", ErrLimited, t, listed(t.Bases), shown(p.Base()))
 	}
 	matches := func(pattern string) bool { ok, err := path.Match(pattern, name); return ok && err == nil }
 	if len(t.Names) > 0 && !slices.ContainsFunc(t.Names, matches) {
-		return fmt.Errorf("%w: signed by %v, whom you trust with patches named %s alone, and this one is %q", ErrLimited, t, text.Listed(t.Names), name)
+		return fmt.Errorf("%w: signed by %v, who is trusted with patches named %s alone, and this one is %q", ErrLimited, t, text.Listed(t.Names), name)
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ type UntrustedError struct{ By KeyID }
 
 // Error says how to trust the key that did.
 func (e *UntrustedError) Error() string {
-	return fmt.Sprintf("signed by the key %v, which you do not trust: if you know whose it is, get its line (%s…) from them, and say \"bankai library trust LINE\"", e.By, e.By.begin())
+	return fmt.Sprintf("signed by the key %v, which is not trusted here: whoever knows its owner can get its line (%s…) from them, and add it with \"bankai library trust LINE\"", e.By, e.By.begin())
 }
 
 // Trust is whom a user trusts.

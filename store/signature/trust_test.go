@@ -41,7 +41,7 @@ func TestTrust(t *testing.T) {
 		{"bob, no name", "", p, by(bob), eve, `and this one is ""`},
 		{"bob, no model", "math", unbound, [][]byte{sign(t, bob, unbound, "")}, eve, "for the model 010203000000 alone, and this one is for any"},
 		{"bob, another model", "math", p.WithBase(bankai.Digest{9}), [][]byte{sign(t, bob, p.WithBase(bankai.Digest{9}), "")}, eve, "and this one is for 0900000000"},
-		{"eve", "math", p, by(eve), eve, `which you do not trust: if you know whose it is, get its line (` + eve.Public().String()[:13] + `…) from them, and say "bankai library trust LINE"`},
+		{"eve", "math", p, by(eve), eve, `which is not trusted here: whoever knows its owner can get its line (` + eve.Public().String()[:13] + `…) from them, and add it with "bankai library trust LINE"`},
 		{"eve, then bob with another name", "x", p, by(eve, bob), eve, "beyond what the key is trusted with"},
 		{"another patch", "math", patch(up), by(eve, ann), eve, "the patch was changed"},
 		{"no signature at all", "math", p, [][]byte{[]byte("x")}, eve, "not a minisign signature"},
