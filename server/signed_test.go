@@ -34,7 +34,7 @@ func newAuthor(t testing.TB) author {
 // header is the signature of a patch as requests send it.
 func (a author) header(p *bankai.Patch) []string {
 	a.t.Helper()
-	sig, err := signature.Sign(a.SecretKey, p, time.Unix(1_700_000_000, 0), "")
+	sig, err := signature.Sign(a.SecretKey, p, signature.Comment{Time: time.Unix(1_700_000_000, 0)})
 	if err != nil {
 		a.t.Fatal(err)
 	}

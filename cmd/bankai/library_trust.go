@@ -40,7 +40,8 @@ replaces what was said of it.
 Without a key it lists those that are trusted. --remove trusts one no more: nothing
 that it signed counts from then on, but for what a server has loaded already.`,
 		Example: `  bankai library trust mine.pub --name me
-  bankai library trust RWQydV8dcgISnzCzVUwd335o9HmAzzan3YbQ0RyujVQz7T0FYMQftjx7 --name ann --base demo --only 'math*'
+  bankai library trust mine.pub --name me --base demo --only 'math*'
+  bankai library trust RWQydV8dcgISnzCzVUwd335o9HmAzzan3YbQ0RyujVQz7T0FYMQftjx7
   bankai library trust
   bankai library trust --remove 9F1202721D5F7532`,
 		Args: arguments(0, 1, "a public key, or none to list them"),

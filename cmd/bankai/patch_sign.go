@@ -35,7 +35,7 @@ form of the same patch, too, but minisign checks it with the .bankai file alone;
 "bankai patch convert" writes that. Signed with it is a comment that names the
 model, the flips, the patch and the time, and ends with the text of --comment.`,
 		Example: `  bankai patch sign fix.bankai
-  bankai patch sign fix.bankai --key mine.key --comment 'tried on the 8B'`,
+  bankai patch sign both.bankai --key mine.key --comment 'tried on the 8B'`,
 		Args: arguments(1, -1, "one or more patches"),
 		RunE: a.do(func(ctx context.Context, args []string) error { return f.sign(ctx, a, args) }),
 	}
@@ -129,7 +129,7 @@ func signatureBy(key signature.KeyID) func(path string) (string, bool) {
 
 // sign signs one patch, and says in which file the signature is.
 func (s signing) sign(ctx context.Context, a *app, k signature.SecretKey, at time.Time, comment string) (path string, err error) {
-	sig, err := signature.Sign(k, s.patch, at, comment)
+	sig, err := signature.Sign(k, s.patch, signature.Comment{Name: cmp.Or(s.patch.Meta().Name, store.Title(s.ref)), Time: at, Note: comment})
 	if err != nil {
 		return "", err
 	}

@@ -46,7 +46,7 @@ model is opened then, unless one is named. Without --key it says who signed the
 patch, if it is somebody whom you trust ("bankai library trust"). A signature by
 anybody else proves nothing, and is named as such; one that does not hold fails.`,
 		Example: `  bankai patch verify fix.bankai --model demo
-  bankai patch verify fix.bankai --key mine.pub`,
+  bankai patch verify both.bankai --key mine.pub`,
 		Args: arguments(1, 2, "one patch, and the model if --model does not name it"),
 		RunE: a.do(func(_ context.Context, args []string) error {
 			model, err := oneModel(cmd, args[1:])

@@ -58,7 +58,7 @@ func patch(flips ...bankai.Flip) *bankai.Patch {
 
 func sign(t testing.TB, k SecretKey, p *bankai.Patch, note string) []byte {
 	t.Helper()
-	sig, err := Sign(k, p, at, note)
+	sig, err := Sign(k, p, Comment{Name: p.Meta().Name, Time: at, Note: note})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,13 +86,13 @@ func TestSign(t *testing.T) {
 		t.Errorf("the comment is %+v", c)
 	}
 	for _, note := range []string{"two\nlines", "\x1b[31m", " ", "caf\xe9", strings.Repeat("x", 501)} {
-		if _, err := Sign(k, p, at, note); err == nil {
+		if _, err := Sign(k, p, Comment{Time: at, Note: note}); err == nil {
 			t.Errorf("the comment %q was taken", note)
 		}
 	}
 }
 
-// What a patch calls itself may be anything.
+// What a patch is called may be anything.
 func TestSignedNames(t *testing.T) {
 	k := secretKey(t)
 	for _, name := range []string{"", "a b", "x note=y", "a/b%20=c", "\x1b[31m", "é\u2028", strings.Repeat("é", 1000)} {

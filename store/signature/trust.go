@@ -63,7 +63,7 @@ func (t Trusted) String() string {
 // any, and so beyond a key that is trusted with some.
 func (t Trusted) allows(name string, p *bankai.Patch) error {
 	if len(t.Bases) > 0 && !slices.Contains(t.Bases, p.Base()) {
-		return fmt.Errorf("%w: signed by %v, who is trusted with patches for the model %s alone, and this one is for %s", ErrLimited, t, listed(t.Bases), shown(p.Base()))
+		return fmt.Errorf("%w: signed by %v, who is trusted with patches for the model %s alone, and this one %s", ErrLimited, t, listed(t.Bases), shown("is for ", p.Base()))
 	}
 	matches := func(pattern string) bool { ok, err := path.Match(pattern, name); return ok && err == nil }
 	if len(t.Names) > 0 && !slices.ContainsFunc(t.Names, matches) {
@@ -75,16 +75,16 @@ func (t Trusted) allows(name string, p *bankai.Patch) error {
 func listed(bases []bankai.Digest) string {
 	var all []string
 	for _, b := range bases {
-		all = append(all, shown(b))
+		all = append(all, shown("", b))
 	}
 	return text.Listed(all)
 }
 
-func shown(base bankai.Digest) string {
+func shown(before string, base bankai.Digest) string {
 	if base.IsZero() {
-		return "any"
+		return "names no model"
 	}
-	return base.String()[:12]
+	return before + base.String()[:12]
 }
 
 // ErrLimited says that the key which signed a patch is trusted, but not with it.

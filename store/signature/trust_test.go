@@ -39,7 +39,7 @@ func TestTrust(t *testing.T) {
 		{"none", "anything", p, nil, eve, "the patch is not signed"},
 		{"bob, another name", "units-ab", p, by(bob), eve, `with patches named math* and units-? alone, and this one is "units-ab"`},
 		{"bob, no name", "", p, by(bob), eve, `and this one is ""`},
-		{"bob, no model", "math", unbound, [][]byte{sign(t, bob, unbound, "")}, eve, "for the model 010203000000 alone, and this one is for any"},
+		{"bob, no model", "math", unbound, [][]byte{sign(t, bob, unbound, "")}, eve, "for the model 010203000000 alone, and this one names no model"},
 		{"bob, another model", "math", p.WithBase(bankai.Digest{9}), [][]byte{sign(t, bob, p.WithBase(bankai.Digest{9}), "")}, eve, "and this one is for 0900000000"},
 		{"eve", "math", p, by(eve), eve, `which is not trusted here: whoever knows its owner can get its line (` + eve.Public().String()[:13] + `…) from them, and add it with "bankai library trust LINE"`},
 		{"eve, then bob with another name", "x", p, by(eve, bob), eve, "beyond what the key is trusted with"},
