@@ -93,7 +93,7 @@ func (s *Server) putPatch(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	p, replaced, err := x.patches.put(name, read, by)
+	p, replaced, err := x.patches.put(NamedPatch{Name: name, Patch: read, Signer: by})
 	if err != nil {
 		return patchFailure(err)
 	}

@@ -25,6 +25,7 @@ type patch struct {
 	Size    int64         // bytes in the compact form
 	Added   time.Time
 	By      *signature.Signer // who signed it, and is trusted with it; nil for nobody
+	kept    bool              // of the library: it goes, and changes, with that
 }
 
 // shown is how people read which patch it is.
@@ -44,10 +45,12 @@ type registry struct {
 	model    *engine.Model
 	base     string // the model's name
 	overlays *overlayCache
+	library  *shelf // nil for none
 
 	mu      sync.RWMutex
 	named   map[string]*patch
 	refused map[string]error // names that could be expected, and why they are not there
+	left    map[string]error // likewise, of the library
 }
 
 func newRegistry(m *engine.Model, base string, made func(time.Duration)) *registry {
@@ -65,7 +68,17 @@ func (r *registry) get(name string) *patch {
 func (r *registry) whyNot(name string) error {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.refused[name]
+	if why := r.refused[name]; why != nil {
+		return why
+	}
+	return r.left[name]
+}
+
+// leave says what of the library was left out, and why.
+func (r *registry) leave(left map[string]error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = left
 }
 
 // missing says that there is no patch of a name, and why, or where to look for others.
@@ -112,23 +125,30 @@ func (r *registry) fit(name string, p *bankai.Patch) (*patch, error) {
 	return &patch{Name: name, Digest: fitted.ContentDigest(), Content: fitted, Size: size, Added: time.Now()}, nil
 }
 
-// put gives a patch that somebody signed, or nobody, a name, which another may have had. It makes the overlay, so that no
-// request waits for it.
-func (r *registry) put(name string, p *bankai.Patch, by *signature.Signer) (added *patch, replaced bool, err error) {
+// put gives a patch its name, which another may have had. It makes the overlay, so that
+// no request waits for it.
+func (r *registry) put(p NamedPatch) (added *patch, replaced bool, err error) {
+	return r.place(p, false)
+}
+
+// place is put of a patch that may be kept in the library.
+func (r *registry) place(p NamedPatch, kept bool) (added *patch, replaced bool, err error) {
+	name := p.Name
 	if err := store.CheckName(name); err != nil {
 		return nil, false, invalid("name", "%v", err)
 	}
 	if name == r.base {
 		return nil, false, invalid("name", "%q is the name of the model: give the patch another", name)
 	}
-	added, err = r.fit(name, p)
+	added, err = r.fit(name, p.Patch)
 	if err != nil {
 		return nil, false, err
 	}
-	added.By = by
+	added.By = p.Signer
 	if _, err := r.set([]*patch{added}); err != nil {
 		return nil, false, err
 	}
+	added.kept = kept
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, replaced = r.named[name]

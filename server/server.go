@@ -33,6 +33,11 @@ type Options struct {
 	// InlinePatches is the size up to which a patch may come inside a request, in bytes
 	// of its file; 0: none may.
 	InlinePatches int64
+	// Library, if it is not nil, tells which patches a library has for a model now, and
+	// whether that is something else than when it was called last. Requests find them by
+	// name as long as the library has them; those that were given or put under a name come
+	// first. It is called by one request at a time.
+	Library func(m *engine.Model) (patches []NamedPatch, changed bool)
 	// Trust is whom those trust who run the server. It is asked for every patch that is put;
 	// nil: nobody. With RequireSigned a patch has to be signed by one of them.
 	Trust         func() (signature.Trust, error)
@@ -144,16 +149,17 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 		drawing: chat.SamplingOf(m.Weights()), since: time.Now(), patches: newRegistry(m, name, s.meters.overlay),
 	}
 	for _, p := range patches {
-		if s.o.RequireSigned && p.Signer == nil && p.Refused == nil {
-			p.Refused = signature.ErrUnsigned
-		}
-		if p.Refused != nil {
-			l.patches.refused[p.Name] = p.Refused
-		} else if _, replaced, err := l.patches.put(p.Name, p.Patch, p.Signer); err != nil {
+		if why := s.refused(p); why != nil {
+			l.patches.refused[p.Name] = why
+		} else if _, replaced, err := l.patches.put(p); err != nil {
 			return err
 		} else if replaced {
 			return invalid("name", "two patches are called %q: give one another name", p.Name)
 		}
+	}
+	if s.o.Library != nil {
+		l.patches.library = &shelf{now: func() ([]NamedPatch, bool) { return s.o.Library(m) }, refused: s.refused, log: s.log}
+		l.patches.refresh()
 	}
 	bound, err := s.bound(m)
 	if err != nil {
@@ -195,5 +201,6 @@ func (s *Server) model() (*loaded, error) {
 	if l == nil {
 		return nil, unavailable("loading", "the model is being loaded: ask again in a moment")
 	}
+	l.patches.refresh()
 	return l, nil
 }

@@ -52,6 +52,14 @@ func notSigned(param, message string) *failure {
 	return &failure{status: http.StatusForbidden, kind: kindPermission, param: param, code: "patch_not_signed", message: message, never: true}
 }
 
+// refused is why a patch is none that requests can name.
+func (s *Server) refused(p NamedPatch) error {
+	if s.o.RequireSigned && p.Signer == nil && p.Refused == nil {
+		return signature.ErrUnsigned
+	}
+	return p.Refused
+}
+
 // unsigned is notSigned of a patch that was put, and of its signature.
 func unsigned(why error) *failure {
 	message := why.Error()

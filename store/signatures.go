@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
+	"time"
 
 	"bankai"
 	"bankai/store/signature"
@@ -41,7 +43,12 @@ func (l *Library) sign(ctx context.Context, patch bankai.Digest, s Signature) er
 	if err := l.folder(signatureFolder, patch.String()); err != nil {
 		return err
 	}
-	return write(ctx, l.at(signatureFolder, patch.String(), key+signatureEnding), s.Text)
+	err := write(ctx, l.at(signatureFolder, patch.String(), key+signatureEnding), s.Text)
+	if err == nil {
+		at := time.Now() // for those who watch the library: what changed is a folder below
+		os.Chtimes(l.at(signatureFolder), at, at)
+	}
+	return err
 }
 
 // Signatures are those of a patch, by the ids of their keys. What is there proves nothing

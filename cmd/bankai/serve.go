@@ -76,15 +76,17 @@ answers. A patch that is not known is an error, never the answer without it.
 
 It has the patches of the user's library that were made for the model, each by
 its name (bankai library list); --patch gives more, and --library all *.bankai
-files of a folder. While it runs, PUT /api/patches/NAME with the bytes of a patch
-file adds one, at once and for as long as the server runs, and DELETE takes its
-name away; requests under way keep what they have.
+files of a folder. What is added to the library or removed from it counts at
+once. PUT /api/patches/NAME with the bytes of a patch file adds one for as long
+as the server runs, and DELETE takes its name away. Requests under way keep what
+they have.
 
 With --require-signed a patch must have been signed by somebody whom you trust
 ("bankai library trust"); others are left out, and requests for them told why.
 A patch that is put then needs its signature, the text of P.minisig in base64, in
-the header Bankai-Signature. A key that is trusted no more counts at once for what
-is put, and for what is served already when the server starts again.
+the header Bankai-Signature. A key that is trusted no more counts at once for the
+library and for what is put, and for what --patch and --library gave from the next
+start on.
 
 It listens on this machine only, unless --listen says otherwise: then it wants
 keys. --api-key-file and --admin-key-file hold one key a line, and comments that
@@ -181,7 +183,7 @@ const apiKeyVariable = "BANKAI_API_KEY"
 func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
 	o = server.Options{
 		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
-		Log: log, RaiseMemory: f.kvMemory == 0, RequireSigned: f.signed, Trust: trusted,
+		Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log), RequireSigned: f.signed, Trust: trusted,
 		Loop: engine.LoopOptions{
 			MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue), QueueTokens: int(f.queueTok),
 			Chunk: server.StepTokens, Pace: server.StepTime,
@@ -392,9 +394,6 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 	patches, err := found.given(files)
 	if err != nil {
 		return err
-	}
-	if !f.no {
-		patches = append(patches, found.ofLibrary(files)...)
 	}
 	name := f.alias
 	if name == "" {

@@ -3,12 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"bankai"
+	"bankai/engine"
 	"bankai/internal/dialog"
 	"bankai/server"
 	"bankai/store"
@@ -45,29 +46,41 @@ func (f finder) given(files []namedFile) (patches []server.NamedPatch, err error
 	return patches, nil
 }
 
-// ofLibrary are the patches of the library that were made for the reader's model, but for
-// the names that files have. One that cannot be read is left out, with a warning.
-func (f finder) ofLibrary(files []namedFile) (patches []server.NamedPatch) {
-	if f.Library == nil {
+// kept tells the server of the patches of the user's library that were made for a model.
+// One that cannot be read is left out, with a warning.
+func (f *serveFlags) kept(log *slog.Logger) func(*engine.Model) ([]server.NamedPatch, bool) {
+	l, err := library()
+	if f.no || err != nil {
 		return nil
 	}
-	all, err := f.Library.List()
-	if err != nil {
-		f.Warn("%v", err)
-	}
-	for _, e := range all {
-		taken := slices.ContainsFunc(files, func(file namedFile) bool { return file.name == e.Name })
-		if e.Tag != store.Latest || e.Base != f.Model.Digest() || taken {
-			continue
+	watch := l.Watch()
+	warn := func(format string, args ...any) { log.Warn("in the library", "what", fmt.Sprintf(format, args...)) }
+	return func(m *engine.Model) (patches []server.NamedPatch, changed bool) {
+		all, changed, err := watch.Look()
+		if !changed {
+			return nil, false
 		}
-		named, err := f.kept(e)
 		if err != nil {
-			f.Warn("left out: %v", err)
-			continue
+			warn("%v", err)
 		}
-		patches = append(patches, named)
+		trust, err := l.Trust()
+		if err != nil {
+			warn("%v", err)
+		}
+		from := finder{store.Reader{Library: l, Model: m.Weights(), Warn: warn}, trust, f.signed}
+		for _, e := range all {
+			if e.Tag != store.Latest || e.Base != m.Digest() {
+				continue
+			}
+			named, err := from.kept(e)
+			if err != nil {
+				warn("left out: %v", err)
+				continue
+			}
+			patches = append(patches, named)
+		}
+		return patches, true
 	}
-	return patches
 }
 
 // kept is a patch of the library.
