@@ -26,14 +26,14 @@ func keygenCommand(a *app) *cobra.Command {
 		Use:   "keygen",
 		Short: "make a key to sign patches with",
 		Long: `Makes a pair of keys in minisign's format: NAME.key, with which you sign, for
-nobody else's eyes, and NAME.pub, with which others check what you signed. Without
--o they are bankai.key and bankai.pub in the library's folder, where "bankai patch
-sign" looks for yours. minisign's own keys do as well.
+nobody else's eyes, and NAME.pub, with which others check what you signed.
+Without -o they are bankai.key and bankai.pub in the library's folder, where
+"bankai patch sign" looks for yours. minisign's own keys do as well.
 
-The secret key is encrypted with a password, which is asked for twice, or is that
-of BANKAI_KEY_PASSWORD. Encrypting takes a second and a gigabyte of memory, as does
-every signing: that is what guessing costs, too. --no-password leaves it readable
-for whoever gets the file.
+The secret key is encrypted with a password, which is asked for twice, or is
+that of BANKAI_KEY_PASSWORD. Encrypting takes a second and a gigabyte of memory,
+as does every signing: that is what guessing costs, too. --no-password leaves it
+readable for whoever gets the file.
 
 A key that is there is replaced only with --force, and stays under the next free
 number: without it nothing more can be signed in its name.`,

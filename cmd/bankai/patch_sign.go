@@ -24,9 +24,9 @@ func signCommand(a *app) *cobra.Command {
 		Use:   "sign P...",
 		Short: "sign patches, so that others can tell that they are yours",
 		Long: `Signs patches with your secret key ("bankai keygen" makes one), in minisign's
-format: the signature of fix.bankai is fix.bankai.minisig beside it, and that of a
-patch of the library is kept in the library. Whoever has your public key can check
-it with "bankai patch verify --key", or with minisign itself:
+format: the signature of fix.bankai is fix.bankai.minisig beside it, and that of
+a patch of the library is kept in the library. Whoever has your public key can
+check it with "bankai patch verify --key", or with minisign itself:
 
   minisign -Vm fix.bankai -p mine.pub
 

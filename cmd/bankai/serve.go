@@ -82,11 +82,11 @@ as the server runs, and DELETE takes its name away. Requests under way keep what
 they have.
 
 With --require-signed a patch must have been signed by somebody whom you trust
-("bankai library trust"); others are left out, and requests for them told why.
-A patch that is put then needs its signature, the text of P.minisig in base64, in
-the header Bankai-Signature. A key that is trusted no more counts at once for the
-library and for what is put, and for what --patch and --library gave from the next
-start on.
+("bankai library trust"); others are left out, and requests for them told why. A
+patch that is put then needs its signature, the text of P.minisig in base64, in
+the header Bankai-Signature. A key that is trusted no more counts at once for
+the library and for what is put, and for what --patch and --library gave from
+the next start on.
 
 It listens on this machine only, unless --listen says otherwise: then it wants
 keys. --api-key-file and --admin-key-file hold one key a line, and comments that
