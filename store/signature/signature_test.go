@@ -266,3 +266,17 @@ func TestEveryByteOfTheSignature(t *testing.T) {
 		t.Errorf("%d changes of the comment for people were taken: it is no part of what is signed", accepted)
 	}
 }
+
+// The example of FORMAT.md is what is written.
+func TestFormatExample(t *testing.T) {
+	data, err := os.ReadFile("../../FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := secretKey(t)
+	for _, part := range [][]byte{sign(t, k, patch(gate), "tried on the 8B"), k.Public().File()} {
+		if !bytes.Contains(data, part) {
+			t.Errorf("FORMAT.md does not have\n%s", part)
+		}
+	}
+}
