@@ -192,6 +192,38 @@ func TestSignerOf(t *testing.T) {
 	}
 }
 
+// A signature in the name of somebody who is trusted, which does not hold, is not kept: it
+// would take the place of the good one.
+func TestFalseSignatures(t *testing.T) {
+	ctx, l, ann := context.Background(), Open(t.TempDir()), newKey(t)
+	trust := signature.Trusted{Key: ann.Public()}
+	e := add(t, l, "math", rows(1), AddOptions{})
+	sign(t, l, e, ann)
+	sig, err := signature.Sign(ann, rows(2), signature.Comment{Time: time.Unix(1, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := Signature{Key: ann.Public().ID().String(), Text: sig}
+	if err := l.TrustKey(ctx, trust); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Sign(ctx, e.Patch, other); !errors.Is(err, signature.ErrTampered) {
+		t.Errorf("signed with the signature of another patch: %v", err)
+	}
+	if _, err := l.Add(ctx, "units", "", rows(1), AddOptions{Signed: []Signature{other}}); !errors.Is(err, signature.ErrTampered) {
+		t.Errorf("added with the signature of another patch: %v", err)
+	}
+	if got := listed(t, l); strings.Contains(got, "units") {
+		t.Errorf("there are %s", got)
+	}
+	if _, err := l.SignerOf(e, signature.Trust{trust}); err != nil {
+		t.Errorf("the good signature is gone: %v", err)
+	}
+	if err := l.Sign(ctx, bankai.Digest{1}, other); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a patch that is not there was signed: %v", err)
+	}
+}
+
 // Who watches a library sees that something was signed, and that somebody is trusted.
 func TestWatchOfSignatures(t *testing.T) {
 	ctx, l, ann := context.Background(), Open(t.TempDir()), newKey(t)

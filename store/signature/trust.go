@@ -107,6 +107,14 @@ type Signer struct {
 	Signed Signed
 }
 
+// Keys are the keys alone.
+func (t Trust) Keys() (keys []PublicKey) {
+	for _, k := range t {
+		keys = append(keys, k.Key)
+	}
+	return keys
+}
+
 // Check finds who of those that are trusted signed a patch, which is to be used under a
 // name. The error is ErrUnsigned if there is no signature; otherwise it is about the one
 // that came closest: *UntrustedError, ErrLimited, ErrTampered or ErrMalformed.
@@ -127,11 +135,7 @@ func (t Trust) Check(name string, p *bankai.Patch, sigs [][]byte) (Signer, error
 
 // one checks one signature.
 func (t Trust) one(name string, p *bankai.Patch, sig []byte) (Signer, error) {
-	var keys []PublicKey
-	for _, k := range t {
-		keys = append(keys, k.Key)
-	}
-	signed, err := Check(sig, p, keys)
+	signed, err := Check(sig, p, t.Keys())
 	var unknown *UnknownKeyError
 	if errors.As(err, &unknown) {
 		return Signer{}, &UntrustedError{unknown.ID}
