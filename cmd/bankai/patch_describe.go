@@ -55,6 +55,8 @@ license, and patches that it must not be combined with. What it flips, and what
 was measured of it, stays as it is. What no flag is given for stays, too; an
 empty text takes out what was there.
 
+A signature covers all that a patch says: sign the new one.
+
 --conflicts-with FILE=WHY says that this patch and the one in FILE must not be
 applied together, and why. Commands that combine patches refuse the two then,
 unless --force is given, and so does the server.`,
