@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bankai"
@@ -58,11 +59,11 @@ func (f Finder) set(c bankai.Claim) (source.Set, error) {
 // Material is what claims can be measured on.
 type Material struct {
 	File Finder
-	// Probes and Examples are what a search may have used, each for itself, and what is
-	// to be taken together as one: a guard stays away from it. Examples are also what
-	// claims on held-out data are about.
-	Probes   []source.Set
-	Examples []*dataset.Dataset
+	// Probes and Examples were given, and Known is there besides. A guard may stay away
+	// from any that is known, or from some of those that were given. Claims on held-out
+	// data are about some of the examples, taken together as a search had them.
+	Probes, Known []source.Set
+	Examples      []*dataset.Dataset
 }
 
 // Checker measures the claims of a patch again.
@@ -285,16 +286,16 @@ func (c *Checker) avoided(d bankai.Digest) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all [][]string
+	var given [][]string
 	for _, s := range c.Material.Probes {
-		var prompts []string
-		for _, p := range s.Set {
-			prompts = append(prompts, p.Prompt)
-		}
-		all = append(all, prompts)
+		given = append(given, promptsOf(s))
 	}
 	for _, q := range questions {
-		all = append(all, q.Prompts())
+		given = append(given, q.Prompts())
+	}
+	all := together(given)
+	for _, s := range c.Material.Known {
+		all = append(all, promptsOf(s))
 	}
 	for _, prompts := range all {
 		if guard.DigestOf(prompts) == d {
@@ -302,4 +303,32 @@ func (c *Checker) avoided(d bankai.Digest) ([]string, error) {
 		}
 	}
 	return nil, missingf("the guard stays away from what the search asked (prompts with the digest %s), which is not at hand: give the probes of the search, or all the files that adapt --keep-splits wrote, with --set", d)
+}
+
+func promptsOf(s source.Set) (prompts []string) {
+	for _, p := range s.Set {
+		prompts = append(prompts, p.Prompt)
+	}
+	return prompts
+}
+
+// mostTogether is up to how many lists any of them may be taken together.
+const mostTogether = 8
+
+// together is every list, and all that some of them make together, if they are few; else
+// all of them together.
+func together(lists [][]string) (all [][]string) {
+	if len(lists) > mostTogether {
+		return append(slices.Clone(lists), slices.Concat(lists...))
+	}
+	for some := 1; some < 1<<len(lists); some++ {
+		var prompts []string
+		for i, list := range lists {
+			if some>>i&1 == 1 {
+				prompts = append(prompts, list...)
+			}
+		}
+		all = append(all, prompts)
+	}
+	return all
 }
