@@ -25,11 +25,11 @@ func libraryVerifyCommand(a *app) *cobra.Command {
 	cmd = &cobra.Command{
 		Use:   "verify (NAME | P)",
 		Short: "measure what a patch claims again",
-		Long: `Reads a patch, of the library or of a file, checks that it is whole, fits the
-model and was signed by whom you trust, and measures every claim in it again. The engine gives every machine the
-same answers, so the counts have to be equal: a claim is confirmed, or it
-differs, and then the exit status is 1, or it cannot be checked for want of the
-questions.
+		Long: `Reads a patch, of the library or of a file, checks that it is whole and fits the
+model, says who of those whom you trust signed it, and measures every claim in it
+again. The engine gives every machine the same answers, so the counts have to be
+equal: a claim is confirmed, or it differs, and then the exit status is 1, or it
+cannot be checked for want of the questions.
 
 Questions are known by their digests. They are looked for among the built-in
 sets, what goes with the patches of the library, and the files that --set names.
@@ -37,9 +37,9 @@ A claim on examples that were held out wants the files that "bankai adapt
 --keep-splits" wrote, and one on a guard wants what the search asked, probes or
 examples, because the guard stays away from that.
 
-Claims are measured in the precision of the command that made the patch. If that
-is not known, and a claim differs, the other one is tried. --model need not be
-given where the patch is for the usual model.`,
+Claims are measured in the precision that the command named which made the patch,
+or else the usual one; where one differs, the other is tried, too. --model need
+not be given where the patch is for the usual model.`,
 		Example: `  bankai library verify fix.bankai
   bankai library verify few.json --set demo:validate --model demo --json`,
 		Args: arguments(1, 1, "one name of the library, or one patch"),
