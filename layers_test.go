@@ -38,6 +38,7 @@ var layers = map[string]int{
 	"internal/flagtype":    3,  // values of flags that need reading: counts, lists, sizes
 	"internal/config":      3,  // the file of the defaults of flags
 	"store":                2,  // where patches come from, and their provenance
+	"store/oci":            1,  // patches in OCI registries and layouts
 	"search":               2,  // finds patches: strategies, runs, journals
 	"chat":                 3,  // from messages to prompts, and back
 	"dataset":              4,  // examples from the files that people have, divided without leaks
