@@ -236,4 +236,3 @@ func updateArchive(ctx context.Context, path string, work func(layout) error) er
 		return a.encode()
 	})
 }
-

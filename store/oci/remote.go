@@ -39,7 +39,7 @@ const maxPages = 10
 func openRepository(ref Ref, o Options) (r *repository, done func(), err error) {
 	store, err := credentials.NewStoreFromDocker(credentials.StoreOptions{})
 	if err != nil {
-		return nil, nil, fmt.Errorf("Docker's configuration, where credentials would be, cannot be read: %w", err)
+		return nil, nil, fmt.Errorf("credentials: the configuration of Docker cannot be read: %w", err)
 	}
 	c, done := client(o)
 	return &repository{&remote.Repository{
@@ -63,7 +63,7 @@ var accepted = []string{
 
 // errHelper is that the credentials of a registry cannot be had. What a helper says is
 // not repeated: it may be a secret.
-var errHelper = errors.New("Docker's credential helper for this registry fails")
+var errHelper = errors.New("the credential helper of Docker's configuration fails for this registry")
 
 func quiet(get auth.CredentialFunc) auth.CredentialFunc {
 	return func(ctx context.Context, host string) (auth.Credential, error) {
