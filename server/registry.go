@@ -12,6 +12,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/store"
 )
 
 // patch is one that requests can name. It does not change: another one under its name
@@ -96,7 +97,7 @@ func (r *registry) fit(name string, p *bankai.Patch) (*patch, error) {
 // put gives a patch a name, which another may have had. It makes the overlay, so that no
 // request waits for it.
 func (r *registry) put(name string, p *bankai.Patch) (added *patch, replaced bool, err error) {
-	if err := CheckPatchName(name); err != nil {
+	if err := store.CheckName(name); err != nil {
 		return nil, false, invalid("name", "%v", err)
 	}
 	if name == r.base {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,8 @@ import (
 type serveFlags struct {
 	model    modelFlags
 	patches  []string // NAME=FILE or FILE
-	library  string
+	folder   string   // --library
+	no       bool     // --no-library
 	alias    string
 	listen   string
 	tlsCert  string
@@ -73,8 +75,9 @@ Requests under different patches run together, and each gets the bytes that it
 would get alone: equal requests with equal seeds and fingerprints have equal
 answers. A patch that is not known is an error, never the answer without it.
 
---patch gives patches by name, --library all *.bankai files of a folder. While it
-runs, PUT /api/patches/NAME with the bytes of a patch file adds one, at once and
+It has the patches of the user's library that were made for the model, each by
+its name (bankai library list); --patch gives more, and --library all *.bankai
+files of a folder. While it runs, PUT /api/patches/NAME with the bytes of a patch file adds one, at once and
 for as long as the server runs, and DELETE takes its name away; requests under
 way keep what they have.
 
@@ -107,9 +110,10 @@ at once.`,
 
 func (f *serveFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.patches, "patch", nil, "a patch that requests can name, as `NAME=FILE`, or FILE alone for the file's own name; may be repeated")
+	flags.StringArrayVar(&f.patches, "patch", nil, "a patch that requests can name, as `NAME=PATCH`, or PATCH alone for its own name: a file, or a name of the library; may be repeated")
 	flags.Bool(forceName, false, "take patches made for other settings of the model")
-	flags.StringVar(&f.library, "library", "", "`DIR` whose *.bankai files are patches, each under its file's name")
+	flags.StringVar(&f.folder, "library", "", "`DIR` whose *.bankai files are patches, too, each under its file's name")
+	flags.BoolVar(&f.no, "no-library", false, "leave out the patches of the user's library (bankai library)")
 	flags.StringVar(&f.alias, "alias", "", "`NAME` of the model in requests, instead of its file's")
 	flags.StringVar(&f.listen, "listen", f.listen, "`ADDRESS` to listen on, with a port; port 0 is any free one")
 	flags.StringVar(&f.keyFile, "api-key-file", "", "`FILE` with the keys of those who may ask, one a line")
@@ -260,7 +264,7 @@ func (f *serveFlags) run(ctx context.Context, a *app, log *slog.Logger) error {
 	for _, file := range files {
 		paths = append(paths, file.path)
 	}
-	if err := store.CheckFiles(paths); err != nil {
+	if err := a.patches(nil).CheckRefs(paths); err != nil {
 		return err
 	}
 	if f.model.path != source.DemoModel {
@@ -374,6 +378,9 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 		}
 		patches = append(patches, server.NamedPatch{Name: file.name, Patch: p})
 	}
+	if !f.no {
+		patches = append(patches, ofLibrary(reader, files)...)
+	}
 	name := f.alias
 	if name == "" {
 		name = strings.TrimSuffix(filepath.Base(f.model.path), ".gguf")
@@ -398,14 +405,43 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 	return a.Stdout.Flush()
 }
 
-// namedFile is a patch file with the name of its patch.
+// ofLibrary are the patches of the library that were made for the reader's model, but for
+// the names that files have. One that cannot be read is left out, with a warning: requests
+// that name it are refused.
+func ofLibrary(r store.Reader, files []namedFile) (patches []server.NamedPatch) {
+	if r.Library == nil {
+		return nil
+	}
+	all, err := r.Library.List()
+	if err != nil {
+		r.Warn("%v", err)
+	}
+	for _, e := range all {
+		taken := slices.ContainsFunc(files, func(f namedFile) bool { return f.name == e.Name })
+		if e.Tag != store.Latest || e.Base != r.Model.Digest() || taken {
+			continue
+		}
+		p, err := r.Library.Patch(e)
+		if err == nil {
+			p, err = r.Check(p, e.Name)
+		}
+		if err != nil {
+			r.Warn("left out: %v", err)
+			continue
+		}
+		patches = append(patches, server.NamedPatch{Name: e.Name, Patch: p})
+	}
+	return patches
+}
+
+// namedFile is a patch by its file, or another reference, with its name.
 type namedFile struct{ name, path string }
 
 // patchFiles are those that --patch and --library give.
 func (f *serveFlags) patchFiles() (all []namedFile, err error) {
 	from := map[string]string{}
 	add := func(name, path string) error {
-		if err := server.CheckPatchName(name); err != nil {
+		if err := store.CheckName(name); err != nil {
 			return fmt.Errorf("%s: %w: give it one with --patch NAME=FILE", path, err)
 		}
 		if first, there := from[name]; there {
@@ -424,7 +460,7 @@ func (f *serveFlags) patchFiles() (all []namedFile, err error) {
 			return nil, err
 		}
 	}
-	paths, err := libraryFiles(f.library)
+	paths, err := libraryFiles(f.folder)
 	if err != nil {
 		return nil, err
 	}
