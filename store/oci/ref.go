@@ -72,7 +72,7 @@ func parseRef(s string) (r Ref, err error) {
 func (r *Ref) readPath(s string) error {
 	r.Layout = s
 	// On Windows the colon behind a drive's letter is one of the path.
-	if at := strings.LastIndexByte(s, ':'); at > len(filepath.VolumeName(s)) && !strings.ContainsAny(s[at:], `/\`) {
+	if at := strings.LastIndexByte(s, ':'); at >= len(filepath.VolumeName(s)) && !strings.ContainsAny(s[at:], `/\`) {
 		r.Layout, r.Tag = s[:at], s[at+1:]
 		if !tagPattern.MatchString(r.Tag) {
 			return fmt.Errorf("%.80q cannot be a tag", r.Tag)

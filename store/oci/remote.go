@@ -82,7 +82,7 @@ func (r *repository) resolve(ctx context.Context, version string) (descriptor, [
 		return d, nil, errNone
 	}
 	if err != nil {
-		return d, nil, err
+		return d, nil, r.odd(err)
 	}
 	body.Close() // what comes below is resumed and watched
 	if !isManifest(d.MediaType) {
@@ -158,7 +158,7 @@ func (r *repository) read(ctx context.Context, d descriptor, have []byte, m prog
 		return have, broken(err)
 	}
 	if err != nil {
-		return have, err
+		return have, r.odd(err)
 	}
 	defer body.Close()
 	if body, err = skip(body, int64(len(have))); err != nil {
@@ -234,11 +234,21 @@ func (r *repository) referrers(ctx context.Context, of descriptor) (all []descri
 			}
 		}
 		if len(all) > maxReferrers {
-			return fmt.Errorf("more than %d things are attached to the patch", maxReferrers)
+			return final{fmt.Errorf("more than %d things are attached to the patch: whoever owns it should remove some", maxReferrers)}
 		}
 		return nil
 	})
-	return all, err
+	return all, r.odd(err)
+}
+
+// odd adds to an error about an answer that no registry should give what that may be.
+func (r *repository) odd(err error) error {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errdef.ErrNotFound),
+		errors.As(err, new(final)), errors.As(err, new(*url.Error)), errors.As(err, new(*errcode.ErrorResponse)):
+		return err
+	}
+	return fmt.Errorf("%w: check that %s is a container registry, and what stands before it", err, r.ref.Registry)
 }
 
 // explain says of an error from a registry what it is about and what to do.
