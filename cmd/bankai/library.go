@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -46,6 +45,12 @@ type keptDoc struct {
 	Ref string `json:"ref"` // what other commands take
 }
 
+// keptList is what of the library was listed, added or removed.
+type keptList struct {
+	Folder  string    `json:"folder"`
+	Patches []keptDoc `json:"patches"`
+}
+
 func keptDocs(all []store.Entry) []keptDoc {
 	docs := []keptDoc{}
 	for _, e := range all {
@@ -69,10 +74,7 @@ for. A tag that is the same patch as the name alone stands on a line of its own.
 				return err
 			}
 			all, failed := l.List()
-			doc := struct {
-				Folder  string    `json:"folder"`
-				Patches []keptDoc `json:"patches"`
-			}{l.Dir(), keptDocs(all)}
+			doc := keptList{l.Dir(), keptDocs(all)}
 			err = a.Print(doc, func(w io.Writer) { writeKept(w, l, all) })
 			if err == nil {
 				err = failed
@@ -109,9 +111,8 @@ func modelOf(e store.Entry) string {
 
 // addFlags are those of `library add`.
 type addFlags struct {
-	name    string
-	probes  []string
-	reports []string
+	name string
+	with []string // files
 }
 
 func libraryAddCommand(a *app) *cobra.Command {
@@ -120,15 +121,15 @@ func libraryAddCommand(a *app) *cobra.Command {
 		Use:   "add P...",
 		Short: "keep a patch under a name",
 		Long: `Keeps patches in the library, each under its file's name, or one under the name
-that is given. What goes with a patch is kept beside it: --probes the sets that
-its claims are about, so that others can measure them again (demo:heldout and
-the like need not be given), --report a page about it.
+that is given. What goes with a patch is kept beside it, and sent along when it
+is pushed: --with the sets that its claims are about, so that others can measure
+them again (demo:heldout and the like need not be given), a report (.html), a
+model card (.md).
 
-A name with a tag, --name math:v2, makes math the new patch, too. A tag, or a
-name without tags, that is another patch already stays as it is: give another tag,
-or move it with --force.`,
+A name with a tag, --name math:v2, makes math the new patch, too. What is another
+patch already stays as it is: give another tag, or move the name with --force.`,
 		Example: `  bankai library add fix.bankai
-  bankai library add fix.bankai --name math:v2`,
+  bankai library add fix.bankai --name math:v1`,
 		Args: arguments(1, -1, "one or more patches"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			if f.name != "" && len(args) > 1 {
@@ -138,8 +139,7 @@ or move it with --force.`,
 		}),
 	}
 	cmd.Flags().StringVar(&f.name, "name", "", "`NAME`, or NAME:TAG, of the patch instead of its file's")
-	cmd.Flags().StringArrayVar(&f.probes, "probes", nil, "probe `FILE` that goes with it; may be repeated")
-	cmd.Flags().StringArrayVar(&f.reports, "report", nil, "page `FILE` that goes with it; may be repeated")
+	cmd.Flags().StringArrayVar(&f.with, "with", nil, "`FILE` that goes with it: a probe set, a report or a model card; may be repeated")
 	cmd.Flags().Bool(forceName, false, "let a name that is another patch move to this one")
 	return cmd
 }
@@ -161,10 +161,7 @@ func (f *addFlags) add(ctx context.Context, a *app, refs []string) error {
 		}
 		added = append(added, e)
 	}
-	doc := struct {
-		Folder string    `json:"folder"`
-		Added  []keptDoc `json:"added"`
-	}{l.Dir(), keptDocs(added)}
+	doc := keptList{l.Dir(), keptDocs(added)}
 	return a.Print(doc, func(w io.Writer) {
 		for _, e := range added {
 			fmt.Fprintf(w, "%s: %s, %s bytes, %s%.12s…, for %s\n", e.Ref(), text.Count(e.Flips, "flip"), text.Thousands(e.Bytes), "sha256:", e.Patch, modelOf(e))
@@ -197,23 +194,19 @@ func (f *addFlags) addOne(ctx context.Context, a *app, l *store.Library, ref str
 
 // files are what goes with the patches.
 func (f *addFlags) files() (files []store.Attachment, err error) {
-	for _, path := range f.probes {
-		file, _ := source.Split(path)
-		if _, err := source.ReadSet(file); err != nil {
-			return nil, err
-		}
-		data, err := source.Read(file)
+	for _, path := range f.with {
+		data, err := source.Read(path)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, store.Attachment{Kind: store.Probes, Name: filepath.Base(file), Data: data})
-	}
-	for _, path := range f.reports {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
+		kind := store.Probes
+		switch strings.ToLower(filepath.Ext(path)) {
+		case ".html":
+			kind = store.Report
+		case ".md":
+			kind = store.Card
 		}
-		files = append(files, store.Attachment{Kind: store.Report, Name: filepath.Base(path), Data: data})
+		files = append(files, store.Attachment{Kind: kind, Name: filepath.Base(path), Data: data})
 	}
 	return files, nil
 }
@@ -239,7 +232,7 @@ func libraryShowCommand(a *app) *cobra.Command {
 		Long: `Tells of a patch of the library what "bankai info" tells of a file, and what goes
 with it: probe sets, reports, signatures.`,
 		Example: `  bankai library show math
-  bankai library show math:v2 --json`,
+  bankai library show math:v1 --json`,
 		Args: arguments(1, 1, "one name of the library"),
 		RunE: a.doAsBuilt(func(_ context.Context, args []string) error {
 			_, e, p, err := resolved(args[0])
@@ -286,7 +279,7 @@ func libraryRemoveCommand(a *app) *cobra.Command {
 was the patch of a tag that goes, it becomes what was added last of the others.
 Patches that no name has any more stay on disk until "bankai library gc".`,
 		Example: `  bankai library remove math:v1
-  bankai library remove math`,
+  bankai library remove fix`,
 		Args: arguments(1, -1, "one or more names of the library"),
 		RunE: a.doAsBuilt(func(ctx context.Context, args []string) error {
 			l, err := library()
@@ -301,10 +294,7 @@ Patches that no name has any more stay on disk until "bankai library gc".`,
 				}
 				gone = append(gone, some...)
 			}
-			doc := struct {
-				Folder  string    `json:"folder"`
-				Removed []keptDoc `json:"removed"`
-			}{l.Dir(), keptDocs(gone)}
+			doc := keptList{l.Dir(), keptDocs(gone)}
 			return a.Print(doc, func(w io.Writer) {
 				for _, e := range gone {
 					fmt.Fprintf(w, "removed %s:%s (sha256:%.12s…)\n", e.Name, e.Tag, e.Patch)
@@ -318,10 +308,10 @@ func libraryCollectCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "gc",
 		Short: "check the library, and free what no name has",
-		Long: `Reads everything again, says what is not as it was added, and removes the patches,
-sets, reports and signatures that no name has. Files and links in the folder that
-the library did not make are named and left alone; nothing is removed while a name
-cannot be read.`,
+		Long: `Reads everything again, says what is not as it was added, and removes the
+patches, sets, reports and signatures that no name has. Files and links in the
+folder that the library did not make are named and left alone; nothing is removed
+while a name cannot be read.`,
 		Example: `  bankai library gc`,
 		Args:    arguments(0, 0, "none"),
 		RunE: a.doAsBuilt(func(ctx context.Context, _ []string) error {

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -77,9 +76,10 @@ answers. A patch that is not known is an error, never the answer without it.
 
 It has the patches of the user's library that were made for the model, each by
 its name (bankai library list); --patch gives more, and --library all *.bankai
-files of a folder. While it runs, PUT /api/patches/NAME with the bytes of a patch file adds one, at once and
-for as long as the server runs, and DELETE takes its name away; requests under
-way keep what they have.
+files of a folder. What is added to the library or removed from it counts at
+once. PUT /api/patches/NAME with the bytes of a patch file adds one for as long
+as the server runs, and DELETE takes its name away. Requests under way keep what
+they have.
 
 It listens on this machine only, unless --listen says otherwise: then it wants
 keys. --api-key-file and --admin-key-file hold one key a line, and comments that
@@ -175,7 +175,7 @@ const apiKeyVariable = "BANKAI_API_KEY"
 func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
 	o = server.Options{
 		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
-		Log: log, RaiseMemory: f.kvMemory == 0,
+		Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log),
 		Loop: engine.LoopOptions{
 			MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue), QueueTokens: int(f.queueTok),
 			Chunk: server.StepTokens, Pace: server.StepTime,
@@ -378,9 +378,6 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 		}
 		patches = append(patches, server.NamedPatch{Name: file.name, Patch: p})
 	}
-	if !f.no {
-		patches = append(patches, ofLibrary(reader, files)...)
-	}
 	name := f.alias
 	if name == "" {
 		name = strings.TrimSuffix(filepath.Base(f.model.path), ".gguf")
@@ -405,33 +402,36 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 	return a.Stdout.Flush()
 }
 
-// ofLibrary are the patches of the library that were made for the reader's model, but for
-// the names that files have. One that cannot be read is left out, with a warning: requests
-// that name it are refused.
-func ofLibrary(r store.Reader, files []namedFile) (patches []server.NamedPatch) {
-	if r.Library == nil {
+// kept tells the server of the patches of the user's library that were made for a model.
+// One that cannot be read is left out, with a warning: requests that name it are refused.
+func (f *serveFlags) kept(log *slog.Logger) func(*engine.Model) ([]server.NamedPatch, bool) {
+	l, err := library()
+	if f.no || err != nil {
 		return nil
 	}
-	all, err := r.Library.List()
-	if err != nil {
-		r.Warn("%v", err)
+	watch := l.Watch()
+	return func(m *engine.Model) (patches []server.NamedPatch, changed bool) {
+		all, changed, err := watch.Look()
+		if err != nil && changed {
+			log.Warn("the library cannot be read", "why", err.Error())
+		}
+		from := store.Reader{Library: l, Model: m.Weights()}
+		for _, e := range all {
+			if e.Tag != store.Latest || e.Base != m.Digest() {
+				continue
+			}
+			p, err := l.Patch(e)
+			if err == nil {
+				p, err = from.Check(p, e.Name)
+			}
+			if err != nil {
+				log.Warn("a patch of the library was left out", "why", err.Error())
+				continue
+			}
+			patches = append(patches, server.NamedPatch{Name: e.Name, Patch: p})
+		}
+		return patches, changed
 	}
-	for _, e := range all {
-		taken := slices.ContainsFunc(files, func(f namedFile) bool { return f.name == e.Name })
-		if e.Tag != store.Latest || e.Base != r.Model.Digest() || taken {
-			continue
-		}
-		p, err := r.Library.Patch(e)
-		if err == nil {
-			p, err = r.Check(p, e.Name)
-		}
-		if err != nil {
-			r.Warn("left out: %v", err)
-			continue
-		}
-		patches = append(patches, server.NamedPatch{Name: e.Name, Patch: p})
-	}
-	return patches
 }
 
 // namedFile is a patch by its file, or another reference, with its name.
