@@ -48,23 +48,31 @@ func blobName(d descriptor) (string, error) {
 	return "blobs/sha256/" + s.String(), err
 }
 
+// errNoLayout is that a folder or a tar file is no layout.
+var errNoLayout = errors.New("there is no OCI layout")
+
 // check refuses what is no layout, or one of another version.
 func (l layout) check() error {
 	data, err := l.files.read(ocispec.ImageLayoutFile, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no OCI layout: it has no file %s", ocispec.ImageLayoutFile)
+		return fmt.Errorf("%w: there would be a file %s", errNoLayout, ocispec.ImageLayoutFile)
 	}
 	var v ocispec.ImageLayout
 	if err == nil {
 		err = json.Unmarshal(data, &v)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", ocispec.ImageLayoutFile, err)
+		return damaged(ocispec.ImageLayoutFile, err)
 	}
 	if v.Version != ocispec.ImageLayoutVersion {
 		return fmt.Errorf("%s: version %.20q is not known, only %s", ocispec.ImageLayoutFile, v.Version, ocispec.ImageLayoutVersion)
 	}
 	return nil
+}
+
+// damaged is about a file of a layout that cannot be read.
+func damaged(name string, err error) error {
+	return fmt.Errorf("%s is not as it should be (%w): copy or make the layout again", name, err)
 }
 
 // begin makes a layout where there is nothing yet.
@@ -98,7 +106,7 @@ func decodeIndex(data []byte) (index ocispec.Index, err error) {
 	err = json.Unmarshal(data, &index)
 	switch {
 	case err != nil:
-		return index, fmt.Errorf("%s: %w", ocispec.ImageIndexFile, err)
+		return index, damaged(ocispec.ImageIndexFile, err)
 	case index.SchemaVersion != 2:
 		return index, fmt.Errorf("%s: has schemaVersion %d: only 2 is known", ocispec.ImageIndexFile, index.SchemaVersion)
 	case len(index.Manifests) > maxIndex:
@@ -154,7 +162,7 @@ func (l layout) fetch(_ context.Context, d descriptor, m progress.Meter) ([]byte
 	}
 	data, err := l.files.read(name, d.Size)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is missing: the layout is not whole", name)
+		return nil, fmt.Errorf("%s is missing: the layout is not whole; copy or make it again", name)
 	}
 	if err != nil {
 		return nil, err

@@ -176,7 +176,7 @@ func decodeManifest(d descriptor, data []byte) (m ocispec.Manifest, err error) {
 		return m, otherKind(d, m)
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("the manifest is no JSON of one: %w", err)
+		return m, fmt.Errorf("the manifest is no JSON of one (%w): whoever made it should push again", err)
 	}
 	switch {
 	case m.SchemaVersion != 2:
