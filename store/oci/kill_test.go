@@ -101,7 +101,6 @@ func TestKill(t *testing.T) {
 				checkKilled(t, place+":"+tag)
 			}
 		}
-		if os.Getenv("DBG") != "" { e, _ := store.Open(k.Home).List(); ents,_ := filepath.Glob(filepath.Join(dir,"layout/blobs/sha256/*")); fmt.Println(len(e), len(ents)) }
 		checkBlobs(t, filepath.Join(dir, "layout"))
 		faults, err := store.Open(k.Home).Check(context.Background())
 		if err != nil {
