@@ -8,13 +8,11 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/store/signature"
 )
 
 // signatureEnding ends the names of signatures.
-const signatureEnding = ".minisig"
-
-// maxSignature bounds a signature, in bytes.
-const maxSignature = 64 << 10
+const signatureEnding = signature.Extension
 
 // Signature is one of a patch.
 type Signature struct {
@@ -37,7 +35,7 @@ func (l *Library) sign(ctx context.Context, patch bankai.Digest, s Signature) er
 	switch {
 	case len(key) != 16 || strings.Trim(key, "0123456789ABCDEF") != "":
 		return fmt.Errorf("%q is no id of a key: want 16 hexadecimal digits", s.Key)
-	case len(s.Text) > maxSignature:
+	case len(s.Text) > signature.MaxSize:
 		return fmt.Errorf("%d bytes are too many for a signature", len(s.Text))
 	}
 	if err := l.folder(signatureFolder, patch.String()); err != nil {
@@ -57,7 +55,7 @@ func (l *Library) Signatures(patch bankai.Digest) (all [][]byte, err error) {
 		if !f.Type().IsRegular() || !strings.HasSuffix(f.Name(), signatureEnding) {
 			continue
 		}
-		data, err := l.read(maxSignature, signatureFolder, patch.String(), f.Name())
+		data, err := l.read(signature.MaxSize, signatureFolder, patch.String(), f.Name())
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -67,4 +65,21 @@ func (l *Library) Signatures(patch bankai.Digest) (all [][]byte, err error) {
 		all = append(all, data)
 	}
 	return all, nil
+}
+
+// Signatures are those of the patch that a reference means: of a file, the one beside it,
+// FILE.minisig, if it is there.
+func (r Reader) Signatures(ref string) ([][]byte, error) {
+	if !IsPath(ref) && r.Library != nil {
+		e, err := r.Library.Resolve(ref)
+		if err != nil {
+			return nil, notFound(ref, err)
+		}
+		return r.Library.Signatures(e.Patch)
+	}
+	sig, err := signature.ReadFile(ref + signature.Extension)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return [][]byte{sig}, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -40,8 +41,8 @@ type pullDoc struct {
 	Bytes      int64          `json:"bytes"` // of the patch
 	Claims     []bankai.Claim `json:"claims"`
 	Signatures int            `json:"signatures"`
-	SignedBy   *string        `json:"signed_by"` // who of those that are trusted, null if nobody
-	Files      []store.File   `json:"files"`     // that came along
+	signedPart                // by whom of those that are trusted
+	Files      []store.File   `json:"files"` // that came along
 }
 
 // pulling is a patch on its way from a registry.
@@ -55,8 +56,8 @@ type pulling struct {
 	artifact oci.Artifact
 	got      oci.Pulled
 	before   store.Entry // what the name was, if anything
-	signer   string      // who of those that are trusted signed it, "" if nobody
-	unsigned error       // why nobody did
+	signer   signature.Signer
+	unsigned error // why nobody who is trusted is the signer
 }
 
 // pullOCI pulls a patch from a registry or a layout, into the library or a file.
@@ -117,32 +118,14 @@ func (g *pulling) checkSignatures() error {
 			return fmt.Errorf("%s: a signature: %w: whoever pushed it should sign again", g.ref, err)
 		}
 	}
-	trust, err := trusted(g.library)
-	if err != nil {
-		return err
+	if g.name == "" {
+		g.name = g.ref.Name()
 	}
-	name := g.name
-	if name == "" {
-		name = g.got.Patch.Meta().Name
-	}
-	by, err := trust.Check(name, g.got.Patch, g.artifact.Signatures)
-	if err == nil {
-		g.signer = by.String()
-		return nil
-	}
-	g.unsigned = err
-	if g.flags.requireSigned || errors.Is(err, signature.ErrTampered) {
+	g.signer, g.unsigned = g.trust(g.library).Check(g.name, g.got.Patch, g.artifact.Signatures)
+	if err := g.unsigned; err != nil && (g.flags.requireSigned || errors.Is(err, signature.ErrTampered)) {
 		return fmt.Errorf("%s: %w; nothing was kept", g.ref, err)
 	}
 	return nil
-}
-
-// trusted are whom the user of a library trusts.
-func trusted(l *store.Library) (signature.Trust, error) {
-	if l == nil {
-		return nil, nil
-	}
-	return l.Trust()
 }
 
 // toLibrary keeps the patch with all that came along.
@@ -232,7 +215,7 @@ func (g *pulling) toFile(ctx context.Context) error {
 		g.Note("%s stayed behind: a patch of the library has all that belongs to it", text.Count(n, "file"))
 	}
 	doc := g.doc()
-	doc.Path, doc.Name, doc.Bytes, doc.Digest = path, g.got.Patch.Meta().Name, written.Bytes, store.Sum(g.artifact.Patch)
+	doc.Path, doc.Name, doc.Bytes, doc.Digest = path, g.got.Patch.Meta().Name, written.Bytes, sha256.Sum256(g.artifact.Patch)
 	model := "a model that it does not name"
 	if doc.Base != nil {
 		model = short(*doc.Base)
@@ -252,12 +235,10 @@ func isSignature(path string) (string, bool) {
 // bestSignature is the one that lies beside a file: by somebody who is trusted, or else
 // the first, nil if there is none.
 func (g *pulling) bestSignature() []byte {
-	trust, err := trusted(g.library)
+	trust := g.trust(g.library)
 	for _, s := range g.artifact.Signatures {
-		if err == nil {
-			if _, err := trust.Check(g.got.Patch.Meta().Name, g.got.Patch, [][]byte{s}); err == nil {
-				return s
-			}
+		if _, err := trust.Check(g.name, g.got.Patch, [][]byte{s}); err == nil {
+			return s
 		}
 	}
 	if len(g.artifact.Signatures) == 0 {
@@ -272,8 +253,8 @@ func (g *pulling) doc() pullDoc {
 		Ref: g.got.Ref.String(), Manifest: g.got.Digest, Flips: p.Len(), Base: anatomy.BoundTo(p),
 		Claims: append([]bankai.Claim{}, p.Meta().Claims...), Signatures: len(g.artifact.Signatures), Files: []store.File{},
 	}
-	if g.signer != "" {
-		doc.SignedBy = &g.signer
+	if g.unsigned == nil {
+		doc.signedPart = signedBy(g.signer)
 	}
 	return doc
 }
@@ -299,8 +280,8 @@ func (g *pulling) report(doc pullDoc, name, model string) error {
 // signedText says who signed the patch.
 func (g *pulling) signedText() string {
 	switch {
-	case g.signer != "":
-		return g.signer
+	case g.unsigned == nil:
+		return g.signer.String()
 	case errors.Is(g.unsigned, signature.ErrUnsigned):
 		return "nobody"
 	}

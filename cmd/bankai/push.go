@@ -3,10 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
+	"crypto/sha256"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 
 	"bankai"
@@ -91,7 +90,7 @@ func (f *pushFlags) push(ctx context.Context, a *app, from string, ref oci.Ref) 
 		return err
 	}
 	doc := pushDoc{
-		Ref: sent.Ref.String(), Digest: store.Sum(artifact.Patch), Manifest: sent.Digest, Moved: known(sent.Moved),
+		Ref: sent.Ref.String(), Digest: sha256.Sum256(artifact.Patch), Manifest: sent.Digest, Moved: known(sent.Moved),
 		Flips: p.Len(), Base: anatomy.BoundTo(p), Bytes: sent.Bytes, Signatures: len(artifact.Signatures), Attached: sent.Attached,
 	}
 	return a.Print(doc, func(w io.Writer) {
@@ -125,29 +124,25 @@ func (f *pushFlags) artifact(a *app, from string) (p *bankai.Patch, sent oci.Art
 		return nil, sent, fmt.Errorf("%s: %w", from, err)
 	}
 	sent.Patch = data.Bytes()
-	if store.IsPath(from) {
-		err = addBeside(&sent, from)
-	} else {
-		err = addKept(&sent, from)
-	}
+	kept, err := signaturesOf(a, from)
 	if err != nil {
 		return nil, sent, err
+	}
+	for _, s := range kept {
+		sent.Signatures = append(sent.Signatures, s.Text)
 	}
 	for _, path := range f.signatures {
 		if err := addSignature(&sent, path); err != nil {
 			return nil, sent, err
 		}
 	}
-	return p, sent, checkSignatures(sent, p)
-}
-
-// addBeside adds the signature that lies beside a file.
-func addBeside(sent *oci.Artifact, path string) error {
-	err := addSignature(sent, path+signature.Extension)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err := checkSignatures(sent, p); err != nil {
+		return nil, sent, err
 	}
-	return err
+	if !store.IsPath(from) {
+		err = addKept(&sent, from)
+	}
+	return p, sent, err
 }
 
 func addSignature(sent *oci.Artifact, path string) error {
@@ -176,13 +171,10 @@ func checkSignatures(sent oci.Artifact, p *bankai.Patch) error {
 	return nil
 }
 
-// addKept adds what the library has of a patch.
+// addKept adds what the library has beside a patch.
 func addKept(sent *oci.Artifact, ref string) error {
 	l, e, _, err := resolved(ref)
 	if err != nil {
-		return err
-	}
-	if sent.Signatures, err = l.Signatures(e.Patch); err != nil {
 		return err
 	}
 	for _, f := range e.Files {
@@ -199,4 +191,3 @@ func addKept(sent *oci.Artifact, ref string) error {
 	}
 	return nil
 }
-

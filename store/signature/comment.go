@@ -48,8 +48,9 @@ func (c Comment) String() string {
 	return line
 }
 
-// checkNote refuses what could not be read again, or could steer a terminal.
-func checkNote(note string) error {
+// CheckNote refuses what cannot be the note of a comment: what could not be read again, or
+// could steer a terminal.
+func CheckNote(note string) error {
 	switch {
 	case len(note) > maxNote:
 		return fmt.Errorf("the comment has %d bytes: at most %d", len(note), maxNote)

@@ -4,6 +4,4 @@
 // What is signed is the compact form of a patch, whatever file it was read from.
 // [Sign] makes a signature with a [SecretKey], [Check] finds which of some keys made
 // one, and [Trust] is whom a user believes, and about what.
-//
-// Nothing here reads or writes files.
 package signature

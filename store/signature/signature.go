@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -46,9 +48,9 @@ func (e *UnknownKeyError) Error() string {
 }
 
 // Sign signs a patch: its compact form, and a [Comment] with the time and a note, which
-// may be empty. Equal arguments give equal bytes.
+// may be empty: see [CheckNote]. Equal arguments give equal bytes.
 func Sign(k SecretKey, p *bankai.Patch, at time.Time, note string) ([]byte, error) {
-	if err := checkNote(note); err != nil {
+	if err := CheckNote(note); err != nil {
 		return nil, err
 	}
 	data, err := encode(p)
@@ -108,6 +110,17 @@ func Parse(sig []byte) (Signature, error) {
 		return refuse("%s", strings.TrimPrefix(err.Error(), "minisign: invalid signature: "))
 	}
 	return s, nil
+}
+
+// ReadFile reads a file that should be a signature, whatever it is: at most as much of it
+// as Parse needs to refuse it.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, MaxSize+1))
 }
 
 // KeyID is the id of the key that is said to have signed.
