@@ -144,6 +144,8 @@ func documents(t *testing.T) [][]string {
 		{"library", "show", "rows"},
 		{"library", "remove", "rows"},
 		{"library", "gc"},
+		{"push", "x.bankai", "oci:shared:v1"},
+		{"pull", "oci:shared:v1"},
 		{"eval", "mixed.csv", "pairs.jsonl", "said.jsonl", "--patch", "x.bankai"},
 		{"adapt", "said.jsonl", "-o", "y.bankai", "--max-cost", "1", "--granularity", "row", "--guard", "none"},
 		{"report", "eval.json", "-o", "r.html"},

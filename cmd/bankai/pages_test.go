@@ -41,6 +41,7 @@ func TestExamples(t *testing.T) {
 		"experiment robustness", "experiment layers", "experiment scale",
 		"experiment gsm8k", "experiment choice",
 		"library add", "library list", "library show", "library remove", "library gc",
+		"push", "pull",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))
 		if err != nil {

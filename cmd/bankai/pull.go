@@ -19,8 +19,8 @@ into the library, or with -o into a file, with the signature beside it:
   oci:shared:v1                      an OCI layout in the folder "shared"
   oci:shared.tar:v1                  one in a tar file
 
-In the library it has the name of the repository, and the tag; --name gives it
-others. A name that came from elsewhere is moved only with --force. Everything is
+In the library it has the name of the repository, or from a layout its own, and
+the tag; --name gives it others. A name that came from elsewhere is moved only with --force. Everything is
 checked: sizes, digests, and that the manifest says of the patch what it does. A
 patch that somebody who is trusted has signed and that was changed since is
 refused; with --require-signed, one that nobody who is trusted has signed is, too.

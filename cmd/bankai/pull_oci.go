@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -73,6 +74,7 @@ func pullOCI(ctx context.Context, a *app, text string, f *pullFlags) error {
 	if g.artifact, g.got, err = oci.Pull(ctx, ref, oci.Options{PlainHTTP: f.plainHTTP, Watch: a.Console}); err != nil {
 		return err
 	}
+	g.nameItself()
 	if err := g.checkSignatures(); err != nil {
 		return err
 	}
@@ -92,6 +94,7 @@ func (g *pulling) prepare() (err error) {
 	case f.out != "" && f.name != "":
 		return usagef("--name is for the library, and -o for a file: give one of them")
 	case f.out != "":
+		g.name = g.ref.Name()
 		return checkPatchName(f.out)
 	}
 	g.name, g.tag = g.ref.Name(), g.ref.Tag
@@ -101,13 +104,29 @@ func (g *pulling) prepare() (err error) {
 			return usagef("--name %s: the tag is empty", f.name)
 		}
 	}
-	if g.tag == "" {
-		g.tag = store.Latest
+	g.tag = cmp.Or(g.tag, store.Latest)
+	return g.checkName()
+}
+
+// checkName refuses what cannot be a name and a tag of the library.
+func (g *pulling) checkName() error {
+	err := store.CheckName(g.name)
+	if err == nil {
+		err = store.CheckTag(g.tag)
 	}
-	if err := errors.Join(store.CheckName(g.name), store.CheckTag(g.tag)); err != nil {
+	if err != nil {
 		return fmt.Errorf("%s: %w: choose what it is called here with --name NAME:TAG", g.ref, err)
 	}
 	return nil
+}
+
+// nameItself takes the name that a patch gives itself, if it can be one here: a layout
+// has no name that means anything.
+func (g *pulling) nameItself() {
+	name := strings.ToLower(g.got.Patch.Meta().Name)
+	if g.ref.Layout != "" && g.flags.name == "" && store.CheckName(name) == nil {
+		g.name = name
+	}
 }
 
 // checkSignatures finds out who signed the patch. What was signed by somebody who is
@@ -117,9 +136,6 @@ func (g *pulling) checkSignatures() error {
 		if _, err := signature.Parse(s); err != nil {
 			return fmt.Errorf("%s: a signature: %w: whoever pushed it should sign again", g.ref, err)
 		}
-	}
-	if g.name == "" {
-		g.name = g.ref.Name()
 	}
 	g.signer, g.unsigned = g.trust(g.library).Check(g.name, g.got.Patch, g.artifact.Signatures)
 	if err := g.unsigned; err != nil && (g.flags.requireSigned || errors.Is(err, signature.ErrTampered)) {
@@ -215,7 +231,7 @@ func (g *pulling) toFile(ctx context.Context) error {
 		g.Note("%s stayed behind: a patch of the library has all that belongs to it", text.Count(n, "file"))
 	}
 	doc := g.doc()
-	doc.Path, doc.Name, doc.Bytes, doc.Digest = path, g.got.Patch.Meta().Name, written.Bytes, sha256.Sum256(g.artifact.Patch)
+	doc.Path, doc.Name, doc.Bytes, doc.Digest = path, cmp.Or(g.got.Patch.Meta().Name, g.name), written.Bytes, sha256.Sum256(g.artifact.Patch)
 	model := "a model that it does not name"
 	if doc.Base != nil {
 		model = short(*doc.Base)

@@ -10,6 +10,7 @@ import (
 
 	"bankai"
 	"bankai/internal/anatomy"
+	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/store"
 	"bankai/store/oci"
@@ -98,11 +99,12 @@ func (f *pushFlags) push(ctx context.Context, a *app, from string, ref oci.Ref) 
 			fmt.Fprintf(w, "%s: was there already\n", doc.Ref)
 			return
 		}
-		fmt.Fprintf(w, "%s: %s, %s, %s attached, %s sent\n", doc.Ref, text.Count(doc.Flips, "flip"),
-			text.Count(doc.Signatures, "signature"), text.Count(sent.Attached, "thing"), text.Size(sent.Bytes))
+		fmt.Fprintf(w, "%s: %s, %s, %s sent\n", ref, text.Count(doc.Flips, "flip"), text.Count(doc.Signatures, "signature"), text.Size(sent.Bytes))
+		facts := []terminal.Fact{{"exactly", doc.Ref}}
 		if doc.Moved != nil {
-			fmt.Fprintf(w, "the tag %s was sha256:%s before\n", sent.Ref.Tag, short(*doc.Moved))
+			facts = append(facts, terminal.Fact{"before", fmt.Sprintf("the tag was sha256:%.12s…", *doc.Moved)})
 		}
+		terminal.WriteFacts(w, facts...)
 	})
 }
 

@@ -163,6 +163,7 @@ func argumentValues(path string) cobra.CompletionFunc {
 		"bankai library show":       {library: true},
 		"bankai library remove":     {library: true},
 		"bankai library trust":      {endings: signingFiles},
+		"bankai push":               {endings: patchFiles, library: true},
 		"bankai probes split":       {endings: probeFiles, names: demoSets(".json")},
 		"bankai probes expand":      {endings: resultFiles},
 		"bankai report":             {endings: resultFiles},

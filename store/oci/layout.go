@@ -55,7 +55,7 @@ var errNoLayout = errors.New("there is no OCI layout")
 func (l layout) check() error {
 	data, err := l.files.read(ocispec.ImageLayoutFile, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: there would be a file %s", errNoLayout, ocispec.ImageLayoutFile)
+		return fmt.Errorf("%w, which has a file %s: check the path", errNoLayout, ocispec.ImageLayoutFile)
 	}
 	var v ocispec.ImageLayout
 	if err == nil {
