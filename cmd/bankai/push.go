@@ -30,18 +30,18 @@ func pushCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push P REF",
 		Short: "send a patch to an OCI registry",
-		Long: `Sends a patch, a file or a name of the library, to where container images lie, or
-into an OCI layout on disk, which can be carried by other means:
+		Long: `Sends a patch, a file or a name of the library, to where container images lie,
+or into an OCI layout on disk, which can be carried by other means:
 
   registry.example.com/team/fix:v1   a repository of a registry, and a tag
   oci:shared:v1                      a layout in the folder "shared"
   oci:shared.tar:v1                  one in a tar file
 
-What belongs to the patch goes along: of a file P the signature P.minisig, of a
-patch of the library all its signatures, its card, probe sets and reports. What is
-there already is not sent again, and equal patches have equal digests there; what
-is new is attached to what is there. The tag, "latest" if none is given, moves
-when all has arrived; the tag of something that is no patch only with --force.
+What belongs to the patch goes along: of a file P its signature, P.minisig, of a
+patch of the library its signatures, its card, probe sets and reports. What is
+there already is not sent again: equal patches have equal digests, and what is
+new is attached to what is there. The tag, "latest" if none is given, moves when
+all has arrived; the tag of something that is no patch moves only with --force.
 
 Credentials are those of "docker login". Other machines are asked by TLS alone,
 unless --plain-http says otherwise.`,
