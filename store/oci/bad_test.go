@@ -304,6 +304,27 @@ func TestPushRefuses(t *testing.T) {
 	checkRefusal(t, err, place+someDigest, "leave it out, and give a tag")
 }
 
+// A list of what is attached that another program has overwritten is mended.
+func TestPushMendsLists(t *testing.T) {
+	good := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(false))
+	var lost atomic.Int32
+	host := serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method == http.MethodPut && strings.Contains(q.URL.Path, "/manifests/sha256-") && lost.Add(1) <= 2 {
+			io.Copy(io.Discard, q.Body)
+			w.WriteHeader(http.StatusCreated)
+			return
+		}
+		good.ServeHTTP(w, q)
+	}))
+	a := whole(t)
+	if sent, err := Push(context.Background(), ref(t, host+"/fix:v1"), a, quick); err != nil || sent.Attached != 5 {
+		t.Fatalf("%+v, %v", sent, err)
+	}
+	if got, err := pull(t, host+"/fix:v1"); err != nil || !equal(got, a) || lost.Load() < 3 {
+		t.Errorf("%d signatures and %d files, %v", len(got.Signatures), len(got.Files), err)
+	}
+}
+
 // What is behind a tag and is no patch is called by its name, and is not replaced.
 func TestOtherArtifacts(t *testing.T) {
 	ctx := context.Background()

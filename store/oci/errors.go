@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/url"
@@ -37,6 +38,8 @@ func advice(err error) string {
 		return ": check the name of the registry, and the network"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ": is the registry running there?"
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return ": if that is meant, name the certificate of its authority in SSL_CERT_FILE"
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return ": it speaks no TLS; if that is meant, give --plain-http"
 	case errors.As(err, new(*cut)):

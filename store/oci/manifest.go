@@ -50,6 +50,12 @@ func describe(mediaType string, data []byte) descriptor {
 	return descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 }
 
+// plain is a descriptor with nothing but what it describes, as it is named by what is
+// attached to it.
+func plain(d descriptor) descriptor {
+	return descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+}
+
 // sum is a descriptor's digest, which must be a SHA-256.
 func sum(d descriptor) (bankai.Digest, error) {
 	hex, is := strings.CutPrefix(string(d.Digest), digestPrefix)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
+	"go.uber.org/goleak"
 
 	"bankai"
 )
@@ -135,6 +136,7 @@ func TestPushAndPull(t *testing.T) {
 }
 
 func pushAndPull(t *testing.T, place string) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	ctx := context.Background()
 	a := whole(t)
 	bare := Artifact{Patch: a.Patch, Signatures: a.Signatures[:1]}

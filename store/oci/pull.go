@@ -74,7 +74,7 @@ func (g *pulling) from(ctx context.Context, t target) error {
 	if err != nil {
 		return err
 	}
-	return g.attached(ctx, t, descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
+	return g.attached(ctx, t, plain(d))
 }
 
 // blob reads the one layer of a manifest, whose descriptor was checked.

@@ -71,7 +71,7 @@ func (s *pushing) to(ctx context.Context, t target) error {
 	if err := s.blob(ctx, t, "manifest", d, manifest); err != nil {
 		return err
 	}
-	if err := s.attachTo(ctx, t, d); err != nil {
+	if err := s.attachTo(ctx, t, plain(d)); err != nil {
 		return err
 	}
 	if before.Digest != d.Digest {
@@ -126,40 +126,51 @@ func (s *pushing) blob(ctx context.Context, t target, what string, d descriptor,
 	return t.push(ctx, d, data, m)
 }
 
-// attachTo attaches what is not attached yet.
+// attachTo attaches what is not attached yet. Where the list of what is attached is kept
+// by those who push, another one may have written it meanwhile: so it is looked at again.
 func (s *pushing) attachTo(ctx context.Context, t target, subject descriptor) error {
 	all := s.artifact.attachments()
 	if len(all) == 0 {
 		return nil
 	}
-	plain := descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size}
-	listed, err := t.referrers(ctx, plain)
-	if err != nil {
-		return err
-	}
-	for _, x := range all {
-		d, manifest, err := x.manifest(plain)
+	for range maxTries {
+		listed, err := t.referrers(ctx, subject)
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(listed, func(l descriptor) bool { return l.Digest == d.Digest }) {
-			continue
+		sent := 0
+		for _, x := range all {
+			d, manifest, err := x.manifest(subject)
+			if err != nil {
+				return err
+			}
+			if slices.ContainsFunc(listed, func(l descriptor) bool { return l.Digest == d.Digest }) {
+				continue
+			}
+			if len(listed) >= maxReferrers {
+				return fmt.Errorf("%s are attached to the patch, and there can be no more", text.Count(maxReferrers, "thing"))
+			}
+			if err := s.attach(ctx, t, x, d, manifest); err != nil {
+				return err
+			}
+			listed = append(listed, d)
+			sent++
 		}
-		if len(listed) >= maxReferrers {
-			return fmt.Errorf("%s are attached to the patch, and there can be no more", text.Count(maxReferrers, "thing"))
+		if s.Attached = max(s.Attached, sent); sent == 0 {
+			return nil
 		}
-		if err := s.blob(ctx, t, x.kind.what, describe(x.kind.mediaType, x.data), x.data); err != nil {
-			return err
-		}
-		// Also one that is there is sent: it may be missing in the list alone.
-		if err := t.push(ctx, d, manifest, unseen{}); err != nil {
-			return err
-		}
-		listed = append(listed, d)
-		s.Bytes += d.Size
-		s.Attached++
 	}
-	return nil
+	return nil // some registries list with a delay
+}
+
+// attach sends one thing that is attached. Its manifest is sent also if it is there: it
+// may be missing in the list alone.
+func (s *pushing) attach(ctx context.Context, t target, x attachment, d descriptor, manifest []byte) error {
+	if err := s.blob(ctx, t, x.kind.what, describe(x.kind.mediaType, x.data), x.data); err != nil {
+		return err
+	}
+	s.Bytes += d.Size
+	return t.push(ctx, d, manifest, unseen{})
 }
 
 // on works on what a reference means. Errors say which one, and what to do.

@@ -293,7 +293,7 @@ func (r *repository) explainAnswer(a *errcode.ErrorResponse, doing string) strin
 	case http.StatusForbidden:
 		return fmt.Sprintf("%s does not let you %s%s: ask its owner for the right, or run \"docker login %s\" as somebody else", host, doing, said, host)
 	case http.StatusNotFound:
-		return fmt.Sprintf("%s knows nothing of that name%s: check the name and the tag", host, said)
+		return fmt.Sprintf("%s knows nothing of that name%s: check the name and the tag; at some registries a repository has to be made before it is pushed to", host, said)
 	case http.StatusMethodNotAllowed:
 		return fmt.Sprintf("%s does not allow that%s: it may be for reading only", host, said)
 	case http.StatusRequestEntityTooLarge:
