@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -123,7 +124,7 @@ func (r Ref) Name() string {
 		return r.Repository[strings.LastIndexByte(r.Repository, '/')+1:]
 	}
 	name := filepath.Base(r.Layout)
-	return strings.TrimSuffix(name, filepath.Ext(name))
+	return cmp.Or(strings.TrimSuffix(name, filepath.Ext(name)), name)
 }
 
 // place is the reference without tag and digest.

@@ -66,7 +66,7 @@ func TestParseRefRefuses(t *testing.T) {
 
 // What is read is written as it was, and read again as the same.
 func FuzzParseRef(f *testing.F) {
-	for _, text := range []string{"ghcr.io/team/fix:v1" + someDigest, "oci:a/b.tar:v1", "localhost:5000/x", "oci:C:\\x:v1", "[::1]:1/x"} {
+	for _, text := range []string{"ghcr.io/team/fix:v1" + someDigest, "oci:a/b.tar:v1", "localhost:5000/x", "oci:C:\\x:v1", "[::1]:1/x", "oci:.00"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

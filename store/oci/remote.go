@@ -299,6 +299,9 @@ func (r *repository) explainAnswer(a *errcode.ErrorResponse, doing string) strin
 	case http.StatusRequestEntityTooLarge:
 		return fmt.Sprintf("it is larger than %s takes%s", host, said)
 	}
+	if a.StatusCode == http.StatusBadRequest && r.PlainHTTP {
+		return fmt.Sprintf("%s refuses with status 400%s: it may want TLS, which this machine's own names, and --plain-http, are asked without", host, said)
+	}
 	if a.StatusCode >= 500 {
 		return fmt.Sprintf("%s fails with status %d%s: try later, or ask its owner", host, a.StatusCode, said)
 	}
