@@ -1,11 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
+	"time"
 
 	"bankai"
 	"bankai/store/signature"
@@ -20,14 +23,41 @@ type Signature struct {
 	Text []byte // in minisign's format
 }
 
-// Sign keeps a signature of a patch. It takes the place of an older one by the same key.
+// Sign keeps a signature of a patch of the library. It takes the place of an older one by
+// the same key. One by a key that is trusted has to hold.
 func (l *Library) Sign(ctx context.Context, patch bankai.Digest, s Signature) error {
+	data, err := l.Blob(patch)
+	if err != nil {
+		return err
+	}
+	p, err := bankai.Read(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	if err := l.checkSigned(p, s); err != nil {
+		return err
+	}
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	return l.sign(ctx, patch, s)
+}
+
+// checkSigned refuses signatures that claim to be by a key that is trusted, and are not:
+// they would take the place of good ones. Nothing is known of those by other keys.
+func (l *Library) checkSigned(p *bankai.Patch, sigs ...Signature) error {
+	if len(sigs) == 0 {
+		return nil
+	}
+	trust, _ := l.Trust() // a key that cannot be read is not trusted
+	for _, s := range sigs {
+		if _, err := signature.Check(s.Text, p, trust.Keys()); errors.Is(err, signature.ErrTampered) {
+			return fmt.Errorf("a signature was not kept: %w", err)
+		}
+	}
+	return nil
 }
 
 func (l *Library) sign(ctx context.Context, patch bankai.Digest, s Signature) error {
@@ -41,7 +71,12 @@ func (l *Library) sign(ctx context.Context, patch bankai.Digest, s Signature) er
 	if err := l.folder(signatureFolder, patch.String()); err != nil {
 		return err
 	}
-	return write(ctx, l.at(signatureFolder, patch.String(), key+signatureEnding), s.Text)
+	err := write(ctx, l.at(signatureFolder, patch.String(), key+signatureEnding), s.Text)
+	if err == nil {
+		at := time.Now() // for those who watch the library: what changed is a folder below
+		os.Chtimes(l.at(signatureFolder), at, at)
+	}
+	return err
 }
 
 // Signatures are those of a patch, by the ids of their keys. What is there proves nothing

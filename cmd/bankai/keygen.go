@@ -4,10 +4,10 @@ import (
 	"context"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"bankai/internal/durable"
+	"bankai/internal/outputs"
 	"bankai/internal/terminal"
 	"bankai/store/signature"
 
@@ -26,14 +26,14 @@ func keygenCommand(a *app) *cobra.Command {
 		Use:   "keygen",
 		Short: "make a key to sign patches with",
 		Long: `Makes a pair of keys in minisign's format: NAME.key, with which you sign, for
-nobody else's eyes, and NAME.pub, with which others check what you signed. Without
--o they are bankai.key and bankai.pub in the library's folder, where "bankai patch
-sign" looks for yours. minisign's own keys do as well.
+nobody else's eyes, and NAME.pub, with which others check what you signed.
+Without -o they are bankai.key and bankai.pub in the library's folder, where
+"bankai patch sign" looks for yours. minisign's own keys do as well.
 
-The secret key is encrypted with a password, which is asked for twice, or is that
-of BANKAI_KEY_PASSWORD. Encrypting takes a second and a gigabyte of memory, as does
-every signing: that is what guessing costs, too. --no-password leaves it readable
-for whoever gets the file.
+The secret key is encrypted with a password, which is asked for twice, or is
+that of BANKAI_KEY_PASSWORD. Encrypting takes a second and a gigabyte of memory,
+as does every signing: that is what guessing costs, too. --no-password leaves it
+readable for whoever gets the file.
 
 A key that is there is replaced only with --force, and stays under the next free
 number: without it nothing more can be signed in its name.`,
@@ -57,31 +57,13 @@ type keyDoc struct {
 }
 
 func keygen(ctx context.Context, a *app, out string, plain bool) error {
-	if out == "" {
-		l, err := library()
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(l.Dir(), 0o777); err != nil {
-			return err
-		}
-		out = l.OwnKey()
-	}
-	name, ok := strings.CutSuffix(out, secretEnding)
-	if !ok || filepath.Base(name) == "." || filepath.Base(name) == string(filepath.Separator) {
-		return usagef("-o %s: the name of a secret key ends in .key", out)
-	}
-	secret := &durable.Output{Path: out, Keep: true, Private: true, Force: a.Force}
-	public := &durable.Output{Path: name + publicEnding, Keep: true, Force: a.Force}
-	for _, o := range []*durable.Output{secret, public} {
-		if err := o.Check(); err != nil {
-			return err
-		}
+	secret, public, err := keyFiles(a, out)
+	if err != nil {
+		return err
 	}
 	password := ""
 	if !plain {
-		var err error
-		if password, err = a.newPassword(ctx, out); err != nil {
+		if password, err = a.newPassword(ctx, secret.Path); err != nil {
 			return err
 		}
 	}
@@ -107,6 +89,28 @@ func keygen(ctx context.Context, a *app, out string, plain bool) error {
 			terminal.Fact{"its line", doc.Public.String()},
 			terminal.Fact{"key id", doc.Key.String()})
 	})
+}
+
+// keyFiles are the files of a new pair of keys, which may be written: the secret one is
+// out, or else the user's own.
+func keyFiles(a *app, out string) (secret, public *durable.Output, err error) {
+	if out == "" {
+		l, err := library()
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := os.MkdirAll(l.Dir(), 0o777); err != nil {
+			return nil, nil, err
+		}
+		out = l.OwnKey()
+	}
+	name, ok := strings.CutSuffix(out, secretEnding)
+	if !ok || name == "" || os.IsPathSeparator(name[len(name)-1]) {
+		return nil, nil, usagef("-o %s: the name of a secret key ends in .key", out)
+	}
+	secret = &durable.Output{Path: out, Keep: true, Private: true, Force: a.Force}
+	public = &durable.Output{Path: name + publicEnding, Keep: true, Force: a.Force}
+	return secret, public, outputs.Check(secret, public)
 }
 
 // putBytes writes an output whose bytes are known.

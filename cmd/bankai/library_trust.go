@@ -30,17 +30,20 @@ func libraryTrustCommand(a *app) *cobra.Command {
 		Use:   "trust [KEY]",
 		Short: "say whose signatures count",
 		Long: `Trusts a public key: a .pub file, or the line in it that begins with RW. Patches
-that its owner signed are then shown as signed, and "bankai serve --require-signed"
-takes them. Get the key from its owner, not from where the patches come from.
+that its owner signed are then shown as signed, and "bankai serve
+--require-signed" takes them. Get the key from its owner, not from where the
+patches come from.
 
---base limits the key to patches for some models, --only to patches of some names,
-as math-*: * stands for anything, and ? for one character. Trusting a key again
-replaces what was said of it.
+--base limits the key to patches for some models, --only to patches of some
+names, as math-*: * stands for anything, and ? for one character. Trusting a key
+again replaces what was said of it.
 
-Without a key it lists those that are trusted. --remove trusts one no more: nothing
-that it signed counts from then on, but for what a server has loaded already.`,
+Without a key it lists those that are trusted. --remove trusts one no more:
+nothing that it signed counts from then on, but for what a server was given by
+--patch.`,
 		Example: `  bankai library trust mine.pub --name me
-  bankai library trust RWQydV8dcgISnzCzVUwd335o9HmAzzan3YbQ0RyujVQz7T0FYMQftjx7 --name ann --base demo --only 'math*'
+  bankai library trust mine.pub --name me --base demo --only 'math*'
+  bankai library trust RWQydV8dcgISnzCzVUwd335o9HmAzzan3YbQ0RyujVQz7T0FYMQftjx7
   bankai library trust
   bankai library trust --remove 9F1202721D5F7532`,
 		Args: arguments(0, 1, "a public key, or none to list them"),

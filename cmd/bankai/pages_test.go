@@ -22,6 +22,7 @@ func runApp(args ...string) (status int, stdout, stderr string) {
 // questions, audit and eval have fewer here.
 func TestExamples(t *testing.T) {
 	t.Chdir(t.TempDir())
+	t.Setenv("BANKAI_HOME", t.TempDir())
 	const old = `{"flips": [{"layer": 2, "proj": "gate_proj", "row": 7}]}`
 	const sums = `{"prompt": "{a} + {b} =", "correct": " {a+b}", "ranges": {"a": [1, 9], "b": [1, 9]}}`
 	for name, text := range map[string]string{"texts.jsonl": "\"Bees make honey\"\n", "old.json": old, "other.json": old, "sums.json": sums} {
@@ -32,7 +33,7 @@ func TestExamples(t *testing.T) {
 	root := newApp(nil, nil, os.Stdout, os.Stderr).root()
 	firstPage := root.Long
 	for _, name := range []string{
-		"search", "patch apply", "patch remove", "patch diff", "patch compose", "patch convert", "patch verify", "probes expand", "probes mine",
+		"search", "patch apply", "patch remove", "patch diff", "patch compose", "patch convert", "keygen", "patch sign", "patch verify", "probes expand", "probes mine",
 		"probes split", "info", "tokenize", "logits", "generate", "audit", "eval", "bench", "version",
 		"config set", "config get", "config list", "config unset", "config path",
 		"experiment perplexity", "report", "experiment lora",
@@ -40,7 +41,7 @@ func TestExamples(t *testing.T) {
 		"experiment ablate",
 		"experiment robustness", "experiment layers", "experiment scale",
 		"experiment gsm8k", "experiment choice",
-		"library add", "library list", "library show", "library remove", "library gc",
+		"library add", "library list", "library show", "library remove", "library trust", "library gc",
 		"push", "pull",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))

@@ -24,9 +24,9 @@ func signCommand(a *app) *cobra.Command {
 		Use:   "sign P...",
 		Short: "sign patches, so that others can tell that they are yours",
 		Long: `Signs patches with your secret key ("bankai keygen" makes one), in minisign's
-format: the signature of fix.bankai is fix.bankai.minisig beside it, and that of a
-patch of the library is kept in the library. Whoever has your public key can check
-it with "bankai patch verify --key", or with minisign itself:
+format: the signature of fix.bankai is fix.bankai.minisig beside it, and that of
+a patch of the library is kept in the library. Whoever has your public key can
+check it with "bankai patch verify --key", or with minisign itself:
 
   minisign -Vm fix.bankai -p mine.pub
 
@@ -35,7 +35,7 @@ form of the same patch, too, but minisign checks it with the .bankai file alone;
 "bankai patch convert" writes that. Signed with it is a comment that names the
 model, the flips, the patch and the time, and ends with the text of --comment.`,
 		Example: `  bankai patch sign fix.bankai
-  bankai patch sign fix.bankai --key mine.key --comment 'tried on the 8B'`,
+  bankai patch sign both.bankai --key mine.key --comment 'tried on the 8B'`,
 		Args: arguments(1, -1, "one or more patches"),
 		RunE: a.do(func(ctx context.Context, args []string) error { return f.sign(ctx, a, args) }),
 	}
@@ -129,7 +129,7 @@ func signatureBy(key signature.KeyID) func(path string) (string, bool) {
 
 // sign signs one patch, and says in which file the signature is.
 func (s signing) sign(ctx context.Context, a *app, k signature.SecretKey, at time.Time, comment string) (path string, err error) {
-	sig, err := signature.Sign(k, s.patch, at, comment)
+	sig, err := signature.Sign(k, s.patch, signature.Comment{Name: cmp.Or(s.patch.Meta().Name, store.Title(s.ref)), Time: at, Note: comment})
 	if err != nil {
 		return "", err
 	}

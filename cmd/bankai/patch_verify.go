@@ -41,12 +41,13 @@ heads), and is refused by a model of the same weights with other ones, where wha
 was measured of it does not hold; --force takes it all the same.
 
 With --key it must have been signed with that key, or with one of several: its
-signature is the file P.minisig, or what --signature names, or in the library. No
-model is opened then, unless one is named. Without --key it says who signed the
-patch, if it is somebody whom you trust ("bankai library trust"). A signature by
-anybody else proves nothing, and is named as such; one that does not hold fails.`,
+signature is the file P.minisig, or what --signature names, or in the library.
+No model is opened then, unless one is named. Without --key it says who signed
+the patch, if it is somebody whom you trust ("bankai library trust"). A
+signature by anybody else proves nothing, and is named as such; one that does
+not hold fails.`,
 		Example: `  bankai patch verify fix.bankai --model demo
-  bankai patch verify fix.bankai --key mine.pub`,
+  bankai patch verify both.bankai --key mine.pub`,
 		Args: arguments(1, 2, "one patch, and the model if --model does not name it"),
 		RunE: a.do(func(_ context.Context, args []string) error {
 			model, err := oneModel(cmd, args[1:])

@@ -23,7 +23,7 @@ import (
 type Comment struct {
 	Base    bankai.Digest // of the model
 	Content bankai.Digest // of what the patch flips in it
-	Name    string        // what the patch calls itself
+	Name    string        // what the patch is called
 	Time    time.Time     // when it was signed, to the second
 	Note    string        // what the signer wished to say
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"aead.dev/minisign"
 
@@ -47,17 +46,18 @@ func (e *UnknownKeyError) Error() string {
 	return fmt.Sprintf("signed by another key, %v (%s…)", e.ID, e.ID.begin())
 }
 
-// Sign signs a patch: its compact form, and a [Comment] with the time and a note, which
-// may be empty: see [CheckNote]. Equal arguments give equal bytes.
-func Sign(k SecretKey, p *bankai.Patch, at time.Time, note string) ([]byte, error) {
-	if err := CheckNote(note); err != nil {
+// Sign signs a patch: its compact form, and a comment, whose Base and Content become those
+// of the patch. Equal arguments give equal bytes. The error is that the note is none, see
+// [CheckNote], or that the patch cannot be encoded.
+func Sign(k SecretKey, p *bankai.Patch, c Comment) ([]byte, error) {
+	if err := CheckNote(c.Note); err != nil {
 		return nil, err
 	}
 	data, err := encode(p)
 	if err != nil {
 		return nil, err
 	}
-	c := Comment{Base: p.Base(), Content: p.ContentDigest(), Name: text.Clip(p.Meta().Name, maxName), Time: at, Note: note}
+	c.Base, c.Content, c.Name = p.Base(), p.ContentDigest(), text.Clip(c.Name, maxName)
 	r := minisign.NewReader(bytes.NewReader(data))
 	if _, err := new(bytes.Buffer).ReadFrom(r); err != nil {
 		return nil, err

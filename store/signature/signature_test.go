@@ -58,7 +58,7 @@ func patch(flips ...bankai.Flip) *bankai.Patch {
 
 func sign(t testing.TB, k SecretKey, p *bankai.Patch, note string) []byte {
 	t.Helper()
-	sig, err := Sign(k, p, at, note)
+	sig, err := Sign(k, p, Comment{Name: p.Meta().Name, Time: at, Note: note})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,13 +86,13 @@ func TestSign(t *testing.T) {
 		t.Errorf("the comment is %+v", c)
 	}
 	for _, note := range []string{"two\nlines", "\x1b[31m", " ", "caf\xe9", strings.Repeat("x", 501)} {
-		if _, err := Sign(k, p, at, note); err == nil {
+		if _, err := Sign(k, p, Comment{Time: at, Note: note}); err == nil {
 			t.Errorf("the comment %q was taken", note)
 		}
 	}
 }
 
-// What a patch calls itself may be anything.
+// What a patch is called may be anything.
 func TestSignedNames(t *testing.T) {
 	k := secretKey(t)
 	for _, name := range []string{"", "a b", "x note=y", "a/b%20=c", "\x1b[31m", "é\u2028", strings.Repeat("é", 1000)} {
@@ -264,5 +264,19 @@ func TestEveryByteOfTheSignature(t *testing.T) {
 	}
 	if accepted < (to-from)*7 {
 		t.Errorf("%d changes of the comment for people were taken: it is no part of what is signed", accepted)
+	}
+}
+
+// The example of FORMAT.md is what is written.
+func TestFormatExample(t *testing.T) {
+	data, err := os.ReadFile("../../FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := secretKey(t)
+	for _, part := range [][]byte{sign(t, k, patch(gate), "tried on the 8B"), k.Public().File()} {
+		if !bytes.Contains(data, part) {
+			t.Errorf("FORMAT.md does not have\n%s", part)
+		}
 	}
 }

@@ -63,11 +63,11 @@ func (t Trusted) String() string {
 // any, and so beyond a key that is trusted with some.
 func (t Trusted) allows(name string, p *bankai.Patch) error {
 	if len(t.Bases) > 0 && !slices.Contains(t.Bases, p.Base()) {
-		return fmt.Errorf("%w: signed by %v, whom you trust with patches for the model %s alone, and this one is for %s", ErrLimited, t, listed(t.Bases), shown(p.Base()))
+		return fmt.Errorf("%w: signed by %v, who is trusted with patches for the model %s alone, and this one %s", ErrLimited, t, listed(t.Bases), shown("is for ", p.Base()))
 	}
 	matches := func(pattern string) bool { ok, err := path.Match(pattern, name); return ok && err == nil }
 	if len(t.Names) > 0 && !slices.ContainsFunc(t.Names, matches) {
-		return fmt.Errorf("%w: signed by %v, whom you trust with patches named %s alone, and this one is %q", ErrLimited, t, text.Listed(t.Names), name)
+		return fmt.Errorf("%w: signed by %v, who is trusted with patches named %s alone, and this one is %q", ErrLimited, t, text.Listed(t.Names), name)
 	}
 	return nil
 }
@@ -75,16 +75,16 @@ func (t Trusted) allows(name string, p *bankai.Patch) error {
 func listed(bases []bankai.Digest) string {
 	var all []string
 	for _, b := range bases {
-		all = append(all, shown(b))
+		all = append(all, shown("", b))
 	}
 	return text.Listed(all)
 }
 
-func shown(base bankai.Digest) string {
+func shown(before string, base bankai.Digest) string {
 	if base.IsZero() {
-		return "any"
+		return "names no model"
 	}
-	return base.String()[:12]
+	return before + base.String()[:12]
 }
 
 // ErrLimited says that the key which signed a patch is trusted, but not with it.
@@ -95,7 +95,7 @@ type UntrustedError struct{ By KeyID }
 
 // Error says how to trust the key that did.
 func (e *UntrustedError) Error() string {
-	return fmt.Sprintf("signed by the key %v, which you do not trust: if you know whose it is, get its line (%s…) from them, and say \"bankai library trust LINE\"", e.By, e.By.begin())
+	return fmt.Sprintf("signed by the key %v, which is not trusted here: whoever knows its owner can get its line (%s…) from them, and add it with \"bankai library trust LINE\"", e.By, e.By.begin())
 }
 
 // Trust is whom a user trusts.
@@ -105,6 +105,14 @@ type Trust []Trusted
 type Signer struct {
 	Trusted
 	Signed Signed
+}
+
+// Keys are the keys alone.
+func (t Trust) Keys() (keys []PublicKey) {
+	for _, k := range t {
+		keys = append(keys, k.Key)
+	}
+	return keys
 }
 
 // Check finds who of those that are trusted signed a patch, which is to be used under a
@@ -127,11 +135,7 @@ func (t Trust) Check(name string, p *bankai.Patch, sigs [][]byte) (Signer, error
 
 // one checks one signature.
 func (t Trust) one(name string, p *bankai.Patch, sig []byte) (Signer, error) {
-	var keys []PublicKey
-	for _, k := range t {
-		keys = append(keys, k.Key)
-	}
-	signed, err := Check(sig, p, keys)
+	signed, err := Check(sig, p, t.Keys())
 	var unknown *UnknownKeyError
 	if errors.As(err, &unknown) {
 		return Signer{}, &UntrustedError{unknown.ID}
