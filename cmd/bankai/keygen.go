@@ -57,7 +57,7 @@ type keyDoc struct {
 }
 
 func keygen(ctx context.Context, a *app, out string, plain bool) error {
-	secret, public, err := keyFiles(a, out)
+	secret, public, err := keyPair(a, out)
 	if err != nil {
 		return err
 	}
@@ -91,9 +91,9 @@ func keygen(ctx context.Context, a *app, out string, plain bool) error {
 	})
 }
 
-// keyFiles are the files of a new pair of keys, which may be written: the secret one is
+// keyPair are the files of a new pair of keys, which may be written: the secret one is
 // out, or else the user's own.
-func keyFiles(a *app, out string) (secret, public *durable.Output, err error) {
+func keyPair(a *app, out string) (secret, public *durable.Output, err error) {
 	if out == "" {
 		l, err := library()
 		if err != nil {
