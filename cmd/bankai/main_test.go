@@ -56,8 +56,8 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SOURCE_DATE_EPOCH", "1700000000")
-			e.Setenv("BANKAI_KERNEL", os.Getenv("BANKAI_KERNEL"))
 			e.Setenv("BANKAI_HOME", filepath.Join(e.WorkDir, ".library"))
+			e.Setenv("BANKAI_KERNEL", os.Getenv("BANKAI_KERNEL"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -63,6 +63,7 @@ func fileValues() map[string]fileValue {
 	texts := fileValue{endings: textFiles, names: demoSets(".txt")}
 	return map[string]fileValue{
 		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles, named: true, library: true},
+		"conflicts-with": {endings: patchFiles, library: true}, "set": probes,
 		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
@@ -157,11 +158,15 @@ func argumentValues(path string) cobra.CompletionFunc {
 		"bankai patch diff":         models,
 		"bankai patch compose":      {endings: patchFiles, library: true},
 		"bankai patch convert":      {endings: patchFiles, library: true},
+		"bankai patch describe":     {endings: patchFiles, library: true},
+		"bankai patch card":         {endings: patchFiles, library: true},
 		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), names: []string{source.DemoModel}, library: true},
 		"bankai patch sign":         {endings: patchFiles, library: true},
 		"bankai library add":        {endings: patchFiles, library: true},
 		"bankai library show":       {library: true},
 		"bankai library remove":     {library: true},
+		"bankai library verify":     {endings: patchFiles, library: true},
+		"bankai library compare":    {endings: patchFiles, library: true},
 		"bankai library trust":      {endings: signingFiles},
 		"bankai push":               {endings: patchFiles, library: true},
 		"bankai probes split":       {endings: probeFiles, names: demoSets(".json")},
