@@ -12,6 +12,7 @@ import (
 
 	"bankai"
 	"bankai/internal/anatomy"
+	"bankai/internal/claims"
 	"bankai/internal/outputs"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -281,7 +282,7 @@ func (g *pulling) report(doc pullDoc, name, model string) error {
 		fmt.Fprintf(w, "%s: %s, %s bytes, sha256:%.12s…, for %s\n", name, text.Count(doc.Flips, "flip"), text.Thousands(doc.Bytes), doc.Digest, model)
 		facts := []terminal.Fact{{"from", doc.Ref}, {"signed by", g.signedText()}}
 		for _, c := range doc.Claims {
-			facts = append(facts, terminal.Fact{"claim", fmt.Sprintf("%s: %s, p = %s", text.Line(c.Name), claimText(c), text.Probability(c.PValue))})
+			facts = append(facts, terminal.Fact{"claim", fmt.Sprintf("%s: %s, p = %s", text.Line(c.Name), claims.Text(c), text.Probability(c.PValue))})
 		}
 		for _, f := range doc.Files {
 			facts = append(facts, terminal.Fact{f.Kind, fmt.Sprintf("%s, %s", f.Name, text.Size(f.Bytes))})

@@ -10,6 +10,7 @@ import (
 
 	"bankai"
 	"bankai/internal/anatomy"
+	"bankai/internal/card"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/store"
@@ -37,9 +38,9 @@ or into an OCI layout on disk, which can be carried by other means:
   oci:shared:v1                      a layout in the folder "shared"
   oci:shared.tar:v1                  one in a tar file
 
-What belongs to the patch goes along: of a file P its signature, P.minisig, of a
-patch of the library its signatures, its card, probe sets and reports. What is
-there already is not sent again: equal patches have equal digests, and what is
+What belongs to the patch goes along: its model card, of a file P its signature,
+P.minisig, of a patch of the library its signatures, probe sets and reports. What
+is there already is not sent again: equal patches have equal digests, and what is
 new is attached to what is there. The tag, "latest" if none is given, moves when
 all has arrived; the tag of something that is no patch moves only with --force.
 
@@ -142,7 +143,12 @@ func (f *pushFlags) artifact(a *app, from string) (p *bankai.Patch, sent oci.Art
 		return nil, sent, err
 	}
 	if !store.IsPath(from) {
-		err = addKept(&sent, from)
+		if err := addKept(&sent, from); err != nil {
+			return nil, sent, err
+		}
+	}
+	if sent.Card == nil {
+		sent.Card, err = card.Of(p, card.Options{})
 	}
 	return p, sent, err
 }

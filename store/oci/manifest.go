@@ -129,8 +129,8 @@ func annotations(p *bankai.Patch) (map[string]string, error) {
 	all := map[string]string{
 		ocispec.AnnotationTitle:       text.Clip(meta.Name, maxText),
 		ocispec.AnnotationDescription: text.Clip(meta.Description, maxText),
-		ocispec.AnnotationLicenses:    text.Clip(member(meta, "license"), maxText),
-		ocispec.AnnotationAuthors:     text.Clip(member(meta, "author"), maxText),
+		ocispec.AnnotationLicenses:    text.Clip(meta.License, maxText),
+		ocispec.AnnotationAuthors:     text.Clip(meta.Author, maxText),
 		ContentAnnotation:             p.ContentDigest().String(),
 		FlipsAnnotation:               strconv.Itoa(p.Len()),
 		ClaimsAnnotation:              claims,
@@ -150,14 +150,6 @@ func annotations(p *bankai.Patch) (map[string]string, error) {
 		}
 	}
 	return all, nil
-}
-
-// member is a text among a patch's metadata, "" without it.
-func member(meta bankai.Meta, key string) (value string) {
-	if json.Unmarshal(meta.Metadata[key], &value) != nil {
-		return ""
-	}
-	return value
 }
 
 // encodeClaims writes the first claims, as many as fit.

@@ -3,8 +3,10 @@ package oci
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -44,12 +46,48 @@ var quick = Options{pauses: pauses{first: time.Millisecond, most: 2 * time.Secon
 func aPatch(t testing.TB, row uint32) []byte {
 	t.Helper()
 	meta := bankai.Meta{
-		Name: "fix", Description: "powers", Created: time.Unix(1_700_000_000, 0),
+		Name: "fix", Description: "powers", License: "Apache-2.0", Author: "Ada", Created: time.Unix(1_700_000_000, 0),
 		Claims: []bankai.Claim{{Name: "held-out", Total: 10, Before: 1, After: 9, Fixed: 8, PValue: 0.01}},
 	}
 	p := bankai.New(bankai.Digest{1, 2, 3}, meta,
 		bankai.Flip{Tensor: "blk.0.ffn_gate.weight", Row: row, N: 128}, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: row, N: 64})
 	return encoded(t, p)
+}
+
+// What a manifest says of a patch is what the patch says of itself, and nothing of now.
+func TestAnnotations(t *testing.T) {
+	p, err := decodePatch(aPatch(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := annotations(p)
+	want := map[string]string{
+		"org.opencontainers.image.title":       "fix",
+		"org.opencontainers.image.description": "powers",
+		"org.opencontainers.image.licenses":    "Apache-2.0",
+		"org.opencontainers.image.authors":     "Ada",
+		"org.opencontainers.image.created":     "2023-11-14T22:13:20Z",
+		"dev.bankai.base":                      "0102030000000000000000000000000000000000000000000000000000000000",
+		"dev.bankai.content":                   "1fcbb25741a3e561772d39ba3362c001b94fb409d04cfaa856c764339035d066",
+		"dev.bankai.flips":                     "2",
+		"dev.bankai.bits":                      "192",
+		"dev.bankai.claims":                    `[{"name":"held-out","total":10,"before":1,"after":9,"fixed":8,"broke":0,"p_value":0.01}]`,
+	}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("%q, %v", got, err)
+	}
+	none, err := annotations(bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "blk.0.ffn_up.weight", N: bankai.ToEnd}))
+	if err != nil || len(none) != 2 || none[FlipsAnnotation] != "1" {
+		t.Errorf("of a patch that says nothing: %q, %v", none, err)
+	}
+	meta := p.Meta()
+	for range 100 {
+		meta.Claims = append(meta.Claims, meta.Claims[0])
+	}
+	many, err := annotations(p.WithMeta(meta))
+	if claims := many[ClaimsAnnotation]; err != nil || len(claims) > maxClaims || len(claims) < maxClaims-200 || !json.Valid([]byte(claims)) {
+		t.Errorf("of many claims: %d bytes, %v", len(claims), err)
+	}
 }
 
 func encoded(t testing.TB, p *bankai.Patch) []byte {
