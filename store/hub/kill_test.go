@@ -1,0 +1,114 @@
+package hub
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"bankai/internal/hubtest"
+)
+
+// childEndpoint is set where the test's program is to pull, and to be killed meanwhile.
+const childEndpoint = "BANKAI_TEST_HUB"
+
+func TestMain(m *testing.M) {
+	if endpoint := os.Getenv(childEndpoint); endpoint != "" {
+		c := &Client{Endpoint: endpoint, Folder: os.Getenv("HF_HUB_CACHE"), Watcher: &quiet{}}
+		ref, err := Parse("hf:" + repo)
+		if err := errors.Join(err, c.prepare()); err != nil {
+			panic(err)
+		}
+		os.Stdout.WriteString("begins\n")
+		if _, err := c.Pull(context.Background(), ref); err != nil {
+			panic(err)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// Whenever a pull is killed, no blob has a name that its content does not have, and the
+// next pull goes on and completes.
+func TestKilledPull(t *testing.T) {
+	h := newHub(t, map[string]string{"M-Q1_0-00001-of-00002.gguf": weights, "M-Q1_0-00002-of-00002.gguf": weights[1:]})
+	resumed, killed := 0, 0
+	for round := range 40 {
+		c, _ := newClient(t, h)
+		r := rand.New(rand.NewPCG(uint64(round), 3))
+		stop := r.IntN(2 * len(weights)) // bytes of the storage after which the child is killed
+		kill := make(chan struct{})
+		sent := 0
+		h.Before = func(w http.ResponseWriter, r *http.Request, storage bool) bool {
+			if !storage {
+				return false
+			}
+			content := weights
+			if r.URL.Path == "/"+hubtest.ETag("a.gguf", weights[1:]) {
+				content = weights[1:]
+			}
+			if room := stop - sent; room < len(content) {
+				sendSome(w, content, room)
+				close(kill)
+				<-r.Context().Done()
+				return true
+			}
+			sent += len(content)
+			return false
+		}
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), childEndpoint+"="+h.URL, "HF_HUB_CACHE="+c.Folder)
+		out, err := child.StdoutPipe()
+		if err := errors.Join(err, child.Start()); err != nil {
+			t.Fatal(err)
+		}
+		bufio.NewReader(out).ReadString('\n')
+		<-kill
+		waitUntilWritten(t, c, stop-sent)
+		child.Process.Kill()
+		if child.Wait() != nil {
+			killed++
+		}
+		checkBlobs(t, c.Folder)
+		h.Before = nil
+		h.Seen()
+		p, got, err := pull(t, c, "hf:"+repo)
+		if err != nil || got != weights || p.Bytes != int64(2*len(weights)-1) {
+			t.Fatalf("round %d: the next pull: %+v, %v", round, p, err)
+		}
+		checkBlobs(t, c.Folder)
+		for _, line := range h.Seen() {
+			if strings.HasPrefix(line, "storage GET") && strings.HasSuffix(line, "-") {
+				resumed++
+			}
+		}
+	}
+	if killed != 40 || resumed < 10 {
+		t.Errorf("%d of 40 children were killed, and %d pulls went on from a part", killed, resumed)
+	}
+}
+
+// sendSome promises a content and sends the beginning of it.
+func sendSome(w http.ResponseWriter, content string, n int) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	w.Write([]byte(content[:n]))
+	http.NewResponseController(w).Flush()
+}
+
+// waitUntilWritten waits until a part of so many bytes is on the disk.
+func waitUntilWritten(t *testing.T, c *Client, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if incomplete(t, c.Folder) >= n {
+			return
+		}
+	}
+	t.Fatalf("%d bytes did not come", n)
+}
