@@ -22,14 +22,16 @@ import (
 type Hub struct {
 	*httptest.Server
 	Storage *httptest.Server
-	// Before is asked first, on both servers, if it is not nil; it may answer in a way of
-	// its own, and says whether it did.
-	Before func(w http.ResponseWriter, r *http.Request, storage bool) bool
 
-	mu    sync.Mutex
-	repos map[string]Repo
-	seen  []string
+	mu     sync.Mutex
+	repos  map[string]Repo
+	seen   []string
+	before Handler
 }
+
+// Handler is asked first, on both servers. It may answer in a way of its own, and says
+// whether it did.
+type Handler func(w http.ResponseWriter, r *http.Request, storage bool) bool
 
 // Repo is a repository. Large files, by their names' endings, lie in the storage.
 type Repo struct {
@@ -60,6 +62,13 @@ func (h *Hub) Put(name string, r Repo) {
 	h.repos[name] = r
 }
 
+// Before has a handler be asked first; nil for none.
+func (h *Hub) Before(first Handler) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.before = first
+}
+
 // Seen are the requests since the last call, one a line: the server, the method, the
 // path, the range, and the token.
 func (h *Hub) Seen() []string {
@@ -76,7 +85,7 @@ func (h *Hub) logged(storage bool, serve http.HandlerFunc) http.HandlerFunc {
 		line := strings.Join(strings.Fields(server+" "+r.Method+" "+r.URL.Path+" "+r.Header.Get("Range")+" "+r.Header.Get("Authorization")), " ")
 		h.mu.Lock()
 		h.seen = append(h.seen, line)
-		before := h.Before
+		before := h.before
 		h.mu.Unlock()
 		if before == nil || !before(w, r, storage) {
 			serve(w, r)

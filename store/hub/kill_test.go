@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,8 +46,8 @@ func TestKilledPull(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(round), 3))
 		stop := r.IntN(2 * len(weights)) // bytes of the storage after which the child is killed
 		kill := make(chan struct{})
-		sent := 0
-		h.Before = func(w http.ResponseWriter, r *http.Request, storage bool) bool {
+		var sent atomic.Int64
+		h.Before(func(w http.ResponseWriter, r *http.Request, storage bool) bool {
 			if !storage {
 				return false
 			}
@@ -54,15 +55,15 @@ func TestKilledPull(t *testing.T) {
 			if r.URL.Path == "/"+hubtest.ETag("a.gguf", weights[1:]) {
 				content = weights[1:]
 			}
-			if room := stop - sent; room < len(content) {
+			if room := stop - int(sent.Load()); room < len(content) {
 				sendSome(w, content, room)
 				close(kill)
 				<-r.Context().Done()
 				return true
 			}
-			sent += len(content)
+			sent.Add(int64(len(content)))
 			return false
-		}
+		})
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), childEndpoint+"="+h.URL, "HF_HUB_CACHE="+c.Folder)
 		out, err := child.StdoutPipe()
@@ -71,13 +72,13 @@ func TestKilledPull(t *testing.T) {
 		}
 		bufio.NewReader(out).ReadString('\n')
 		<-kill
-		waitUntilWritten(t, c, stop-sent)
+		waitUntilWritten(t, c, stop-int(sent.Load()))
 		child.Process.Kill()
 		if child.Wait() != nil {
 			killed++
 		}
 		checkBlobs(t, c.Folder)
-		h.Before = nil
+		h.Before(nil)
 		h.Seen()
 		p, got, err := pull(t, c, "hf:"+repo)
 		if err != nil || got != weights || p.Bytes != int64(2*len(weights)-1) {

@@ -211,10 +211,10 @@ func TestFaults(t *testing.T) {
 			h := newHub(t, map[string]string{"a.gguf": weights})
 			client, told := newClient(t, h)
 			n := -1
-			h.Before = func(w http.ResponseWriter, r *http.Request, storage bool) bool {
+			h.Before(func(w http.ResponseWriter, r *http.Request, storage bool) bool {
 				n++
 				return c.before(n, w, r, storage)
-			}
+			})
 			_, got, err := pull(t, client, "hf:"+repo)
 			switch {
 			case c.want == "" && (err != nil || got != weights):
@@ -226,7 +226,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("told %q, want %q", told.notes, c.note)
 			}
 			checkBlobs(t, client.Folder)
-			h.Before = nil
+			h.Before(nil)
 			if _, got, err := pull(t, client, "hf:"+repo); err != nil || got != weights {
 				t.Errorf("the next pull: %d bytes, %v", len(got), err)
 			}
@@ -307,7 +307,7 @@ func TestStalled(t *testing.T) {
 	c, told := newClient(t, h)
 	c.idle = 50 * time.Millisecond
 	first := true
-	h.Before = func(w http.ResponseWriter, r *http.Request, storage bool) bool {
+	h.Before(func(w http.ResponseWriter, r *http.Request, storage bool) bool {
 		if !large(r, storage) || !first {
 			return false
 		}
@@ -317,7 +317,7 @@ func TestStalled(t *testing.T) {
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 		return true
-	}
+	})
 	if _, got, err := pull(t, c, "hf:"+repo); err != nil || got != weights || len(told.notes) != 1 {
 		t.Errorf("%d bytes, %v, told %q", len(got), err, told.notes)
 	}
@@ -369,7 +369,7 @@ func TestCutsAtRandomPlaces(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		c, _ := newClient(t, h)
 		sent := 0
-		h.Before = func(w http.ResponseWriter, req *http.Request, storage bool) bool {
+		h.Before(func(w http.ResponseWriter, req *http.Request, storage bool) bool {
 			if !large(req, storage) || r.IntN(4) == 0 {
 				return false
 			}
@@ -385,7 +385,7 @@ func TestCutsAtRandomPlaces(t *testing.T) {
 			w.Write([]byte(weights[at : at+n]))
 			http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
-		}
+		})
 		if _, got, err := pull(t, c, "hf:"+repo); err != nil || got != weights {
 			t.Errorf("seed %d: %d bytes, %v", seed, len(got), err)
 		}
@@ -598,7 +598,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	sent := make(chan struct{})
-	h.Before = func(w http.ResponseWriter, r *http.Request, storage bool) bool {
+	h.Before(func(w http.ResponseWriter, r *http.Request, storage bool) bool {
 		if !large(r, storage) || r.Header.Get("Range") != "" {
 			return false
 		}
@@ -606,7 +606,7 @@ func TestInterrupted(t *testing.T) {
 		close(sent)
 		<-r.Context().Done()
 		return true
-	}
+	})
 	go func() {
 		<-sent
 		waitUntilWritten(t, c, 1000)
