@@ -5,35 +5,11 @@ import (
 	"strings"
 
 	"bankai"
+	"bankai/store"
 )
 
-// maxPatchName bounds the length of a patch's name, in bytes.
-const maxPatchName = 64
-
 // latest is the tag that stands for the model as it is, as Ollama's clients write it.
-const latest = "latest"
-
-// CheckPatchName refuses what cannot be the name of a patch. A name has 1 to 64 of the
-// characters a-z, 0-9, '.', '_' and '-', and begins with a letter or a digit: so it is no
-// path, has none of ':', '+' and '@', which stand between names, and is no other name in
-// a file system that ignores case. "latest" stands for the model without patches.
-func CheckPatchName(name string) error {
-	switch {
-	case name == "":
-		return fmt.Errorf("the patch's name is empty: give it one such as math")
-	case len(name) > maxPatchName:
-		return fmt.Errorf("the patch's name has %d characters: at most %d are allowed", len(name), maxPatchName)
-	case name == latest:
-		return fmt.Errorf("a patch cannot be called %q, which stands for the model without patches: give it another name", name)
-	}
-	for i, c := range []byte(name) {
-		letter := 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
-		if !letter && (i == 0 || c != '.' && c != '_' && c != '-') {
-			return fmt.Errorf("%q cannot be the name of a patch: names have the characters a-z, 0-9, '.', '_' and '-', and begin with a letter or a digit", name)
-		}
-	}
-	return nil
-}
+const latest = store.Latest
 
 // CheckModelName refuses what cannot be the name of a model, which requests and answers
 // write in one line and clients in a path.

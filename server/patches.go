@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bankai"
+	"bankai/store"
 )
 
 // patchDoc describes a patch.
@@ -76,7 +77,7 @@ func (s *Server) showPatch(x *exchange) error {
 // that names it has the new one; those that run keep what they have.
 func (s *Server) putPatch(x *exchange) error {
 	name := x.r.PathValue("name")
-	if err := CheckPatchName(name); err != nil {
+	if err := store.CheckName(name); err != nil {
 		return invalid("name", "%v", err)
 	}
 	data, err := x.body()

@@ -12,6 +12,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/store"
 )
 
 // patch is one that requests can name. It does not change: another one under its name
@@ -22,6 +23,7 @@ type patch struct {
 	Content *bankai.Patch // fitted to the model
 	Size    int64         // bytes in the compact form
 	Added   time.Time
+	kept    bool // of the library: it goes, and changes, with that
 }
 
 // shown is how people read which patch it is.
@@ -41,6 +43,7 @@ type registry struct {
 	model    *engine.Model
 	base     string // the model's name
 	overlays *overlayCache
+	library  *shelf // nil for none
 
 	mu    sync.RWMutex
 	named map[string]*patch
@@ -96,7 +99,12 @@ func (r *registry) fit(name string, p *bankai.Patch) (*patch, error) {
 // put gives a patch a name, which another may have had. It makes the overlay, so that no
 // request waits for it.
 func (r *registry) put(name string, p *bankai.Patch) (added *patch, replaced bool, err error) {
-	if err := CheckPatchName(name); err != nil {
+	return r.place(name, p, false)
+}
+
+// place is put of a patch that may be kept in the library.
+func (r *registry) place(name string, p *bankai.Patch, kept bool) (added *patch, replaced bool, err error) {
+	if err := store.CheckName(name); err != nil {
 		return nil, false, invalid("name", "%v", err)
 	}
 	if name == r.base {
@@ -109,6 +117,7 @@ func (r *registry) put(name string, p *bankai.Patch) (added *patch, replaced boo
 	if _, err := r.set([]*patch{added}); err != nil {
 		return nil, false, err
 	}
+	added.kept = kept
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, replaced = r.named[name]

@@ -32,8 +32,13 @@ type Options struct {
 	// InlinePatches is the size up to which a patch may come inside a request, in bytes
 	// of its file; 0: none may.
 	InlinePatches int64
-	LogPrompts    bool         // the log tells what was asked and answered, too
-	Log           *slog.Logger // nil: nothing is logged
+	// Library, if it is not nil, tells which patches a library has for a model now, and whether that is
+	// something else than when it was called last. Requests find them by name as long as the
+	// library has them; those that were given or put under a name come first. It is called by
+	// one request at a time.
+	Library    func(m *engine.Model) (patches []NamedPatch, changed bool)
+	LogPrompts bool         // the log tells what was asked and answered, too
+	Log        *slog.Logger // nil: nothing is logged
 }
 
 // How a loop goes that people wait for, for [Options.Loop]: a step reads at most StepTokens
@@ -141,6 +146,10 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 			return invalid("name", "two patches are called %q: give one another name", p.Name)
 		}
 	}
+	if s.o.Library != nil {
+		l.patches.library = &shelf{now: func() ([]NamedPatch, bool) { return s.o.Library(m) }, log: s.log}
+		l.patches.refresh()
+	}
 	bound, err := s.bound(m)
 	if err != nil {
 		return err
@@ -181,5 +190,6 @@ func (s *Server) model() (*loaded, error) {
 	if l == nil {
 		return nil, unavailable("loading", "the model is being loaded: ask again in a moment")
 	}
+	l.patches.refresh()
 	return l, nil
 }

@@ -3,8 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"bankai"
@@ -14,9 +14,10 @@ import (
 
 // Reader reads patches for a model.
 type Reader struct {
-	Model *weights.File                    // each patch is checked against it; nil: none is checked
-	Force bool                             // take patches that were made on another arithmetic, without what was measured of them
-	Warn  func(format string, args ...any) // is told what a user should know and what is no error; nil: nobody is
+	Library *Library                         // where names are looked up; nil: only files are read
+	Model   *weights.File                    // each patch is checked against it; nil: none is checked
+	Force   bool                             // take patches that were made on another arithmetic, without what was measured of them
+	Warn    func(format string, args ...any) // is told what a user should know and what is no error; nil: nobody is
 }
 
 func (r Reader) warn(format string, args ...any) {
@@ -25,23 +26,46 @@ func (r Reader) warn(format string, args ...any) {
 	}
 }
 
-// CheckFiles refuses patch files that cannot be read, before a model is opened for
-// them.
-func CheckFiles(paths []string) error {
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+// CheckRefs refuses patches that cannot be read, before a model is opened for them.
+func (r Reader) CheckRefs(refs []string) error {
+	for _, ref := range refs {
+		if info, err := os.Stat(ref); err == nil && !info.Mode().IsRegular() {
 			continue // a pipe can be read once only
 		}
-		if _, err := bankai.ReadFile(path); err != nil {
+		if _, err := r.Raw(ref); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// Raw reads one patch as it is, without a look at the model.
+func (r Reader) Raw(ref string) (*bankai.Patch, error) {
+	if IsPath(ref) || r.Library == nil {
+		return bankai.ReadFile(ref)
+	}
+	e, err := r.Library.Resolve(ref)
+	if err != nil {
+		return nil, notFound(ref, err)
+	}
+	return r.Library.Patch(e)
+}
+
+// notFound says of what is no file why it is no patch of the library either.
+func notFound(ref string, err error) error {
+	unknown := new(UnknownError)
+	switch _, wrong := ParseRef(ref); {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%s: there is no such file, and %w", ref, unknown)
+	case wrong != nil:
+		return fmt.Errorf("%s: %w, and no name of the library (%w): check the path", ref, fs.ErrNotExist, wrong)
+	}
+	return err
+}
+
 // Read reads one patch and checks it, as Check does.
 func (r Reader) Read(ref string) (*bankai.Patch, error) {
-	p, err := bankai.ReadFile(ref)
+	p, err := r.Raw(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -160,12 +184,6 @@ func (r Reader) together(before bankai.Arithmetic, p *bankai.Patch, ref string) 
 	default:
 		return none, fmt.Errorf("%s: made for a model that computes otherwise than that of the patches before (%s): combine patches of one model, or all the same with --force", ref, how)
 	}
-}
-
-// Title is what a patch is called that has no name: its file, without folder and
-// ending.
-func Title(path string) string {
-	return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 }
 
 // titled is a provenance with a name.

@@ -17,7 +17,6 @@ import (
 	"bankai/internal/flagtype"
 	"bankai/internal/outputs"
 	"bankai/internal/terminal"
-	"bankai/store"
 
 	"github.com/spf13/cobra"
 )
@@ -138,7 +137,7 @@ func (f *chatFlags) run(ctx context.Context, a *app) error {
 	for _, p := range f.patches {
 		paths = append(paths, p[strings.IndexByte(p, '=')+1:])
 	}
-	if err := store.CheckFiles(paths); err != nil {
+	if err := a.patches(nil).CheckRefs(paths); err != nil {
 		return err
 	}
 	a.Inputs = append(a.Inputs, outputs.Inputs(paths)...)

@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strconv"
 
-	"bankai"
 	"bankai/engine"
 	"bankai/internal/guard"
 	"bankai/internal/repair"
 	"bankai/internal/source"
 	"bankai/internal/text"
+	"bankai/store"
 )
 
 // guardFlag is a flag that takes auto, none or a number of tokens.
@@ -68,7 +68,7 @@ func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overla
 	if e.none || overlay == nil {
 		return nil, nil
 	}
-	claimed := claimedGuard(patches)
+	claimed := claimedGuard(a.patches(nil), patches)
 	o := guard.Options{Seed: a.seed, Tokens: e.tokens, To: a.Console}
 	if claimed != nil && e.tokens == 0 {
 		o.Seed, o.Tokens = claimed.Seed, claimed.Tokens
@@ -96,11 +96,11 @@ func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overla
 
 // claimedGuard is what the only patch records of a guard; nil if it does not, or if its
 // file cannot be read a second time.
-func claimedGuard(patches []string) *guard.Record {
+func claimedGuard(from store.Reader, patches []string) *guard.Record {
 	if len(patches) != 1 || source.IsStream(patches[0]) {
 		return nil
 	}
-	p, err := bankai.ReadFile(patches[0])
+	p, err := from.Raw(patches[0])
 	if err != nil {
 		return nil
 	}

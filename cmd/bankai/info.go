@@ -11,6 +11,7 @@ import (
 	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/internal/weights"
+	"bankai/store"
 
 	"github.com/spf13/cobra"
 )
@@ -18,10 +19,11 @@ import (
 func infoCommand(a *app) *cobra.Command {
 	var model string
 	cmd := &cobra.Command{
-		Use:   "info FILE",
+		Use:   "info FILE|NAME",
 		Short: "what a model or a patch file holds",
 		Long: `Tells what is in a file: a model (GGUF, one part of a split one, an MLX folder,
-or demo) or a patch (.bankai or JSON), recognised by its content.
+or demo) or a patch (.bankai or JSON), recognised by its content, or a patch of
+the library by its name.
 
 Of a model: its architecture and shapes, how much of it is 1-bit, and the
 digest that patches are bound to. The digest covers the weights and nothing
@@ -40,6 +42,9 @@ is checked against the model.`,
 		RunE: a.do(func(_ context.Context, args []string) error {
 			if source.IsStream(args[0]) {
 				return showStream(a, args[0], model)
+			}
+			if args[0] != source.DemoModel && !store.IsPath(args[0]) {
+				return showNamed(a, args[0], model)
 			}
 			isModel, err := source.IsModel(args[0])
 			switch {

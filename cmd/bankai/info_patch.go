@@ -36,6 +36,22 @@ func showPatch(a *app, path, model string) error {
 	})
 }
 
+// showNamed is showPatch of a patch of the library.
+func showNamed(a *app, ref, model string) error {
+	return a.withWeights(model, func(f *weights.File) error {
+		from := a.patches(f)
+		p, err := from.Read(ref)
+		if err != nil {
+			return err
+		}
+		e, err := from.Library.Resolve(ref)
+		if err != nil {
+			return err
+		}
+		return showKept(a, e, p)
+	})
+}
+
 // showStream is showPatch of what can be read once only, such as a pipe.
 func showStream(a *app, path, model string) error {
 	in, err := os.Open(path)
@@ -64,12 +80,17 @@ func showStream(a *app, path, model string) error {
 
 // printPatch tells what is in a patch, which takes size bytes in its file.
 func printPatch(c *terminal.Console, path string, size int64, p *bankai.Patch) error {
-	info, err := anatomy.NewPatch(path, size, p)
+	page, err := pageOf(path, size, p)
 	if err != nil {
 		return err
 	}
-	page := patchPage{info, guard.RecordOf(p.Meta())}
 	return c.Print(page, page.write)
+}
+
+// pageOf is what is in a patch, which takes size bytes in its file.
+func pageOf(path string, size int64, p *bankai.Patch) (patchPage, error) {
+	info, err := anatomy.NewPatch(path, size, p)
+	return patchPage{info, guard.RecordOf(p.Meta())}, err
 }
 
 // patchPage is what is in a patch.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bankai/store"
 )
 
 // ownNames are the objects whose keys are names that people chose, not words of ours.
@@ -76,7 +78,7 @@ func TestJSONKeysAreInTheTable(t *testing.T) {
 	}
 	// A demo takes half a minute, a server runs until it is told to end, and a conversation
 	// wants input.
-	for _, doc := range []reflect.Type{reflect.TypeFor[demoDoc](), reflect.TypeFor[serveDoc](), reflect.TypeFor[saidDoc]()} {
+	for _, doc := range []reflect.Type{reflect.TypeFor[demoDoc](), reflect.TypeFor[serveDoc](), reflect.TypeFor[saidDoc](), reflect.TypeFor[store.Fault]()} {
 		for i := range doc.NumField() {
 			key, _, _ := strings.Cut(doc.Field(i).Tag.Get("json"), ",")
 			if key == "" {
@@ -137,6 +139,11 @@ func documents(t *testing.T) [][]string {
 		{"patch", "compose", "rows.json", "-o", "c.bankai"},
 		{"patch", "convert", "rows.json", "-o", "r.bankai"},
 		{"patch", "verify", "rows.json"},
+		{"library", "add", "rows.json", "--with", "mixed.json"},
+		{"library", "list"},
+		{"library", "show", "rows"},
+		{"library", "remove", "rows"},
+		{"library", "gc"},
 		{"eval", "mixed.csv", "pairs.jsonl", "said.jsonl", "--patch", "x.bankai"},
 		{"adapt", "said.jsonl", "-o", "y.bankai", "--max-cost", "1", "--granularity", "row", "--guard", "none"},
 		{"report", "eval.json", "-o", "r.html"},

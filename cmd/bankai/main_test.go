@@ -27,6 +27,7 @@ func (i isolated) Run() int {
 	}
 	defer os.RemoveAll(dir)
 	os.Setenv("BANKAI_CONFIG", filepath.Join(dir, "config.toml"))
+	os.Setenv("BANKAI_HOME", filepath.Join(dir, "library"))
 	return i.m.Run()
 }
 
@@ -47,6 +48,7 @@ func TestMain(m *testing.M) {
 //	cut FILE N           cut a file off after N bytes
 //	await FILE N         wait until a file has at least N bytes
 //	latin1 FILE         write a text that is no UTF-8
+//	damage DIR           cut a byte off every file of a folder
 //	rows P L PROJ N      write a patch of the first N rows of a projection of layer L
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -54,6 +56,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 			e.Setenv("BANKAI_KERNEL", os.Getenv("BANKAI_KERNEL"))
+			e.Setenv("BANKAI_HOME", filepath.Join(e.WorkDir, ".library"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -76,6 +79,15 @@ func TestScripts(t *testing.T) {
 				ts.Check(errors.Join(err, os.Truncate(ts.MkAbs(args[0]), n)))
 			},
 			"await": await,
+			"damage": func(ts *testscript.TestScript, _ bool, args []string) {
+				files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*"))
+				ts.Check(err)
+				for _, f := range files {
+					info, err := os.Stat(f)
+					ts.Check(err)
+					ts.Check(errors.Join(os.Chmod(f, 0o644), os.Truncate(f, info.Size()-1)))
+				}
+			},
 			"latin1": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("caf \xe9\n"), 0o666))
 			},

@@ -59,7 +59,7 @@ func otherModelFlag(cmd *cobra.Command, path *string, usage string) {
 
 // addPatch declares --patch.
 func (f *modelFlags) addPatch(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&f.patches, "patch", nil, "patch `FILE` to apply; may be repeated, patches combine by XOR")
+	cmd.Flags().StringArrayVar(&f.patches, "patch", nil, "`PATCH` to apply: a file, or a name of the library; may be repeated, patches combine by XOR")
 	forceFlag(cmd)
 }
 
@@ -103,7 +103,7 @@ func (a *app) openModel(f *modelFlags) (*engine.Model, error) {
 // openChecked loads the model for running if its file passes a check, which comes
 // before the long part of the work.
 func (a *app) openChecked(f *modelFlags, check func(*weights.File) error) (*engine.Model, error) {
-	if err := store.CheckFiles(f.patches); err != nil {
+	if err := a.patches(nil).CheckRefs(f.patches); err != nil {
 		return nil, err
 	}
 	file, err := a.openWeights(f.path)
@@ -150,12 +150,25 @@ func (a *app) withWeights(path string, work func(f *weights.File) error) error {
 	return work(f)
 }
 
-// patches reads patch files for a model, or without one if that is nil.
+// patches reads patches for a model, or without one if that is nil.
 func (a *app) patches(f *weights.File) store.Reader {
-	return store.Reader{Model: f, Force: a.Force, Warn: a.Warn}
+	r := store.Reader{Model: f, Force: a.Force, Warn: a.Warn}
+	if l, err := library(); err == nil { // without a home, there are files alone
+		r.Library = l
+	}
+	return r
 }
 
-// overlay reads patch files and combines them for a model. It is nil if there
+// library is the user's.
+func library() (*store.Library, error) {
+	dir, err := store.Home()
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(dir), nil
+}
+
+// overlay reads patches and combines them for a model. It is nil if there
 // are none.
 func (a *app) overlay(m *engine.Model, paths []string) (*engine.Overlay, error) {
 	p, err := a.patches(m.Weights()).Sum(paths)

@@ -40,6 +40,7 @@ func TestExamples(t *testing.T) {
 		"experiment ablate",
 		"experiment robustness", "experiment layers", "experiment scale",
 		"experiment gsm8k", "experiment choice",
+		"library add", "library list", "library show", "library remove", "library gc",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))
 		if err != nil {

@@ -15,7 +15,6 @@ import (
 	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/internal/weights"
-	"bankai/store"
 
 	"github.com/spf13/cobra"
 )
@@ -73,7 +72,7 @@ func modelToCopy(cmd *cobra.Command, args []string, out, what, copied string) (s
 
 func apply(ctx context.Context, a *app, model, out string, patches []string) error {
 	o := a.Derived(out, a.OwnModel)
-	if err := cmp.Or(o.Check(), store.CheckFiles(patches)); err != nil {
+	if err := cmp.Or(o.Check(), a.patches(nil).CheckRefs(patches)); err != nil {
 		return err
 	}
 	f, err := a.openWeights(model)
@@ -143,14 +142,14 @@ were made for, or leave others that the file names.`,
 	}
 	outFlag(cmd, &out, "the copy without the patches")
 	otherModelFlag(cmd, &model, "`FILE` of the patched model, if it is not an argument")
-	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to take out; may be repeated")
+	cmd.Flags().StringArrayVar(&patches, "patch", nil, "`PATCH` to take out: a file, or a name of the library; may be repeated")
 	forceFlag(cmd)
 	return cmd
 }
 
 func remove(ctx context.Context, a *app, model, out string, paths []string) error {
 	o := a.Derived(out, a.ModelBefore(model))
-	if err := cmp.Or(o.Check(), store.CheckFiles(paths)); err != nil {
+	if err := cmp.Or(o.Check(), a.patches(nil).CheckRefs(paths)); err != nil {
 		return err
 	}
 	f, err := a.openWeights(model)

@@ -53,6 +53,7 @@ Environment:
   BANKAI_MODEL        the model to use where --model is not given; "bankai config"
                       lists what else can be chosen so, or in a file
   BANKAI_CONFIG       the configuration file
+  BANKAI_HOME         the folder of the patch library
   BANKAI_KERNEL       the kernel set to use; "bankai version" lists them
   BANKAI_API_KEY      a key that "bankai serve" wants of those who ask
   NO_COLOR            no colours, if it is set to anything
@@ -137,6 +138,7 @@ func (a *app) root() *cobra.Command {
 		{"try", "Try it:", []*cobra.Command{demoCommand(a)}},
 		{"look", "Look at a model:", []*cobra.Command{infoCommand(a), tokenizeCommand(a), logitsCommand(a), generateCommand(a)}},
 		{"change", "Change it:", []*cobra.Command{adaptCommand(a), searchCommand(a), patchCommand(a)}},
+		{"share", "Share it:", []*cobra.Command{libraryCommand(a)}},
 		{"use", "Use it:", []*cobra.Command{chatCommand(a), serveCommand(a)}},
 		{"measure", "Measure:", []*cobra.Command{probesCommand(a), auditCommand(a), evalCommand(a), experimentCommand(a), reportCommand(a), benchCommand(a)}},
 		{"other", "Other:", []*cobra.Command{configCommand(a), versionCommand(a)}},

@@ -31,7 +31,8 @@ import (
 type serveFlags struct {
 	model    modelFlags
 	patches  []string // NAME=FILE or FILE
-	library  string
+	folder   string   // --library
+	no       bool     // --no-library
 	alias    string
 	listen   string
 	tlsCert  string
@@ -73,10 +74,12 @@ Requests under different patches run together, and each gets the bytes that it
 would get alone: equal requests with equal seeds and fingerprints have equal
 answers. A patch that is not known is an error, never the answer without it.
 
---patch gives patches by name, --library all *.bankai files of a folder. While it
-runs, PUT /api/patches/NAME with the bytes of a patch file adds one, at once and
-for as long as the server runs, and DELETE takes its name away; requests under
-way keep what they have.
+It has the patches of the user's library that were made for the model, each by
+its name (bankai library list); --patch gives more, and --library all *.bankai
+files of a folder. What is added to the library or removed from it counts at
+once. PUT /api/patches/NAME with the bytes of a patch file adds one for as long
+as the server runs, and DELETE takes its name away. Requests under way keep what
+they have.
 
 It listens on this machine only, unless --listen says otherwise: then it wants
 keys. --api-key-file and --admin-key-file hold one key a line, and comments that
@@ -107,9 +110,10 @@ at once.`,
 
 func (f *serveFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.patches, "patch", nil, "a patch that requests can name, as `NAME=FILE`, or FILE alone for the file's own name; may be repeated")
+	flags.StringArrayVar(&f.patches, "patch", nil, "a patch that requests can name, as `NAME=PATCH`, or PATCH alone for its own name: a file, or a name of the library; may be repeated")
 	flags.Bool(forceName, false, "take patches made for other settings of the model")
-	flags.StringVar(&f.library, "library", "", "`DIR` whose *.bankai files are patches, each under its file's name")
+	flags.StringVar(&f.folder, "library", "", "`DIR` whose *.bankai files are patches, too, each under its file's name")
+	flags.BoolVar(&f.no, "no-library", false, "leave out the patches of the user's library (bankai library)")
 	flags.StringVar(&f.alias, "alias", "", "`NAME` of the model in requests, instead of its file's")
 	flags.StringVar(&f.listen, "listen", f.listen, "`ADDRESS` to listen on, with a port; port 0 is any free one")
 	flags.StringVar(&f.keyFile, "api-key-file", "", "`FILE` with the keys of those who may ask, one a line")
@@ -171,7 +175,7 @@ const apiKeyVariable = "BANKAI_API_KEY"
 func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
 	o = server.Options{
 		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
-		Log: log, RaiseMemory: f.kvMemory == 0,
+		Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log),
 		Loop: engine.LoopOptions{
 			MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue), QueueTokens: int(f.queueTok),
 			Chunk: server.StepTokens, Pace: server.StepTime,
@@ -260,7 +264,7 @@ func (f *serveFlags) run(ctx context.Context, a *app, log *slog.Logger) error {
 	for _, file := range files {
 		paths = append(paths, file.path)
 	}
-	if err := store.CheckFiles(paths); err != nil {
+	if err := a.patches(nil).CheckRefs(paths); err != nil {
 		return err
 	}
 	if f.model.path != source.DemoModel {
@@ -398,14 +402,46 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 	return a.Stdout.Flush()
 }
 
-// namedFile is a patch file with the name of its patch.
+// kept tells the server of the patches of the user's library that were made for a model.
+// One that cannot be read is left out, with a warning: requests that name it are refused.
+func (f *serveFlags) kept(log *slog.Logger) func(*engine.Model) ([]server.NamedPatch, bool) {
+	l, err := library()
+	if f.no || err != nil {
+		return nil
+	}
+	watch := l.Watch()
+	return func(m *engine.Model) (patches []server.NamedPatch, changed bool) {
+		all, changed, err := watch.Look()
+		if err != nil && changed {
+			log.Warn("the library cannot be read", "why", err.Error())
+		}
+		from := store.Reader{Library: l, Model: m.Weights()}
+		for _, e := range all {
+			if e.Tag != store.Latest || e.Base != m.Digest() {
+				continue
+			}
+			p, err := l.Patch(e)
+			if err == nil {
+				p, err = from.Check(p, e.Name)
+			}
+			if err != nil {
+				log.Warn("a patch of the library was left out", "why", err.Error())
+				continue
+			}
+			patches = append(patches, server.NamedPatch{Name: e.Name, Patch: p})
+		}
+		return patches, changed
+	}
+}
+
+// namedFile is a patch by its file, or another reference, with its name.
 type namedFile struct{ name, path string }
 
 // patchFiles are those that --patch and --library give.
 func (f *serveFlags) patchFiles() (all []namedFile, err error) {
 	from := map[string]string{}
 	add := func(name, path string) error {
-		if err := server.CheckPatchName(name); err != nil {
+		if err := store.CheckName(name); err != nil {
 			return fmt.Errorf("%s: %w: give it one with --patch NAME=FILE", path, err)
 		}
 		if first, there := from[name]; there {
@@ -424,7 +460,7 @@ func (f *serveFlags) patchFiles() (all []namedFile, err error) {
 			return nil, err
 		}
 	}
-	paths, err := libraryFiles(f.library)
+	paths, err := libraryFiles(f.folder)
 	if err != nil {
 		return nil, err
 	}

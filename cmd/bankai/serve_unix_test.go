@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"bankai"
+	"bankai/internal/source"
 )
 
 // longQuestion takes some time: n answers to each of 12 prompts.
@@ -90,6 +92,71 @@ func TestServeLibrary(t *testing.T) {
 	}
 	if _, err := os.Stat(secret); err != nil {
 		t.Errorf("the file behind a link: %v", err)
+	}
+}
+
+// What the user's library has, a server has, as soon as it does and as long as it does, but
+// only what was made for its model. A name that was given in another way is left alone.
+func TestServeKept(t *testing.T) {
+	t.Setenv("BANKAI_HOME", t.TempDir())
+	dir := t.TempDir()
+	write := func(name string, base bankai.Digest, row uint32) string {
+		p := bankai.New(base, bankai.Meta{}, bankai.Flip{Tensor: "blk.1.ffn_up.weight", Row: row, N: bankai.ToEnd})
+		path := filepath.Join(dir, name)
+		if err := p.WriteFile(path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	run := func(args ...string) {
+		t.Helper()
+		if status, _, log := runApp(args...); status != statusDone {
+			t.Fatalf("%v: %s", args, log)
+		}
+	}
+	demo, err := source.OpenModel(source.DemoModel, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := demo.Digest()
+	demo.Close()
+	one, two := write("one.bankai", base, 1), write("two.bankai", base, 2)
+	run("library", "add", one, "--name", "math")
+	run("library", "add", one, "--name", "given")
+	run("library", "add", write("other.bankai", bankai.Digest{1}, 1))
+	s := serve(t, "--patch", "given="+two)
+	s.await(200, "ok")
+	digest := func(name string) string {
+		status, _, body := s.ask("GET", "/api/patches/"+name, "")
+		doc := struct{ Digest string }{}
+		if err := json.Unmarshal([]byte(body), &doc); err != nil || status != 200 {
+			return fmt.Sprint(status)
+		}
+		return doc.Digest
+	}
+	first, second := digest("math"), digest("given")
+	if digest("other") != "404" || !strings.HasPrefix(first, "sha256:") || first == second {
+		t.Fatalf("math is %s, given %s, other %s", first, second, digest("other"))
+	}
+	run("library", "add", two, "--name", "math:v2")
+	run("library", "add", two, "--name", "later")
+	if digest("math") != second || digest("later") != second || digest("given") != second {
+		t.Errorf("after additions math is %s, later %s", digest("math"), digest("later"))
+	}
+	run("library", "remove", "math:v2")
+	run("library", "remove", "later")
+	run("library", "remove", "given")
+	if digest("math") != "404" || digest("later") != "404" || digest("given") != second {
+		t.Errorf("after removals math is %s, later %s, given %s", digest("math"), digest("later"), digest("given"))
+	}
+	run("library", "add", one, "--name", "math")
+	s.ask("DELETE", "/api/patches/math", "")
+	if digest("math") != "404" {
+		t.Error("a patch that was deleted is there")
+	}
+	run("library", "add", two, "--name", "math", "--force")
+	if digest("math") != second {
+		t.Error("another patch of the name is not there")
 	}
 }
 

@@ -59,12 +59,12 @@ func fileValues() map[string]fileValue {
 	probes := fileValue{endings: probeFiles, names: demoSets(".json")}
 	texts := fileValue{endings: textFiles, names: demoSets(".txt")}
 	return map[string]fileValue{
-		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles, named: true},
+		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles, named: true, library: true},
 		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
 		"api-key-file": {endings: keyFiles}, "admin-key-file": {endings: keyFiles}, "tls-cert": {endings: pemFiles}, "tls-key": {endings: pemFiles},
-		"examples": {endings: questionFiles}, "file": {endings: slices.Concat(questionFiles, textFiles), names: demoSets(".jsonl")},
+		"examples": {endings: questionFiles}, "with": {endings: slices.Concat(probeFiles, pageFiles, []string{".md"})}, "file": {endings: slices.Concat(questionFiles, textFiles), names: demoSets(".jsonl")},
 	}
 }
 
@@ -77,6 +77,7 @@ type fileValue struct {
 	names   []string
 	written bool // not read
 	named   bool // may be NAME=FILE
+	library bool // or a name of the library
 }
 
 // demoSets are the names of the embedded files with an ending, as demo:heldout.
@@ -129,17 +130,33 @@ func complete(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
 	}
 }
 
+// libraryNames are the references to the patches of the library.
+func libraryNames() (names []string) {
+	l, err := library()
+	if err != nil {
+		return nil
+	}
+	all, _ := l.List()
+	for _, e := range all {
+		names = append(names, e.Ref())
+	}
+	return names
+}
+
 // argumentValues completes the arguments of a command, of which only some take files.
 func argumentValues(path string) cobra.CompletionFunc {
 	models := fileValue{endings: modelFiles, names: []string{source.DemoModel}}
 	v, ok := map[string]fileValue{
-		"bankai info":               {endings: slices.Concat(modelFiles, patchFiles), names: []string{source.DemoModel}},
+		"bankai info":               {endings: slices.Concat(modelFiles, patchFiles), names: []string{source.DemoModel}, library: true},
 		"bankai patch apply":        models,
 		"bankai patch remove":       models,
 		"bankai patch diff":         models,
-		"bankai patch compose":      {endings: patchFiles},
-		"bankai patch convert":      {endings: patchFiles},
-		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), names: []string{source.DemoModel}},
+		"bankai patch compose":      {endings: patchFiles, library: true},
+		"bankai patch convert":      {endings: patchFiles, library: true},
+		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), names: []string{source.DemoModel}, library: true},
+		"bankai library add":        {endings: patchFiles, library: true},
+		"bankai library show":       {library: true},
+		"bankai library remove":     {library: true},
 		"bankai probes split":       {endings: probeFiles, names: demoSets(".json")},
 		"bankai probes expand":      {endings: resultFiles},
 		"bankai report":             {endings: resultFiles},
@@ -193,7 +210,11 @@ func (v fileValue) complete(_ *cobra.Command, _ []string, word string) (next []s
 		}
 		return next, d
 	}
-	for _, name := range v.names {
+	names := v.names
+	if v.library {
+		names = slices.Concat(names, libraryNames())
+	}
+	for _, name := range names {
 		if strings.HasPrefix(name, word) {
 			next = append(next, name)
 		}
