@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"bankai/internal/hubtest"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -28,7 +30,19 @@ func (i isolated) Run() int {
 	defer os.RemoveAll(dir)
 	os.Setenv("BANKAI_CONFIG", filepath.Join(dir, "config.toml"))
 	os.Setenv("BANKAI_HOME", filepath.Join(dir, "library"))
+	for name, value := range noModels(dir) {
+		os.Setenv(name, value)
+	}
 	return i.m.Run()
+}
+
+// noModels is an environment in which no model was downloaded to a folder, and no hub can
+// be reached.
+func noModels(dir string) map[string]string {
+	return map[string]string{
+		"HF_ENDPOINT": "http://127.0.0.1:1", "HF_HOME": filepath.Join(dir, ".hub"), "HF_HUB_CACHE": "", "HUGGINGFACE_HUB_CACHE": "",
+		"HF_TOKEN": "", "HUGGING_FACE_HUB_TOKEN": "", "HF_TOKEN_PATH": "", "HF_HUB_OFFLINE": "", "OLLAMA_MODELS": filepath.Join(dir, ".ollama"),
+	}
 }
 
 func TestMain(m *testing.M) {
@@ -47,6 +61,7 @@ func TestMain(m *testing.M) {
 //	size FILE N          a file has N bytes
 //	cut FILE N           cut a file off after N bytes
 //	await FILE N         wait until a file has at least N bytes
+//	hub REPO NAME=FILE.. have a hub with files in a repository; -gated before REPO
 //	latin1 FILE         write a text that is no UTF-8
 //	damage DIR           cut a byte off every file of a folder
 //	rows P L PROJ N      write a patch of the first N rows of a projection of layer L
@@ -57,6 +72,10 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 			e.Setenv("BANKAI_KERNEL", os.Getenv("BANKAI_KERNEL"))
 			e.Setenv("BANKAI_HOME", filepath.Join(e.WorkDir, ".library"))
+			for name, value := range noModels(e.WorkDir) {
+				e.Setenv(name, value)
+			}
+			e.Values[hubOf{}] = new(hubOf)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -88,6 +107,7 @@ func TestScripts(t *testing.T) {
 					ts.Check(errors.Join(os.Chmod(f, 0o644), os.Truncate(f, info.Size()-1)))
 				}
 			},
+			"hub": addToHub,
 			"latin1": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("caf \xe9\n"), 0o666))
 			},
@@ -101,6 +121,28 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// hubOf is the hub of a script, which is started when it is wanted.
+type hubOf struct{ *hubtest.Hub }
+
+// addToHub has the hub of a script have a repository.
+func addToHub(ts *testscript.TestScript, _ bool, args []string) {
+	h := ts.Value(hubOf{}).(*hubOf)
+	if h.Hub == nil {
+		h.Hub = hubtest.New()
+		ts.Defer(h.Close)
+	}
+	ts.Setenv("HF_ENDPOINT", h.URL)
+	repo := hubtest.Repo{Commit: strings.Repeat("c0ffee12", 5), Files: map[string]string{}}
+	if args[0] == "-gated" {
+		repo.Gated, args = true, args[1:]
+	}
+	for _, arg := range args[1:] {
+		name, file, _ := strings.Cut(arg, "=")
+		repo.Files[name] = ts.ReadFile(file)
+	}
+	h.Put(args[0], repo)
 }
 
 // fails runs bankai and expects an exit status, nothing half-done on stdout and

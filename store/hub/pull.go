@@ -32,6 +32,15 @@ func (c *Client) Pull(ctx context.Context, ref Ref) (Pulled, error) {
 		}
 		return p, err
 	}
+	p, err := c.pull(ctx, ref)
+	if errors.As(err, new(offlineError)) {
+		err = fmt.Errorf("%s: %w: check the network, or HF_ENDPOINT", ref.Text, err)
+	}
+	return p, err
+}
+
+// pull is Pull from the hub.
+func (c *Client) pull(ctx context.Context, ref Ref) (Pulled, error) {
 	commit, chosen, err := c.choose(ctx, ref)
 	if err != nil {
 		return Pulled{}, err

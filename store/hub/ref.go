@@ -3,6 +3,7 @@ package hub
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -90,6 +91,20 @@ func (r Ref) String() string {
 		text += "/" + r.File
 	}
 	return text
+}
+
+// Title is a word for what a reference means: the short name, the file's name without
+// folders, Ollama's name, or that of the repository where a whole folder of it is meant.
+func (r Ref) Title() string {
+	switch {
+	case r.Model != nil:
+		return r.Model.Name
+	case r.Ollama != "":
+		return strings.Split(r.Ollama, "/")[2]
+	case r.File != "" && !commitText.MatchString(r.File):
+		return path.Base(r.File)
+	}
+	return path.Base(r.Repo)
 }
 
 var (
