@@ -160,7 +160,7 @@ func changeConfig(c *terminal.Console, key string, value *string) error {
 
 // settings are all there are, in the order in which they are listed.
 var settings = config.Settings{
-	{Name: "model", About: "a GGUF file, an MLX folder, a name as of bankai pull, or demo", Check: func(value string) error {
+	{Name: "model", About: "a GGUF file, an MLX folder, a pulled model, or demo", Check: func(value string) error {
 		if value == "" {
 			return errors.New("is empty: give a file, a folder, or demo")
 		}

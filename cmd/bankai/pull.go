@@ -47,16 +47,16 @@ Without REF, or with --list, it lists the published 1-bit models: their sizes,
 what of them is on this machine, and what is known of each.
 
 Models come into the cache that Python's programs share (HF_HOME), and are then
-what --model takes under the same name. Where no file is named the 1-bit GGUF file
-is taken, with all its parts, else a folder of safetensors; what belongs to vision
-or guesses tokens never is. Patches come into the library, under --name or their
-file's name, or only into the file of -o. With -o a copy of a model's file is
-written, too.
+what --model takes under the same name. Where no file is named the 1-bit GGUF
+file is taken, with all its parts, else a folder of safetensors; what belongs to
+vision or guesses tokens never is. Patches come into the library, under --name or
+their file's name, or only into the file of -o. With -o a copy of a model's file
+is written, too.
 
 What comes is checked: its size, its digest, and whether bankai reads it. A
 download that was interrupted goes on where it was. HF_TOKEN opens what is not
-open to everybody; it is sent to the hub alone. HF_ENDPOINT names another hub, and
-with HF_HUB_OFFLINE=1 only what is here is looked at.`,
+open to everybody; it is sent to the hub alone. HF_ENDPOINT names another hub,
+and with HF_HUB_OFFLINE=1 only what is here is looked at.`,
 		Example: `  bankai pull
   bankai pull bonsai-8b
   bankai pull hf:prism-ml/Bonsai-8B-gguf/Bonsai-8B-Q1_0.gguf --json`,
