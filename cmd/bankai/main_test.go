@@ -60,8 +60,8 @@ func TestMain(m *testing.M) {
 //	alike A B KEY...     two JSON documents are equal but for members of these names
 //	size FILE N          a file has N bytes
 //	cut FILE N           cut a file off after N bytes
-//	await FILE N         wait until a file has at least N bytes
-//	hub REPO NAME=FILE.. have a hub with files in a repository; -gated before REPO
+//	await FILE N         wait until a file, as of a pattern, has at least N bytes
+//	hub REPO FILE...     have a hub with a repository, see addToHub
 //	latin1 FILE         write a text that is no UTF-8
 //	damage DIR           cut a byte off every file of a folder
 //	rows P L PROJ N      write a patch of the first N rows of a projection of layer L
@@ -126,7 +126,9 @@ func TestScripts(t *testing.T) {
 // hubOf is the hub of a script, which is started when it is wanted.
 type hubOf struct{ *hubtest.Hub }
 
-// addToHub has the hub of a script have a repository.
+// addToHub has the hub of a script have a repository of files, NAME=FILE, or all of a
+// folder, DIR/. With -gated before it the repository has terms to accept; with -stall the
+// hub sends 1000 bytes of a large file, and no more until it is asked for the rest.
 func addToHub(ts *testscript.TestScript, _ bool, args []string) {
 	h := ts.Value(hubOf{}).(*hubOf)
 	if h.Hub == nil {
@@ -135,12 +137,24 @@ func addToHub(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Setenv("HF_ENDPOINT", h.URL)
 	repo := hubtest.Repo{Commit: strings.Repeat("c0ffee12", 5), Files: map[string]string{}}
-	if args[0] == "-gated" {
+	switch args[0] {
+	case "-gated":
 		repo.Gated, args = true, args[1:]
+	case "-stall":
+		h.Stall(1000)
+		args = args[1:]
 	}
 	for _, arg := range args[1:] {
-		name, file, _ := strings.Cut(arg, "=")
-		repo.Files[name] = ts.ReadFile(file)
+		name, file, named := strings.Cut(arg, "=")
+		if named {
+			repo.Files[name] = ts.ReadFile(file)
+			continue
+		}
+		entries, err := os.ReadDir(ts.MkAbs(arg))
+		ts.Check(err)
+		for _, e := range entries {
+			repo.Files[e.Name()] = ts.ReadFile(arg + e.Name())
+		}
 	}
 	h.Put(args[0], repo)
 }
@@ -175,8 +189,12 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 	size, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	for range 1800 { // emulated and busy machines take long
-		if info, err := os.Stat(ts.MkAbs(args[0])); err == nil && info.Size() >= size {
-			return
+		files, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		for _, file := range files {
+			if info, err := os.Stat(file); err == nil && info.Size() >= size {
+				return
+			}
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -27,6 +27,7 @@ type Hub struct {
 	repos  map[string]Repo
 	seen   []string
 	before Handler
+	stall  int // bytes of a large file after which no more come; 0: all come
 }
 
 // Handler is asked first, on both servers. It may answer in a way of its own, and says
@@ -67,6 +68,14 @@ func (h *Hub) Before(first Handler) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.before = first
+}
+
+// Stall has who asks for a large file from its start get so many bytes, and no more; who
+// asks for the rest gets it.
+func (h *Hub) Stall(after int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stall = after
 }
 
 // Seen are the requests since the last call, one a line: the server, the method, the
@@ -194,9 +203,17 @@ func (h *Hub) serveStorage(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+	stall := h.stall
 	h.mu.Unlock()
 	if !found || r.URL.RawQuery == "" || r.Header.Get("Authorization") != "" {
 		http.Error(w, "only one signature is taken", http.StatusBadRequest)
+		return
+	}
+	if stall > 0 && r.Header.Get("Range") == "" {
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		w.Write([]byte(content[:min(stall, len(content))]))
+		http.NewResponseController(w).Flush()
+		<-r.Context().Done()
 		return
 	}
 	w.Header().Set("ETag", `"storage-1"`)

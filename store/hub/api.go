@@ -27,7 +27,7 @@ var etagText = regexp.MustCompile(`^([0-9a-f]{64}|[0-9a-f]{40})$`)
 func (c *Client) look(ctx context.Context, ref Ref, file, revision string) (f remote, err error) {
 	address := c.address(append(append(strings.Split(ref.Repo, "/"), "resolve", revision), strings.Split(file, "/")...)...)
 	err = c.persist(ctx, func() (bool, error) {
-		ctx, cancel := c.soon(ctx)
+		ctx, cancel := c.soon(ctx, ref)
 		defer cancel()
 		r, err := c.send(ctx, http.MethodHead, address, nil, true)
 		if err != nil {
@@ -60,8 +60,13 @@ func (c *Client) described(ref Ref, file string, r *reply) (remote, error) {
 }
 
 // soon ends a short request whose answer does not come.
-func (c *Client) soon(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, c.idle, transient{error: errStalled})
+func (c *Client) soon(ctx context.Context, ref Ref) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, c.idle, stalled(ref))
+}
+
+// stalled is the error of a server that goes silent.
+func stalled(ref Ref) error {
+	return transient{error: fmt.Errorf("%s: the server sends nothing any more", ref)}
 }
 
 // firstOf is the first header that is there.
@@ -81,7 +86,7 @@ const maxListing = 32 << 20
 func (c *Client) list(ctx context.Context, ref Ref) (commit string, files []File, err error) {
 	address := c.address(append(append([]string{"api", "models"}, strings.Split(ref.Repo, "/")...), "revision", ref.Revision)...) + "?blobs=true"
 	err = c.persist(ctx, func() (bool, error) {
-		ctx, cancel := c.soon(ctx)
+		ctx, cancel := c.soon(ctx, ref)
 		defer cancel()
 		r, err := c.send(ctx, http.MethodGet, address, nil, false)
 		if err != nil {

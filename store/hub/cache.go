@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path"
 	"path/filepath"
@@ -127,7 +128,7 @@ func (r *repository) refTo(revision, commit string) error {
 	if err := r.MkdirAll(path.Dir(name), 0o777); err != nil {
 		return err
 	}
-	temp := ".bankai-ref-" + commit
+	temp := fmt.Sprintf(".bankai-%08x", rand.Uint32())
 	if err := r.WriteFile(temp, []byte(commit), 0o666); err != nil {
 		return err
 	}

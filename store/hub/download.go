@@ -20,8 +20,6 @@ import (
 // maxUnsaid bounds a file whose size the hub does not say, in bytes.
 const maxUnsaid = 64 << 20
 
-var errStalled = errors.New("the server sends nothing any more")
-
 // download is one file on its way into the cache.
 type download struct {
 	*Client
@@ -74,7 +72,9 @@ func (c *Client) download(ctx context.Context, r *repository, ref Ref, f remote)
 		return err
 	}
 	if err := r.Rename(name, blob(f.etag)); err != nil {
-		return err
+		if has, _ := r.has(f); !has { // another process was first, where there are no locks
+			return err
+		}
 	}
 	if blobs, err := r.Open("blobs"); err == nil {
 		blobs.Sync() // so that the name survives a power failure, where folders can be synced
@@ -124,8 +124,8 @@ func (d *download) attempt(ctx context.Context) (further bool, err error) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stalled := time.AfterFunc(d.idle, func() { cancel(transient{error: errStalled}) })
-	defer stalled.Stop()
+	silence := time.AfterFunc(d.idle, func() { cancel(stalled(d.ref)) })
+	defer silence.Stop()
 	header := http.Header{}
 	if at > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", at))
@@ -139,7 +139,7 @@ func (d *download) attempt(ctx context.Context) (further bool, err error) {
 	if at, err = d.begins(r, at); err != nil {
 		return false, err
 	}
-	n, err := d.take(ctx, r, at, stalled)
+	n, err := d.take(ctx, r, at, silence)
 	return n > 0, err
 }
 
@@ -184,7 +184,7 @@ func (d *download) again(why string) error {
 }
 
 // take writes the bytes of an answer behind the first at, and no more than the file has.
-func (d *download) take(ctx context.Context, r *reply, at int64, stalled *time.Timer) (n int64, err error) {
+func (d *download) take(ctx context.Context, r *reply, at int64, silence *time.Timer) (n int64, err error) {
 	most := d.file.size
 	if most < 0 {
 		most = maxUnsaid
@@ -192,7 +192,7 @@ func (d *download) take(ctx context.Context, r *reply, at int64, stalled *time.T
 	began, buffer := time.Now(), make([]byte, 256<<10)
 	for {
 		k, err := r.Body.Read(buffer)
-		stalled.Reset(d.idle)
+		silence.Reset(d.idle)
 		if at+int64(k) > most {
 			return n, errors.Join(fmt.Errorf("%s: %s sends more than the %d bytes that the file has: try later", d.ref, r.Request.URL.Host, most), d.part.Truncate(0))
 		}
