@@ -95,6 +95,9 @@ func redirect(at *url.URL, r *http.Response) (*url.URL, error) {
 	return to, nil
 }
 
+// ErrNoFile says that a repository has no file of a name.
+var ErrNoFile = errors.New("the repository has no file")
+
 // transient is an error that may be gone at the next attempt.
 type transient struct {
 	error
@@ -189,7 +192,7 @@ func (c *Client) refusal(ref Ref, file string, r *reply) error {
 	case code == "RevisionNotFound":
 		return fmt.Errorf("%s: the repository has no revision %s: see %s", ref, ref.Revision, page)
 	case code == "EntryNotFound":
-		return fmt.Errorf("%s: the repository has no file %s at revision %s: see %s/tree/%s", ref, file, ref.Revision, page, url.PathEscape(ref.Revision))
+		return fmt.Errorf("%s: %w %s at revision %s: see %s/tree/%s", ref, ErrNoFile, file, ref.Revision, page, url.PathEscape(ref.Revision))
 	case strings.Contains(said, "resource is disabled"):
 		return fmt.Errorf("%s: the hub has closed the repository: see %s", ref, page)
 	case status == http.StatusUnauthorized && c.Token != "":

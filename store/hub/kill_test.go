@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -27,7 +26,6 @@ func TestMain(m *testing.M) {
 		if err := errors.Join(err, c.prepare()); err != nil {
 			panic(err)
 		}
-		os.Stdout.WriteString("begins\n")
 		if _, err := c.Pull(context.Background(), ref); err != nil {
 			panic(err)
 		}
@@ -36,45 +34,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Whenever a pull is killed, no blob has a name that its content does not have, and the
-// next pull goes on and completes.
+// Whenever a pull is killed, while bytes come or while what came is checked and placed, no
+// blob has a name that its content does not have, and the next pull goes on and completes.
+// HUB_KILLS is how often.
 func TestKilledPull(t *testing.T) {
 	h := newHub(t, map[string]string{"M-Q1_0-00001-of-00002.gguf": weights, "M-Q1_0-00002-of-00002.gguf": weights[1:]})
+	rounds := 40
+	if n, err := strconv.Atoi(os.Getenv("HUB_KILLS")); err == nil {
+		rounds = n
+	}
 	resumed, killed := 0, 0
-	for round := range 40 {
+	for round := range rounds {
 		c, _ := newClient(t, h)
-		r := rand.New(rand.NewPCG(uint64(round), 3))
-		stop := r.IntN(2 * len(weights)) // bytes of the storage after which the child is killed
-		kill := make(chan struct{})
-		var sent atomic.Int64
-		h.Before(func(w http.ResponseWriter, r *http.Request, storage bool) bool {
-			if !storage {
-				return false
-			}
-			content := weights
-			if r.URL.Path == "/"+hubtest.ETag("a.gguf", weights[1:]) {
-				content = weights[1:]
-			}
-			if room := stop - int(sent.Load()); room < len(content) {
-				sendSome(w, content, room)
-				close(kill)
-				<-r.Context().Done()
-				return true
-			}
-			sent.Add(int64(len(content)))
-			return false
-		})
-		child := exec.Command(os.Args[0])
-		child.Env = append(os.Environ(), childEndpoint+"="+h.URL, "HF_HUB_CACHE="+c.Folder)
-		out, err := child.StdoutPipe()
-		if err := errors.Join(err, child.Start()); err != nil {
-			t.Fatal(err)
-		}
-		bufio.NewReader(out).ReadString('\n')
-		<-kill
-		waitUntilWritten(t, c, stop-int(sent.Load()))
-		child.Process.Kill()
-		if child.Wait() != nil {
+		if killWhile(t, h, c, rand.New(rand.NewPCG(uint64(round), 3)), round%2 == 0) {
 			killed++
 		}
 		checkBlobs(t, c.Folder)
@@ -91,9 +63,53 @@ func TestKilledPull(t *testing.T) {
 			}
 		}
 	}
-	if killed != 40 || resumed < 10 {
-		t.Errorf("%d of 40 children were killed, and %d pulls went on from a part", killed, resumed)
+	t.Logf("%d of %d children were killed, and %d pulls went on from a part", killed, rounds, resumed)
+	if killed < rounds/2 || resumed < rounds/4 {
+		t.Errorf("%d of %d children were killed, and %d pulls went on from a part", killed, rounds, resumed)
 	}
+}
+
+// killWhile has a child pull, and kills it when some of the bytes came, or a moment after a
+// whole file did. It reports whether the child was still at work.
+func killWhile(t *testing.T, h *hubtest.Hub, c *Client, r *rand.Rand, inside bool) bool {
+	t.Helper()
+	stop := 1 + r.IntN(2*len(weights)-2) // bytes of the storage after which the child is killed
+	kill := make(chan int, 2)            // bytes that are sent of a file
+	var sent atomic.Int64
+	h.Before(func(w http.ResponseWriter, r *http.Request, storage bool) bool {
+		if !storage {
+			return false
+		}
+		content := weights
+		if r.URL.Path == "/"+hubtest.ETag("a.gguf", weights[1:]) {
+			content = weights[1:]
+		}
+		room := stop - int(sent.Add(int64(len(content)))) + len(content)
+		switch {
+		case room >= len(content):
+			return false
+		case inside:
+			sendSome(w, content, room)
+			kill <- room
+			<-r.Context().Done()
+		default:
+			sendAll(w, content)
+			kill <- 0
+		}
+		return true
+	})
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childEndpoint+"="+h.URL, "HF_HUB_CACHE="+c.Folder)
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-kill; inside {
+		waitUntilWritten(t, c, n)
+	} else {
+		time.Sleep(time.Duration(r.IntN(8000)) * time.Microsecond)
+	}
+	child.Process.Kill()
+	return child.Wait() != nil
 }
 
 // sendSome promises a content and sends the beginning of it.
