@@ -115,8 +115,15 @@ func ETag(name, content string) string {
 	return fmt.Sprintf("%x", sha1.Sum(fmt.Appendf(nil, "blob %d\x00%s", len(content), content)))
 }
 
+// cached begins the paths to which the hub leads for small files.
+const cached = "/api/resolve-cache/models/"
+
 // serveHub answers /OWNER/REPO/resolve/REVISION/FILE and /api/models/OWNER/REPO/revision/REVISION.
 func (h *Hub) serveHub(w http.ResponseWriter, r *http.Request) {
+	if path, ok := strings.CutPrefix(r.URL.Path, cached); ok {
+		h.serveSmall(w, r, path)
+		return
+	}
 	var parts []string
 	for p := range strings.SplitSeq(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/") {
 		p, _ = url.PathUnescape(p)
@@ -145,7 +152,7 @@ func (h *Hub) serveHub(w http.ResponseWriter, r *http.Request) {
 	case api:
 		list(w, repo)
 	default:
-		h.resolve(w, r, repo, strings.Join(parts[4:], "/"))
+		h.resolve(w, r, parts[0]+"/"+parts[1], repo, strings.Join(parts[4:], "/"))
 	}
 }
 
@@ -174,8 +181,8 @@ func list(w http.ResponseWriter, repo Repo) {
 	json.NewEncoder(w).Encode(doc)
 }
 
-// resolve answers with a file, or leads to it.
-func (h *Hub) resolve(w http.ResponseWriter, r *http.Request, repo Repo, name string) {
+// resolve leads to a file: a large one in the storage, a small one on the hub itself.
+func (h *Hub) resolve(w http.ResponseWriter, r *http.Request, in string, repo Repo, name string) {
 	w.Header().Set("X-Repo-Commit", repo.Commit)
 	content, there := repo.Files[name]
 	etag := `"` + ETag(name, content) + `"`
@@ -187,9 +194,22 @@ func (h *Hub) resolve(w http.ResponseWriter, r *http.Request, repo Repo, name st
 		w.Header().Set("X-Linked-Size", strconv.Itoa(len(content)))
 		http.Redirect(w, r, h.Storage.URL+"/"+ETag(name, content)+"?signature=1", http.StatusFound)
 	default:
-		w.Header().Set("ETag", etag)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader([]byte(content)))
+		http.Redirect(w, r, cached+in+"/"+repo.Commit+"/"+url.PathEscape(name)+"?etag="+url.QueryEscape(etag), http.StatusTemporaryRedirect)
 	}
+}
+
+// serveSmall answers with a small file.
+func (h *Hub) serveSmall(w http.ResponseWriter, r *http.Request, path string) {
+	parts := strings.SplitN(path, "/", 4)
+	h.mu.Lock()
+	content, there := h.repos[strings.Join(parts[:2], "/")].Files[parts[3]]
+	h.mu.Unlock()
+	if !there {
+		fail(w, http.StatusNotFound, "", "")
+		return
+	}
+	w.Header().Set("ETag", `"`+ETag(parts[3], content)+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader([]byte(content)))
 }
 
 // serveStorage answers with a large file, or a part of it, and another ETag.

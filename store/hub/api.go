@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,7 +47,7 @@ func (c *Client) look(ctx context.Context, ref Ref, file, revision string) (f re
 // described reads what the hub says of a file.
 func (c *Client) described(ref Ref, file string, r *reply) (remote, error) {
 	f := remote{name: file, commit: r.hub.Get(headerCommit), size: -1}
-	f.etag = strings.TrimPrefix(firstOf(r.hub, headerLinked, "ETag"), "W/")
+	f.etag = strings.TrimPrefix(cmp.Or(r.hub.Get(headerLinked), r.hub.Get(headerETag)), "W/")
 	f.etag = strings.ToLower(strings.Trim(f.etag, `"`))
 	if n, err := strconv.ParseInt(r.hub.Get(headerLinkedLen), 10, 64); err == nil && n >= 0 {
 		f.size = n
@@ -67,16 +68,6 @@ func (c *Client) soon(ctx context.Context, ref Ref) (context.Context, context.Ca
 // stalled is the error of a server that goes silent.
 func stalled(ref Ref) error {
 	return transient{error: fmt.Errorf("%s: the server sends nothing any more", ref)}
-}
-
-// firstOf is the first header that is there.
-func firstOf(h http.Header, names ...string) string {
-	for _, name := range names {
-		if value := h.Get(name); value != "" {
-			return value
-		}
-	}
-	return ""
 }
 
 // maxListing bounds what the hub says of a repository, in bytes.

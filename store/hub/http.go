@@ -19,6 +19,7 @@ import (
 // What the hub says of itself and of files, in headers.
 const (
 	headerCommit    = "X-Repo-Commit"
+	headerETag      = "Etag"
 	headerLinked    = "X-Linked-Etag" // of a file that lies elsewhere
 	headerLinkedLen = "X-Linked-Size"
 	headerError     = "X-Error-Code"
@@ -31,7 +32,7 @@ const maxRedirects = 10
 // reply is an answer, perhaps of another server than the hub.
 type reply struct {
 	*http.Response
-	hub http.Header // of the hub's own answer, which may have led to storage
+	hub http.Header // what the hub said before it led elsewhere, and if it did not
 }
 
 // send asks the hub. Where it leads to another server that one is asked, without the
@@ -42,7 +43,7 @@ func (c *Client) send(ctx context.Context, method, address string, header http.H
 		return nil, err
 	}
 	own := at.Host
-	r := &reply{}
+	r := &reply{hub: http.Header{}}
 	for range maxRedirects {
 		req, err := http.NewRequestWithContext(ctx, method, at.String(), nil)
 		if err != nil {
@@ -59,8 +60,8 @@ func (c *Client) send(ctx context.Context, method, address string, header http.H
 		if r.Response, err = c.http.Do(req); err != nil {
 			return nil, c.unreachable(ctx, at.Host, err)
 		}
-		if at.Host == own && (r.hub.Get(headerCommit) == "" || r.Header.Get(headerCommit) != "") {
-			r.hub = r.Header // not that of storage on the same host
+		if at.Host == own { // which may lead to itself, and say half of it here and half there
+			r.note()
 		}
 		to, err := redirect(at, r.Response)
 		if to == nil && err == nil {
@@ -76,6 +77,15 @@ func (c *Client) send(ctx context.Context, method, address string, header http.H
 		at = to
 	}
 	return nil, fmt.Errorf("%s: sends requests on and on: check HF_ENDPOINT", own)
+}
+
+// note remembers what the hub says of itself and of a file.
+func (r *reply) note() {
+	for _, name := range []string{headerCommit, headerLinked, headerLinkedLen, headerETag} {
+		if value := r.Header.Get(name); value != "" {
+			r.hub.Set(name, value)
+		}
+	}
 }
 
 // redirect is where an answer leads, nil if it is one by itself.
