@@ -101,6 +101,7 @@ func TestJSONKeysAreInTheTable(t *testing.T) {
 func documents(t *testing.T) [][]string {
 	t.Chdir(t.TempDir())
 	t.Setenv("BANKAI_COLOR", "never")
+	publish(t)
 	for name, text := range map[string]string{
 		"t.json":      `[{"prompt": "{a} + {b} =", "correct": " {a+b}", "wrong": " {a-b}", "category": "sums", "ranges": {"a": [1, 4], "b": [1, 2]}, "where": "a != 4"}]`,
 		"rows.json":   `{"flips": [{"layer": 0, "proj": "gate_proj", "row": 1}]}`,
@@ -149,6 +150,8 @@ func documents(t *testing.T) [][]string {
 		{"patch", "verify", "r.bankai"},
 		{"library", "trust", "k.pub", "--name", "me"},
 		{"patch", "verify", "r.bankai"},
+		{"pull"},
+		{"pull", "bonsai-8b"},
 		{"library", "add", "rows.json", "--with", "mixed.json"},
 		{"library", "list"},
 		{"library", "show", "rows"},

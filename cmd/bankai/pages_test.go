@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"bankai/internal/hubtest"
+	"bankai/models/demo"
+
 	"github.com/spf13/cobra"
 )
 
@@ -30,6 +33,7 @@ func TestExamples(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	publish(t)
 	root := newApp(nil, nil, os.Stdout, os.Stderr).root()
 	firstPage := root.Long
 	for _, name := range []string{
@@ -64,6 +68,17 @@ func TestExamples(t *testing.T) {
 			})
 		}
 	}
+}
+
+// publish has a hub on which a published model's file is the embedded model.
+func publish(t *testing.T) {
+	h := hubtest.New()
+	t.Cleanup(h.Close)
+	t.Setenv("HF_ENDPOINT", h.URL)
+	t.Setenv("HF_HOME", t.TempDir())
+	h.Put("prism-ml/Bonsai-8B-gguf", hubtest.Repo{
+		Commit: strings.Repeat("c0ffee12", 5), Files: map[string]string{"Bonsai-8B-Q1_0.gguf": string(demo.Model())},
+	})
 }
 
 // shellWords splits a command line whose only quotes are single ones.

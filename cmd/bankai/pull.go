@@ -3,46 +3,75 @@ package main
 import (
 	"context"
 
+	"bankai/store/hub"
+
 	"github.com/spf13/cobra"
 )
+
+// pullFlags are those of `pull`.
+type pullFlags struct {
+	list bool
+	name string // in the library
+	out  string
+	registryFlags
+}
 
 func pullCommand(a *app) *cobra.Command {
 	f := &pullFlags{}
 	cmd := &cobra.Command{
-		Use:   "pull REF",
-		Short: "bring a patch from an OCI registry",
-		Long: `Brings a patch from where "bankai push" sent it, with all that is attached to
-it, into the library, or with -o into a file, with the signature beside it:
+		Use:   "pull [REF]",
+		Short: "download a model or a patch",
+		Long: `Downloads a model or a patch. REF is one of
 
-  registry.example.com/team/fix:v1   a repository of a registry, and a tag
-  REPOSITORY@sha256:DIGEST           exactly what "bankai push" named
-  oci:shared:v1                      an OCI layout in the folder "shared"
-  oci:shared.tar:v1                  one in a tar file
+  bonsai-8b                       a published 1-bit model by its short name
+  hf:OWNER/REPO[@REV][/FILE]      a model or a patch on Hugging Face
+  ollama:NAME[:TAG]               a model that Ollama has on this machine
+  registry.example.com/team/fix:v1   a patch in an OCI registry
+  oci:PATH[:TAG]                  a patch in an OCI layout, a folder or a tar file
 
-In the library it has the name of the repository, or from a layout its own, and
-the tag; --name gives it others. A name that came from elsewhere is moved only
-with --force. Everything is checked: sizes, digests, and that the manifest says
-of the patch what the patch does. A patch that somebody whom you trust has
-signed and that was changed since is refused; with --require-signed, one that
-nobody whom you trust has signed is refused, too ("bankai library trust").
+Without REF, or with --list, it lists the published 1-bit models: their sizes,
+what of them is on this machine, and what is known of each.
 
-Credentials are those of "docker login". Other machines are asked by TLS alone,
-unless --plain-http says otherwise. Sets and reports may be 64 MiB each, and all
-that is attached to a patch 256 MiB.`,
-		Example: `  bankai pull oci:shared:v1
-  bankai pull oci:shared:v1 -o pulled.bankai`,
-		Args: arguments(1, 1, "what to bring"),
-		RunE: a.do(func(ctx context.Context, args []string) error { return pullOCI(ctx, a, args[0], f) }),
+Models come into the cache that Python's programs share (HF_HOME), and are then
+what --model takes under the same name. Where no file is named the 1-bit GGUF
+file is taken, with all its parts, else a folder of safetensors; what belongs to
+vision or guesses tokens never is. With -o a copy of a model's file is written,
+too. HF_TOKEN opens what is not open to everybody; it is sent to the hub alone.
+HF_ENDPOINT names another hub, and with HF_HUB_OFFLINE=1 only what is here is
+looked at.
+
+Patches come into the library, with all that is attached to them, under the name
+of their file or repository and its tag, or under --name; or only into the file
+of -o, with the signature beside it. A name that came from elsewhere moves only
+with --force. What somebody whom you trust ("bankai library trust") has signed,
+and was changed since, is refused; with --require-signed, what nobody whom you
+trust has signed is refused, too. Credentials of registries are those of "docker
+login". Other machines are asked by TLS alone, unless --plain-http says otherwise.
+
+What comes is checked: its size, its digest, and whether bankai reads it. A
+download that was interrupted goes on where it was.`,
+		Example: `  bankai pull
+  bankai pull bonsai-8b
+  bankai pull oci:shared:v1
+  bankai pull hf:prism-ml/Bonsai-8B-gguf/Bonsai-8B-Q1_0.gguf --json`,
+		Args: arguments(0, 1, "one reference, or none for a list"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
+			if f.list || len(args) == 0 {
+				if len(args) > 0 || f.name != "" || f.out != "" {
+					return usagef("a list of models takes no reference, no --name and no -o")
+				}
+				return listModels(a.Console)
+			}
+			if !hub.Is(args[0]) {
+				return pullOCI(ctx, a, args[0], f)
+			}
+			return pullHub(ctx, a, args[0], f)
+		}),
 	}
-	f.add(cmd)
+	cmd.Flags().BoolVar(&f.list, "list", false, "list the published 1-bit models")
+	cmd.Flags().StringVar(&f.name, "name", "", "`NAME`, or NAME:TAG, of a patch in the library instead of its file's")
+	outFlag(cmd, &f.out, "a patch instead of keeping it in the library, or a copy of a model")
+	f.registryFlags.add(cmd)
+	cmd.Flags().Bool(forceName, false, "let a name that is another patch move to this one, and replace the file of -o")
 	return cmd
-}
-
-// add declares the flags that are about patches.
-func (f *pullFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.name, "name", "", "`NAME`, or NAME:TAG, of the patch in the library")
-	outFlag(cmd, &f.out, patchNames+", instead of the library")
-	cmd.Flags().BoolVar(&f.requireSigned, "require-signed", false, "refuse a patch that nobody who is trusted has signed")
-	plainHTTPFlag(cmd, &f.plainHTTP)
-	cmd.Flags().Bool(forceName, false, "let a name that is another patch move to this one; replace a file that is there")
 }

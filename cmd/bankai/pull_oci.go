@@ -19,14 +19,19 @@ import (
 	"bankai/store"
 	"bankai/store/oci"
 	"bankai/store/signature"
+
+	"github.com/spf13/cobra"
 )
 
-// pullFlags are those of `pull`.
-type pullFlags struct {
-	name          string // NAME or NAME:TAG in the library
-	out           string
+// registryFlags are those of `pull` that are about registries alone.
+type registryFlags struct {
 	requireSigned bool
 	plainHTTP     bool
+}
+
+func (f *registryFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.requireSigned, "require-signed", false, "refuse a patch of a registry that nobody whom you trust has signed")
+	plainHTTPFlag(cmd, &f.plainHTTP)
 }
 
 // pullDoc is what `pull` says of a patch.
