@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"bankai/store/hub"
 
@@ -23,11 +24,11 @@ func pullCommand(a *app) *cobra.Command {
 		Short: "download a model or a patch",
 		Long: `Downloads a model or a patch. REF is one of
 
-  bonsai-8b                       a published 1-bit model by its short name
-  hf:OWNER/REPO[@REV][/FILE]      a model or a patch on Hugging Face
-  ollama:NAME[:TAG]               a model that Ollama has on this machine
-  registry.example.com/team/fix:v1   a patch in an OCI registry
-  oci:PATH[:TAG]                  a patch in an OCI layout, a folder or a tar file
+  bonsai-8b                    a published 1-bit model by its short name
+  hf:OWNER/REPO[@REV][/FILE]   a model or a patch on Hugging Face
+  ollama:NAME[:TAG]            a model that Ollama has on this machine
+  HOST/REPOSITORY[:TAG]        a patch in an OCI registry, as ghcr.io/team/fix:v1
+  oci:PATH[:TAG]               one in an OCI layout, a folder or a tar file
 
 Without REF, or with --list, it lists the published 1-bit models: their sizes,
 what of them is on this machine, and what is known of each.
@@ -46,7 +47,8 @@ of -o, with the signature beside it. A name that came from elsewhere moves only
 with --force. What somebody whom you trust ("bankai library trust") has signed,
 and was changed since, is refused; with --require-signed, what nobody whom you
 trust has signed is refused, too. Credentials of registries are those of "docker
-login". Other machines are asked by TLS alone, unless --plain-http says otherwise.
+login". They are asked by TLS, and, on other machines, otherwise only with
+--plain-http.
 
 What comes is checked: its size, its digest, and whether bankai reads it. A
 download that was interrupted goes on where it was.`,
@@ -62,10 +64,7 @@ download that was interrupted goes on where it was.`,
 				}
 				return listModels(a.Console)
 			}
-			if !hub.Is(args[0]) {
-				return pullOCI(ctx, a, args[0], f)
-			}
-			return pullHub(ctx, a, args[0], f)
+			return f.pull(ctx, a, args[0])
 		}),
 	}
 	cmd.Flags().BoolVar(&f.list, "list", false, "list the published 1-bit models")
@@ -74,4 +73,17 @@ download that was interrupted goes on where it was.`,
 	f.registryFlags.add(cmd)
 	cmd.Flags().Bool(forceName, false, "let a name that is another patch move to this one, and replace the file of -o")
 	return cmd
+}
+
+// pull downloads from the hub, or from a registry.
+func (f *pullFlags) pull(ctx context.Context, a *app, ref string) error {
+	switch {
+	case hub.Is(ref) && f.registryFlags != (registryFlags{}):
+		return usagef("--require-signed and --plain-http are for patches in OCI registries, and %s is none", ref)
+	case hub.Is(ref):
+		return pullHub(ctx, a, ref, f)
+	case !strings.ContainsAny(ref, "/:"):
+		return usagef("%.80q is nothing to pull: give a name that \"bankai pull\" lists, hf:OWNER/REPO[/FILE], ollama:NAME, or HOST/REPOSITORY[:TAG] of a registry", ref)
+	}
+	return pullOCI(ctx, a, ref, f)
 }
