@@ -39,6 +39,7 @@ var layers = map[string]int{
 	"internal/config":      3,  // the file of the defaults of flags
 	"store":                2,  // where patches come from, and their provenance
 	"store/hub":            1,  // published models and patches: Hugging Face, Ollama
+	"store/signature":      1,  // who signed a patch, in minisign's format
 	"search":               2,  // finds patches: strategies, runs, journals
 	"chat":                 3,  // from messages to prompts, and back
 	"dataset":              4,  // examples from the files that people have, divided without leaks

@@ -13,12 +13,14 @@ type modelDoc struct {
 	OwnedBy string  `json:"owned_by"`
 	Parent  *string `json:"parent"` // the model without the patches; null for that itself
 	Root    string  `json:"root"`   // digest: of the model, or of what the patches flip in it
+	signedPart
 }
 
 func (l *loaded) modelDoc(s *patchSet) modelDoc {
 	doc := modelDoc{ID: s.id(l.name), Object: "model", Created: l.made(s).Unix(), OwnedBy: "bankai", Root: "sha256:" + l.model.Digest().String()}
 	if len(s.patches) > 0 {
 		doc.Parent, doc.Root = &l.name, "sha256:"+s.digest.String()
+		doc.signedPart = signed(s.patches...)
 	}
 	return doc
 }

@@ -44,6 +44,9 @@ func (r *registry) resolve(base, id string) ([]*patch, error) {
 	}
 	at := strings.LastIndexByte(id, ':')
 	if at < 0 || id[:at] != base {
+		if r.whyNot(id) != nil {
+			return nil, unknownModel(id, "%s", r.missing(id, ""))
+		}
 		return nil, unknownModel(id, "there is no model %q: GET /v1/models lists those that there are", id)
 	}
 	tag := id[at+1:]
@@ -57,7 +60,7 @@ func (r *registry) resolve(base, id string) ([]*patch, error) {
 	for name := range strings.SplitSeq(tag, "+") {
 		p := r.get(name)
 		if p == nil {
-			return nil, unknownModel(id, "there is no model %q, because there is no patch %q: GET /v1/models lists those that there are", id, name)
+			return nil, unknownModel(id, "there is no model %q, because %s", id, r.missing(name, "GET /v1/models"))
 		}
 		found = append(found, p)
 	}
@@ -81,7 +84,7 @@ func (r *registry) referred(ref string) (*patch, error) {
 	p := r.get(name)
 	switch {
 	case p == nil:
-		return nil, unknownPatch("there is no patch %q: GET /api/patches lists those that there are", name)
+		return nil, unknownPatch("%s", r.missing(name, "GET /api/patches"))
 	case pinned && digest != "sha256:"+p.Digest.String():
 		return nil, unknownPatch("the patch %q is not what %q names: its digest is sha256:%s", name, ref, p.Digest)
 	}

@@ -11,14 +11,15 @@ import (
 
 // patchDoc describes a patch.
 type patchDoc struct {
-	Name        string         `json:"name"`
-	Model       string         `json:"model"`  // the id that a request uses for it
-	Digest      string         `json:"digest"` // of what it flips in this model
-	Base        bankai.Digest  `json:"base"`
-	Flips       int            `json:"flips"`
-	Bits        uint64         `json:"bits"` // weights whose sign it turns
-	Bytes       int64          `json:"bytes"`
-	Added       string         `json:"added"` // when this server got it
+	Name   string        `json:"name"`
+	Model  string        `json:"model"`  // the id that a request uses for it
+	Digest string        `json:"digest"` // of what it flips in this model
+	Base   bankai.Digest `json:"base"`
+	Flips  int           `json:"flips"`
+	Bits   uint64        `json:"bits"` // weights whose sign it turns
+	Bytes  int64         `json:"bytes"`
+	Added  string        `json:"added"` // when this server got it
+	signedPart
 	Title       string         `json:"title,omitempty"`
 	Description string         `json:"description,omitempty"`
 	Tensors     map[string]int `json:"tensors,omitempty"` // flips of each
@@ -29,7 +30,7 @@ func (l *loaded) patchDoc(p *patch) patchDoc {
 	bits, _ := p.Content.Bits()
 	return patchDoc{
 		Name: p.Name, Model: l.name + ":" + p.Name, Digest: "sha256:" + p.Digest.String(), Base: l.model.Digest(),
-		Flips: p.Content.Len(), Bits: bits, Bytes: p.Size, Added: p.Added.UTC().Format(time.RFC3339),
+		Flips: p.Content.Len(), Bits: bits, Bytes: p.Size, Added: p.Added.UTC().Format(time.RFC3339), signedPart: signed(p),
 		Title: meta.Name, Description: meta.Description,
 	}
 }
@@ -51,7 +52,7 @@ func (x *exchange) patch() (*patch, error) {
 	name := x.r.PathValue("name")
 	p := x.patches.get(name)
 	if p == nil {
-		f := notFound("there is no patch %q: GET /api/patches lists those that there are", name)
+		f := notFound("%s", x.patches.missing(name, "GET /api/patches"))
 		f.param, f.code = "name", "patch_not_found"
 		return nil, f
 	}
@@ -88,11 +89,15 @@ func (s *Server) putPatch(x *exchange) error {
 	if err != nil {
 		return patchFailure(err)
 	}
-	p, replaced, err := x.patches.put(name, read)
+	by, err := x.signer(name, read)
+	if err != nil {
+		return err
+	}
+	p, replaced, err := x.patches.put(NamedPatch{Name: name, Patch: read, Signer: by})
 	if err != nil {
 		return patchFailure(err)
 	}
-	s.log.Info("a patch was put", "id", x.id, "name", name, "digest", p.Digest.String(), "replaced", replaced)
+	s.log.Info("a patch was put", "id", x.id, "name", name, "digest", p.Digest.String(), "replaced", replaced, "signed_by", signerOf(by))
 	status := http.StatusCreated
 	if replaced {
 		status = http.StatusOK

@@ -13,6 +13,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/store"
+	"bankai/store/signature"
 )
 
 // patch is one that requests can name. It does not change: another one under its name
@@ -23,7 +24,8 @@ type patch struct {
 	Content *bankai.Patch // fitted to the model
 	Size    int64         // bytes in the compact form
 	Added   time.Time
-	kept    bool // of the library: it goes, and changes, with that
+	By      *signature.Signer // who signed it, and is trusted with it; nil for nobody
+	kept    bool              // of the library: it goes, and changes, with that
 }
 
 // shown is how people read which patch it is.
@@ -45,12 +47,14 @@ type registry struct {
 	overlays *overlayCache
 	library  *shelf // nil for none
 
-	mu    sync.RWMutex
-	named map[string]*patch
+	mu      sync.RWMutex
+	named   map[string]*patch
+	refused map[string]error // names that could be expected, and why they are not there
+	left    map[string]error // likewise, of the library
 }
 
 func newRegistry(m *engine.Model, base string, made func(time.Duration)) *registry {
-	return &registry{model: m, base: base, overlays: newOverlayCache(m, made), named: map[string]*patch{}}
+	return &registry{model: m, base: base, overlays: newOverlayCache(m, made), named: map[string]*patch{}, refused: map[string]error{}}
 }
 
 // get is the patch of a name, nil if there is none.
@@ -58,6 +62,31 @@ func (r *registry) get(name string) *patch {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.named[name]
+}
+
+// whyNot is why a name that could be expected is not there.
+func (r *registry) whyNot(name string) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if why := r.refused[name]; why != nil {
+		return why
+	}
+	return r.left[name]
+}
+
+// leave says what of the library was left out, and why.
+func (r *registry) leave(left map[string]error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = left
+}
+
+// missing says that there is no patch of a name, and why, or where to look for others.
+func (r *registry) missing(name, where string) string {
+	if why := r.whyNot(name); why != nil {
+		return fmt.Sprintf("there is no patch %q, for it was left out: %v", name, why)
+	}
+	return fmt.Sprintf("there is no patch %q: %s lists those that there are", name, where)
 }
 
 // digest is a patch by its digest, of several equal ones the first by name.
@@ -96,24 +125,26 @@ func (r *registry) fit(name string, p *bankai.Patch) (*patch, error) {
 	return &patch{Name: name, Digest: fitted.ContentDigest(), Content: fitted, Size: size, Added: time.Now()}, nil
 }
 
-// put gives a patch a name, which another may have had. It makes the overlay, so that no
-// request waits for it.
-func (r *registry) put(name string, p *bankai.Patch) (added *patch, replaced bool, err error) {
-	return r.place(name, p, false)
+// put gives a patch its name, which another may have had. It makes the overlay, so that
+// no request waits for it.
+func (r *registry) put(p NamedPatch) (added *patch, replaced bool, err error) {
+	return r.place(p, false)
 }
 
 // place is put of a patch that may be kept in the library.
-func (r *registry) place(name string, p *bankai.Patch, kept bool) (added *patch, replaced bool, err error) {
+func (r *registry) place(p NamedPatch, kept bool) (added *patch, replaced bool, err error) {
+	name := p.Name
 	if err := store.CheckName(name); err != nil {
 		return nil, false, invalid("name", "%v", err)
 	}
 	if name == r.base {
 		return nil, false, invalid("name", "%q is the name of the model: give the patch another", name)
 	}
-	added, err = r.fit(name, p)
+	added, err = r.fit(name, p.Patch)
 	if err != nil {
 		return nil, false, err
 	}
+	added.By = p.Signer
 	if _, err := r.set([]*patch{added}); err != nil {
 		return nil, false, err
 	}
@@ -125,6 +156,7 @@ func (r *registry) place(name string, p *bankai.Patch, kept bool) (added *patch,
 		return nil, false, &failure{status: 507, kind: kindInvalid, code: "too_many_patches", message: fmt.Sprintf("there are %d patches already: delete some", len(r.named)), never: true}
 	}
 	r.named[name] = added
+	delete(r.refused, name)
 	return added, replaced, nil
 }
 

@@ -236,6 +236,9 @@ func (l *loaded) listedPatch(ref json.RawMessage, o Options) (*patch, error) {
 	if json.Unmarshal(ref, &inline) != nil || len(inline) != 1 || json.Unmarshal(inline["data"], &data) != nil {
 		return nil, invalid("patches", `an item of patches must be a name, a digest as "sha256:…", or {"data": BASE64}`)
 	}
+	if o.RequireSigned {
+		return nil, notSigned("patches", "patches inside of requests have no signatures, and this server takes only patches that are signed: put it under a name, with its signature, with PUT /api/patches/NAME")
+	}
 	return l.patches.inline(data, o.InlinePatches)
 }
 

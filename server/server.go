@@ -11,6 +11,7 @@ import (
 	"bankai"
 	"bankai/chat"
 	"bankai/engine"
+	"bankai/store/signature"
 )
 
 // Options are the choices of whoever runs a server. The zero value is one for this
@@ -32,13 +33,17 @@ type Options struct {
 	// InlinePatches is the size up to which a patch may come inside a request, in bytes
 	// of its file; 0: none may.
 	InlinePatches int64
-	// Library, if it is not nil, tells which patches a library has for a model now, and whether that is
-	// something else than when it was called last. Requests find them by name as long as the
-	// library has them; those that were given or put under a name come first. It is called by
-	// one request at a time.
-	Library    func(m *engine.Model) (patches []NamedPatch, changed bool)
-	LogPrompts bool         // the log tells what was asked and answered, too
-	Log        *slog.Logger // nil: nothing is logged
+	// Library, if it is not nil, tells which patches a library has for a model now, and
+	// whether that is something else than when it was called last. Requests find them by
+	// name as long as the library has them; those that were given or put under a name come
+	// first. It is called by one request at a time.
+	Library func(m *engine.Model) (patches []NamedPatch, changed bool)
+	// Trust is whom those trust who run the server. It is asked for every patch that is put;
+	// nil: nobody. With RequireSigned a patch has to be signed by one of them.
+	Trust         func() (signature.Trust, error)
+	RequireSigned bool
+	LogPrompts    bool         // the log tells what was asked and answered, too
+	Log           *slog.Logger // nil: nothing is logged
 }
 
 // How a loop goes that people wait for, for [Options.Loop]: a step reads at most StepTokens
@@ -119,8 +124,12 @@ func (s *Server) table() []route {
 
 // NamedPatch is a patch with the name that requests use.
 type NamedPatch struct {
-	Name  string
-	Patch *bankai.Patch
+	Name   string
+	Patch  *bankai.Patch
+	Signer *signature.Signer // who signed it, and is trusted with it; nil: nobody
+	// Refused says why there is no such patch, though it could be expected: requests that
+	// name it are told.
+	Refused error
 }
 
 // Serve gives the server its model, with the name that requests use, and patches. From
@@ -140,14 +149,16 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 		drawing: chat.SamplingOf(m.Weights()), since: time.Now(), patches: newRegistry(m, name, s.meters.overlay),
 	}
 	for _, p := range patches {
-		if _, replaced, err := l.patches.put(p.Name, p.Patch); err != nil {
+		if why := s.refused(p); why != nil {
+			l.patches.refused[p.Name] = why
+		} else if _, replaced, err := l.patches.put(p); err != nil {
 			return err
 		} else if replaced {
 			return invalid("name", "two patches are called %q: give one another name", p.Name)
 		}
 	}
 	if s.o.Library != nil {
-		l.patches.library = &shelf{now: func() ([]NamedPatch, bool) { return s.o.Library(m) }, log: s.log}
+		l.patches.library = &shelf{now: func() ([]NamedPatch, bool) { return s.o.Library(m) }, refused: s.refused, log: s.log}
 		l.patches.refresh()
 	}
 	bound, err := s.bound(m)

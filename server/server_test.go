@@ -94,7 +94,7 @@ func (r *running) serve(name string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.serveUnder(name, []NamedPatch{{"a", patchA()}, {"b", patchB()}, {"both", sum}})
+	r.serveUnder(name, []NamedPatch{{Name: "a", Patch: patchA()}, {Name: "b", Patch: patchB()}, {Name: "both", Patch: sum}})
 }
 
 // serveUnder gives the server its model and patches; it ends with the test.
@@ -327,11 +327,11 @@ func TestServeRefuses(t *testing.T) {
 		{"", nil, "the model's name has 0 characters"},
 		{"my model", nil, "white space"},
 		{"a+b", nil, "'+'"},
-		{"demo", []NamedPatch{{"Math", rows(1, 1)}}, "cannot be the name of a patch"},
-		{"demo", []NamedPatch{{"demo", rows(1, 1)}}, "is the name of the model"},
-		{"demo", []NamedPatch{{"latest", rows(1, 1)}}, "without patches"},
-		{"demo", []NamedPatch{{"a", rows(1, 1)}, {"a", rows(2, 1)}}, `two patches are called "a"`},
-		{"demo", []NamedPatch{{"a", rows(1, 1).WithBase(bankai.Digest{1})}}, "made for model 01"},
+		{"demo", []NamedPatch{{Name: "Math", Patch: rows(1, 1)}}, "cannot be the name of a patch"},
+		{"demo", []NamedPatch{{Name: "demo", Patch: rows(1, 1)}}, "is the name of the model"},
+		{"demo", []NamedPatch{{Name: "latest", Patch: rows(1, 1)}}, "without patches"},
+		{"demo", []NamedPatch{{Name: "a", Patch: rows(1, 1)}, {Name: "a", Patch: rows(2, 1)}}, `two patches are called "a"`},
+		{"demo", []NamedPatch{{Name: "a", Patch: rows(1, 1).WithBase(bankai.Digest{1})}}, "made for model 01"},
 	} {
 		if err := New(Options{}).Serve(m, c.model, c.patches); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %q", c.model, err, c.want)

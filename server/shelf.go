@@ -5,15 +5,32 @@ import (
 	"sync"
 
 	"bankai"
+	"bankai/store/signature"
 )
 
 // shelf is where a registry looks for the patches of a library.
 type shelf struct {
-	now func() (patches []NamedPatch, changed bool)
-	log *slog.Logger
+	now     func() (patches []NamedPatch, changed bool)
+	refused func(p NamedPatch) error // why one is not to be taken over
+	log     *slog.Logger
 
 	mu    sync.Mutex
-	taken map[string]bankai.Digest // by name: the content of what was taken over
+	taken map[string]shelved // by name
+}
+
+// shelved is what was taken over under a name.
+type shelved struct {
+	content bankai.Digest
+	by      signature.KeyID // 0 if nobody who is trusted signed it
+}
+
+// shelve is what there is to take over of a patch.
+func shelve(p NamedPatch) shelved {
+	s := shelved{content: p.Patch.ContentDigest()}
+	if p.Signer != nil {
+		s.by = p.Signer.Key.ID()
+	}
+	return s
 }
 
 // refresh takes over what the library has, and lets go of what it has no more. A name
@@ -30,19 +47,23 @@ func (r *registry) refresh() {
 	if !changed {
 		return
 	}
-	taken := map[string]bankai.Digest{}
+	taken, left := map[string]shelved{}, map[string]error{}
 	for _, p := range patches {
-		digest := p.Patch.ContentDigest()
-		taken[p.Name] = digest
-		if old := r.get(p.Name); s.taken[p.Name] == digest || old != nil && !old.kept {
+		if why := s.refused(p); why != nil {
+			left[p.Name] = why
 			continue
 		}
-		added, replaced, err := r.place(p.Name, p.Patch, true)
+		what := shelve(p)
+		taken[p.Name] = what
+		if old := r.get(p.Name); s.taken[p.Name] == what || old != nil && !old.kept {
+			continue
+		}
+		added, replaced, err := r.place(p, true)
 		if err != nil {
 			s.log.Warn("a patch of the library cannot be used", "name", p.Name, "why", err.Error())
 			continue
 		}
-		s.log.Info("a patch of the library", "name", p.Name, "digest", added.Digest.String(), "replaced", replaced)
+		s.log.Info("a patch of the library", "name", p.Name, "digest", added.Digest.String(), "replaced", replaced, "signed_by", signerOf(p.Signer))
 	}
 	for _, p := range r.all() {
 		if _, there := taken[p.Name]; p.kept && !there {
@@ -51,4 +72,5 @@ func (r *registry) refresh() {
 		}
 	}
 	s.taken = taken
+	r.leave(left)
 }

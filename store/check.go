@@ -84,6 +84,7 @@ func (c *checker) strange() {
 			return ok && CheckName(name) == nil && e.Type().IsRegular()
 		}},
 		{[]string{signatureFolder}, func(e fs.DirEntry) bool { return isDigest(e.Name()) && e.IsDir() }},
+		{[]string{keyFolder}, isKeyFile},
 	} {
 		entries, err := c.entries(f.path...)
 		if err != nil {

@@ -101,7 +101,10 @@ func (l *Library) Add(ctx context.Context, name, tag string, p *bankai.Patch, o 
 	if _, err := p.WriteTo(&data); err != nil {
 		return Entry{}, err
 	}
-	added, err := now()
+	if err := l.checkSigned(p, o.Signed...); err != nil {
+		return Entry{}, err
+	}
+	added, err := Now()
 	if err != nil {
 		return Entry{}, err
 	}

@@ -20,7 +20,7 @@ type Provenance struct {
 // where the environment sets it, in seconds since 1970; the error is that it holds
 // something else.
 func (p Provenance) Stamp(meta bankai.Meta, path string) (bankai.Meta, error) {
-	created, err := now()
+	created, err := Now()
 	if err != nil {
 		return meta, err
 	}
@@ -28,8 +28,9 @@ func (p Provenance) Stamp(meta bankai.Meta, path string) (bankai.Meta, error) {
 	return titled(meta, path), nil
 }
 
-// now is the time that patches are stamped with: SOURCE_DATE_EPOCH, if it is set.
-func now() (time.Time, error) {
+// Now is the time that patches and signatures are stamped with: SOURCE_DATE_EPOCH, if it
+// is set.
+func Now() (time.Time, error) {
 	text, ok := os.LookupEnv("SOURCE_DATE_EPOCH")
 	if !ok || text == "" {
 		return time.Now(), nil

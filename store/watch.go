@@ -1,8 +1,11 @@
 package store
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"bankai"
@@ -11,9 +14,9 @@ import (
 // Watch looks at a library again and again, for whoever has its patches in memory.
 type Watch struct {
 	library *Library
-	folder  time.Time                // when the folder of the names changed last, as of the last look
+	folders [3]time.Time             // when those of watched changed last, as of the last look
 	settled bool                     // that was long enough ago for another change to show
-	seen    map[string]bankai.Digest // the patches by NAME:TAG
+	seen    map[string]bankai.Digest // what there was: see state
 	began   bool
 }
 
@@ -24,23 +27,48 @@ func (l *Library) Watch() *Watch { return &Watch{library: l} }
 // any file system that is in use.
 const coarse = 2 * time.Second
 
-// Look says what there is, if it may be something else than at the last look, and at the
-// first. Where nothing has changed it reads nothing.
+// watched are the folders in which a change shows: of what there is, and of who signed it
+// and is trusted.
+var watched = [3]string{nameFolder, signatureFolder, keyFolder}
+
+// Look says what there is, if it, or who signed it and is trusted, may be something else
+// than at the last look, and at the first. Where nothing has changed it reads nothing.
 func (w *Watch) Look() (all []Entry, changed bool, err error) {
-	var at time.Time
-	if info, err := os.Lstat(w.library.at(nameFolder)); err == nil {
-		at = info.ModTime()
+	var at [3]time.Time
+	settled := true
+	for i, folder := range watched {
+		if info, err := os.Lstat(w.library.at(folder)); err == nil {
+			at[i] = info.ModTime()
+			settled = settled && time.Since(at[i]) > coarse
+		}
 	}
-	if w.began && w.settled && at.Equal(w.folder) {
+	if w.began && w.settled && slices.EqualFunc(at[:], w.folders[:], time.Time.Equal) {
 		return nil, false, nil
 	}
-	w.folder, w.settled = at, time.Since(at) > coarse
+	w.folders, w.settled = at, settled
 	all, err = w.library.List()
-	seen := map[string]bankai.Digest{}
-	for _, e := range all {
-		seen[e.Name+":"+e.Tag] = e.Patch
-	}
+	seen := w.library.state(all)
 	changed = !w.began || !maps.Equal(seen, w.seen)
 	w.began, w.seen = true, seen
 	return all, changed, err
+}
+
+// state is what a library holds of some entries: their patches, the digests of their
+// signatures, and of the keys that are trusted. What cannot be read is not there.
+func (l *Library) state(all []Entry) map[string]bankai.Digest {
+	state := map[string]bankai.Digest{}
+	for _, e := range all {
+		ref := e.Name + ":" + e.Tag
+		state[ref] = e.Patch
+		if sigs, _ := l.Signatures(e.Patch); len(sigs) > 0 {
+			state[signatureFolder+"/"+ref] = sha256.Sum256(bytes.Join(sigs, nil))
+		}
+	}
+	keys, _ := l.entries(keyFolder)
+	for _, k := range keys {
+		if data, err := l.read(maxKeyFile, keyFolder, k.Name()); err == nil {
+			state[keyFolder+"/"+k.Name()] = sha256.Sum256(data)
+		}
+	}
+	return state
 }

@@ -48,7 +48,7 @@ func showNamed(a *app, ref, model string) error {
 		if err != nil {
 			return err
 		}
-		return showKept(a, e, p)
+		return showKept(a, from.Library, e, p)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/store"
+	"bankai/store/signature"
 
 	"github.com/spf13/cobra"
 )
@@ -35,14 +36,16 @@ goes with them, are kept by their digests, and read again whenever they are used
 Any number of processes may use the library at once.`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(libraryListCommand(a), libraryAddCommand(a), libraryShowCommand(a), libraryRemoveCommand(a), libraryCollectCommand(a))
+	cmd.AddCommand(libraryListCommand(a), libraryAddCommand(a), libraryShowCommand(a), libraryRemoveCommand(a), libraryTrustCommand(a), libraryCollectCommand(a))
 	return cmd
 }
 
 // keptDoc is a patch of the library as commands tell of it.
 type keptDoc struct {
 	store.Entry
-	Ref string `json:"ref"` // what other commands take
+	Ref    string           `json:"ref"`              // what other commands take
+	By     *signature.KeyID `json:"signed_by"`        // of those whom the user trusts; null for none
+	Signer string           `json:"signer,omitempty"` // whose key it is, as the user says
 }
 
 // keptList is what of the library was listed, added or removed.
@@ -51,10 +54,11 @@ type keptList struct {
 	Patches []keptDoc `json:"patches"`
 }
 
-func keptDocs(all []store.Entry) []keptDoc {
+func keptDocs(a *app, l *store.Library, all []store.Entry) []keptDoc {
 	docs := []keptDoc{}
+	trust := a.trust(l)
 	for _, e := range all {
-		docs = append(docs, keptDoc{e, e.Ref()})
+		docs = append(docs, kept(l, e, trust))
 	}
 	return docs
 }
@@ -74,8 +78,8 @@ for. A tag that is the same patch as the name alone stands on a line of its own.
 				return err
 			}
 			all, failed := l.List()
-			doc := keptList{l.Dir(), keptDocs(all)}
-			err = a.Print(doc, func(w io.Writer) { writeKept(w, l, all) })
+			doc := keptList{l.Dir(), keptDocs(a, l, all)}
+			err = a.Print(doc, func(w io.Writer) { writeKept(w, l, doc.Patches) })
 			if err == nil {
 				err = failed
 			}
@@ -84,15 +88,15 @@ for. A tag that is the same patch as the name alone stands on a line of its own.
 	}
 }
 
-func writeKept(w io.Writer, l *store.Library, all []store.Entry) {
+func writeKept(w io.Writer, l *store.Library, all []keptDoc) {
 	if len(all) == 0 {
 		fmt.Fprintf(w, "%s has no patches yet: bankai library add FILE\n", l.Dir())
 		return
 	}
 	t := text.Table{Right: []bool{false, true, true}}
-	t.Add("name", "flips", "bytes", "digest", "added", "model")
+	t.Add("name", "flips", "bytes", "digest", "added", "signed by", "model")
 	for _, e := range all {
-		t.Add(e.Ref(), e.Flips, text.Thousands(e.Bytes), fmt.Sprintf("%.12s", e.Patch), e.Added.Format("2006-01-02"), modelOf(e))
+		t.Add(e.Ref, e.Flips, text.Thousands(e.Bytes), fmt.Sprintf("%.12s", e.Patch), e.Added.Format("2006-01-02"), e.signedByText(), modelOf(e.Entry))
 	}
 	io.WriteString(w, t.String())
 }
@@ -124,7 +128,7 @@ func libraryAddCommand(a *app) *cobra.Command {
 that is given. What goes with a patch is kept beside it, and sent along when it
 is pushed: --with the sets that its claims are about, so that others can measure
 them again (demo:heldout and the like need not be given), a report (.html), a
-model card (.md).
+model card (.md). Its signature is kept, too: P.minisig beside a file.
 
 A name with a tag, --name math:v2, makes math the new patch, too. What is another
 patch already stays as it is: give another tag, or move the name with --force.`,
@@ -161,7 +165,7 @@ func (f *addFlags) add(ctx context.Context, a *app, refs []string) error {
 		}
 		added = append(added, e)
 	}
-	doc := keptList{l.Dir(), keptDocs(added)}
+	doc := keptList{l.Dir(), keptDocs(a, l, added)}
 	return a.Print(doc, func(w io.Writer) {
 		for _, e := range added {
 			fmt.Fprintf(w, "%s: %s, %s bytes, %s%.12s…, for %s\n", e.Ref(), text.Count(e.Flips, "flip"), text.Thousands(e.Bytes), "sha256:", e.Patch, modelOf(e))
@@ -184,6 +188,9 @@ func (f *addFlags) addOne(ctx context.Context, a *app, l *store.Library, ref str
 		if o.Source, err = filepath.Abs(ref); err != nil {
 			return store.Entry{}, err
 		}
+	}
+	if o.Signed, err = signaturesOf(a, ref); err != nil {
+		return store.Entry{}, err
 	}
 	e, err := l.Add(ctx, name, tag, p, o)
 	if err != nil && f.name == "" {
@@ -235,11 +242,11 @@ with it: probe sets, reports, signatures.`,
   bankai library show math:v1 --json`,
 		Args: arguments(1, 1, "one name of the library"),
 		RunE: a.doAsBuilt(func(_ context.Context, args []string) error {
-			_, e, p, err := resolved(args[0])
+			l, e, p, err := resolved(args[0])
 			if err != nil {
 				return err
 			}
-			return showKept(a, e, p)
+			return showKept(a, l, e, p)
 		}),
 	}
 }
@@ -250,12 +257,13 @@ type keptPage struct {
 	Library keptDoc `json:"library"`
 }
 
-func showKept(a *app, e store.Entry, p *bankai.Patch) error {
+func showKept(a *app, l *store.Library, e store.Entry, p *bankai.Patch) error {
 	page, err := pageOf(e.Ref(), e.Bytes, p)
 	if err != nil {
 		return err
 	}
-	return a.Print(keptPage{page, keptDoc{e, e.Ref()}}, func(w io.Writer) {
+	doc := kept(l, e, a.trust(l))
+	return a.Print(keptPage{page, doc}, func(w io.Writer) {
 		page.write(w)
 		fmt.Fprintln(w, "\nIn the library:")
 		facts := []terminal.Fact{
@@ -263,6 +271,7 @@ func showKept(a *app, e store.Entry, p *bankai.Patch) error {
 			{"bytes' digest", "sha256:" + e.Patch.String()},
 			{"from", text.Line(e.Source)},
 			{"added", e.Added.Format(text.TimeLayout)},
+			{"signed by", doc.signedByText()},
 		}
 		for _, f := range e.Files {
 			facts = append(facts, terminal.Fact{f.Kind, fmt.Sprintf("%s, %s, sha256:%s", f.Name, text.Size(f.Bytes), short(f.Digest))})
@@ -294,7 +303,7 @@ Patches that no name has any more stay on disk until "bankai library gc".`,
 				}
 				gone = append(gone, some...)
 			}
-			doc := keptList{l.Dir(), keptDocs(gone)}
+			doc := keptList{l.Dir(), keptDocs(a, l, gone)}
 			return a.Print(doc, func(w io.Writer) {
 				for _, e := range gone {
 					fmt.Fprintf(w, "removed %s:%s (sha256:%.12s…)\n", e.Name, e.Tag, e.Patch)

@@ -25,6 +25,7 @@ func runApp(args ...string) (status int, stdout, stderr string) {
 // questions, audit and eval have fewer here.
 func TestExamples(t *testing.T) {
 	t.Chdir(t.TempDir())
+	t.Setenv("BANKAI_HOME", t.TempDir())
 	const old = `{"flips": [{"layer": 2, "proj": "gate_proj", "row": 7}]}`
 	const sums = `{"prompt": "{a} + {b} =", "correct": " {a+b}", "ranges": {"a": [1, 9], "b": [1, 9]}}`
 	for name, text := range map[string]string{"texts.jsonl": "\"Bees make honey\"\n", "old.json": old, "other.json": old, "sums.json": sums} {
@@ -36,7 +37,7 @@ func TestExamples(t *testing.T) {
 	root := newApp(nil, nil, os.Stdout, os.Stderr).root()
 	firstPage := root.Long
 	for _, name := range []string{
-		"search", "patch apply", "patch remove", "patch diff", "patch compose", "patch convert", "patch verify", "probes expand", "probes mine",
+		"search", "patch apply", "patch remove", "patch diff", "patch compose", "patch convert", "keygen", "patch sign", "patch verify", "probes expand", "probes mine",
 		"probes split", "info", "tokenize", "logits", "generate", "audit", "eval", "bench", "version",
 		"config set", "config get", "config list", "config unset", "config path",
 		"experiment perplexity", "report", "experiment lora",
@@ -44,7 +45,7 @@ func TestExamples(t *testing.T) {
 		"experiment ablate",
 		"experiment robustness", "experiment layers", "experiment scale",
 		"experiment gsm8k", "experiment choice",
-		"pull", "library add", "library list", "library show", "library remove", "library gc",
+		"pull", "library add", "library list", "library show", "library remove", "library trust", "library gc",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))
 		if err != nil {
@@ -68,15 +69,15 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// publish has a hub on which a published model's file is the embedded model.
+// publish has a hub with a published model, whose file is the embedded one, and a patch.
 func publish(t *testing.T) {
 	h := hubtest.New()
 	t.Cleanup(h.Close)
 	t.Setenv("HF_ENDPOINT", h.URL)
 	t.Setenv("HF_HOME", t.TempDir())
-	h.Put("prism-ml/Bonsai-8B-gguf", hubtest.Repo{
-		Commit: strings.Repeat("c0ffee12", 5), Files: map[string]string{"Bonsai-8B-Q1_0.gguf": string(demo.Model())},
-	})
+	commit := strings.Repeat("c0ffee12", 5)
+	h.Put("prism-ml/Bonsai-8B-gguf", hubtest.Repo{Commit: commit, Files: map[string]string{"Bonsai-8B-Q1_0.gguf": string(demo.Model())}})
+	h.Put("owner/fix", hubtest.Repo{Commit: commit, Files: map[string]string{"fix.bankai": `{"flips": [{"layer": 0, "proj": "gate_proj", "row": 1}]}`}})
 }
 
 // shellWords splits a command line whose only quotes are single ones.

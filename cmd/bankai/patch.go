@@ -21,7 +21,7 @@ import (
 func patchCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "patch",
-		Short: "bake, take out, compare, combine, convert and check patches",
+		Short: "bake, take out, compare, combine, convert, sign and check patches",
 		Long: `Works on patch files. Two forms are read, recognised by their content, and the
 name of the output chooses between them: .bankai is compact, checksummed and
 bound to the exact model; .json is that of the first tool of this kind, which
@@ -31,7 +31,7 @@ Outputs appear whole or not at all. They replace earlier results of the same
 command; anything else that is there only with --force.`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(applyCommand(a), removeCommand(a), diffCommand(a), composeCommand(a), convertCommand(a), verifyCommand(a))
+	cmd.AddCommand(applyCommand(a), removeCommand(a), diffCommand(a), composeCommand(a), convertCommand(a), verifyCommand(a), signCommand(a))
 	return cmd
 }
 
@@ -216,65 +216,4 @@ and its patched copy have.`,
 	outFlag(cmd, &out, patchNames)
 	forceFlag(cmd)
 	return cmd
-}
-
-func verifyCommand(a *app) *cobra.Command {
-	var model string
-	var cmd *cobra.Command
-	cmd = &cobra.Command{
-		Use:   "verify P [MODEL]",
-		Short: "check that a patch is whole and fits a model",
-		Long: `Checks that a patch file is undamaged, that it was made for this model, and that
-every flip is in range. If not, the exit status is 1. A patch that does not name
-its model (old JSON files) is checked by shape alone: ok is true, bound false. A
-JSON file of another tool has no digest, so that damage to it cannot be told.
-
-A patch also says with which settings its model computes (rope, scaling, epsilon,
-heads), and is refused by a model of the same weights with other ones, where what
-was measured of it does not hold; --force takes it all the same.`,
-		Example: `  bankai patch verify fix.bankai --model demo`,
-		Args:    arguments(1, 2, "one patch, and the model if --model does not name it"),
-		RunE: a.do(func(_ context.Context, args []string) error {
-			model, err := oneModel(cmd, args[1:])
-			if err != nil {
-				return err
-			}
-			return verify(a, args[0], model)
-		}),
-	}
-	modelFlag(cmd, &model)
-	forceFlag(cmd)
-	return cmd
-}
-
-func verify(a *app, path, model string) error {
-	f, err := a.openWeights(model)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	doc := struct {
-		OK     bool            `json:"ok"`
-		Reason string          `json:"reason,omitempty"`
-		Bound  bool            `json:"bound"`
-		Flips  int             `json:"flips"`
-		Bits   *uint64         `json:"bits"`
-		Model  source.ModelRef `json:"model"`
-	}{Model: source.RefOf(model, f)}
-	p, failed := a.patches(f).Read(path)
-	if failed == nil {
-		doc.OK, doc.Bound, doc.Flips, doc.Bits = true, !p.Base().IsZero(), p.Len(), anatomy.KnownBits(p)
-	} else {
-		doc.Reason = explain(failed)
-	}
-	if failed != nil && !a.JSON {
-		return failed
-	}
-	err = a.Print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: ok, %s, %s bits, for %s (%s)\n", path, text.Count(doc.Flips, "flip"), bitsText(doc.Bits), model, short(doc.Model.Digest))
-	})
-	if err == nil {
-		err = failed
-	}
-	return err
 }

@@ -55,6 +55,7 @@ Environment:
   BANKAI_CONFIG       the configuration file
   BANKAI_HOME         the folder of the patch library
   BANKAI_KERNEL       the kernel set to use; "bankai version" lists them
+  BANKAI_KEY_PASSWORD the password of your secret key, for "bankai patch sign"
   BANKAI_API_KEY      a key that "bankai serve" wants of those who ask
   HF_HOME             the folder of the cache of downloaded models
   HF_TOKEN            the token for what is not open to everybody on the hub
@@ -142,7 +143,7 @@ func (a *app) root() *cobra.Command {
 		{"try", "Try it:", []*cobra.Command{demoCommand(a)}},
 		{"look", "Look at a model:", []*cobra.Command{infoCommand(a), tokenizeCommand(a), logitsCommand(a), generateCommand(a)}},
 		{"change", "Change it:", []*cobra.Command{adaptCommand(a), searchCommand(a), patchCommand(a)}},
-		{"share", "Share it:", []*cobra.Command{libraryCommand(a), pullCommand(a)}},
+		{"share", "Share it:", []*cobra.Command{libraryCommand(a), pullCommand(a), keygenCommand(a)}},
 		{"use", "Use it:", []*cobra.Command{chatCommand(a), serveCommand(a)}},
 		{"measure", "Measure:", []*cobra.Command{probesCommand(a), auditCommand(a), evalCommand(a), experimentCommand(a), reportCommand(a), benchCommand(a)}},
 		{"other", "Other:", []*cobra.Command{configCommand(a), versionCommand(a)}},

@@ -10,19 +10,17 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 
 	"bankai/engine"
-	"bankai/internal/dialog"
 	"bankai/internal/flagtype"
 	"bankai/internal/program"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/server"
-	"bankai/store"
+	"bankai/store/signature"
 
 	"github.com/spf13/cobra"
 )
@@ -33,6 +31,7 @@ type serveFlags struct {
 	patches  []string // NAME=FILE or FILE
 	folder   string   // --library
 	no       bool     // --no-library
+	signed   bool     // --require-signed
 	alias    string
 	listen   string
 	tlsCert  string
@@ -81,6 +80,13 @@ once. PUT /api/patches/NAME with the bytes of a patch file adds one for as long
 as the server runs, and DELETE takes its name away. Requests under way keep what
 they have.
 
+With --require-signed a patch must have been signed by somebody whom you trust
+("bankai library trust"); others are left out, and requests for them told why. A
+patch that is put then needs its signature, the text of P.minisig in base64, in
+the header Bankai-Signature. A key that is trusted no more counts at once for
+the library and for what is put, and for what --patch and --library gave from
+the next start on.
+
 It listens on this machine only, unless --listen says otherwise: then it wants
 keys. --api-key-file and --admin-key-file hold one key a line, and comments that
 begin with #; BANKAI_API_KEY is a key, too. Changing patches takes an admin key
@@ -114,6 +120,7 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	flags.Bool(forceName, false, "take patches made for other settings of the model")
 	flags.StringVar(&f.folder, "library", "", "`DIR` whose *.bankai files are patches, too, each under its file's name")
 	flags.BoolVar(&f.no, "no-library", false, "leave out the patches of the user's library (bankai library)")
+	flags.BoolVar(&f.signed, "require-signed", false, "take only patches that are signed by somebody whom you trust (bankai library trust)")
 	flags.StringVar(&f.alias, "alias", "", "`NAME` of the model in requests, instead of its file's")
 	flags.StringVar(&f.listen, "listen", f.listen, "`ADDRESS` to listen on, with a port; port 0 is any free one")
 	flags.StringVar(&f.keyFile, "api-key-file", "", "`FILE` with the keys of those who may ask, one a line")
@@ -175,7 +182,7 @@ const apiKeyVariable = "BANKAI_API_KEY"
 func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
 	o = server.Options{
 		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
-		Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log),
+		Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log), RequireSigned: f.signed, Trust: trusted,
 		Loop: engine.LoopOptions{
 			MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue), QueueTokens: int(f.queueTok),
 			Chunk: server.StepTokens, Pace: server.StepTime,
@@ -194,6 +201,15 @@ func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
 		return o, usagef("--listen %s lets other machines ask: give --api-key-file or set %s, or say --insecure", f.listen, apiKeyVariable)
 	}
 	return o, nil
+}
+
+// trusted is whom the user trusts now.
+func trusted() (signature.Trust, error) {
+	l, err := library()
+	if err != nil {
+		return nil, err
+	}
+	return l.Trust()
 }
 
 // kvBytes is the memory for keys and values.
@@ -368,13 +384,13 @@ func certificate(cert, key string) (c tls.Certificate, err error) {
 // serve gives the server its model and patches, and says that it answers.
 func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []namedFile, url string) error {
 	reader := a.patches(m.Weights())
-	var patches []server.NamedPatch
-	for _, file := range files {
-		p, err := reader.Read(file.path)
-		if err != nil {
-			return err
-		}
-		patches = append(patches, server.NamedPatch{Name: file.name, Patch: p})
+	found := finder{reader, a.trust(reader.Library), f.signed}
+	if f.signed && len(found.trust) == 0 {
+		a.Warn("--require-signed: no key is trusted yet, so that no patch is served: bankai library trust KEY")
+	}
+	patches, err := found.given(files)
+	if err != nil {
+		return err
 	}
 	name := f.alias
 	if name == "" {
@@ -387,7 +403,7 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 		return err
 	}
 	doc := serveDoc{url, name, s.Patches()}
-	err := a.Print(doc, func(w io.Writer) {
+	err = a.Print(doc, func(w io.Writer) {
 		facts := []terminal.Fact{{"model", name}, {"patches", strings.Join(doc.Patches, ", ")}}
 		if a.Quiet { // else the log says it
 			facts = append(facts, terminal.Fact{"address", url})
@@ -398,92 +414,4 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 		return err
 	}
 	return a.Stdout.Flush()
-}
-
-// kept tells the server of the patches of the user's library that were made for a model.
-// One that cannot be read is left out, with a warning: requests that name it are refused.
-func (f *serveFlags) kept(log *slog.Logger) func(*engine.Model) ([]server.NamedPatch, bool) {
-	l, err := library()
-	if f.no || err != nil {
-		return nil
-	}
-	watch := l.Watch()
-	return func(m *engine.Model) (patches []server.NamedPatch, changed bool) {
-		all, changed, err := watch.Look()
-		if err != nil && changed {
-			log.Warn("the library cannot be read", "why", err.Error())
-		}
-		from := store.Reader{Library: l, Model: m.Weights()}
-		for _, e := range all {
-			if e.Tag != store.Latest || e.Base != m.Digest() {
-				continue
-			}
-			p, err := l.Patch(e)
-			if err == nil {
-				p, err = from.Check(p, e.Name)
-			}
-			if err != nil {
-				log.Warn("a patch of the library was left out", "why", err.Error())
-				continue
-			}
-			patches = append(patches, server.NamedPatch{Name: e.Name, Patch: p})
-		}
-		return patches, changed
-	}
-}
-
-// namedFile is a patch by its file, or another reference, with its name.
-type namedFile struct{ name, path string }
-
-// patchFiles are those that --patch and --library give.
-func (f *serveFlags) patchFiles() (all []namedFile, err error) {
-	from := map[string]string{}
-	add := func(name, path string) error {
-		if err := store.CheckName(name); err != nil {
-			return fmt.Errorf("%s: %w: give it one with --patch NAME=FILE", path, err)
-		}
-		if first, there := from[name]; there {
-			return fmt.Errorf("%s: the patch %s is %s already: give one of them another name with --patch NAME=FILE", path, name, first)
-		}
-		from[name] = path
-		all = append(all, namedFile{name, path})
-		return nil
-	}
-	for _, p := range f.patches {
-		name, path, named := strings.Cut(p, "=")
-		if !named {
-			name, path = dialog.NameOf(p), p
-		}
-		if err := add(name, path); err != nil {
-			return nil, err
-		}
-	}
-	paths, err := libraryFiles(f.folder)
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range paths {
-		if err := add(dialog.NameOf(path), path); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// libraryFiles are the patch files of a folder. What is no file of its own, such as a
-// symbolic link, which may lead anywhere, is left out.
-func libraryFiles(dir string) (paths []string, err error) {
-	if dir == "" {
-		return nil, nil
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		if e.Type().IsRegular() && filepath.Ext(e.Name()) == ".bankai" {
-			paths = append(paths, filepath.Join(dir, e.Name()))
-		}
-	}
-	return paths, nil
 }

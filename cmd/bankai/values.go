@@ -17,6 +17,7 @@ import (
 	"bankai/models/demo"
 	"bankai/score"
 	"bankai/store/hub"
+	"bankai/store/signature"
 )
 
 // Endings of the files that commands read and write.
@@ -29,6 +30,8 @@ var (
 	resultFiles   = []string{".json"}
 	pageFiles     = []string{".html"}
 	keyFiles      = []string{".txt", ".key", ".keys"}
+	signingFiles  = []string{".pub", ".key"}
+	sigFiles      = []string{signature.Extension}
 	pemFiles      = []string{".pem", ".crt", ".key"}
 )
 
@@ -65,12 +68,13 @@ func fileValues() map[string]fileValue {
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
 		"api-key-file": {endings: keyFiles}, "admin-key-file": {endings: keyFiles}, "tls-cert": {endings: pemFiles}, "tls-key": {endings: pemFiles},
+		"key": {endings: signingFiles}, "signature": {endings: sigFiles}, "base": {endings: modelFiles, names: []string{source.DemoModel}},
 		"examples": {endings: questionFiles}, "with": {endings: slices.Concat(probeFiles, pageFiles, []string{".md"})}, "file": {endings: slices.Concat(questionFiles, textFiles), names: demoSets(".jsonl")},
 	}
 }
 
 // noFiles are flags whose values no shell can complete.
-var noFiles = []string{"listen", "alias", "cors-origin", "kv-memory", "max-sequences", "queue", "queue-tokens", "inline-patches", "drain"}
+var noFiles = []string{"listen", "alias", "cors-origin", "kv-memory", "max-sequences", "queue", "queue-tokens", "inline-patches", "drain", "comment", "name", "only", "remove"}
 
 // fileValue is what a flag for a file takes.
 type fileValue struct {
@@ -177,9 +181,11 @@ func argumentValues(path string) cobra.CompletionFunc {
 		"bankai patch convert":      {endings: patchFiles, library: true},
 		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), models: true, library: true},
 		"bankai pull":               {names: publishedNames()},
+		"bankai patch sign":         {endings: patchFiles, library: true},
 		"bankai library add":        {endings: patchFiles, library: true},
 		"bankai library show":       {library: true},
 		"bankai library remove":     {library: true},
+		"bankai library trust":      {endings: signingFiles},
 		"bankai probes split":       {endings: probeFiles, names: demoSets(".json")},
 		"bankai probes expand":      {endings: resultFiles},
 		"bankai report":             {endings: resultFiles},

@@ -13,7 +13,8 @@ import (
 // from a chosen point on, as if the program had been killed there, or once, as
 // if the disk were full.
 type disk struct {
-	step func(op string) error // called before every step; nil for none
+	step    func(op string) error // called before every step; nil for none
+	private bool                  // new files are readable by their owner alone
 }
 
 func (d disk) before(op string) error {

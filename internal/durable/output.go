@@ -19,6 +19,9 @@ type Output struct {
 	Keep bool
 	// Stream says that a pipe or a device is written to as it is.
 	Stream bool
+	// Private says that nobody but its owner may read the file, whoever could read an
+	// older one.
+	Private bool
 	// Force allows to replace a file that is no earlier result.
 	Force bool
 	// Inputs are files that the same run reads.
@@ -35,6 +38,7 @@ type Output struct {
 // Check refuses what Write must not replace or cannot write, before the work for
 // it is done. It leaves nothing behind. Errors say what is there and what to do.
 func (o *Output) Check() error {
+	o.disk.private = o.Private
 	info, err := os.Lstat(o.Path)
 	switch {
 	case err == nil && o.streams(info):
@@ -116,6 +120,7 @@ func (o *Output) Adopt() {
 // Check is kept under a number, whatever it is: work was done that must not be
 // lost for it. May be called again, to replace what the run itself wrote.
 func (o *Output) Write(ctx context.Context, write func(f File) error) error {
+	o.disk.private = o.Private
 	info, err := os.Lstat(o.Path)
 	if err == nil && o.streams(info) {
 		return o.writeThrough(ctx, write)

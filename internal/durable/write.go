@@ -198,6 +198,9 @@ func (d disk) temp(path string) (*temp, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
 		perm, old = info.Mode().Perm(), true
 	}
+	if d.private {
+		perm, old = 0o600, false
+	}
 	for {
 		// Not os.CreateTemp: its files are readable by their owner alone.
 		name := filepath.Join(dir, fmt.Sprintf("bankai-%08x.tmp", rand.Uint32()))

@@ -98,3 +98,34 @@ func TestUpdateAtOnce(t *testing.T) {
 		t.Errorf("%q, %v: something was lost", got, err)
 	}
 }
+
+// A private file is its owner's alone from the first byte on, also where an older one was
+// everybody's; what is kept of that stays as it was.
+func TestPrivate(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes of files are not kept")
+	}
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o := &Output{Path: path, Private: true, Keep: true, Force: true}
+	if err := o.Check(); err != nil {
+		t.Fatal(err)
+	}
+	err := o.Write(t.Context(), func(f File) error {
+		if info, err := f.(guarded).f.Stat(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("while it is written its mode is %v, %v", info.Mode(), err)
+		}
+		_, err := f.Write([]byte("new"))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{path: 0o600, path + ".1": 0o644} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}

@@ -517,7 +517,7 @@ func TestFindFollowsNoLinkOut(t *testing.T) {
 	if err := os.Symlink(secret, filepath.Join(snapshot, "a.gguf")); err != nil {
 		t.Skip(err)
 	}
-	if path, err := Find("hf:" + repo + "@" + commit); !errors.Is(err, errNotHere) {
+	if path, err := Find("hf:" + repo + "@" + commit); !errors.Is(err, ErrNotHere) {
 		t.Errorf("found %s, %v", path, err)
 	}
 }

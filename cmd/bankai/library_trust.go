@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"bankai"
+	"bankai/internal/text"
+	"bankai/internal/weights"
+	"bankai/store"
+	"bankai/store/signature"
+
+	"github.com/spf13/cobra"
+)
+
+// trustFlags are those of `library trust`.
+type trustFlags struct {
+	name   string
+	bases  []string
+	only   []string
+	remove string
+}
+
+func libraryTrustCommand(a *app) *cobra.Command {
+	f := &trustFlags{}
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "trust [KEY]",
+		Short: "say whose signatures count",
+		Long: `Trusts a public key: a .pub file, or the line in it that begins with RW. Patches
+that its owner signed are then shown as signed, and "bankai serve
+--require-signed" takes them. Get the key from its owner, not from where the
+patches come from.
+
+--base limits the key to patches for some models, --only to patches of some
+names, as math-*: * stands for anything, and ? for one character. Trusting a key
+again replaces what was said of it.
+
+Without a key it lists those that are trusted. --remove trusts one no more:
+nothing that it signed counts from then on, but for what a server was given by
+--patch.`,
+		Example: `  bankai library trust mine.pub --name me
+  bankai library trust mine.pub --name me --base demo --only 'math*'
+  bankai library trust RWQydV8dcgISnzCzVUwd335o9HmAzzan3YbQ0RyujVQz7T0FYMQftjx7
+  bankai library trust
+  bankai library trust --remove 9F1202721D5F7532`,
+		Args: arguments(0, 1, "a public key, or none to list them"),
+		RunE: a.do(func(ctx context.Context, args []string) error {
+			l, err := library()
+			if err != nil {
+				return err
+			}
+			flags := cmd.Flags()
+			said := flags.Changed("name") || flags.Changed("base") || flags.Changed("only")
+			switch {
+			case f.remove != "" && (len(args) > 0 || said):
+				return usagef("--remove stands alone")
+			case f.remove != "":
+				return f.distrust(ctx, a, l)
+			case len(args) > 0:
+				return f.trust(ctx, a, l, args[0])
+			case said:
+				return usagef("give the key that this is about")
+			}
+			return listTrusted(a, l)
+		}),
+	}
+	cmd.Flags().StringVar(&f.name, "name", "", "`WHO` the key belongs to, in your words")
+	cmd.Flags().StringArrayVar(&f.bases, "base", nil, "`MODEL` whose patches it may sign: a file, a folder, demo, or a digest; may be repeated")
+	cmd.Flags().StringArrayVar(&f.only, "only", nil, "`PATTERN` of the names of patches that it may sign, as math-*; may be repeated")
+	cmd.Flags().StringVar(&f.remove, "remove", "", "`KEYID` that is to be trusted no more")
+	return cmd
+}
+
+// trustedDoc is a key that is trusted.
+type trustedDoc struct {
+	Key    signature.KeyID     `json:"key_id"`
+	Public signature.PublicKey `json:"public_key"`
+	Name   string              `json:"name"`
+	Added  string              `json:"added"`
+	Bases  []bankai.Digest     `json:"bases"` // empty: any
+	Only   []string            `json:"only"`  // empty: any
+}
+
+func trustedDocs(all signature.Trust) []trustedDoc {
+	docs := []trustedDoc{}
+	for _, t := range all {
+		docs = append(docs, trustedDoc{
+			t.Key.ID(), t.Key, t.Name, t.Added.Format("2006-01-02T15:04:05Z07:00"),
+			append([]bankai.Digest{}, t.Bases...), append([]string{}, t.Names...),
+		})
+	}
+	return docs
+}
+
+// printTrusted tells of keys: those that are trusted, or what became of some.
+func printTrusted(a *app, l *store.Library, all signature.Trust, write func(w io.Writer)) error {
+	doc := struct {
+		Folder string       `json:"folder"`
+		Keys   []trustedDoc `json:"keys"`
+	}{l.Dir(), trustedDocs(all)}
+	return a.Print(doc, write)
+}
+
+func (f *trustFlags) trust(ctx context.Context, a *app, l *store.Library, given string) error {
+	k, err := publicKey(given)
+	if err != nil {
+		return err
+	}
+	t := signature.Trusted{Key: k, Name: text.Line(f.name), Names: f.only}
+	if t.Added, err = store.Now(); err != nil {
+		return err
+	}
+	t.Added = t.Added.UTC().Truncate(1e9)
+	if err := t.Check(); err != nil {
+		return usagef("--only: %w", err)
+	}
+	for _, b := range f.bases {
+		d, err := a.baseOf(b)
+		if err != nil {
+			return err
+		}
+		t.Bases = append(t.Bases, d)
+	}
+	if err := l.TrustKey(ctx, t); err != nil {
+		return err
+	}
+	return printTrusted(a, l, signature.Trust{t}, func(w io.Writer) { fmt.Fprintf(w, "trusted: %v%s\n", t, limitsOf(t)) })
+}
+
+// baseOf is the digest of a model: as it is written, or of a file.
+func (a *app) baseOf(given string) (d bankai.Digest, err error) {
+	if d, err = bankai.ParseDigest(strings.TrimPrefix(given, "sha256:")); err == nil {
+		return d, nil
+	}
+	err = a.withWeights(given, func(f *weights.File) error {
+		if f == nil {
+			return usagef("--base is empty: give a model, or leave the flag out")
+		}
+		d = f.Digest()
+		return nil
+	})
+	return d, err
+}
+
+// limitsOf is what a key is trusted with alone.
+func limitsOf(t signature.Trusted) (said string) {
+	if len(t.Bases) > 0 {
+		var bases []string
+		for _, b := range t.Bases {
+			bases = append(bases, short(b))
+		}
+		said += ", for " + text.Listed(bases)
+	}
+	if len(t.Names) > 0 {
+		said += ", named " + text.Listed(t.Names)
+	}
+	return said
+}
+
+func (f *trustFlags) distrust(ctx context.Context, a *app, l *store.Library) error {
+	id, err := signature.ParseKeyID(f.remove)
+	if err != nil {
+		return usagef("--remove: %w", err)
+	}
+	all, _ := l.Trust() // what cannot be read can be removed
+	if err := l.DistrustKey(ctx, id); err != nil {
+		return err
+	}
+	var gone signature.Trust
+	for _, t := range all {
+		if t.Key.ID() == id {
+			gone = append(gone, t)
+		}
+	}
+	return printTrusted(a, l, gone, func(w io.Writer) { fmt.Fprintf(w, "trusted no more: %v\n", id) })
+}
+
+func listTrusted(a *app, l *store.Library) error {
+	all, failed := l.Trust()
+	err := printTrusted(a, l, all, func(w io.Writer) {
+		if len(all) == 0 {
+			fmt.Fprintf(w, "%s trusts no key yet: bankai library trust KEY\n", l.Dir())
+			return
+		}
+		t := text.Table{}
+		t.Add("key", "whose", "since", "limits")
+		for _, k := range all {
+			t.Add(k.Key.ID().String(), k.Name, k.Added.Format("2006-01-02"), strings.TrimPrefix(limitsOf(k), ", "))
+		}
+		io.WriteString(w, t.String())
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
+}
