@@ -238,3 +238,27 @@ func TestOffline(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// Where there are no symbolic links a file itself is in the snapshot, as Python leaves it
+// there: without a blob, it is not brought again.
+func TestWithoutLinks(t *testing.T) {
+	h := newHub(t, map[string]string{"a.gguf": weights})
+	c, _ := newClient(t, h)
+	if _, _, err := pull(t, c, "hf:"+repo); err != nil {
+		t.Fatal(err)
+	}
+	r, err := openRepository(c.Folder, repo, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	etag := hubtest.ETag("a.gguf", weights)
+	err = errors.Join(r.duplicate(blob(etag), "copy"), r.Rename("copy", pointer(commit, "a.gguf")), r.Remove(blob(etag)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Seen()
+	if _, got, err := pull(t, c, "hf:"+repo); err != nil || got != weights || strings.Contains(strings.Join(h.Seen(), "\n"), "storage") {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
