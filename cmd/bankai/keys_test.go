@@ -152,6 +152,7 @@ func documents(t *testing.T) [][]string {
 		{"patch", "verify", "r.bankai"},
 		{"pull"},
 		{"pull", "bonsai-8b"},
+		{"pull", "hf:owner/fix", "-o", "pulled.bankai"},
 		{"library", "add", "rows.json", "--with", "mixed.json"},
 		{"library", "list"},
 		{"library", "show", "rows"},

@@ -70,15 +70,15 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// publish has a hub on which a published model's file is the embedded model.
+// publish has a hub with a published model, whose file is the embedded one, and a patch.
 func publish(t *testing.T) {
 	h := hubtest.New()
 	t.Cleanup(h.Close)
 	t.Setenv("HF_ENDPOINT", h.URL)
 	t.Setenv("HF_HOME", t.TempDir())
-	h.Put("prism-ml/Bonsai-8B-gguf", hubtest.Repo{
-		Commit: strings.Repeat("c0ffee12", 5), Files: map[string]string{"Bonsai-8B-Q1_0.gguf": string(demo.Model())},
-	})
+	commit := strings.Repeat("c0ffee12", 5)
+	h.Put("prism-ml/Bonsai-8B-gguf", hubtest.Repo{Commit: commit, Files: map[string]string{"Bonsai-8B-Q1_0.gguf": string(demo.Model())}})
+	h.Put("owner/fix", hubtest.Repo{Commit: commit, Files: map[string]string{"fix.bankai": `{"flips": [{"layer": 0, "proj": "gate_proj", "row": 1}]}`}})
 }
 
 // shellWords splits a command line whose only quotes are single ones.

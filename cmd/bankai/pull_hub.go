@@ -21,6 +21,7 @@ import (
 	"bankai/internal/weights"
 	"bankai/store"
 	"bankai/store/hub"
+	"bankai/store/signature"
 )
 
 // pullHub brings a model or a patch from Hugging Face, or finds a model of Ollama's.
@@ -50,7 +51,7 @@ func pullHub(ctx context.Context, a *app, text string, f *pullFlags) error {
 	case is:
 		return f.pulledModel(ctx, a, p, o)
 	}
-	return f.pulledPatch(ctx, a, p, o)
+	return f.pulledPatch(ctx, a, c, p, o)
 }
 
 // output is the file of -o, nil without one. It is a patch if its name is one.
@@ -146,58 +147,157 @@ func copyModel(ctx context.Context, a *app, p hub.Pulled, o *durable.Output) err
 	})
 }
 
-// pulledPatch keeps a patch that came in the library, or in a file.
-func (f *pullFlags) pulledPatch(ctx context.Context, a *app, p hub.Pulled, o *durable.Output) error {
-	patch, err := bankai.ReadFile(p.Path)
-	if err != nil {
-		return fmt.Errorf("%s: is no model and no patch that bankai reads: %w", p.Ref, err)
+// hubPatch is a patch that came from the hub.
+type hubPatch struct {
+	*bankai.Patch
+	from       hub.Pulled
+	encoded    []byte // what the library keeps, and what is signed
+	signatures [][]byte
+}
+
+// readPatch reads a patch that came, and brings the signature that may lie beside it.
+func readPatch(ctx context.Context, c *hub.Client, p hub.Pulled) (hubPatch, error) {
+	h := hubPatch{from: p}
+	var err error
+	if h.Patch, err = bankai.ReadFile(p.Path); err != nil {
+		return h, fmt.Errorf("%s: is no model and no patch that bankai reads: %w", p.Ref, err)
 	}
-	var encoded bytes.Buffer // what the library keeps, and what is signed
-	if _, err := patch.WriteTo(&encoded); err != nil {
+	var encoded bytes.Buffer
+	if _, err := h.WriteTo(&encoded); err != nil {
+		return h, err
+	}
+	h.encoded = encoded.Bytes()
+	beside := p.Ref
+	beside.File, beside.Revision = beside.File+signature.Extension, p.Commit
+	s, err := c.Pull(ctx, beside)
+	switch {
+	case errors.Is(err, hub.ErrNoFile), errors.Is(err, hub.ErrNotHere):
+		return h, nil
+	case err != nil:
+		return h, err
+	}
+	text, err := signature.ReadFile(s.Path)
+	if err == nil {
+		_, err = signature.Parse(text)
+	}
+	if err != nil {
+		return h, fmt.Errorf("%s: %w: whoever published it should sign it again", beside, err)
+	}
+	h.signatures = [][]byte{text}
+	return h, nil
+}
+
+// hubPatchDoc is what is said of a patch that was pulled from the hub.
+type hubPatchDoc struct {
+	pulledFile
+	Name       string         `json:"name"`
+	Flips      int            `json:"flips"`
+	Base       *bankai.Digest `json:"base"`
+	Signatures int            `json:"signatures"`
+	signedPart                // by whom of those that are trusted
+}
+
+// pulledPatch keeps a patch that came in the library, or in a file, with its signature.
+func (f *pullFlags) pulledPatch(ctx context.Context, a *app, c *hub.Client, p hub.Pulled, o *durable.Output) error {
+	h, err := readPatch(ctx, c, p)
+	if err != nil {
 		return err
 	}
-	doc := struct {
-		pulledFile
-		Name  string         `json:"name"`
-		Flips int            `json:"flips"`
-		Base  *bankai.Digest `json:"base"`
-	}{
-		pulledFile{p.Ref.String(), "patch", p.Path, p.Commit, int64(encoded.Len()), sha256.Sum256(encoded.Bytes())},
-		"", patch.Len(), anatomy.BoundTo(patch),
+	l, err := library()
+	if err != nil && o == nil {
+		return err
+	}
+	doc := hubPatchDoc{
+		pulledFile: pulledFile{p.Ref.String(), "patch", p.Path, p.Commit, int64(len(h.encoded)), sha256.Sum256(h.encoded)},
+		Flips:      h.Len(), Base: anatomy.BoundTo(h.Patch), Signatures: len(h.signatures),
+	}
+	signer, unsigned := a.trust(l).Check(f.nameOf(p), h.Patch, h.signatures)
+	switch {
+	case unsigned == nil:
+		doc.signedPart = signedBy(signer)
+	case f.requireSigned || errors.Is(unsigned, signature.ErrTampered):
+		return fmt.Errorf("%s: %w; nothing was kept", p.Ref, unsigned)
 	}
 	if o == nil {
-		doc.Name, err = f.keep(ctx, p, patch, a.Force)
+		doc.Name, err = f.keep(ctx, l, h, a.Force)
 	} else {
 		doc.Name, doc.Path = store.Title(o.Path), o.Path
-		if err = checkPatchName(o.Path); err == nil {
-			_, err = a.PutPatch(ctx, o, patch)
-		}
+		err = h.write(ctx, a, o)
 	}
 	if err != nil {
 		return err
 	}
 	return a.Print(doc, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s, %s bytes, sha256:%.12s…, from %s\n", doc.Name, text.Count(doc.Flips, "flip"), text.Thousands(doc.Bytes), doc.Digest, doc.Ref)
+		terminal.WriteFacts(w, terminal.Fact{"signed by", signedText(signer, unsigned)})
 	})
 }
 
-// keep adds a patch to the library, and returns what it is called there.
-func (f *pullFlags) keep(ctx context.Context, p hub.Pulled, patch *bankai.Patch, move bool) (string, error) {
-	l, err := library()
-	if err != nil {
-		return "", err
+// signedText says who signed a patch, or why nobody did who is trusted.
+func signedText(by signature.Signer, unsigned error) string {
+	switch {
+	case unsigned == nil:
+		return by.String()
+	case errors.Is(unsigned, signature.ErrUnsigned):
+		return "nobody"
 	}
-	name, tag, tagged := strings.Cut(f.name, ":")
-	if f.name == "" {
-		name = strings.ToLower(store.Title(p.Ref.File))
-	} else if tagged && tag == "" {
+	return "nobody who is trusted: " + unsigned.Error()
+}
+
+// nameOf is what a patch is to be called in the library, without a tag.
+func (f *pullFlags) nameOf(p hub.Pulled) string {
+	name, _, _ := strings.Cut(f.name, ":")
+	return cmp.Or(name, strings.ToLower(store.Title(p.Ref.File)))
+}
+
+// keep adds a patch to the library, and returns what it is called there.
+func (f *pullFlags) keep(ctx context.Context, l *store.Library, h hubPatch, move bool) (string, error) {
+	_, tag, tagged := strings.Cut(f.name, ":")
+	if tagged && tag == "" {
 		return "", usagef("--name %s: the tag is empty", f.name)
 	}
-	from := p.Ref
-	from.Revision = p.Commit
-	e, err := l.Add(ctx, name, tag, patch, store.AddOptions{Source: from.String(), Move: move})
+	from := h.from.Ref
+	from.Revision = h.from.Commit
+	o := store.AddOptions{Source: from.String(), Move: move}
+	for _, text := range h.signatures {
+		s, err := signature.Parse(text)
+		if err != nil {
+			return "", err
+		}
+		o.Signed = append(o.Signed, store.Signature{Key: s.KeyID().String(), Text: text})
+	}
+	e, err := l.Add(ctx, f.nameOf(h.from), tag, h.Patch, o)
 	if err != nil && f.name == "" {
-		err = fmt.Errorf("%s: %w (or choose with --name)", p.Ref, err)
+		err = fmt.Errorf("%s: %w (or choose with --name)", h.from.Ref, err)
 	}
 	return e.Ref(), err
+}
+
+// write writes a patch to a file, and its signature beside it.
+func (h hubPatch) write(ctx context.Context, a *app, o *durable.Output) error {
+	if err := checkPatchName(o.Path); err != nil {
+		return err
+	}
+	beside := a.Derived(o.Path+signature.Extension, isSignature)
+	if len(h.signatures) > 0 {
+		if err := beside.Check(); err != nil {
+			return err
+		}
+	}
+	if _, err := a.PutPatch(ctx, o, h.Patch); err != nil || len(h.signatures) == 0 {
+		return err
+	}
+	return a.Put(ctx, beside, func(w io.Writer) error {
+		_, err := w.Write(h.signatures[0])
+		return err
+	})
+}
+
+// isSignature knows files with signatures.
+func isSignature(path string) (string, bool) {
+	data, err := signature.ReadFile(path)
+	if err == nil {
+		_, err = signature.Parse(data)
+	}
+	return "no signature", err == nil
 }

@@ -80,6 +80,13 @@ func (r *repository) has(f remote) (bool, error) {
 	return true, nil
 }
 
+// isPlaced reports whether a file is in its snapshot as one of its own, and not as a link:
+// so Python leaves files where there are no links, and keeps no blob.
+func (r *repository) isPlaced(f remote) bool {
+	info, err := r.Lstat(pointer(f.commit, f.name))
+	return err == nil && info.Mode().IsRegular() && info.Size() == f.size
+}
+
 // link gives a blob the name by which it is found: a symbolic link, as Python makes it;
 // where there can be none a hard link, and where there can be neither a copy. The
 // caller has the blob locked.

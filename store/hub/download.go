@@ -37,6 +37,9 @@ func (c *Client) obtain(ctx context.Context, r *repository, ref Ref, f remote) e
 		return err
 	}
 	defer unlock()
+	if r.isPlaced(f) {
+		return nil
+	}
 	has, err := r.has(f)
 	if err != nil {
 		return err
@@ -262,7 +265,7 @@ func (c *Client) room(r *repository, ref Ref, files []remote) error {
 		if err != nil {
 			return err
 		}
-		if has {
+		if has || r.isPlaced(f) {
 			continue
 		}
 		need += max(f.size, 0)

@@ -27,8 +27,8 @@ func (c *Client) Pull(ctx context.Context, ref Ref) (Pulled, error) {
 	}
 	if c.Offline {
 		p, err := find(c.Folder, ref)
-		if errors.Is(err, errNotHere) {
-			err = fmt.Errorf("%s: is not on this machine, and HF_HUB_OFFLINE is set: unset it to download", ref)
+		if errors.Is(err, ErrNotHere) {
+			err = fmt.Errorf("%s: %w, and HF_HUB_OFFLINE is set: unset it to download", ref, ErrNotHere)
 		}
 		return p, err
 	}
@@ -111,8 +111,8 @@ func (c *Client) lookAt(ctx context.Context, ref Ref, commit string, files []Fil
 	return all, nil
 }
 
-// errNotHere says that something was not downloaded yet.
-var errNotHere = errors.New("is not on this machine")
+// ErrNotHere says that something was not downloaded yet.
+var ErrNotHere = errors.New("is not on this machine")
 
 // Find is the path of what a reference means, as far as it was downloaded: a file, the
 // first part of a model in several, or a folder. It asks nobody.
@@ -130,8 +130,8 @@ func Find(text string) (string, error) {
 		return "", err
 	}
 	p, err := find(folder, ref)
-	if errors.Is(err, errNotHere) {
-		err = fmt.Errorf("%s: %w: bankai pull %s", text, errNotHere, text)
+	if errors.Is(err, ErrNotHere) {
+		err = fmt.Errorf("%s: %w: bankai pull %s", text, ErrNotHere, text)
 	}
 	return p.Path, err
 }
@@ -161,15 +161,15 @@ func find(folder string, ref Ref) (Pulled, error) {
 	case errors.Is(err, errSeveral):
 		return Pulled{}, fmt.Errorf("%s: %w", ref, err)
 	case err != nil:
-		return Pulled{}, errNotHere
+		return Pulled{}, ErrNotHere
 	}
 	return r.pulled(ref, commit, chosen)
 }
 
-// missing is errNotHere for what is not there.
+// missing is ErrNotHere for what is not there.
 func missing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return errNotHere
+		return ErrNotHere
 	}
 	return err
 }
