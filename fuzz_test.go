@@ -41,7 +41,7 @@ func FuzzRead(f *testing.F) {
 
 // FuzzDecode reaches the binary parser behind the checksum.
 func FuzzDecode(f *testing.F) {
-	p := New(Digest{1}, Meta{Name: "n", Claims: []Claim{{Name: "c"}}, Arithmetic: bonsai8B}, row(gate2, 1), group(up10, 2, 1), bit(embd, 3, 300))
+	p := New(Digest{1}, Meta{Name: "n", License: "MIT", Author: "a", Conflicts: []Conflict{{Digest{2}, "n", "w"}}, Claims: []Claim{{Name: "c"}}, Arithmetic: bonsai8B}, row(gate2, 1), group(up10, 2, 1), bit(embd, 3, 300))
 	for _, p := range []*Patch{p, mustFit(f, p), New(Digest{}, Meta{})} {
 		data := encoded(f, p)
 		f.Add(data[len(magic)+1], data[len(magic)+2:len(data)-checksumSize])

@@ -39,6 +39,7 @@ var layers = map[string]int{
 	"internal/config":      3,  // the file of the defaults of flags
 	"store":                2,  // where patches come from, and their provenance
 	"store/hub":            1,  // published models and patches: Hugging Face, Ollama
+	"store/oci":            1,  // patches in OCI registries and layouts
 	"store/signature":      1,  // who signed a patch, in minisign's format
 	"search":               2,  // finds patches: strategies, runs, journals
 	"chat":                 3,  // from messages to prompts, and back
@@ -54,13 +55,15 @@ var layers = map[string]int{
 	"internal/watched":     4,  // what takes long on probes, told to a watcher
 	"internal/outputs":     5,  // what the files that a run writes may replace
 	"internal/repair":      6,  // audit, search, measure, write: the main job
-	"internal/adapt":       7,  // the main job with the files that people have
+	"internal/claims":      7,  // what patches claim: in words, and measured again
+	"internal/card":        8,  // the page that a patch is shared with
+	"internal/adapt":       8,  // the main job with the files that people have
 	"internal/report":      4,  // pages, tables and sentences for people
 	"internal/speed":       4,  // how fast a model runs here
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"internal/experiment":  5,  // repeats the published experiments
 	"internal/benchmark":   6,  // asks the questions of text benchmarks
-	"cmd/bankai":           8,  // the command line
+	"cmd/bankai":           9,  // the command line
 	"internal/enginetest":  7,  // models and probe sets for tests
 	"internal/reporttest":  7,  // what the results of experiments must do, for tests
 	"internal/testmodel":   6,  // models with random weights: for tests, and for

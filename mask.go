@@ -112,15 +112,42 @@ func (m mask) fit(width uint32) (mask, error) {
 
 // xor returns the symmetric difference of two masks of one tensor.
 func (m mask) xor(o mask) (mask, error) {
+	m, o, err := m.alike(o)
+	if err != nil {
+		return mask{}, err
+	}
+	m.edges = cancel(slices.Concat(m.edges, o.edges))
+	return m, nil
+}
+
+// and returns the bits of both of two masks of one tensor.
+func (m mask) and(o mask) (mask, error) {
+	m, o, err := m.alike(o)
+	if err != nil {
+		return mask{}, err
+	}
+	var both []uint64
+	for a, b := m.edges, o.edges; len(a) > 0 && len(b) > 0; {
+		if start, stop := max(a[0], b[0]), min(a[1], b[1]); start < stop {
+			both = append(both, start, stop)
+		}
+		if a[1] < b[1] {
+			a = a[2:]
+		} else {
+			b = b[2:]
+		}
+	}
+	m.edges = both
+	return m, nil
+}
+
+// alike returns two masks of one tensor with the width that either knows.
+func (m mask) alike(o mask) (mask, mask, error) {
 	var err error
 	if m.width == 0 && o.width != 0 {
 		m, err = m.fit(o.width)
 	} else if m.width != 0 && o.width != m.width {
 		o, err = o.fit(m.width)
 	}
-	if err != nil {
-		return mask{}, err
-	}
-	m.edges = cancel(slices.Concat(m.edges, o.edges))
-	return m, nil
+	return m, o, err
 }

@@ -2,6 +2,7 @@ package bankai
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,12 @@ type Meta struct {
 	Tool              string    // the program that made the patch, with its version
 	Command           string    // the command line that made it
 	Metric            string    // the metric of the search's fitness, as "answer_logprob"
+	License           string    // an SPDX identifier or expression, as "Apache-2.0", or words
+	Author            string    // who made the patch, or answers for it
 	Claims            []Claim   // measurements, in the order they are to be read
+	// Conflicts are other patches that this one must not be combined with, by ascending
+	// content digest, each once.
+	Conflicts []Conflict
 	// Arithmetic is that of the model the patch was made on, without which what was
 	// measured cannot be measured again; zero if unknown.
 	Arithmetic Arithmetic
@@ -47,8 +53,11 @@ type Claim struct {
 
 // Members of the JSON form's objects that this package writes itself.
 const (
-	metricKey = "metric" // of metadata: Meta.Metric
-	bankaiKey = "bankai" // of metadata: what the JSON form has no place for
+	metricKey    = "metric"    // of metadata: Meta.Metric
+	licenseKey   = "license"   // of metadata: Meta.License
+	authorKey    = "author"    // of metadata: Meta.Author
+	conflictsKey = "conflicts" // of metadata: Meta.Conflicts
+	bankaiKey    = "bankai"    // of metadata: what the JSON form has no place for
 )
 
 var statsKeys = []string{"n_flips", "bits_flipped", "size_bytes"}
@@ -56,12 +65,15 @@ var statsKeys = []string{"n_flips", "bits_flipped", "size_bytes"}
 // maxMeta bounds the encoded metadata, in bytes.
 const maxMeta = 1 << 20
 
+// maxLine bounds a text that is a line to people, in bytes.
+const maxLine = 1 << 10
+
 // canonical returns a copy in which what means the same is the same: text is
 // UTF-8, times are whole seconds UTC, carried JSON is compact with sorted keys,
 // and members that this package writes itself are gone from the carried ones.
 func (m Meta) canonical() Meta {
 	m = m.clone()
-	for _, s := range []*string{&m.Name, &m.Description, &m.BaseModel, &m.Tool, &m.Command, &m.Metric} {
+	for _, s := range []*string{&m.Name, &m.Description, &m.BaseModel, &m.Tool, &m.Command, &m.Metric, &m.License, &m.Author} {
 		*s = strings.ToValidUTF8(*s, "\uFFFD")
 	}
 	m.Arithmetic = m.Arithmetic.canonical()
@@ -78,21 +90,57 @@ func (m Meta) canonical() Meta {
 		delete(m.Stats, key)
 	}
 	delete(m.Metadata, bankaiKey)
-	var metric string
-	if json.Unmarshal(m.Metadata[metricKey], &metric) == nil && m.Metric == "" {
-		m.Metric = metric
-	}
-	if m.Metric != "" {
-		delete(m.Metadata, metricKey)
-	}
+	m.lift(metricKey, &m.Metric, math.MaxInt)
+	m.lift(licenseKey, &m.License, maxLine)
+	m.lift(authorKey, &m.Author, maxLine)
+	m.liftConflicts()
 	m.Stats, m.Metadata = canonicalMembers(m.Stats), canonicalMembers(m.Metadata)
 	return m
 }
 
 func (m Meta) clone() Meta {
-	m.Claims = slices.Clone(m.Claims)
+	m.Claims, m.Conflicts = slices.Clone(m.Claims), slices.Clone(m.Conflicts)
 	m.Stats, m.Metadata = cloneMembers(m.Stats), cloneMembers(m.Metadata)
 	return m
+}
+
+// lift takes a text of at most so many bytes out of the carried metadata. What is no such
+// text stays there, unless the field is set.
+func (m *Meta) lift(key string, field *string, most int) {
+	var text string
+	if *field == "" && json.Unmarshal(m.Metadata[key], &text) == nil && len(text) <= most {
+		*field = text
+	}
+	if *field != "" {
+		delete(m.Metadata, key)
+	}
+}
+
+// lifted are the members of the metadata that the fields which were lifted from there make
+// up.
+func (m Meta) lifted() (map[string]json.RawMessage, error) {
+	members := maps.Clone(m.Metadata)
+	for _, f := range []struct {
+		key   string
+		value any
+		has   bool
+	}{{licenseKey, m.License, m.License != ""}, {authorKey, m.Author, m.Author != ""}, {conflictsKey, m.Conflicts, len(m.Conflicts) > 0}} {
+		if !f.has {
+			continue
+		}
+		text, err := marshalPlain(f.value, "")
+		if err == nil {
+			text, err = canonicalJSON(text)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if members == nil {
+			members = map[string]json.RawMessage{}
+		}
+		members[f.key] = text
+	}
+	return members, nil
 }
 
 func cloneMembers(members map[string]json.RawMessage) map[string]json.RawMessage {
@@ -154,7 +202,12 @@ func (m Meta) check() error {
 			return fmt.Errorf("claim %d (%.40q): the p-value %v is not from 0 to 1", i, c.Name, c.PValue)
 		}
 	}
-	if err := m.Arithmetic.check(); err != nil {
+	for _, f := range []struct{ what, text string }{{"license", m.License}, {"author", m.Author}} {
+		if len(f.text) > maxLine {
+			return fmt.Errorf("the %s takes %d bytes: the limit is %d", f.what, len(f.text), maxLine)
+		}
+	}
+	if err := cmp.Or(checkConflicts(m.Conflicts), m.Arithmetic.check()); err != nil {
 		return err
 	}
 	for _, members := range []map[string]json.RawMessage{m.Stats, m.Metadata} {

@@ -58,7 +58,11 @@ func (m Meta) encode() ([]byte, error) {
 	for _, c := range m.Claims {
 		fields[tagClaim] = append(fields[tagClaim], c.encode())
 	}
-	for i, members := range []map[string]json.RawMessage{m.Stats, m.Metadata} {
+	metadata, err := m.lifted()
+	if err != nil {
+		return nil, err
+	}
+	for i, members := range []map[string]json.RawMessage{m.Stats, metadata} {
 		if len(members) > 0 {
 			text, err := marshalPlain(members, "")
 			if err != nil {

@@ -108,11 +108,9 @@ func (p *Patch) Invert(patched Digest) *Patch { return p.WithBase(patched) }
 // [ErrBaseMismatch]. If p and q know different widths of a tensor, or one
 // reaches beyond the width the other knows, the error is a *[RangeError].
 func (p *Patch) Xor(q *Patch) (*Patch, error) {
-	base := p.base
-	if base.IsZero() {
-		base = q.base
-	} else if !q.base.IsZero() && q.base != base {
-		return nil, fmt.Errorf("cannot combine a patch for %.12s… with one for %.12s…: %w", base, q.base, ErrBaseMismatch)
+	base, err := commonBase(p, q)
+	if err != nil {
+		return nil, err
 	}
 	sum := &Patch{base: base}
 	a, b := p.masks, q.masks
@@ -135,6 +133,45 @@ func (p *Patch) Xor(q *Patch) (*Patch, error) {
 	}
 	sum.masks = append(append(sum.masks, a...), b...)
 	return sum, nil
+}
+
+// And returns the patch of the bits that both p and q invert: those that cancel in
+// [Patch.Xor]. It has no Meta. Its base and its errors are those of Xor.
+func (p *Patch) And(q *Patch) (*Patch, error) {
+	base, err := commonBase(p, q)
+	if err != nil {
+		return nil, err
+	}
+	both := &Patch{base: base}
+	other := map[string]mask{}
+	for _, m := range q.masks {
+		other[m.tensor] = m
+	}
+	for _, m := range p.masks {
+		o, there := other[m.tensor]
+		if !there {
+			continue
+		}
+		m, err := m.and(o)
+		if err != nil {
+			return nil, err
+		}
+		if len(m.edges) > 0 {
+			both.masks = append(both.masks, m)
+		}
+	}
+	return both, nil
+}
+
+// commonBase is the base of what is made of two patches.
+func commonBase(p, q *Patch) (Digest, error) {
+	switch {
+	case p.base.IsZero():
+		return q.base, nil
+	case !q.base.IsZero() && q.base != p.base:
+		return Digest{}, fmt.Errorf("cannot combine a patch for %.12s… with one for %.12s…: %w", p.base, q.base, ErrBaseMismatch)
+	}
+	return p.base, nil
 }
 
 // Fit checks every flip against a model's shapes and returns the patch that

@@ -193,9 +193,11 @@ func TestXorOfBases(t *testing.T) {
 		{a, a, a, nil},
 		{a, b, Digest{}, ErrBaseMismatch},
 	} {
-		sum, err := New(c.p, Meta{}).Xor(New(c.q, Meta{}))
-		if !errors.Is(err, c.err) || err == nil && sum.Base() != c.want {
-			t.Errorf("%.4s xor %.4s: %v, %v", c.p, c.q, sum, err)
+		for name, combine := range map[string]func(p, q *Patch) (*Patch, error){"xor": (*Patch).Xor, "and": (*Patch).And} {
+			both, err := combine(New(c.p, Meta{}), New(c.q, Meta{}))
+			if !errors.Is(err, c.err) || err == nil && both.Base() != c.want {
+				t.Errorf("%.4s %s %.4s: %v, %v", c.p, name, c.q, both, err)
+			}
 		}
 	}
 }

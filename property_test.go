@@ -178,6 +178,37 @@ func TestXorIsAGroup(t *testing.T) {
 	})
 }
 
+// The bits of both patches are those that a bit for bit comparison finds, and with those of
+// exactly one of them they are all: |A| + |B| = 2·|A and B| + |A xor B|.
+func TestAndIsTheBitsOfBoth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		known := rapid.Bool().Draw(t, "known")
+		p, q := drawPatch(t, known, "p"), drawPatch(t, rapid.Bool().Draw(t, "known, too"), "q")
+		both, err := p.And(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := bitmap(p.Flips())
+		other := bitmap(q.Flips())
+		maps.DeleteFunc(want, func(at place, _ bool) bool { return !other[at] })
+		if !maps.Equal(bitmap(both.Flips()), want) {
+			t.Fatalf("%v and %v: %v", p.Flips(), q.Flips(), both.Flips())
+		}
+		checkCanonical(t, fit(t, both).Flips())
+		bits := func(p *Patch) uint64 { n, _ := fit(t, p).Bits(); return n }
+		if bits(p)+bits(q) != 2*bits(both)+bits(xor(t, p, q)) {
+			t.Fatalf("%v and %v have %d bits of both", p.Flips(), q.Flips(), bits(both))
+		}
+		back, err := q.And(p)
+		if err != nil || !bytes.Equal(encode(t, fit(t, back)), encode(t, fit(t, both))) {
+			t.Fatalf("q and p is %v, %v", back.Flips(), err)
+		}
+		if all, err := p.And(p); err != nil || !bytes.Equal(encode(t, all), encode(t, p)) {
+			t.Fatalf("p and p is %v, %v", all.Flips(), err)
+		}
+	})
+}
+
 func newLike(t *rapid.T, known bool, flips []Flip) *Patch {
 	p := New(Digest{}, Meta{}, flips...)
 	if known {

@@ -153,8 +153,12 @@ func (p *Patch) jsonStats(flips int) map[string]json.RawMessage {
 
 // jsonMetadata is the metadata of a file of which out is all the rest.
 func (p *Patch) jsonMetadata(out jsonPatch) (map[string]json.RawMessage, error) {
+	lifted, err := p.meta.lifted()
+	if err != nil {
+		return nil, err
+	}
 	out.Metadata = map[string]json.RawMessage{}
-	maps.Copy(out.Metadata, p.meta.Metadata)
+	maps.Copy(out.Metadata, lifted)
 	own := jsonBankai{
 		Base: p.base, Content: p.ContentDigest(), Created: p.meta.Created, Tool: p.meta.Tool, Command: p.meta.Command,
 		Claims: p.meta.Claims, Widths: map[string]uint32{}, Arithmetic: p.meta.Arithmetic,
@@ -164,7 +168,6 @@ func (p *Patch) jsonMetadata(out jsonPatch) (map[string]json.RawMessage, error) 
 			own.Widths[m.tensor] = m.width
 		}
 	}
-	var err error
 	if p.meta.Metric != "" {
 		if out.Metadata[metricKey], err = marshalPlain(p.meta.Metric, ""); err != nil {
 			return nil, err

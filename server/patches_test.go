@@ -101,6 +101,31 @@ func TestBadPatchesAreRefusedAlone(t *testing.T) {
 	}
 }
 
+// Patches of which one says that it must not be combined with the other answer no request
+// together, in either order; each alone does.
+func TestConflictingPatchesAreRefusedTogether(t *testing.T) {
+	r := local(t)
+	foe := bankai.Conflict{Content: patchA().ContentDigest(), Name: "a", Why: "both forget sums"}
+	r.put("foe", patchB().WithMeta(bankai.Meta{Conflicts: []bankai.Conflict{foe}}), 201)
+	for _, model := range []string{"demo:a+foe", "demo:foe+a"} {
+		for _, path := range []string{texts, chats} {
+			body := completionBody(model, "")
+			if path == chats {
+				body = fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"x"}]}`, model)
+			}
+			e := r.refuses(409, "POST", path, body)
+			if !strings.HasSuffix(e.Message, " must not be combined (both forget sums): name one of them") || e.param() != "patches" {
+				t.Errorf("%s: %q of %q", model, e.Message, e.param())
+			}
+		}
+	}
+	for _, model := range []string{"demo:a", "demo:foe"} {
+		if got := r.ask(texts, completionBody(model, "")).text(); got == "" {
+			t.Errorf("%s says nothing", model)
+		}
+	}
+}
+
 // A path is no name (lorax#51, aibrix#555, audio.cpp#614), wherever it is given.
 func TestPathsAreNoNames(t *testing.T) {
 	r := local(t)

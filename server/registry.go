@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/text"
 	"bankai/store"
 	"bankai/store/signature"
 )
@@ -195,7 +197,8 @@ type patchSet struct {
 	overlay *engine.Overlay // nil for the model as it is
 }
 
-// set combines patches. Two that flip the same would cancel, which is hardly meant.
+// set combines patches. Two that flip the same would cancel, which is hardly meant, and of
+// two that conflict one says so.
 func (r *registry) set(patches []*patch) (*patchSet, error) {
 	s := &patchSet{patches: patches}
 	if len(patches) == 0 {
@@ -208,6 +211,11 @@ func (r *registry) set(patches []*patch) (*patchSet, error) {
 			return nil, cancels(same, p)
 		}
 		seen[p.Digest] = p
+		for _, before := range patches[:i] {
+			if c, declared := bankai.ConflictOf(before.Content, p.Content); declared {
+				return nil, conflicting(before, p, c)
+			}
+		}
 		if i == 0 {
 			continue
 		}
@@ -230,6 +238,19 @@ func cancels(a, b *patch) *failure {
 		return invalid("patches", "the patch %s is named twice, and both together do nothing: name it once", a.shown())
 	}
 	return invalid("patches", "the patches %s and %s flip the same, so that both together do nothing: name one of them", a.shown(), b.shown())
+}
+
+// conflicting refuses two patches of which one says that it must not be combined with the
+// other.
+func conflicting(a, b *patch, c bankai.Conflict) *failure {
+	why := ""
+	if said := text.Printable(c.Why); said != "" {
+		why = " (" + said + ")"
+	}
+	return &failure{
+		status: http.StatusConflict, kind: kindInvalid, param: "patches", code: "patches_conflict", never: true,
+		message: fmt.Sprintf("the patches %s and %s must not be combined%s: name one of them", a.shown(), b.shown(), why),
+	}
 }
 
 // id is the model's id for the set, as requests write it.

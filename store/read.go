@@ -16,7 +16,7 @@ import (
 type Reader struct {
 	Library *Library                         // where names are looked up; nil: only files are read
 	Model   *weights.File                    // each patch is checked against it; nil: none is checked
-	Force   bool                             // take patches that were made on another arithmetic, without what was measured of them
+	Force   bool                             // take patches that were made on another arithmetic, without what was measured of them, and such as conflict
 	Warn    func(format string, args ...any) // is told what a user should know and what is no error; nil: nobody is
 }
 
@@ -107,8 +107,8 @@ func inBrackets(name string) string {
 }
 
 // Combine reads patches and returns them, each with a name, and their XOR. The same
-// patch twice is an error, since it would do nothing; other patches that cancel are
-// only warned of.
+// patch twice is an error, since it would do nothing, and so are patches that declare a
+// conflict, unless Force is set; other patches that cancel are only warned of.
 func (r Reader) Combine(refs []string) (all []*bankai.Patch, sum *bankai.Patch, err error) {
 	sum = bankai.New(bankai.Digest{}, bankai.Meta{})
 	first := map[bankai.Digest]string{} // by what a patch flips: its reference
@@ -125,6 +125,11 @@ func (r Reader) Combine(refs []string) (all []*bankai.Patch, sum *bankai.Patch, 
 			return nil, nil, fmt.Errorf("%s: flips what %s flips, so that both together do nothing: give one of them", ref, same)
 		}
 		first[flips] = ref
+		for i, before := range all {
+			if err := r.CheckTogether(before, p, refs[i], ref); err != nil {
+				return nil, nil, err
+			}
+		}
 		if sum, err = sum.Xor(p); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", ref, err)
 		}
@@ -140,6 +145,20 @@ func (r Reader) Combine(refs []string) (all []*bankai.Patch, sum *bankai.Patch, 
 	return all, sum, nil
 }
 
+// CheckTogether refuses two patches of which one says that it must not be combined with
+// the other. With Force it only warns.
+func (r Reader) CheckTogether(p, q *bankai.Patch, refP, refQ string) error {
+	c, declared := bankai.ConflictOf(p, q)
+	switch {
+	case !declared:
+		return nil
+	case r.Force:
+		r.warn("%s: must not be combined with %s%s; both are taken because of --force", refQ, refP, inBrackets(text.Printable(c.Why)))
+		return nil
+	}
+	return fmt.Errorf("%s: must not be combined with %s%s: leave one of them out, or take both all the same with --force", refQ, refP, inBrackets(text.Printable(c.Why)))
+}
+
 // Sum is the XOR of patches, bound to the model, which must not be nil. Of no patches
 // it is one without flips.
 func (r Reader) Sum(refs []string) (*bankai.Patch, error) {
@@ -153,7 +172,8 @@ func (r Reader) Sum(refs []string) (*bankai.Patch, error) {
 // Compose is the XOR of patches as a patch of its own. It names their model where all
 // name the same one, and the arithmetic of that. Patches of models that compute in
 // different ways are an error, unless Force is set. What was measured of the parts
-// does not hold for the whole and is left out.
+// does not hold for the whole and is left out; what must not be combined with a part must
+// not be with the whole. Licence and author stay where all parts have the same.
 func (r Reader) Compose(refs []string) (*bankai.Patch, error) {
 	all, sum, err := r.Combine(refs)
 	if err != nil {
@@ -161,11 +181,15 @@ func (r Reader) Compose(refs []string) (*bankai.Patch, error) {
 	}
 	meta := bankai.Meta{Description: "the XOR of " + text.Count(len(refs), "patch file")}
 	for i, p := range all {
-		if base := p.Meta().BaseModel; i == 0 || base == meta.BaseModel {
-			meta.BaseModel = base
-		} else {
-			meta.BaseModel = ""
+		own := p.Meta()
+		for _, f := range []struct{ all, own *string }{{&meta.BaseModel, &own.BaseModel}, {&meta.License, &own.License}, {&meta.Author, &own.Author}} {
+			if i == 0 {
+				*f.all = *f.own
+			} else if *f.all != *f.own {
+				*f.all = ""
+			}
 		}
+		meta.Conflicts = append(meta.Conflicts, own.Conflicts...)
 		if meta.Arithmetic, err = r.together(meta.Arithmetic, p, refs[i]); err != nil {
 			return nil, err
 		}

@@ -100,6 +100,39 @@ func TestCombine(t *testing.T) {
 	}
 }
 
+// Patches of which one names the other as a conflict are refused with its reason, from
+// either side and whether a model is there or not; with Force they are taken, and it is
+// said.
+func TestCombineConflicts(t *testing.T) {
+	f := open(t, testmodel.New(testmodel.Tiny, 1))
+	dir := t.TempDir()
+	up, err := f.Fit(bankai.New(f.Digest(), bankai.Meta{}, upRow))
+	if err != nil {
+		t.Fatal(err)
+	}
+	foe := bankai.Conflict{Content: up.ContentDigest(), Name: "up", Why: "together they\nforget sums"}
+	gate := bankai.New(f.Digest(), bankai.Meta{License: "MIT", Author: "Ada", Conflicts: []bankai.Conflict{foe}}, gateRow)
+	a, b := save(t, dir, "gate", gate), save(t, dir, "up", up.WithMeta(bankai.Meta{License: "MIT", Author: "Bob"}))
+	for _, refs := range [][]string{{a, b}, {b, a}} {
+		for _, r := range []Reader{{}, {Model: f}} {
+			_, _, err := r.Combine(refs)
+			want := refs[1] + ": must not be combined with " + refs[0] + " (together they·forget sums): leave one of them out, or take both all the same with --force"
+			if err == nil || err.Error() != want {
+				t.Errorf("refused with %v, want %s", err, want)
+			}
+		}
+	}
+	var warned string
+	r := Reader{Force: true, Warn: func(format string, args ...any) { warned += fmt.Sprintf(format, args...) }}
+	p, err := r.Compose([]string{a, b})
+	if err != nil || !strings.HasSuffix(warned, "both are taken because of --force") {
+		t.Fatalf("by force: %v, warned %q", err, warned)
+	}
+	if m := p.Meta(); m.License != "MIT" || m.Author != "" || !slices.Equal(m.Conflicts, []bankai.Conflict{foe}) {
+		t.Errorf("both together say %+v", m)
+	}
+}
+
 // A patch that was made for other settings of the model is refused, or taken without
 // what was measured of it.
 func TestForce(t *testing.T) {

@@ -42,6 +42,7 @@ type adaptFlags struct {
 	validation  flagtype.Count
 	heldOut     flagtype.Count
 	report      string
+	said        saidFlags
 	splits      string
 	resume      bool
 	changed     func(flag string) bool // it was given
@@ -113,6 +114,7 @@ func (f *adaptFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.heldOut, "heldout", "examples to hold out (default a fifth, 2,000 at most; 30 % below 100)")
 	flags.StringVar(&f.report, "report", "", "write a page about the patch to `FILE`.html")
 	flags.StringVar(&f.splits, "keep-splits", "", "write the three sets of examples to files in this `FOLDER`")
+	f.said.add(cmd)
 	flags.BoolVar(&f.resume, "resume", false, "go on with the journal of an earlier run")
 }
 
@@ -136,7 +138,7 @@ func (f *adaptFlags) check() error {
 		return usagef("--report %s: must end in .html", f.report)
 	}
 	p := f.plan(score.MethodGuided, 0)
-	return cmp.Or(f.data.check(""), flagError(cmp.Or(p.Check(), p.Limits.Check())), checkPatchName(f.out))
+	return cmp.Or(f.said.check(), f.data.check(""), flagError(cmp.Or(p.Check(), p.Limits.Check())), checkPatchName(f.out))
 }
 
 // isLimit reports whether a number can bound or weigh something: it is from 0 on, and finite.
@@ -207,7 +209,7 @@ func (f *adaptFlags) run(ctx context.Context, a *app) error {
 	job := repair.Job{
 		Task: task, Model: m, Path: f.model.path, Plan: plan,
 		Guarding: repair.Guarding{Wanted: !f.guard.none, Tokens: f.guard.tokens},
-		Files:    files, Resume: f.resume, By: a.provenance(), Run: &a.Run, To: a.Console,
+		Files:    files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console,
 	}
 	found, err := job.Do(ctx)
 	if found == nil {

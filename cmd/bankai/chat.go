@@ -77,7 +77,7 @@ said; its answer ends with the line, unless --stop says otherwise.`,
 	f.model.add(cmd)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.patches, "patch", nil, "patch `FILE` to put on, or NAME=FILE for /patch NAME; may be repeated")
-	flags.Bool(forceName, false, "let /save replace other files, and take patches made for other settings of the model")
+	flags.Bool(forceName, false, "let /save replace other files, and take patches made for other settings of the model, or that must not be combined")
 	flags.VarP(&f.n, "tokens", "n", "at most `N` tokens an answer; 0 for as many as the context holds")
 	addSampling(cmd, &f.sampling, "`T` from 0 (greedy); 1 draws as the model says")
 	stopFlag(cmd, &f.stop)

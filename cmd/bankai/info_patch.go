@@ -6,11 +6,10 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"bankai"
-	"bankai/internal/adapt"
 	"bankai/internal/anatomy"
+	"bankai/internal/claims"
 	"bankai/internal/guard"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
@@ -120,15 +119,17 @@ func (p patchPage) write(w io.Writer) {
 		terminal.Fact{"model", p.BaseModel},
 		terminal.Fact{"settings", settings},
 		terminal.Fact{"about", text.Line(p.Description)},
+		terminal.Fact{"author", text.Line(p.Author)}, terminal.Fact{"license", text.Line(p.License)},
 		terminal.Fact{"made by", p.Tool}, terminal.Fact{"made on", created}, terminal.Fact{"metric", p.Metric},
 		terminal.Fact{"command", text.Line(p.Command)},
 		terminal.Fact{"digest", p.Digest.String()})
+	writeConflicts(w, p.Conflicts)
 	writeFlipTable(w, p.Tensors)
 	if len(p.Claims) > 0 {
 		fmt.Fprintln(w, measuredHeading(p.Claims))
 	}
 	for _, c := range p.Claims {
-		fmt.Fprintf(w, "  %s: %s, p = %s\n", c.Name, claimText(c), text.Probability(c.PValue))
+		fmt.Fprintf(w, "  %s: %s, p = %s\n", c.Name, claims.Text(c), text.Probability(c.PValue))
 	}
 	if g := p.Guard; g != nil {
 		fmt.Fprintf(w, "  the guard is of edition %d, seed %d and %s tokens; what the model says there diverges by %.2g nats a token\n",
@@ -136,34 +137,30 @@ func (p patchPage) write(w io.Writer) {
 	}
 }
 
-// measuredHeading says how all of the claims were measured, where it is one way.
-func measuredHeading(claims []bankai.Claim) string {
-	for _, c := range claims {
-		for _, other := range []string{adapt.LikelierClaim, guard.ClaimName, "preferences", "labels"} {
-			if strings.HasSuffix(c.Name, other) {
-				return "\nMeasured:"
+// writeConflicts lists what a patch must not be combined with.
+func writeConflicts(w io.Writer, list []bankai.Conflict) {
+	if len(list) > 0 {
+		fmt.Fprintln(w, "\nMust not be combined with:")
+	}
+	for _, c := range list {
+		fmt.Fprintf(w, "  %s", short(c.Content))
+		for _, said := range []string{c.Name, c.Why} {
+			if said = text.Printable(said); said != "" {
+				fmt.Fprintf(w, ", %s", said)
 			}
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// measuredHeading says how all of the claims were measured, where it is one way.
+func measuredHeading(list []bankai.Claim) string {
+	for _, c := range list {
+		if claims.KindOf(c) != claims.Answers {
+			return "\nMeasured:"
 		}
 	}
 	return "\nMeasured, by greedy generation:"
-}
-
-// claimText is what a claim counts, in its own words: not every one is of right answers.
-func claimText(c bankai.Claim) string {
-	switch {
-	case strings.HasSuffix(c.Name, adapt.LikelierClaim):
-		return fmt.Sprintf("of %s %d became likelier and %d less likely", text.Count(c.Total, "wanted answer"), c.Fixed, c.Broke)
-	case c.Name == guard.ClaimName:
-		return fmt.Sprintf("%d of %d", c.After, c.Total)
-	}
-	how := ""
-	switch {
-	case strings.HasSuffix(c.Name, "preferences"):
-		how = " (the chosen answer is the likelier one)"
-	case strings.HasSuffix(c.Name, "labels"):
-		how = " (the label is the likeliest one)"
-	}
-	return fmt.Sprintf("%d of %d right before, %d after; %d fixed, %d broke%s", c.Before, c.Total, c.After, c.Fixed, c.Broke, how)
 }
 
 func (p patchPage) rowsText() string {

@@ -64,14 +64,15 @@ func TestMain(m *testing.M) {
 //	hub REPO FILE...     have a hub with a repository, see addToHub
 //	latin1 FILE         write a text that is no UTF-8
 //	damage DIR           cut a byte off every file of a folder
+//	registry NAME        start an OCI registry; $NAME is its host and port
 //	rows P L PROJ N      write a patch of the first N rows of a projection of layer L
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SOURCE_DATE_EPOCH", "1700000000")
-			e.Setenv("BANKAI_KERNEL", os.Getenv("BANKAI_KERNEL"))
 			e.Setenv("BANKAI_HOME", filepath.Join(e.WorkDir, ".library"))
+			e.Setenv("BANKAI_KERNEL", os.Getenv("BANKAI_KERNEL"))
 			for name, value := range noModels(e.WorkDir) {
 				e.Setenv(name, value)
 			}
@@ -85,9 +86,10 @@ func TestScripts(t *testing.T) {
 			"mlx": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(writeFolder(ts.MkAbs(args[0]), args[1], args[2:]))
 			},
-			"fails": fails,
-			"json":  checkJSON,
-			"alike": alike,
+			"fails":    fails,
+			"registry": startRegistry,
+			"json":     checkJSON,
+			"alike":    alike,
 			"size": func(ts *testscript.TestScript, _ bool, args []string) {
 				if n := strconv.Itoa(len(ts.ReadFile(args[0]))); n != args[1] {
 					ts.Fatalf("%s has %s bytes", args[0], n)

@@ -26,6 +26,11 @@ type modelFlags struct {
 // add declares --model and --precision.
 func (f *modelFlags) add(cmd *cobra.Command) {
 	modelFlag(cmd, &f.path)
+	f.addPrecision(cmd)
+}
+
+// addPrecision declares --precision.
+func (f *modelFlags) addPrecision(cmd *cobra.Command) {
 	f.precision = flagtype.NewChoice(engine.Fast, "fast|exact", engine.ParsePrecision)
 	cmd.Flags().Var(&f.precision, "precision", "of activations: fast (int8) or exact (float32, several times slower)")
 	markSettable(cmd.Flags(), "precision")
@@ -69,7 +74,7 @@ const forceName = "force"
 // it in words of its own.
 func forceFlag(cmd *cobra.Command) {
 	if cmd.Flags().Lookup(forceName) == nil {
-		cmd.Flags().Bool(forceName, false, "replace files that are no earlier result of this command, and take patches made for other settings of the model")
+		cmd.Flags().Bool(forceName, false, "replace files that are no earlier result of this command, and take patches made for other settings of the model, or that must not be combined")
 	}
 }
 

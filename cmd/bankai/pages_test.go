@@ -37,7 +37,7 @@ func TestExamples(t *testing.T) {
 	root := newApp(nil, nil, os.Stdout, os.Stderr).root()
 	firstPage := root.Long
 	for _, name := range []string{
-		"search", "patch apply", "patch remove", "patch diff", "patch compose", "patch convert", "keygen", "patch sign", "patch verify", "probes expand", "probes mine",
+		"search", "patch apply", "patch remove", "patch diff", "patch compose", "patch convert", "patch describe", "patch card", "keygen", "patch sign", "patch verify", "library verify", "library compare", "probes expand", "probes mine",
 		"probes split", "info", "tokenize", "logits", "generate", "audit", "eval", "bench", "version",
 		"config set", "config get", "config list", "config unset", "config path",
 		"experiment perplexity", "report", "experiment lora",
@@ -45,7 +45,8 @@ func TestExamples(t *testing.T) {
 		"experiment ablate",
 		"experiment robustness", "experiment layers", "experiment scale",
 		"experiment gsm8k", "experiment choice",
-		"pull", "library add", "library list", "library show", "library remove", "library trust", "library gc",
+		"library add", "library list", "library show", "library remove", "library trust", "library gc",
+		"push", "pull",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))
 		if err != nil {

@@ -21,7 +21,7 @@ import (
 func patchCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "patch",
-		Short: "bake, take out, compare, combine, convert, sign and check patches",
+		Short: "bake, take out, compare, combine, convert, describe, sign and check patches",
 		Long: `Works on patch files. Two forms are read, recognised by their content, and the
 name of the output chooses between them: .bankai is compact, checksummed and
 bound to the exact model; .json is that of the first tool of this kind, which
@@ -31,7 +31,7 @@ Outputs appear whole or not at all. They replace earlier results of the same
 command; anything else that is there only with --force.`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(applyCommand(a), removeCommand(a), diffCommand(a), composeCommand(a), convertCommand(a), verifyCommand(a), signCommand(a))
+	cmd.AddCommand(applyCommand(a), removeCommand(a), diffCommand(a), composeCommand(a), convertCommand(a), describeCommand(a), patchCardCommand(a), verifyCommand(a), signCommand(a))
 	return cmd
 }
 

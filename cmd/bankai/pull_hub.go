@@ -258,7 +258,7 @@ func (f *pullFlags) keep(ctx context.Context, l *store.Library, h hubPatch, move
 	}
 	from := h.from.Ref
 	from.Revision = h.from.Commit
-	o := store.AddOptions{Source: from.String(), Move: move}
+	o := store.AddOptions{Source: from.String(), Move: move || f.isLater(l, h.from, tag)}
 	for _, text := range h.signatures {
 		s, err := signature.Parse(text)
 		if err != nil {
@@ -271,6 +271,16 @@ func (f *pullFlags) keep(ctx context.Context, l *store.Library, h hubPatch, move
 		err = fmt.Errorf("%s: %w (or choose with --name)", h.from.Ref, err)
 	}
 	return e.Ref(), err
+}
+
+// isLater reports whether what a name is came from the same file on the hub.
+func (f *pullFlags) isLater(l *store.Library, from hub.Pulled, tag string) bool {
+	is, err := l.Resolve(f.nameOf(from) + ":" + cmp.Or(tag, store.Latest))
+	if err != nil {
+		return false
+	}
+	before, err := hub.Parse(is.Source)
+	return err == nil && before.Repo == from.Ref.Repo && before.File == from.Ref.File
 }
 
 // write writes a patch to a file, and its signature beside it.
@@ -291,13 +301,4 @@ func (h hubPatch) write(ctx context.Context, a *app, o *durable.Output) error {
 		_, err := w.Write(h.signatures[0])
 		return err
 	})
-}
-
-// isSignature knows files with signatures.
-func isSignature(path string) (string, bool) {
-	data, err := signature.ReadFile(path)
-	if err == nil {
-		_, err = signature.Parse(data)
-	}
-	return "no signature", err == nil
 }

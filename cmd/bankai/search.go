@@ -61,6 +61,7 @@ type searchFlags struct {
 	draws       flagtype.Count
 	votes       flagtype.Count
 	report      string
+	said        saidFlags
 	resume      bool
 }
 
@@ -185,6 +186,7 @@ func (f *searchFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.draws, "draws", "searches of a --strategy vote, each with its own half of the probes")
 	flags.Var(&f.votes, "votes", "draws of a --strategy vote that have to agree on a flip")
 	flags.StringVar(&f.report, "report", "", "write a page about the search to `FILE`.html")
+	f.said.add(cmd)
 	flags.BoolVar(&f.resume, "resume", false, "go on with the journal of an earlier run")
 }
 
@@ -313,7 +315,7 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 	}
 	job := repair.Job{
 		Task: task, Model: m, Path: f.model.path, Plan: plan,
-		Guarding: f.guarding(), Files: files, Resume: f.resume, By: a.provenance(), Run: &a.Run, To: a.Console,
+		Guarding: f.guarding(), Files: files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console,
 	}
 	found, err := job.Do(ctx)
 	if found == nil {
@@ -351,7 +353,7 @@ func (f *searchFlags) check() error {
 	if err := f.checkShares(); err != nil {
 		return err
 	}
-	return cmp.Or(f.checkTime(), f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
+	return cmp.Or(f.said.check(), f.checkTime(), f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
 }
 
 // checkTime refuses a time that is none.

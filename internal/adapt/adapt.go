@@ -5,7 +5,6 @@ package adapt
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -13,6 +12,7 @@ import (
 	"bankai/dataset"
 	"bankai/engine"
 	"bankai/internal/asking"
+	"bankai/internal/claims"
 	"bankai/internal/progress"
 	"bankai/internal/repair"
 	"bankai/internal/text"
@@ -158,46 +158,15 @@ func (t *Task) Items() (targets, controls []score.Item, err error) { return t.ta
 // the targets.
 func (t *Task) Avoid() (prompts []string, tokens int, err error) {
 	for _, q := range []*asking.Questions{t.search, t.validation, t.heldOut} {
-		for _, s := range slices.Concat(q.Preferred, q.Labelled, q.Likely) {
-			if len(prompts) == 0 || prompts[len(prompts)-1] != s.Shown {
-				prompts = append(prompts, s.Shown)
-			}
-		}
+		prompts = append(prompts, q.Prompts()...)
 	}
 	return prompts, tokensOf(t.targets), nil
 }
 
 // Claims are the results on what was held out, as a patch records them.
-func (t *Task) Claims() (claims []bankai.Claim) {
+func (t *Task) Claims() []bankai.Claim {
 	if t.HeldOut == nil {
 		return nil
 	}
-	digest := digestOf(t.heldOut)
-	for _, p := range t.HeldOut.Parts() {
-		claims = append(claims, bankai.Claim{
-			Name: "held out, " + p.Name, Probes: digest, Total: p.Total, Before: p.Before, After: p.After,
-			Fixed: len(p.Fixed), Broke: len(p.Broke), PValue: p.PValue,
-		})
-	}
-	if l := t.HeldOut.Likelihood; l != nil {
-		// Of the two models, the one under which an answer is likelier is right.
-		claims = append(claims, bankai.Claim{
-			Name: "held out, " + LikelierClaim, Probes: digest, Total: l.Examples, Before: l.Worse, After: l.Better,
-			Fixed: l.Better, Broke: l.Worse, PValue: l.SignP,
-		})
-	}
-	return claims
-}
-
-// LikelierClaim ends the name of the claim that counts wanted answers which became likelier
-// (Fixed) and less likely (Broke).
-const LikelierClaim = "likelier answers"
-
-// digestOf identifies questions by what is asked and wanted, in tokens.
-func digestOf(q *asking.Questions) bankai.Digest {
-	h := sha256.New()
-	for _, s := range slices.Concat(q.Preferred, q.Labelled, q.Likely) {
-		fmt.Fprintln(h, s.Prompt, s.Answers)
-	}
-	return bankai.Digest(h.Sum(nil))
+	return claims.OfData(t.heldOut.Digest(), t.HeldOut)
 }

@@ -35,7 +35,7 @@ func (t *Task) Watch() *search.Validation {
 	if w == nil {
 		return nil
 	}
-	return &search.Validation{Of: digestOf(t.validation).String(), Answers: w.right}
+	return &search.Validation{Of: t.validation.Digest().String(), Answers: w.right}
 }
 
 func (t *Task) watcher() *watcher {

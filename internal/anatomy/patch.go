@@ -26,7 +26,10 @@ type Patch struct {
 	Tool        string             `json:"tool"`
 	Command     string             `json:"command"`
 	Metric      string             `json:"metric"`
+	License     string             `json:"license"` // "" if the patch does not say
+	Author      string             `json:"author"`
 	Claims      []bankai.Claim     `json:"claims"`
+	Conflicts   []bankai.Conflict  `json:"conflicts"` // patches that it must not be combined with
 	Tensors     []TensorFlips      `json:"tensors"`
 }
 
@@ -36,7 +39,11 @@ func NewPatch(path string, size int64, p *bankai.Patch) (Patch, error) {
 	info := Patch{
 		Kind: "patch", File: path, Flips: p.Len(), Bits: KnownBits(p), Bytes: size, Digest: p.ContentDigest(),
 		Name: meta.Name, Description: meta.Description, BaseModel: meta.BaseModel, Tool: meta.Tool,
-		Command: meta.Command, Metric: meta.Metric, Claims: meta.Claims, Tensors: FlipsByTensor(p),
+		Command: meta.Command, Metric: meta.Metric, License: meta.License, Author: meta.Author,
+		Claims: meta.Claims, Conflicts: meta.Conflicts, Tensors: FlipsByTensor(p),
+	}
+	if info.Conflicts == nil {
+		info.Conflicts = []bankai.Conflict{}
 	}
 	if info.Claims == nil {
 		info.Claims = []bankai.Claim{}

@@ -1,9 +1,11 @@
 package asking
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
+	"bankai"
 	"bankai/chat"
 	"bankai/dataset"
 	"bankai/engine"
@@ -22,6 +24,25 @@ type Questions struct {
 	Undecided  int              // answers among Likely for which there is no right or wrong
 	TooLong    []string         // examples that do not fit into the model's context
 	Unrendered []string         // and those that cannot be written for it, or judged: why, by name
+}
+
+// Digest identifies questions by what is asked and wanted, in tokens.
+func (q *Questions) Digest() bankai.Digest {
+	h := sha256.New()
+	for _, s := range slices.Concat(q.Preferred, q.Labelled, q.Likely) {
+		fmt.Fprintln(h, s.Prompt, s.Answers) // a hash does not fail
+	}
+	return bankai.Digest(h.Sum(nil))
+}
+
+// Prompts are what is asked, as people read it. One that follows itself is there once.
+func (q *Questions) Prompts() (prompts []string) {
+	for _, s := range slices.Concat(q.Preferred, q.Labelled, q.Likely) {
+		if len(prompts) == 0 || prompts[len(prompts)-1] != s.Shown {
+			prompts = append(prompts, s.Shown)
+		}
+	}
+	return prompts
 }
 
 // Options say how questions are made.

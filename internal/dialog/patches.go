@@ -122,6 +122,11 @@ func (d *Dialog) Put(patches ...*Patch) error {
 		if slices.Contains(patches[:i], p) {
 			return fmt.Errorf("the patch %s is named twice, and both together do nothing: name it once", p.Name)
 		}
+		for _, before := range patches[:i] {
+			if err := d.Patches.CheckTogether(before.content, p.content, before.Name, p.Name); err != nil {
+				return err
+			}
+		}
 		var err error
 		if sum, err = sum.Xor(p.content); err != nil {
 			return fmt.Errorf("%s: %w", p.Name, err)

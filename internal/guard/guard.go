@@ -15,9 +15,9 @@ import (
 	"bankai/score"
 )
 
-// edition changes whenever equal options would give another guard: another list, other
+// Edition changes whenever equal options would give another guard: another list, other
 // draws, another division.
-const edition = 1
+const Edition = 1
 
 // Bounds of what [Fitting] gives, in tokens.
 const (
@@ -60,7 +60,7 @@ const (
 // Definition is what a guard follows from, besides the model and its arithmetic. Of equal
 // ones, every machine makes the same guard.
 type Definition struct {
-	Edition int           `json:"edition"` // of the list and the rules: see edition
+	Edition int           `json:"edition"` // of the list and the rules: see the constant
 	Seed    uint64        `json:"seed"`
 	Tokens  int           `json:"tokens"`
 	Avoid   bankai.Digest `json:"avoid,omitzero"` // of the prompts that it stays away from
@@ -89,7 +89,7 @@ func Make(ctx context.Context, m *engine.Model, o Options) (*Guard, error) {
 	}
 	w := &maker{
 		m: m, tok: m.Tokenizer(), template: template, avoid: newLikeness(o.Avoid), seeds: rng.New(o.Seed, "guard"),
-		guard: &Guard{Definition: Definition{edition, o.Seed, o.Tokens, digestOf(o.Avoid)}}, to: o.To,
+		guard: &Guard{Definition: Definition{Edition, o.Seed, o.Tokens, DigestOf(o.Avoid)}}, to: o.To,
 	}
 	if err := w.make(ctx); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)

@@ -106,9 +106,9 @@ func trigramsOf(text []rune) map[trigram]struct{} {
 	return grams
 }
 
-// digestOf identifies a list of prompts, whatever their order; none have the zero
+// DigestOf identifies a list of prompts, whatever their order; none have the zero
 // digest.
-func digestOf(prompts []string) bankai.Digest {
+func DigestOf(prompts []string) bankai.Digest {
 	if len(prompts) == 0 {
 		return bankai.Digest{}
 	}

@@ -59,6 +59,7 @@ type Job struct {
 	Files  *Files
 	Resume bool             // go on with the journal that is there
 	By     store.Provenance // of the patch
+	Said   bankai.Meta      // description, author and license of the patch, as people give them
 	Run    *outputs.Run     // remembers what was written
 	To     progress.Watcher
 }
@@ -110,7 +111,7 @@ func (r *run) prepare(context.Context) error {
 	if r.setup, err = score.NewSetup(r.Model, targets, controls, plan); err != nil {
 		return err
 	}
-	r.meta, err = r.By.Stamp(FoundBy(r.setup, source.ModelName(r.Path, r.Model.Config()), r.Noun()), r.Files.patch.Path)
+	r.meta, err = r.By.Stamp(said(r.Said, FoundBy(r.setup, source.ModelName(r.Path, r.Model.Config()), r.Noun())), r.Files.patch.Path)
 	return err
 }
 

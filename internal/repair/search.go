@@ -74,6 +74,15 @@ func FoundBy(s *score.Setup, name, noun string) bankai.Meta {
 	return bankai.Meta{BaseModel: name, Metric: aimsOf(s.Targets), Description: methodOf(s, noun), Arithmetic: s.Model.Weights().Arithmetic()}
 }
 
+// said is a provenance with what people say of the patch, before how it was found.
+func said(by, meta bankai.Meta) bankai.Meta {
+	meta.Author, meta.License = by.Author, by.License
+	if by.Description != "" {
+		meta.Description = by.Description + "; " + meta.Description
+	}
+	return meta
+}
+
 // aimsOf names what items are scored by.
 func aimsOf(items []score.Item) string {
 	var names []string

@@ -62,6 +62,21 @@ func readSet(source string, parse func(io.Reader, probe.Format) (probe.Set, erro
 	return s, err
 }
 
+// ParseSet reads probes from the content of a file, or of some categories of it: those that
+// part names, joined by +. The name's ending says what the file is.
+func ParseSet(file string, data []byte, part string) (Set, error) {
+	s := Set{Source: file, Digest: sha256.Sum256(data), Part: part}
+	var err error
+	if s.Set, err = probe.Read(bytes.NewReader(data), probe.FormatOf(file)); err != nil {
+		return Set{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if part != "" {
+		s.Source += "#" + part
+		err = s.choose(file, strings.Split(part, "+"))
+	}
+	return s, err
+}
+
 // Split splits FILE#a+b into the file and the categories that are meant. A
 // file that has # in its name is read whole.
 func Split(source string) (file string, categories []string) {

@@ -45,20 +45,22 @@ func Audit(ctx context.Context, w progress.Watcher, m *engine.Model, s source.Se
 // Compare measures the base and the patched model on a set. Without an overlay both are
 // the base.
 func Compare(ctx context.Context, w progress.Watcher, m *engine.Model, overlay *engine.Overlay, s source.Set) (*measure.Result, error) {
-	before, err := measured(ctx, w, m, nil, s, "base")
+	before, err := Measure(ctx, w, m, nil, s, "base")
 	if err != nil {
 		return nil, err
 	}
 	after := before
 	if overlay != nil {
-		if after, err = measured(ctx, w, m, overlay, s, "patched"); err != nil {
+		if after, err = Measure(ctx, w, m, overlay, s, "patched"); err != nil {
 			return nil, err
 		}
 	}
 	return measure.Compare(s.Set, before, after), nil
 }
 
-func measured(ctx context.Context, w progress.Watcher, m *engine.Model, overlay *engine.Overlay, s source.Set, what string) (*measure.Measurement, error) {
+// Measure asks a model the probes of a set under an overlay, nil for none, which a watcher
+// is told of as what.
+func Measure(ctx context.Context, w progress.Watcher, m *engine.Model, overlay *engine.Overlay, s source.Set, what string) (*measure.Measurement, error) {
 	meter, told := probes(w, fmt.Sprintf("%s, %s", s.Source, what), m.Tokenizer(), s.Set)
 	defer meter.Stop()
 	result, err := measure.Measure(ctx, m, overlay, s.Set, told)
