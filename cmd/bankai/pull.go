@@ -14,7 +14,9 @@ type pullFlags struct {
 	list bool
 	name string // in the library
 	out  string
-	registryFlags
+
+	requireSigned bool
+	plainHTTP     bool
 }
 
 func pullCommand(a *app) *cobra.Command {
@@ -41,14 +43,15 @@ too. HF_TOKEN opens what is not open to everybody; it is sent to the hub alone.
 HF_ENDPOINT names another hub, and with HF_HUB_OFFLINE=1 only what is here is
 looked at.
 
-Patches come into the library, with all that is attached to them (on the hub: a
-signature beside the file, FILE.minisig), under the name of their file or
-repository and its tag, or under --name; or only into the file of -o, with the
-signature beside it. A name that came from elsewhere moves only with --force.
-What somebody whom you trust ("bankai library trust") has signed, and was changed
-since, is refused; with --require-signed, what nobody whom you trust has signed
-is refused, too. Credentials of registries are those of "docker login". They are
-asked by TLS, and, on other machines, otherwise only with --plain-http.
+Patches come into the library, with what is attached to them in a registry, or
+with the signature beside them on the hub (FILE.minisig), under the name of their
+file or repository and its tag, or under --name; or only into the file of -o,
+with the signature beside it. A name that came from elsewhere moves only
+with --force. What somebody whom you trust ("bankai library trust") has signed,
+and was changed since, is refused; with --require-signed, what nobody whom you
+trust has signed is refused, too. Credentials of registries are those of "docker
+login". They are asked by TLS, and, on other machines, otherwise only with
+--plain-http.
 
 What comes is checked: its size, its digest, and whether bankai reads it. A
 download that was interrupted goes on where it was.`,
@@ -59,8 +62,8 @@ download that was interrupted goes on where it was.`,
 		Args: arguments(0, 1, "one reference, or none for a list"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			if f.list || len(args) == 0 {
-				if len(args) > 0 || f.name != "" || f.out != "" {
-					return usagef("a list of models takes no reference, no --name and no -o")
+				if len(args) > 0 || f.name != "" || f.out != "" || f.requireSigned || f.plainHTTP {
+					return usagef("a list of models takes no reference and no flags about one")
 				}
 				return listModels(a.Console)
 			}
@@ -70,7 +73,8 @@ download that was interrupted goes on where it was.`,
 	cmd.Flags().BoolVar(&f.list, "list", false, "list the published 1-bit models")
 	cmd.Flags().StringVar(&f.name, "name", "", "`NAME`, or NAME:TAG, of a patch in the library instead of its file's")
 	outFlag(cmd, &f.out, "a patch instead of keeping it in the library, or a copy of a model")
-	f.registryFlags.add(cmd)
+	cmd.Flags().BoolVar(&f.requireSigned, "require-signed", false, "refuse a patch that nobody whom you trust has signed")
+	plainHTTPFlag(cmd, &f.plainHTTP)
 	cmd.Flags().Bool(forceName, false, "let a name that is another patch move to this one, and replace the file of -o")
 	return cmd
 }
@@ -79,7 +83,7 @@ download that was interrupted goes on where it was.`,
 func (f *pullFlags) pull(ctx context.Context, a *app, ref string) error {
 	switch {
 	case hub.Is(ref) && f.plainHTTP:
-		return usagef("--plain-http is for OCI registries, and %s is in none", ref)
+		return usagef("--plain-http is for OCI registries, and %s is in none: HF_ENDPOINT names another hub", ref)
 	case hub.Is(ref):
 		return pullHub(ctx, a, ref, f)
 	case !strings.ContainsAny(ref, "/:"):

@@ -302,3 +302,12 @@ func (h hubPatch) write(ctx context.Context, a *app, o *durable.Output) error {
 		return err
 	})
 }
+
+// isSignature knows files with signatures, of which this one is a later one.
+func isSignature(path string) (string, bool) {
+	data, err := signature.ReadFile(path)
+	if err == nil {
+		_, err = signature.Parse(data)
+	}
+	return "no signature", err == nil
+}

@@ -19,20 +19,7 @@ import (
 	"bankai/store"
 	"bankai/store/oci"
 	"bankai/store/signature"
-
-	"github.com/spf13/cobra"
 )
-
-// registryFlags are those of `pull` that are about patches, and about registries alone.
-type registryFlags struct {
-	requireSigned bool
-	plainHTTP     bool
-}
-
-func (f *registryFlags) add(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.requireSigned, "require-signed", false, "refuse a patch that nobody whom you trust has signed")
-	plainHTTPFlag(cmd, &f.plainHTTP)
-}
 
 // pullDoc is what `pull` says of a patch.
 type pullDoc struct {
@@ -245,15 +232,6 @@ func (g *pulling) toFile(ctx context.Context) error {
 	return g.report(doc, path, model)
 }
 
-// isSignature knows files with signatures, of which this one is a later one.
-func isSignature(path string) (string, bool) {
-	data, err := signature.ReadFile(path)
-	if err == nil {
-		_, err = signature.Parse(data)
-	}
-	return "no signature", err == nil
-}
-
 // bestSignature is the one that lies beside a file: by somebody who is trusted, or else
 // the first, nil if there is none.
 func (g *pulling) bestSignature() []byte {
@@ -285,7 +263,7 @@ func (g *pulling) doc() pullDoc {
 func (g *pulling) report(doc pullDoc, name, model string) error {
 	return g.Print(doc, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s, %s bytes, sha256:%.12s…, for %s\n", name, text.Count(doc.Flips, "flip"), text.Thousands(doc.Bytes), doc.Digest, model)
-		facts := []terminal.Fact{{"from", doc.Ref}, {"signed by", g.signedText()}}
+		facts := []terminal.Fact{{"from", doc.Ref}, {"signed by", signedText(g.signer, g.unsigned)}}
 		for _, c := range doc.Claims {
 			facts = append(facts, terminal.Fact{"claim", fmt.Sprintf("%s: %s, p = %s", text.Line(c.Name), claims.Text(c), text.Probability(c.PValue))})
 		}
@@ -297,15 +275,4 @@ func (g *pulling) report(doc pullDoc, name, model string) error {
 		}
 		terminal.WriteFacts(w, facts...)
 	})
-}
-
-// signedText says who signed the patch.
-func (g *pulling) signedText() string {
-	switch {
-	case g.unsigned == nil:
-		return g.signer.String()
-	case errors.Is(g.unsigned, signature.ErrUnsigned):
-		return "nobody"
-	}
-	return "nobody who is trusted: " + g.unsigned.Error()
 }
