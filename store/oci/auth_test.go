@@ -138,7 +138,7 @@ func TestCredentialHelper(t *testing.T) {
 	a := Artifact{Patch: aPatch(t, 1)}
 	helper(`echo geheim; exit 1`)
 	_, err := Push(context.Background(), ref(t, place), a, quick)
-	checkRefusal(t, err, place, "the credential helper of Docker's configuration fails for this registry: run \"docker login")
+	checkRefusal(t, err, place, "the credentials of Docker's configuration for this registry cannot be had: its helper fails, or they are damaged: run \"docker login")
 	if strings.Contains(err.Error(), "geheim") {
 		t.Errorf("it tells what the helper said: %v", err)
 	}

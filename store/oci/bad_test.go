@@ -232,6 +232,31 @@ func TestPullResumes(t *testing.T) {
 	}
 }
 
+// A registry that sends a byte at a time and breaks is given up, too.
+func TestPullEndsWithCuts(t *testing.T) {
+	a := Artifact{Patch: aPatch(t, 1)}
+	hasty := quick
+	hasty.pauses.first = time.Nanosecond
+	sent := 0
+	place := badRegistry(t, a, blobs(func(w http.ResponseWriter, q *http.Request) bool {
+		sent++
+		w.Header().Set("Accept-Ranges", "bytes")
+		if from := q.Header.Get("Range"); from != "" {
+			w.WriteHeader(http.StatusPartialContent)
+		} else {
+			w.Header().Set("Content-Length", strconv.Itoa(len(a.Patch)))
+		}
+		w.Write(a.Patch[:1])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	_, _, err := Pull(context.Background(), ref(t, place), hasty)
+	checkRefusal(t, err, place, fmt.Sprintf("the connection broke after 101 of %d bytes", len(a.Patch)))
+	if sent > 3*maxCuts {
+		t.Errorf("asked %d times", sent)
+	}
+}
+
 // A registry that falls silent is given up, and whoever interrupts need not wait.
 func TestPullFromASilentRegistry(t *testing.T) {
 	silent := blobs(func(w http.ResponseWriter, q *http.Request) bool {

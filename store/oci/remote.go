@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -63,7 +64,7 @@ var accepted = []string{
 
 // errHelper is that the credentials of a registry cannot be had. What a helper says is
 // not repeated: it may be a secret.
-var errHelper = errors.New("the credential helper of Docker's configuration fails for this registry")
+var errHelper = errors.New("the credentials of Docker's configuration for this registry cannot be had: its helper fails, or they are damaged")
 
 func quiet(get auth.CredentialFunc) auth.CredentialFunc {
 	return func(ctx context.Context, host string) (auth.Credential, error) {
@@ -85,7 +86,7 @@ func (r *repository) resolve(ctx context.Context, version string) (descriptor, [
 		return d, nil, r.odd(err)
 	}
 	body.Close() // what comes below is resumed and watched
-	if !isManifest(d.MediaType) {
+	if !slices.Contains(accepted, d.MediaType) {
 		return d, nil, fmt.Errorf("answers with %.80q in place of a manifest: check that %s is a container registry, and not a page to log in", d.MediaType, r.ref.Registry)
 	}
 	if err := checkDescriptor(d, "manifest", maxManifest); err != nil {
@@ -95,20 +96,14 @@ func (r *repository) resolve(ctx context.Context, version string) (descriptor, [
 	return d, data, err
 }
 
-func isManifest(mediaType string) bool {
-	for _, known := range accepted {
-		if mediaType == known {
-			return true
-		}
-	}
-	return false
-}
+// maxCuts bounds how often one transfer goes on.
+const maxCuts = 100
 
 // fetch implements target. A transfer that was cut goes on where it was, if the registry
 // can do that, and else is read over.
 func (r *repository) fetch(ctx context.Context, d descriptor, m progress.Meter) ([]byte, error) {
 	data := make([]byte, 0, min(d.Size, 1<<20))
-	for try := 0; ; try++ {
+	for try, cuts := 0, 0; ; try, cuts = try+1, cuts+1 {
 		before := len(data)
 		more, err := r.read(ctx, d, data, m)
 		switch data = more; {
@@ -118,9 +113,9 @@ func (r *repository) fetch(ctx context.Context, d descriptor, m progress.Meter) 
 			return nil, ctx.Err()
 		case !errors.As(err, new(*cut)):
 			return nil, err
-		case len(data) > before:
+		case len(data) > before && cuts < maxCuts:
 			try = 0
-		case try+1 >= maxTries:
+		case try+1 >= maxTries, cuts >= maxCuts:
 			return nil, err
 		}
 		if err := sleep(ctx, r.pauses.first<<try); err != nil {
