@@ -151,12 +151,9 @@ func (g *pulling) toLibrary(ctx context.Context) error {
 		return err
 	}
 	o := store.AddOptions{Source: source.String(), Move: true}
-	for _, s := range g.artifact.Signatures {
-		parsed, err := signature.Parse(s)
-		if err != nil {
-			return err
-		}
-		o.Signed = append(o.Signed, store.Signature{Key: parsed.KeyID().String(), Text: s})
+	var err error
+	if o.Signed, err = g.worthKeeping(); err != nil {
+		return err
 	}
 	if g.artifact.Card != nil {
 		o.Files = append(o.Files, store.Attachment{Kind: store.Card, Name: "card.md", Data: g.artifact.Card})
@@ -174,6 +171,37 @@ func (g *pulling) toLibrary(ctx context.Context) error {
 		doc.Moved = &g.before.Patch
 	}
 	return g.report(doc, e.Ref(), modelOf(e))
+}
+
+// worthKeeping are the signatures that do not take the place of better ones: the library
+// has one for each key, and anybody can send one that names somebody else's.
+func (g *pulling) worthKeeping() (keep []store.Signature, err error) {
+	there, err := g.library.Signatures(sha256.Sum256(g.artifact.Patch))
+	if err != nil {
+		return nil, err
+	}
+	have := map[signature.KeyID]bool{}
+	for _, text := range there {
+		if s, err := signature.Parse(text); err == nil {
+			have[s.KeyID()] = true
+		}
+	}
+	trust := g.trust(g.library)
+	for _, text := range g.artifact.Signatures {
+		s, err := signature.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		_, err = trust.Check(g.name, g.got.Patch, [][]byte{text})
+		switch id := s.KeyID(); {
+		case errors.Is(err, signature.ErrTampered):
+			g.Warn("%s: %v; that signature was left out", g.ref, err)
+		case err == nil, !have[id]:
+			have[id] = true
+			keep = append(keep, store.Signature{Key: id.String(), Text: text})
+		}
+	}
+	return keep, nil
 }
 
 // mayMove finds what the name and the tag are now, and refuses to move them from a patch

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -71,7 +72,31 @@ func (o Options) meter(what string, size int64) progress.Meter {
 	if o.Watch == nil || size < 256<<10 {
 		return unseen{}
 	}
-	return o.Watch.Meter(what, size)
+	return &shared{to: o.Watch.Meter(what, size)}
+}
+
+// shared is a meter for whoever sends a body, who may still do so when the answer is
+// there and nobody watches any more.
+type shared struct {
+	sync.Mutex
+	to progress.Meter // nil when it was stopped
+}
+
+func (m *shared) Set(done int64, remark string) {
+	m.Lock()
+	defer m.Unlock()
+	if m.to != nil {
+		m.to.Set(done, remark)
+	}
+}
+
+func (m *shared) Stop() {
+	m.Lock()
+	defer m.Unlock()
+	if m.to != nil {
+		m.to.Stop()
+		m.to = nil
+	}
 }
 
 type unseen struct{}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"go.uber.org/goleak"
 
 	"bankai"
+	"bankai/internal/progress"
 )
 
 // Nobody's credentials are used by the tests.
@@ -52,6 +55,65 @@ func aPatch(t testing.TB, row uint32) []byte {
 	p := bankai.New(bankai.Digest{1, 2, 3}, meta,
 		bankai.Flip{Tensor: "blk.0.ffn_gate.weight", Row: row, N: 128}, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: row, N: 64})
 	return encoded(t, p)
+}
+
+// watcher is told how far a transfer is.
+type watcher struct {
+	sync.Mutex
+	open int
+	far  map[string]int64
+}
+
+func (w *watcher) Warn(string, ...any) {}
+func (w *watcher) Note(string, ...any) {}
+
+func (w *watcher) Meter(what string, total int64) progress.Meter {
+	w.Lock()
+	defer w.Unlock()
+	w.open++
+	return meter{w, what, total}
+}
+
+type meter struct {
+	*watcher
+	what  string
+	total int64
+}
+
+func (m meter) Set(done int64, _ string) {
+	m.Lock()
+	defer m.Unlock()
+	if done < m.far[m.what] || done > m.total {
+		panic(fmt.Sprintf("%s is at %d after %d of %d", m.what, done, m.far[m.what], m.total))
+	}
+	m.far[m.what] = done
+}
+
+func (m meter) Stop() {
+	m.Lock()
+	defer m.Unlock()
+	m.open--
+}
+
+// What takes long is shown to the end, sent and received; what is small is not.
+func TestProgress(t *testing.T) {
+	a := whole(t)
+	for name, place := range places(t) {
+		for _, step := range []func(Options) error{
+			func(o Options) error { _, err := Push(context.Background(), ref(t, place), a, o); return err },
+			func(o Options) error { _, _, err := Pull(context.Background(), ref(t, place), o); return err },
+		} {
+			w := &watcher{far: map[string]int64{}}
+			o := quick
+			o.Watch = w
+			if err := step(o); err != nil {
+				t.Fatal(err)
+			}
+			if w.open != 0 || !maps.Equal(w.far, map[string]int64{Report: int64(len(a.Files[1].Data))}) {
+				t.Errorf("%s: %d open, %v", name, w.open, w.far)
+			}
+		}
+	}
 }
 
 // What a manifest says of a patch is what the patch says of itself, and nothing of now.
