@@ -219,7 +219,7 @@ func (f *pullFlags) pulledPatch(ctx context.Context, a *app, c *hub.Client, p hu
 		return fmt.Errorf("%s: %w; nothing was kept", p.Ref, unsigned)
 	}
 	if o == nil {
-		doc.Name, err = f.keep(ctx, l, h, a.Force)
+		doc.Name, err = f.keep(ctx, a, l, h)
 	} else {
 		doc.Name, doc.Path = store.Title(o.Path), o.Path
 		err = h.write(ctx, a, o)
@@ -233,17 +233,6 @@ func (f *pullFlags) pulledPatch(ctx context.Context, a *app, c *hub.Client, p hu
 	})
 }
 
-// signedText says who signed a patch, or why nobody did who is trusted.
-func signedText(by signature.Signer, unsigned error) string {
-	switch {
-	case unsigned == nil:
-		return by.String()
-	case errors.Is(unsigned, signature.ErrUnsigned):
-		return "nobody"
-	}
-	return "nobody who is trusted: " + unsigned.Error()
-}
-
 // nameOf is what a patch is to be called in the library, without a tag.
 func (f *pullFlags) nameOf(p hub.Pulled) string {
 	name, _, _ := strings.Cut(f.name, ":")
@@ -251,26 +240,33 @@ func (f *pullFlags) nameOf(p hub.Pulled) string {
 }
 
 // keep adds a patch to the library, and returns what it is called there.
-func (f *pullFlags) keep(ctx context.Context, l *store.Library, h hubPatch, move bool) (string, error) {
+func (f *pullFlags) keep(ctx context.Context, a *app, l *store.Library, h hubPatch) (string, error) {
 	_, tag, tagged := strings.Cut(f.name, ":")
 	if tagged && tag == "" {
 		return "", usagef("--name %s: the tag is empty", f.name)
 	}
 	from := h.from.Ref
 	from.Revision = h.from.Commit
-	o := store.AddOptions{Source: from.String(), Move: move}
-	for _, text := range h.signatures {
-		s, err := signature.Parse(text)
-		if err != nil {
-			return "", err
-		}
-		o.Signed = append(o.Signed, store.Signature{Key: s.KeyID().String(), Text: text})
+	o := store.AddOptions{Source: from.String(), Move: a.Force || f.isLater(l, h.from, tag)}
+	var err error
+	if o.Signed, err = a.worthKeeping(l, h.from.Ref.String(), f.nameOf(h.from), h.Patch, h.signatures); err != nil {
+		return "", err
 	}
 	e, err := l.Add(ctx, f.nameOf(h.from), tag, h.Patch, o)
 	if err != nil && f.name == "" {
 		err = fmt.Errorf("%s: %w (or choose with --name)", h.from.Ref, err)
 	}
 	return e.Ref(), err
+}
+
+// isLater reports whether what a name is came from the same file on the hub.
+func (f *pullFlags) isLater(l *store.Library, from hub.Pulled, tag string) bool {
+	is, err := l.Resolve(f.nameOf(from) + ":" + cmp.Or(tag, store.Latest))
+	if err != nil {
+		return false
+	}
+	before, err := hub.Parse(is.Source)
+	return err == nil && before.Repo == from.Ref.Repo && before.File == from.Ref.File
 }
 
 // write writes a patch to a file, and its signature beside it.
@@ -291,13 +287,4 @@ func (h hubPatch) write(ctx context.Context, a *app, o *durable.Output) error {
 		_, err := w.Write(h.signatures[0])
 		return err
 	})
-}
-
-// isSignature knows files with signatures.
-func isSignature(path string) (string, bool) {
-	data, err := signature.ReadFile(path)
-	if err == nil {
-		_, err = signature.Parse(data)
-	}
-	return "no signature", err == nil
 }

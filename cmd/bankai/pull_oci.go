@@ -152,7 +152,7 @@ func (g *pulling) toLibrary(ctx context.Context) error {
 	}
 	o := store.AddOptions{Source: source.String(), Move: true}
 	var err error
-	if o.Signed, err = g.worthKeeping(); err != nil {
+	if o.Signed, err = g.worthKeeping(g.library, g.ref.String(), g.name, g.got.Patch, g.artifact.Signatures); err != nil {
 		return err
 	}
 	if g.artifact.Card != nil {
@@ -171,37 +171,6 @@ func (g *pulling) toLibrary(ctx context.Context) error {
 		doc.Moved = &g.before.Patch
 	}
 	return g.report(doc, e.Ref(), modelOf(e))
-}
-
-// worthKeeping are the signatures that do not take the place of better ones: the library
-// has one for each key, and anybody can send one that names somebody else's.
-func (g *pulling) worthKeeping() (keep []store.Signature, err error) {
-	there, err := g.library.Signatures(sha256.Sum256(g.artifact.Patch))
-	if err != nil {
-		return nil, err
-	}
-	have := map[signature.KeyID]bool{}
-	for _, text := range there {
-		if s, err := signature.Parse(text); err == nil {
-			have[s.KeyID()] = true
-		}
-	}
-	trust := g.trust(g.library)
-	for _, text := range g.artifact.Signatures {
-		s, err := signature.Parse(text)
-		if err != nil {
-			return nil, err
-		}
-		_, err = trust.Check(g.name, g.got.Patch, [][]byte{text})
-		switch id := s.KeyID(); {
-		case errors.Is(err, signature.ErrTampered):
-			g.Warn("%s: %v; that signature was left out", g.ref, err)
-		case err == nil, !have[id]:
-			have[id] = true
-			keep = append(keep, store.Signature{Key: id.String(), Text: text})
-		}
-	}
-	return keep, nil
 }
 
 // mayMove finds what the name and the tag are now, and refuses to move them from a patch

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -240,6 +243,23 @@ func TestUnreachable(t *testing.T) {
 	h.Close()
 	if _, _, err := pull(t, c, "hf:"+repo); err == nil || !strings.Contains(err.Error(), "cannot be reached") || len(told.notes) > 0 {
 		t.Errorf("%v, after %q", err, told.notes)
+	}
+}
+
+// A server whose certificate nobody vouches for is not asked again, and told nothing.
+func TestUnknownCertificate(t *testing.T) {
+	asked := false
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	q := &quiet{}
+	c := &Client{Endpoint: server.URL, Folder: t.TempDir(), Token: "hf_secret", Watcher: q}
+	if err := c.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := pull(t, c, "hf:"+repo); err == nil || !strings.Contains(err.Error(), "is not who it says") || asked || len(q.notes) > 0 {
+		t.Errorf("%v, after %q", err, q.notes)
 	}
 }
 

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -130,8 +131,11 @@ func (c *Client) unreachable(ctx context.Context, host string, err error) error 
 	if errors.As(err, &at) {
 		err = at.Err
 	}
+	if errors.As(err, new(*tls.CertificateVerificationError)) {
+		return fmt.Errorf("%s: is not who it says: %w: a proxy that reads along needs its certificate in SSL_CERT_FILE", host, err)
+	}
 	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
+	if errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect") {
 		return transient{error: offlineError{fmt.Errorf("%s: cannot be reached: %w", host, err)}}
 	}
 	return transient{error: fmt.Errorf("%s: gives no answer: %w", host, err)}

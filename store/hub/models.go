@@ -28,7 +28,7 @@ var ternaryName = regexp.MustCompile(`(?i)^(ternary-bonsai-|bonsai-2-)[0-9]`)
 func isTernary(name string) bool { return ternaryName.MatchString(name) }
 
 // Models are the published 1-bit language models, the smallest first, each as GGUF, as
-// an MLX folder, and as the float16 folder that people train from.
+// an MLX folder, and as the folder of floats that people train from.
 func Models() []Model { return models }
 
 // named is the model of a short name, in whatever case.
@@ -49,7 +49,7 @@ const (
 const (
 	formGGUF     = "GGUF, Q1_0"
 	formMLX      = "MLX, 1 bit"
-	formUnpacked = "safetensors, float16"
+	formUnpacked = "safetensors, floats"
 )
 
 const (
