@@ -33,8 +33,12 @@ func (p *Patch) declares(q *Patch) (Conflict, bool) {
 	if len(p.meta.Conflicts) == 0 {
 		return Conflict{}, false
 	}
-	for _, same := range []*Patch{q, q.WithBase(p.base), q.WithBase(Digest{})} {
-		d := same.ContentDigest()
+	bases := []Digest{q.base, p.base, {}}
+	for i, base := range bases {
+		if slices.Contains(bases[:i], base) {
+			continue
+		}
+		d := q.WithBase(base).ContentDigest()
 		for _, c := range p.meta.Conflicts {
 			if c.Content == d {
 				return c, true

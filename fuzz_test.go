@@ -27,6 +27,7 @@ func FuzzRead(f *testing.F) {
 		}
 		f.Add(encoded(f, p))
 	}
+	f.Add([]byte(`{"flips":[],"metadata":{"license":"MIT","author":"a","conflicts":` + conflictJSON(1, `,"name":"n","why":"w"`) + `}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := Read(bytes.NewReader(data))
 		if err != nil {

@@ -22,7 +22,12 @@ type patchDoc struct {
 	signedPart
 	Title       string         `json:"title,omitempty"`
 	Description string         `json:"description,omitempty"`
+	License     string         `json:"license,omitempty"`
+	Author      string         `json:"author,omitempty"`
 	Tensors     map[string]int `json:"tensors,omitempty"` // flips of each
+
+	// Patches that no request can have together with it.
+	Conflicts []bankai.Conflict `json:"conflicts,omitempty"`
 }
 
 func (l *loaded) patchDoc(p *patch) patchDoc {
@@ -31,7 +36,7 @@ func (l *loaded) patchDoc(p *patch) patchDoc {
 	return patchDoc{
 		Name: p.Name, Model: l.name + ":" + p.Name, Digest: "sha256:" + p.Digest.String(), Base: l.model.Digest(),
 		Flips: p.Content.Len(), Bits: bits, Bytes: p.Size, Added: p.Added.UTC().Format(time.RFC3339), signedPart: signed(p),
-		Title: meta.Name, Description: meta.Description,
+		Title: meta.Name, Description: meta.Description, License: meta.License, Author: meta.Author, Conflicts: meta.Conflicts,
 	}
 }
 

@@ -119,6 +119,9 @@ func TestConflictingPatchesAreRefusedTogether(t *testing.T) {
 			}
 		}
 	}
+	if got := r.do("GET", "/api/patches/foe", "").body; !strings.Contains(got, `"why":"both forget sums"`) {
+		t.Errorf("it is not said: %s", got)
+	}
 	for _, model := range []string{"demo:a", "demo:foe"} {
 		if got := r.ask(texts, completionBody(model, "")).text(); got == "" {
 			t.Errorf("%s says nothing", model)

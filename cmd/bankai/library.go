@@ -36,7 +36,7 @@ goes with them, are kept by their digests, and read again whenever they are used
 Any number of processes may use the library at once.`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(libraryListCommand(a), libraryAddCommand(a), libraryShowCommand(a), libraryRemoveCommand(a), libraryTrustCommand(a), libraryCollectCommand(a), libraryVerifyCommand(a), libraryCompareCommand(a))
+	cmd.AddCommand(libraryListCommand(a), libraryAddCommand(a), libraryShowCommand(a), libraryRemoveCommand(a), libraryVerifyCommand(a), libraryCompareCommand(a), libraryTrustCommand(a), libraryCollectCommand(a))
 	return cmd
 }
 

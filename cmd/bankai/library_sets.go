@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -55,18 +56,10 @@ func (m *material) add(paths []string) error {
 	return nil
 }
 
-// gather is all of it: what was given, each for itself and together, the built-in sets, and
-// what goes with the patches of the library.
+// gather is all of it: what was given, the built-in sets, and what goes with the patches of
+// the library.
 func (m *material) gather() (out claims.Material, err error) {
-	out.File = m.file
-	out.Probes = slices.Clone(m.probes)
-	if len(m.probes) > 1 {
-		together := source.Set{Source: "all together"}
-		for _, s := range m.probes {
-			together.Set = append(together.Set, s.Set...)
-		}
-		out.Probes = append(out.Probes, together)
-	}
+	out.File, out.Probes = m.file, m.probes
 	for _, name := range demoSets(".json") {
 		data, err := source.Read(name)
 		if err != nil {
@@ -76,22 +69,36 @@ func (m *material) gather() (out claims.Material, err error) {
 			return out, err
 		}
 	}
-	for _, path := range m.examples {
-		d, err := dataset.ReadFiles([]string{path}, dataset.Options{})
-		if err != nil {
-			return out, err
-		}
-		out.Examples = append(out.Examples, d)
-	}
-	if len(m.examples) > 1 {
-		d, err := dataset.ReadFiles(m.examples, dataset.Options{})
-		if err != nil {
-			return out, err
-		}
-		out.Examples = append(out.Examples, d)
-	}
 	m.kept(&out)
+	for _, files := range pieces(m.examples) {
+		d, err := dataset.ReadFiles(files, dataset.Options{})
+		if err != nil {
+			return out, err
+		}
+		out.Examples = append(out.Examples, d)
+	}
 	return out, nil
+}
+
+// piece is the end of the name of a further file of a set that adapt kept, of which every
+// file has one kind of examples.
+var piece = regexp.MustCompile(`-[0-9]+\.jsonl$`)
+
+// pieces puts the files of one set together, in the order in which they were given.
+func pieces(files []string) (sets [][]string) {
+	at := map[string]int{}
+	for _, f := range files {
+		set := piece.ReplaceAllString(f, ".jsonl")
+		if !slices.Contains(files, set) {
+			set = f // what happens to end so
+		}
+		if _, there := at[set]; !there {
+			at[set] = len(sets)
+			sets = append(sets, nil)
+		}
+		sets[at[set]] = append(sets[at[set]], f)
+	}
+	return sets
 }
 
 // take adds a file of probes.
@@ -101,7 +108,7 @@ func (m *material) take(out *claims.Material, name string, data []byte) error {
 		return err
 	}
 	m.found[s.Digest] = probeContent{name, data}
-	out.Probes = append(out.Probes, s)
+	out.Known = append(out.Known, s)
 	return nil
 }
 

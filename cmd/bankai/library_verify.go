@@ -26,10 +26,10 @@ func libraryVerifyCommand(a *app) *cobra.Command {
 		Use:   "verify (NAME | P)",
 		Short: "measure what a patch claims again",
 		Long: `Reads a patch, of the library or of a file, checks that it is whole and fits the
-model, and measures every claim in it again. The engine gives every machine the
-same answers, so the counts have to be equal: a claim is confirmed, or it
-differs, and then the exit status is 1, or it cannot be checked for want of the
-questions.
+model, says who of those whom you trust signed it, and measures every claim in it
+again. The engine gives every machine the same answers, so the counts have to be
+equal: a claim is confirmed, or it differs, and then the exit status is 1, or it
+cannot be checked for want of the questions.
 
 Questions are known by their digests. They are looked for among the built-in
 sets, what goes with the patches of the library, and the files that --set names.
@@ -37,11 +37,11 @@ A claim on examples that were held out wants the files that "bankai adapt
 --keep-splits" wrote, and one on a guard wants what the search asked, probes or
 examples, because the guard stays away from that.
 
-Claims are measured in the precision of the command that made the patch. If that
-is not known, and a claim differs, the other one is tried. --model need not be
-given where the patch is for the usual model.`,
+Claims are measured in the precision that the command named which made the patch,
+or else the usual one; where one differs, the other is tried, too. --model need
+not be given where the patch is for the usual model.`,
 		Example: `  bankai library verify fix.bankai
-  bankai library verify fix.bankai --set demo:validate --model demo --json`,
+  bankai library verify few.json --set demo:validate --model demo --json`,
 		Args: arguments(1, 1, "one name of the library, or one patch"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			v := &verification{app: a, ref: args[0], model: model, flags: cmd.Flags().Changed}
@@ -62,20 +62,21 @@ type verification struct {
 	flags func(name string) bool // it was given
 
 	patch    *bankai.Patch // as it was read
+	signed   string        // by whom, in words
 	material claims.Material
 	doc      verifyDoc
 }
 
 // verifyDoc is the result of `library verify`.
 type verifyDoc struct {
-	OK         bool             `json:"ok"` // nothing differs
-	Patch      string           `json:"patch"`
-	Digest     bankai.Digest    `json:"digest"`     // SHA-256 of its encoding
-	Content    bankai.Digest    `json:"content"`    // of what it flips
-	Base       *bankai.Digest   `json:"base"`       // null if it names no model
-	Model      *source.ModelRef `json:"model"`      // that was measured; null if there is nothing to measure, or it is another one
-	Signatures int              `json:"signatures"` // that the library has of it, checked or not
-	Claims     []claims.Outcome `json:"claims"`
+	OK      bool             `json:"ok"` // nothing differs
+	Patch   string           `json:"patch"`
+	Digest  bankai.Digest    `json:"digest"`  // SHA-256 of its encoding
+	Content bankai.Digest    `json:"content"` // of what it flips
+	Base    *bankai.Digest   `json:"base"`    // null if it names no model
+	Model   *source.ModelRef `json:"model"`   // that was measured; null if there is nothing to measure, or it is another one
+	signedPart
+	Claims []claims.Outcome `json:"claims"`
 }
 
 func (v *verification) run(ctx context.Context, sets []string) (err error) {
@@ -114,13 +115,11 @@ func (v *verification) identity() (verifyDoc, error) {
 	if base := v.patch.Base(); !base.IsZero() {
 		doc.Base = &base
 	}
-	if l, err := library(); err == nil {
-		signatures, err := l.Signatures(doc.Digest)
-		if err != nil {
-			return doc, err
-		}
-		doc.Signatures = len(signatures)
+	by, err := (&verifyFlags{}).signer(v.app, v.app.patches(nil), v.ref, v.patch, nil)
+	if err != nil {
+		return doc, fmt.Errorf("%s: %w", v.ref, err)
 	}
+	doc.signedPart, v.signed = by.part, by.words
 	return doc, nil
 }
 
@@ -237,7 +236,7 @@ func (v *verification) write(w io.Writer) {
 		terminal.Fact{"digest", "sha256:" + v.doc.Digest.String()},
 		terminal.Fact{"base", base},
 		terminal.Fact{"model", model},
-		terminal.Fact{"signatures", fmt.Sprint(v.doc.Signatures)})
+		terminal.Fact{"signature", v.signed})
 	fmt.Fprintln(w)
 	if len(v.doc.Claims) == 0 {
 		fmt.Fprintln(w, "It claims nothing.")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ func patchCardCommand(a *app) *cobra.Command {
 to use it, what was measured of it, what it does not go with, and where it comes
 from. All of it is what the patch says, and none of its text becomes markup. The
 front matter is the one that the Hugging Face hub reads: the file is meant to be
-the README.md beside a patch.
+the README.md beside a patch. A signature by whom you trust is named.
 
 Say first what is for people to say: bankai patch describe.`,
 		Example: `  bankai patch card fix.bankai
@@ -40,6 +41,13 @@ Say first what is for people to say: bankai patch describe.`,
 			p, err := a.patches(nil).Raw(args[0])
 			if err != nil {
 				return err
+			}
+			by, err := (&verifyFlags{}).signer(a, a.patches(nil), args[0], p, nil)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			if id := by.part.By; id != nil {
+				o.Signed = strings.TrimPrefix(fmt.Sprintf("%s, with the key %v", by.part.Signer, id), ", with ")
 			}
 			return writeCard(ctx, a, p, out, o)
 		}),

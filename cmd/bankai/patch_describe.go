@@ -42,12 +42,18 @@ func (f *saidFlags) meta() bankai.Meta {
 	return bankai.Meta{Author: f.author, License: f.license, Description: f.description}
 }
 
+// describeFlags are those of `patch describe`.
+type describeFlags struct {
+	saidFlags
+	out       string
+	name      string
+	conflicts []string
+	changed   func(flag string) bool // it was given
+}
+
 func describeCommand(a *app) *cobra.Command {
-	var out, name string
-	var said saidFlags
-	var conflicts []string
-	var cmd *cobra.Command
-	cmd = &cobra.Command{
+	f := &describeFlags{}
+	cmd := &cobra.Command{
 		Use:   "describe P -o Q",
 		Short: "say what a patch is for, whose it is, and what it does not go with",
 		Long: `Writes a patch with other words about it: its name, description, author and
@@ -55,51 +61,58 @@ license, and patches that it must not be combined with. What it flips, and what
 was measured of it, stays as it is. What no flag is given for stays, too; an
 empty text takes out what was there.
 
+A signature covers all that a patch says: sign the new one.
+
 --conflicts-with FILE=WHY says that this patch and the one in FILE must not be
 applied together, and why. Commands that combine patches refuse the two then,
 unless --force is given, and so does the server.`,
-		Example: `  bankai patch describe fix.bankai -o signed.bankai --author 'Ada' --license MIT --description 'derivatives'
+		Example: `  bankai patch describe fix.bankai -o said.bankai --author Ada --license MIT --description 'derivatives'
   bankai patch describe fix.bankai -o careful.bankai --conflicts-with 'other.json=both flip what sums need'`,
 		Args: arguments(1, 1, "one patch"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
-			if err := cmp.Or(checkPatchName(out), said.check(), checkLine("name", name)); err != nil {
+			if err := cmp.Or(checkPatchName(f.out), f.check(), checkLine("name", f.name)); err != nil {
 				return err
 			}
-			reader := a.patches(nil)
-			p, err := reader.Read(args[0])
-			if err != nil {
-				return err
-			}
-			meta := p.Meta()
-			for _, f := range []struct {
-				flag       string
-				text, said *string
-			}{{"name", &meta.Name, &name}, {"description", &meta.Description, &said.description}, {"author", &meta.Author, &said.author}, {"license", &meta.License, &said.license}} {
-				if cmd.Flags().Changed(f.flag) {
-					*f.text = *f.said
-				}
-			}
-			for _, text := range conflicts {
-				c, err := conflictWith(reader, p, text)
-				if err != nil {
-					return err
-				}
-				meta.Conflicts = append([]bankai.Conflict{c}, meta.Conflicts...) // the last one said comes first, and stays
-			}
-			p = p.WithMeta(meta)
-			o := a.Derived(out, outputs.SamePatch(p))
-			if err := o.Check(); err != nil {
-				return err
-			}
-			return writeResult(ctx, a, p, o)
+			return f.describe(ctx, a, args[0])
 		}),
 	}
-	outFlag(cmd, &out, patchNames)
-	cmd.Flags().StringVar(&name, "name", "", "what the patch is called")
-	said.add(cmd)
-	cmd.Flags().StringArrayVar(&conflicts, "conflicts-with", nil, "`FILE=WHY` of a patch that must not be combined with this one; may be repeated")
+	f.changed = cmd.Flags().Changed
+	outFlag(cmd, &f.out, patchNames)
+	cmd.Flags().StringVar(&f.name, "name", "", "what the patch is called")
+	f.add(cmd)
+	cmd.Flags().StringArrayVar(&f.conflicts, "conflicts-with", nil, "`FILE=WHY` of a patch that must not be combined with this one; may be repeated")
 	cmd.Flags().Bool(forceName, false, "replace files that are no earlier result of this command")
 	return cmd
+}
+
+func (f *describeFlags) describe(ctx context.Context, a *app, ref string) error {
+	reader := a.patches(nil)
+	p, err := reader.Raw(ref)
+	if err != nil {
+		return err
+	}
+	meta := p.Meta()
+	for _, x := range []struct {
+		flag       string
+		text, said *string
+	}{{"name", &meta.Name, &f.name}, {"description", &meta.Description, &f.description}, {"author", &meta.Author, &f.author}, {"license", &meta.License, &f.license}} {
+		if f.changed(x.flag) {
+			*x.text = *x.said
+		}
+	}
+	for _, said := range f.conflicts {
+		c, err := conflictWith(reader, p, said)
+		if err != nil {
+			return err
+		}
+		meta.Conflicts = append([]bankai.Conflict{c}, meta.Conflicts...) // the last one said comes first, and stays
+	}
+	p = p.WithMeta(meta)
+	o := a.Derived(f.out, outputs.SamePatch(p))
+	if err := o.Check(); err != nil {
+		return err
+	}
+	return writeResult(ctx, a, p, o)
 }
 
 // conflictWith is what FILE=WHY says of the patch in FILE and p.

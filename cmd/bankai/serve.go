@@ -71,7 +71,8 @@ model, or by a field of its own:
 
 Requests under different patches run together, and each gets the bytes that it
 would get alone: equal requests with equal seeds and fingerprints have equal
-answers. A patch that is not known is an error, never the answer without it.
+answers. A patch that is not known is an error, never the answer without it, and
+so are two of which one says that it must not be combined with the other.
 
 It has the patches of the user's library that were made for the model, each by
 its name (bankai library list); --patch gives more, and --library all *.bankai

@@ -75,8 +75,10 @@ func Compare(a, b *bankai.Patch) (*Overlap, error) {
 		patch *bankai.Patch
 		of    func(s *Shares) *Amount
 	}{
-		{a, func(s *Shares) *Amount { return &s.A }}, {b, func(s *Shares) *Amount { return &s.B }},
-		{shared, func(s *Shares) *Amount { return &s.Shared }}, {together, func(s *Shares) *Amount { return &s.Together }},
+		{a, func(s *Shares) *Amount { return &s.A }},
+		{b, func(s *Shares) *Amount { return &s.B }},
+		{shared, func(s *Shares) *Amount { return &s.Shared }},
+		{together, func(s *Shares) *Amount { return &s.Together }},
 	} {
 		rows, whole := rowsOf(part.patch), part.of(&o.Shares)
 		*whole = Amount{part.patch.Len(), KnownBits(part.patch), len(rows)}

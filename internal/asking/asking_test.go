@@ -2,6 +2,7 @@ package asking
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,22 @@ import (
 	"bankai/judge/external"
 	"bankai/measure"
 )
+
+// The digest of questions is the SHA-256 of the lines that FORMAT.md says.
+func TestDigest(t *testing.T) {
+	q := Questions{
+		Likely:    []measure.Scored{{Prompt: []int32{1}, Answers: [][]int32{{2, 3}}, Shown: "c"}},
+		Preferred: []measure.Scored{{Prompt: []int32{15, 10, 22}, Answers: [][]int32{{16, 17}, {18}}, Shown: "a"}},
+		Labelled:  []measure.Scored{{Prompt: []int32{4}, Answers: [][]int32{{5}, {6}}, Shown: "a"}},
+	}
+	want := sha256.Sum256([]byte("[15 10 22] [[16 17] [18]]\n[4] [[5] [6]]\n[1] [[2 3]]\n"))
+	if got := q.Digest(); got != want {
+		t.Errorf("got %v", got)
+	}
+	if got := q.Prompts(); !slices.Equal(got, []string{"a", "c"}) {
+		t.Errorf("the prompts are %q", got)
+	}
+}
 
 // turns is a chat template whose answers end with <|im_end|> and a line break, and which
 // writes an empty thought if it is told not to think.

@@ -95,7 +95,7 @@ func (c *page) front() {
 		id := hubLicense(c.meta.License)
 		c.say("license: %s\n", id)
 		if id == "other" {
-			c.say("license_name: %s\n", quoted(c.meta.License))
+			c.say("license_name: %s\n", quoted(licenseName(c.meta.License)))
 		}
 	}
 	if c.Base != "" {

@@ -42,8 +42,10 @@ func TestGolden(t *testing.T) {
 		Metadata:  map[string]json.RawMessage{"guard": json.RawMessage(`{"edition":1,"seed":1,"tokens":2000,"digest":"` + bankai.Digest{4}.String() + `","kl":0.00063}`)},
 	}
 	flips := []bankai.Flip{
-		{Tensor: "blk.2.ffn_gate.weight", Row: 7, N: bankai.ToEnd}, {Tensor: "blk.2.ffn_gate.weight", Row: 9, Col: 128, N: 128},
-		{Tensor: "blk.10.attn_v.weight", Row: 1, N: bankai.ToEnd}, {Tensor: "token_embd.weight", Row: 5, Col: 3, N: 1},
+		{Tensor: "blk.2.ffn_gate.weight", Row: 7, N: bankai.ToEnd},
+		{Tensor: "blk.2.ffn_gate.weight", Row: 9, Col: 128, N: 128},
+		{Tensor: "blk.10.attn_v.weight", Row: 1, N: bankai.ToEnd},
+		{Tensor: "token_embd.weight", Row: 5, Col: 3, N: 1},
 	}
 	for name, c := range map[string]struct {
 		patch   *bankai.Patch
@@ -185,8 +187,8 @@ func TestFrontMatter(t *testing.T) {
 		{"", "", ""},
 		{"MIT", "demo", "license: mit\n"},
 		{"GPL-3.0-or-later", "", "license: gpl-3.0\n"},
-		{"my own terms: ask", "", "license: other\nlicense_name: \"my own terms: ask\"\n"},
-		{"a\"\n---\nx: y", "", "license: other\nlicense_name: \"a\\\"; ---; x: y\"\n"},
+		{"my own terms: ask", "", "license: other\nlicense_name: \"my-own-terms-ask\"\n"},
+		{"a\"\n---\nx: y", "", "license: other\nlicense_name: \"a-x-y\"\n"},
 		{"", "prism-ml/Bonsai-8B-gguf", "base_model: \"prism-ml/Bonsai-8B-gguf\"\nbase_model_relation: adapter\n"},
 		{"", "../etc", ""},
 		{"", "a/b/c", ""},
@@ -211,8 +213,12 @@ func TestIsOwn(t *testing.T) {
 		file         string
 		own, changed bool
 	}{
-		{string(card), true, false}, {string(edited), false, true}, {string(card) + "more\n", false, true},
-		{"# a page\n", false, false}, {"", false, false}, {"\n" + seal, false, true},
+		{string(card), true, false},
+		{string(edited), false, true},
+		{string(card) + "more\n", false, true},
+		{"# a page\n", false, false},
+		{"", false, false},
+		{"\n" + seal, false, true},
 	} {
 		if own, changed := IsOwn([]byte(c.file)); own != c.own || changed != c.changed {
 			t.Errorf("%.40q…: own %v, changed %v", c.file, own, changed)

@@ -10,7 +10,6 @@ import (
 	"bankai/dataset"
 	"bankai/engine"
 	"bankai/internal/asking"
-	"bankai/internal/guard"
 	"bankai/internal/progress"
 	"bankai/internal/repair"
 	"bankai/internal/source"
@@ -58,11 +57,11 @@ func (f Finder) set(c bankai.Claim) (source.Set, error) {
 // Material is what claims can be measured on.
 type Material struct {
 	File Finder
-	// Probes and Examples are what a search may have used, each for itself, and what is
-	// to be taken together as one: a guard stays away from it. Examples are also what
-	// claims on held-out data are about.
-	Probes   []source.Set
-	Examples []*dataset.Dataset
+	// Probes and Examples were given, and Known is there besides. A guard may stay away
+	// from any that is known, or from some of those that were given. Claims on held-out
+	// data are about some of the examples, taken together as a search had them.
+	Probes, Known []source.Set
+	Examples      []*dataset.Dataset
 }
 
 // Checker measures the claims of a patch again.
@@ -172,134 +171,4 @@ func (c *Checker) set(ctx context.Context, claim bankai.Claim) (bankai.Claim, er
 		c.probes[s.Identity()] = r
 	}
 	return repair.Claim("", s, r), nil
-}
-
-// judgedBy are the flags of the search on examples by which answers are right that the
-// examples' own rules call wrong, or the other way round.
-var judgedBy = []string{"--judge", "--match", "--max-tokens"}
-
-// examples measures a claim on examples that were held out.
-func (c *Checker) examples(ctx context.Context, claim bankai.Claim) (bankai.Claim, error) {
-	if KindOf(claim) == Answers {
-		for _, flag := range judgedBy {
-			if command := c.Patch.Meta().Command; strings.Contains(command+" ", " "+flag+" ") || strings.Contains(command, " "+flag+"=") {
-				return bankai.Claim{}, missingf("its answers were judged in another way than the examples say (%s): bankai eval with that flag measures them", flag)
-			}
-		}
-	}
-	q, err := c.asked(claim.Probes)
-	if err != nil {
-		return bankai.Claim{}, err
-	}
-	r := c.data[claim.Probes]
-	if r == nil {
-		e := &asking.Evaluation{Model: c.Model, Overlay: c.overlay, Questions: *q, MaxTokens: measure.Room(q.Free), Watch: c.To}
-		e.Answers = asking.NewAnswers(c.Model, q.Free, e.MaxTokens) // in memory alone
-		if r, err = e.Run(ctx); err != nil {
-			return bankai.Claim{}, err
-		}
-		if c.data == nil {
-			c.data = map[bankai.Digest]*measure.DataResult{}
-		}
-		c.data[claim.Probes] = r
-	}
-	for _, again := range OfData(claim.Probes, r) {
-		if again.Name == claim.Name {
-			return again, nil
-		}
-	}
-	return bankai.Claim{}, missingf("the examples have nothing by which %q could be counted", strings.TrimPrefix(claim.Name, heldOut))
-}
-
-// asked are the questions with a digest, of the examples at hand.
-func (c *Checker) asked(d bankai.Digest) (*asking.Questions, error) {
-	all, err := c.allQuestions()
-	if err != nil {
-		return nil, err
-	}
-	for _, q := range all {
-		if q.Digest() == d {
-			return q, nil
-		}
-	}
-	return nil, missingf("the examples that were held out (digest %s) are not at hand: give the files that adapt --keep-splits wrote with --set", d)
-}
-
-// allQuestions are those of the examples at hand.
-func (c *Checker) allQuestions() ([]*asking.Questions, error) {
-	if c.questions != nil || len(c.Material.Examples) == 0 {
-		return c.questions, nil
-	}
-	r, err := asking.NewRenderer(c.Model)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range c.Material.Examples {
-		q, err := asking.New(c.Model, r, d, asking.Options{})
-		if err != nil {
-			return nil, err
-		}
-		c.questions = append(c.questions, q)
-	}
-	return c.questions, nil
-}
-
-// guard makes the guard that the patch records again, and measures on it.
-func (c *Checker) guard(ctx context.Context, claim bankai.Claim) (again bankai.Claim, note string, err error) {
-	record := guard.RecordOf(c.Patch.Meta())
-	switch {
-	case record == nil:
-		return again, "", missingf("the patch does not record how the guard is made: nobody can check it")
-	case record.Edition != guard.Edition:
-		return again, "", missingf("the guard is of edition %d, and this program makes those of edition %d: use another version of it", record.Edition, guard.Edition)
-	case record.Digest != claim.Probes:
-		return again, "", missingf("the claim is on another guard than the one that the patch records")
-	}
-	avoid, err := c.avoided(record.Avoid)
-	if err != nil {
-		return again, "", err
-	}
-	g, err := guard.Make(ctx, c.Model, guard.Options{Seed: record.Seed, Tokens: record.Tokens, Avoid: avoid, To: c.To})
-	if err != nil {
-		return again, "", err
-	}
-	r, err := g.Measure(ctx, c.Model, c.overlay, false, c.To)
-	if err != nil {
-		return again, "", err
-	}
-	switch {
-	case r.Digest != record.Digest:
-		note = "the guard that is made of the model is another one than the patch records"
-	case !alike(r.HeldOut.KL, record.KL):
-		note = fmt.Sprintf("the patch says that the model's words diverge by %.3g nats a token on its guard; measured again: %.3g", record.KL, r.HeldOut.KL)
-	}
-	return r.Claim(), note, nil
-}
-
-// avoided are the prompts with a digest, of what is at hand.
-func (c *Checker) avoided(d bankai.Digest) ([]string, error) {
-	if d.IsZero() {
-		return nil, nil
-	}
-	questions, err := c.allQuestions()
-	if err != nil {
-		return nil, err
-	}
-	var all [][]string
-	for _, s := range c.Material.Probes {
-		var prompts []string
-		for _, p := range s.Set {
-			prompts = append(prompts, p.Prompt)
-		}
-		all = append(all, prompts)
-	}
-	for _, q := range questions {
-		all = append(all, q.Prompts())
-	}
-	for _, prompts := range all {
-		if guard.DigestOf(prompts) == d {
-			return prompts, nil
-		}
-	}
-	return nil, missingf("the guard stays away from what the search asked (prompts with the digest %s), which is not at hand: give the probes of the search, or all the files that adapt --keep-splits wrote, with --set", d)
 }

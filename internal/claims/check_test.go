@@ -168,6 +168,7 @@ func TestCheckGuard(t *testing.T) {
 		{"without the probes of the search", "", "", nil, Unchecked, "the guard stays away from what the search asked"},
 		{"of another seed", `"seed":1`, `"seed":2`, []source.Set{set}, Differs, "the guard that is made of the model is another one"},
 		{"of another edition", `"edition":1`, `"edition":9`, []source.Set{set}, Unchecked, "the guard is of edition 9"},
+		{"of too many tokens", `"tokens":200`, `"tokens":2000000000`, []source.Set{set}, Unchecked, "the guard is of 2000000000 tokens"},
 		{"with less harm", `"kl":0.`, `"kl":0.00`, []source.Set{set}, Differs, "the patch says that the model's words diverge by "},
 		{"of another claim", `"digest":"`, `"digest":"00`, []source.Set{set}, Unchecked, "the patch does not record how the guard is made"},
 	} {

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"bankai"
 	"bankai/chat"
 	"bankai/engine"
 	"bankai/internal/enginetest"
@@ -209,6 +210,34 @@ func TestPatches(t *testing.T) {
 	same, err := d.AddFile(patch(t, "a.json", "3"))
 	if err != nil || same.Name != same.Path {
 		t.Errorf("another file of the same name is called %+v, %v", same, err)
+	}
+}
+
+// Of patches that must not be combined the second does not come on; those that were on stay.
+func TestConflictingPatches(t *testing.T) {
+	d := demo(t)
+	a, err := d.AddFile(patch(t, "a.json", "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	foe := a.content.Flips()[0]
+	foe.Row = 5
+	meta := bankai.Meta{Conflicts: []bankai.Conflict{{Content: a.content.ContentDigest(), Why: "both forget sums"}}}
+	path := filepath.Join(t.TempDir(), "foe.bankai")
+	if err := bankai.New(bankai.Digest{}, meta, foe).WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Choose(path); err != nil {
+		t.Fatal(err)
+	}
+	for _, choice := range []string{"a+foe", "foe+a"} {
+		if err := d.Choose(choice); err == nil || !strings.Contains(err.Error(), "must not be combined with") || d.On() != "foe" {
+			t.Errorf("%s: %v, %q is on", choice, err, d.On())
+		}
+	}
+	d.Patches.Force = true
+	if err := d.Choose("a+foe"); err != nil || d.On() != "a+foe" {
+		t.Errorf("by force: %v, %q is on", err, d.On())
 	}
 }
 

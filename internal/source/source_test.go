@@ -76,6 +76,31 @@ func TestReadSet(t *testing.T) {
 }
 
 // Prompts may have no wrong answers yet; probes must.
+// A set is the same whether it is read from a file or from the file's content.
+func TestParseSet(t *testing.T) {
+	const file = `[{"prompt":"p","correct":"a","wrong":"b","category":"x+y"},{"prompt":"q","correct":"a","wrong":"b","category":"z"}]`
+	for _, c := range []struct {
+		part, fails string
+		probes      int
+	}{
+		{"", "", 2}, {"x+y", "", 1}, {"x+y+z", "", 2}, {"w", `p.json: has no category "w"`, 0},
+	} {
+		s, err := ParseSet("p.json", []byte(file), c.part)
+		if c.fails != "" {
+			if err == nil || !strings.HasPrefix(err.Error(), c.fails) {
+				t.Errorf("%q: %v, want %q", c.part, err, c.fails)
+			}
+			continue
+		}
+		if err != nil || len(s.Set) != c.probes || s.Part != c.part || s.Digest != sha256.Sum256([]byte(file)) {
+			t.Errorf("%q: %+v, %v", c.part, s, err)
+		}
+	}
+	if _, err := ParseSet("p.json", []byte("{"), ""); err == nil || !strings.HasPrefix(err.Error(), "p.json: ") {
+		t.Errorf("half a file: %v", err)
+	}
+}
+
 func TestReadPrompts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.json")
 	if err := os.WriteFile(path, []byte(`[{"prompt": "1 + 1 =", "correct": "2"}]`), 0o666); err != nil {
