@@ -38,6 +38,8 @@ var layers = map[string]int{
 	"internal/flagtype":    3,  // values of flags that need reading: counts, lists, sizes
 	"internal/config":      3,  // the file of the defaults of flags
 	"store":                2,  // where patches come from, and their provenance
+	"store/hub":            1,  // published models and patches: Hugging Face, Ollama
+	"store/oci":            1,  // patches in OCI registries and layouts
 	"store/signature":      1,  // who signed a patch, in minisign's format
 	"search":               2,  // finds patches: strategies, runs, journals
 	"chat":                 3,  // from messages to prompts, and back
@@ -65,6 +67,7 @@ var layers = map[string]int{
 	"internal/enginetest":  7,  // models and probe sets for tests
 	"internal/reporttest":  7,  // what the results of experiments must do, for tests
 	"internal/testmodel":   6,  // models with random weights: for tests, and for
+	"internal/hubtest":     -1, // a hub to download from, for tests
 	"bench":                7,  // measuring against llama.cpp, but for nothing else
 	"internal/release":     7,  // the archives that are published: make release
 }

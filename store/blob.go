@@ -17,8 +17,8 @@ const maxBlob = 512 << 20
 // ErrDamaged says that a file of the library is not what it was when it was added.
 var ErrDamaged = errors.New("it was changed or is damaged")
 
-// blobPath is where bytes of a digest are kept.
-func (l *Library) blobPath(d bankai.Digest) string { return l.at(blobFolder, hashFolder, d.String()) }
+// BlobPath is the file that keeps, or would keep, the bytes of a digest.
+func (l *Library) BlobPath(d bankai.Digest) string { return l.at(blobFolder, hashFolder, d.String()) }
 
 // Blob reads bytes by their digest: a patch, a probe set, a report. The error is
 // fs.ErrNotExist where the library has none, and ErrDamaged where they are others.
@@ -28,7 +28,7 @@ func (l *Library) Blob(d bankai.Digest) ([]byte, error) {
 		return nil, err
 	}
 	if bankai.Digest(sha256.Sum256(data)) != d {
-		return nil, fmt.Errorf("%s: %w: add again what it was", l.blobPath(d), ErrDamaged)
+		return nil, fmt.Errorf("%s: %w: add again what it was", l.BlobPath(d), ErrDamaged)
 	}
 	return data, nil
 }
@@ -47,7 +47,7 @@ func (l *Library) keep(ctx context.Context, data []byte) (bankai.Digest, error) 
 	} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrDamaged) {
 		return d, err
 	}
-	path := l.blobPath(d)
+	path := l.BlobPath(d)
 	os.Chmod(path, 0o644) // a damaged one is replaced
 	if err := write(ctx, path, data); err != nil {
 		return d, err

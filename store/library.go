@@ -236,7 +236,7 @@ func (l *Library) unknown(ref, more string) error { return &UnknownError{ref, l.
 func (l *Library) Patch(e Entry) (*bankai.Patch, error) {
 	data, err := l.Blob(e.Patch)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: its bytes are gone from %s: add it again", e.Ref(), l.blobPath(e.Patch))
+		return nil, fmt.Errorf("%s: its bytes are gone from %s: add it again", e.Ref(), l.BlobPath(e.Patch))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Ref(), err)

@@ -23,6 +23,7 @@ func configCommand(a *app) *cobra.Command {
 		Short: "choose the defaults of flags",
 		Long:  configLong(),
 		Example: `  bankai config set model ~/models/Bonsai-8B-Q1_0.gguf
+  bankai config set model bonsai-8b
   bankai config
   bankai config unset model`,
 		Args: arguments(0, 0, "list, get, set, unset or path"),
@@ -159,7 +160,7 @@ func changeConfig(c *terminal.Console, key string, value *string) error {
 
 // settings are all there are, in the order in which they are listed.
 var settings = config.Settings{
-	{Name: "model", About: "a GGUF file, an MLX folder, or demo", Check: func(value string) error {
+	{Name: "model", About: "a GGUF file, an MLX folder, a pulled model, or demo", Check: func(value string) error {
 		if value == "" {
 			return errors.New("is empty: give a file, a folder, or demo")
 		}

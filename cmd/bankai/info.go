@@ -43,7 +43,7 @@ is checked against the model.`,
 			if source.IsStream(args[0]) {
 				return showStream(a, args[0], model)
 			}
-			if args[0] != source.DemoModel && !store.IsPath(args[0]) {
+			if args[0] != source.DemoModel && !source.IsPublished(args[0]) && !store.IsPath(args[0]) {
 				return showNamed(a, args[0], model)
 			}
 			isModel, err := source.IsModel(args[0])

@@ -101,6 +101,7 @@ func TestJSONKeysAreInTheTable(t *testing.T) {
 func documents(t *testing.T) [][]string {
 	t.Chdir(t.TempDir())
 	t.Setenv("BANKAI_COLOR", "never")
+	publish(t)
 	for name, text := range map[string]string{
 		"t.json":      `[{"prompt": "{a} + {b} =", "correct": " {a+b}", "wrong": " {a-b}", "category": "sums", "ranges": {"a": [1, 4], "b": [1, 2]}, "where": "a != 4"}]`,
 		"rows.json":   `{"flips": [{"layer": 0, "proj": "gate_proj", "row": 1}]}`,
@@ -149,11 +150,16 @@ func documents(t *testing.T) [][]string {
 		{"patch", "verify", "r.bankai"},
 		{"library", "trust", "k.pub", "--name", "me"},
 		{"patch", "verify", "r.bankai"},
+		{"pull"},
+		{"pull", "bonsai-8b"},
+		{"pull", "hf:owner/fix", "-o", "pulled.bankai"},
 		{"library", "add", "rows.json", "--with", "mixed.json"},
 		{"library", "list"},
 		{"library", "show", "rows"},
 		{"library", "remove", "rows"},
 		{"library", "gc"},
+		{"push", "x.bankai", "oci:shared:v1"},
+		{"pull", "oci:shared:v1"},
 		{"eval", "mixed.csv", "pairs.jsonl", "said.jsonl", "--patch", "x.bankai"},
 		{"adapt", "said.jsonl", "-o", "y.bankai", "--max-cost", "1", "--granularity", "row", "--guard", "none"},
 		{"report", "eval.json", "-o", "r.html"},

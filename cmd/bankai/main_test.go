@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"bankai/internal/hubtest"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -28,7 +30,19 @@ func (i isolated) Run() int {
 	defer os.RemoveAll(dir)
 	os.Setenv("BANKAI_CONFIG", filepath.Join(dir, "config.toml"))
 	os.Setenv("BANKAI_HOME", filepath.Join(dir, "library"))
+	for name, value := range noModels(dir) {
+		os.Setenv(name, value)
+	}
 	return i.m.Run()
+}
+
+// noModels is an environment in which no model was downloaded to a folder, and no hub can
+// be reached.
+func noModels(dir string) map[string]string {
+	return map[string]string{
+		"HF_ENDPOINT": "http://127.0.0.1:1", "HF_HOME": filepath.Join(dir, ".hub"), "HF_HUB_CACHE": "", "HUGGINGFACE_HUB_CACHE": "",
+		"HF_TOKEN": "", "HUGGING_FACE_HUB_TOKEN": "", "HF_TOKEN_PATH": "", "HF_HUB_OFFLINE": "", "OLLAMA_MODELS": filepath.Join(dir, ".ollama"),
+	}
 }
 
 func TestMain(m *testing.M) {
@@ -46,9 +60,11 @@ func TestMain(m *testing.M) {
 //	alike A B KEY...     two JSON documents are equal but for members of these names
 //	size FILE N          a file has N bytes
 //	cut FILE N           cut a file off after N bytes
-//	await FILE N         wait until a file has at least N bytes
+//	await FILE N         wait until a file, as of a pattern, has at least N bytes
+//	hub REPO FILE...     have a hub with a repository, see addToHub
 //	latin1 FILE         write a text that is no UTF-8
 //	damage DIR           cut a byte off every file of a folder
+//	registry NAME        start an OCI registry; $NAME is its host and port
 //	rows P L PROJ N      write a patch of the first N rows of a projection of layer L
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -57,6 +73,10 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 			e.Setenv("BANKAI_HOME", filepath.Join(e.WorkDir, ".library"))
 			e.Setenv("BANKAI_KERNEL", os.Getenv("BANKAI_KERNEL"))
+			for name, value := range noModels(e.WorkDir) {
+				e.Setenv(name, value)
+			}
+			e.Values[hubOf{}] = new(hubOf)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -66,9 +86,10 @@ func TestScripts(t *testing.T) {
 			"mlx": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(writeFolder(ts.MkAbs(args[0]), args[1], args[2:]))
 			},
-			"fails": fails,
-			"json":  checkJSON,
-			"alike": alike,
+			"fails":    fails,
+			"registry": startRegistry,
+			"json":     checkJSON,
+			"alike":    alike,
 			"size": func(ts *testscript.TestScript, _ bool, args []string) {
 				if n := strconv.Itoa(len(ts.ReadFile(args[0]))); n != args[1] {
 					ts.Fatalf("%s has %s bytes", args[0], n)
@@ -88,6 +109,7 @@ func TestScripts(t *testing.T) {
 					ts.Check(errors.Join(os.Chmod(f, 0o644), os.Truncate(f, info.Size()-1)))
 				}
 			},
+			"hub": addToHub,
 			"latin1": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("caf \xe9\n"), 0o666))
 			},
@@ -101,6 +123,42 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// hubOf is the hub of a script, which is started when it is wanted.
+type hubOf struct{ *hubtest.Hub }
+
+// addToHub has the hub of a script have a repository of files, NAME=FILE, or all of a
+// folder, DIR/. With -gated before it the repository has terms to accept; with -stall the
+// hub sends 1000 bytes of a large file, and no more until it is asked for the rest.
+func addToHub(ts *testscript.TestScript, _ bool, args []string) {
+	h := ts.Value(hubOf{}).(*hubOf)
+	if h.Hub == nil {
+		h.Hub = hubtest.New()
+		ts.Defer(h.Close)
+	}
+	ts.Setenv("HF_ENDPOINT", h.URL)
+	repo := hubtest.Repo{Commit: strings.Repeat("c0ffee12", 5), Files: map[string]string{}}
+	switch args[0] {
+	case "-gated":
+		repo.Gated, args = true, args[1:]
+	case "-stall":
+		h.Stall(1000)
+		args = args[1:]
+	}
+	for _, arg := range args[1:] {
+		name, file, named := strings.Cut(arg, "=")
+		if named {
+			repo.Files[name] = ts.ReadFile(file)
+			continue
+		}
+		entries, err := os.ReadDir(ts.MkAbs(arg))
+		ts.Check(err)
+		for _, e := range entries {
+			repo.Files[e.Name()] = ts.ReadFile(arg + e.Name())
+		}
+	}
+	h.Put(args[0], repo)
 }
 
 // fails runs bankai and expects an exit status, nothing half-done on stdout and
@@ -133,8 +191,12 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 	size, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	for range 1800 { // emulated and busy machines take long
-		if info, err := os.Stat(ts.MkAbs(args[0])); err == nil && info.Size() >= size {
-			return
+		files, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		for _, file := range files {
+			if info, err := os.Stat(file); err == nil && info.Size() >= size {
+				return
+			}
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

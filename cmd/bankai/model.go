@@ -41,7 +41,7 @@ func (f *modelFlags) isBuiltIn() bool { return f.path == source.DemoModel }
 
 // modelFlag declares --model of a command that needs one.
 func modelFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVarP(path, "model", "m", source.DemoModel, "`FILE` of the model (GGUF), its folder (MLX), or demo")
+	cmd.Flags().StringVarP(path, "model", "m", source.DemoModel, "`FILE` of the model (GGUF), its folder (MLX), a name that \"bankai pull\" downloaded, or demo")
 	markSettable(cmd.Flags(), "model")
 }
 

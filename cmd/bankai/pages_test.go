@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"bankai/internal/hubtest"
+	"bankai/models/demo"
+
 	"github.com/spf13/cobra"
 )
 
@@ -30,6 +33,7 @@ func TestExamples(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	publish(t)
 	root := newApp(nil, nil, os.Stdout, os.Stderr).root()
 	firstPage := root.Long
 	for _, name := range []string{
@@ -42,6 +46,7 @@ func TestExamples(t *testing.T) {
 		"experiment robustness", "experiment layers", "experiment scale",
 		"experiment gsm8k", "experiment choice",
 		"library add", "library list", "library show", "library remove", "library trust", "library gc",
+		"push", "pull",
 	} {
 		cmd, _, err := root.Find(strings.Fields(name))
 		if err != nil {
@@ -63,6 +68,17 @@ func TestExamples(t *testing.T) {
 			})
 		}
 	}
+}
+
+// publish has a hub with a published model, whose file is the embedded one, and a patch.
+func publish(t *testing.T) {
+	h := hubtest.New()
+	t.Cleanup(h.Close)
+	t.Setenv("HF_ENDPOINT", h.URL)
+	t.Setenv("HF_HOME", t.TempDir())
+	commit := strings.Repeat("c0ffee12", 5)
+	h.Put("prism-ml/Bonsai-8B-gguf", hubtest.Repo{Commit: commit, Files: map[string]string{"Bonsai-8B-Q1_0.gguf": string(demo.Model())}})
+	h.Put("owner/fix", hubtest.Repo{Commit: commit, Files: map[string]string{"fix.bankai": `{"flips": [{"layer": 0, "proj": "gate_proj", "row": 1}]}`}})
 }
 
 // shellWords splits a command line whose only quotes are single ones.

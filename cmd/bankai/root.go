@@ -38,7 +38,7 @@ const rootExample = `  bankai demo                                            re
 const rootAfter = `
 Models are GGUF files or MLX folders of Qwen3, or of the hybrid Qwen3.5, whose
 every matrix is 1-bit (type Q1_0, or bits 1 in groups of 128), such as Bonsai
-1.7B, 4B, 8B and 27B.
+1.7B, 4B, 8B and 27B, or a name of one that "bankai pull" downloaded.
 "demo" is one of 6 million weights that is part of the program, with the probe
 sets demo:search, demo:search_few, demo:validate, demo:heldout, demo:control,
 demo:control_few and demo:control_heldout, the texts demo:text and
@@ -57,6 +57,10 @@ Environment:
   BANKAI_KERNEL       the kernel set to use; "bankai version" lists them
   BANKAI_KEY_PASSWORD the password of your secret key, for "bankai patch sign"
   BANKAI_API_KEY      a key that "bankai serve" wants of those who ask
+  HF_HOME             the folder of the cache of downloaded models
+  HF_TOKEN            the token for what is not open to everybody on the hub
+  HF_ENDPOINT         the hub to download from instead of https://huggingface.co
+  OLLAMA_MODELS       the folder in which Ollama keeps its models
   NO_COLOR            no colours, if it is set to anything
   SOURCE_DATE_EPOCH   the time to write into patches, in seconds since 1970
 
@@ -139,7 +143,7 @@ func (a *app) root() *cobra.Command {
 		{"try", "Try it:", []*cobra.Command{demoCommand(a)}},
 		{"look", "Look at a model:", []*cobra.Command{infoCommand(a), tokenizeCommand(a), logitsCommand(a), generateCommand(a)}},
 		{"change", "Change it:", []*cobra.Command{adaptCommand(a), searchCommand(a), patchCommand(a)}},
-		{"share", "Share it:", []*cobra.Command{libraryCommand(a), keygenCommand(a)}},
+		{"share", "Share it:", []*cobra.Command{libraryCommand(a), keygenCommand(a), pushCommand(a), pullCommand(a)}},
 		{"use", "Use it:", []*cobra.Command{chatCommand(a), serveCommand(a)}},
 		{"measure", "Measure:", []*cobra.Command{probesCommand(a), auditCommand(a), evalCommand(a), experimentCommand(a), reportCommand(a), benchCommand(a)}},
 		{"other", "Other:", []*cobra.Command{configCommand(a), versionCommand(a)}},

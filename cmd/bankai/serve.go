@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -285,10 +284,8 @@ func (f *serveFlags) run(ctx context.Context, a *app, log *slog.Logger) error {
 	if err := a.patches(nil).CheckRefs(paths); err != nil {
 		return err
 	}
-	if f.model.path != source.DemoModel {
-		if _, err := os.Stat(f.model.path); err != nil {
-			return err
-		}
+	if err := source.FoundModel(f.model.path); err != nil {
+		return err
 	}
 	listener, url, err := f.open()
 	if err != nil {
@@ -398,7 +395,7 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 	}
 	name := f.alias
 	if name == "" {
-		name = strings.TrimSuffix(filepath.Base(f.model.path), ".gguf")
+		name = source.ModelTitle(f.model.path)
 	}
 	if err := s.Serve(m, name, patches); err != nil {
 		if errors.As(err, new(*server.MemoryError)) {

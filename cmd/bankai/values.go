@@ -16,6 +16,7 @@ import (
 	"bankai/internal/terminal"
 	"bankai/models/demo"
 	"bankai/score"
+	"bankai/store/hub"
 	"bankai/store/signature"
 )
 
@@ -62,7 +63,7 @@ func fileValues() map[string]fileValue {
 	probes := fileValue{endings: probeFiles, names: demoSets(".json")}
 	texts := fileValue{endings: textFiles, names: demoSets(".txt")}
 	return map[string]fileValue{
-		"model": {endings: modelFiles, names: []string{source.DemoModel}}, "patch": {endings: patchFiles, named: true, library: true},
+		"model": {endings: modelFiles, models: true}, "patch": {endings: patchFiles, named: true, library: true},
 		"conflicts-with": {endings: patchFiles, library: true}, "set": probes,
 		"probes": probes, "validate": probes, "controls": probes, "against": probes, "controls-from": probes,
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
@@ -83,6 +84,27 @@ type fileValue struct {
 	written bool // not read
 	named   bool // may be NAME=FILE
 	library bool // or a name of the library
+	models  bool // or a name of a model that is here
+}
+
+// modelNames are the names that stand for a model: the embedded one, and the published
+// ones that are on this machine.
+func modelNames() []string {
+	names := []string{source.DemoModel}
+	for _, name := range publishedNames() {
+		if source.FoundModel(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// publishedNames are the short names of published models.
+func publishedNames() (names []string) {
+	for _, m := range hub.Models() {
+		names = append(names, m.Name)
+	}
+	return names
 }
 
 // demoSets are the names of the embedded files with an ending, as demo:heldout.
@@ -150,9 +172,9 @@ func libraryNames() (names []string) {
 
 // argumentValues completes the arguments of a command, of which only some take files.
 func argumentValues(path string) cobra.CompletionFunc {
-	models := fileValue{endings: modelFiles, names: []string{source.DemoModel}}
+	models := fileValue{endings: modelFiles, models: true}
 	v, ok := map[string]fileValue{
-		"bankai info":               {endings: slices.Concat(modelFiles, patchFiles), names: []string{source.DemoModel}, library: true},
+		"bankai info":               {endings: slices.Concat(modelFiles, patchFiles), models: true, library: true},
 		"bankai patch apply":        models,
 		"bankai patch remove":       models,
 		"bankai patch diff":         models,
@@ -160,14 +182,16 @@ func argumentValues(path string) cobra.CompletionFunc {
 		"bankai patch convert":      {endings: patchFiles, library: true},
 		"bankai patch describe":     {endings: patchFiles, library: true},
 		"bankai patch card":         {endings: patchFiles, library: true},
-		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), names: []string{source.DemoModel}, library: true},
+		"bankai patch verify":       {endings: slices.Concat(patchFiles, modelFiles), models: true, library: true},
 		"bankai patch sign":         {endings: patchFiles, library: true},
+		"bankai pull":               {names: publishedNames()},
 		"bankai library add":        {endings: patchFiles, library: true},
 		"bankai library show":       {library: true},
 		"bankai library remove":     {library: true},
 		"bankai library verify":     {endings: patchFiles, library: true},
 		"bankai library compare":    {endings: patchFiles, library: true},
 		"bankai library trust":      {endings: signingFiles},
+		"bankai push":               {endings: patchFiles, library: true},
 		"bankai probes split":       {endings: probeFiles, names: demoSets(".json")},
 		"bankai probes expand":      {endings: resultFiles},
 		"bankai report":             {endings: resultFiles},
@@ -224,6 +248,9 @@ func (v fileValue) complete(_ *cobra.Command, _ []string, word string) (next []s
 	names := v.names
 	if v.library {
 		names = slices.Concat(names, libraryNames())
+	}
+	if v.models {
+		names = slices.Concat(names, modelNames())
 	}
 	for _, name := range names {
 		if strings.HasPrefix(name, word) {

@@ -56,13 +56,11 @@ func (l Settings) changed(path, old, key string, value *string) ([]byte, error) 
 	return []byte(text), nil
 }
 
-// absolute is a model's path as it is from any folder.
+// absolute is a model's path as it is from any folder. The names of published models
+// are such already.
 func absolute(model string) (string, error) {
-	if model == source.DemoModel {
-		return model, nil
-	}
-	if _, err := os.Stat(model); err != nil {
-		return "", err
+	if err := source.FoundModel(model); err != nil || model == source.DemoModel || source.IsPublished(model) {
+		return model, err
 	}
 	return filepath.Abs(model)
 }

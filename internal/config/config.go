@@ -69,8 +69,8 @@ type Chosen struct {
 // Check refuses what the setting cannot be, and names the place where it was chosen.
 func (c Chosen) Check(s Setting) error {
 	err := s.Check(c.Value)
-	if err == nil && s.Name == model && c.Value != source.DemoModel {
-		_, err = os.Stat(c.Value)
+	if err == nil && s.Name == model {
+		err = source.FoundModel(c.Value)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", c.From, s.Name, err)

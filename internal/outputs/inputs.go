@@ -13,6 +13,10 @@ import (
 // so; names of what is not there, or is no file, are left out.
 func Inputs(names []string) (files []string) {
 	for _, name := range names {
+		if path, err := source.LocateModel(name); err == nil && path != name {
+			files = append(files, partsOf(path)...)
+			continue
+		}
 		file, _ := source.Split(name)
 		for _, path := range []string{name, file} {
 			if path != "" && IsThere(path) {

@@ -13,9 +13,9 @@ func IsStream(path string) bool {
 }
 
 // IsModel reports whether a file begins as a GGUF file does, is a folder, or is the
-// embedded model.
+// embedded model, or a published one.
 func IsModel(path string) (bool, error) {
-	if path == DemoModel {
+	if path == DemoModel || IsPublished(path) {
 		return true, nil
 	}
 	if IsFolder(path) {

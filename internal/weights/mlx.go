@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -129,10 +130,17 @@ func (s *mlxSource) translate(dir string, config *object, kvs []gguf.KV) (*gguf.
 	return part, err
 }
 
-// folderName is what the model is called.
+// cached is how the hub's cache calls the folder of a repository's commit.
+var cached = regexp.MustCompile(`/models--[^/]+--([^/]+)/snapshots/[0-9a-f]{40}$`)
+
+// folderName is what the model is called: as its folder, or in the hub's cache as its
+// repository.
 func folderName(dir string) string {
 	if whole, err := filepath.Abs(dir); err == nil {
 		dir = whole
+	}
+	if m := cached.FindStringSubmatch(filepath.ToSlash(dir)); m != nil {
+		return m[1]
 	}
 	return filepath.Base(dir)
 }

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"bankai/store/oci"
+)
+
+// startRegistry starts an OCI registry, which ends with the script.
+func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+	ts.Defer(s.Close)
+	ts.Setenv(args[0], strings.TrimPrefix(s.URL, "http://"))
+}
+
+// Anybody who may push can attach a signature that names somebody else's key. It takes the
+// place of none that is good.
+func TestPullLeavesFalseSignaturesOut(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("BANKAI_HOME", t.TempDir())
+	run := func(want int, args ...string) (stdout, stderr string) {
+		t.Helper()
+		status, out, log := runApp(args...)
+		if status != want {
+			t.Fatalf("%v: exit status %d: %s", args, status, log)
+		}
+		return out, log
+	}
+	read := func(path string) []byte {
+		t.Helper()
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	const rows = `{"flips": [{"layer": 0, "proj": "gate_proj", "row": %}]}`
+	run(statusDone, "keygen", "-o", "k.key", "--no-password")
+	for name, row := range map[string]string{"fix": "1", "other": "2"} {
+		if err := os.WriteFile(name+".json", []byte(strings.ReplaceAll(rows, "%", row)), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		run(statusDone, "patch", "compose", name+".json", "-o", name+".bankai", "--model", "demo")
+		run(statusDone, "patch", "sign", name+".bankai", "--key", "k.key")
+	}
+	push := func(tag string, signatures ...[]byte) {
+		t.Helper()
+		a := oci.Artifact{Patch: read("fix.bankai"), Signatures: signatures}
+		if _, err := oci.Push(context.Background(), oci.Ref{Layout: "shared", Tag: tag}, a, oci.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good, fake := read("fix.bankai.minisig"), read("other.bankai.minisig")
+
+	// While nobody is trusted, the first one by a key stays.
+	push("v1", good)
+	run(statusDone, "pull", "oci:shared:v1")
+	push("v1", fake)
+	run(statusDone, "pull", "oci:shared:v1")
+	run(statusDone, "library", "trust", "k.pub", "--name", "ann")
+	if out, _ := run(statusDone, "patch", "verify", "fix:v1", "--key", "k.pub"); !strings.Contains(out, "signed by") {
+		t.Errorf("after a false signature came: %s", out)
+	}
+
+	// When its key is trusted, the good one counts, and the false one is told and left out.
+	out, log := run(statusDone, "pull", "oci:shared:v1", "--require-signed")
+	if !strings.Contains(out, "ann (") || !strings.Contains(log, "that signature was left out") {
+		t.Errorf("with a good and a false one: %s%s", out, log)
+	}
+	run(statusDone, "patch", "verify", "fix:v1", "--key", "k.pub")
+
+	// A false one alone is refused, whether a signature is asked for or not.
+	if err := os.RemoveAll("shared"); err != nil {
+		t.Fatal(err)
+	}
+	push("v2", fake)
+	if _, log := run(statusFailed, "pull", "oci:shared:v2"); !strings.Contains(log, "nothing was kept") {
+		t.Errorf("a false one alone: %s", log)
+	}
+}

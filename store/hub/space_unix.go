@@ -1,0 +1,14 @@
+//go:build darwin || freebsd || linux
+
+package hub
+
+import "golang.org/x/sys/unix"
+
+// freeSpace is how many bytes a user may still write to the disk of a folder.
+func freeSpace(folder string) (bytes int64, known bool) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(folder, &s); err != nil {
+		return 0, false
+	}
+	return int64(s.Bavail) * int64(s.Bsize), true
+}
