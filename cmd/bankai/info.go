@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"bankai/internal/anatomy"
@@ -43,7 +44,7 @@ is checked against the model.`,
 			if source.IsStream(args[0]) {
 				return showStream(a, args[0], model)
 			}
-			if args[0] != source.DemoModel && !source.IsPublished(args[0]) && !store.IsPath(args[0]) {
+			if isKept := args[0] != source.DemoModel && !source.IsPublished(args[0]) && !store.IsPath(args[0]); isKept && filepath.Ext(args[0]) != ".gguf" {
 				return showNamed(a, args[0], model)
 			}
 			isModel, err := source.IsModel(args[0])
