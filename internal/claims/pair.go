@@ -34,12 +34,12 @@ type PairResult struct {
 
 // Right is how many answers are right.
 type Right struct {
-	Total int `json:"total"`
-	Base  int `json:"unpatched"`
-	A     int `json:"a"`
-	B     int `json:"b"`
-	Both  int `json:"both"`
-	Sum   int `json:"if_added"` // what both would have if their gains added up
+	Total  int `json:"total"`
+	Base   int `json:"unpatched"`
+	A      int `json:"a"`
+	B      int `json:"b"`
+	Both   int `json:"both"`
+	Either int `json:"either"` // with A, or with B, or with each of them
 }
 
 // Missing is a claim that a pair cannot be measured on.
@@ -77,11 +77,11 @@ func (p *Pair) Measure(ctx context.Context) (results []PairResult, missing []Mis
 // resultOf sets four measurements side by side: those of the base, A, B and both.
 func resultOf(s *claimedSet, all [4]*measure.Measurement) PairResult {
 	compared := func(before, after int) *measure.Result { return measure.Compare(s.Set.Set, all[before], all[after]) }
-	a, b := compared(0, 1), compared(0, 2)
+	a, b, fromAToB := compared(0, 1), compared(0, 2), compared(1, 2)
 	againstA, againstB := compared(1, 3), compared(2, 3)
 	return PairResult{
 		Set: s.Source, Probes: s.Digest, Of: s.of,
-		Right:    Right{a.Total, a.Before, a.After, b.After, againstA.After, a.After + b.After - a.Before},
+		Right:    Right{a.Total, a.Before, a.After, b.After, againstA.After, a.After + len(fromAToB.Fixed)},
 		AgainstA: repair.CountsOf(againstA), AgainstB: repair.CountsOf(againstB),
 	}
 }
