@@ -33,7 +33,7 @@ about, how many answers are right without patches, with each, and with both; and
 what both together fix and break against each alone, with McNemar's exact test.
 Probes are found as "bankai library verify" finds them.`,
 		Example: `  bankai library compare fix.bankai other.json
-  bankai library compare fix.bankai other.json --model demo --json`,
+  bankai library compare old.json other.json --model demo --json`,
 		Args: arguments(2, 2, "two names of the library, or patches"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			c := &comparison{app: a, refs: args}

@@ -41,7 +41,7 @@ Claims are measured in the precision that the command named which made the patch
 or else the usual one; where one differs, the other is tried, too. --model need
 not be given where the patch is for the usual model.`,
 		Example: `  bankai library verify fix.bankai
-  bankai library verify few.json --set demo:validate --model demo --json`,
+  bankai library verify fix.bankai --set demo:validate --json`,
 		Args: arguments(1, 1, "one name of the library, or one patch"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			v := &verification{app: a, ref: args[0], model: model, flags: cmd.Flags().Changed}
