@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"strings"
 
 	"bankai"
 	"bankai/store"
@@ -48,11 +49,13 @@ func (a *app) worthKeeping(l *store.Library, ref, name string, p *bankai.Patch, 
 
 // signedText says who signed a patch, or why nobody did who is trusted.
 func signedText(by signature.Signer, unsigned error) string {
-	switch {
+	switch unknown := new(signature.UntrustedError); {
 	case unsigned == nil:
 		return by.String()
 	case errors.Is(unsigned, signature.ErrUnsigned):
 		return "nobody"
+	case errors.As(unsigned, &unknown):
+		return strings.TrimPrefix(unknown.Error(), "signed by ")
 	}
 	return "nobody who is trusted: " + unsigned.Error()
 }
