@@ -55,11 +55,7 @@ type pulling struct {
 }
 
 // pullOCI pulls a patch from a registry or a layout, into the library or a file.
-func pullOCI(ctx context.Context, a *app, text string, f *pullFlags) error {
-	ref, err := oci.ParseRef(text)
-	if err != nil {
-		return usageError{err}
-	}
+func pullOCI(ctx context.Context, a *app, ref oci.Ref, f *pullFlags) (err error) {
 	g := &pulling{app: a, flags: f, ref: ref}
 	if err := g.prepare(); err != nil {
 		return err

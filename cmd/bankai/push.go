@@ -51,7 +51,7 @@ unless --plain-http says otherwise.`,
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			ref, err := oci.ParseRef(args[1])
 			if err != nil {
-				return usageError{err}
+				return noArtifact(args[1], err)
 			}
 			return f.push(ctx, a, args[0], ref)
 		}),
