@@ -65,8 +65,9 @@ func keptDocs(a *app, l *store.Library, all []store.Entry) []keptDoc {
 
 func libraryListCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "list the patches that there are",
+		Use:        "list",
+		Short:      "list the patches that there are",
+		SuggestFor: []string{"ls"},
 		Long: `Lists the patches of the library by name and tag, with the models they were made
 for. A tag that is the same patch as the name alone stands on a line of its own.`,
 		Example: `  bankai library list
@@ -122,8 +123,9 @@ type addFlags struct {
 func libraryAddCommand(a *app) *cobra.Command {
 	f := &addFlags{}
 	cmd := &cobra.Command{
-		Use:   "add P...",
-		Short: "keep a patch under a name",
+		Use:        "add P...",
+		Short:      "keep a patch under a name",
+		SuggestFor: []string{"tag", "import"},
 		Long: `Keeps patches in the library, each under its file's name, or one under the name
 that is given. What goes with a patch is kept beside it, and sent along when it
 is pushed: --with the sets that its claims are about, so that others can measure
@@ -234,8 +236,9 @@ func resolved(ref string) (*store.Library, store.Entry, *bankai.Patch, error) {
 
 func libraryShowCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "show NAME",
-		Short: "what a patch of the library is, and what goes with it",
+		Use:        "show NAME",
+		Short:      "what a patch of the library is, and what goes with it",
+		SuggestFor: []string{"inspect"},
 		Long: `Tells of a patch of the library what "bankai info" tells of a file, and what goes
 with it: probe sets, reports, signatures.`,
 		Example: `  bankai library show math
@@ -282,8 +285,9 @@ func showKept(a *app, l *store.Library, e store.Entry, p *bankai.Patch) error {
 
 func libraryRemoveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "remove NAME...",
-		Short: "take names away",
+		Use:        "remove NAME...",
+		Short:      "take names away",
+		SuggestFor: []string{"rm", "delete", "untag"},
 		Long: `Takes a tag away, NAME:TAG, or a name with all its tags, NAME. If the name alone
 was the patch of a tag that goes, it becomes what was added last of the others.
 Patches that no name has any more stay on disk until "bankai library gc".`,
@@ -315,8 +319,9 @@ Patches that no name has any more stay on disk until "bankai library gc".`,
 
 func libraryCollectCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "gc",
-		Short: "check the library, and free what no name has",
+		Use:        "gc",
+		Short:      "check the library, and free what no name has",
+		SuggestFor: []string{"prune"},
 		Long: `Reads everything again, says what is not as it was added, and removes the
 patches, sets, reports and signatures that no name has. Files and links in the
 folder that the library did not make are named and left alone; nothing is removed

@@ -25,8 +25,9 @@ type pullFlags struct {
 func pullCommand(a *app) *cobra.Command {
 	f := &pullFlags{}
 	cmd := &cobra.Command{
-		Use:   "pull [REF]",
-		Short: "download a model or a patch",
+		Use:        "pull [REF]",
+		Short:      "download a model or a patch",
+		SuggestFor: []string{"download", "fetch", "get"},
 		Long: `Downloads a model or a patch. REF is one of
 
   bonsai-8b                    a published 1-bit model by its short name

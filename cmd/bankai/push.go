@@ -29,8 +29,9 @@ type pushFlags struct {
 func pushCommand(a *app) *cobra.Command {
 	f := &pushFlags{}
 	cmd := &cobra.Command{
-		Use:   "push P REF",
-		Short: "send a patch to an OCI registry",
+		Use:        "push P REF",
+		Short:      "send a patch to an OCI registry",
+		SuggestFor: []string{"publish", "upload"},
 		Long: `Sends a patch, a file or a name of the library, to where container images lie,
 or into an OCI layout on disk, which can be carried by other means:
 
