@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -79,6 +80,9 @@ for. A tag that is the same patch as the name alone stands on a line of its own.
 				return err
 			}
 			all, failed := l.List()
+			if failed != nil && len(all) == 0 {
+				return failed
+			}
 			doc := keptList{l.Dir(), keptDocs(a, l, all)}
 			err = a.Print(doc, func(w io.Writer) { writeKept(w, l, doc.Patches) })
 			if err == nil {
@@ -195,29 +199,45 @@ func (f *addFlags) addOne(ctx context.Context, a *app, l *store.Library, ref str
 		return store.Entry{}, err
 	}
 	e, err := l.Add(ctx, name, tag, p, o)
-	if err != nil && f.name == "" {
-		err = fmt.Errorf("%s: %w (or choose with --name)", ref, err)
+	if err == nil || f.name != "" {
+		return e, err
 	}
-	return e, err
+	if store.CheckName(name) != nil || errors.As(err, new(*store.TagTakenError)) {
+		err = fmt.Errorf("%w (or choose with --name)", err)
+	}
+	return e, fmt.Errorf("%s: %w", ref, err)
 }
 
 // files are what goes with the patches.
 func (f *addFlags) files() (files []store.Attachment, err error) {
 	for _, path := range f.with {
+		kind, err := kindOfFile(path)
+		if err != nil {
+			return nil, err
+		}
 		data, err := source.Read(path)
 		if err != nil {
 			return nil, err
 		}
-		kind := store.Probes
-		switch strings.ToLower(filepath.Ext(path)) {
-		case ".html":
-			kind = store.Report
-		case ".md":
-			kind = store.Card
-		}
 		files = append(files, store.Attachment{Kind: kind, Name: filepath.Base(path), Data: data})
 	}
 	return files, nil
+}
+
+// kindOfFile is what goes with a patch, by the ending of its name.
+func kindOfFile(path string) (string, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".json", ".jsonl", ".csv", ".txt":
+		return store.Probes, nil
+	case ".html", ".htm":
+		return store.Report, nil
+	case ".md":
+		return store.Card, nil
+	}
+	if strings.HasPrefix(path, source.Demo) {
+		return "", usagef("--with %s: it is part of the program, and need not be given", path)
+	}
+	return "", usagef("--with %s: sets end in .json, .jsonl, .csv or .txt, a report in .html or .htm, a model card in .md", path)
 }
 
 // resolved is the patch of the library that a reference means.
