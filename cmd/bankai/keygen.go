@@ -30,8 +30,8 @@ func keygenCommand(a *app) *cobra.Command {
 		Long: `Makes a pair of keys in minisign's format: NAME.key, with which you sign, for
 nobody else's eyes, and NAME.pub, with which others check what you signed.
 Without -o they are bankai.key and bankai.pub in the library's folder, where
-"bankai patch sign" looks for yours, and the library trusts what you sign, as that
-of "me". minisign's own keys do as well.
+"bankai patch sign" looks for yours, and the library trusts what they sign, as
+that of "me". minisign's own keys do as well.
 
 The secret key is encrypted with a password, which is asked for twice, or is
 that of BANKAI_KEY_PASSWORD. Encrypting takes a second and a gigabyte of memory,

@@ -51,7 +51,7 @@ then on, but for what a server was given by --patch.`,
   bankai library trust mine.pub --name me --base demo --only 'math*'
   bankai library trust RWQydV8dcgISnzCzVUwd335o9HmAzzan3YbQ0RyujVQz7T0FYMQftjx7
   bankai library trust
-  bankai library trust --remove me`,
+  bankai library trust --remove 9F1202721D5F7532`,
 		Args: arguments(0, 1, "a public key, or none to list them"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			l, err := library()
