@@ -32,8 +32,9 @@ func libraryTrustCommand(a *app) *cobra.Command {
 	f := &trustFlags{}
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
-		Use:   "trust [KEY]",
-		Short: "say whose signatures count",
+		Use:        "trust [KEY]",
+		Short:      "say whose signatures count",
+		SuggestFor: []string{"keys", "key", "distrust"},
 		Long: `Trusts a public key: a .pub file, or the line in it that begins with RW. Patches
 that its owner signed are then shown as signed, and "bankai serve
 --require-signed" takes them. Get the key from its owner, not from where the

@@ -168,7 +168,7 @@ func readPatch(ctx context.Context, c *hub.Client, p hub.Pulled) (hubPatch, erro
 	}
 	h.encoded = encoded.Bytes()
 	beside := p.Ref
-	beside.File, beside.Revision = beside.File+signature.Extension, p.Commit
+	beside.File, beside.Revision, beside.Most = beside.File+signature.Extension, p.Commit, signature.MaxSize
 	s, err := c.Pull(ctx, beside)
 	switch {
 	case errors.Is(err, hub.ErrNoFile), errors.Is(err, hub.ErrNotHere):

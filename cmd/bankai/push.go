@@ -28,8 +28,9 @@ type pushFlags struct {
 func pushCommand(a *app) *cobra.Command {
 	f := &pushFlags{}
 	cmd := &cobra.Command{
-		Use:   "push P REF",
-		Short: "send a patch to an OCI registry",
+		Use:        "push P REF",
+		Short:      "send a patch to an OCI registry",
+		SuggestFor: []string{"publish", "upload"},
 		Long: `Sends a patch, a file or a name of the library, to where container images lie,
 or into an OCI layout on disk, which can be carried by other means:
 
@@ -53,7 +54,7 @@ unless --plain-http says otherwise.`,
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			ref, err := oci.ParseRef(args[1])
 			if err != nil {
-				return usageError{err}
+				return noArtifact(args[1], err)
 			}
 			return f.push(ctx, a, args[0], ref)
 		}),
@@ -78,6 +79,7 @@ type pushDoc struct {
 	Base       *bankai.Digest `json:"base"`
 	Bytes      int64          `json:"bytes"`      // sent
 	Signatures int            `json:"signatures"` // that went along, or were there
+	Files      []string       `json:"files"`      // likewise: the model card, probe sets and reports
 	Attached   int            `json:"attached"`   // things that were not there before
 }
 
@@ -95,20 +97,40 @@ func (f *pushFlags) push(ctx context.Context, a *app, from string, ref oci.Ref) 
 	}
 	doc := pushDoc{
 		Ref: sent.Ref.String(), Digest: sha256.Sum256(artifact.Patch), Manifest: sent.Digest, Moved: known(sent.Moved),
-		Flips: p.Len(), Base: anatomy.BoundTo(p), Bytes: sent.Bytes, Signatures: len(artifact.Signatures), Attached: sent.Attached,
+		Flips: p.Len(), Base: anatomy.BoundTo(p), Bytes: sent.Bytes, Signatures: len(artifact.Signatures), Files: []string{"card.md"}, Attached: sent.Attached,
 	}
-	return a.Print(doc, func(w io.Writer) {
-		if sent.Bytes == 0 && sent.Moved.IsZero() {
-			fmt.Fprintf(w, "%s: was there already\n", doc.Ref)
-			return
-		}
-		fmt.Fprintf(w, "%s: %s, %s, %s sent\n", ref, text.Count(doc.Flips, "flip"), text.Count(doc.Signatures, "signature"), text.Size(sent.Bytes))
-		facts := []terminal.Fact{{"exactly", doc.Ref}}
-		if doc.Moved != nil {
-			facts = append(facts, terminal.Fact{"before", fmt.Sprintf("the tag was sha256:%.12s…", *doc.Moved)})
-		}
-		terminal.WriteFacts(w, facts...)
-	})
+	for _, file := range artifact.Files {
+		doc.Files = append(doc.Files, file.Name)
+	}
+	tagged := sent.Ref
+	tagged.Digest = bankai.Digest{}
+	if err := a.Print(doc, func(w io.Writer) { doc.write(w, tagged) }); err != nil {
+		return err
+	}
+	pull := "bankai pull " + text.Quoted(tagged.String())
+	if f.plainHTTP {
+		pull += " --plain-http"
+	}
+	a.Note("on the other side: %s", pull)
+	return nil
+}
+
+// write tells people what was sent to a tag.
+func (doc pushDoc) write(w io.Writer, tagged oci.Ref) {
+	if doc.Bytes == 0 && doc.Moved == nil {
+		fmt.Fprintf(w, "%s: was there already\n", doc.Ref)
+		return
+	}
+	fmt.Fprintf(w, "%s: %s, %s sent\n", tagged, text.Count(doc.Flips, "flip"), text.Size(doc.Bytes))
+	with := doc.Files
+	if doc.Signatures > 0 {
+		with = append([]string{text.Count(doc.Signatures, "signature")}, with...)
+	}
+	facts := []terminal.Fact{{"with it", text.Listed(with)}, {"exactly", doc.Ref}}
+	if doc.Moved != nil {
+		facts = append(facts, terminal.Fact{"before", fmt.Sprintf("the tag was sha256:%.12s…", *doc.Moved)})
+	}
+	terminal.WriteFacts(w, facts...)
 }
 
 // known is a digest, nil if it is unknown.

@@ -192,6 +192,9 @@ func (d *download) take(ctx context.Context, r *reply, at int64, silence *time.T
 	if most < 0 {
 		most = maxUnsaid
 	}
+	if d.ref.Most > 0 {
+		most = min(most, d.ref.Most)
+	}
 	began, buffer := time.Now(), make([]byte, 256<<10)
 	for {
 		k, err := r.Body.Read(buffer)

@@ -119,6 +119,8 @@ type target interface {
 	tag(ctx context.Context, d descriptor, data []byte, tag string) error
 	// referrers are the manifests that name another one as their subject.
 	referrers(ctx context.Context, of descriptor) ([]descriptor, error)
+	// tags are tags that there are, or the first of very many.
+	tags(ctx context.Context) ([]string, error)
 }
 
 // decodePatch reads the canonical encoding of a patch, and nothing else.

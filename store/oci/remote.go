@@ -50,7 +50,7 @@ func openRepository(ref Ref, o Options) (r *repository, done func(), err error) 
 		},
 		Reference:          registry.Reference{Registry: ref.Registry, Repository: ref.Repository},
 		PlainHTTP:          o.PlainHTTP || isLoopback(hostname(ref.Registry)),
-		ManifestMediaTypes: accepted, ReferrerListMaxPages: maxPages, MaxMetadataBytes: maxManifest,
+		ManifestMediaTypes: accepted, ReferrerListMaxPages: maxPages, TagListPageSize: maxTags, MaxMetadataBytes: maxManifest,
 		SkipReferrersGC: true, // many registries refuse to delete, and nobody else must lose what they read
 	}, ref, o.pauses.orUsual()}, done, nil
 }
@@ -236,6 +236,24 @@ func (r *repository) referrers(ctx context.Context, of descriptor) (all []descri
 	return all, r.odd(err)
 }
 
+// maxTags bounds the tags that are asked for.
+const maxTags = 100
+
+// errEnough ends a list of which the first page will do.
+var errEnough = errors.New("that is enough")
+
+// tags implements target.
+func (r *repository) tags(ctx context.Context) (all []string, err error) {
+	err = r.Tags(ctx, "", func(page []string) error {
+		all = page
+		return errEnough
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return all, err
+}
+
 // odd adds to an error about an answer that no registry should give what that may be.
 func (r *repository) odd(err error) error {
 	switch {
@@ -266,6 +284,8 @@ func (r *repository) explain(err error, doing string) error {
 		return fmt.Errorf("%s: %w", name, f.error)
 	case errors.As(err, &answer):
 		return fmt.Errorf("%s: %s", name, r.explainAnswer(answer, doing))
+	case errors.As(err, new(*otherTags)):
+		return fmt.Errorf("%s: %w", name, err)
 	case errors.Is(err, errNone), errors.Is(err, errdef.ErrNotFound):
 		return fmt.Errorf("%s: %w: check the name and the tag", name, errNone)
 	}
