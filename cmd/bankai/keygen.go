@@ -96,7 +96,7 @@ func keygen(ctx context.Context, a *app, out string, plain bool) error {
 
 // write says what was made, and what to do with it.
 func (d keyDoc) write(w io.Writer) {
-	sign, trusted := "bankai patch sign P", "as "+d.TrustedAs+", in this library; bankai library trust --remove "+d.Key.String()+" ends that"
+	sign, trusted := "bankai patch sign P", fmt.Sprintf("in this library, as %s: bankai library trust --remove %[1]s ends that", d.TrustedAs)
 	if d.TrustedAs == "" {
 		sign += " --key " + d.Files[0]
 		trusted = "not yet: bankai library trust " + d.Files[1]
@@ -105,9 +105,10 @@ func (d keyDoc) write(w io.Writer) {
 		terminal.Fact{"secret key", d.Files[0] + ": for nobody else's eyes; keep a copy"},
 		terminal.Fact{"public key", d.Files[1] + ": for everybody"},
 		terminal.Fact{"its line", d.Public.String()},
+		terminal.Fact{"", "give it to whoever is to trust what you sign, not by the way of the patches"},
 		terminal.Fact{"key id", d.Key.String()},
-		terminal.Fact{"trusted", trusted})
-	fmt.Fprintf(w, "\nSign with %s. Give its line to whoever is to trust what you sign,\nand not by the way of the patches.\n", sign)
+		terminal.Fact{"trusted", trusted},
+		terminal.Fact{"to sign", sign})
 }
 
 // trustOwn trusts the user's own new key, as me, or, if an older one is called so, as

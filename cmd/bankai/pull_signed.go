@@ -71,7 +71,7 @@ func (a *app) checkSent(sent oci.Artifact, p *bankai.Patch, from string) error {
 		}
 	}
 	if len(unchecked) > 0 {
-		a.Note("%s: nobody checked what is signed with %s, which is not trusted here: bankai patch verify --key KEY does", from, text.Listed(unchecked))
+		a.Note("%s: signed with %s, which is not trusted here: not checked", from, text.Listed(unchecked))
 	}
 	return nil
 }
