@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"bankai/internal/text"
 )
 
 // remote is a file as the hub has it.
@@ -23,6 +25,27 @@ type remote struct {
 
 // etagText are the two kinds of digests that a blob is named by.
 var etagText = regexp.MustCompile(`^([0-9a-f]{64}|[0-9a-f]{40})$`)
+
+// Bounds of small files, in bytes.
+const (
+	maxPatch     = 512 << 20
+	maxSignature = 64 << 10
+)
+
+// checkSize refuses patches and signatures that are larger than any.
+func (f remote) checkSize(ref Ref) error {
+	what, most := "patch", int64(maxPatch)
+	switch {
+	case strings.HasSuffix(strings.ToLower(f.name), ".minisig"):
+		what, most = "signature", maxSignature
+	case !isPatch(f.name):
+		return nil
+	}
+	if f.size <= most {
+		return nil
+	}
+	return fmt.Errorf("%s: %s has %s on the hub, and a %s has at most %s: it is none", ref, f.name, text.Size(f.size), what, text.Size(most))
+}
 
 // look asks the hub what a file is at a revision.
 func (c *Client) look(ctx context.Context, ref Ref, file, revision string) (f remote, err error) {
@@ -67,7 +90,7 @@ func (c *Client) soon(ctx context.Context, ref Ref) (context.Context, context.Ca
 
 // stalled is the error of a server that goes silent.
 func stalled(ref Ref) error {
-	return transient{error: fmt.Errorf("%s: the server sends nothing any more", ref)}
+	return transient{error: fmt.Errorf("%s: the server sends nothing any more, or next to nothing", ref)}
 }
 
 // maxListing bounds what the hub says of a repository, in bytes.

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+
+	"bankai/internal/progress"
 )
 
 // Pulled is what lies on this machine after a pull.
@@ -26,7 +28,7 @@ func (c *Client) Pull(ctx context.Context, ref Ref) (Pulled, error) {
 		return checkOllama(ctx, c.Watcher, ref)
 	}
 	if c.Offline {
-		p, err := find(c.Folder, ref)
+		p, err := find(ctx, c.Folder, ref, c.Watcher)
 		if errors.Is(err, ErrNotHere) {
 			err = fmt.Errorf("%s: %w, and HF_HUB_OFFLINE is set: unset it to download", ref, ErrNotHere)
 		}
@@ -49,6 +51,11 @@ func (c *Client) pull(ctx context.Context, ref Ref) (Pulled, error) {
 	if err != nil {
 		return Pulled{}, err
 	}
+	for _, f := range files {
+		if err := f.checkSize(ref); err != nil {
+			return Pulled{}, err
+		}
+	}
 	commit = files[0].commit
 	r, err := openRepository(c.Folder, ref.Repo, true)
 	if err != nil {
@@ -58,7 +65,8 @@ func (c *Client) pull(ctx context.Context, ref Ref) (Pulled, error) {
 	if err := c.obtainAll(ctx, r, ref, files); err != nil {
 		return Pulled{}, r.named(err)
 	}
-	return r.pulled(ref, commit, chosen)
+	p, err := r.pulled(ref, commit, chosen)
+	return p, r.named(err)
 }
 
 // obtainAll has files of one commit in the cache, and notes then what the revision is at.
@@ -129,15 +137,16 @@ func Find(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, err := find(folder, ref)
+	p, err := find(context.Background(), folder, ref, nil)
 	if errors.Is(err, ErrNotHere) {
 		err = fmt.Errorf("%s: %w: bankai pull %s", text, ErrNotHere, text)
 	}
 	return p.Path, err
 }
 
-// find looks for what a reference means in the cache.
-func find(folder string, ref Ref) (Pulled, error) {
+// find looks for what a reference means in the cache. A patch is compared with its digest;
+// so is all else, which may take long, if somebody watches.
+func find(ctx context.Context, folder string, ref Ref, w progress.Watcher) (Pulled, error) {
 	r, err := openRepository(folder, ref.Repo, false)
 	if err != nil {
 		return Pulled{}, missing(err)
@@ -145,11 +154,11 @@ func find(folder string, ref Ref) (Pulled, error) {
 	defer r.Close()
 	commit, err := r.commit(ref.Revision)
 	if err != nil {
-		return Pulled{}, missing(err)
+		return Pulled{}, r.named(missing(err))
 	}
 	files, err := r.snapshot(commit)
 	if err != nil {
-		return Pulled{}, missing(err)
+		return Pulled{}, r.named(missing(err))
 	}
 	var chosen choice
 	if ref.File != "" {
@@ -163,7 +172,13 @@ func find(folder string, ref Ref) (Pulled, error) {
 	case err != nil:
 		return Pulled{}, ErrNotHere
 	}
-	return r.pulled(ref, commit, chosen)
+	if w != nil || isPatch(chosen.files[0].Name) {
+		if err := r.checkAll(ctx, w, commit, chosen.files); err != nil {
+			return Pulled{}, r.named(err)
+		}
+	}
+	p, err := r.pulled(ref, commit, chosen)
+	return p, r.named(err)
 }
 
 // missing is ErrNotHere for what is not there.
