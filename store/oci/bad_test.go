@@ -120,6 +120,7 @@ func TestPullFromBadRegistries(t *testing.T) {
 			return true
 		}), "leads to registry.example, which is on another machine and would be asked without TLS: this is refused"},
 		{"a server of tokens on another machine without TLS", answers(401, "", "Www-Authenticate", `Bearer realm="http://tokens.example/token",service="x"`), "sends to http://tokens.example for a token, which is refused"},
+		{"a server of tokens on this machine", answers(401, "", "Www-Authenticate", `Bearer realm="http://127.0.0.2:1/token",service="x"`), `sends elsewhere for a token, which is refused: bearer realm host "127.0.0.2" is 127.0.0.2, in blocked prefix 127.0.0.0/8: credentials go to`},
 		{"no credentials", answers(401, "", "Www-Authenticate", `Basic realm="x"`), "wants to know who asks: run \"docker login 127.0.0.1"},
 		{"401 without a word", answers(401, ""), "does not accept the credentials of Docker's configuration, or wants some: run \"docker login 127.0.0.1"},
 		{"403", answers(403, `{"errors":[{"code":"DENIED","message":"not\nyours"}]}`), "does not let you pull (denied: not; yours): ask its owner"},

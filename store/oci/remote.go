@@ -307,10 +307,14 @@ func (r *repository) referrers(ctx context.Context, of descriptor) (all []descri
 	return all, r.odd(err)
 }
 
+// isRealm reports whether the client's library has refused to ask a server of tokens,
+// such as one whose name is that of this machine. It has no type for that.
+func isRealm(err error) bool { return strings.Contains(err.Error(), "bearer realm ") }
+
 // odd adds to an error about an answer that no registry should give what that may be.
 func (r *repository) odd(err error) error {
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errdef.ErrNotFound),
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errdef.ErrNotFound), isRealm(err),
 		errors.As(err, new(final)), errors.As(err, new(*url.Error)), errors.As(err, new(*errcode.ErrorResponse)):
 		return err
 	case strings.Contains(err.Error(), "mismatch Content-Length"):
@@ -339,7 +343,7 @@ func (r *repository) explain(err error, doing string) error {
 		return fmt.Errorf("%s: %w", name, f.error)
 	case errors.As(err, &answer):
 		return fmt.Errorf("%s: %s", name, r.explainAnswer(answer, doing))
-	case strings.Contains(err.Error(), "bearer realm "): // what the client's library refuses before it asks
+	case isRealm(err):
 		return fmt.Errorf("%s: %s sends elsewhere for a token, which is refused: %w: credentials go to the registry itself, or by https to another machine", name, r.ref.Registry, trimmed{err})
 	case errors.Is(err, errNone), errors.Is(err, errdef.ErrNotFound):
 		return fmt.Errorf("%s: %w: check the name and the tag", name, errNone)
