@@ -80,7 +80,7 @@ needs none.`,
 	}
 	f.add(cmd)
 	f.model.addPatch(cmd)
-	cmd.Flags().Lookup("patch").Usage = "patch `FILE` to compare; may be repeated, each is measured alone"
+	cmd.Flags().Lookup("patch").Usage = "`PATCH` to compare: a file, or a name of the library; may be repeated, each is measured alone"
 	flags := cmd.Flags()
 	f.file(cmd, &f.probes, "probes", "demo:search", "probe `FILE` to learn from")
 	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` of what must hold")

@@ -67,7 +67,7 @@ func TestPullLeavesFalseSignaturesOut(t *testing.T) {
 	push("v1", fake)
 	run(statusDone, "pull", "oci:shared:v1")
 	run(statusDone, "library", "trust", "k.pub", "--name", "ann")
-	if out, _ := run(statusDone, "patch", "verify", "fix:v1", "--key", "k.pub"); !strings.Contains(out, "signed by") {
+	if out, _ := run(statusDone, "patch", "verify", "shared:v1", "--key", "k.pub"); !strings.Contains(out, "signed by") {
 		t.Errorf("after a false signature came: %s", out)
 	}
 
@@ -76,7 +76,7 @@ func TestPullLeavesFalseSignaturesOut(t *testing.T) {
 	if !strings.Contains(out, "ann (") || !strings.Contains(log, "that signature was left out") {
 		t.Errorf("with a good and a false one: %s%s", out, log)
 	}
-	run(statusDone, "patch", "verify", "fix:v1", "--key", "k.pub")
+	run(statusDone, "patch", "verify", "shared:v1", "--key", "k.pub")
 
 	// A false one alone is refused, whether a signature is asked for or not.
 	if err := os.RemoveAll("shared"); err != nil {

@@ -11,8 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"bankai/internal/text"
 )
 
 // remote is a file as the hub has it.
@@ -26,26 +24,8 @@ type remote struct {
 // etagText are the two kinds of digests that a blob is named by.
 var etagText = regexp.MustCompile(`^([0-9a-f]{64}|[0-9a-f]{40})$`)
 
-// Bounds of small files, in bytes.
-const (
-	maxPatch     = 512 << 20
-	maxSignature = 64 << 10
-)
-
-// checkSize refuses patches and signatures that are larger than any.
-func (f remote) checkSize(ref Ref) error {
-	what, most := "patch", int64(maxPatch)
-	switch {
-	case strings.HasSuffix(strings.ToLower(f.name), ".minisig"):
-		what, most = "signature", maxSignature
-	case !isPatch(f.name):
-		return nil
-	}
-	if f.size <= most {
-		return nil
-	}
-	return fmt.Errorf("%s: %s has %s on the hub, and a %s has at most %s: it is none", ref, f.name, text.Size(f.size), what, text.Size(most))
-}
+// maxPatch bounds a patch, in bytes: no larger file is one.
+const maxPatch = 512 << 20
 
 // look asks the hub what a file is at a revision.
 func (c *Client) look(ctx context.Context, ref Ref, file, revision string) (f remote, err error) {

@@ -200,6 +200,9 @@ func (d *download) take(ctx context.Context, r *reply, at int64, silence *time.T
 	if most < 0 {
 		most = maxUnsaid
 	}
+	if d.ref.Most > 0 {
+		most = min(most, d.ref.Most)
+	}
 	began, buffer, fresh := time.Now(), make([]byte, 256<<10), 0
 	for {
 		k, err := r.Body.Read(buffer)

@@ -226,9 +226,9 @@ func TestChangedBlobs(t *testing.T) {
 	}
 }
 
-// What is too large for a patch or a signature is no matter of room.
-func TestSizesOfSmallFiles(t *testing.T) {
-	h := newHub(t, map[string]string{"p.bankai": "patch", "p.bankai.minisig": "signature"})
+// What is too large for a patch is no matter of room.
+func TestSizeOfPatches(t *testing.T) {
+	h := newHub(t, map[string]string{"p.bankai": "patch"})
 	h.Before(func(w http.ResponseWriter, r *http.Request, _ bool) bool {
 		w.Header().Set("X-Repo-Commit", commit)
 		w.Header().Set("X-Linked-Etag", strings.Repeat("ab", 32))
@@ -236,13 +236,8 @@ func TestSizesOfSmallFiles(t *testing.T) {
 		return true
 	})
 	c, _ := newClient(t, h)
-	for file, want := range map[string]string{
-		"p.bankai":         "p.bankai has 1.00 TB on the hub, and a patch has at most 537 MB: it is none",
-		"p.bankai.minisig": "p.bankai.minisig has 1.00 TB on the hub, and a signature has at most 65.5 KB: it is none",
-	} {
-		if _, _, err := pull(t, c, "hf:"+repo+"/"+file); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %s", err, want)
-		}
+	if _, _, err := pull(t, c, "hf:"+repo+"/p.bankai"); err == nil || !strings.Contains(err.Error(), "has 1.00 TB, and may have at most 537 MB") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -349,5 +344,48 @@ func TestWithoutLinks(t *testing.T) {
 	h.Seen()
 	if _, got, err := pull(t, c, "hf:"+repo); err != nil || got != weights || strings.Contains(strings.Join(h.Seen(), "\n"), "storage") {
 		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// If the hub cannot be reached, what is here is taken, as Python's library does, and the
+// user is told, unless a commit was asked for. What is not here is an error.
+func TestInstead(t *testing.T) {
+	h := newHub(t, map[string]string{"a.gguf": "GGUF", "b.bankai": "patch"})
+	c, told := newClient(t, h)
+	if _, _, err := pull(t, c, "hf:"+repo); err != nil {
+		t.Fatal(err)
+	}
+	c.Endpoint = "http://127.0.0.1:1"
+	for _, s := range []struct{ ref, content, note string }{
+		{"hf:" + repo, "GGUF", "hf:" + repo + " is taken as it was when it last came (commit c0ffee12c0ff); the hub may have a newer one"},
+		{"hf:" + repo + "/a.gguf", "GGUF", "hf:" + repo + "/a.gguf is taken as it was"},
+		{"hf:" + repo + "@" + commit, "GGUF", ""},
+		{"hf:" + repo + "@" + other, "", ""},
+		{"hf:" + repo + "/b.bankai", "", ""},
+	} {
+		told.notes, c.Offline = nil, false
+		_, got, err := pull(t, c, s.ref)
+		if got != s.content || err == nil != (s.content != "") || err != nil && !strings.HasSuffix(err.Error(), ": check the network, or HF_ENDPOINT") {
+			t.Errorf("%s: %q, %v", s.ref, got, err)
+		}
+		if notes := strings.Join(told.notes, "\n"); !strings.Contains(notes, s.note) || s.note == "" && notes != "" || c.Offline != (err == nil) {
+			t.Errorf("%s: %q, offline %t", s.ref, notes, c.Offline)
+		}
+	}
+}
+
+// A file that may not be as large as it is does not begin to come.
+func TestMost(t *testing.T) {
+	h := newHub(t, map[string]string{"a.bankai": weights})
+	c, _ := newClient(t, h)
+	ref := parsed(t, "hf:"+repo+"/a.bankai")
+	ref.Most = 1000
+	_, err := c.Pull(t.Context(), ref)
+	if err == nil || err.Error() != "hf:"+repo+"/a.bankai: has 760 KB, and may have at most 1.00 KB" || strings.Contains(strings.Join(h.Seen(), "\n"), "storage") {
+		t.Errorf("%v", err)
+	}
+	ref.Most = int64(len(weights))
+	if _, err := c.Pull(t.Context(), ref); err != nil {
+		t.Error(err)
 	}
 }

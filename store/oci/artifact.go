@@ -122,6 +122,8 @@ type target interface {
 	ownsList() bool
 	// referrers are the manifests that name another one as their subject.
 	referrers(ctx context.Context, of descriptor) ([]descriptor, error)
+	// tags are tags that there are, or the first of very many.
+	tags(ctx context.Context) ([]string, error)
 }
 
 // decodePatch reads the canonical encoding of a patch, and nothing else.

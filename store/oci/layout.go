@@ -251,6 +251,17 @@ func (l layout) referrers(ctx context.Context, of descriptor) (all []descriptor,
 	return all, nil
 }
 
+// tags implements target.
+func (l layout) tags(context.Context) (all []string, err error) {
+	index, err := l.index()
+	for _, d := range index.Manifests {
+		if tag := d.Annotations[ocispec.AnnotationRefName]; tag != "" {
+			all = append(all, tag)
+		}
+	}
+	return all, err
+}
+
 // folder is a layout in a folder. Many may read and write it at once.
 type folder string
 

@@ -216,7 +216,7 @@ func on(ctx context.Context, ref Ref, o Options, doing string, write bool, work 
 	if err != nil {
 		err = fmt.Errorf("%s: %w", ref, err)
 	}
-	if errors.Is(err, errNone) {
+	if errors.Is(err, errNone) && !errors.As(err, new(*otherTags)) {
 		err = fmt.Errorf("%w: check the path and the tag", err)
 	}
 	return err

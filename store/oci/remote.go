@@ -57,7 +57,7 @@ func openRepository(ref Ref, o Options) (r *repository, done func(), err error) 
 		},
 		Reference:          at,
 		PlainHTTP:          address.Scheme == "http",
-		ManifestMediaTypes: accepted, ReferrerListMaxPages: maxPages, MaxMetadataBytes: maxManifest,
+		ManifestMediaTypes: accepted, ReferrerListMaxPages: maxPages, TagListPageSize: maxTags, MaxMetadataBytes: maxManifest,
 		SkipReferrersGC: true, // many registries refuse to delete, and nobody else must lose what they read
 	}, ref, o.pauses.orUsual()}, done, nil
 }
@@ -307,6 +307,25 @@ func (r *repository) referrers(ctx context.Context, of descriptor) (all []descri
 	return all, r.odd(err)
 }
 
+// maxTags bounds the tags that are asked for.
+const maxTags = 100
+
+// errEnough ends a list of which the first page will do.
+var errEnough = errors.New("that is enough")
+
+// tags implements target.
+func (r *repository) tags(ctx context.Context) (all []string, err error) {
+	first := func(page []string) error {
+		all = page
+		return errEnough
+	}
+	err = r.soon(ctx, func(ctx context.Context) error { return r.Tags(ctx, "", first) })
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return all, err
+}
+
 // isRealm reports whether the client's library has refused to ask a server of tokens,
 // such as one whose name is that of this machine. It has no type for that.
 func isRealm(err error) bool { return strings.Contains(err.Error(), "bearer realm ") }
@@ -345,6 +364,8 @@ func (r *repository) explain(err error, doing string) error {
 		return fmt.Errorf("%s: %s", name, r.explainAnswer(answer, doing))
 	case isRealm(err):
 		return fmt.Errorf("%s: %s sends elsewhere for a token, which is refused: %w: credentials go to the registry itself, or by https to another machine", name, r.ref.Registry, trimmed{err})
+	case errors.As(err, new(*otherTags)):
+		return fmt.Errorf("%s: %w", name, err)
 	case errors.Is(err, errNone), errors.Is(err, errdef.ErrNotFound):
 		return fmt.Errorf("%s: %w: check the name and the tag", name, errNone)
 	}
