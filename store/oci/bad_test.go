@@ -484,6 +484,16 @@ func TestLayoutWithLinks(t *testing.T) {
 	}
 }
 
+// What is neither a folder nor a file is no layout, and is not opened.
+func TestLayoutThatIsNone(t *testing.T) {
+	if _, err := os.Stat(os.DevNull); err != nil {
+		t.Skip(err)
+	}
+	place := "oci:" + os.DevNull + ":v1"
+	_, err := pull(t, place)
+	checkRefusal(t, err, place, "is neither a folder nor a regular file")
+}
+
 // files are the names below a folder, or of a file, with their sizes.
 func files(t *testing.T, dir string) (all string) {
 	t.Helper()
