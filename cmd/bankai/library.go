@@ -44,9 +44,10 @@ Any number of processes may use the library at once.`,
 // keptDoc is a patch of the library as commands tell of it.
 type keptDoc struct {
 	store.Entry
-	Ref    string           `json:"ref"`              // what other commands take
-	By     *signature.KeyID `json:"signed_by"`        // of those whom the user trusts; null for none
-	Signer string           `json:"signer,omitempty"` // whose key it is, as the user says
+	Ref        string `json:"ref"` // what other commands take
+	signedPart        // by whom of those whom the user trusts
+	signer     signature.Signer
+	unsigned   error // why nobody who is trusted is the signer
 }
 
 // keptList is what of the library was listed, added or removed.
@@ -298,7 +299,7 @@ func showKept(a *app, l *store.Library, e store.Entry, p *bankai.Patch) error {
 			{"bytes' digest", "sha256:" + e.Patch.String()},
 			{"from", text.Line(e.Source)},
 			{"added", e.Added.Format(text.TimeLayout)},
-			{"signed by", doc.signedByText()},
+			{"signed by", signedText(doc.signer, doc.unsigned)},
 		}
 		for _, f := range e.Files {
 			facts = append(facts, terminal.Fact{f.Kind, fmt.Sprintf("%s, %s, sha256:%s", f.Name, text.Size(f.Bytes), short(f.Digest))})

@@ -54,11 +54,12 @@ with the signature beside it. A name that came from elsewhere moves only
 with --force. What somebody whom you trust ("bankai library trust") has signed,
 and was changed since, is refused; with --require-signed, what nobody whom you
 trust has signed is refused, too. Credentials of registries are those of "docker
-login". They are asked by TLS, and, on other machines, otherwise only with
---plain-http.
+login". They go to the registry, and to a server of tokens that it names on
+another machine by https alone. Registries are asked by TLS, those on other
+machines otherwise only with --plain-http.
 
-What comes is checked: its size, its digest, and whether bankai reads it. A
-download that was interrupted goes on where it was.`,
+What comes is checked: its size, its digest, and whether bankai reads it; so is
+what is here already. A download that was interrupted goes on where it was.`,
 		Example: `  bankai pull
   bankai pull bonsai-8b
   bankai pull oci:shared:v1

@@ -212,10 +212,8 @@ func (f *pullFlags) pulledPatch(ctx context.Context, a *app, c *hub.Client, p hu
 		Flips:      h.Len(), Base: anatomy.BoundTo(h.Patch), Signatures: len(h.signatures),
 	}
 	signer, unsigned := a.trust(l).Check(f.nameOf(p), h.Patch, h.signatures)
-	switch {
-	case unsigned == nil:
-		doc.signedPart = signedBy(signer)
-	case f.requireSigned || errors.Is(unsigned, signature.ErrTampered):
+	doc.signedPart = signedBy(signer, unsigned)
+	if unsigned != nil && (f.requireSigned || errors.Is(unsigned, signature.ErrTampered)) {
 		return fmt.Errorf("%s: %w; nothing was kept", p.Ref, unsigned)
 	}
 	if o == nil {

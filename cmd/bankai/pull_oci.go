@@ -206,9 +206,7 @@ func (g *pulling) doc() pullDoc {
 		Ref: g.got.Ref.String(), Manifest: g.got.Digest, Flips: p.Len(), Base: anatomy.BoundTo(p),
 		Claims: append([]bankai.Claim{}, p.Meta().Claims...), Signatures: len(g.artifact.Signatures), Files: []store.File{},
 	}
-	if g.unsigned == nil {
-		doc.signedPart = signedBy(g.signer)
-	}
+	doc.signedPart = signedBy(g.signer, g.unsigned)
 	return doc
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"strings"
 
 	"bankai"
 	"bankai/internal/anatomy"
@@ -42,8 +41,11 @@ or into an OCI layout on disk, which can be carried by other means:
 What belongs to the patch goes along: its model card, of a file P its signature,
 P.minisig, of a patch of the library its signatures, probe sets and reports. What
 is there already is not sent again: equal patches have equal digests, and what is
-new is attached to what is there. The tag, "latest" if none is given, moves when
-all has arrived; the tag of something that is no patch moves only with --force.
+new is attached to what is there. A signature by your key, or one that you trust,
+has to be of this patch; by other keys it goes along unchecked.
+
+The tag, "latest" if none is given, moves when all has arrived; the tag of
+something that is no patch moves only with --force.
 
 Credentials are those of "docker login". Other machines are asked by TLS alone,
 unless --plain-http says otherwise.`,
@@ -161,7 +163,7 @@ func (f *pushFlags) artifact(a *app, from string) (p *bankai.Patch, sent oci.Art
 			return nil, sent, err
 		}
 	}
-	if err := checkSignatures(sent, p); err != nil {
+	if err := a.checkSent(sent, p, from); err != nil {
 		return nil, sent, err
 	}
 	if !store.IsPath(from) {
@@ -184,20 +186,6 @@ func addSignature(sent *oci.Artifact, path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	sent.Signatures = append(sent.Signatures, text)
-	return nil
-}
-
-// checkSignatures refuses signatures that say themselves that they are of another patch.
-func checkSignatures(sent oci.Artifact, p *bankai.Patch) error {
-	for _, text := range sent.Signatures {
-		s, err := signature.Parse(text)
-		if err != nil {
-			return err
-		}
-		if said := s.Comment(); strings.HasPrefix(said, "bankai patch ") && !strings.Contains(said, " content="+p.ContentDigest().String()) {
-			return fmt.Errorf("the signature by the key %v is of another patch: sign this one with \"bankai patch sign\"", s.KeyID())
-		}
-	}
 	return nil
 }
 

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 }
 
 // quick are pauses for tests that bring about retries.
-var quick = Options{pauses: pauses{first: time.Millisecond, most: 2 * time.Second, silence: 10 * time.Second}}
+var quick = Options{pauses: pauses{first: time.Millisecond, most: 2 * time.Second, silence: 10 * time.Second, small: 15 * time.Second}}
 
 // aPatch is a patch of a few rows, from one on.
 func aPatch(t testing.TB, row uint32) []byte {

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -63,6 +64,9 @@ func parseRef(s string) (r Ref, err error) {
 	if at := strings.LastIndex(rest, "@"+digestPrefix); at >= 0 {
 		if r.Digest, err = bankai.ParseDigest(rest[at+1+len(digestPrefix):]); err != nil {
 			return r, err
+		}
+		if r.Digest.IsZero() {
+			return r, errors.New("nothing has the digest of zeros alone")
 		}
 		rest = rest[:at]
 	}

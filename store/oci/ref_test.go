@@ -59,7 +59,8 @@ func TestParseRefRefuses(t *testing.T) {
 		"oci::v1":                 "is followed by no path",
 		"oci:a:not a tag":         "cannot be a tag",
 		"oci:a@sha256:xyz":        "want 64 hexadecimal digits",
-		strings.Repeat("a", 5000): "longer than 4096 bytes",
+		"oci:a:v1@sha256:" + strings.Repeat("0", 64): "nothing has the digest of zeros alone",
+		strings.Repeat("a", 5000):                    "longer than 4096 bytes",
 	} {
 		_, err := ParseRef(text)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "write REGISTRY/REPOSITORY[:TAG]") || IsRef(text) {
