@@ -207,10 +207,16 @@ func (f *addFlags) addOne(ctx context.Context, a *app, l *store.Library, ref str
 	if err == nil || f.name != "" {
 		return e, err
 	}
+	return e, fmt.Errorf("%s: %w", ref, otherName(err, name))
+}
+
+// otherName adds to the error about a patch whose name nobody chose how to choose one,
+// where that helps.
+func otherName(err error, name string) error {
 	if store.CheckName(name) != nil || errors.As(err, new(*store.TagTakenError)) {
-		err = fmt.Errorf("%w (or choose with --name)", err)
+		return fmt.Errorf("%w (or choose with --name)", err)
 	}
-	return e, fmt.Errorf("%s: %w", ref, err)
+	return err
 }
 
 // files are what goes with the patches.

@@ -44,8 +44,8 @@ what --model takes under the same name. Where no file is named the 1-bit GGUF
 file is taken, with all its parts, else a folder of safetensors; what belongs to
 vision or guesses tokens never is. With -o a copy of a model's file is written,
 too. HF_TOKEN opens what is not open to everybody; it is sent to the hub alone.
-HF_ENDPOINT names another hub, and with HF_HUB_OFFLINE=1 only what is here is
-looked at.
+HF_ENDPOINT names another hub. Where the hub cannot be reached what is here is
+taken, and with HF_HUB_OFFLINE=1 it is not even asked.
 
 Patches come into the library, with what is attached to them in a registry, or
 with the signature beside them on the hub (FILE.minisig), under the name of their

@@ -257,7 +257,7 @@ func (f *pullFlags) keep(ctx context.Context, a *app, l *store.Library, h hubPat
 	}
 	e, err := l.Add(ctx, name, tag, h.Patch, o)
 	if err != nil && f.name == "" {
-		err = fmt.Errorf("%s: %w (or choose with --name)", h.from.Ref, err)
+		err = fmt.Errorf("%s: %w", h.from.Ref, otherName(err, name))
 	}
 	if err == nil {
 		a.tellLatest(l, e)

@@ -23,7 +23,8 @@ type Pulled struct {
 }
 
 // Pull downloads what a reference means, unless it is here, and returns where it lies.
-// A branch is looked up each time; if the hub cannot be reached, what it was is taken. The error names the reference, and says what to do.
+// A branch is looked up each time; if the hub cannot be reached, what it was is taken.
+// The error names the reference, and says what to do.
 func (c *Client) Pull(ctx context.Context, ref Ref) (Pulled, error) {
 	if ref.Ollama != "" {
 		return checkOllama(ctx, c.Watcher, ref)
