@@ -100,7 +100,7 @@ func (f *pushFlags) push(ctx context.Context, a *app, from string, ref oci.Ref) 
 			fmt.Fprintf(w, "%s: was there already\n", doc.Ref)
 			return
 		}
-		fmt.Fprintf(w, "%s: %s, %s, %s sent\n", ref, text.Count(doc.Flips, "flip"), text.Count(doc.Signatures, "signature"), text.Size(sent.Bytes))
+		fmt.Fprintf(w, "%s: %s, %s, %s sent\n", text.Line(ref.String()), text.Count(doc.Flips, "flip"), text.Count(doc.Signatures, "signature"), text.Size(sent.Bytes))
 		facts := []terminal.Fact{{"exactly", doc.Ref}}
 		if doc.Moved != nil {
 			facts = append(facts, terminal.Fact{"before", fmt.Sprintf("the tag was sha256:%.12s…", *doc.Moved)})
