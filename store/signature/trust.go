@@ -1,8 +1,6 @@
 package signature
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -10,6 +8,7 @@ import (
 	"time"
 
 	"bankai"
+	"bankai/internal/strictjson"
 	"bankai/internal/text"
 )
 
@@ -23,15 +22,12 @@ type Trusted struct {
 }
 
 // ParseTrusted reads the JSON of a trusted key, as encoding/json writes it. What it
-// does not know is an error: it might be a limit.
+// does not know is an error, and so is a member that is empty or stands there twice: it
+// might be a limit.
 func ParseTrusted(data []byte) (t Trusted, err error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	switch err := dec.Decode(&t); {
+	switch err := strictjson.Unmarshal(data, &t); {
 	case err != nil:
 		return Trusted{}, fmt.Errorf("not a trusted key: %w", err)
-	case dec.More():
-		return Trusted{}, errors.New("not a trusted key: something follows it")
 	case t.Key.Equal(PublicKey{}):
 		return Trusted{}, errors.New("not a trusted key: it has no \"key\"")
 	}
