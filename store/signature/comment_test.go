@@ -14,9 +14,9 @@ func TestCommentSpelling(t *testing.T) {
 	for _, c := range []struct{ line, refused string }{
 		{line(model.String(), content, "name=a%20fix time=1"), ""},
 		{line(model.String(), content, "name= time=0 note=x  note="), ""},
-		{line(model.String(), content, "name=" + strings.Repeat("x", 64) + " time=1"), ""},
-		{line(model.String(), content, "name=" + strings.Repeat("%C3%A9", 64) + " time=1"), ""},
-		{line(model.String(), content, "name=" + strings.Repeat("x", 65) + " time=1"), "name has 65 characters: at most 64"},
+		{line(model.String(), content, "name="+strings.Repeat("x", 64)+" time=1"), ""},
+		{line(model.String(), content, "name="+strings.Repeat("%C3%A9", 64)+" time=1"), ""},
+		{line(model.String(), content, "name="+strings.Repeat("x", 65)+" time=1"), "name has 65 characters: at most 64"},
 		{line(model.String(), strings.ToUpper(content), "name=a time=1"), "is not written as it has to be"},
 		{line(strings.ToUpper(model.String()[:1]+"a"+model.String()[2:]), content, "name=a time=1"), "is not written as it has to be"},
 		{line(model.String(), content, "name=a%2fb time=1"), "is not written as it has to be"},
