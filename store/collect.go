@@ -32,6 +32,9 @@ func (l *Library) GC(ctx context.Context) (freed Freed, err error) {
 	}
 	used := map[string]bool{}
 	for _, e := range all {
+		if _, err := l.Patch(e); err != nil { // what it should be may be there, without a name
+			return freed, fmt.Errorf("nothing was collected: %w", err)
+		}
 		used[e.Patch.String()] = true
 		for _, f := range e.Files {
 			used[f.Digest.String()] = true

@@ -96,9 +96,7 @@ func (m model) do(c change) {
 		c.patch.WriteTo(&data)
 		t.set(Entry{Name: c.name, Tag: c.tag, Patch: sum(data.Bytes())})
 	case "remove":
-		if _, there := t.Tags[c.tag]; there {
-			t.remove(c.tag)
-		}
+		delete(t.Tags, c.tag)
 	}
 }
 

@@ -87,8 +87,8 @@ func (e *TagTakenError) Error() string {
 	return fmt.Sprintf("%s:%s is another patch already, %s%.12s…: give this one another name or tag, or move the name with --force", e.Is.Name, e.Is.Tag, sha256Prefix, e.Is.Patch)
 }
 
-// Add keeps a patch under a name and a tag, which is Latest if it is empty; the name's
-// Latest is the patch from then on in any case. It happens whole or not at all. The error
+// Add keeps a patch under a name and a tag, which is Latest if it is empty. A name that
+// has no Latest yet gets it as that, too. It happens whole or not at all. The error
 // is a *TagTakenError if the tag is another patch's, unless it may move.
 func (l *Library) Add(ctx context.Context, name, tag string, p *bankai.Patch, o AddOptions) (Entry, error) {
 	if tag == "" {
@@ -108,10 +108,8 @@ func (l *Library) Add(ctx context.Context, name, tag string, p *bankai.Patch, o 
 	if err != nil {
 		return Entry{}, err
 	}
-	e := Entry{
-		Name: name, Tag: tag, Patch: sha256.Sum256(data.Bytes()), Content: p.ContentDigest(), Base: p.Base(), Model: p.Meta().BaseModel,
-		Flips: p.Len(), Bytes: int64(data.Len()), Source: o.Source, Added: added.UTC().Truncate(time.Second),
-	}
+	e := entryOf(p, data.Bytes())
+	e.Name, e.Tag, e.Source, e.Added = name, tag, o.Source, added.UTC().Truncate(time.Second)
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return Entry{}, err
@@ -146,10 +144,22 @@ func checkAdded(name, tag string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	if hasPatchEnding(name) {
-		return fmt.Errorf("%q would be taken for the name of a file: leave the ending out", name)
+	for _, word := range []string{name, tag} {
+		if hasPatchEnding(word) {
+			return fmt.Errorf("%q would be taken for the name of a file: leave the ending out", word)
+		}
+	}
+	if stem, _, _ := strings.Cut(name, "."); slices.Contains(devices, stem) {
+		return fmt.Errorf("%q is the name of a device on Windows, and no file there: give the patch another name", stem)
 	}
 	return CheckTag(tag)
+}
+
+// devices are what no file can be called on Windows, whatever its ending.
+var devices = []string{
+	"con", "prn", "aux", "nul",
+	"com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
+	"lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 }
 
 // attach keeps what is to go with a patch, beside what does already: one of the same kind
@@ -245,17 +255,26 @@ func (l *Library) Patch(e Entry) (*bankai.Patch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Ref(), err)
 	}
+	if says := entryOf(p, data); e.Content != says.Content || e.Base != says.Base || e.Model != says.Model || e.Flips != says.Flips || e.Bytes != says.Bytes {
+		return nil, fmt.Errorf("%s: %s does not fit the patch: %w: add it again", e.Ref(), l.at(nameFolder, e.Name+tagEnding), ErrDamaged)
+	}
 	return p, nil
+}
+
+// entryOf is what an entry says of a patch, by its encoding.
+func entryOf(p *bankai.Patch, encoded []byte) Entry {
+	return Entry{
+		Patch: sha256.Sum256(encoded), Content: p.ContentDigest(), Base: p.Base(), Model: p.Meta().BaseModel, Flips: p.Len(), Bytes: int64(len(encoded)),
+	}
 }
 
 // List is what there is, by name, Latest before the other tags. The error names what
 // cannot be read; what can be is listed all the same.
 func (l *Library) List() (all []Entry, err error) {
-	names, err := l.names()
+	names, faults, err := l.names()
 	if err != nil {
 		return nil, err
 	}
-	var faults []error
 	for _, name := range names {
 		tags, err := l.tags(name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -299,7 +318,7 @@ func (l *Library) Remove(ctx context.Context, text string) (gone []Entry, err er
 		return nil, err
 	}
 	if ref.HasTag {
-		tags.remove(ref.Tag)
+		delete(tags.Tags, ref.Tag)
 		gone = []Entry{e}
 	} else {
 		for _, tag := range tags.names() {

@@ -48,8 +48,8 @@ func listed(t *testing.T, l *Library) string {
 	return strings.TrimSpace(b.String())
 }
 
-// A name without a tag is what was added last under the name. What a tag names changes
-// only when it is told to.
+// A name without a tag is the tag latest, which is the first patch of the name until
+// another takes its place. What a tag names changes only when it is told to.
 func TestTags(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	l := Open(filepath.Join(t.TempDir(), "not there yet"))
@@ -64,18 +64,20 @@ func TestTags(t *testing.T) {
 		{"add", "math", 1, "math:latest=1"},
 		{"add", "math", 1, "math:latest=1"},
 		{"taken", "math", 2, "math:latest=1"},
-		{"add", "math:v2", 2, "math:latest=2 math:v2=2"},
-		{"taken", "math:v2", 3, "math:latest=2 math:v2=2"},
-		{"move", "math:v2", 3, "math:latest=3 math:v2=3"},
-		{"add", "math:v1", 1, "math:latest=1 math:v1=1 math:v2=3"},
-		{"add", "units", 4, "math:latest=1 math:v1=1 math:v2=3 units:latest=4"},
-		{"remove", "math:v1", 0, "math:latest=3 math:v2=3 units:latest=4"},
-		{"remove", "math:latest", 0, "math:v2=3 units:latest=4"},
-		{"unknown", "math", 0, "math:v2=3 units:latest=4"},
-		{"unknown", "math:v1", 0, "math:v2=3 units:latest=4"},
-		{"remove", "math", 0, "units:latest=4"},
-		{"unknown", "math", 0, "units:latest=4"},
-		{"remove", "units:latest", 0, ""},
+		{"add", "math:v2", 2, "math:latest=1 math:v2=2"},
+		{"taken", "math:v2", 3, "math:latest=1 math:v2=2"},
+		{"move", "math:v2", 3, "math:latest=1 math:v2=3"},
+		{"move", "math", 3, "math:latest=3 math:v2=3"},
+		{"add", "math:v1", 1, "math:latest=3 math:v1=1 math:v2=3"},
+		{"add", "units:v1", 4, "math:latest=3 math:v1=1 math:v2=3 units:latest=4 units:v1=4"},
+		{"remove", "math:v2", 0, "math:latest=3 math:v1=1 units:latest=4 units:v1=4"},
+		{"unknown", "math:v2", 0, "math:latest=3 math:v1=1 units:latest=4 units:v1=4"},
+		{"remove", "math:latest", 0, "math:v1=1 units:latest=4 units:v1=4"},
+		{"unknown", "math", 0, "math:v1=1 units:latest=4 units:v1=4"},
+		{"remove", "math", 0, "units:latest=4 units:v1=4"},
+		{"unknown", "math:v1", 0, "units:latest=4 units:v1=4"},
+		{"remove", "units:v1", 0, "units:latest=4"},
+		{"remove", "units", 0, ""},
 	} {
 		name, tag, _ := strings.Cut(c.ref, ":")
 		var err error
@@ -109,6 +111,7 @@ func TestResolve(t *testing.T) {
 	for ref, want := range map[string]Entry{
 		"math": e, "math:latest": e, "math:v2": e, "units": other,
 		"math@sha256:" + e.Patch.String():      e,
+		"math@sha256:" + e.Patch.String()[:12]: e,
 		"math:v2@sha256:" + e.Content.String(): e,
 		"sha256:" + e.Patch.String():           e,
 		"sha256:" + e.Patch.String()[:12]:      e,
@@ -128,8 +131,8 @@ func TestResolve(t *testing.T) {
 		"maths":                             "has no patch maths: bankai library list",
 		"math:v3":                           "math has the tags latest, v2",
 		"math@sha256:" + digits('0', 64):    "math is sha256:" + e.Patch.String(),
-		"math@sha256:00":                    "want sha256: and 64 hexadecimal digits",
-		"math@md5:00":                       "want sha256: and 64 hexadecimal digits",
+		"math@sha256:00":                    "want sha256: and 12 to 64 hexadecimal digits",
+		"math@md5:00":                       "want sha256: and hexadecimal digits",
 		"sha256:" + digits('0', 64):         "has no patch sha256:000",
 		"sha256:abc":                        "12 to 64 hexadecimal digits",
 		"sha256:" + digits('A', 64):         "12 to 64 hexadecimal digits",
@@ -228,7 +231,12 @@ func TestDamage(t *testing.T) {
 		{"a name without tags", nameOf, func(string) string { return `{"version":1,"tags":{}}` }, "has no tags"},
 		{"a name of another version", nameOf, func(s string) string { return strings.Replace(s, "1", "2", 1) }, "use a newer one"},
 		{"a name with another's entry", nameOf, func(s string) string { return strings.ReplaceAll(s, `"a"`, `"b"`) }, `the tag "latest" is none`},
-		{"a name that says more flips", nameOf, func(s string) string { return strings.ReplaceAll(s, `"flips": 1`, `"flips": 2`) }, "says something else than the patch"},
+		{"a name that says more flips", nameOf, func(s string) string { return strings.ReplaceAll(s, `"flips": 1`, `"flips": 2`) }, "does not fit the patch"},
+		{"a name with another digest of the content", nameOf, func(s string) string { return strings.ReplaceAll(s, e64(s, "content"), digits('1', 64)) }, "does not fit the patch"},
+		{"a name with another size", nameOf, func(s string) string { return strings.ReplaceAll(s, `"bytes": `, `"bytes": 1`) }, "does not fit the patch"},
+		{"a name that says its digest twice", nameOf, func(s string) string {
+			return strings.ReplaceAll(s, `"flips"`, `"Digest": "`+digits('1', 64)+"\",\n      \"flips\"")
+		}, "not as this program writes it"},
 		{"a name with a path for a digest", nameOf, func(s string) string { return strings.ReplaceAll(s, `"digest": "`, `"digest": "../../`) }, "changed or is damaged"},
 	} {
 		l := Open(t.TempDir())
@@ -254,8 +262,45 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// e64 is the digest that a text has under a key.
+func e64(s, key string) string {
+	_, rest, _ := strings.Cut(s, `"`+key+`": "`)
+	return rest[:64]
+}
+
 func blobOf(e Entry) string { return filepath.Join(blobFolder, hashFolder, e.Patch.String()) }
 func nameOf(e Entry) string { return filepath.Join(nameFolder, e.Name+tagEnding) }
+
+// Nothing is collected while a name cannot be read, or is not what it says: what it had
+// may be there.
+func TestCollectNothing(t *testing.T) {
+	for what, spoil := range map[string]func(path string) error{
+		"a link":           func(path string) error { return os.Symlink("elsewhere", path) },
+		"a folder":         func(path string) error { return os.Mkdir(path, 0o777) },
+		"half a file":      func(path string) error { return os.WriteFile(path, []byte(`{"version":1,`), 0o666) },
+		"another's":        func(path string) error { return os.Rename(filepath.Join(filepath.Dir(path), "b.json"), path) },
+		"under a bad name": func(path string) error { return os.WriteFile(path+"~", nil, 0o666) },
+	} {
+		l := Open(t.TempDir())
+		e := add(t, l, "a", rows(1), AddOptions{})
+		add(t, l, "b", rows(3), AddOptions{})
+		path := filepath.Join(l.Dir(), nameOf(e))
+		aside := filepath.Join(l.Dir(), "aside")
+		if err := os.Rename(path, aside); err != nil {
+			t.Fatal(err)
+		}
+		if err := spoil(path); err != nil {
+			t.Log(what, err)
+			continue
+		}
+		if _, err := l.GC(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "nothing was collected: ") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := os.Lstat(filepath.Join(l.Dir(), blobOf(e))); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
 
 // What lies in the folder and is no file of the library is never followed and never
 // removed: links in the place of any part of it, devices, files of other names.

@@ -5,11 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"bankai"
 )
 
-// Latest is the tag that is meant where none is said, and that every addition moves.
+// Latest is the tag that is meant where none is said.
 const Latest = "latest"
 
 // maxName bounds the length of names and of tags, in bytes.
@@ -27,6 +25,8 @@ func CheckName(name string) error {
 		return fmt.Errorf("the patch's name has %d characters: at most %d are allowed", len(name), maxName)
 	case name == Latest:
 		return fmt.Errorf("a patch cannot be called %q, which stands for the model without patches: give it another name", name)
+	case name == "sha256":
+		return fmt.Errorf("%q cannot be the name of a patch: digests begin so", name)
 	case !isWord(name, false):
 		return fmt.Errorf("%q cannot be the name of a patch: names have the characters a-z, 0-9, '.', '_' and '-', and begin with a letter or a digit", name)
 	}
@@ -57,8 +57,8 @@ func isWord(s string, underscore bool) bool {
 type Ref struct {
 	Name, Tag string // Tag is Latest where none was said
 	HasTag    bool   // one was said
-	// Digest is lower-case hexadecimal, of the patch's encoding or of its content: 64
-	// digits, at least 12 where there is no name; "" for none.
+	// Digest is lower-case hexadecimal, of the patch's encoding or of its content: 12 to 64
+	// digits; "" for none.
 	Digest string
 }
 
@@ -70,20 +70,19 @@ const sha256Prefix = "sha256:"
 // ParseRef reads a reference.
 func ParseRef(text string) (Ref, error) {
 	if hex, only := strings.CutPrefix(text, sha256Prefix); only {
-		if len(hex) < leastDigits || len(hex) > 64 || strings.Trim(hex, "0123456789abcdef") != "" {
-			return Ref{}, fmt.Errorf("%q is no digest: want %s and %d to 64 hexadecimal digits", text, sha256Prefix, leastDigits)
-		}
-		return Ref{Digest: hex}, nil
+		return Ref{Digest: hex}, checkDigits(text, hex)
 	}
 	named, digest, pinned := strings.Cut(text, "@")
 	r := Ref{Tag: Latest}
 	if pinned {
 		hex, ok := strings.CutPrefix(digest, sha256Prefix)
-		d, err := bankai.ParseDigest(hex)
-		if !ok || err != nil {
-			return Ref{}, fmt.Errorf("%q: behind the @ want %s and 64 hexadecimal digits", text, sha256Prefix)
+		if !ok {
+			return Ref{}, fmt.Errorf("%q: behind the @ want %s and hexadecimal digits", text, sha256Prefix)
 		}
-		r.Digest = d.String()
+		if err := checkDigits(text, hex); err != nil {
+			return Ref{}, err
+		}
+		r.Digest = hex
 	}
 	var tag string
 	if r.Name, tag, r.HasTag = strings.Cut(named, ":"); r.HasTag {
@@ -93,6 +92,14 @@ func ParseRef(text string) (Ref, error) {
 		}
 	}
 	return r, CheckName(r.Name)
+}
+
+// checkDigits refuses what is not enough of a digest.
+func checkDigits(ref, hex string) error {
+	if len(hex) < leastDigits || len(hex) > 64 || strings.Trim(hex, "0123456789abcdef") != "" {
+		return fmt.Errorf("%q: is no digest: want %s and %d to 64 hexadecimal digits in lower case", ref, sha256Prefix, leastDigits)
+	}
+	return nil
 }
 
 // String is the reference, as it is read.

@@ -1,11 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -38,21 +37,33 @@ func (l *Library) tags(name string) (*tagFile, error) {
 		return t, err
 	}
 	path := l.at(nameFolder, name+tagEnding)
-	if err := json.Unmarshal(data, t); err != nil {
-		return nil, fmt.Errorf("%s: %w: %w: take the file away, and add the patch again", path, ErrDamaged, err)
+	refuse := func(why string) (*tagFile, error) {
+		return nil, fmt.Errorf("%s: %w: %s: take the file away, and add the patch again", path, ErrDamaged, why)
 	}
-	if t.Version != tagVersion {
+	if err := json.Unmarshal(data, t); err != nil {
+		return refuse(err.Error())
+	}
+	if t.Version > tagVersion {
 		return nil, fmt.Errorf("%s: has version %d, and this program reads %d: use a newer one", path, t.Version, tagVersion)
 	}
 	for tag, e := range t.Tags {
 		if CheckTag(tag) != nil || e.Patch.IsZero() || e.Name != name || e.Tag != tag {
-			return nil, fmt.Errorf("%s: %w: the tag %q is none: take the file away, and add the patch again", path, ErrDamaged, text.Clip(tag, 70))
+			return refuse(fmt.Sprintf("the tag %q is none", text.Clip(tag, 70)))
 		}
 	}
 	if len(t.Tags) == 0 {
-		return nil, fmt.Errorf("%s: %w: it has no tags: take the file away", path, ErrDamaged)
+		return refuse("it has no tags")
+	}
+	if again, err := t.encode(); err != nil || !bytes.Equal(again, data) {
+		return refuse("it is not as this program writes it") // nothing is said twice, or not understood
 	}
 	return t, nil
+}
+
+// encode is the file: equal tags give equal bytes.
+func (t *tagFile) encode() ([]byte, error) {
+	data, err := json.MarshalIndent(t, "", "  ")
+	return append(data, '\n'), err
 }
 
 // writeTags writes the tags of a name, whose file goes where there are none.
@@ -64,51 +75,29 @@ func (l *Library) writeTags(ctx context.Context, name string, t *tagFile) error 
 	if err := l.folder(nameFolder); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(t, "", "  ")
+	data, err := t.encode()
 	if err != nil {
 		return err
 	}
 	if len(data) > maxTagFile {
 		return fmt.Errorf("%s: has %s: remove some", name, text.Count(len(t.Tags), "tag"))
 	}
-	return write(ctx, path, append(data, '\n'))
+	return write(ctx, path, data)
 }
 
-// set gives an entry its tag, and moves Latest to it.
+// set gives an entry its tag. A name that has no Latest yet gets it as that, too.
 func (t *tagFile) set(e Entry) {
 	t.Tags[e.Tag] = e
-	for _, tag := range t.names() {
-		if is := t.Tags[tag]; is.Patch == e.Patch { // what goes with a patch does by every tag
+	if _, there := t.Tags[Latest]; !there {
+		first := e
+		first.Tag = Latest
+		t.Tags[Latest] = first
+	}
+	for tag, is := range t.Tags {
+		if is.Patch == e.Patch { // what goes with a patch does by every tag
 			is.Files = e.Files
 			t.Tags[tag] = is
 		}
-	}
-	e.Tag = Latest
-	t.Tags[Latest] = e
-}
-
-// remove takes a tag away. If Latest was the same patch, and no other tag is it, Latest
-// is what was added last of the others.
-func (t *tagFile) remove(tag string) {
-	gone := t.Tags[tag]
-	delete(t.Tags, tag)
-	if tag == Latest || t.Tags[Latest].Patch != gone.Patch {
-		return
-	}
-	delete(t.Tags, Latest)
-	var last Entry
-	for _, other := range t.names() {
-		e := t.Tags[other]
-		if e.Patch == gone.Patch || last.Tag == "" || e.Added.After(last.Added) {
-			last = e
-		}
-		if e.Patch == gone.Patch {
-			break
-		}
-	}
-	if last.Tag != "" {
-		last.Tag = Latest
-		t.Tags[Latest] = last
 	}
 }
 
@@ -141,16 +130,24 @@ func (t *tagFile) filesOf(patch bankai.Digest) []File {
 	return nil
 }
 
-// names are those of the library, in order. What is no file of a name is left out.
-func (l *Library) names() (names []string, err error) {
+// names are those of the library, in order. faults tell of what is there and cannot be
+// read as one.
+func (l *Library) names() (names []string, faults []error, err error) {
 	entries, err := l.entries(nameFolder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), tagEnding); ok && e.Type().IsRegular() && CheckName(name) == nil {
+		name, isName := strings.CutSuffix(e.Name(), tagEnding)
+		switch {
+		case isUnfinished(e.Name()):
+		case !isName || CheckName(name) != nil:
+			faults = append(faults, fmt.Errorf("%s: is no name of the library: take it away", l.at(nameFolder, e.Name())))
+		case !e.Type().IsRegular():
+			faults = append(faults, fmt.Errorf("%s: is no file of the library: take it away", l.at(nameFolder, e.Name())))
+		default:
 			names = append(names, name)
 		}
 	}
-	return names, err
+	return names, faults, nil
 }

@@ -25,7 +25,7 @@ func libraryCommand(a *app) *cobra.Command {
 for data. Wherever a command takes a patch, it takes a name of the library, and
 "bankai serve" offers all that were made for its model.
 
-  math                  the patch that was added last as math
+  math                  the patch of that name: its tag "latest"
   math:v2               the one with the tag v2
   math@sha256:HEX       math, if it still is that patch
   sha256:HEX            any patch by its digest, of which 12 digits will do
@@ -130,8 +130,9 @@ is pushed: --with the sets that its claims are about, so that others can measure
 them again (demo:heldout and the like need not be given), a report (.html), a
 model card (.md). Its signature is kept, too: P.minisig beside a file.
 
-A name with a tag, --name math:v2, makes math the new patch, too. What is another
-patch already stays as it is: give another tag, or move the name with --force.`,
+With a tag, --name math:v2, math alone stays what it is; if it is nothing yet,
+it becomes the same patch. What is another patch already stays as it is, too:
+give another tag, or move the name with --force.`,
 		Example: `  bankai library add fix.bankai
   bankai library add fix.bankai --name math:v1`,
 		Args: arguments(1, -1, "one or more patches"),
@@ -193,6 +194,9 @@ func (f *addFlags) addOne(ctx context.Context, a *app, l *store.Library, ref str
 		return store.Entry{}, err
 	}
 	e, err := l.Add(ctx, name, tag, p, o)
+	if err == nil {
+		a.tellLatest(l, e)
+	}
 	if err != nil && f.name == "" {
 		err = fmt.Errorf("%s: %w (or choose with --name)", ref, err)
 	}
@@ -284,9 +288,8 @@ func libraryRemoveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove NAME...",
 		Short: "take names away",
-		Long: `Takes a tag away, NAME:TAG, or a name with all its tags, NAME. If the name alone
-was the patch of a tag that goes, it becomes what was added last of the others.
-Patches that no name has any more stay on disk until "bankai library gc".`,
+		Long: `Takes a tag away, NAME:TAG, or a name with all its tags, NAME. Patches that no
+name has any more stay on disk until "bankai library gc".`,
 		Example: `  bankai library remove math:v1
   bankai library remove fix`,
 		Args: arguments(1, -1, "one or more names of the library"),
@@ -339,9 +342,11 @@ while a name cannot be read.`,
 				}
 				a.Warn("%s: %s", f.What, strings.TrimPrefix(f.Why, f.What+": "))
 			}
-			freed, err := l.GC(ctx)
-			if err != nil {
-				return err
+			var freed store.Freed
+			if lost == 0 {
+				if freed, err = l.GC(ctx); err != nil {
+					return err
+				}
 			}
 			doc := struct {
 				Folder string        `json:"folder"`
@@ -353,7 +358,7 @@ while a name cannot be read.`,
 				fmt.Fprintf(w, "%s freed, %s\n", text.Count(freed.Blobs, "file"), text.Size(freed.Bytes))
 			})
 			if err == nil && lost > 0 {
-				err = fmt.Errorf("%s: %s damaged: add them again", l.Dir(), text.Plural(lost, "patch is", "patches are"))
+				err = fmt.Errorf("%s: %s damaged: add again what it was; nothing was collected", l.Dir(), text.Plural(lost, "patch or name is", "patches or names are"))
 			}
 			return err
 		}),

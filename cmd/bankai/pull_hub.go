@@ -59,8 +59,8 @@ func (f *pullFlags) output(a *app) (o *durable.Output, err error) {
 	switch {
 	case f.out == "":
 		return nil, nil
-	case checkPatchName(f.out) == nil:
-		o = a.Found(f.out, a.OwnPatch)
+	case checkPatchName(f.out) == nil: // what may be there is known when it came
+		return a.Found(f.out, nil), nil
 	default:
 		o, err = a.Derived(f.out, nil), checkModelName(f.out)
 	}
@@ -219,10 +219,10 @@ func (f *pullFlags) pulledPatch(ctx context.Context, a *app, c *hub.Client, p hu
 		return fmt.Errorf("%s: %w; nothing was kept", p.Ref, unsigned)
 	}
 	if o == nil {
-		doc.Name, err = f.keep(ctx, a, l, h)
+		doc.Name, err = f.keep(ctx, a, l, h, unsigned)
 	} else {
-		doc.Name, doc.Path = store.Title(o.Path), o.Path
-		err = h.write(ctx, a, o)
+		doc.Name, doc.Path = store.Title(f.out), f.out
+		_, err = a.writePulled(ctx, f.out, h.Patch, h.signature())
 	}
 	if err != nil {
 		return err
@@ -240,51 +240,45 @@ func (f *pullFlags) nameOf(p hub.Pulled) string {
 }
 
 // keep adds a patch to the library, and returns what it is called there.
-func (f *pullFlags) keep(ctx context.Context, a *app, l *store.Library, h hubPatch) (string, error) {
+func (f *pullFlags) keep(ctx context.Context, a *app, l *store.Library, h hubPatch, unsigned error) (string, error) {
 	_, tag, tagged := strings.Cut(f.name, ":")
 	if tagged && tag == "" {
 		return "", usagef("--name %s: the tag is empty", f.name)
 	}
 	from := h.from.Ref
 	from.Revision = h.from.Commit
-	o := store.AddOptions{Source: from.String(), Move: a.Force || f.isLater(l, h.from, tag)}
-	var err error
-	if o.Signed, err = a.worthKeeping(l, h.from.Ref.String(), f.nameOf(h.from), h.Patch, h.signatures); err != nil {
+	name := f.nameOf(h.from)
+	n := arrival{h.from.Ref.String(), name, cmp.Or(tag, store.Latest), sha256.Sum256(h.encoded), unsigned, isSource(h.from)}
+	if _, err := a.mayMove(l, n); err != nil {
 		return "", err
 	}
-	e, err := l.Add(ctx, f.nameOf(h.from), tag, h.Patch, o)
+	o := store.AddOptions{Source: from.String(), Move: true}
+	var err error
+	if o.Signed, err = a.worthKeeping(l, h.from.Ref.String(), name, h.Patch, h.signatures); err != nil {
+		return "", err
+	}
+	e, err := l.Add(ctx, name, tag, h.Patch, o)
 	if err != nil && f.name == "" {
 		err = fmt.Errorf("%s: %w (or choose with --name)", h.from.Ref, err)
+	}
+	if err == nil {
+		a.tellLatest(l, e)
 	}
 	return e.Ref(), err
 }
 
-// isLater reports whether what a name is came from the same file on the hub.
-func (f *pullFlags) isLater(l *store.Library, from hub.Pulled, tag string) bool {
-	is, err := l.Resolve(f.nameOf(from) + ":" + cmp.Or(tag, store.Latest))
-	if err != nil {
-		return false
+// isSource reports whether an earlier patch came from the same file on the hub.
+func isSource(from hub.Pulled) func(string) bool {
+	return func(source string) bool {
+		before, err := hub.Parse(source)
+		return err == nil && before.Repo == from.Ref.Repo && before.File == from.Ref.File
 	}
-	before, err := hub.Parse(is.Source)
-	return err == nil && before.Repo == from.Ref.Repo && before.File == from.Ref.File
 }
 
-// write writes a patch to a file, and its signature beside it.
-func (h hubPatch) write(ctx context.Context, a *app, o *durable.Output) error {
-	if err := checkPatchName(o.Path); err != nil {
-		return err
+// signature is the one that lay beside the patch, nil if none did.
+func (h hubPatch) signature() []byte {
+	if len(h.signatures) == 0 {
+		return nil
 	}
-	beside := a.Derived(o.Path+signature.Extension, isSignature)
-	if len(h.signatures) > 0 {
-		if err := beside.Check(); err != nil {
-			return err
-		}
-	}
-	if _, err := a.PutPatch(ctx, o, h.Patch); err != nil || len(h.signatures) == 0 {
-		return err
-	}
-	return a.Put(ctx, beside, func(w io.Writer) error {
-		_, err := w.Write(h.signatures[0])
-		return err
-	})
+	return h.signatures[0]
 }

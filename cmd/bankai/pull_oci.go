@@ -13,7 +13,6 @@ import (
 	"bankai"
 	"bankai/internal/anatomy"
 	"bankai/internal/claims"
-	"bankai/internal/outputs"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
 	"bankai/store"
@@ -49,7 +48,6 @@ type pulling struct {
 	tag      string
 	artifact oci.Artifact
 	got      oci.Pulled
-	before   store.Entry // what the name was, if anything
 	signer   signature.Signer
 	unsigned error // why nobody who is trusted is the signer
 }
@@ -67,7 +65,6 @@ func pullOCI(ctx context.Context, a *app, text string, f *pullFlags) error {
 	if g.artifact, g.got, err = oci.Pull(ctx, ref, oci.Options{PlainHTTP: f.plainHTTP, Watch: a.Console}); err != nil {
 		return err
 	}
-	g.nameItself()
 	if err := g.checkSignatures(); err != nil {
 		return err
 	}
@@ -113,15 +110,6 @@ func (g *pulling) checkName() error {
 	return nil
 }
 
-// nameItself takes the name that a patch gives itself, if it can be one here: a layout
-// has no name that means anything.
-func (g *pulling) nameItself() {
-	name := strings.ToLower(g.got.Patch.Meta().Name)
-	if g.ref.Layout != "" && g.flags.name == "" && store.CheckName(name) == nil {
-		g.name = name
-	}
-}
-
 // checkSignatures finds out who signed the patch. What was signed by somebody who is
 // trusted and is not as it was then is refused in any case.
 func (g *pulling) checkSignatures() error {
@@ -147,11 +135,11 @@ func (g *pulling) toLibrary(ctx context.Context) error {
 		}
 		source.Layout = path
 	}
-	if err := g.mayMove(source); err != nil {
+	before, err := g.mayMove(g.library, arrival{g.ref.String(), g.name, g.tag, sha256.Sum256(g.artifact.Patch), g.unsigned, g.isSource(source)})
+	if err != nil {
 		return err
 	}
 	o := store.AddOptions{Source: source.String(), Move: true}
-	var err error
 	if o.Signed, err = g.worthKeeping(g.library, g.ref.String(), g.name, g.got.Patch, g.artifact.Signatures); err != nil {
 		return err
 	}
@@ -167,52 +155,27 @@ func (g *pulling) toLibrary(ctx context.Context) error {
 	}
 	doc := g.doc()
 	doc.Path, doc.Name, doc.Tag, doc.Digest, doc.Bytes, doc.Files = g.library.BlobPath(e.Patch), e.Name, e.Tag, e.Patch, e.Bytes, append(doc.Files, e.Files...)
-	if g.before.Name != "" && g.before.Patch != e.Patch {
-		doc.Moved = &g.before.Patch
+	if before.Name != "" && before.Patch != e.Patch {
+		doc.Moved = &before.Patch
 	}
+	g.tellLatest(g.library, e)
 	return g.report(doc, e.Ref(), modelOf(e))
 }
 
-// mayMove finds what the name and the tag are now, and refuses to move them from a patch
-// that came from elsewhere, unless that is wanted.
-func (g *pulling) mayMove(to oci.Ref) error {
-	for _, tag := range []string{store.Latest, g.tag} {
-		e, err := g.library.Resolve(g.name + ":" + tag)
-		if err != nil {
-			continue // there is none
-		}
-		g.before = e
-		from, err := oci.ParseRef(e.Source)
-		same := err == nil && from.Registry == to.Registry && from.Repository == to.Repository && from.Layout == to.Layout
-		if !same && !g.Force && e.Content != g.got.Patch.ContentDigest() {
-			return fmt.Errorf("%s: %s:%s is another patch already, which came from %s: give this one another name with --name, or move the name with --force", g.ref, g.name, tag, text.Line(e.Source))
-		}
+// isSource reports whether an earlier patch came from the same repository or layout.
+func (g *pulling) isSource(to oci.Ref) func(string) bool {
+	return func(source string) bool {
+		from, err := oci.ParseRef(source)
+		return err == nil && from.Registry == to.Registry && from.Repository == to.Repository && from.Layout == to.Layout
 	}
-	return nil
 }
 
 // toFile writes the patch into a file, and its signature beside it.
 func (g *pulling) toFile(ctx context.Context) error {
 	path := g.flags.out
-	o := g.Derived(path, outputs.SamePatch(g.got.Patch))
-	beside := g.Derived(path+signature.Extension, isSignature)
-	best := g.bestSignature()
-	if err := o.Check(); err != nil {
-		return err
-	}
-	if best != nil {
-		if err := beside.Check(); err != nil {
-			return err
-		}
-	}
-	written, err := g.PutPatch(ctx, o, g.got.Patch)
+	written, err := g.writePulled(ctx, path, g.got.Patch, g.bestSignature())
 	if err != nil {
 		return err
-	}
-	if best != nil {
-		if err := g.Put(ctx, beside, func(w io.Writer) error { _, err := w.Write(best); return err }); err != nil {
-			return err
-		}
 	}
 	if n := len(g.artifact.Signatures) - 1; n > 0 {
 		g.Note("%s more stayed behind: a patch of the library has all of them", text.Count(n, "signature"))

@@ -59,12 +59,3 @@ func signedText(by signature.Signer, unsigned error) string {
 	}
 	return "nobody who is trusted: " + unsigned.Error()
 }
-
-// isSignature knows files with signatures, of which this one is a later one.
-func isSignature(path string) (string, bool) {
-	data, err := signature.ReadFile(path)
-	if err == nil {
-		_, err = signature.Parse(data)
-	}
-	return "no signature", err == nil
-}
