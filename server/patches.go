@@ -94,11 +94,11 @@ func (s *Server) putPatch(x *exchange) error {
 	if err != nil {
 		return patchFailure(err)
 	}
-	by, err := x.signer(name, read)
+	by, signed, err := x.signer(name, read)
 	if err != nil {
 		return err
 	}
-	p, replaced, err := x.patches.put(NamedPatch{Name: name, Patch: read, Signer: by})
+	p, replaced, err := x.patches.put(NamedPatch{Name: name, Patch: read, Signer: by, Signed: signed})
 	if err != nil {
 		return patchFailure(err)
 	}

@@ -145,3 +145,12 @@ func (t Trust) one(name string, p *bankai.Patch, sig []byte) (Signer, error) {
 	}
 	return Signer{t[i], signed}, nil
 }
+
+// Unread adds to an error of [Trust.Check] why some keys could not be read, where one of
+// them may be the one that is missing. Both may be nil.
+func Unread(err, unread error) error {
+	if unread == nil || !errors.As(err, new(*UntrustedError)) {
+		return err
+	}
+	return fmt.Errorf("%w; not all keys can be read that are trusted: %s", err, text.Line(unread.Error()))
+}
