@@ -187,12 +187,17 @@ func (r *registry) withhold(p NamedPatch, why error) {
 	}
 }
 
-// remove takes a name away. Requests under its patch go on.
+// remove takes a name away, also of a patch that is withheld. Requests under its patch go on.
 func (r *registry) remove(name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, there := r.named[name]
 	delete(r.named, name)
+	if _, withheld := r.withheld[name]; withheld {
+		there = true
+		delete(r.withheld, name)
+		delete(r.refused, name)
+	}
 	return there
 }
 

@@ -188,6 +188,15 @@ func TestTrustChanges(t *testing.T) {
 	if got := r.do("GET", "/api/patches/math", "").body; !strings.Contains(got, `"signed_by":"`+bob.id()) {
 		t.Errorf("it is %s", got)
 	}
+	// One that is withheld can be deleted, and does not come back.
+	now.Store(&state{})
+	r.refuses(404, "GET", "/api/patches/math", "")
+	if got := r.do("DELETE", "/api/patches/math", ""); got.status != 204 {
+		t.Errorf("deleted: %+v", got)
+	}
+	now.Store(&state{trust: both})
+	r.refuses(404, "DELETE", "/api/patches/math", "")
+	r.refuses(404, "GET", "/api/patches/math", "")
 }
 
 // Where no signature is asked for, a patch stays, and says who signed it and is trusted now.
