@@ -30,16 +30,35 @@ func (l *Library) at(parts ...string) string {
 	return filepath.Join(append([]string{l.dir}, parts...)...)
 }
 
+// Usable refuses a library whose folder is something else than a folder. It need not be
+// there.
+func (l *Library) Usable() error {
+	info, err := os.Stat(l.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return l.unusable(err)
+	case !info.IsDir():
+		return l.unusable(fmt.Errorf("it is no folder, but %s", kindOf(info)))
+	}
+	return nil
+}
+
 // lock waits until this process alone may change the library, whose folder it makes.
 // Readers need no lock: what they read is replaced whole.
 func (l *Library) lock(ctx context.Context) (unlock func(), err error) {
+	if err := l.Usable(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(l.dir, 0o777); err != nil {
 		return nil, l.unusable(err)
 	}
 	if err := isOwnFile(l.at(lockFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	f := flock.New(l.at(lockFile))
+	// It is opened to be written so that what can only be read is found out now.
+	f := flock.New(l.at(lockFile), flock.SetFlag(os.O_CREATE|os.O_RDWR))
 	switch _, err := f.TryLockContext(ctx, 5*time.Millisecond); {
 	case errors.Is(err, errors.ErrUnsupported): // a system without locks has one process
 		return func() {}, nil
@@ -123,6 +142,9 @@ func (l *Library) folder(parts ...string) error {
 // read reads a file of the library that has at most so many bytes. The folders that lead
 // to it and it itself must be the library's own.
 func (l *Library) read(most int64, parts ...string) ([]byte, error) {
+	if err := l.Usable(); err != nil {
+		return nil, err
+	}
 	folder := l.dir
 	for _, p := range parts[:len(parts)-1] {
 		folder = filepath.Join(folder, p)
@@ -159,6 +181,9 @@ func write(ctx context.Context, path string, data []byte) error {
 
 // entries are what a folder of the library holds; nothing if it is not there.
 func (l *Library) entries(parts ...string) ([]fs.DirEntry, error) {
+	if err := l.Usable(); err != nil {
+		return nil, err
+	}
 	path := l.dir
 	for _, p := range parts {
 		path = filepath.Join(path, p)
@@ -168,5 +193,9 @@ func (l *Library) entries(parts ...string) ([]fs.DirEntry, error) {
 			return nil, err
 		}
 	}
-	return os.ReadDir(path)
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return entries, err
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,15 +70,17 @@ func (l *Library) trusted(file string) (signature.Trusted, error) {
 	return t, nil
 }
 
-// TrustKey trusts a key from now on, and about what it says: for a key that is trusted
-// already, that alone. Another key of the same id is refused: one of the two is a fake.
-func (l *Library) TrustKey(ctx context.Context, t signature.Trusted) error {
+// TrustKey trusts a key from now on, and returns what it is trusted with. Of a key that is
+// trusted already, what t does not say stays: a name that is empty, and limits that are
+// nil (empty ones end them), so that nothing is widened by saying less. Another key of the
+// same id is refused: one of the two is a fake.
+func (l *Library) TrustKey(ctx context.Context, t signature.Trusted) (signature.Trusted, error) {
 	if err := t.Check(); err != nil {
-		return err
+		return t, err
 	}
 	unlock, err := l.lock(ctx)
 	if err != nil {
-		return err
+		return t, err
 	}
 	defer unlock()
 	file := t.Key.ID().String() + keyEnding
@@ -85,18 +88,32 @@ func (l *Library) TrustKey(ctx context.Context, t signature.Trusted) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return err
+		return t, err
 	case !old.Key.Equal(t.Key):
-		return fmt.Errorf("another key with the id %v is trusted already, as %v: find out which of them is whose, and take the wrong one away with bankai library trust --remove", t.Key.ID(), old)
+		return t, fmt.Errorf("another key with the id %v is trusted already, as %v: find out which of them is whose, and take the wrong one away with bankai library trust --remove", t.Key.ID(), old)
+	default:
+		t = keep(old, t)
 	}
 	if err := l.folder(keyFolder); err != nil {
-		return err
+		return t, err
 	}
 	data, err := json.MarshalIndent(t, "", "  ")
 	if err != nil {
-		return err
+		return t, err
 	}
-	return write(ctx, l.at(keyFolder, file), append(data, '\n'))
+	return t, write(ctx, l.at(keyFolder, file), append(data, '\n'))
+}
+
+// keep is a key as it is trusted now: what is not said of it is as it was.
+func keep(old, t signature.Trusted) signature.Trusted {
+	t.Name, t.Added = cmp.Or(t.Name, old.Name), old.Added
+	if t.Bases == nil {
+		t.Bases = old.Bases
+	}
+	if t.Names == nil {
+		t.Names = old.Names
+	}
+	return t
 }
 
 // DistrustKey trusts a key no more. The error is fs.ErrNotExist if nobody did.

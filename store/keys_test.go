@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +42,15 @@ func sign(t *testing.T, l *Library, e Entry, k signature.SecretKey) {
 	}
 }
 
+func trustKey(t *testing.T, l *Library, k signature.Trusted) signature.Trusted {
+	t.Helper()
+	k, err := l.TrustKey(context.Background(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 // whom are those that are trusted, in words.
 func whom(t *testing.T, l *Library) string {
 	t.Helper()
@@ -62,14 +73,12 @@ func TestTrustedKeys(t *testing.T) {
 	}
 	ann := newKey(t).Public()
 	for _, as := range []signature.Trusted{{Key: ann, Name: "ann"}, {Key: ann, Name: "Ann", Names: []string{"math*"}}} {
-		if err := l.TrustKey(ctx, as); err != nil {
-			t.Fatal(err)
-		}
+		trustKey(t, l, as)
 		if got := whom(t, l); got != as.Name {
 			t.Errorf("trusted: %s, want %s", got, as.Name)
 		}
 	}
-	if err := l.TrustKey(ctx, signature.Trusted{Key: ann, Names: []string{"["}}); err == nil {
+	if _, err := l.TrustKey(ctx, signature.Trusted{Key: ann, Names: []string{"["}}); err == nil {
 		t.Error("a pattern that is none was taken")
 	}
 	if faults, err := l.Check(ctx); err != nil || len(faults) > 0 {
@@ -83,15 +92,36 @@ func TestTrustedKeys(t *testing.T) {
 	}
 }
 
+// Who trusts a key again widens nothing by saying less: limits end when that is said.
+func TestTrustedAgain(t *testing.T) {
+	l, k := Open(t.TempDir()), newKey(t).Public()
+	at := func(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
+	bases, names := []bankai.Digest{{1}}, []string{"math*"}
+	for i, c := range []struct{ say, want signature.Trusted }{
+		{signature.Trusted{Name: "ann", Bases: bases, Names: names}, signature.Trusted{Name: "ann", Bases: bases, Names: names}},
+		{signature.Trusted{}, signature.Trusted{Name: "ann", Bases: bases, Names: names}},
+		{signature.Trusted{Name: "Ann", Names: []string{"x", "y"}}, signature.Trusted{Name: "Ann", Bases: bases, Names: []string{"x", "y"}}},
+		{signature.Trusted{Bases: []bankai.Digest{}}, signature.Trusted{Name: "Ann", Names: []string{"x", "y"}}},
+		{signature.Trusted{Names: []string{}}, signature.Trusted{Name: "Ann"}},
+	} {
+		c.say.Key, c.say.Added = k, at(int64(i)+1)
+		c.want.Key, c.want.Added = k, at(1)
+		said := trustKey(t, l, c.say)
+		trust, err := l.Trust()
+		if err != nil || len(trust) != 1 || !reflect.DeepEqual(trust[0], c.want) || said.String() != c.want.String() ||
+			!slices.Equal(said.Bases, c.want.Bases) || !slices.Equal(said.Names, c.want.Names) {
+			t.Errorf("%d: returned %+v, and there is %+v, %v; want %+v", i, said, trust, err, c.want)
+		}
+	}
+}
+
 // A file that is no key as it was trusted is nobody's, and takes the place of none: what
 // it said may have been a limit.
 func TestDamagedKeys(t *testing.T) {
 	ctx, l := context.Background(), Open(t.TempDir())
 	ann, bob := newKey(t).Public(), newKey(t).Public()
 	for _, k := range []signature.Trusted{{Key: ann, Name: "ann"}, {Key: bob, Name: "bob"}} {
-		if err := l.TrustKey(ctx, k); err != nil {
-			t.Fatal(err)
-		}
+		trustKey(t, l, k)
 	}
 	path := l.at(keyFolder, ann.ID().String()+keyEnding)
 	for what, text := range map[string]string{
@@ -108,7 +138,7 @@ func TestDamagedKeys(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), path) || len(trust) != 1 || trust[0].Name != "bob" {
 			t.Errorf("%s: %v, %v", what, trust, err)
 		}
-		if err := l.TrustKey(ctx, signature.Trusted{Key: ann}); err == nil {
+		if _, err := l.TrustKey(ctx, signature.Trusted{Key: ann}); err == nil {
 			t.Errorf("%s: was replaced without a word", what)
 		}
 	}
@@ -121,9 +151,7 @@ func TestDamagedKeys(t *testing.T) {
 func TestStrangeKeys(t *testing.T) {
 	ctx, l := context.Background(), Open(t.TempDir())
 	ann, bob := newKey(t).Public(), newKey(t).Public()
-	if err := l.TrustKey(ctx, signature.Trusted{Key: bob, Name: "bob"}); err != nil {
-		t.Fatal(err)
-	}
+	trustKey(t, l, signature.Trusted{Key: bob, Name: "bob"})
 	path, outside := l.at(keyFolder, ann.ID().String()+keyEnding), filepath.Join(t.TempDir(), "ann.json")
 	if err := os.WriteFile(outside, []byte(`{"key": "`+ann.String()+`"}`), 0o666); err != nil {
 		t.Fatal(err)
@@ -137,7 +165,7 @@ func TestStrangeKeys(t *testing.T) {
 	if got := whom(t, l); got != "bob" {
 		t.Errorf("trusted: %s", got)
 	}
-	if err := l.TrustKey(ctx, signature.Trusted{Key: ann}); err == nil {
+	if _, err := l.TrustKey(ctx, signature.Trusted{Key: ann}); err == nil {
 		t.Error("a link was written to")
 	}
 	if err := l.DistrustKey(ctx, ann.ID()); err == nil {
@@ -205,9 +233,7 @@ func TestFalseSignatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := Signature{Key: ann.Public().ID().String(), Text: sig}
-	if err := l.TrustKey(ctx, trust); err != nil {
-		t.Fatal(err)
-	}
+	trustKey(t, l, trust)
 	if err := l.Sign(ctx, e.Patch, other); !errors.Is(err, signature.ErrTampered) {
 		t.Errorf("signed with the signature of another patch: %v", err)
 	}
@@ -239,9 +265,10 @@ func TestWatchOfSignatures(t *testing.T) {
 		{"nothing", func() error { return nil }, false},
 		{"signed", func() error { sign(t, l, e, ann); return nil }, true},
 		{"signed again", func() error { sign(t, l, e, ann); return nil }, false},
-		{"trusted", func() error { return l.TrustKey(ctx, signature.Trusted{Key: ann.Public()}) }, true},
+		{"trusted", func() error { trustKey(t, l, signature.Trusted{Key: ann.Public()}); return nil }, true},
 		{"trusted with less", func() error {
-			return l.TrustKey(ctx, signature.Trusted{Key: ann.Public(), Bases: []bankai.Digest{{1}}})
+			trustKey(t, l, signature.Trusted{Key: ann.Public(), Bases: []bankai.Digest{{1}}})
+			return nil
 		}, true},
 		{"trusted no more", func() error { return l.DistrustKey(ctx, ann.Public().ID()) }, true},
 	} {
@@ -277,7 +304,10 @@ func TestWatchTrust(t *testing.T) {
 		unread string
 	}{
 		{"nothing is there", func() error { return nil }, "[]", ""},
-		{"trusted", func() error { return l.TrustKey(ctx, signature.Trusted{Key: ann.Public(), Name: "ann"}) }, "[ann]", ""},
+		{"trusted", func() error {
+			_, err := l.TrustKey(ctx, signature.Trusted{Key: ann.Public(), Name: "ann"})
+			return err
+		}, "[ann]", ""},
 		{"nothing", func() error { return nil }, "[ann]", ""},
 		{"another name", edit("ann", "bob"), "[bob]", ""},
 		{"damaged", edit(`"name"`, `"Name"`), "[]", id.String() + ".json"},

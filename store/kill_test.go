@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"bankai"
+	"bankai/store/signature"
 )
 
 // TestMain lets the test binary be the program that is killed: it changes a library for
@@ -41,26 +43,47 @@ func TestMain(m *testing.M) {
 
 // change is one that a child makes, which its number decides.
 type change struct {
-	kind      string // add, remove or gc
+	kind      string // add, remove, sign, trust or gc
 	name, tag string
 	patch     *bankai.Patch
+	key       signature.PublicKey // the child's own
+	text      string              // of a signature, or what the key is trusted with, "" for nothing
 }
 
 // changeOf is the n-th change of a child, to names of its own.
 func changeOf(child, n int) change {
 	r := rand.New(rand.NewPCG(uint64(child), uint64(n)))
 	c := change{kind: "add", name: fmt.Sprintf("child%d-%d", child, r.IntN(3)), tag: []string{Latest, "v1", "v2"}[r.IntN(3)]}
-	switch r.IntN(8) {
+	c.key, c.text = keyOfChild(child), fmt.Sprint("x", n)
+	switch r.IntN(10) {
 	case 0:
 		c.kind = "gc"
 	case 1, 2:
 		c.kind = "remove"
+	case 3:
+		c.kind, c.text = "sign", c.text+strings.Repeat("x", r.IntN(10_000))
+	case 4:
+		c.kind = "trust"
+		if n%3 == 0 {
+			c.text = ""
+		}
 	default:
 		flip := upRow
 		flip.Row = uint32(r.IntN(5)) // patches come again, under other names, too
 		c.patch = bankai.New(bankai.Digest{1}, bankai.Meta{Description: strings.Repeat("x", r.IntN(50_000))}, flip)
 	}
 	return c
+}
+
+// keyOfChild is a key that checks nothing.
+func keyOfChild(child int) signature.PublicKey {
+	line := append([]byte("Ed"), make([]byte, 40)...)
+	line[2] = byte(child + 1)
+	k, err := signature.ParsePublicKey([]byte(base64.StdEncoding.EncodeToString(line)))
+	if err != nil {
+		panic(err)
+	}
+	return k
 }
 
 func (c change) do(l *Library) (err error) {
@@ -72,42 +95,69 @@ func (c change) do(l *Library) (err error) {
 			Signed: []Signature{{Key: "0123456789ABCDEF", Text: []byte("a signature")}},
 		})
 	case "remove":
-		if _, err = l.Remove(ctx, c.name+":"+c.tag); errors.Is(err, fs.ErrNotExist) {
-			err = nil
+		_, err = l.Remove(ctx, c.name+":"+c.tag)
+	case "sign":
+		var e Entry
+		if e, err = l.Resolve(c.name + ":" + c.tag); err == nil {
+			err = l.Sign(ctx, e.Patch, Signature{Key: c.key.ID().String(), Text: []byte(c.text)})
+		}
+	case "trust":
+		if c.text == "" {
+			err = l.DistrustKey(ctx, c.key.ID())
+		} else {
+			_, err = l.TrustKey(ctx, signature.Trusted{Key: c.key, Names: []string{c.text}})
 		}
 	case "gc":
 		_, err = l.GC(ctx)
 	}
+	if errors.Is(err, fs.ErrNotExist) && c.kind != "add" && c.kind != "gc" {
+		return nil // what it is about is not there
+	}
 	return err
 }
 
-// model is what a library should have of one child: a plain copy of its tags.
-type model map[string]*tagFile
+// model is what a library should have of one child.
+type model struct {
+	names   map[string]*tagFile      // a plain copy of its tags
+	signed  map[bankai.Digest]string // with its key, of patches that have had a tag ever since
+	trusted string                   // with what its key is
+}
 
-func (m model) do(c change) {
-	t := m[c.name]
+func (m *model) do(c change) {
+	t := m.names[c.name]
 	if t == nil {
 		t = &tagFile{Tags: map[string]Entry{}}
-		m[c.name] = t
+		m.names[c.name] = t
 	}
+	e, there := t.Tags[c.tag]
 	switch c.kind {
 	case "add":
 		var data bytes.Buffer
 		c.patch.WriteTo(&data)
+		delete(m.signed, e.Patch)
 		t.set(Entry{Name: c.name, Tag: c.tag, Patch: sum(data.Bytes())})
 	case "remove":
+		delete(m.signed, e.Patch)
 		delete(t.Tags, c.tag)
+	case "sign":
+		if there {
+			m.signed[e.Patch] = c.text
+		}
+	case "trust":
+		m.trusted = c.text
 	}
 }
 
-// String lists names, tags and digests, in order.
-func (m model) String() string {
+// String lists names, tags, digests and signatures, in order.
+func (m *model) String() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "trusted with %q\n", m.trusted)
 	for i := range 3 {
-		for name, t := range m {
+		for name, t := range m.names {
 			if strings.HasSuffix(name, fmt.Sprint("-", i)) {
 				for _, tag := range t.names() {
-					fmt.Fprintf(&b, "%s:%s %.8s\n", name, tag, t.Tags[tag].Patch)
+					d := t.Tags[tag].Patch
+					fmt.Fprintf(&b, "%s:%s %.8s %.8s\n", name, tag, d, sum([]byte(m.signed[d])))
 				}
 			}
 		}
@@ -115,22 +165,52 @@ func (m model) String() string {
 	return b.String()
 }
 
-func have(t *testing.T, l *Library, child int) string {
+// have is what a library has of a child, in the words of its model.
+func have(t *testing.T, l *Library, child int, m *model) string {
 	t.Helper()
 	all, err := l.List()
 	if err != nil {
 		t.Fatal(err)
 	}
+	trust, err := l.Trust()
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := ""
+	for _, k := range trust {
+		if k.Key.Equal(keyOfChild(child)) {
+			with = k.Names[0]
+		}
+	}
 	var b strings.Builder
+	fmt.Fprintf(&b, "trusted with %q\n", with)
 	for _, e := range all {
 		if strings.HasPrefix(e.Name, fmt.Sprintf("child%d-", child)) {
-			fmt.Fprintf(&b, "%s:%s %.8s\n", e.Name, e.Tag, e.Patch)
+			fmt.Fprintf(&b, "%s:%s %.8s %.8s\n", e.Name, e.Tag, e.Patch, sum([]byte(signedAs(t, l, e, m))))
 		}
 	}
 	return b.String()
 }
 
-// Three programs that add, remove and collect are killed at random moments, again and
+// signedAs is the text of a child's signature of a patch, if it has to have one.
+func signedAs(t *testing.T, l *Library, e Entry, m *model) string {
+	t.Helper()
+	if m.signed[e.Patch] == "" {
+		return ""
+	}
+	sigs, err := l.Signatures(e.Patch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sigs {
+		if strings.HasPrefix(string(s), "x") {
+			return string(s)
+		}
+	}
+	return ""
+}
+
+// Three programs that add, remove, sign, trust and collect are killed at random moments, again and
 // again. Every change that one of them said is done is there, the one under way is there
 // wholly or not at all, and all that is there reads as it was added. STORE_KILLS=N is how
 // often.
@@ -142,9 +222,9 @@ func TestKill(t *testing.T) {
 	const children = 3
 	l := Open(t.TempDir())
 	r := rand.New(rand.NewPCG(3, 1))
-	next, models := make([]int, children), make([]model, children)
+	next, models := make([]int, children), make([]*model, children)
 	for i := range models {
-		models[i] = model{}
+		models[i] = &model{names: map[string]*tagFile{}, signed: map[bankai.Digest]string{}}
 	}
 	for range (kills + children - 1) / children {
 		var all []*exec.Cmd
@@ -178,12 +258,11 @@ func TestKill(t *testing.T) {
 					next[i], begun = n+1, -1
 				}
 			}
-			got := have(t, l, i)
-			if got != models[i].String() && begun >= 0 {
+			if begun >= 0 && have(t, l, i, models[i]) != models[i].String() {
 				models[i].do(changeOf(i, begun)) // it was made before the kill
 				next[i] = begun + 1
 			}
-			if got != models[i].String() {
+			if got := have(t, l, i, models[i]); got != models[i].String() {
 				t.Fatalf("child %d, change %d: the library has\n%sand should have\n%s", i, begun, got, models[i])
 			}
 		}

@@ -439,3 +439,69 @@ func FuzzTags(f *testing.F) {
 		l.Check(t.Context())
 	})
 }
+
+// A home in which there is no library yet is one without faults, and stays as it is.
+func TestNoHome(t *testing.T) {
+	l := Open(filepath.Join(t.TempDir(), "not there"))
+	faults, err := l.Check(t.Context())
+	freed, collected := l.GC(t.Context())
+	if len(faults) > 0 || freed != (Freed{}) || errors.Join(err, collected, l.Usable()) != nil {
+		t.Errorf("%v, %v, %v, %v, %v", faults, freed, err, collected, l.Usable())
+	}
+	if _, err := os.Lstat(l.Dir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there now: %v", err)
+	}
+}
+
+// What is no folder cannot be a library: whatever is wanted of it, that is the error.
+func TestHomeThatIsAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	l, want := Open(path), path+": the library cannot be used: it is no folder, but a file: choose another folder with BANKAI_HOME"
+	for what, do := range map[string]func() error{
+		"add":     func() error { _, err := l.Add(t.Context(), "fix", "", rows(1), AddOptions{}); return err },
+		"list":    func() error { _, err := l.List(); return err },
+		"resolve": func() error { _, err := l.Resolve("fix"); return err },
+		"digest":  func() error { _, err := l.Resolve("sha256:000000000000"); return err },
+		"remove":  func() error { _, err := l.Remove(t.Context(), "fix"); return err },
+		"collect": func() error { _, err := l.GC(t.Context()); return err },
+		"check":   func() error { _, err := l.Check(t.Context()); return err },
+		"trust":   func() error { _, err := l.Trust(); return err },
+		"use":     l.Usable,
+	} {
+		if err := do(); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := Open(filepath.Join(path, "below")).Usable(); err == nil || !strings.Contains(err.Error(), "below: the library cannot be used: ") {
+		t.Errorf("below a file: %v", err)
+	}
+}
+
+// A library that can only be read says so, and which it is, before anything is changed.
+func TestReadOnly(t *testing.T) {
+	l := Open(t.TempDir())
+	add(t, l, "fix", rows(1), AddOptions{})
+	lock := l.at(lockFile)
+	if err := os.Chmod(lock, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := os.OpenFile(lock, os.O_RDWR, 0); err == nil {
+		f.Close()
+		t.Skip("this user may write to all files")
+	}
+	for what, do := range map[string]func() error{
+		"add":     func() error { _, err := l.Add(t.Context(), "fix", "v2", rows(2), AddOptions{}); return err },
+		"remove":  func() error { _, err := l.Remove(t.Context(), "fix"); return err },
+		"collect": func() error { _, err := l.GC(t.Context()); return err },
+	} {
+		if err := do(); err == nil || !strings.HasPrefix(err.Error(), l.Dir()+": the library cannot be used: ") || !strings.HasSuffix(err.Error(), "choose another folder with BANKAI_HOME") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if got := listed(t, l); got != "fix:latest=1" {
+		t.Errorf("it has %s now", got)
+	}
+}

@@ -24,7 +24,7 @@ import (
 // chatFlags are the flags of `chat`.
 type chatFlags struct {
 	model    modelFlags
-	patches  []string // NAME=FILE or FILE
+	patches  []string // NAME=PATCH or PATCH
 	n        flagtype.Count
 	sampling engine.Sampling
 	stop     []string
@@ -47,10 +47,10 @@ A message goes on in the next line behind a \, and from one """ to the next.
 Ctrl-C ends an answer, of which stays what was said, or drops the line that is
 being typed. Ctrl-D leaves.
 
---patch FILE puts a patch on from the start, --patch NAME=FILE has one at hand
-for /patch NAME; the prompt shows which are on. --compare has the model as it is
-answer too, in the same batch and by the same seed: what differs is the patch's
-doing.
+--patch P puts a patch on from the start, --patch NAME=P has one at hand for
+/patch NAME; P is a file, or a name of the library. The prompt shows which are
+on. --compare has the model as it is answer too, in the same batch and by the
+same seed: what differs is the patch's doing.
 
 Tokens are drawn as the model's file recommends, or else with --temperature 0.8,
 --top-k 40, --top-p 0.95 and --min-p 0.05. Every answer has the next seed.
@@ -76,7 +76,7 @@ said; its answer ends with the line, unless --stop says otherwise.`,
 	f.cmd = cmd
 	f.model.add(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.patches, "patch", nil, "patch `FILE` to put on, or NAME=FILE for /patch NAME; may be repeated")
+	flags.StringArrayVar(&f.patches, "patch", nil, "`PATCH` to put on: a file, or a name of the library; or NAME=PATCH for /patch NAME; may be repeated")
 	flags.Bool(forceName, false, "let /save replace other files, and take patches made for other settings of the model, or that must not be combined")
 	flags.VarP(&f.n, "tokens", "n", "at most `N` tokens an answer; 0 for as many as the context holds")
 	addSampling(cmd, &f.sampling, "`T` from 0 (greedy); 1 draws as the model says")

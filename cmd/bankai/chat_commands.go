@@ -22,7 +22,7 @@ type chatCommandOf struct {
 // chatCommands are those that there are.
 func chatCommands() []chatCommandOf {
 	return []chatCommandOf{
-		{"patch", "NAME|FILE", "answer under another patch; A+B for two, none for none", (*talk).choosePatch},
+		{"patch", "NAME|P", "answer under another patch; A+B for two, none for none", (*talk).choosePatch},
 		{"patches", "", "list the patches", (*talk).listPatches},
 		{"compare", "", "answer without the patches, too, or no longer", (*talk).toggleCompare},
 		{"system", "TEXT", "tell the model what it is to be; without TEXT nothing", (*talk).setSystem},
@@ -128,7 +128,7 @@ func (t *talk) choosePatch(ctx context.Context, choice string) error {
 func (t *talk) listPatches(context.Context, string) error {
 	known := t.dialog.Known()
 	if len(known) == 0 {
-		return t.tell("there are no patches: /patch FILE reads one\n")
+		return t.tell("there are no patches: /patch P reads one, a file or a name of the library\n")
 	}
 	var list text.Table
 	for _, p := range known {

@@ -45,7 +45,7 @@ func (f *answerFlags) check(least, most int) error {
 	case len(f.patches) == 0:
 		return usagef("give the patch with --patch")
 	case len(f.patches) < least:
-		return usagef("%s: give at least %d, each with --patch", text.Count(len(f.patches), "patch file"), least)
+		return usagef("%s: give at least %d, each with --patch", text.Plural(len(f.patches), "patch", "patches"), least)
 	case len(f.probes) == 0:
 		return usagef("give the probe file with --probes: demo:heldout goes with the built-in model only")
 	case len(f.probes) > most:
@@ -121,7 +121,7 @@ for "bankai experiment rescore".`,
 			return variations(ctx, a, f, search)
 		}),
 	}
-	f.addAnswers(cmd, "patch `FILE`; may be repeated, patches combine by XOR", false)
+	f.addAnswers(cmd, "`PATCH` to measure: a file, or a name of the library; may be repeated, patches combine by XOR", false)
 	cmd.Flags().StringVar(&search, "search", "", "probe `FILE` that the patch was searched with, to measure too")
 	return cmd
 }
@@ -178,7 +178,7 @@ kept in the JSON, for "bankai experiment rescore".`,
 			})
 		}),
 	}
-	f.addAnswers(cmd, "patch `FILE`; two or more, each is measured alone and with the others", true)
+	f.addAnswers(cmd, "`PATCH` to measure, a file or a name of the library; two or more, each is measured alone and with the others", true)
 	return cmd
 }
 
@@ -214,6 +214,6 @@ The texts are kept in the JSON, for "bankai experiment rescore".`,
 			})
 		}),
 	}
-	f.addAnswers(cmd, "patch `FILE` to measure; may be repeated, each is measured alone", false)
+	f.addAnswers(cmd, "`PATCH` to measure: a file, or a name of the library; may be repeated, each is measured alone", false)
 	return cmd
 }

@@ -69,7 +69,7 @@ For another model than the built-in one give all files, or --only-timing, which
 needs none.`,
 		Example: `  bankai experiment lora --ranks 1 --seeds 1 --steps 1 --probes demo:control_few --heldout demo:control_heldout --rounds 1
   bankai experiment lora --only-timing --rounds 2
-  bankai experiment lora --probes demo:search_few --heldout demo:validate --seeds 1 --ranks 1 --costs 4,8 --windows 64 -o results`,
+  bankai experiment lora --probes demo:search_few --heldout demo:validate --seeds 1 --ranks 1 --costs 8 --windows 64 -o results`,
 		Args: arguments(0, 0, "none; the files are given by flags"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
 			if err := f.check(); err != nil {
@@ -80,7 +80,7 @@ needs none.`,
 	}
 	f.add(cmd)
 	f.model.addPatch(cmd)
-	cmd.Flags().Lookup("patch").Usage = "patch `FILE` to compare; may be repeated, each is measured alone"
+	cmd.Flags().Lookup("patch").Usage = "`PATCH` to compare: a file, or a name of the library; may be repeated, each is measured alone"
 	flags := cmd.Flags()
 	f.file(cmd, &f.probes, "probes", "demo:search", "probe `FILE` to learn from")
 	f.file(cmd, &f.controls, "controls", "demo:control", "probe `FILE` of what must hold")

@@ -39,7 +39,7 @@ is checked against the model.`,
 		Example: `  bankai info demo
   bankai info fix.bankai
   bankai info old.json --model demo --json`,
-		Args: arguments(1, 1, "one file, or demo"),
+		Args: arguments(1, 1, "one file, a name of the library, or demo"),
 		RunE: a.do(func(_ context.Context, args []string) error {
 			if source.IsStream(args[0]) {
 				return showStream(a, args[0], model)

@@ -41,7 +41,7 @@ func showNamed(a *app, ref, model string) error {
 		from := a.patches(f)
 		p, err := from.Read(ref)
 		if err != nil {
-			return err
+			return source.Meant(ref, err)
 		}
 		e, err := from.Library.Resolve(ref)
 		if err != nil {

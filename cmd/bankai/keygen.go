@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"bankai/internal/durable"
@@ -28,7 +30,8 @@ func keygenCommand(a *app) *cobra.Command {
 		Long: `Makes a pair of keys in minisign's format: NAME.key, with which you sign, for
 nobody else's eyes, and NAME.pub, with which others check what you signed.
 Without -o they are bankai.key and bankai.pub in the library's folder, where
-"bankai patch sign" looks for yours. minisign's own keys do as well.
+"bankai patch sign" looks for yours, and the library trusts what they sign, as
+that of "me". minisign's own keys do as well.
 
 The secret key is encrypted with a password, which is asked for twice, or is
 that of BANKAI_KEY_PASSWORD. Encrypting takes a second and a gigabyte of memory,
@@ -54,6 +57,7 @@ type keyDoc struct {
 	Public    signature.PublicKey `json:"public_key"` // for others
 	Encrypted bool                `json:"encrypted"`
 	Files     []string            `json:"files"`
+	TrustedAs string              `json:"trusted_as,omitempty"` // the name of whom the library trusts with it
 }
 
 func keygen(ctx context.Context, a *app, out string, plain bool) error {
@@ -81,14 +85,46 @@ func keygen(ctx context.Context, a *app, out string, plain bool) error {
 	if err := a.putBytes(ctx, public, k.Public().File()); err != nil {
 		return err
 	}
-	doc := keyDoc{k.Public().ID(), k.Public(), !plain, []string{secret.Path, public.Path}}
-	return a.Print(doc, func(w io.Writer) {
-		terminal.WriteFacts(w,
-			terminal.Fact{"secret key", secret.Path + ": for nobody else's eyes; keep a copy"},
-			terminal.Fact{"public key", public.Path + ": for everybody"},
-			terminal.Fact{"its line", doc.Public.String()},
-			terminal.Fact{"key id", doc.Key.String()})
-	})
+	doc := keyDoc{Key: k.Public().ID(), Public: k.Public(), Encrypted: !plain, Files: []string{secret.Path, public.Path}}
+	if out == "" {
+		if doc.TrustedAs, err = trustOwn(ctx, a, k.Public()); err != nil {
+			return fmt.Errorf("%s and %s were written, but the library does not trust them: %w", secret.Path, public.Path, err)
+		}
+	}
+	return a.Print(doc, func(w io.Writer) { doc.write(w) })
+}
+
+// write says what was made, and what to do with it.
+func (d keyDoc) write(w io.Writer) {
+	sign, trusted := "bankai patch sign P", fmt.Sprintf("in this library, as %s: bankai library trust --remove %[1]s ends that", d.TrustedAs)
+	if d.TrustedAs == "" {
+		sign += " --key " + d.Files[0]
+		trusted = "not yet: bankai library trust " + d.Files[1]
+	}
+	terminal.WriteFacts(w,
+		terminal.Fact{"secret key", d.Files[0] + ": for nobody else's eyes; keep a copy"},
+		terminal.Fact{"public key", d.Files[1] + ": for everybody"},
+		terminal.Fact{"its line", d.Public.String()},
+		terminal.Fact{"", "give it to whoever is to trust what you sign, not by the way of the patches"},
+		terminal.Fact{"key id", d.Key.String()},
+		terminal.Fact{"trusted", trusted},
+		terminal.Fact{"to sign", sign})
+}
+
+// trustOwn trusts the user's own new key, as me, or, if an older one is called so, as
+// me-2 and so on: what that signed goes on to count.
+func trustOwn(ctx context.Context, a *app, k signature.PublicKey) (name string, err error) {
+	l, err := library()
+	if err != nil {
+		return "", err
+	}
+	trust := a.trust(l)
+	name = "me"
+	for n := 2; slices.ContainsFunc(trust, func(t signature.Trusted) bool { return t.Name == name }); n++ {
+		name = fmt.Sprint("me-", n)
+	}
+	_, err = trustNow(ctx, l, signature.Trusted{Key: k, Name: name})
+	return name, err
 }
 
 // keyPair are the files of a new pair of keys, which may be written: the secret one is

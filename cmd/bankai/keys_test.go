@@ -145,6 +145,7 @@ func documents(t *testing.T) [][]string {
 		{"patch", "card", "said.bankai"},
 		{"library", "verify", "x.bankai", "--set", "p.json"},
 		{"library", "compare", "said.bankai", "rows.json", "--model", "demo", "--set", "p.json"},
+		{"keygen", "--no-password"},
 		{"keygen", "-o", "k.key", "--no-password"},
 		{"patch", "sign", "r.bankai", "--key", "k.key"},
 		{"patch", "verify", "r.bankai"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -43,9 +44,10 @@ Any number of processes may use the library at once.`,
 // keptDoc is a patch of the library as commands tell of it.
 type keptDoc struct {
 	store.Entry
-	Ref    string           `json:"ref"`              // what other commands take
-	By     *signature.KeyID `json:"signed_by"`        // of those whom the user trusts; null for none
-	Signer string           `json:"signer,omitempty"` // whose key it is, as the user says
+	Ref        string `json:"ref"` // what other commands take
+	signedPart        // by whom of those whom the user trusts
+	signer     signature.Signer
+	unsigned   error // why nobody who is trusted is the signer
 }
 
 // keptList is what of the library was listed, added or removed.
@@ -65,8 +67,9 @@ func keptDocs(a *app, l *store.Library, all []store.Entry) []keptDoc {
 
 func libraryListCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "list the patches that there are",
+		Use:        "list",
+		Short:      "list the patches that there are",
+		SuggestFor: []string{"ls"},
 		Long: `Lists the patches of the library by name and tag, with the models they were made
 for. A tag that is the same patch as the name alone stands on a line of its own.`,
 		Example: `  bankai library list
@@ -78,6 +81,9 @@ for. A tag that is the same patch as the name alone stands on a line of its own.
 				return err
 			}
 			all, failed := l.List()
+			if failed != nil && len(all) == 0 {
+				return failed
+			}
 			doc := keptList{l.Dir(), keptDocs(a, l, all)}
 			err = a.Print(doc, func(w io.Writer) { writeKept(w, l, doc.Patches) })
 			if err == nil {
@@ -122,8 +128,9 @@ type addFlags struct {
 func libraryAddCommand(a *app) *cobra.Command {
 	f := &addFlags{}
 	cmd := &cobra.Command{
-		Use:   "add P...",
-		Short: "keep a patch under a name",
+		Use:        "add P...",
+		Short:      "keep a patch under a name",
+		SuggestFor: []string{"tag", "import"},
 		Long: `Keeps patches in the library, each under its file's name, or one under the name
 that is given. What goes with a patch is kept beside it, and sent along when it
 is pushed: --with the sets that its claims are about, so that others can measure
@@ -197,29 +204,45 @@ func (f *addFlags) addOne(ctx context.Context, a *app, l *store.Library, ref str
 	if err == nil {
 		a.tellLatest(l, e)
 	}
-	if err != nil && f.name == "" {
-		err = fmt.Errorf("%s: %w (or choose with --name)", ref, err)
+	if err == nil || f.name != "" {
+		return e, err
 	}
-	return e, err
+	if store.CheckName(name) != nil || errors.As(err, new(*store.TagTakenError)) {
+		err = fmt.Errorf("%w (or choose with --name)", err)
+	}
+	return e, fmt.Errorf("%s: %w", ref, err)
 }
 
 // files are what goes with the patches.
 func (f *addFlags) files() (files []store.Attachment, err error) {
 	for _, path := range f.with {
+		kind, err := kindOfFile(path)
+		if err != nil {
+			return nil, err
+		}
 		data, err := source.Read(path)
 		if err != nil {
 			return nil, err
 		}
-		kind := store.Probes
-		switch strings.ToLower(filepath.Ext(path)) {
-		case ".html":
-			kind = store.Report
-		case ".md":
-			kind = store.Card
-		}
 		files = append(files, store.Attachment{Kind: kind, Name: filepath.Base(path), Data: data})
 	}
 	return files, nil
+}
+
+// kindOfFile is what goes with a patch, by the ending of its name.
+func kindOfFile(path string) (string, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".json", ".jsonl", ".csv", ".txt":
+		return store.Probes, nil
+	case ".html", ".htm":
+		return store.Report, nil
+	case ".md":
+		return store.Card, nil
+	}
+	if strings.HasPrefix(path, source.Demo) {
+		return "", usagef("--with %s: it is part of the program, and need not be given", path)
+	}
+	return "", usagef("--with %s: sets end in .json, .jsonl, .csv or .txt, a report in .html or .htm, a model card in .md", path)
 }
 
 // resolved is the patch of the library that a reference means.
@@ -238,8 +261,9 @@ func resolved(ref string) (*store.Library, store.Entry, *bankai.Patch, error) {
 
 func libraryShowCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "show NAME",
-		Short: "what a patch of the library is, and what goes with it",
+		Use:        "show NAME",
+		Short:      "what a patch of the library is, and what goes with it",
+		SuggestFor: []string{"inspect"},
 		Long: `Tells of a patch of the library what "bankai info" tells of a file, and what goes
 with it: probe sets, reports, signatures.`,
 		Example: `  bankai library show math
@@ -275,7 +299,7 @@ func showKept(a *app, l *store.Library, e store.Entry, p *bankai.Patch) error {
 			{"bytes' digest", "sha256:" + e.Patch.String()},
 			{"from", text.Line(e.Source)},
 			{"added", e.Added.Format(text.TimeLayout)},
-			{"signed by", doc.signedByText()},
+			{"signed by", signedText(doc.signer, doc.unsigned)},
 		}
 		for _, f := range e.Files {
 			facts = append(facts, terminal.Fact{f.Kind, fmt.Sprintf("%s, %s, sha256:%s", f.Name, text.Size(f.Bytes), short(f.Digest))})
@@ -286,8 +310,9 @@ func showKept(a *app, l *store.Library, e store.Entry, p *bankai.Patch) error {
 
 func libraryRemoveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "remove NAME...",
-		Short: "take names away",
+		Use:        "remove NAME...",
+		Short:      "take names away",
+		SuggestFor: []string{"rm", "delete", "untag"},
 		Long: `Takes a tag away, NAME:TAG, or a name with all its tags, NAME. Patches that no
 name has any more stay on disk until "bankai library gc".`,
 		Example: `  bankai library remove math:v1
@@ -318,8 +343,9 @@ name has any more stay on disk until "bankai library gc".`,
 
 func libraryCollectCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "gc",
-		Short: "check the library, and free what no name has",
+		Use:        "gc",
+		Short:      "check the library, and free what no name has",
+		SuggestFor: []string{"prune"},
 		Long: `Reads everything again, says what is not as it was added, and removes the
 patches, sets, reports and signatures that no name has. Files and links in the
 folder that the library did not make are named and left alone; nothing is removed

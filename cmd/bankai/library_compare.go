@@ -151,6 +151,10 @@ func (c *comparison) write(w io.Writer) {
 	s := c.doc.Shares
 	t.Add("all", "", bitCount(s.A), bitCount(s.B), bitCount(s.Shared), bitCount(s.Together), s.CommonRows)
 	fmt.Fprintf(w, "Bits that are inverted:\n%s", &t)
+	if c.doc.Model == nil {
+		fmt.Fprintln(w, "\nNothing was measured: what they do to each other's claims is with --model MODEL.")
+		return
+	}
 	c.writeMeasured(w)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"bankai/internal/text"
@@ -8,26 +9,30 @@ import (
 	"bankai/store/signature"
 )
 
-// kept tells of a patch of the library, and who of those that are trusted signed it. A
-// patch whose signature does not hold is not signed; "bankai patch verify" says why.
+// kept tells of a patch of the library, and who of those that are trusted signed it, or
+// else who is said to have done so.
 func kept(l *store.Library, e store.Entry, trust signature.Trust) keptDoc {
-	doc := keptDoc{Entry: e, Ref: e.Ref()}
-	if s, err := l.SignerOf(e, trust); err == nil {
-		by := signedBy(s)
-		doc.By, doc.Signer = by.By, by.Signer
-	}
-	return doc
+	s, err := l.SignerOf(e, trust)
+	return keptDoc{e, e.Ref(), signedBy(s, err), s, err}
 }
 
 // signedByText is who signed, in as few words as will do.
 func (d keptDoc) signedByText() string {
-	switch {
-	case d.By == nil:
-		return ""
+	switch err := d.unsigned; {
 	case d.Signer != "":
 		return text.Clip(d.Signer, 30)
+	case d.By != nil:
+		return d.By.String()
+	case len(d.Claimed) > 1:
+		return fmt.Sprintf("%d keys, not trusted", len(d.Claimed))
+	case len(d.Claimed) > 0:
+		return d.Claimed[0].String() + ", not trusted"
+	case errors.Is(err, signature.ErrLimited):
+		return "not trusted with this"
+	case errors.Is(err, signature.ErrTampered), errors.Is(err, signature.ErrMalformed):
+		return "does not hold"
 	}
-	return d.By.String()
+	return ""
 }
 
 // signaturesOf are those of the patch that a reference means, as the library keeps them.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"bankai"
 	"bankai/internal/text"
@@ -14,6 +16,9 @@ import (
 
 	"github.com/spf13/cobra"
 )
+
+// anyBase ends a key's limit to models.
+const anyBase = "any"
 
 // trustFlags are those of `library trust`.
 type trustFlags struct {
@@ -27,20 +32,22 @@ func libraryTrustCommand(a *app) *cobra.Command {
 	f := &trustFlags{}
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
-		Use:   "trust [KEY]",
-		Short: "say whose signatures count",
+		Use:        "trust [KEY]",
+		Short:      "say whose signatures count",
+		SuggestFor: []string{"keys", "key", "distrust"},
 		Long: `Trusts a public key: a .pub file, or the line in it that begins with RW. Patches
 that its owner signed are then shown as signed, and "bankai serve
 --require-signed" takes them. Get the key from its owner, not from where the
 patches come from.
 
 --base limits the key to patches for some models, --only to patches of some
-names, as math-*: * stands for anything, and ? for one character. Trusting a key
-again replaces what was said of it.
+names, as math-*: * stands for anything, and ? for one character. What is not
+said when a key is trusted again stays as it was: --base any and --only '*' end
+its limits.
 
-Without a key it lists those that are trusted. --remove trusts one no more:
-nothing that it signed counts from then on, but for what a server was given by
---patch.`,
+Without a key it lists those that are trusted. --remove trusts one no more, by
+its id or by its name, if no other has that: nothing that it signed counts from
+then on, but for what a server was given by --patch.`,
 		Example: `  bankai library trust mine.pub --name me
   bankai library trust mine.pub --name me --base demo --only 'math*'
   bankai library trust RWQydV8dcgISnzCzVUwd335o9HmAzzan3YbQ0RyujVQz7T0FYMQftjx7
@@ -63,14 +70,16 @@ nothing that it signed counts from then on, but for what a server was given by
 				return f.trust(ctx, a, l, args[0])
 			case said:
 				return usagef("give the key that this is about")
+			case f.remove == "" && flags.Changed("remove"):
+				return usagef("--remove is empty: give the id or the name of a key")
 			}
 			return listTrusted(a, l)
 		}),
 	}
 	cmd.Flags().StringVar(&f.name, "name", "", "`WHO` the key belongs to, in your words")
-	cmd.Flags().StringArrayVar(&f.bases, "base", nil, "`MODEL` whose patches it may sign: a file, a folder, demo, or a digest; may be repeated")
-	cmd.Flags().StringArrayVar(&f.only, "only", nil, "`PATTERN` of the names of patches that it may sign, as math-*; may be repeated")
-	cmd.Flags().StringVar(&f.remove, "remove", "", "`KEYID` that is to be trusted no more")
+	cmd.Flags().StringArrayVar(&f.bases, "base", nil, "`MODEL` whose patches it may sign: a file, a folder, demo, or a digest; any for all; may be repeated")
+	cmd.Flags().StringArrayVar(&f.only, "only", nil, "`PATTERN` of the names of patches that it may sign, as math-*; '*' for all; may be repeated")
+	cmd.Flags().StringVar(&f.remove, "remove", "", "`KEY`, by its id or its name, that is to be trusted no more")
 	return cmd
 }
 
@@ -110,24 +119,44 @@ func (f *trustFlags) trust(ctx context.Context, a *app, l *store.Library, given 
 		return err
 	}
 	t := signature.Trusted{Key: k, Name: text.Line(f.name), Names: f.only}
-	if t.Added, err = store.Now(); err != nil {
-		return err
-	}
-	t.Added = t.Added.UTC().Truncate(1e9)
 	if err := t.Check(); err != nil {
 		return usagef("--only: %w", err)
+	}
+	if slices.Contains(f.only, "*") {
+		t.Names = []string{}
+	}
+	if t.Bases, err = f.basesOf(a); err != nil {
+		return err
+	}
+	if t, err = trustNow(ctx, l, t); err != nil {
+		return err
+	}
+	return printTrusted(a, l, signature.Trust{t}, func(w io.Writer) { fmt.Fprintf(w, "trusted: %v%s\n", t, limitsOf(t)) })
+}
+
+// trustNow trusts a key from this second on.
+func trustNow(ctx context.Context, l *store.Library, t signature.Trusted) (signature.Trusted, error) {
+	at, err := store.Now()
+	if err != nil {
+		return t, err
+	}
+	t.Added = at.UTC().Truncate(time.Second)
+	return l.TrustKey(ctx, t)
+}
+
+// basesOf are the models of --base: nil without it, none for any.
+func (f *trustFlags) basesOf(a *app) (bases []bankai.Digest, err error) {
+	if slices.Contains(f.bases, anyBase) {
+		return []bankai.Digest{}, nil
 	}
 	for _, b := range f.bases {
 		d, err := a.baseOf(b)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		t.Bases = append(t.Bases, d)
+		bases = append(bases, d)
 	}
-	if err := l.TrustKey(ctx, t); err != nil {
-		return err
-	}
-	return printTrusted(a, l, signature.Trust{t}, func(w io.Writer) { fmt.Fprintf(w, "trusted: %v%s\n", t, limitsOf(t)) })
+	return bases, nil
 }
 
 // baseOf is the digest of a model: as it is written, or of a file.
@@ -161,11 +190,11 @@ func limitsOf(t signature.Trusted) (said string) {
 }
 
 func (f *trustFlags) distrust(ctx context.Context, a *app, l *store.Library) error {
-	id, err := signature.ParseKeyID(f.remove)
+	all, _ := l.Trust() // what cannot be read can be removed by its id
+	id, err := keyOf(all, f.remove)
 	if err != nil {
-		return usagef("--remove: %w", err)
+		return fmt.Errorf("--remove: %w", err)
 	}
-	all, _ := l.Trust() // what cannot be read can be removed
 	if err := l.DistrustKey(ctx, id); err != nil {
 		return err
 	}
@@ -176,6 +205,28 @@ func (f *trustFlags) distrust(ctx context.Context, a *app, l *store.Library) err
 		}
 	}
 	return printTrusted(a, l, gone, func(w io.Writer) { fmt.Fprintf(w, "trusted no more: %v\n", id) })
+}
+
+// keyOf is the key of an id, or the one of those that are trusted which has a name.
+func keyOf(all signature.Trust, given string) (signature.KeyID, error) {
+	if id, err := signature.ParseKeyID(given); err == nil {
+		return id, nil
+	}
+	var ids []string
+	var id signature.KeyID
+	for _, t := range all {
+		if t.Name == given {
+			id = t.Key.ID()
+			ids = append(ids, id.String())
+		}
+	}
+	switch len(ids) {
+	case 0:
+		return 0, fmt.Errorf("%.80q is neither a key's id nor the name of one that is trusted: bankai library trust lists them", given)
+	case 1:
+		return id, nil
+	}
+	return 0, fmt.Errorf("%s are called %q: give the id of one of them", text.Listed(ids), given)
 }
 
 func listTrusted(a *app, l *store.Library) error {

@@ -158,8 +158,8 @@ func (a *app) withWeights(path string, work func(f *weights.File) error) error {
 // patches reads patches for a model, or without one if that is nil.
 func (a *app) patches(f *weights.File) store.Reader {
 	r := store.Reader{Model: f, Force: a.Force, Warn: a.Warn}
-	if l, err := library(); err == nil { // without a home, there are files alone
-		r.Library = l
+	if dir, err := store.Home(); err == nil { // without a home, there are files alone
+		r.Library = store.Open(dir)
 	}
 	return r
 }
@@ -170,7 +170,11 @@ func library() (*store.Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(dir), nil
+	l := store.Open(dir)
+	if err := l.Usable(); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // overlay reads patches and combines them for a model. It is nil if there

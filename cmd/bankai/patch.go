@@ -86,8 +86,9 @@ func bitsText(bits *uint64) string {
 func composeCommand(a *app) *cobra.Command {
 	var out, model string
 	cmd := &cobra.Command{
-		Use:   "compose P... -o Q",
-		Short: "combine patches into one",
+		Use:        "compose P... -o Q",
+		Short:      "combine patches into one",
+		SuggestFor: []string{"merge", "combine", "xor"},
 		Long: `Writes the patch that does what all the given ones do together: their XOR, in
 which a bit that two of them flip stays as it was. The order does not matter.
 Patches for different models are refused, and so is the same patch twice.

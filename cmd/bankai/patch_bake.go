@@ -50,7 +50,7 @@ The digest that is printed is that of the copy.`,
 	outFlag(cmd, &out, "the patched copy")
 	otherModelFlag(cmd, &model, "`FILE` of the model, if it is not an argument")
 	markSettable(cmd.Flags(), "model")
-	cmd.Flags().StringArrayVar(&patches, "patch", nil, "patch `FILE` to bake in; may be repeated, patches combine by XOR")
+	cmd.Flags().StringArrayVar(&patches, "patch", nil, "`PATCH` to bake in: a file, or a name of the library; may be repeated, patches combine by XOR")
 	forceFlag(cmd)
 	return cmd
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"bankai"
 	"bankai/internal/anatomy"
@@ -80,16 +81,24 @@ type verifiedDoc struct {
 
 // signedPart is what a document says of who signed a patch.
 type signedPart struct {
-	By      *signature.KeyID `json:"signed_by"`                // null unless it was checked
-	Signer  string           `json:"signer,omitempty"`         // whose key it is, as the user says
-	Comment string           `json:"signed_comment,omitempty"` // what was signed with the patch
-	Claimed *signature.KeyID `json:"claimed_by,omitempty"`     // of a signature that could not be checked
+	By      *signature.KeyID  `json:"signed_by"`                // null unless it was checked
+	Signer  string            `json:"signer,omitempty"`         // whose key it is, as the user says
+	Comment string            `json:"signed_comment,omitempty"` // what was signed with the patch
+	Claimed []signature.KeyID `json:"claimed_by,omitempty"`     // of signatures that could not be checked
 }
 
-// signedBy is the part of a signer.
-func signedBy(s signature.Signer) signedPart {
-	id := s.Key.ID()
-	return signedPart{By: &id, Signer: s.Name, Comment: s.Signed.Line}
+// signedBy is the part about a signer, or, if nobody is who is trusted, about those who
+// are said to have signed.
+func signedBy(s signature.Signer, unsigned error) (part signedPart) {
+	unknown := new(signature.UntrustedError)
+	switch {
+	case unsigned == nil:
+		id := s.Key.ID()
+		part = signedPart{By: &id, Signer: s.Name, Comment: s.Signed.Line}
+	case errors.As(unsigned, &unknown):
+		part.Claimed = unknown.By
+	}
+	return part
 }
 
 func (f *verifyFlags) verify(a *app, ref, model string) error {
@@ -168,15 +177,15 @@ func (f *verifyFlags) signer(a *app, from store.Reader, ref string, p *bankai.Pa
 	unknown := new(signature.UntrustedError)
 	switch untrusted := errors.As(err, &unknown); {
 	case err == nil:
-		return signedWords{signedBy(s), signerText(s)}, nil
+		return signedWords{signedBy(s, nil), signerText(s)}, nil
 	case len(keys) > 0 && untrusted:
-		return by, fmt.Errorf("signed by the key %v, which is none of those that --key gives", unknown.By)
+		return by, fmt.Errorf("signed by %s, and not by one that --key gives", unknown.Keys())
 	case len(keys) > 0 && errors.Is(err, signature.ErrUnsigned):
 		return by, fmt.Errorf("%w: there is no %s: say where its signature is with --signature", err, ref+signature.Extension)
 	case errors.Is(err, signature.ErrUnsigned):
 		return by, nil
 	case untrusted:
-		return signedWords{signedPart{Claimed: &unknown.By}, "not checked: " + err.Error()}, nil
+		return signedWords{signedBy(s, err), "its signature names " + strings.TrimPrefix(err.Error(), "signed by ")}, nil
 	case errors.Is(err, signature.ErrLimited):
 		return signedWords{words: err.Error()}, nil
 	}

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"bankai/store/hub"
+	"bankai/store/oci"
 
 	"github.com/spf13/cobra"
 )
@@ -22,8 +25,9 @@ type pullFlags struct {
 func pullCommand(a *app) *cobra.Command {
 	f := &pullFlags{}
 	cmd := &cobra.Command{
-		Use:   "pull [REF]",
-		Short: "download a model or a patch",
+		Use:        "pull [REF]",
+		Short:      "download a model or a patch",
+		SuggestFor: []string{"download", "fetch", "get"},
 		Long: `Downloads a model or a patch. REF is one of
 
   bonsai-8b                    a published 1-bit model by its short name
@@ -50,11 +54,12 @@ with the signature beside it. A name that came from elsewhere moves only
 with --force. What somebody whom you trust ("bankai library trust") has signed,
 and was changed since, is refused; with --require-signed, what nobody whom you
 trust has signed is refused, too. Credentials of registries are those of "docker
-login". They are asked by TLS, and, on other machines, otherwise only with
---plain-http.
+login". They go to the registry, and to a server of tokens that it names on
+another machine by https alone. Registries are asked by TLS, those on other
+machines otherwise only with --plain-http.
 
-What comes is checked: its size, its digest, and whether bankai reads it. A
-download that was interrupted goes on where it was.`,
+What comes is checked: its size, its digest, and whether bankai reads it; so is
+what is here already. A download that was interrupted goes on where it was.`,
 		Example: `  bankai pull
   bankai pull bonsai-8b
   bankai pull oci:shared:v1
@@ -86,8 +91,60 @@ func (f *pullFlags) pull(ctx context.Context, a *app, ref string) error {
 		return usagef("--plain-http is for OCI registries, and %s is in none: HF_ENDPOINT names another hub", ref)
 	case hub.Is(ref):
 		return pullHub(ctx, a, ref, f)
+	}
+	from, err := oci.ParseRef(ref)
+	if isHub, _ := onHub(ref); err != nil || isHub {
+		return notPulled(ref, err)
+	}
+	return pullOCI(ctx, a, from, f)
+}
+
+// notPulled is the error about what is no reference, with what it may be meant as.
+func notPulled(ref string, err error) error {
+	isHub, repo := onHub(ref)
+	switch similar := hub.Similar(ref); {
+	case isLayout(ref):
+	case len(similar) > 0:
+		return usagef("%s: did you mean %s?", ref, strings.Join(similar, " or "))
+	case isHub:
+		return usagef("%.200q is a page of Hugging Face: write hf:%.200s", ref, repo)
+	case repo != "":
+		return usagef("%s: names no registry: write hf:%[1]s for Hugging Face, or HOST/%[1]s for a registry", ref)
 	case !strings.ContainsAny(ref, "/:"):
 		return usagef("%.80q is nothing to pull: give a name that \"bankai pull\" lists, hf:OWNER/REPO[/FILE], ollama:NAME, or HOST/REPOSITORY[:TAG] of a registry", ref)
 	}
-	return pullOCI(ctx, a, ref, f)
+	return noArtifact(ref, err)
+}
+
+// onHub finds out whether a reference is the address of Hugging Face, and what else
+// would be a reference there: "" if nothing.
+func onHub(ref string) (is bool, meant string) {
+	meant, is = strings.CutPrefix(strings.TrimPrefix(ref, "https://"), "huggingface.co/")
+	parts := strings.Split(meant, "/")
+	if is && len(parts) > 2 {
+		meant = strings.Join(parts[:2], "/") // what follows are words of the page
+	}
+	if _, err := hub.Parse("hf:" + meant); err != nil || !is && strings.ContainsAny(parts[0], ".:") {
+		return false, ""
+	}
+	return is, meant
+}
+
+// noArtifact is the error about what is no reference of a registry or of a layout.
+func noArtifact(ref string, err error) error {
+	if isLayout(ref) {
+		return usagef("%s: did you mean oci:%[1]s?", ref)
+	}
+	return usageError{err}
+}
+
+// isLayout reports whether a reference lacks nothing but "oci:" to be one of a layout: a
+// tar file, or a folder that is one.
+func isLayout(ref string) bool {
+	l, err := oci.ParseRef("oci:" + ref)
+	if err != nil || filepath.Ext(l.Layout) == ".tar" {
+		return err == nil
+	}
+	_, err = os.Stat(filepath.Join(l.Layout, "oci-layout"))
+	return err == nil
 }

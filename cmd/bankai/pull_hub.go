@@ -168,7 +168,7 @@ func readPatch(ctx context.Context, c *hub.Client, p hub.Pulled) (hubPatch, erro
 	}
 	h.encoded = encoded.Bytes()
 	beside := p.Ref
-	beside.File, beside.Revision = beside.File+signature.Extension, p.Commit
+	beside.File, beside.Revision, beside.Most = beside.File+signature.Extension, p.Commit, signature.MaxSize
 	s, err := c.Pull(ctx, beside)
 	switch {
 	case errors.Is(err, hub.ErrNoFile), errors.Is(err, hub.ErrNotHere):
@@ -212,10 +212,8 @@ func (f *pullFlags) pulledPatch(ctx context.Context, a *app, c *hub.Client, p hu
 		Flips:      h.Len(), Base: anatomy.BoundTo(h.Patch), Signatures: len(h.signatures),
 	}
 	signer, unsigned := a.trust(l).Check(f.nameOf(p), h.Patch, h.signatures)
-	switch {
-	case unsigned == nil:
-		doc.signedPart = signedBy(signer)
-	case f.requireSigned || errors.Is(unsigned, signature.ErrTampered):
+	doc.signedPart = signedBy(signer, unsigned)
+	if unsigned != nil && (f.requireSigned || errors.Is(unsigned, signature.ErrTampered)) {
 		return fmt.Errorf("%s: %w; nothing was kept", p.Ref, unsigned)
 	}
 	if o == nil {

@@ -53,11 +53,7 @@ type pulling struct {
 }
 
 // pullOCI pulls a patch from a registry or a layout, into the library or a file.
-func pullOCI(ctx context.Context, a *app, text string, f *pullFlags) error {
-	ref, err := oci.ParseRef(text)
-	if err != nil {
-		return usageError{err}
-	}
+func pullOCI(ctx context.Context, a *app, ref oci.Ref, f *pullFlags) (err error) {
 	g := &pulling{app: a, flags: f, ref: ref}
 	if err := g.prepare(); err != nil {
 		return err
@@ -178,18 +174,15 @@ func (g *pulling) toFile(ctx context.Context) error {
 		return err
 	}
 	if n := len(g.artifact.Signatures) - 1; n > 0 {
-		g.Note("%s more stayed behind: a patch of the library has all of them", text.Count(n, "signature"))
+		g.Note("beside %s lies one signature of %d: pulled into the library, without -o, a patch has them all", path, n+1)
 	}
 	if n := len(g.artifact.Files); n > 0 {
-		g.Note("%s stayed behind: a patch of the library has all that belongs to it", text.Count(n, "file"))
+		g.Note("%s not written: pulled into the library, without -o, it has them, too", text.Plural(n, "file that goes with the patch was", "files that go with the patch were"))
 	}
 	doc := g.doc()
 	doc.Path, doc.Name, doc.Bytes, doc.Digest = path, cmp.Or(g.got.Patch.Meta().Name, g.name), written.Bytes, sha256.Sum256(g.artifact.Patch)
-	model := "a model that it does not name"
-	if doc.Base != nil {
-		model = short(*doc.Base)
-	}
-	return g.report(doc, path, model)
+	p := g.got.Patch
+	return g.report(doc, path, modelOf(store.Entry{Base: p.Base(), Model: p.Meta().BaseModel}))
 }
 
 // bestSignature is the one that lies beside a file: by somebody who is trusted, or else
@@ -213,9 +206,7 @@ func (g *pulling) doc() pullDoc {
 		Ref: g.got.Ref.String(), Manifest: g.got.Digest, Flips: p.Len(), Base: anatomy.BoundTo(p),
 		Claims: append([]bankai.Claim{}, p.Meta().Claims...), Signatures: len(g.artifact.Signatures), Files: []store.File{},
 	}
-	if g.unsigned == nil {
-		doc.signedPart = signedBy(g.signer)
-	}
+	doc.signedPart = signedBy(g.signer, g.unsigned)
 	return doc
 }
 

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 
 	"bankai"
+	"bankai/internal/text"
 	"bankai/store"
+	"bankai/store/oci"
 	"bankai/store/signature"
 )
 
@@ -45,6 +48,45 @@ func (a *app) worthKeeping(l *store.Library, ref, name string, p *bankai.Patch, 
 		}
 	}
 	return keep, nil
+}
+
+// checkSent refuses signatures that are not of the patch which they are sent with: by keys
+// that the user has or trusts, and by others if they say themselves that they are of
+// another one. Those that nobody here can check are named.
+func (a *app) checkSent(sent oci.Artifact, p *bankai.Patch, from string) error {
+	keys := a.knownKeys()
+	var unchecked []string
+	for _, sig := range sent.Signatures {
+		s, err := signature.Parse(sig)
+		if err != nil {
+			return fmt.Errorf("%s: %w", from, err)
+		}
+		unknown := new(signature.UnknownKeyError)
+		if _, err = signature.Check(sig, p, keys); errors.As(err, &unknown) {
+			unchecked = append(unchecked, s.KeyID().String())
+			err = s.Agrees(p)
+		}
+		if err != nil {
+			return fmt.Errorf("%s, signed with %v: %w; nothing was sent: sign it again with bankai patch sign, or take the signature away", from, s.KeyID(), err)
+		}
+	}
+	if len(unchecked) > 0 {
+		a.Note("%s: signed with %s, which is not trusted here: not checked", from, text.Listed(unchecked))
+	}
+	return nil
+}
+
+// knownKeys are those that the user trusts, and the user's own.
+func (a *app) knownKeys() []signature.PublicKey {
+	l, err := library()
+	if err != nil {
+		return nil // without a library nobody is trusted
+	}
+	keys := a.trust(l).Keys()
+	if own, err := publicKey(strings.TrimSuffix(l.OwnKey(), secretEnding) + publicEnding); err == nil {
+		keys = append(keys, own)
+	}
+	return keys
 }
 
 // signedText says who signed a patch, or why nobody did who is trusted.

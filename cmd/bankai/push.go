@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"strings"
 
 	"bankai"
 	"bankai/internal/anatomy"
@@ -29,8 +28,9 @@ type pushFlags struct {
 func pushCommand(a *app) *cobra.Command {
 	f := &pushFlags{}
 	cmd := &cobra.Command{
-		Use:   "push P REF",
-		Short: "send a patch to an OCI registry",
+		Use:        "push P REF",
+		Short:      "send a patch to an OCI registry",
+		SuggestFor: []string{"publish", "upload"},
 		Long: `Sends a patch, a file or a name of the library, to where container images lie,
 or into an OCI layout on disk, which can be carried by other means:
 
@@ -41,8 +41,11 @@ or into an OCI layout on disk, which can be carried by other means:
 What belongs to the patch goes along: its model card, of a file P its signature,
 P.minisig, of a patch of the library its signatures, probe sets and reports. What
 is there already is not sent again: equal patches have equal digests, and what is
-new is attached to what is there. The tag, "latest" if none is given, moves when
-all has arrived; the tag of something that is no patch moves only with --force.
+new is attached to what is there. A signature by your key, or one that you trust,
+has to be of this patch; by other keys it goes along unchecked.
+
+The tag, "latest" if none is given, moves when all has arrived; the tag of
+something that is no patch moves only with --force.
 
 Credentials are those of "docker login". Other machines are asked by TLS alone,
 unless --plain-http says otherwise.`,
@@ -51,7 +54,7 @@ unless --plain-http says otherwise.`,
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			ref, err := oci.ParseRef(args[1])
 			if err != nil {
-				return usageError{err}
+				return noArtifact(args[1], err)
 			}
 			return f.push(ctx, a, args[0], ref)
 		}),
@@ -76,6 +79,7 @@ type pushDoc struct {
 	Base       *bankai.Digest `json:"base"`
 	Bytes      int64          `json:"bytes"`      // sent
 	Signatures int            `json:"signatures"` // that went along, or were there
+	Files      []string       `json:"files"`      // likewise: the model card, probe sets and reports
 	Attached   int            `json:"attached"`   // things that were not there before
 }
 
@@ -93,20 +97,40 @@ func (f *pushFlags) push(ctx context.Context, a *app, from string, ref oci.Ref) 
 	}
 	doc := pushDoc{
 		Ref: sent.Ref.String(), Digest: sha256.Sum256(artifact.Patch), Manifest: sent.Digest, Moved: known(sent.Moved),
-		Flips: p.Len(), Base: anatomy.BoundTo(p), Bytes: sent.Bytes, Signatures: len(artifact.Signatures), Attached: sent.Attached,
+		Flips: p.Len(), Base: anatomy.BoundTo(p), Bytes: sent.Bytes, Signatures: len(artifact.Signatures), Files: []string{"card.md"}, Attached: sent.Attached,
 	}
-	return a.Print(doc, func(w io.Writer) {
-		if sent.Bytes == 0 && sent.Moved.IsZero() {
-			fmt.Fprintf(w, "%s: was there already\n", doc.Ref)
-			return
-		}
-		fmt.Fprintf(w, "%s: %s, %s, %s sent\n", text.Line(ref.String()), text.Count(doc.Flips, "flip"), text.Count(doc.Signatures, "signature"), text.Size(sent.Bytes))
-		facts := []terminal.Fact{{"exactly", doc.Ref}}
-		if doc.Moved != nil {
-			facts = append(facts, terminal.Fact{"before", fmt.Sprintf("the tag was sha256:%.12s…", *doc.Moved)})
-		}
-		terminal.WriteFacts(w, facts...)
-	})
+	for _, file := range artifact.Files {
+		doc.Files = append(doc.Files, file.Name)
+	}
+	tagged := sent.Ref
+	tagged.Digest = bankai.Digest{}
+	if err := a.Print(doc, func(w io.Writer) { doc.write(w, tagged) }); err != nil {
+		return err
+	}
+	pull := "bankai pull " + text.Quoted(tagged.String())
+	if f.plainHTTP {
+		pull += " --plain-http"
+	}
+	a.Note("on the other side: %s", pull)
+	return nil
+}
+
+// write tells people what was sent to a tag.
+func (doc pushDoc) write(w io.Writer, tagged oci.Ref) {
+	if doc.Bytes == 0 && doc.Moved == nil {
+		fmt.Fprintf(w, "%s: was there already\n", doc.Ref)
+		return
+	}
+	fmt.Fprintf(w, "%s: %s, %s sent\n", text.Line(tagged.String()), text.Count(doc.Flips, "flip"), text.Size(doc.Bytes))
+	with := doc.Files
+	if doc.Signatures > 0 {
+		with = append([]string{text.Count(doc.Signatures, "signature")}, with...)
+	}
+	facts := []terminal.Fact{{"with it", text.Listed(with)}, {"exactly", doc.Ref}}
+	if doc.Moved != nil {
+		facts = append(facts, terminal.Fact{"before", fmt.Sprintf("the tag was sha256:%.12s…", *doc.Moved)})
+	}
+	terminal.WriteFacts(w, facts...)
 }
 
 // known is a digest, nil if it is unknown.
@@ -139,7 +163,7 @@ func (f *pushFlags) artifact(a *app, from string) (p *bankai.Patch, sent oci.Art
 			return nil, sent, err
 		}
 	}
-	if err := checkSignatures(sent, p); err != nil {
+	if err := a.checkSent(sent, p, from); err != nil {
 		return nil, sent, err
 	}
 	if !store.IsPath(from) {
@@ -162,20 +186,6 @@ func addSignature(sent *oci.Artifact, path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	sent.Signatures = append(sent.Signatures, text)
-	return nil
-}
-
-// checkSignatures refuses signatures that say themselves that they are of another patch.
-func checkSignatures(sent oci.Artifact, p *bankai.Patch) error {
-	for _, text := range sent.Signatures {
-		s, err := signature.Parse(text)
-		if err != nil {
-			return err
-		}
-		if said := s.Comment(); strings.HasPrefix(said, "bankai patch ") && !strings.Contains(said, " content="+p.ContentDigest().String()) {
-			return fmt.Errorf("the signature by the key %v is of another patch: sign this one with \"bankai patch sign\"", s.KeyID())
-		}
-	}
 	return nil
 }
 

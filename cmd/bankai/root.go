@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"bankai/internal/program"
@@ -281,10 +282,32 @@ func asParent(cmd *cobra.Command) {
 // noCommand says that cmd has no subcommand of a name.
 func noCommand(cmd *cobra.Command, name string) error {
 	text := fmt.Sprintf("there is no command %q", name)
-	if similar := cmd.SuggestionsFor(name); len(similar) > 0 {
+	if name == "login" || name == "logout" {
+		return fmt.Errorf("%s: \"docker %s\" does that for push and pull", text, name)
+	}
+	similar := below(cmd, name, "")
+	if len(similar) == 0 {
+		similar = cmd.SuggestionsFor(name)
+	}
+	if len(similar) == 0 {
+		similar = below(cmd.Root(), name, "")
+	}
+	if len(similar) > 0 {
 		text += ": did you mean " + strings.Join(similar, " or ") + "?"
 	}
 	return errors.New(text)
+}
+
+// below are the commands below cmd of a name, or of which it is another word.
+func below(cmd *cobra.Command, name, path string) (found []string) {
+	for _, c := range cmd.Commands() {
+		same := func(word string) bool { return strings.EqualFold(word, name) }
+		if c.IsAvailableCommand() && (same(c.Name()) || slices.ContainsFunc(c.SuggestFor, same)) {
+			found = append(found, path+c.Name())
+		}
+		found = append(found, below(c, name, path+c.Name()+" ")...)
+	}
+	return found
 }
 
 // arguments checks the number of a command's arguments; what names them.

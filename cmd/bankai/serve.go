@@ -28,7 +28,7 @@ import (
 // serveFlags are the flags of `serve`.
 type serveFlags struct {
 	model    modelFlags
-	patches  []string // NAME=FILE or FILE
+	patches  []string // NAME=PATCH or PATCH
 	folder   string   // --library
 	no       bool     // --no-library
 	signed   bool     // --require-signed

@@ -15,8 +15,8 @@ import (
 )
 
 // A server that wants signatures has what somebody signed whom its user trusts: of the
-// library, of files, and of those that are put. What is signed or trusted while it runs
-// counts at once.
+// library, of files, and of those that are put. One's own key is trusted from the start,
+// and what is signed or trusted while it runs counts at once.
 func TestServeSigned(t *testing.T) {
 	t.Setenv("BANKAI_HOME", t.TempDir())
 	dir := t.TempDir()
@@ -44,12 +44,11 @@ func TestServeSigned(t *testing.T) {
 	made := struct {
 		ID string `json:"key_id"`
 	}{}
-	if err := json.Unmarshal([]byte(run("keygen", "-o", in("me.key"), "--no-password", "--json")), &made); err != nil {
+	if err := json.Unmarshal([]byte(run("keygen", "--no-password", "--json")), &made); err != nil {
 		t.Fatal(err)
 	}
 	run("keygen", "-o", in("eve.key"), "--no-password")
-	run("library", "trust", in("me.pub"), "--name", "me")
-	run("patch", "sign", in("kept.bankai"), in("file.bankai"), in("put.bankai"), "--key", in("me.key"))
+	run("patch", "sign", in("kept.bankai"), in("file.bankai"), in("put.bankai"))
 	run("library", "add", in("kept.bankai"), in("late.bankai"))
 	s := serve(t, "--require-signed", "--patch", "file="+in("file.bankai"), "--patch", "plain="+in("plain.bankai"))
 	s.await(200, "ok")
@@ -79,7 +78,7 @@ func TestServeSigned(t *testing.T) {
 	is("file", "200 "+made.ID)
 	is("plain", leftOut("plain"))
 	is("late", leftOut("late"))
-	run("patch", "sign", "late", "--key", in("me.key"))
+	run("patch", "sign", "late")
 	is("late", "200 "+made.ID)
 
 	data, err := os.ReadFile(in("put.bankai"))

@@ -138,12 +138,12 @@ func TestServeKept(t *testing.T) {
 	if digest("other") != "404" || !strings.HasPrefix(first, "sha256:") || first == second {
 		t.Fatalf("math is %s, given %s, other %s", first, second, digest("other"))
 	}
-	run("library", "add", two, "--name", "math:v2")
+	run("library", "add", two, "--name", "math", "--force")
 	run("library", "add", two, "--name", "later")
 	if digest("math") != second || digest("later") != second || digest("given") != second {
 		t.Errorf("after additions math is %s, later %s", digest("math"), digest("later"))
 	}
-	run("library", "remove", "math:v2")
+	run("library", "remove", "math")
 	run("library", "remove", "later")
 	run("library", "remove", "given")
 	if digest("math") != "404" || digest("later") != "404" || digest("given") != second {

@@ -69,8 +69,8 @@ func fileValues() map[string]fileValue {
 		"prompts": probes, "heldout": probes, "also": probes, "search": probes,
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
 		"api-key-file": {endings: keyFiles}, "admin-key-file": {endings: keyFiles}, "tls-cert": {endings: pemFiles}, "tls-key": {endings: pemFiles},
-		"key": {endings: signingFiles}, "signature": {endings: sigFiles}, "base": {endings: modelFiles, names: []string{source.DemoModel}},
-		"examples": {endings: questionFiles}, "with": {endings: slices.Concat(probeFiles, pageFiles, []string{".md"})}, "file": {endings: slices.Concat(questionFiles, textFiles), names: demoSets(".jsonl")},
+		"key": {endings: signingFiles}, "signature": {endings: sigFiles}, "base": {endings: modelFiles, names: []string{source.DemoModel, anyBase}},
+		"examples": {endings: questionFiles}, "with": {endings: slices.Concat(probeFiles, textFiles, pageFiles, []string{".htm", ".md"})}, "file": {endings: slices.Concat(questionFiles, textFiles), names: demoSets(".jsonl")},
 	}
 }
 

@@ -2,6 +2,8 @@ package source
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +30,18 @@ func OpenModel(name string, progress weights.Progress) (*weights.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return weights.OpenWatched(path, progress)
+	f, err := weights.OpenWatched(path, progress)
+	return f, Meant(name, err)
+}
+
+// Meant adds to the error about a name that is no file which published models it may be
+// meant as.
+func Meant(name string, err error) error {
+	similar := hub.Similar(name)
+	if !errors.Is(err, fs.ErrNotExist) || len(similar) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s: %w: did you mean %s?", name, fs.ErrNotExist, strings.Join(similar, " or "))
 }
 
 // IsPublished reports whether a model is called by what others published it under
@@ -56,7 +69,7 @@ func FoundModel(name string) error {
 	if err == nil && name != DemoModel {
 		_, err = os.Stat(path)
 	}
-	return err
+	return Meant(name, err)
 }
 
 // ModelName is what people call a model: the name in its file, or the file's.

@@ -2,6 +2,7 @@ package text_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -127,5 +128,25 @@ func TestNoControlCharacters(t *testing.T) {
 				t.Fatalf("%q has control characters", got)
 			}
 		})
+	}
+}
+
+func TestSimilar(t *testing.T) {
+	words := []string{"bonsai-4b", "bonsai-8b", "bonsai-8b-mlx", "größe"}
+	for word, want := range map[string][]string{
+		"bonsai-8b":  {"bonsai-8b"},
+		"bonsai8b":   {"bonsai-8b"},
+		"bonsai-9b":  {"bonsai-4b", "bonsai-8b"},
+		"onsai-8":    {"bonsai-8b"},
+		"obnsai-8b":  {"bonsai-8b"},
+		"groesse":    nil,
+		"grösse":     {"größe"},
+		"bonsai":     nil,
+		"":           nil,
+		"bonsai-8bb": {"bonsai-8b"},
+	} {
+		if got := text.Similar(word, words); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
 	}
 }

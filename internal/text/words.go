@@ -44,6 +44,42 @@ func Listed(items []string) string {
 	return strings.Join(items, "")
 }
 
+// Similar are the words that a word may be meant as: those that are fewest insertions,
+// deletions and changes of a character away from it, of which two are the most.
+func Similar(word string, words []string) (similar []string) {
+	least := 2
+	for _, w := range words {
+		switch d := distance([]rune(word), []rune(w)); {
+		case d < least:
+			least, similar = d, []string{w}
+		case d == least:
+			similar = append(similar, w)
+		}
+	}
+	return similar
+}
+
+// distance is how many characters have to be inserted, deleted or changed to make b of a.
+func distance(a, b []rune) int {
+	row := make([]int, len(b)+1) // of what was read of a, to each start of b
+	for j := range row {
+		row[j] = j
+	}
+	for i := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range b {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
 // Line joins the lines of a text by semicolons and has a space for every other control
 // character (see [IsControl]), all of which may come from files.
 func Line(s string) string {

@@ -24,6 +24,9 @@ type remote struct {
 // etagText are the two kinds of digests that a blob is named by.
 var etagText = regexp.MustCompile(`^([0-9a-f]{64}|[0-9a-f]{40})$`)
 
+// maxPatch bounds a patch, in bytes: no larger file is one.
+const maxPatch = 512 << 20
+
 // look asks the hub what a file is at a revision.
 func (c *Client) look(ctx context.Context, ref Ref, file, revision string) (f remote, err error) {
 	address := c.address(append(append(strings.Split(ref.Repo, "/"), "resolve", revision), strings.Split(file, "/")...)...)
@@ -67,7 +70,7 @@ func (c *Client) soon(ctx context.Context, ref Ref) (context.Context, context.Ca
 
 // stalled is the error of a server that goes silent.
 func stalled(ref Ref) error {
-	return transient{error: fmt.Errorf("%s: the server sends nothing any more", ref)}
+	return transient{error: fmt.Errorf("%s: the server sends nothing any more, or next to nothing", ref)}
 }
 
 // maxListing bounds what the hub says of a repository, in bytes.

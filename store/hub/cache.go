@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,9 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
+
+	"bankai/internal/progress"
 )
 
 // repository is the folder of the cache for one repository. Nothing in it is read or
@@ -29,20 +33,34 @@ func openRepository(folder, repo string, create bool) (*repository, error) {
 	dir := filepath.Join(folder, name)
 	if create {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
-			return nil, err
+			return nil, inTheWay(dir, err)
 		}
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := openFolder(dir)
 	if err != nil {
 		return nil, err
 	}
 	r := &repository{root, folder, name}
 	if create {
 		if err := r.MkdirAll("blobs", 0o777); err != nil {
-			return nil, errors.Join(err, root.Close())
+			return nil, errors.Join(r.named(err), root.Close())
 		}
 	}
 	return r, nil
+}
+
+// openFolder opens a folder, and nothing that only has the name of one: to open a pipe
+// would wait for somebody who writes into it.
+func openFolder(dir string) (*os.Root, error) {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
+		return nil, inTheWay(dir, err)
+	}
+	root, err := os.OpenRoot(dir)
+	return root, inTheWay(dir, err)
 }
 
 // blob is the name of a blob in the folder.
@@ -54,14 +72,37 @@ func pointer(commit, file string) string { return "snapshots/" + commit + "/" + 
 // at is the path of something in the folder.
 func (r *repository) at(name string) string { return filepath.Join(r.Name(), filepath.FromSlash(name)) }
 
-// named says in which folder a fault of the disk is.
-func (r *repository) named(err error) error {
+// named says of a fault of the disk where it is, and what to do.
+func (r *repository) named(err error) error { return inTheWay(r.Name(), err) }
+
+// inTheWay says of a fault of the disk, below a folder or at it, where it is and what to
+// do. Other errors are as they were.
+func inTheWay(folder string, err error) error {
 	var onPath *fs.PathError
 	var onLink *os.LinkError
-	if errors.As(err, &onPath) || errors.As(err, &onLink) {
-		return fmt.Errorf("%s: %w", r.Name(), err)
+	var path string
+	var why error
+	switch {
+	case errors.As(err, &onPath):
+		path, why = onPath.Path, onPath.Err
+	case errors.As(err, &onLink):
+		path, why = onLink.New, onLink.Err
+	default:
+		return err
 	}
-	return err
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(folder, filepath.FromSlash(path))
+	}
+	advice := "check the disk, and who may write there"
+	switch {
+	case strings.Contains(why.Error(), "escapes from parent"): // which package os has no name for
+		return fmt.Errorf("%s: leads out of the cache's folder by a link: remove the link", path)
+	case errors.Is(why, fs.ErrNotExist):
+		advice = "did somebody remove it meanwhile?"
+	case errors.Is(why, fs.ErrExist), errors.Is(why, syscall.ENOTDIR), errors.Is(why, syscall.EISDIR):
+		advice = "something else is in its place: remove that"
+	}
+	return fmt.Errorf("%s: cannot be read or written (%w): %s", path, why, advice)
 }
 
 // has reports whether there is a blob, of this size if that is known.
@@ -78,6 +119,61 @@ func (r *repository) has(f remote) (bool, error) {
 		return false, fmt.Errorf("%s: has %d bytes, and the file has %d: remove it", r.at(blob(f.etag)), info.Size(), f.size)
 	}
 	return true, nil
+}
+
+// unseen is a meter that nobody sees.
+type unseen struct{}
+
+func (unseen) Set(int64, string) {}
+func (unseen) Stop()             {}
+
+// check compares a file that is here with the digest that it is named by: somebody may
+// have changed it since it came. The watcher may be nil.
+func (r *repository) check(ctx context.Context, w progress.Watcher, name, etag string) error {
+	info, err := r.Stat(name)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: is no file of its own: remove it", r.at(name))
+	}
+	f, err := r.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	m := progress.Meter(unseen{})
+	if w != nil {
+		m = w.Meter(path.Base(name)+", check", info.Size())
+	}
+	defer m.Stop()
+	sum, err := digestOf(ctx, f, info.Size(), etag, m)
+	if err == nil && sum != etag {
+		err = fmt.Errorf("%s: is not what its digest says, so it was changed since it came: remove it, and pull again", r.at(name))
+	}
+	return err
+}
+
+// etag is the digest of a file in a snapshot, empty where that does not say it: where
+// there are no links.
+func (r *repository) etag(commit, file string) string {
+	to, err := r.Readlink(pointer(commit, file))
+	if etag := path.Base(filepath.ToSlash(to)); err == nil && etagText.MatchString(etag) {
+		return etag
+	}
+	return ""
+}
+
+// checkAll is check for files of a commit whose digests are known.
+func (r *repository) checkAll(ctx context.Context, w progress.Watcher, commit string, files []File) error {
+	for _, f := range files {
+		if etag := r.etag(commit, f.Name); etag != "" {
+			if err := r.check(ctx, w, pointer(commit, f.Name), etag); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // isPlaced reports whether a file is in its snapshot as one of its own, and not as a link:

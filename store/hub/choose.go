@@ -151,10 +151,17 @@ func folderOf(files []File) (folder []File) {
 	return folder
 }
 
-// listed are models by their first files, with their sizes.
+// maxListed bounds the models that a message names.
+const maxListed = 8
+
+// listed are models by their first files, with their sizes; of many the first.
 func listed(models [][]File) string {
 	var items []string
-	for _, m := range models {
+	for i, m := range models {
+		if i == maxListed {
+			items = append(items, text.Thousands(int64(len(models)-i))+" more")
+			break
+		}
 		var bytes int64
 		for _, f := range m {
 			bytes += max(0, f.Bytes)

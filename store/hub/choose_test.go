@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -64,4 +65,15 @@ func FuzzListing(f *testing.F) {
 		}
 		choose(files, nil)
 	})
+}
+
+// A message names a few of many files.
+func TestManyFiles(t *testing.T) {
+	var files []File
+	for i := range 600_000 {
+		files = append(files, File{fmt.Sprintf("m%06d-Q1_0.gguf", i), 1})
+	}
+	if _, err := choose(files, nil); err == nil || len(err.Error()) > 300 || !strings.HasSuffix(err.Error(), "m000007-Q1_0.gguf (1 B) and 599,992 more") {
+		t.Errorf("%.400v", err)
+	}
 }

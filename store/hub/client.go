@@ -24,7 +24,7 @@ type Client struct {
 	Watcher  progress.Watcher // is told how downloads go
 
 	http  *http.Client
-	idle  time.Duration                                    // without a byte, after which a connection is given up
+	idle  time.Duration                                    // in which a connection brings something worth the name, or is given up
 	sleep func(ctx context.Context, d time.Duration) error // between two attempts
 	space func(folder string) (bytes int64, known bool)    // that is free
 }

@@ -20,6 +20,10 @@ import (
 // maxUnsaid bounds a file whose size the hub does not say, in bytes.
 const maxUnsaid = 64 << 20
 
+// leastBytes are what a server sends in the time after which a connection is given up: one
+// that sends a byte now and then could else go on for days.
+const leastBytes = 64 << 10
+
 // download is one file on its way into the cache.
 type download struct {
 	*Client
@@ -29,8 +33,9 @@ type download struct {
 	meter progress.Meter
 }
 
-// obtain has a file in the cache, under its name in the snapshot: what is there stays,
-// what began to come goes on, and what came is checked before it gets its name.
+// obtain has a file in the cache, under its name in the snapshot: what is there stays if
+// it has its digest still, what began to come goes on, and what came is checked before it
+// gets its name.
 func (c *Client) obtain(ctx context.Context, r *repository, ref Ref, f remote) error {
 	unlock, err := c.lock(ctx, r, f.etag)
 	if err != nil {
@@ -38,16 +43,19 @@ func (c *Client) obtain(ctx context.Context, r *repository, ref Ref, f remote) e
 	}
 	defer unlock()
 	if r.isPlaced(f) {
-		return nil
+		return r.check(ctx, c.Watcher, pointer(f.commit, f.name), f.etag)
 	}
 	has, err := r.has(f)
+	switch {
+	case err != nil:
+		return err
+	case has:
+		err = r.check(ctx, c.Watcher, blob(f.etag), f.etag)
+	default:
+		err = c.download(ctx, r, ref, f)
+	}
 	if err != nil {
 		return err
-	}
-	if !has {
-		if err := c.download(ctx, r, ref, f); err != nil {
-			return err
-		}
 	}
 	return r.link(f)
 }
@@ -143,7 +151,7 @@ func (d *download) attempt(ctx context.Context) (further bool, err error) {
 		return false, err
 	}
 	n, err := d.take(ctx, r, at, silence)
-	return n > 0, err
+	return n >= leastBytes || n > 0 && !isStalled(ctx), err
 }
 
 // begins checks the head of an answer, and returns where its bytes belong.
@@ -192,10 +200,16 @@ func (d *download) take(ctx context.Context, r *reply, at int64, silence *time.T
 	if most < 0 {
 		most = maxUnsaid
 	}
-	began, buffer := time.Now(), make([]byte, 256<<10)
+	if d.ref.Most > 0 {
+		most = min(most, d.ref.Most)
+	}
+	began, buffer, fresh := time.Now(), make([]byte, 256<<10), 0
 	for {
 		k, err := r.Body.Read(buffer)
-		silence.Reset(d.idle)
+		if fresh += k; fresh >= leastBytes {
+			silence.Reset(d.idle)
+			fresh = 0
+		}
 		if at+int64(k) > most {
 			return n, errors.Join(fmt.Errorf("%s: %s sends more than the %d bytes that the file has: try later", d.ref, r.Request.URL.Host, most), d.part.Truncate(0))
 		}

@@ -275,6 +275,32 @@ func TestStalled(t *testing.T) {
 	}
 }
 
+// A server that sends a byte now and then is given up after a few attempts.
+func TestTrickle(t *testing.T) {
+	h := newHub(t, map[string]string{"a.gguf": weights})
+	h.Before(func(w http.ResponseWriter, r *http.Request, storage bool) bool {
+		if !large(r, storage) {
+			return false
+		}
+		at := 0
+		if fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &at); at > 0 {
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", at, len(weights)-1, len(weights)))
+			w.WriteHeader(http.StatusPartialContent)
+		}
+		for tick := time.NewTicker(5 * time.Millisecond); r.Context().Err() == nil; <-tick.C {
+			w.Write([]byte(weights[at : at+1]))
+			http.NewResponseController(w).Flush()
+			at++
+		}
+		return true
+	})
+	c, _ := newClient(t, h)
+	c.idle = 200 * time.Millisecond
+	if _, _, err := pull(t, c, "hf:"+repo); err == nil || !strings.Contains(err.Error(), "the server sends nothing any more, or next to nothing; 5 attempts: try later") {
+		t.Error(err)
+	}
+}
+
 // What came before goes on from where it was; what is not of the file is brought again.
 func TestResume(t *testing.T) {
 	h := newHub(t, map[string]string{"a.gguf": weights})

@@ -151,6 +151,9 @@ func ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// isStalled reports whether ctx ended since a server sent nothing, or next to nothing.
+func isStalled(ctx context.Context) bool { return errors.As(context.Cause(ctx), new(transient)) }
+
 // Limits of attempts.
 const (
 	maxAttempts = 5 // one after the other in which not a byte came

@@ -3,6 +3,8 @@ package hub
 import (
 	"regexp"
 	"strings"
+
+	"bankai/internal/text"
 )
 
 // Model is a published 1-bit model, as far as it is known.
@@ -39,6 +41,15 @@ func named(name string) (Model, bool) {
 		}
 	}
 	return Model{}, false
+}
+
+// Similar are the short names that another name may be meant as.
+func Similar(name string) []string {
+	var names []string
+	for _, m := range models {
+		names = append(names, m.Name)
+	}
+	return text.Similar(strings.ToLower(name), names)
 }
 
 const (

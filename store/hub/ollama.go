@@ -90,7 +90,7 @@ const maxManifest = 1 << 20
 
 // ollamaIn looks for a model in a folder of Ollama's, and follows no link out of it.
 func ollamaIn(dir string, ref Ref) (Pulled, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := openFolder(dir)
 	if err != nil {
 		return Pulled{}, err
 	}

@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+
+	"bankai/internal/progress"
+	"bankai/internal/text"
 )
 
 // Pulled is what lies on this machine after a pull.
@@ -20,13 +23,13 @@ type Pulled struct {
 }
 
 // Pull downloads what a reference means, unless it is here, and returns where it lies.
-// A branch is looked up each time. The error names the reference, and says what to do.
+// A branch is looked up each time; if the hub cannot be reached, what it was is taken. The error names the reference, and says what to do.
 func (c *Client) Pull(ctx context.Context, ref Ref) (Pulled, error) {
 	if ref.Ollama != "" {
 		return checkOllama(ctx, c.Watcher, ref)
 	}
 	if c.Offline {
-		p, err := find(c.Folder, ref)
+		p, err := find(ctx, c.Folder, ref, c.Watcher)
 		if errors.Is(err, ErrNotHere) {
 			err = fmt.Errorf("%s: %w, and HF_HUB_OFFLINE is set: unset it to download", ref, ErrNotHere)
 		}
@@ -41,15 +44,14 @@ func (c *Client) Pull(ctx context.Context, ref Ref) (Pulled, error) {
 
 // pull is Pull from the hub.
 func (c *Client) pull(ctx context.Context, ref Ref) (Pulled, error) {
-	commit, chosen, err := c.choose(ctx, ref)
+	chosen, files, err := c.lookUp(ctx, ref)
+	if errors.As(err, new(offlineError)) {
+		return c.instead(ctx, ref, err)
+	}
 	if err != nil {
 		return Pulled{}, err
 	}
-	files, err := c.lookAt(ctx, ref, commit, chosen.files)
-	if err != nil {
-		return Pulled{}, err
-	}
-	commit = files[0].commit
+	commit := files[0].commit
 	r, err := openRepository(c.Folder, ref.Repo, true)
 	if err != nil {
 		return Pulled{}, err
@@ -58,7 +60,35 @@ func (c *Client) pull(ctx context.Context, ref Ref) (Pulled, error) {
 	if err := c.obtainAll(ctx, r, ref, files); err != nil {
 		return Pulled{}, r.named(err)
 	}
-	return r.pulled(ref, commit, chosen)
+	p, err := r.pulled(ref, commit, chosen)
+	return p, r.named(err)
+}
+
+// lookUp asks the hub for the files that are meant.
+func (c *Client) lookUp(ctx context.Context, ref Ref) (choice, []remote, error) {
+	commit, chosen, err := c.choose(ctx, ref)
+	if err != nil {
+		return chosen, nil, err
+	}
+	files, err := c.lookAt(ctx, ref, commit, chosen.files)
+	return chosen, files, err
+}
+
+// instead takes what is here where the hub cannot be reached, as Python's library does.
+// Nothing else is asked for in vain then: the client is offline.
+func (c *Client) instead(ctx context.Context, ref Ref, offline error) (Pulled, error) {
+	p, err := find(ctx, c.Folder, ref, c.Watcher)
+	switch {
+	case errors.Is(err, ErrNotHere):
+		return Pulled{}, offline
+	case err != nil:
+		return Pulled{}, err
+	}
+	if !commitText.MatchString(ref.Revision) {
+		c.Watcher.Note("%v: %s is taken as it was when it last came (commit %.12s); the hub may have a newer one", offline, ref.Text, p.Commit)
+	}
+	c.Offline = true
+	return p, nil
 }
 
 // obtainAll has files of one commit in the cache, and notes then what the revision is at.
@@ -105,6 +135,13 @@ func (c *Client) lookAt(ctx context.Context, ref Ref, commit string, files []Fil
 		if commitText.MatchString(commit) && at.commit != commit {
 			return nil, fmt.Errorf("%s: changed on the hub while it was looked at (commit %.12s, then %.12s): pull it again", ref, commit, at.commit)
 		}
+		most := ref.Most
+		if most == 0 && isPatch(f.Name) {
+			most = maxPatch
+		}
+		if most > 0 && at.size > most {
+			return nil, fmt.Errorf("%s: has %s, and may have at most %s", ref, text.Size(at.size), text.Size(most))
+		}
 		commit = at.commit
 		all = append(all, at)
 	}
@@ -129,15 +166,16 @@ func Find(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, err := find(folder, ref)
+	p, err := find(context.Background(), folder, ref, nil)
 	if errors.Is(err, ErrNotHere) {
 		err = fmt.Errorf("%s: %w: bankai pull %s", text, ErrNotHere, text)
 	}
 	return p.Path, err
 }
 
-// find looks for what a reference means in the cache.
-func find(folder string, ref Ref) (Pulled, error) {
+// find looks for what a reference means in the cache. A patch is compared with its digest;
+// so is all else, which may take long, if somebody watches.
+func find(ctx context.Context, folder string, ref Ref, w progress.Watcher) (Pulled, error) {
 	r, err := openRepository(folder, ref.Repo, false)
 	if err != nil {
 		return Pulled{}, missing(err)
@@ -145,11 +183,11 @@ func find(folder string, ref Ref) (Pulled, error) {
 	defer r.Close()
 	commit, err := r.commit(ref.Revision)
 	if err != nil {
-		return Pulled{}, missing(err)
+		return Pulled{}, r.named(missing(err))
 	}
 	files, err := r.snapshot(commit)
 	if err != nil {
-		return Pulled{}, missing(err)
+		return Pulled{}, r.named(missing(err))
 	}
 	var chosen choice
 	if ref.File != "" {
@@ -163,7 +201,13 @@ func find(folder string, ref Ref) (Pulled, error) {
 	case err != nil:
 		return Pulled{}, ErrNotHere
 	}
-	return r.pulled(ref, commit, chosen)
+	if w != nil || isPatch(chosen.files[0].Name) {
+		if err := r.checkAll(ctx, w, commit, chosen.files); err != nil {
+			return Pulled{}, r.named(err)
+		}
+	}
+	p, err := r.pulled(ref, commit, chosen)
+	return p, r.named(err)
 }
 
 // missing is ErrNotHere for what is not there.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -151,9 +152,92 @@ func TestLinksThatLeadOut(t *testing.T) {
 		if after := tree(t, out); !reflect.DeepEqual(before, after) {
 			t.Errorf("%s: outside there is now %q", place, after)
 		}
-		if place != "refs/main" && err == nil {
-			t.Errorf("%s: no error", place)
+		if place != "refs/main" && (err == nil || !strings.Contains(err.Error(), link) || !strings.Contains(err.Error(), "remove ")) {
+			t.Errorf("%s: %v", place, err)
 		}
+	}
+}
+
+// A pipe in the place of anything in the cache holds nobody up: what is there is named.
+func TestPipesInTheCache(t *testing.T) {
+	content := "GGUF"
+	etag := hubtest.ETag("a.gguf", content)
+	dir := folderName(repo)
+	for _, place := range []string{
+		".", ".locks", ".locks/" + dir, dir, dir + "/blobs", dir + "/snapshots", dir + "/snapshots/" + commit, dir + "/refs", dir + "/refs/main",
+		dir + "/blobs/" + etag, dir + "/blobs/" + etag + ".incomplete",
+	} {
+		h := newHub(t, map[string]string{"a.gguf": content})
+		c, _ := newClient(t, h)
+		t.Setenv("HF_HUB_CACHE", c.Folder)
+		at := filepath.Join(c.Folder, filepath.FromSlash(place))
+		if err := os.MkdirAll(filepath.Dir(at), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if !makePipe(t, at) {
+			t.Skip("there are no pipes with names")
+		}
+		if _, _, err := pull(t, c, "hf:"+repo); place != dir+"/refs/main" && (err == nil || !strings.Contains(err.Error(), at) || !strings.Contains(err.Error(), "remove ")) {
+			t.Errorf("%s: pulled: %v", place, err)
+		}
+		if path, err := Find("hf:" + repo); place != dir+"/refs/main" && err == nil {
+			t.Errorf("%s: found %s", place, path)
+		}
+	}
+}
+
+// What was changed in the cache since it came is not taken for what the hub has: neither
+// by a pull, nor, if it is a patch, where it is found.
+func TestChangedBlobs(t *testing.T) {
+	h := newHub(t, map[string]string{"a.gguf": weights, "p.bankai": "patch", "p.bankai.minisig": "signature"})
+	c, _ := newClient(t, h)
+	t.Setenv("HF_HUB_CACHE", c.Folder)
+	for name, content := range map[string]string{"a.gguf": weights, "p.bankai": "patch", "p.bankai.minisig": "signature"} {
+		ref := "hf:" + repo + "/" + name
+		c.Offline = false
+		p, _, err := pull(t, c, ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path, err := Find(ref); err != nil || path != p.Path {
+			t.Errorf("%s: found %s, %v", name, path, err)
+		}
+		for _, placed := range []bool{false, true} { // as where there are no links
+			if placed {
+				if err := os.Remove(p.Path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.WriteFile(p.Path, []byte("X"+content[1:]), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			for _, c.Offline = range []bool{false, true} {
+				if placed && c.Offline { // where nobody knows its digest
+					continue
+				}
+				if _, _, err := pull(t, c, ref); err == nil || !strings.Contains(err.Error(), "is not what its digest says, so it was changed since it came: remove it, and pull again") {
+					t.Errorf("%s, offline %v: %v", name, c.Offline, err)
+				}
+			}
+			if _, err := Find(ref); !placed && (err == nil) == (name == "p.bankai") {
+				t.Errorf("%s: found: %v", name, err)
+			}
+		}
+	}
+}
+
+// What is too large for a patch is no matter of room.
+func TestSizeOfPatches(t *testing.T) {
+	h := newHub(t, map[string]string{"p.bankai": "patch"})
+	h.Before(func(w http.ResponseWriter, r *http.Request, _ bool) bool {
+		w.Header().Set("X-Repo-Commit", commit)
+		w.Header().Set("X-Linked-Etag", strings.Repeat("ab", 32))
+		w.Header().Set("X-Linked-Size", "1000000000000")
+		return true
+	})
+	c, _ := newClient(t, h)
+	if _, _, err := pull(t, c, "hf:"+repo+"/p.bankai"); err == nil || !strings.Contains(err.Error(), "has 1.00 TB, and may have at most 537 MB") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -260,5 +344,48 @@ func TestWithoutLinks(t *testing.T) {
 	h.Seen()
 	if _, got, err := pull(t, c, "hf:"+repo); err != nil || got != weights || strings.Contains(strings.Join(h.Seen(), "\n"), "storage") {
 		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// If the hub cannot be reached, what is here is taken, as Python's library does, and the
+// user is told, unless a commit was asked for. What is not here is an error.
+func TestInstead(t *testing.T) {
+	h := newHub(t, map[string]string{"a.gguf": "GGUF", "b.bankai": "patch"})
+	c, told := newClient(t, h)
+	if _, _, err := pull(t, c, "hf:"+repo); err != nil {
+		t.Fatal(err)
+	}
+	c.Endpoint = "http://127.0.0.1:1"
+	for _, s := range []struct{ ref, content, note string }{
+		{"hf:" + repo, "GGUF", "hf:" + repo + " is taken as it was when it last came (commit c0ffee12c0ff); the hub may have a newer one"},
+		{"hf:" + repo + "/a.gguf", "GGUF", "hf:" + repo + "/a.gguf is taken as it was"},
+		{"hf:" + repo + "@" + commit, "GGUF", ""},
+		{"hf:" + repo + "@" + other, "", ""},
+		{"hf:" + repo + "/b.bankai", "", ""},
+	} {
+		told.notes, c.Offline = nil, false
+		_, got, err := pull(t, c, s.ref)
+		if got != s.content || err == nil != (s.content != "") || err != nil && !strings.HasSuffix(err.Error(), ": check the network, or HF_ENDPOINT") {
+			t.Errorf("%s: %q, %v", s.ref, got, err)
+		}
+		if notes := strings.Join(told.notes, "\n"); !strings.Contains(notes, s.note) || s.note == "" && notes != "" || c.Offline != (err == nil) {
+			t.Errorf("%s: %q, offline %t", s.ref, notes, c.Offline)
+		}
+	}
+}
+
+// A file that may not be as large as it is does not begin to come.
+func TestMost(t *testing.T) {
+	h := newHub(t, map[string]string{"a.bankai": weights})
+	c, _ := newClient(t, h)
+	ref := parsed(t, "hf:"+repo+"/a.bankai")
+	ref.Most = 1000
+	_, err := c.Pull(t.Context(), ref)
+	if err == nil || err.Error() != "hf:"+repo+"/a.bankai: has 760 KB, and may have at most 1.00 KB" || strings.Contains(strings.Join(h.Seen(), "\n"), "storage") {
+		t.Errorf("%v", err)
+	}
+	ref.Most = int64(len(weights))
+	if _, err := c.Pull(t.Context(), ref); err != nil {
+		t.Error(err)
 	}
 }

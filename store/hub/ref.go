@@ -16,6 +16,7 @@ type Ref struct {
 	Revision string // a branch, a tag or a commit
 	File     string // its path in the repository; empty: the file that fits is chosen
 	Model    *Model // that a short name stands for, or nil
+	Most     int64  // bytes that a file may have to be downloaded; 0: any number
 	Ollama   string // HOST/NAMESPACE/NAME/TAG; empty for what is on the hub
 }
 

@@ -3,6 +3,7 @@ package oci
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,8 +134,12 @@ func (a *archive) encode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// readArchive works on the layout in the tar file at a path.
+// readArchive works on the layout in the tar file at a path. A pipe, which would be waited
+// for, is none.
 func readArchive(file string, work func(layout) error) error {
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		return cmp.Or(err, errors.New("is neither a folder nor a regular file: give the path of an OCI layout"))
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return err

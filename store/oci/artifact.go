@@ -117,8 +117,13 @@ type target interface {
 	push(ctx context.Context, d descriptor, data []byte, m progress.Meter) error
 	// tag gives a manifest a tag.
 	tag(ctx context.Context, d descriptor, data []byte, tag string) error
+	// ownsList reports whether the target keeps the list of referrers. Else those who push
+	// do, and may overwrite each other's. It is known when something was attached.
+	ownsList() bool
 	// referrers are the manifests that name another one as their subject.
 	referrers(ctx context.Context, of descriptor) ([]descriptor, error)
+	// tags are tags that there are, or the first of very many.
+	tags(ctx context.Context) ([]string, error)
 }
 
 // decodePatch reads the canonical encoding of a patch, and nothing else.

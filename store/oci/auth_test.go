@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
@@ -81,6 +83,118 @@ func asks(scheme, registry string) http.Handler {
 		}
 	})
 	return mux
+}
+
+// A token is asked of the registry itself, or by TLS of another machine, as Docker Hub and
+// others have it. Nobody else is asked, with credentials or without.
+func TestWhoIsAskedForTokens(t *testing.T) {
+	for _, c := range []struct {
+		registry, realm string
+		asked           bool
+	}{
+		{"https://registry-1.docker.io", "https://auth.docker.io/token", true},
+		{"https://ghcr.io", "https://ghcr.io/token", true},
+		{"https://ghcr.io", "https://ghcr.io:443/token", true},
+		{"https://ghcr.io", "http://ghcr.io/token", false},
+		{"https://ghcr.io", "http://ghcr.io:443/token", false},
+		{"https://ghcr.io", "http://auth.example/token", false},
+		{"https://ghcr.io", "https://127.0.0.1/token", false},
+		{"https://ghcr.io", "https://localhost:5000/token", false},
+		{"http://127.0.0.1:5000", "http://127.0.0.1:5000/token", true},
+		{"http://127.0.0.1:5000", "http://127.0.0.1:5001/token", false},
+		{"http://127.0.0.1:5000", "http://localhost:5000/token", false},
+		{"http://127.0.0.1:5000", "https://127.0.0.1:5001/token", false},
+		{"http://127.0.0.1:5000", "https://auth.example/token", true},
+		{"http://127.0.0.1:5000", "http://auth.example/token", false},
+		{"http://lan.example", "http://lan.example:80/token", true}, // with --plain-http
+		{"http://lan.example", "http://lan.example:81/token", false},
+		{"http://lan.example", "http://auth.example/token", false},
+	} {
+		at, err := url.Parse(c.registry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			q, err := http.NewRequest(method, c.realm, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = guarded{nil, at}.check(q)
+			if c.asked != (err == nil) || err != nil && !strings.Contains(err.Error(), at.Host+" sends to "+q.URL.Scheme+"://"+q.URL.Host+" for a token, which is refused") {
+				t.Errorf("%s of %s from %s: %v", method, c.realm, c.registry, err)
+			}
+		}
+	}
+}
+
+// What a registry redirects to is asked without TLS on this machine alone.
+func TestWhereRedirectsLead(t *testing.T) {
+	for to, want := range map[string]bool{
+		"http://127.0.0.1:9/x": true, "https://storage.example/x": true,
+		"http://storage.example/x": false, "http://lan.example:81/x": false,
+	} {
+		q, err := http.NewRequest(http.MethodGet, to, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Response = &http.Response{} // that led there
+		err = guarded{nil, &url.URL{Scheme: "http", Host: "lan.example"}}.check(q)
+		if want != (err == nil) || err != nil && !strings.Contains(err.Error(), "lan.example leads to "+q.URL.Host) {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+}
+
+// Docker's password and its token of identity stay from whoever the registry names.
+func TestTokensOfOthers(t *testing.T) {
+	thief := serveHandler(t, http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) { t.Errorf("%s %s was sent", q.Method, q.URL) }))
+	host := serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		answers(401, "", "Www-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="r"`, thief))(w, q)
+	}))
+	plain := quick
+	plain.PlainHTTP = true
+	for _, config := range []string{`{}`, login(host, "ada", "geheim"), fmt.Sprintf(`{"auths": {%q: {"identitytoken": "geheim", "auth": "PHRva2VuPjo="}}}`, host)} {
+		dockerConfig(t, config)
+		for _, o := range []Options{quick, plain} {
+			_, _, err := Pull(context.Background(), ref(t, host+"/fix:v1"), o)
+			checkRefusal(t, err, host+"/fix:v1", host+" sends to http://"+thief+" for a token, which is refused")
+		}
+	}
+}
+
+// A registry with TLS whose tokens come from another machine with TLS, as Docker Hub's.
+func TestTokensByTLS(t *testing.T) {
+	good := serveRegistry(t, true)
+	const name, tokens = "registry.example.com", "auth.example.com"
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		switch user, password, _ := q.BasicAuth(); {
+		case q.Host == tokens && user == "ada" && password == "geheim":
+			fmt.Fprint(w, `{"token": "T"}`)
+		case q.Host == name && q.Header.Get("Authorization") == "Bearer T":
+			forward(w, q, good)
+		default:
+			answers(401, "", "Www-Authenticate", `Bearer realm="https://`+tokens+`/token",service="r"`)(w, q)
+		}
+	}))
+	t.Cleanup(s.Close)
+	usual := http.DefaultTransport
+	t.Cleanup(func() { http.DefaultTransport = usual })
+	leads := s.Client().Transport.(*http.Transport).Clone()
+	leads.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if strings.Contains(address, "example.com") {
+			address = s.Listener.Addr().String()
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	http.DefaultTransport = leads
+	dockerConfig(t, login(name, "ada", "geheim"))
+	a := Artifact{Patch: aPatch(t, 1)}
+	if _, err := Push(context.Background(), ref(t, good+"/fix:v1"), a, quick); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := pull(t, name+"/fix:v1"); err != nil || !equal(got, a) {
+		t.Error(err)
+	}
 }
 
 // forward hands a request on to a registry, which is asked under its own name.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -105,8 +106,8 @@ func TestPullFromBadRegistries(t *testing.T) {
 		want string
 	}{
 		{"another blob of the same length", blobs(answers(200, other)), "the patch: what came is not what its digest sha256:"},
-		{"a longer blob", blobs(answers(200, other+other)), "the patch: mismatch Content-Length: check that 127.0.0.1"},
-		{"a shorter blob", blobs(answers(200, "x")), "the patch: mismatch Content-Length: check that 127.0.0.1"},
+		{"a longer blob", blobs(answers(200, other+other)), "has another length than its manifest says: check what stands before it"},
+		{"a shorter blob", blobs(answers(200, "x")), "the patch: the answer of 127.0.0.1"},
 		{"a connection that is always cut", blobs(cuts), fmt.Sprintf("the connection broke after 10 of %d bytes, again and again", len(a.Patch))},
 		{"a manifest without an end", endless, "unknown response Content-Length: check that 127.0.0.1"},
 		{"a blob without an end", blobs(endless), "what came is not what its digest"},
@@ -117,8 +118,9 @@ func TestPullFromBadRegistries(t *testing.T) {
 		{"a redirect to another machine without TLS", blobs(func(w http.ResponseWriter, q *http.Request) bool {
 			http.Redirect(w, q, "http://registry.example/x", http.StatusTemporaryRedirect)
 			return true
-		}), "registry.example is on another machine and would be asked without TLS: allow that with --plain-http"},
-		{"a server of tokens on another machine without TLS", answers(401, "", "Www-Authenticate", `Bearer realm="http://tokens.example/token",service="x"`), "tokens.example is on another machine"},
+		}), "leads to registry.example, which is on another machine and would be asked without TLS: this is refused"},
+		{"a server of tokens on another machine without TLS", answers(401, "", "Www-Authenticate", `Bearer realm="http://tokens.example/token",service="x"`), "sends to http://tokens.example for a token, which is refused"},
+		{"a server of tokens on this machine", answers(401, "", "Www-Authenticate", `Bearer realm="http://127.0.0.2:1/token",service="x"`), `sends elsewhere for a token, which is refused: bearer realm host "127.0.0.2" is 127.0.0.2, in blocked prefix 127.0.0.0/8: credentials go to`},
 		{"no credentials", answers(401, "", "Www-Authenticate", `Basic realm="x"`), "wants to know who asks: run \"docker login 127.0.0.1"},
 		{"401 without a word", answers(401, ""), "does not accept the credentials of Docker's configuration, or wants some: run \"docker login 127.0.0.1"},
 		{"403", answers(403, `{"errors":[{"code":"DENIED","message":"not\nyours"}]}`), "does not let you pull (denied: not; yours): ask its owner"},
@@ -284,6 +286,48 @@ func TestPullFromASilentRegistry(t *testing.T) {
 	}
 }
 
+// A registry that sends a byte now and then is given up, too: a blob has to come on, and a
+// manifest, a list and an answer about a token to be there, in a time.
+func TestPullFromASlowRegistry(t *testing.T) {
+	trickle := func(contentType string, length int) func(http.ResponseWriter, *http.Request) bool {
+		return func(w http.ResponseWriter, q *http.Request) bool {
+			w.Header().Set("Content-Type", contentType)
+			w.Header().Set("Content-Length", strconv.Itoa(length))
+			for tick := time.NewTicker(5 * time.Millisecond); q.Context().Err() == nil; <-tick.C {
+				io.WriteString(w, " ")
+				w.(http.Flusher).Flush()
+			}
+			return true
+		}
+	}
+	a := Artifact{Patch: aPatch(t, 1)}
+	impatient := quick
+	impatient.pauses.silence, impatient.pauses.small = 300*time.Millisecond, 300*time.Millisecond
+	token := trickle("application/json", 1<<20)
+	for name, bad := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"blob": blobs(trickle("application/octet-stream", len(a.Patch))),
+		"manifest": func(w http.ResponseWriter, q *http.Request) bool {
+			w.Header().Set("Docker-Content-Digest", string(describe("", nil).Digest))
+			return isManifestOf(q) && trickle(ocispec.MediaTypeImageManifest, maxManifest)(w, q)
+		},
+		"list": func(w http.ResponseWriter, q *http.Request) bool {
+			return strings.Contains(q.URL.Path, "/referrers/") && trickle(ocispec.MediaTypeImageIndex, maxManifest)(w, q)
+		},
+		"token": func(w http.ResponseWriter, q *http.Request) bool {
+			if q.URL.Path == "/token" {
+				return token(w, q)
+			}
+			return answers(401, "", "Www-Authenticate", `Bearer realm="http://`+q.Host+`/token",service="x"`)(w, q)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			place := badRegistry(t, a, bad)
+			_, _, err := Pull(context.Background(), ref(t, place), impatient)
+			checkRefusal(t, err, place, "all but fell silent: try again")
+		})
+	}
+}
+
 // What is larger than it may be is refused before it is read.
 func TestPullBounds(t *testing.T) {
 	var read atomic.Int32
@@ -348,6 +392,121 @@ func TestPushMendsLists(t *testing.T) {
 	if got, err := pull(t, host+"/fix:v1"); err != nil || !equal(got, a) || lost.Load() < 3 {
 		t.Errorf("%d signatures and %d files, %v", len(got.Signatures), len(got.Files), err)
 	}
+}
+
+// Many who attach something at once lose nothing, also where they keep the list of it
+// themselves and overwrite each other's.
+func TestPushAtOnce(t *testing.T) {
+	hosts := []string{serveRegistry(t, false)}
+	if host := dockerRegistry(t); host != "" {
+		hosts = append(hosts, host)
+	}
+	patient := quick
+	patient.pauses.first = 50 * time.Millisecond
+	for _, host := range hosts {
+		place, want := host+"/team/fix:v1", Artifact{Patch: aPatch(t, 1)}
+		var pushes sync.WaitGroup
+		for i := range 6 {
+			s := aSignature(strconv.Itoa(i))
+			want.Signatures = append(want.Signatures, s)
+			pushes.Go(func() {
+				if _, err := Push(context.Background(), ref(t, place), Artifact{Patch: want.Patch, Signatures: [][]byte{s}}, patient); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		pushes.Wait()
+		if got, err := pull(t, place); err != nil || !equal(got, want) {
+			t.Errorf("%s: %d signatures of %d, %v", place, len(got.Signatures), len(want.Signatures), err)
+		}
+	}
+}
+
+// A list that is overwritten time and again is said not to be right.
+func TestPushGivesUpOnLists(t *testing.T) {
+	good := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(false))
+	host := serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method == http.MethodPut && strings.Contains(q.URL.Path, "/manifests/sha256-") {
+			io.Copy(io.Discard, q.Body)
+			w.WriteHeader(http.StatusCreated)
+			return
+		}
+		good.ServeHTTP(w, q)
+	}))
+	_, err := Push(context.Background(), ref(t, host+"/fix:v1"), whole(t), quick)
+	checkRefusal(t, err, host+"/fix:v1", "overwritten by others who push at the same time")
+}
+
+// A registry that does not see yet what it was sent is sent the manifest again.
+func TestPushAgain(t *testing.T) {
+	good := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true))
+	var refused atomic.Int32
+	host := serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method == http.MethodPut && isManifestOf(q) && refused.Add(1)%3 != 0 {
+			io.Copy(io.Discard, q.Body)
+			answers(400, `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}`)(w, q)
+			return
+		}
+		good.ServeHTTP(w, q)
+	}))
+	a := whole(t)
+	if _, err := Push(context.Background(), ref(t, host+"/fix:v1"), a, quick); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := pull(t, host+"/fix:v1"); err != nil || !equal(got, a) {
+		t.Error(err)
+	}
+}
+
+// A layout from elsewhere that has links in it leads nobody out of its folder.
+func TestLayoutWithLinks(t *testing.T) {
+	a := Artifact{Patch: aPatch(t, 1)}
+	for _, name := range []string{"oci-layout", "index.json", "blobs", "blobs/sha256"} {
+		dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
+		place := "oci:" + dir + ":v1"
+		if _, err := Push(context.Background(), ref(t, place), a, quick); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, name), outside); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(outside, filepath.Join(dir, name)); err != nil {
+			t.Skip(err)
+		}
+		before := files(t, outside)
+		_, err := Push(context.Background(), ref(t, place), Artifact{Patch: aPatch(t, 2)}, quick)
+		checkRefusal(t, err, place, name+" is no ")
+		if after := files(t, outside); after != before {
+			t.Errorf("%s: outside there are %s, and were %s", name, after, before)
+		}
+		_, err = pull(t, place)
+		checkRefusal(t, err, place, name+" is no ")
+	}
+}
+
+// What is neither a folder nor a file is no layout, and is not opened.
+func TestLayoutThatIsNone(t *testing.T) {
+	if _, err := os.Stat(os.DevNull); err != nil {
+		t.Skip(err)
+	}
+	place := "oci:" + os.DevNull + ":v1"
+	_, err := pull(t, place)
+	checkRefusal(t, err, place, "is neither a folder nor a regular file")
+}
+
+// files are the names below a folder, or of a file, with their sizes.
+func files(t *testing.T, dir string) (all string) {
+	t.Helper()
+	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err == nil {
+			all += fmt.Sprintln(path, info.Size())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // What is behind a tag and is no patch is called by its name, and is not replaced.

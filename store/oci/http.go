@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,12 +21,13 @@ import (
 type pauses struct {
 	first   time.Duration // before the first retry; the next ones are twice as long each
 	most    time.Duration // that a registry may ask to wait with Retry-After
-	silence time.Duration // after which a transfer counts as cut
+	silence time.Duration // in which a transfer brings something worth the name, and a manifest is whole
+	small   time.Duration // that something small may take, with all retries
 }
 
 func (p pauses) orUsual() pauses {
 	if p == (pauses{}) {
-		return pauses{first: 250 * time.Millisecond, most: 20 * time.Second, silence: time.Minute}
+		return pauses{first: 250 * time.Millisecond, most: 20 * time.Second, silence: time.Minute, small: 90 * time.Second}
 	}
 	return p
 }
@@ -36,16 +38,17 @@ const maxTries = 4
 // maxRedirects is how many redirects of one request are followed.
 const maxRedirects = 5
 
-// client is an HTTP client for one registry. Requests go over plain HTTP only where they
-// may, retries are few, and what is sent is shown. To be closed.
-func client(o Options) (c *http.Client, done func()) {
+// client is an HTTP client for the registry at an address, of which only scheme and host
+// count. Requests go only where they may, retries are few, and what is sent is shown. To
+// be closed.
+func client(registry *url.URL, o Options) (c *http.Client, done func()) {
 	p := o.pauses.orUsual()
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.ResponseHeaderTimeout = p.silence
 	base.MaxResponseHeaderBytes = 64 << 10
 	return &http.Client{
 		Transport: &retry.Transport{
-			Base:   guarded{base, o.PlainHTTP},
+			Base:   guarded{base, registry},
 			Policy: func() retry.Policy { return policy{p} },
 		},
 		CheckRedirect: checkRedirect,
@@ -68,16 +71,52 @@ type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
 
-// guarded refuses plain HTTP to other machines, whatever a registry redirects to or names
-// as its server of tokens, and shows how far a body is that is sent.
+// guarded sees to where a registry leads requests, as redirects or as its server of
+// tokens, and shows how far a body is that is sent.
 type guarded struct {
-	base  *http.Transport
-	plain bool
+	base     *http.Transport
+	registry *url.URL
+}
+
+// check refuses what would be asked without TLS on another machine than the registry, and
+// servers of tokens, who are sent credentials, but for the registry itself and those on
+// other machines that are asked by TLS.
+func (g guarded) check(q *http.Request) error {
+	to := q.URL
+	tls, here := to.Scheme == "https", isLoopback(to.Hostname())
+	switch {
+	case authority(to) == authority(g.registry) && (tls || g.registry.Scheme == "http"):
+		return nil
+	case isForToken(q) && (!tls || here):
+		return final{fmt.Errorf("%s sends to %s://%s for a token, which is refused: credentials go to the registry itself, or by https to another machine", g.registry.Host, to.Scheme, to.Host)}
+	case !tls && !here:
+		return final{fmt.Errorf("%s leads to %s, which is on another machine and would be asked without TLS: this is refused, as --plain-http is for the registry alone", g.registry.Host, to.Host)}
+	}
+	return nil
+}
+
+// isForToken reports whether a request that does not go to the registry asks for a token.
+// Whatever else goes elsewhere is a redirect, or sends a blob.
+func isForToken(q *http.Request) bool {
+	return q.Response == nil && q.Method != http.MethodPut && q.Method != http.MethodPatch
+}
+
+// authority is the host and the port of an address, which need not name it.
+func authority(u *url.URL) string {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		port = "80"
+	}
+	return strings.ToLower(u.Hostname()) + ":" + port
 }
 
 func (g guarded) RoundTrip(q *http.Request) (*http.Response, error) {
-	if q.URL.Scheme == "http" && !g.plain && !isLoopback(q.URL.Hostname()) {
-		return nil, final{fmt.Errorf("%s is on another machine and would be asked without TLS: allow that with --plain-http", q.URL.Host)}
+	if err := g.check(q); err != nil {
+		return nil, err
 	}
 	if m, ok := q.Context().Value(meterKey{}).(progress.Meter); ok && q.Body != nil && q.Method == http.MethodPut {
 		q = q.Clone(q.Context())

@@ -218,6 +218,9 @@ func (l layout) tag(_ context.Context, d descriptor, _ []byte, tag string) error
 	})
 }
 
+// ownsList implements target: the index is changed while nobody else does.
+func (l layout) ownsList() bool { return true }
+
 // referrers implements target.
 func (l layout) referrers(ctx context.Context, of descriptor) (all []descriptor, err error) {
 	index, err := l.index()
@@ -248,20 +251,56 @@ func (l layout) referrers(ctx context.Context, of descriptor) (all []descriptor,
 	return all, nil
 }
 
+// tags implements target.
+func (l layout) tags(context.Context) (all []string, err error) {
+	index, err := l.index()
+	for _, d := range index.Manifests {
+		if tag := d.Annotations[ocispec.AnnotationRefName]; tag != "" {
+			all = append(all, tag)
+		}
+	}
+	return all, err
+}
+
 // folder is a layout in a folder. Many may read and write it at once.
 type folder string
 
 // path is where a file of the layout is.
 func (f folder) path(name string) string { return filepath.Join(string(f), filepath.FromSlash(name)) }
 
-// read implements layoutFiles. What is no regular file is not opened.
-func (f folder) read(name string, most int64) ([]byte, error) {
-	info, err := os.Lstat(f.path(name))
-	if err != nil {
-		return nil, err
+// check refuses a file that is none, or that links, which a layout from elsewhere may
+// bring along, would have looked for outside of the folder. The error is fs.ErrNotExist
+// without the file.
+func (f folder) check(name string) error {
+	for at := range len(name) + 1 {
+		if at < len(name) && name[at] != '/' {
+			continue
+		}
+		info, err := os.Lstat(f.path(name[:at]))
+		switch {
+		case err != nil:
+			return err
+		case at < len(name) && !info.IsDir():
+			return fmt.Errorf("%s is no folder of its own: remove it", name[:at])
+		case at == len(name) && !info.Mode().IsRegular():
+			return fmt.Errorf("%s is no regular file", name)
+		}
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", name)
+	return nil
+}
+
+// checkPlace is check for a file that need not be there.
+func (f folder) checkPlace(name string) error {
+	if err := f.check(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.MkdirAll(filepath.Dir(f.path(name)), 0o777)
+}
+
+// read implements layoutFiles.
+func (f folder) read(name string, most int64) ([]byte, error) {
+	if err := f.check(name); err != nil {
+		return nil, err
 	}
 	file, err := os.Open(f.path(name))
 	if err != nil {
@@ -282,7 +321,7 @@ func readAll(r io.Reader, name string, most int64) ([]byte, error) {
 
 // write implements layoutFiles.
 func (f folder) write(ctx context.Context, name string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(f.path(name)), 0o777); err != nil {
+	if err := f.checkPlace(name); err != nil {
 		return err
 	}
 	return durable.Write(ctx, f.path(name), func(w durable.File) error {
@@ -293,7 +332,7 @@ func (f folder) write(ctx context.Context, name string, data []byte) error {
 
 // update implements layoutFiles.
 func (f folder) update(name string, most int64, change func([]byte) ([]byte, error)) error {
-	if err := os.MkdirAll(string(f), 0o777); err != nil {
+	if err := f.checkPlace(name); err != nil {
 		return err
 	}
 	return durable.Update(f.path(name), func(old []byte) ([]byte, error) {

@@ -2,9 +2,11 @@ package oci
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -252,3 +254,39 @@ func kindInWords(d descriptor, m ocispec.Manifest) string {
 
 // errNone is that nothing is behind a tag or a digest.
 var errNone = errors.New("nothing is there")
+
+// otherTags is errNone where other tags are.
+type otherTags struct {
+	asked string // a tag or a digest
+	tags  []string
+}
+
+func (e *otherTags) Unwrap() error { return errNone }
+
+func (e *otherTags) Error() string {
+	const most = 8
+	tags, noun := e.tags, "tag"
+	if len(tags) > 1 {
+		noun = "tags"
+	}
+	if len(tags) > most {
+		tags = append(slices.Clone(tags[:most]), "others")
+	}
+	return fmt.Sprintf("there is no %s, but the %s %s: give one of them", e.asked, noun, text.Listed(tags))
+}
+
+// none says which tags there are where a version is not, if that can be found out.
+func none(ctx context.Context, t target, version string) error {
+	tags, err := t.tags(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	tags = slices.DeleteFunc(tags, func(tag string) bool {
+		return !tagPattern.MatchString(tag) || strings.HasPrefix(tag, "sha256-") // which leads to what is attached
+	})
+	if err != nil || len(tags) == 0 {
+		return errNone
+	}
+	slices.Sort(tags)
+	return &otherTags{version, slices.Compact(tags)}
+}

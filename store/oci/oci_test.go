@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -43,7 +44,7 @@ func TestMain(m *testing.M) {
 }
 
 // quick are pauses for tests that bring about retries.
-var quick = Options{pauses: pauses{first: time.Millisecond, most: 2 * time.Second, silence: 10 * time.Second}}
+var quick = Options{pauses: pauses{first: time.Millisecond, most: 2 * time.Second, silence: 10 * time.Second, small: 15 * time.Second}}
 
 // aPatch is a patch of a few rows, from one on.
 func aPatch(t testing.TB, row uint32) []byte {
@@ -271,7 +272,34 @@ func pushAndPull(t *testing.T, place string) {
 	if got, _, err := Pull(ctx, ref(t, place+":v1"), quick); err != nil || len(got.Signatures) != 0 {
 		t.Errorf("what the tag means now: %v", err)
 	}
-	if _, _, err := Pull(ctx, ref(t, place+":v2"), quick); err == nil || !strings.Contains(err.Error(), place+":v2: nothing is there: check the") {
-		t.Errorf("a tag that is not there: %v", err)
+	for asked, want := range map[string]string{
+		place + ":v2":      place + ":v2: there is no v2, but the tag v1: give one of them",
+		place:              place + ": there is no latest, but the tag v1: give one of them",
+		place + someDigest: place + someDigest + ": there is no " + someDigest[1:] + ", but the tag v1: give one of them",
+	} {
+		if _, _, err := Pull(ctx, ref(t, asked), quick); err == nil || err.Error() != want {
+			t.Errorf("%s, which is not there: %v", asked, err)
+		}
 	}
 }
+
+// Of many tags a few are named, and none that leads to what is attached.
+func TestOtherTags(t *testing.T) {
+	for want, tags := range map[string][]string{
+		"nothing is there": {"sha256-v1", "not a tag"},
+		"there is no v9, but the tags a and v1: give one of them":                            {"v1", "sha256-v1", "a", "a"},
+		"there is no v9, but the tags a, b, c, d, e, f, v1, v2 and others: give one of them": {"v2", "v1", "v3", "a", "b", "c", "d", "e", "f"},
+	} {
+		if err := none(context.Background(), tagged{all: tags}, "v9"); !errors.Is(err, errNone) || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// tagged is a target that has tags alone.
+type tagged struct {
+	target
+	all []string
+}
+
+func (t tagged) tags(context.Context) ([]string, error) { return t.all, nil }

@@ -44,6 +44,9 @@ type pulling struct {
 
 func (g *pulling) from(ctx context.Context, t target) error {
 	d, data, err := t.resolve(ctx, g.ref.version())
+	if errors.Is(err, errNone) {
+		return none(ctx, t, g.ref.version())
+	}
 	if err != nil {
 		return err
 	}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -126,41 +128,63 @@ func (s *pushing) blob(ctx context.Context, t target, what string, d descriptor,
 	return t.push(ctx, d, data, m)
 }
 
-// attachTo attaches what is not attached yet. Where the list of what is attached is kept
-// by those who push, another one may have written it meanwhile: so it is looked at again.
+// maxRounds bounds how often what is missing in a list is put into it.
+const maxRounds = 20
+
+// errCrowded is that others overwrite the list of what is attached, again and again.
+var errCrowded = errors.New("what is attached is overwritten by others who push at the same time, again and again: push once more when they are done")
+
+// attachTo attaches what is not attached yet, and looks whether it is listed then. Where
+// those who push keep the list, one who read it before this one wrote it may write it
+// after that: so this one waits for longer than it took itself, and by chance, so that
+// two do not get into each other's way for ever.
 func (s *pushing) attachTo(ctx context.Context, t target, subject descriptor) error {
-	all := s.artifact.attachments()
-	if len(all) == 0 {
+	if len(s.artifact.attachments()) == 0 {
 		return nil
 	}
-	for range maxTries {
-		listed, err := t.referrers(ctx, subject)
-		if err != nil {
+	for round := range maxRounds {
+		began := time.Now()
+		sent, err := s.attachMissing(ctx, t, subject)
+		if s.Attached = max(s.Attached, sent); err != nil || sent == 0 {
 			return err
 		}
-		sent := 0
-		for _, x := range all {
-			d, manifest, err := x.manifest(subject)
-			if err != nil {
-				return err
+		if t.ownsList() {
+			if round+1 == maxTries {
+				return nil // some registries list with a delay
 			}
-			if slices.ContainsFunc(listed, func(l descriptor) bool { return l.Digest == d.Digest }) {
-				continue
-			}
-			if len(listed) >= maxReferrers {
-				return fmt.Errorf("%s are attached to the patch, and there can be no more", text.Count(maxReferrers, "thing"))
-			}
-			if err := s.attach(ctx, t, x, d, manifest); err != nil {
-				return err
-			}
-			listed = append(listed, d)
-			sent++
+			continue
 		}
-		if s.Attached = max(s.Attached, sent); sent == 0 {
-			return nil
+		pause := time.Since(began) + s.options.pauses.orUsual().first
+		if err := sleep(ctx, pause+rand.N(pause)); err != nil {
+			return err
 		}
 	}
-	return nil // some registries list with a delay
+	return errCrowded
+}
+
+// attachMissing attaches what is not listed, and returns how many things that were.
+func (s *pushing) attachMissing(ctx context.Context, t target, subject descriptor) (sent int, err error) {
+	listed, err := t.referrers(ctx, subject)
+	if err != nil {
+		return 0, err
+	}
+	for _, x := range s.artifact.attachments() {
+		d, manifest, err := x.manifest(subject)
+		if err != nil {
+			return sent, err
+		}
+		if slices.ContainsFunc(listed, func(l descriptor) bool { return l.Digest == d.Digest }) {
+			continue
+		}
+		if len(listed)+sent >= maxReferrers {
+			return sent, fmt.Errorf("%s are attached to the patch, and there can be no more", text.Count(maxReferrers, "thing"))
+		}
+		if err := s.attach(ctx, t, x, d, manifest); err != nil {
+			return sent, err
+		}
+		sent++
+	}
+	return sent, nil
 }
 
 // attach sends one thing that is attached. Its manifest is sent also if it is there: it
@@ -192,7 +216,7 @@ func on(ctx context.Context, ref Ref, o Options, doing string, write bool, work 
 	if err != nil {
 		err = fmt.Errorf("%s: %w", ref, err)
 	}
-	if errors.Is(err, errNone) {
+	if errors.Is(err, errNone) && !errors.As(err, new(*otherTags)) {
 		err = fmt.Errorf("%w: check the path and the tag", err)
 	}
 	return err

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -56,10 +57,16 @@ func parseRef(s string) (r Ref, err error) {
 	if len(s) > maxRef {
 		return r, fmt.Errorf("is longer than %d bytes", maxRef)
 	}
+	if scheme, _, has := strings.Cut(s, "://"); has {
+		return r, fmt.Errorf("leave %.40q out", scheme+"://")
+	}
 	rest, isLayout := strings.CutPrefix(s, layoutPrefix)
 	if at := strings.LastIndex(rest, "@"+digestPrefix); at >= 0 {
 		if r.Digest, err = bankai.ParseDigest(rest[at+1+len(digestPrefix):]); err != nil {
 			return r, err
+		}
+		if r.Digest.IsZero() {
+			return r, errors.New("nothing has the digest of zeros alone")
 		}
 		rest = rest[:at]
 	}
@@ -81,6 +88,9 @@ func (r *Ref) readPath(s string) error {
 	}
 	if r.Layout == "" || strings.ContainsRune(r.Layout, 0) {
 		return fmt.Errorf("%s is followed by no path", layoutPrefix)
+	}
+	if r.Layout[0] == '-' {
+		return fmt.Errorf("a layout's path does not begin with '-', and is no pipe")
 	}
 	return nil
 }

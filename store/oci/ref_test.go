@@ -40,7 +40,11 @@ func TestParseRefRefuses(t *testing.T) {
 		"./fix":                   `"." is no host of a registry`,
 		"../x/fix":                `".." is no host of a registry`,
 		"/etc/passwd":             `"" is no host of a registry`,
-		"https://ghcr.io/fix":     `"https:" is no host of a registry`,
+		"https://ghcr.io/fix":     `leave "https://" out`,
+		"docker://ghcr.io/fix:v1": `leave "docker://" out`,
+		"oci://ghcr.io/fix":       `leave "oci://" out`,
+		"oci:-":                   "does not begin with '-', and is no pipe",
+		"oci:-x.tar:v1":           "does not begin with '-', and is no pipe",
 		"user@ghcr.io/fix":        "is no host of a registry",
 		"ghcr.io/Team/fix":        "cannot be the name of a repository",
 		"ghcr.io/":                "cannot be the name of a repository",
@@ -55,7 +59,8 @@ func TestParseRefRefuses(t *testing.T) {
 		"oci::v1":                 "is followed by no path",
 		"oci:a:not a tag":         "cannot be a tag",
 		"oci:a@sha256:xyz":        "want 64 hexadecimal digits",
-		strings.Repeat("a", 5000): "longer than 4096 bytes",
+		"oci:a:v1@sha256:" + strings.Repeat("0", 64): "nothing has the digest of zeros alone",
+		strings.Repeat("a", 5000):                    "longer than 4096 bytes",
 	} {
 		_, err := ParseRef(text)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "write REGISTRY/REPOSITORY[:TAG]") || IsRef(text) {

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -42,15 +44,20 @@ func openRepository(ref Ref, o Options) (r *repository, done func(), err error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("credentials: the configuration of Docker cannot be read: %w", err)
 	}
-	c, done := client(o)
+	at := registry.Reference{Registry: ref.Registry, Repository: ref.Repository}
+	address := &url.URL{Scheme: "https", Host: at.Host()}
+	if o.PlainHTTP || isLoopback(hostname(ref.Registry)) {
+		address.Scheme = "http"
+	}
+	c, done := client(address, o)
 	return &repository{&remote.Repository{
 		Client: &auth.Client{
 			Client: c, Header: http.Header{"User-Agent": {userAgent}}, ClientID: userAgent,
 			Credential: quiet(credentials.Credential(store)), Cache: auth.NewCache(),
 		},
-		Reference:          registry.Reference{Registry: ref.Registry, Repository: ref.Repository},
-		PlainHTTP:          o.PlainHTTP || isLoopback(hostname(ref.Registry)),
-		ManifestMediaTypes: accepted, ReferrerListMaxPages: maxPages, MaxMetadataBytes: maxManifest,
+		Reference:          at,
+		PlainHTTP:          address.Scheme == "http",
+		ManifestMediaTypes: accepted, ReferrerListMaxPages: maxPages, TagListPageSize: maxTags, MaxMetadataBytes: maxManifest,
 		SkipReferrersGC: true, // many registries refuse to delete, and nobody else must lose what they read
 	}, ref, o.pauses.orUsual()}, done, nil
 }
@@ -78,7 +85,12 @@ func quiet(get auth.CredentialFunc) auth.CredentialFunc {
 
 // resolve implements target.
 func (r *repository) resolve(ctx context.Context, version string) (descriptor, []byte, error) {
-	d, body, err := r.FetchReference(ctx, version)
+	var d descriptor
+	var body io.ReadCloser
+	err := r.soon(ctx, func(ctx context.Context) (err error) {
+		d, body, err = r.FetchReference(ctx, version)
+		return err
+	})
 	if errors.Is(err, errdef.ErrNotFound) {
 		return d, nil, errNone
 	}
@@ -136,7 +148,23 @@ func (c *cut) Error() string {
 
 func (c *cut) Unwrap() error { return c.error }
 
-// read reads what is missing of a blob. It returns what there is then.
+// leastBytes is what a blob of that size or more brings in the time that a registry may be
+// silent: one that sends a byte now and then could else hold a transfer for days.
+const leastBytes = 64 << 10
+
+// soon ends what is small when it takes longer than that may, however busily the registry
+// answers.
+func (r *repository) soon(ctx context.Context, work func(context.Context) error) error {
+	ctx, stop := context.WithTimeoutCause(ctx, r.pauses.small, errSilence)
+	defer stop()
+	err := work(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errSilence) {
+		return final{errSilence}
+	}
+	return err
+}
+
+// read reads what is missing of a blob, or of a manifest. It returns what there is then.
 func (r *repository) read(ctx context.Context, d descriptor, have []byte, m progress.Meter) ([]byte, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -159,12 +187,15 @@ func (r *repository) read(ctx context.Context, d descriptor, have []byte, m prog
 	if body, err = skip(body, int64(len(have))); err != nil {
 		return have, broken(err)
 	}
-	buf := make([]byte, 32<<10)
+	buf, fresh := make([]byte, 32<<10), 0
 	for int64(len(have)) < d.Size {
 		n, err := body.Read(buf[:min(int64(len(buf)), d.Size-int64(len(have)))])
 		have = append(have, buf[:n]...)
 		m.Set(int64(len(have)), "")
-		silence.Reset(r.pauses.silence)
+		if fresh += n; fresh >= leastBytes && !slices.Contains(accepted, d.MediaType) {
+			silence.Reset(r.pauses.silence)
+			fresh = 0
+		}
 		if err != nil && int64(len(have)) < d.Size {
 			return have, broken(err)
 		}
@@ -172,7 +203,7 @@ func (r *repository) read(ctx context.Context, d descriptor, have []byte, m prog
 	return have, nil
 }
 
-var errSilence = errors.New("the registry began to answer and then fell silent: try again")
+var errSilence = errors.New("the registry began to answer and then all but fell silent: try again")
 
 // skip leaves out the bytes that are there already, without their transfer where the
 // registry knows ranges.
@@ -208,21 +239,60 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // has implements target.
-func (r *repository) has(ctx context.Context, d descriptor) (bool, error) { return r.Exists(ctx, d) }
+func (r *repository) has(ctx context.Context, d descriptor) (there bool, err error) {
+	err = r.soon(ctx, func(ctx context.Context) (err error) {
+		there, err = r.Exists(ctx, d)
+		return err
+	})
+	return there, err
+}
 
 // push implements target.
 func (r *repository) push(ctx context.Context, d descriptor, data []byte, m progress.Meter) error {
-	return r.Push(context.WithValue(ctx, meterKey{}, m), d, bytes.NewReader(data))
+	if d.MediaType != ocispec.MediaTypeImageManifest {
+		return r.Push(context.WithValue(ctx, meterKey{}, m), d, bytes.NewReader(data))
+	}
+	return r.once(ctx, func(ctx context.Context) error { return r.Push(ctx, d, bytes.NewReader(data)) })
+}
+
+// once sends a manifest. What it names was sent, but a registry to which others send the
+// same at the same time may take a moment to see it.
+func (r *repository) once(ctx context.Context, send func(context.Context) error) error {
+	for try := 0; ; try++ {
+		err := r.soon(ctx, send)
+		if !isUnknown(err) || try+1 >= maxTries {
+			return err
+		}
+		pause := r.pauses.first << try
+		if err := sleep(ctx, pause+rand.N(pause)); err != nil {
+			return err
+		}
+	}
+}
+
+// isUnknown reports whether a registry has refused a manifest since it does not see what
+// the manifest names.
+func isUnknown(err error) bool {
+	var answer *errcode.ErrorResponse
+	return errors.As(err, &answer) && slices.ContainsFunc(answer.Errors, func(e errcode.Error) bool {
+		return e.Code == errcode.ErrorCodeManifestBlobUnknown || e.Code == errcode.ErrorCodeBlobUnknown || e.Code == errcode.ErrorCodeManifestUnknown
+	})
 }
 
 // tag implements target.
 func (r *repository) tag(ctx context.Context, d descriptor, data []byte, tag string) error {
-	return r.PushReference(ctx, d, bytes.NewReader(data), tag)
+	return r.once(ctx, func(ctx context.Context) error { return r.PushReference(ctx, d, bytes.NewReader(data), tag) })
+}
+
+// ownsList implements target: a registry that has a list of referrers does. Without one,
+// the list is a manifest that whoever pushes reads, changes and writes.
+func (r *repository) ownsList() bool {
+	return errors.Is(r.SetReferrersCapability(false), remote.ErrReferrersCapabilityAlreadySet)
 }
 
 // referrers implements target.
 func (r *repository) referrers(ctx context.Context, of descriptor) (all []descriptor, err error) {
-	err = r.Referrers(ctx, of, "", func(page []descriptor) error {
+	take := func(page []descriptor) error {
 		for _, d := range page {
 			if mayBeOurs(d.ArtifactType) {
 				all = append(all, d)
@@ -232,16 +302,42 @@ func (r *repository) referrers(ctx context.Context, of descriptor) (all []descri
 			return final{fmt.Errorf("more than %d things are attached to the patch: whoever owns it should remove some", maxReferrers)}
 		}
 		return nil
-	})
+	}
+	err = r.soon(ctx, func(ctx context.Context) error { return r.Referrers(ctx, of, "", take) })
 	return all, r.odd(err)
 }
+
+// maxTags bounds the tags that are asked for.
+const maxTags = 100
+
+// errEnough ends a list of which the first page will do.
+var errEnough = errors.New("that is enough")
+
+// tags implements target.
+func (r *repository) tags(ctx context.Context) (all []string, err error) {
+	first := func(page []string) error {
+		all = page
+		return errEnough
+	}
+	err = r.soon(ctx, func(ctx context.Context) error { return r.Tags(ctx, "", first) })
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return all, err
+}
+
+// isRealm reports whether the client's library has refused to ask a server of tokens,
+// such as one whose name is that of this machine. It has no type for that.
+func isRealm(err error) bool { return strings.Contains(err.Error(), "bearer realm ") }
 
 // odd adds to an error about an answer that no registry should give what that may be.
 func (r *repository) odd(err error) error {
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errdef.ErrNotFound),
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errdef.ErrNotFound), isRealm(err),
 		errors.As(err, new(final)), errors.As(err, new(*url.Error)), errors.As(err, new(*errcode.ErrorResponse)):
 		return err
+	case strings.Contains(err.Error(), "mismatch Content-Length"):
+		return fmt.Errorf("the answer of %s has another length than its manifest says: check what stands before it, or have the patch pushed again", r.ref.Registry)
 	}
 	return fmt.Errorf("%w: check that %s is a container registry, and what stands before it", err, r.ref.Registry)
 }
@@ -266,6 +362,10 @@ func (r *repository) explain(err error, doing string) error {
 		return fmt.Errorf("%s: %w", name, f.error)
 	case errors.As(err, &answer):
 		return fmt.Errorf("%s: %s", name, r.explainAnswer(answer, doing))
+	case isRealm(err):
+		return fmt.Errorf("%s: %s sends elsewhere for a token, which is refused: %w: credentials go to the registry itself, or by https to another machine", name, r.ref.Registry, trimmed{err})
+	case errors.As(err, new(*otherTags)):
+		return fmt.Errorf("%s: %w", name, err)
 	case errors.Is(err, errNone), errors.Is(err, errdef.ErrNotFound):
 		return fmt.Errorf("%s: %w: check the name and the tag", name, errNone)
 	}

@@ -129,6 +129,17 @@ func (s Signature) KeyID() KeyID { return KeyID(s.sig.KeyID) }
 // Comment is the trusted comment, which is to be trusted once the signature is checked.
 func (s Signature) Comment() string { return s.sig.TrustedComment }
 
+// Agrees refuses a patch that the comment says it is not about, as ErrTampered: whoever
+// made the signature. That it agrees proves nothing, and a comment that is another
+// program's agrees with all.
+func (s Signature) Agrees(p *bankai.Patch) error {
+	c, ours, err := parseComment(s.Comment())
+	if err == nil && ours {
+		err = c.agree(p)
+	}
+	return err
+}
+
 // Text is the signature as a file holds it, without what Parse ignored.
 func (s Signature) Text() []byte { return []byte(s.sig.String()) }
 
@@ -192,5 +203,5 @@ func (s Signature) broken(k PublicKey) error {
 	if ed25519.Verify(public, append(s.sig.Signature[:], s.Comment()...), s.sig.CommentSignature[:]) {
 		return fmt.Errorf("%w: the patch was changed after the key %v signed it, or the signature is of another: get both again from whoever signed", ErrTampered, k.ID())
 	}
-	return fmt.Errorf("%w: the signature or its comment was changed after the key %v made it, or another key of this id did: get both again from whoever signed", ErrTampered, k.ID())
+	return fmt.Errorf("%w: the signature or its comment was changed after the key %v made it, or another key of this id did, or this key's line was mistyped: get all of it again from whoever signed", ErrTampered, k.ID())
 }

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -87,11 +88,35 @@ func shown(before string, base bankai.Digest) string {
 var ErrLimited = errors.New("beyond what the key is trusted with")
 
 // UntrustedError says that nobody who is trusted signed a patch.
-type UntrustedError struct{ By KeyID }
+type UntrustedError struct {
+	By []KeyID // of the keys that are said to have done so, each once: at least one
+}
 
-// Error says how to trust the key that did.
+// maxNamed bounds how many keys an error names: anybody can attach signatures.
+const maxNamed = 4
+
+// Error names the keys, and says how to trust one.
 func (e *UntrustedError) Error() string {
-	return fmt.Sprintf("signed by the key %v, which is not trusted here: whoever knows its owner can get its line (%s…) from them, and add it with \"bankai library trust LINE\"", e.By, e.By.begin())
+	const add = `and add it with "bankai library trust LINE"`
+	if len(e.By) == 1 {
+		return fmt.Sprintf("signed by %s, which is not trusted here: whoever knows its owner can get its line (%s…) from them, %s", e.Keys(), e.By[0].begin(), add)
+	}
+	return fmt.Sprintf("signed by %s, none of which is trusted here: whoever knows an owner can get the key's line from them, %s", e.Keys(), add)
+}
+
+// Keys names the keys in words.
+func (e *UntrustedError) Keys() string {
+	if len(e.By) == 1 {
+		return "the key " + e.By[0].String()
+	}
+	var keys []string
+	for _, id := range e.By[:min(len(e.By), maxNamed)] {
+		keys = append(keys, fmt.Sprintf("%v (%s…)", id, id.begin()))
+	}
+	if n := len(e.By) - len(keys); n > 0 {
+		keys = append(keys, fmt.Sprintf("%d more", n))
+	}
+	return "the keys " + text.Listed(keys)
 }
 
 // Trust is whom a user trusts.
@@ -112,30 +137,36 @@ func (t Trust) Keys() (keys []PublicKey) {
 }
 
 // Check finds who of those that are trusted signed a patch, which is to be used under a
-// name. The error is ErrUnsigned if there is no signature; otherwise it is about the one
-// that came closest: *UntrustedError, ErrLimited, ErrTampered or ErrMalformed.
+// name. The error is ErrUnsigned if there is no signature; *UntrustedError, which names
+// their keys, if all are by others; otherwise it is about the first that is not:
+// ErrLimited, ErrTampered or ErrMalformed.
 func (t Trust) Check(name string, p *bankai.Patch, sigs [][]byte) (Signer, error) {
-	closest := ErrUnsigned
+	var closest error
+	others := &UntrustedError{}
 	for _, sig := range sigs {
 		by, err := t.one(name, p, sig)
-		if err == nil {
+		var unknown *UnknownKeyError
+		switch {
+		case err == nil:
 			return by, nil
-		}
-		var unknown *UntrustedError
-		if closest == ErrUnsigned || errors.As(closest, &unknown) {
-			closest = err
+		case !errors.As(err, &unknown):
+			closest = cmp.Or(closest, err)
+		case !slices.Contains(others.By, unknown.ID):
+			others.By = append(others.By, unknown.ID)
 		}
 	}
-	return Signer{}, closest
+	switch {
+	case closest != nil:
+		return Signer{}, closest
+	case len(others.By) > 0:
+		return Signer{}, others
+	}
+	return Signer{}, ErrUnsigned
 }
 
 // one checks one signature.
 func (t Trust) one(name string, p *bankai.Patch, sig []byte) (Signer, error) {
 	signed, err := Check(sig, p, t.Keys())
-	var unknown *UnknownKeyError
-	if errors.As(err, &unknown) {
-		return Signer{}, &UntrustedError{unknown.ID}
-	}
 	if err != nil {
 		return Signer{}, err
 	}

@@ -3,6 +3,7 @@ package signature
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,8 +59,34 @@ func TestTrust(t *testing.T) {
 		t.Errorf("nobody is trusted: %v", err)
 	}
 	var unknown *UntrustedError
-	if _, err := Trust(nil).Check("math", p, by(ann)); !errors.As(err, &unknown) || unknown.By != ann.Public().ID() {
+	if _, err := Trust(nil).Check("math", p, by(ann)); !errors.As(err, &unknown) || !slices.Equal(unknown.By, []KeyID{ann.Public().ID()}) {
 		t.Errorf("nobody is trusted: %v", err)
+	}
+}
+
+// Where nobody is known who signed, all are named, each once, and not without end.
+func TestUntrustedKeys(t *testing.T) {
+	p := patch(gate)
+	var sigs [][]byte
+	var ids []KeyID
+	var all []string
+	for range maxNamed + 2 {
+		k := generate(t)
+		ids = append(ids, k.Public().ID())
+		all = append(all, k.Public().ID().String()+" ("+k.Public().String()[:13]+"…)")
+		sigs = append(sigs, sign(t, k, p, ""), sign(t, k, p, "again"))
+	}
+	for n, want := range map[int]string{
+		1: "signed by the key " + ids[0].String() + ", which is not trusted here: ",
+		2: "signed by the keys " + all[0] + " and " + all[1] + ", none of which is trusted here: ",
+		4: "signed by the keys " + strings.Join(all[:3], ", ") + " and " + all[3] + ", none of",
+		6: "signed by the keys " + strings.Join(all[:4], ", ") + " and 2 more, none of",
+	} {
+		_, err := Trust{}.Check("math", p, sigs[:2*n])
+		var unknown *UntrustedError
+		if !errors.As(err, &unknown) || !slices.Equal(unknown.By, ids[:n]) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%d keys: %v, want %s", n, err, want)
+		}
 	}
 }
 
