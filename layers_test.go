@@ -18,6 +18,7 @@ var layers = map[string]int{
 	"internal/mapped":      -1, // files as memory
 	"internal/program":     -1, // what the running program is, and its memory
 	"internal/rng":         -1, // random numbers: streams by name
+	"internal/strictjson":  0,  // JSON documents of which every member counts
 	"internal/text":        -1, // numbers, words and tables for people
 	"internal/progress":    -1, // how far work is: who is told, and the time left
 	"bankai":               0,  // the vocabulary: digests, flips, patches

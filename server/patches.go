@@ -94,11 +94,11 @@ func (s *Server) putPatch(x *exchange) error {
 	if err != nil {
 		return patchFailure(err)
 	}
-	by, err := x.signer(name, read)
+	by, signed, err := x.signer(name, read)
 	if err != nil {
 		return err
 	}
-	p, replaced, err := x.patches.put(NamedPatch{Name: name, Patch: read, Signer: by})
+	p, replaced, err := x.patches.put(NamedPatch{Name: name, Patch: read, Signer: by, Signed: signed})
 	if err != nil {
 		return patchFailure(err)
 	}
@@ -113,11 +113,11 @@ func (s *Server) putPatch(x *exchange) error {
 
 // deletePatch answers DELETE /api/patches/{name}.
 func (s *Server) deletePatch(x *exchange) error {
-	if _, err := x.patch(); err != nil {
-		return err
-	}
 	name := x.r.PathValue("name")
-	x.patches.remove(name)
+	_, missing := x.patch()
+	if !x.patches.remove(name) && missing != nil {
+		return missing
+	}
 	s.log.Info("a patch was deleted", "id", x.id, "name", name)
 	x.w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -27,6 +27,7 @@ type patch struct {
 	Size    int64         // bytes in the compact form
 	Added   time.Time
 	By      *signature.Signer // who signed it, and is trusted with it; nil for nobody
+	signed  *Signed           // to be checked again; nil: not here
 	kept    bool              // of the library: it goes, and changes, with that
 }
 
@@ -53,10 +54,15 @@ type registry struct {
 	named   map[string]*patch
 	refused map[string]error // names that could be expected, and why they are not there
 	left    map[string]error // likewise, of the library
+
+	// Of what is checked again when trust changes: what it was when that was done last, and
+	// the patches that nobody who is trusted signed now.
+	checked  *trusted // nil: something came since
+	withheld map[string]*patch
 }
 
 func newRegistry(m *engine.Model, base string, made func(time.Duration)) *registry {
-	return &registry{model: m, base: base, overlays: newOverlayCache(m, made), named: map[string]*patch{}, refused: map[string]error{}}
+	return &registry{model: m, base: base, overlays: newOverlayCache(m, made), named: map[string]*patch{}, refused: map[string]error{}, withheld: map[string]*patch{}}
 }
 
 // get is the patch of a name, nil if there is none.
@@ -150,24 +156,48 @@ func (r *registry) place(p NamedPatch, kept bool) (added *patch, replaced bool, 
 	if _, err := r.set([]*patch{added}); err != nil {
 		return nil, false, err
 	}
-	added.kept = kept
+	if added.kept = kept; !kept {
+		added.signed = p.Signed
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, replaced = r.named[name]
-	if !replaced && len(r.named) >= maxPatches {
+	if !replaced && len(r.named)+len(r.withheld) >= maxPatches {
 		return nil, false, &failure{status: 507, kind: kindInvalid, code: "too_many_patches", message: fmt.Sprintf("there are %d patches already: delete some", len(r.named)), never: true}
 	}
 	r.named[name] = added
 	delete(r.refused, name)
+	delete(r.withheld, name)
+	if added.signed != nil {
+		r.checked = nil
+	}
 	return added, replaced, nil
 }
 
-// remove takes a name away. Requests under its patch go on.
+// withhold says why a name that could be expected is not there. Its patch is kept, if it has
+// one of this model that is to be checked again.
+func (r *registry) withhold(p NamedPatch, why error) {
+	r.refused[p.Name] = why
+	if p.Patch == nil || p.Signed == nil || p.Name == r.base {
+		return
+	}
+	if fitted, err := r.fit(p.Name, p.Patch); err == nil {
+		fitted.signed = p.Signed
+		r.withheld[p.Name] = fitted
+	}
+}
+
+// remove takes a name away, also of a patch that is withheld. Requests under its patch go on.
 func (r *registry) remove(name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, there := r.named[name]
 	delete(r.named, name)
+	if _, withheld := r.withheld[name]; withheld {
+		there = true
+		delete(r.withheld, name)
+		delete(r.refused, name)
+	}
 	return there
 }
 

@@ -38,8 +38,10 @@ type Options struct {
 	// name as long as the library has them; those that were given or put under a name come
 	// first. It is called by one request at a time.
 	Library func(m *engine.Model) (patches []NamedPatch, changed bool)
-	// Trust is whom those trust who run the server. It is asked for every patch that is put;
-	// nil: nobody. With RequireSigned a patch has to be signed by one of them.
+	// Trust is whom those trust who run the server; nil: nobody. With the error, which says
+	// what of it cannot be read, the rest counts. It is asked at every request, and when it
+	// changes, patches that were put or given are checked again. With RequireSigned a patch
+	// has to be signed by somebody who is trusted.
 	Trust         func() (signature.Trust, error)
 	RequireSigned bool
 	LogPrompts    bool         // the log tells what was asked and answered, too
@@ -127,9 +129,18 @@ type NamedPatch struct {
 	Name   string
 	Patch  *bankai.Patch
 	Signer *signature.Signer // who signed it, and is trusted with it; nil: nobody
+	Signed *Signed           // of what is not of the library: to be checked again; nil: it is not
 	// Refused says why there is no such patch, though it could be expected: requests that
-	// name it are told.
+	// name it are told. Where Patch and Signed are there all the same, it comes when somebody
+	// is trusted who signed it.
 	Refused error
+}
+
+// Signed is a patch as it was signed, which one that was fitted to a model need not be, with
+// its signatures.
+type Signed struct {
+	Patch      *bankai.Patch
+	Signatures [][]byte
 }
 
 // Serve gives the server its model, with the name that requests use, and patches. From
@@ -150,7 +161,7 @@ func (s *Server) Serve(m *engine.Model, name string, patches []NamedPatch) error
 	}
 	for _, p := range patches {
 		if why := s.refused(p); why != nil {
-			l.patches.refused[p.Name] = why
+			l.patches.withhold(p, why)
 		} else if _, replaced, err := l.patches.put(p); err != nil {
 			return err
 		} else if replaced {
@@ -201,6 +212,7 @@ func (s *Server) model() (*loaded, error) {
 	if l == nil {
 		return nil, unavailable("loading", "the model is being loaded: ask again in a moment")
 	}
+	s.recheck(l.patches)
 	l.patches.refresh()
 	return l, nil
 }

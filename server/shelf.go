@@ -56,10 +56,14 @@ func (r *registry) refresh() {
 		what := shelve(p)
 		taken[p.Name] = what
 		if old := r.get(p.Name); s.taken[p.Name] == what || old != nil && !old.kept {
+			if why := r.whyNot(p.Name); why != nil { // as it was when it was tried
+				left[p.Name] = why
+			}
 			continue
 		}
 		added, replaced, err := r.place(p, true)
 		if err != nil {
+			left[p.Name] = err
 			s.log.Warn("a patch of the library cannot be used", "name", p.Name, "why", err.Error())
 			continue
 		}

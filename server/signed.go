@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"reflect"
 
 	"bankai"
 	"bankai/store/signature"
@@ -13,38 +14,105 @@ import (
 // minisign file in base64.
 const signatureHeader = "Bankai-Signature"
 
-// signer is who signed a patch that a request puts under a name, and is trusted with it;
-// nil for nobody. The error is that it must be somebody, or that the signature does not
-// hold.
-func (x *exchange) signer(name string, p *bankai.Patch) (*signature.Signer, error) {
+// signer is who signed a patch that a request puts under a name, and is trusted with it,
+// nil for nobody, and what is to be checked again. The error is that it must be somebody, or
+// that the signature does not hold.
+func (x *exchange) signer(name string, p *bankai.Patch) (*signature.Signer, *Signed, error) {
 	var sigs [][]byte
 	for _, value := range x.r.Header.Values(signatureHeader) {
 		sig, err := base64.StdEncoding.DecodeString(value)
 		if err != nil {
-			return nil, invalid(signatureHeader, "the header %s is not base64 with padding: %v", signatureHeader, err)
+			return nil, nil, invalid(signatureHeader, "the header %s is not base64 with padding: %v", signatureHeader, err)
 		}
 		sigs = append(sigs, sig)
 	}
-	by, err := x.s.trust().Check(name, p, sigs)
+	signed := &Signed{p, sigs}
+	by, err := x.s.trust().signer(name, signed)
 	switch {
 	case err == nil:
-		return &by, nil
+		return by, signed, nil
 	case x.s.o.RequireSigned, errors.Is(err, signature.ErrTampered), errors.Is(err, signature.ErrMalformed):
-		return nil, unsigned(err)
+		return nil, nil, unsigned(err)
+	case len(sigs) == 0:
+		return nil, nil, nil
 	}
-	return nil, nil
+	return nil, signed, nil
+}
+
+// trusted is whom the server trusts, and what of it could not be read.
+type trusted struct {
+	trust  signature.Trust
+	unread string // "" for nothing
 }
 
 // trust is whom the server trusts now.
-func (s *Server) trust() signature.Trust {
+func (s *Server) trust() (t trusted) {
 	if s.o.Trust == nil {
-		return nil
+		return t
 	}
 	trust, err := s.o.Trust()
-	if err != nil {
-		s.log.Warn("keys are not trusted that cannot be read", "error", err)
+	if t.trust = trust; err != nil {
+		t.unread = err.Error()
 	}
-	return trust
+	return t
+}
+
+// signer is who signed a patch that is to have a name. The error is one of
+// signature.Trust.Check.
+func (t trusted) signer(name string, p *Signed) (*signature.Signer, error) {
+	by, err := t.trust.Check(name, p.Patch, p.Signatures)
+	if err == nil {
+		return &by, nil
+	}
+	if t.unread != "" {
+		err = signature.Unread(err, errors.New(t.unread))
+	}
+	return nil, err
+}
+
+// recheck finds out again who signed what was put and given, if trust is another than when
+// that was done last. Where a signature is required, a patch that lost its trust is withheld
+// until it has it again; requests that run keep it.
+func (s *Server) recheck(r *registry) {
+	now := s.trust()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.checked != nil && reflect.DeepEqual(now, *r.checked) {
+		return
+	}
+	if now.unread != "" && (r.checked == nil || now.unread != r.checked.unread) {
+		s.log.Warn("keys are not trusted that cannot be read", "error", now.unread)
+	}
+	r.checked = &now
+	for name, p := range r.withheld {
+		by, err := now.signer(name, p.signed)
+		if r.refused[name] = err; err == nil {
+			delete(r.withheld, name)
+			delete(r.refused, name)
+			r.named[name] = p.signedBy(by)
+			s.log.Info("a patch is trusted again", "name", name, "digest", p.Digest.String(), "signed_by", signerOf(by))
+		}
+	}
+	for name, p := range r.named {
+		if p.signed == nil {
+			continue
+		}
+		by, err := now.signer(name, p.signed)
+		if err == nil || !s.o.RequireSigned {
+			r.named[name] = p.signedBy(by)
+			continue
+		}
+		delete(r.named, name)
+		r.withheld[name], r.refused[name] = p, err
+		s.log.Warn("a patch is trusted no more", "name", name, "digest", p.Digest.String(), "why", err.Error())
+	}
+}
+
+// signedBy is the patch with who signed it, nil for nobody who is trusted.
+func (p *patch) signedBy(by *signature.Signer) *patch {
+	same := *p
+	same.By = by
+	return &same
 }
 
 // notSigned refuses a patch that was not signed as it has to be.

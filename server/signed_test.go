@@ -34,11 +34,16 @@ func newAuthor(t testing.TB) author {
 // header is the signature of a patch as requests send it.
 func (a author) header(p *bankai.Patch) []string {
 	a.t.Helper()
+	return []string{"Bankai-Signature", base64.StdEncoding.EncodeToString(a.sign(p))}
+}
+
+func (a author) sign(p *bankai.Patch) []byte {
+	a.t.Helper()
 	sig, err := signature.Sign(a.SecretKey, p, signature.Comment{Time: time.Unix(1_700_000_000, 0)})
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return []string{"Bankai-Signature", base64.StdEncoding.EncodeToString(sig)}
+	return sig
 }
 
 func (a author) id() string { return a.Public().ID().String() }
@@ -121,9 +126,100 @@ func TestRequireSigned(t *testing.T) {
 		}
 		r.ask(texts, completionBody("demo:"+name, ""))
 	}
-	now.Store(new(signature.Trust)) // a key that is trusted no more counts at once for what is put
+	now.Store(new(signature.Trust)) // a key that is trusted no more counts at once
 	r.refuses(403, "PUT", "/api/patches/later", data, ann.header(p)...)
-	r.ask(texts, completionBody("demo:b", ""))
+	r.refuses(404, "POST", texts, completionBody("demo:b", ""))
+}
+
+// What was put and given is checked again when trust changes: it is withheld, with the
+// reason, and comes back. Nothing that runs is touched.
+func TestTrustChanges(t *testing.T) {
+	ann, bob := newAuthor(t), newAuthor(t)
+	type state struct {
+		trust  signature.Trust
+		unread error
+	}
+	var now atomic.Pointer[state]
+	both := signature.Trust{{Key: ann.Public(), Name: "ann"}, {Key: bob.Public(), Name: "bob"}}
+	now.Store(&state{trust: both})
+	r := listen(t, Options{Loopback: true, RequireSigned: true, Trust: func() (signature.Trust, error) { return now.Load().trust, now.Load().unread }})
+	r.model = enginetest.Demo(t, engine.Options{Threads: 2})
+	a, b, c := signedRows(600), signedRows(700), signedRows(800)
+	given := func(name string, p *bankai.Patch, by author, why error) NamedPatch {
+		n := NamedPatch{Name: name, Patch: p, Signed: &Signed{p, [][]byte{by.sign(p)}}, Refused: why}
+		if why == nil {
+			n.Signer = &signature.Signer{Trusted: signature.Trusted{Key: by.Public()}}
+		}
+		return n
+	}
+	r.serveUnder("demo", []NamedPatch{given("file", a, ann, nil), given("later", b, bob, errors.New("signed by somebody"))})
+	if got := r.do("PUT", "/api/patches/math", string(encoded(t, c)), ann.header(c)...); got.status != 201 {
+		t.Fatalf("put: %+v", got)
+	}
+	damaged := errors.New("keys/" + ann.id() + ".json: the library is damaged")
+	const out, unknown = "it was left out: ", ", which is not trusted here"
+	byAnn, byBob := `"signed_by":"`+ann.id()+`"`, `"signed_by":"`+bob.id()+`"`
+	noAnn, noBob := out+"signed by the key "+ann.id()+unknown, out+"signed by the key "+bob.id()+unknown
+	for _, step := range []struct {
+		what string
+		state
+		file, later, math string // what is said of each
+	}{
+		{"both are trusted", state{trust: both}, byAnn, byBob, byAnn},
+		{"ann with math alone", state{trust: signature.Trust{{Key: ann.Public(), Names: []string{"math*"}}, both[1]}}, "with patches named math* alone", byBob, byAnn},
+		{"bob alone", state{trust: both[1:]}, noAnn, byBob, noAnn},
+		{"ann's key cannot be read", state{both[1:], damaged}, damaged.Error(), byBob, damaged.Error()},
+		{"nobody", state{}, noAnn, noBob, noAnn},
+		{"both again", state{trust: both}, byAnn, byBob, byAnn},
+	} {
+		now.Store(&step.state)
+		for name, want := range map[string]string{"file": step.file, "later": step.later, "math": step.math} {
+			if got := r.do("GET", "/api/patches/"+name, ""); !strings.Contains(got.body, want) {
+				t.Errorf("%s: %s: %d %s, want %s", step.what, name, got.status, got.body, want)
+			}
+		}
+	}
+	// A patch that takes the name of one that is withheld stays when that is trusted again.
+	now.Store(&state{trust: both[1:]})
+	if got := r.do("PUT", "/api/patches/math", string(encoded(t, b)), bob.header(b)...); got.status != 201 {
+		t.Errorf("put in its place: %+v", got)
+	}
+	now.Store(&state{trust: both})
+	if got := r.do("GET", "/api/patches/math", "").body; !strings.Contains(got, `"signed_by":"`+bob.id()) {
+		t.Errorf("it is %s", got)
+	}
+	// One that is withheld can be deleted, and does not come back.
+	now.Store(&state{})
+	r.refuses(404, "GET", "/api/patches/math", "")
+	if got := r.do("DELETE", "/api/patches/math", ""); got.status != 204 {
+		t.Errorf("deleted: %+v", got)
+	}
+	now.Store(&state{trust: both})
+	r.refuses(404, "DELETE", "/api/patches/math", "")
+	r.refuses(404, "GET", "/api/patches/math", "")
+}
+
+// Where no signature is asked for, a patch stays, and says who signed it and is trusted now.
+func TestTrustChangesWhatIsShown(t *testing.T) {
+	ann := newAuthor(t)
+	var now atomic.Pointer[signature.Trust]
+	now.Store(&signature.Trust{{Key: ann.Public(), Name: "ann"}})
+	r := start(t, Options{Loopback: true, Trust: func() (signature.Trust, error) { return *now.Load(), nil }})
+	p := signedRows(600)
+	r.do("PUT", "/api/patches/x", string(encoded(t, p)), ann.header(p)...)
+	for _, c := range []struct {
+		trust signature.Trust
+		want  string
+	}{
+		{signature.Trust{{Key: ann.Public(), Name: "ann"}}, `"signer":"ann"`},
+		{nil, `"signed_by":null`},
+		{signature.Trust{{Key: ann.Public(), Name: "anna"}}, `"signer":"anna"`},
+	} {
+		now.Store(&c.trust)
+		if got := r.do("GET", "/api/patches/x", ""); got.status != 200 || !strings.Contains(got.body, c.want) {
+			t.Errorf("%d %s, want %s", got.status, got.body, c.want)
+		}
+	}
 }
 
 // Where signatures are not asked for, good ones are shown, and bad ones refused all the

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -236,7 +237,7 @@ func TestFalseSignatures(t *testing.T) {
 	if err := l.Sign(ctx, e.Patch, other); !errors.Is(err, signature.ErrTampered) {
 		t.Errorf("signed with the signature of another patch: %v", err)
 	}
-	if _, err := l.Add(ctx, "units", "", rows(1), AddOptions{Signed: []Signature{other}}); !errors.Is(err, signature.ErrTampered) {
+	if _, err := l.Add(ctx, "units", "", rows(1), AddOptions{Signed: []Signature{other}}); !errors.Is(err, signature.ErrTampered) || !strings.HasPrefix(err.Error(), "nothing was kept: ") {
 		t.Errorf("added with the signature of another patch: %v", err)
 	}
 	if got := listed(t, l); strings.Contains(got, "units") {
@@ -276,6 +277,53 @@ func TestWatchOfSignatures(t *testing.T) {
 		}
 		if _, changed, err := w.Look(); err != nil || changed != c.changed {
 			t.Errorf("%s: changed is %v, %v", c.what, changed, err)
+		}
+	}
+}
+
+// Who watches whom the user trusts sees every change, of a file's text alone, too, and what
+// cannot be read.
+func TestWatchTrust(t *testing.T) {
+	ctx, l, ann := context.Background(), Open(t.TempDir()), newKey(t)
+	id := ann.Public().ID()
+	path := l.at(keyFolder, id.String()+keyEnding)
+	edit := func(from, to string) func() error {
+		return func() error {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, []byte(strings.Replace(string(data), from, to, 1)), 0o666)
+		}
+	}
+	w := l.WatchTrust()
+	for _, c := range []struct {
+		what   string
+		do     func() error
+		names  string // of the trusted
+		unread string
+	}{
+		{"nothing is there", func() error { return nil }, "[]", ""},
+		{"trusted", func() error {
+			_, err := l.TrustKey(ctx, signature.Trusted{Key: ann.Public(), Name: "ann"})
+			return err
+		}, "[ann]", ""},
+		{"nothing", func() error { return nil }, "[ann]", ""},
+		{"another name", edit("ann", "bob"), "[bob]", ""},
+		{"damaged", edit(`"name"`, `"Name"`), "[]", id.String() + ".json"},
+		{"mended", edit(`"Name"`, `"name"`), "[bob]", ""},
+		{"trusted no more", func() error { return l.DistrustKey(ctx, id) }, "[]", ""},
+	} {
+		if err := c.do(); err != nil {
+			t.Fatalf("%s: %v", c.what, err)
+		}
+		trust, err := w.Trust()
+		names := []string{}
+		for _, k := range trust {
+			names = append(names, k.Name)
+		}
+		if fmt.Sprint(names) != c.names || (err == nil) != (c.unread == "") || err != nil && !strings.Contains(err.Error(), c.unread) {
+			t.Errorf("%s: %v, %v", c.what, names, err)
 		}
 	}
 }

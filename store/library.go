@@ -268,8 +268,29 @@ func entryOf(p *bankai.Patch, encoded []byte) Entry {
 	}
 }
 
+// NameError says why a name of the library cannot be read.
+type NameError struct {
+	Name string
+	err  error
+}
+
+func (e *NameError) Error() string { return e.err.Error() }
+func (e *NameError) Unwrap() error { return e.err }
+
+// Unreadable are the names of which an error of List says that they cannot be read.
+func Unreadable(err error) (names []*NameError) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			if name := new(NameError); errors.As(one, &name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // List is what there is, by name, Latest before the other tags. The error names what
-// cannot be read; what can be is listed all the same.
+// cannot be read (see [Unreadable]); what can be is listed all the same.
 func (l *Library) List() (all []Entry, err error) {
 	names, faults, err := l.names()
 	if err != nil {
@@ -281,7 +302,7 @@ func (l *Library) List() (all []Entry, err error) {
 			continue // removed meanwhile
 		}
 		if err != nil {
-			faults = append(faults, err)
+			faults = append(faults, &NameError{name, err})
 			continue
 		}
 		for _, tag := range tags.names() {

@@ -54,7 +54,7 @@ func (l *Library) checkSigned(p *bankai.Patch, sigs ...Signature) error {
 	trust, _ := l.Trust() // a key that cannot be read is not trusted
 	for _, s := range sigs {
 		if _, err := signature.Check(s.Text, p, trust.Keys()); errors.Is(err, signature.ErrTampered) {
-			return fmt.Errorf("a signature was not kept: %w", err)
+			return fmt.Errorf("nothing was kept: %w", err)
 		}
 	}
 	return nil

@@ -212,7 +212,7 @@ func (t *talk) print(turn *dialog.Turn, streamed bool) error {
 	case turn.Base == nil:
 	case !streamed:
 		w := t.Text()
-		writeCompared(w, t.Console, turn.Base.Text, turn.Text)
+		writeCompared(w, turn.Base.Text, turn.Text)
 		if err := w.End(); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"unicode/utf8"
 
@@ -246,7 +247,7 @@ func printGenerated(c *terminal.Console, f *generateFlags, model source.ModelRef
 	}
 	return c.Print(doc, func(w io.Writer) {
 		if f.compare {
-			writeCompared(w, c, doc.Base.Text, doc.Text)
+			writeCompared(w, doc.Base.Text, doc.Text)
 		}
 		if texts[0].Finish == "interrupted" {
 			c.Note("interrupted after %s", text.Count(len(texts[0].IDs), "token"))
@@ -254,7 +255,8 @@ func printGenerated(c *terminal.Console, f *generateFlags, model source.ModelRef
 	})
 }
 
-// writeCompared prints what a model says and what it says under patches.
-func writeCompared(w io.Writer, c *terminal.Console, base, patched string) {
-	terminal.WriteFacts(w, terminal.Fact{"base", c.Shown(base)}, terminal.Fact{"patched", c.Shown(patched)})
+// writeCompared prints what a model says and what it says under patches, with the lines
+// and spaces that these texts have.
+func writeCompared(w io.Writer, base, patched string) {
+	fmt.Fprintf(w, "base     %s\npatched  %s\n", base, patched)
 }

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"slices"
+	"strings"
 	"testing"
+
+	"bankai/internal/terminal"
 )
 
 func TestReadStops(t *testing.T) {
@@ -14,5 +18,20 @@ func TestReadStops(t *testing.T) {
 		if readStops([]string{"x", stop}) == nil {
 			t.Errorf("%q was accepted", stop)
 		}
+	}
+}
+
+// Texts of models keep their lines and spaces beside each other, too, and steer no terminal.
+func TestWriteCompared(t *testing.T) {
+	var out strings.Builder
+	c := &terminal.Console{Stdout: bufio.NewWriter(&out), Width: terminal.MaxWidth}
+	w := c.Text()
+	writeCompared(w, " 4\n 5", "\t\x1b[31mx\u202e")
+	if err := w.End(); err != nil {
+		t.Fatal(err)
+	}
+	c.Stdout.Flush()
+	if want := "base      4\n 5\npatched  \t\uFFFD[31mx\uFFFD\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }

@@ -143,7 +143,7 @@ func writeGuard(w io.Writer, r *guard.Report) {
 		fmt.Fprintln(w, "\nChanged most:")
 	}
 	for _, c := range p.Changes {
-		fmt.Fprintf(w, "  %s → %s, before %s (%s)\n", text.Clip(text.Printable(c.Prompt), 40), text.Clip(text.Printable(c.After), 30), text.Clip(text.Printable(c.Before), 30), c.Category)
+		fmt.Fprintf(w, "  %s → %s, before %s (%s)\n", text.Clip(text.Printable(c.Prompt), 40), text.Clip(text.Printable(c.After), 30), text.Clip(text.Printable(c.Before), 30), text.Printable(c.Category))
 	}
 }
 

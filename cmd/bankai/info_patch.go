@@ -129,7 +129,7 @@ func (p patchPage) write(w io.Writer) {
 		fmt.Fprintln(w, measuredHeading(p.Claims))
 	}
 	for _, c := range p.Claims {
-		fmt.Fprintf(w, "  %s: %s, p = %s\n", c.Name, claims.Text(c), text.Probability(c.PValue))
+		fmt.Fprintf(w, "  %s: %s, p = %s\n", text.Line(c.Name), claims.Text(c), text.Probability(c.PValue))
 	}
 	if g := p.Guard; g != nil {
 		fmt.Fprintf(w, "  the guard is of edition %d, seed %d and %s tokens; what the model says there diverges by %.2g nats a token\n",
@@ -198,7 +198,7 @@ func writeFlipTable(w io.Writer, tensors []anatomy.TensorFlips) {
 	}
 	io.WriteString(w, t.String())
 	for _, other := range tensors {
-		fmt.Fprintf(w, "  %s: %s\n", other.Tensor, text.Count(other.Flips, "flip"))
+		fmt.Fprintf(w, "  %s: %s\n", text.Line(other.Tensor), text.Count(other.Flips, "flip"))
 	}
 }
 

@@ -170,7 +170,7 @@ func bitCount(a anatomy.Amount) string {
 func (c *comparison) writeMeasured(w io.Writer) {
 	for _, r := range c.doc.Measured {
 		fmt.Fprintf(w, "\n%s (%s): of %d right %d without patches, %d with a, %d with b, %d with one or the other, %d with both.\n",
-			r.Set, text.Printable(strings.Join(r.Of, ", ")), r.Right.Total, r.Right.Base, r.Right.A, r.Right.B, r.Right.Either, r.Right.Both)
+			text.Line(r.Set), text.Printable(strings.Join(r.Of, ", ")), r.Right.Total, r.Right.Base, r.Right.A, r.Right.B, r.Right.Either, r.Right.Both)
 		fmt.Fprintf(w, "  both against a: %d fixed, %d broke (p = %s): %s\n", r.AgainstA.Fixed, r.AgainstA.Broke, text.Probability(r.AgainstA.PValue), report.Conclusion(r.AgainstA.Fixed, r.AgainstA.Broke, r.AgainstA.PValue))
 		fmt.Fprintf(w, "  both against b: %d fixed, %d broke (p = %s): %s\n", r.AgainstB.Fixed, r.AgainstB.Broke, text.Probability(r.AgainstB.PValue), report.Conclusion(r.AgainstB.Fixed, r.AgainstB.Broke, r.AgainstB.PValue))
 	}

@@ -10,7 +10,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -67,7 +66,7 @@ func (a *app) watch(stop func()) {
 	a.ending.Lock() // and never unlock: whoever is late must not say another thing
 	durable.End()
 	e := a.Interruption()
-	fmt.Fprintf(a.Stderr, "bankai: %s\n", e.Error())
+	a.Fail(e.Error())
 	os.Exit(statusOf(e))
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"bankai"
 	"bankai/internal/durable"
+	"bankai/internal/text"
 	"bankai/store"
 	"bankai/store/signature"
 
@@ -92,7 +93,7 @@ func (f *signFlags) sign(ctx context.Context, a *app, refs []string) error {
 	}
 	return a.Print(doc, func(w io.Writer) {
 		for _, s := range doc.Signed {
-			fmt.Fprintf(w, "%s: signed by %v, %s\n", s.Patch, doc.Key, cmp.Or(s.Signature, "in the library"))
+			fmt.Fprintf(w, "%s: signed by %v, %s\n", text.Line(s.Patch), doc.Key, cmp.Or(s.Signature, "in the library"))
 		}
 	})
 }

@@ -126,9 +126,9 @@ func (f *verifyFlags) verify(a *app, ref, model string) error {
 			return failed
 		}
 		err := a.Print(doc, func(w io.Writer) {
-			fmt.Fprintf(w, "%s: ok, %s, %s bits%s\n", ref, text.Count(doc.Flips, "flip"), bitsText(doc.Bits), forModel(doc.Model, model))
+			fmt.Fprintf(w, "%s: ok, %s, %s bits%s\n", text.Line(ref), text.Count(doc.Flips, "flip"), bitsText(doc.Bits), forModel(doc.Model, model))
 			if by.words != "" {
-				fmt.Fprintf(w, "%s: %s\n", ref, by.words)
+				fmt.Fprintf(w, "%s: %s\n", text.Line(ref), text.Line(by.words))
 			}
 		})
 		if err == nil {

@@ -213,7 +213,7 @@ func (g *pulling) doc() pullDoc {
 // report says what came.
 func (g *pulling) report(doc pullDoc, name, model string) error {
 	return g.Print(doc, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: %s, %s bytes, sha256:%.12s…, for %s\n", name, text.Count(doc.Flips, "flip"), text.Thousands(doc.Bytes), doc.Digest, model)
+		fmt.Fprintf(w, "%s: %s, %s bytes, sha256:%.12s…, for %s\n", name, text.Count(doc.Flips, "flip"), text.Thousands(doc.Bytes), doc.Digest, text.Line(model))
 		facts := []terminal.Fact{{"from", doc.Ref}, {"signed by", signedText(g.signer, g.unsigned)}}
 		for _, c := range doc.Claims {
 			facts = append(facts, terminal.Fact{"claim", fmt.Sprintf("%s: %s, p = %s", text.Line(c.Name), claims.Text(c), text.Probability(c.PValue))})

@@ -121,7 +121,7 @@ func (doc pushDoc) write(w io.Writer, tagged oci.Ref) {
 		fmt.Fprintf(w, "%s: was there already\n", doc.Ref)
 		return
 	}
-	fmt.Fprintf(w, "%s: %s, %s sent\n", tagged, text.Count(doc.Flips, "flip"), text.Size(doc.Bytes))
+	fmt.Fprintf(w, "%s: %s, %s sent\n", text.Line(tagged.String()), text.Count(doc.Flips, "flip"), text.Size(doc.Bytes))
 	with := doc.Files
 	if doc.Signatures > 0 {
 		with = append([]string{text.Count(doc.Signatures, "signature")}, with...)

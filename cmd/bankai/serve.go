@@ -50,7 +50,8 @@ type serveFlags struct {
 	logPrompts bool
 	drain      time.Duration
 	cmd        *cobra.Command
-	loopback   bool // only this machine can reach the server
+	trust      func() (signature.Trust, error) // whom the user trusts now
+	loopback   bool                            // only this machine can reach the server
 }
 
 func serveCommand(a *app) *cobra.Command {
@@ -84,9 +85,9 @@ they have.
 With --require-signed a patch must have been signed by somebody whom you trust
 ("bankai library trust"); others are left out, and requests for them told why. A
 patch that is put then needs its signature, the text of P.minisig in base64, in
-the header Bankai-Signature. A key that is trusted no more counts at once for
-the library and for what is put, and for what --patch and --library gave from
-the next start on.
+the header Bankai-Signature. What you trust counts at once: a patch whose key is
+trusted no more, or not with it, is withheld, wherever it came from, and comes
+back when it is trusted again.
 
 It listens on this machine only, unless --listen says otherwise: then it wants
 keys. --api-key-file and --admin-key-file hold one key a line, and comments that
@@ -181,9 +182,10 @@ const apiKeyVariable = "BANKAI_API_KEY"
 
 // options are the server's.
 func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
+	f.trust = trusted()
 	o = server.Options{
 		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
-		Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log), RequireSigned: f.signed, Trust: trusted,
+		Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log), RequireSigned: f.signed, Trust: f.trust,
 		Loop: engine.LoopOptions{
 			MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue), QueueTokens: int(f.queueTok),
 			Chunk: server.StepTokens, Pace: server.StepTime,
@@ -204,13 +206,17 @@ func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
 	return o, nil
 }
 
-// trusted is whom the user trusts now.
-func trusted() (signature.Trust, error) {
+// trusted is whom the user trusts, whenever it is called, and what of it cannot be read.
+func trusted() func() (signature.Trust, error) {
 	l, err := library()
 	if err != nil {
-		return nil, err
+		return func() (signature.Trust, error) { return nil, err }
 	}
-	return l.Trust()
+	watch := l.WatchTrust()
+	return func() (signature.Trust, error) {
+		trust, unread := watch.Trust()
+		return trust, within(l, unread)
+	}
 }
 
 // kvBytes is the memory for keys and values.
@@ -385,7 +391,11 @@ func certificate(cert, key string) (c tls.Certificate, err error) {
 // serve gives the server its model and patches, and says that it answers.
 func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []namedFile, url string) error {
 	reader := a.patches(m.Weights())
-	found := finder{reader, a.trust(reader.Library), f.signed}
+	trust, unread := f.trust()
+	if unread != nil {
+		a.Warn("%v", unread)
+	}
+	found := finder{reader, trust, unread, f.signed}
 	if f.signed && len(found.trust) == 0 {
 		a.Warn("--require-signed: no key is trusted yet, so that no patch is served: bankai library trust KEY")
 	}

@@ -20,7 +20,8 @@ import (
 type finder struct {
 	store.Reader
 	trust  signature.Trust
-	signed bool // only those that somebody who is trusted signed
+	unread error // why some keys cannot be read, nil if all can
+	signed bool  // only those that somebody who is trusted signed
 }
 
 // given are those of files, or of other references. One that is not signed as it has to
@@ -36,10 +37,8 @@ func (f finder) given(files []namedFile) (patches []server.NamedPatch, err error
 			return nil, err
 		}
 		named := f.named(file.name, p, sigs)
-		if named.Refused == nil {
-			if named.Patch, err = f.Check(p, file.path); err != nil {
-				return nil, err
-			}
+		if named.Patch, err = f.Check(p, file.path); err != nil && named.Refused == nil {
+			return nil, err
 		}
 		patches = append(patches, named)
 	}
@@ -47,7 +46,7 @@ func (f finder) given(files []namedFile) (patches []server.NamedPatch, err error
 }
 
 // kept tells the server of the patches of the user's library that were made for a model.
-// One that cannot be read is left out, with a warning.
+// One that cannot be read is left out, with a warning: requests that name it are told why.
 func (f *serveFlags) kept(log *slog.Logger) func(*engine.Model) ([]server.NamedPatch, bool) {
 	l, err := library()
 	if f.no || err != nil {
@@ -62,12 +61,12 @@ func (f *serveFlags) kept(log *slog.Logger) func(*engine.Model) ([]server.NamedP
 		}
 		if err != nil {
 			warn("%v", err)
+			for _, name := range store.Unreadable(err) {
+				patches = append(patches, server.NamedPatch{Name: name.Name, Refused: within(l, name)})
+			}
 		}
-		trust, err := l.Trust()
-		if err != nil {
-			warn("%v", err)
-		}
-		from := finder{store.Reader{Library: l, Model: m.Weights(), Warn: warn}, trust, f.signed}
+		trust, unread := f.trust()
+		from := finder{store.Reader{Library: l, Model: m.Weights(), Warn: warn}, trust, unread, f.signed}
 		for _, e := range all {
 			if e.Tag != store.Latest || e.Base != m.Digest() {
 				continue
@@ -75,12 +74,20 @@ func (f *serveFlags) kept(log *slog.Logger) func(*engine.Model) ([]server.NamedP
 			named, err := from.kept(e)
 			if err != nil {
 				warn("left out: %v", err)
-				continue
+				named = server.NamedPatch{Name: e.Name, Refused: within(l, err)}
 			}
 			patches = append(patches, named)
 		}
 		return patches, true
 	}
+}
+
+// within is an error about a library for others than its user: they need not know where it is.
+func within(l *store.Library, err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), l.Dir()+string(filepath.Separator), ""))
 }
 
 // kept is a patch of the library.
@@ -101,17 +108,18 @@ func (f finder) kept(e store.Entry) (named server.NamedPatch, err error) {
 
 // named is a patch as it was read, with who signed it.
 func (f finder) named(name string, p *bankai.Patch, sigs [][]byte) server.NamedPatch {
+	named := server.NamedPatch{Name: name, Patch: p, Signed: &server.Signed{Patch: p, Signatures: sigs}}
 	by, err := f.trust.Check(name, p, sigs)
-	switch {
+	switch err = signature.Unread(err, f.unread); {
 	case err == nil:
-		return server.NamedPatch{Name: name, Patch: p, Signer: &by}
+		named.Signer = &by
 	case f.signed:
 		f.Warn("left out: %s: %v", name, err)
 		return server.NamedPatch{Name: name, Refused: err}
 	case errors.Is(err, signature.ErrTampered), errors.Is(err, signature.ErrMalformed):
 		f.Warn("%s: %v; served all the same, as not signed", name, err)
 	}
-	return server.NamedPatch{Name: name, Patch: p}
+	return named
 }
 
 // namedFile is a patch by its file, or another reference, with its name.

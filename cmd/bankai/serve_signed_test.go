@@ -114,6 +114,12 @@ func TestServeSigned(t *testing.T) {
 	}
 	is("put", "200 "+made.ID)
 
+	home := os.Getenv("BANKAI_HOME")
+	key := filepath.Join(home, "keys", made.ID+".json")
+	trusted, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
 	run("library", "trust", "--remove", made.ID)
 	if got := signer("kept"); !strings.Contains(got, "404 ") || !strings.Contains(got, "signed by the key "+made.ID+", which is not trusted here") {
 		t.Errorf("by a key that is trusted no more: %s", got)
@@ -121,10 +127,33 @@ func TestServeSigned(t *testing.T) {
 	if got := put(sig); got != 403 {
 		t.Errorf("put with a signature by a key that is trusted no more: %d", got)
 	}
-	is("file", "200 "+made.ID) // until the server starts again
+	for _, name := range []string{"file", "put"} { // which are no patches of the library
+		if got := signer(name); !strings.Contains(got, "404 ") || !strings.Contains(got, "which is not trusted here") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
 	for _, name := range []string{"kept", "plain", "late"} {
 		if status, _, body := s.ask("POST", "/v1/completions", strings.Replace(question, "{", `{"model":"demo:`+name+`",`, 1)); status != 404 {
 			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+
+	if err := os.WriteFile(key, trusted, 0o666); err != nil { // as if it had never been removed
+		t.Fatal(err)
+	}
+	for _, name := range []string{"kept", "file", "put"} {
+		is(name, "200 "+made.ID)
+	}
+	// What is damaged is told to those who ask, without telling where it lies here.
+	for _, c := range []struct{ file, patch string }{
+		{"keys/" + made.ID + ".json", "kept"}, {"keys/" + made.ID + ".json", "file"}, {"names/late.json", "late"},
+	} {
+		path := filepath.FromSlash(c.file)
+		if err := os.WriteFile(filepath.Join(home, path), []byte("{"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if got := signer(c.patch); !strings.Contains(got, "404 ") || !strings.Contains(got, path+": ") || strings.Contains(got, home) {
+			t.Errorf("%s is damaged: %s: %s", c.file, c.patch, got)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -29,6 +30,7 @@ type served struct {
 	url    string
 	client *http.Client
 	ended  chan error
+	log    bytes.Buffer // what it said, to be read when it has ended
 }
 
 // serve starts it. It listens when this returns, on a free port.
@@ -48,7 +50,7 @@ func serve(t *testing.T, args ...string) *served {
 	_, address, listens := strings.Cut(strings.TrimSpace(line), " level=INFO msg=listening address=")
 	s.url = address
 	go func() {
-		io.Copy(io.Discard, said)
+		io.Copy(&s.log, said)
 		s.ended <- cmd.Wait()
 	}()
 	t.Cleanup(func() {

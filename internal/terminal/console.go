@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 
+	"bankai/internal/text"
+
 	"golang.org/x/term"
 )
 
@@ -65,44 +67,49 @@ func (c *Console) PrintChecked(doc any, text func(w io.Writer) error) error {
 	return cmp.Or(err, failed)
 }
 
-// Warn tells the user about something that does not stop the work.
+// Warn tells the user, in one line, about something that does not stop the work.
 func (c *Console) Warn(format string, args ...any) {
-	fmt.Fprintf(c.Stderr, "%s "+format+"\n", append([]any{c.said("bankai: warning:", yellow)}, args...)...)
+	fmt.Fprintf(c.Stderr, "%s %s\n", c.said("bankai: warning:", yellow), text.Line(fmt.Sprintf(format, args...)))
 }
 
-// Fail tells the user why the work ended.
+// Fail tells the user, in one line, why the work ended.
 func (c *Console) Fail(why string) {
-	fmt.Fprintf(c.Stderr, "%s %s\n", c.said("bankai:", red), why)
+	fmt.Fprintf(c.Stderr, "%s %s\n", c.said("bankai:", red), text.Line(why))
 }
 
 // said is how a line on stderr begins, in a colour if there is one.
-func (c *Console) said(text, color string) string {
+func (c *Console) said(begin, color string) string {
 	if c.Color.on(c.Bars) {
-		return paint(color, text)
+		return paint(color, begin)
 	}
-	return text
+	return begin
 }
 
-// Note tells the user how the work goes. It never goes to stdout.
+// Note tells the user, in one line, how the work goes. It never goes to stdout.
 func (c *Console) Note(format string, args ...any) {
 	if c.Quiet {
 		return
 	}
-	fmt.Fprintf(c.Stderr, format+"\n", args...)
+	fmt.Fprintln(c.Stderr, text.Line(fmt.Sprintf(format, args...)))
 }
 
 // Shown is a text as it may be written to stdout: to a terminal, without the
 // control characters that could change how it behaves.
-func (c *Console) Shown(text string) string {
+func (c *Console) Shown(s string) string {
 	if !c.Screen {
-		return text
+		return s
 	}
+	return harmless(s)
+}
+
+// harmless is a text whose control characters, but for newlines and tabs, are replaced.
+func harmless(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
+		if text.IsControl(r) && r != '\n' && r != '\t' {
 			return '\uFFFD'
 		}
 		return r
-	}, text)
+	}, s)
 }
 
 // Stream prints a piece of a text as it comes.

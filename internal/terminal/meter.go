@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bankai/internal/progress"
+	"bankai/internal/text"
 )
 
 const (
@@ -37,21 +38,21 @@ func (c *Console) Meter(what string, total int64) progress.Meter { return c.Mete
 // MeterFrom is Meter of work of which a part was done before, in no time now.
 func (c *Console) MeterFrom(what string, done, total int64) progress.Meter {
 	now := time.Now()
-	return &meter{on: c, what: what, total: total, began: now, last: now, pace: progress.NewPace(now, done, total)}
+	return &meter{on: c, what: text.Line(what), total: total, began: now, last: now, pace: progress.NewPace(now, done, total)}
 }
 
 // text is the remark, and the time left once it can be told.
 func (m *meter) text() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	text := m.note
+	remark := text.Line(m.note)
 	if left, known := m.pace.Left(time.Now()); known {
-		if text != "" {
-			text += ", "
+		if remark != "" {
+			remark += ", "
 		}
-		text += left.Round(time.Second).String() + " left"
+		remark += left.Round(time.Second).String() + " left"
 	}
-	return text
+	return remark
 }
 
 // Set tells how many pieces are done, with a remark on how it goes.

@@ -15,11 +15,12 @@ import (
 // Fact is a name and a value.
 type Fact [2]string
 
-// WriteFacts lists facts in two columns, leaving out those without a value.
+// WriteFacts lists facts in two columns, leaving out those without a value. Each is one
+// line, whatever its value: it may come from a file.
 func WriteFacts(w io.Writer, facts ...Fact) {
 	var t text.Table
 	for _, f := range facts {
-		if f[1] != "" {
+		if f[1] = text.Line(f[1]); f[1] != "" {
 			t.Add(f[0], f[1])
 		}
 	}
@@ -46,7 +47,8 @@ func widthOf(w io.Writer) int {
 	return min(max(n, minWidth), MaxWidth)
 }
 
-// Wrapper writes the lines of a text wrapped, and coloured if that is wanted.
+// Wrapper writes the lines of a text wrapped, and coloured if that is wanted. What could
+// steer a terminal is left out of them.
 type Wrapper struct {
 	to      io.Writer
 	width   int
@@ -71,7 +73,7 @@ func (w *Wrapper) write(line string) {
 	if w.err != nil {
 		return
 	}
-	line = Wrap(line, w.width)
+	line = Wrap(harmless(line), w.width)
 	if w.colored {
 		w.err = writeColored(w.to, line)
 	} else {

@@ -8,8 +8,8 @@ import (
 
 func TestWriteFacts(t *testing.T) {
 	var b strings.Builder
-	WriteFacts(&b, Fact{"a", "1"}, Fact{"nothing", ""}, Fact{"größe", "2"})
-	if want := "a      1\ngröße  2\n"; b.String() != want {
+	WriteFacts(&b, Fact{"a", "1"}, Fact{"nothing", ""}, Fact{"größe", "2\nb  3\x1b[31m"})
+	if want := "a      1\ngröße  2; b  3 [31m\n"; b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }
@@ -49,13 +49,37 @@ func TestWrapperInPieces(t *testing.T) {
 	}
 }
 
+// What is said on stderr is one line each, whatever it is about.
+func TestSaid(t *testing.T) {
+	const about = "\x1b[31mred\r\nbankai: forged\u202e\u2028"
+	var b strings.Builder
+	c := &Console{Stderr: &b}
+	c.Warn("%s", about)
+	c.Note("%s", about)
+	c.Fail(about)
+	want := "bankai: warning:  [31mred; bankai: forged \n [31mred; bankai: forged \nbankai:  [31mred; bankai: forged \n"
+	if b.String() != want {
+		t.Errorf("got\n%q, want\n%q", b.String(), want)
+	}
+}
+
+// A text for people keeps its lines, and cannot steer a terminal.
+func TestWrapperControlCharacters(t *testing.T) {
+	var b strings.Builder
+	w := &Wrapper{to: &b, width: 40, colored: true}
+	w.Write([]byte("Fixed: a\x1b[31m\u2066\tb\r\n"))
+	if got, want := b.String(), "\x1b[32mFixed:\x1b[0m a\uFFFD[31m\uFFFD\tb\uFFFD\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // On a terminal, a model cannot send control sequences.
 func TestShown(t *testing.T) {
-	const text = "a\x1b[2Jb\tc\nd\u009be"
+	const text = "a\x1b[2Jb\tc\nd\u009be\u202e"
 	if got := (&Console{}).Shown(text); got != text {
 		t.Errorf("a file gets %q", got)
 	}
-	if got, want := (&Console{Screen: true}).Shown(text), "a\uFFFD[2Jb\tc\nd\uFFFDe"; got != want {
+	if got, want := (&Console{Screen: true}).Shown(text), "a\uFFFD[2Jb\tc\nd\uFFFDe\uFFFD"; got != want {
 		t.Errorf("a terminal gets %q, want %q", got, want)
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Table is rows of cells that are written in columns, each as wide as the widest of
-// its cells.
+// its cells. Cells are written as [Printable] has them.
 type Table struct {
 	Indent string // before every row
 	Right  []bool // the columns aligned to the right; the others, and those beyond, are to the left
@@ -33,7 +33,8 @@ func (t *Table) Add(cells ...any) {
 // Widths are those of the columns, in characters.
 func (t *Table) Widths() (widths []int) {
 	for _, row := range t.Rows {
-		for i, cell := range row {
+		for i := range row {
+			cell := Printable(row[i])
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
@@ -65,7 +66,7 @@ func (t *Table) Narrow(most int) {
 	}
 	for _, row := range t.Rows {
 		for i := range row {
-			row[i] = Clip(row[i], widths[i])
+			row[i] = Clip(Printable(row[i]), widths[i])
 		}
 	}
 }
@@ -77,7 +78,8 @@ func (t *Table) String() string {
 	widths := t.Widths()
 	for _, row := range t.Rows {
 		line, pad := "", t.Indent
-		for i, cell := range row {
+		for i := range row {
+			cell := Printable(row[i])
 			room := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			before, after := "", room
 			if i < len(t.Right) && t.Right[i] {

@@ -31,6 +31,15 @@ func TestTableEnds(t *testing.T) {
 	}
 }
 
+// No cell ends a line or steers a terminal, whichever way it came in.
+func TestTableControlCharacters(t *testing.T) {
+	table := text.Table{Rows: [][]string{{"a\nb", "c"}}}
+	table.Add("\x1b[31m\u009b", "\u202ed")
+	if got, want := table.String(), "a·b     c\n·[31m·  ·d\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // A table that is too wide is cut in its widest columns.
 func TestNarrow(t *testing.T) {
 	for width, want := range map[int]string{

@@ -80,8 +80,8 @@ func distance(a, b []rune) int {
 	return row[len(b)]
 }
 
-// Line joins the lines of a text by semicolons and leaves out control characters,
-// which may come from files.
+// Line joins the lines of a text by semicolons and has a space for every other control
+// character (see [IsControl]), all of which may come from files.
 func Line(s string) string {
 	var lines []string
 	for line := range strings.Lines(s) {
@@ -96,15 +96,21 @@ func Line(s string) string {
 // that it cannot steer a terminal.
 func Printable(s string) string { return replaced(s, '·') }
 
-// replaced has a character in the place of each that would end a line or steer a
-// terminal.
+// replaced has a character in the place of each control character.
 func replaced(s string, by rune) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || 0x7f <= r && r < 0xa0 {
+		if IsControl(r) {
 			return by
 		}
 		return r
 	}, s)
+}
+
+// IsControl says whether a character can end a line, steer a terminal, or show those
+// around it in another order: the controls of ASCII and Latin 1, the separators of lines
+// and paragraphs, and the embeddings, overrides and isolates of two-way text.
+func IsControl(r rune) bool {
+	return r < ' ' || 0x7f <= r && r < 0xa0 || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
 }
 
 // Clip shortens a text to a number of characters, of which the last is then "…".

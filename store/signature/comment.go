@@ -19,7 +19,7 @@ import (
 //
 // where base is all zeros for a patch that names no model, NAME is escaped as in a
 // URL, SECONDS count since 1970, and note with its text to the end of the line may be
-// missing.
+// missing. A comment has one spelling: digits of a digest are small, no escape is needless.
 type Comment struct {
 	Base    bankai.Digest // of the model
 	Content bankai.Digest // of what the patch flips in it
@@ -101,7 +101,18 @@ func parseComment(line string) (c Comment, ours bool, err error) {
 		return c, true, fmt.Errorf("the trusted comment's time %.40q is no number of seconds since 1970", seconds)
 	}
 	c.Time = time.Unix(at, 0).UTC()
-	return c, true, nil
+	return c, true, c.spells(line)
+}
+
+// spells refuses a line from which the comment was read, and which is not how it is written.
+func (c Comment) spells(line string) error {
+	if n := utf8.RuneCountInString(c.Name); n > maxName {
+		return fmt.Errorf("the trusted comment's name has %d characters: at most %d", n, maxName)
+	}
+	if again := c.String(); again != line {
+		return fmt.Errorf("the trusted comment is not written as it has to be: %.200q, where %.200q says the same", line, again)
+	}
+	return nil
 }
 
 // agree refuses a patch that the comment is not about.

@@ -1,9 +1,7 @@
 package signature
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -11,6 +9,7 @@ import (
 	"time"
 
 	"bankai"
+	"bankai/internal/strictjson"
 	"bankai/internal/text"
 )
 
@@ -24,15 +23,12 @@ type Trusted struct {
 }
 
 // ParseTrusted reads the JSON of a trusted key, as encoding/json writes it. What it
-// does not know is an error: it might be a limit.
+// does not know is an error, and so is a member that is empty or stands there twice: it
+// might be a limit.
 func ParseTrusted(data []byte) (t Trusted, err error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	switch err := dec.Decode(&t); {
+	switch err := strictjson.Unmarshal(data, &t); {
 	case err != nil:
 		return Trusted{}, fmt.Errorf("not a trusted key: %w", err)
-	case dec.More():
-		return Trusted{}, errors.New("not a trusted key: something follows it")
 	case t.Key.Equal(PublicKey{}):
 		return Trusted{}, errors.New("not a trusted key: it has no \"key\"")
 	}
@@ -179,4 +175,13 @@ func (t Trust) one(name string, p *bankai.Patch, sig []byte) (Signer, error) {
 		return Signer{}, err
 	}
 	return Signer{t[i], signed}, nil
+}
+
+// Unread adds to an error of [Trust.Check] why some keys could not be read, where one of
+// them may be the one that is missing. Both may be nil.
+func Unread(err, unread error) error {
+	if unread == nil || !errors.As(err, new(*UntrustedError)) {
+		return err
+	}
+	return fmt.Errorf("%w; not all keys can be read that are trusted: %s", err, text.Line(unread.Error()))
 }

@@ -118,7 +118,16 @@ func TestTrustedJSON(t *testing.T) {
 	if err != nil || again.String() != "ann (9F1202721D5F7532)" || again.Bases[0] != model || again.Names[0] != "math*" || !again.Added.Equal(at) {
 		t.Errorf("got %+v, %v", again, err)
 	}
+	head := `{"key": "` + k.String() + `", `
 	for text, refused := range map[string]string{
+		head + `"names": []}`:                                    `the member "names" is empty`,
+		head + `"names": null}`:                                  `the member "names" is empty`,
+		head + `"base": []}`:                                     `the member "base" is empty`,
+		head + `"base": null}`:                                   `the member "base" is empty`,
+		head + `"Names": ["a"]}`:                                 `the member "Names" is not known`,
+		head + `"BASE": ["` + model.String() + `"]}`:             `the member "BASE" is not known`,
+		head + `"names": ["a"], "names": ["*"]}`:                 `the member "names" stands there twice`,
+		head + `"base": ["` + model.String() + `"], "base": []}`: `the member "base" stands there twice`,
 		``:                  "not a trusted key: EOF",
 		`{}`:                `it has no "key"`,
 		`{"name": "ann"}`:   `it has no "key"`,
