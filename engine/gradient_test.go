@@ -84,7 +84,7 @@ func TestGradientIsTheDerivative(t *testing.T) {
 	for name, shape := range allShapes() {
 		rng := rand.New(rand.NewPCG(7, 7))
 		m := testModel(t, shape, Options{Precision: Exact})
-		checkDerivatives(t, name, m, weightedQuestions(rng, 4, shape.Vocab), rng, 3)
+		checkDerivatives(t, name, m, weightedQuestions(rng, 3, shape.Vocab), rng, 2)
 	}
 }
 

@@ -30,9 +30,9 @@ func CheckModelName(name string) error {
 //  1. The id is the base's name, as it is: no patches. So a base that is called
 //     gpt-oss:120b is never taken for the patch 120b on something else.
 //  2. The id is a patch's name: that patch.
-//  3. The id is BASE:TAG, split at the last ':', which no patch's name has. BASE must be
-//     the base's name; TAG is "latest", for no patches, or PATCH[+PATCH…], each the name
-//     of a patch that the server has, none of them twice.
+//  3. The id is BASE:REST, where BASE is the base's name. REST is "latest", for no patches,
+//     or PATCH[+PATCH…], each the name of a patch that the server has, none of them twice.
+//     A patch of the library may have a tag, as in demo:math:v2+units.
 //
 // Anything else is not found. It is never answered by the base.
 func (r *registry) resolve(base, id string) ([]*patch, error) {
@@ -42,14 +42,13 @@ func (r *registry) resolve(base, id string) ([]*patch, error) {
 	if p := r.get(id); p != nil {
 		return []*patch{p}, nil
 	}
-	at := strings.LastIndexByte(id, ':')
-	if at < 0 || id[:at] != base {
+	tag, ofBase := strings.CutPrefix(id, base+":")
+	if !ofBase {
 		if r.whyNot(id) != nil {
 			return nil, unknownModel(id, "%s", r.missing(id, ""))
 		}
 		return nil, unknownModel(id, "there is no model %q: GET /v1/models lists those that there are", id)
 	}
-	tag := id[at+1:]
 	if tag == latest {
 		return nil, nil
 	}

@@ -65,10 +65,16 @@ func newRegistry(m *engine.Model, base string, made func(time.Duration)) *regist
 	return &registry{model: m, base: base, overlays: newOverlayCache(m, made), named: map[string]*patch{}, refused: map[string]error{}, withheld: map[string]*patch{}}
 }
 
-// get is the patch of a name, nil if there is none.
+// get is the patch of a name, nil if there is none. A patch of the library is that of its
+// tag "latest", too.
 func (r *registry) get(name string) *patch {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	if alone, tagged := strings.CutSuffix(name, ":"+latest); tagged {
+		if p := r.named[alone]; p != nil && p.kept {
+			return p
+		}
+	}
 	return r.named[name]
 }
 
@@ -142,7 +148,11 @@ func (r *registry) put(p NamedPatch) (added *patch, replaced bool, err error) {
 // place is put of a patch that may be kept in the library.
 func (r *registry) place(p NamedPatch, kept bool) (added *patch, replaced bool, err error) {
 	name := p.Name
-	if err := store.CheckName(name); err != nil {
+	check := store.CheckName
+	if kept {
+		check = checkKept
+	}
+	if err := check(name); err != nil {
 		return nil, false, invalid("name", "%v", err)
 	}
 	if name == r.base {
@@ -172,6 +182,15 @@ func (r *registry) place(p NamedPatch, kept bool) (added *patch, replaced bool, 
 		r.checked = nil
 	}
 	return added, replaced, nil
+}
+
+// checkKept refuses what cannot be the name of a patch of the library, with a tag or not.
+func checkKept(name string) error {
+	ref, err := store.ParseRef(name)
+	if err == nil && (ref.Name == "" || ref.Digest != "") {
+		err = fmt.Errorf("%q is no name", name)
+	}
+	return err
 }
 
 // withhold says why a name that could be expected is not there. Its patch is kept, if it has

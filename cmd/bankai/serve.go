@@ -68,6 +68,7 @@ model, or by a field of its own:
 
   "model": "demo"                the model as it is; also "demo:latest"
   "model": "demo:math+units"     under two patches; "math" alone will do for one
+  "model": "demo:math:v2"        under the one with the tag v2 in the library
   "patches": ["math", "sha256:…"]
 
 Requests under different patches run together, and each gets the bytes that it

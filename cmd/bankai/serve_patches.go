@@ -68,13 +68,13 @@ func (f *serveFlags) kept(log *slog.Logger) func(*engine.Model) ([]server.NamedP
 		trust, unread := f.trust()
 		from := finder{store.Reader{Library: l, Model: m.Weights(), Warn: warn}, trust, unread, f.signed}
 		for _, e := range all {
-			if e.Tag != store.Latest || e.Base != m.Digest() {
+			if e.Base != m.Digest() {
 				continue
 			}
 			named, err := from.kept(e)
 			if err != nil {
 				warn("left out: %v", err)
-				named = server.NamedPatch{Name: e.Name, Refused: within(l, err)}
+				named.Refused = within(l, err)
 			}
 			patches = append(patches, named)
 		}
@@ -92,6 +92,7 @@ func within(l *store.Library, err error) error {
 
 // kept is a patch of the library.
 func (f finder) kept(e store.Entry) (named server.NamedPatch, err error) {
+	named.Name = e.Ref()
 	p, err := f.Library.Patch(e)
 	if err != nil {
 		return named, err
@@ -100,8 +101,9 @@ func (f finder) kept(e store.Entry) (named server.NamedPatch, err error) {
 	if err != nil {
 		return named, err
 	}
-	if named = f.named(e.Name, p, sigs); named.Refused == nil {
-		named.Patch, err = f.Check(p, e.Name)
+	named = f.named(e.Name, p, sigs) // whoever is trusted with a name is with its tags
+	if named.Name = e.Ref(); named.Refused == nil {
+		named.Patch, err = f.Check(p, e.Ref())
 	}
 	return named, err
 }

@@ -143,6 +143,16 @@ func TestServeKept(t *testing.T) {
 	if digest("math") != second || digest("later") != second || digest("given") != second {
 		t.Errorf("after additions math is %s, later %s", digest("math"), digest("later"))
 	}
+	// Versions are there beside each other, under their tags.
+	run("library", "add", one, "--name", "math:v1")
+	if digest("math") != second || digest("math:v1") != first || digest("math:latest") != second || digest("math:v2") != "404" {
+		t.Errorf("math is %s, math:v1 %s, math:latest %s", digest("math"), digest("math:v1"), digest("math:latest"))
+	}
+	for model, want := range map[string]int{"demo:math:v1": 200, "demo:later+math:v1": 200, "demo:math:latest": 200, "math:v1": 200, "demo:math:v2": 404, "demo:math:v1:v1": 404} {
+		if status, _, body := s.ask("POST", "/v1/completions", strings.Replace(question, "{", `{"model":"`+model+`",`, 1)); status != want {
+			t.Errorf("%s: %d %s", model, status, body)
+		}
+	}
 	run("library", "remove", "math")
 	run("library", "remove", "later")
 	run("library", "remove", "given")
