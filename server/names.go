@@ -11,6 +11,16 @@ import (
 // latest is the tag that stands for the model as it is, as Ollama's clients write it.
 const latest = store.Latest
 
+// CheckName refuses what cannot be the name of a patch in requests: a name as those of the
+// library are, with a tag or without.
+func CheckName(name string) error {
+	ref, err := store.ParseRef(name)
+	if err == nil && (ref.Name == "" || ref.Digest != "") {
+		err = fmt.Errorf("%q cannot be the name of a patch: it is a digest", name)
+	}
+	return err
+}
+
 // CheckModelName refuses what cannot be the name of a model, which requests and answers
 // write in one line and clients in a path.
 func CheckModelName(name string) error {

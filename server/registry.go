@@ -14,7 +14,6 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/text"
-	"bankai/store"
 	"bankai/store/signature"
 )
 
@@ -52,8 +51,9 @@ type registry struct {
 
 	mu      sync.RWMutex
 	named   map[string]*patch
-	refused map[string]error // names that could be expected, and why they are not there
-	left    map[string]error // likewise, of the library
+	refused map[string]error         // names that could be expected, and why they are not there
+	left    map[string]error         // likewise, of the library
+	deleted map[string]bankai.Digest // what the library has under names that were deleted here
 
 	// Of what is checked again when trust changes: what it was when that was done last, and
 	// the patches that nobody who is trusted signed now.
@@ -62,7 +62,7 @@ type registry struct {
 }
 
 func newRegistry(m *engine.Model, base string, made func(time.Duration)) *registry {
-	return &registry{model: m, base: base, overlays: newOverlayCache(m, made), named: map[string]*patch{}, refused: map[string]error{}, withheld: map[string]*patch{}}
+	return &registry{model: m, base: base, overlays: newOverlayCache(m, made), named: map[string]*patch{}, refused: map[string]error{}, deleted: map[string]bankai.Digest{}, withheld: map[string]*patch{}}
 }
 
 // get is the patch of a name, nil if there is none. A patch of the library is that of its
@@ -148,11 +148,7 @@ func (r *registry) put(p NamedPatch) (added *patch, replaced bool, err error) {
 // place is put of a patch that may be kept in the library.
 func (r *registry) place(p NamedPatch, kept bool) (added *patch, replaced bool, err error) {
 	name := p.Name
-	check := store.CheckName
-	if kept {
-		check = checkKept
-	}
-	if err := check(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, false, invalid("name", "%v", err)
 	}
 	if name == r.base {
@@ -184,15 +180,6 @@ func (r *registry) place(p NamedPatch, kept bool) (added *patch, replaced bool, 
 	return added, replaced, nil
 }
 
-// checkKept refuses what cannot be the name of a patch of the library, with a tag or not.
-func checkKept(name string) error {
-	ref, err := store.ParseRef(name)
-	if err == nil && (ref.Name == "" || ref.Digest != "") {
-		err = fmt.Errorf("%q is no name", name)
-	}
-	return err
-}
-
 // withhold says why a name that could be expected is not there. Its patch is kept, if it has
 // one of this model that is to be checked again.
 func (r *registry) withhold(p NamedPatch, why error) {
@@ -206,12 +193,20 @@ func (r *registry) withhold(p NamedPatch, why error) {
 	}
 }
 
-// remove takes a name away, also of a patch that is withheld. Requests under its patch go on.
+// remove takes a name away, also of a patch that is withheld. Requests under its patch go
+// on. What the library has under the name of a patch that was put is there again.
 func (r *registry) remove(name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, there := r.named[name]
+	p, there := r.named[name]
 	delete(r.named, name)
+	switch {
+	case !there || r.library == nil:
+	case p.kept:
+		r.deleted[name] = p.Digest
+	default:
+		r.library.again.Store(true)
+	}
 	if _, withheld := r.withheld[name]; withheld {
 		there = true
 		delete(r.withheld, name)

@@ -2,7 +2,9 @@ package server
 
 import (
 	"log/slog"
+	"maps"
 	"sync"
+	"sync/atomic"
 
 	"bankai"
 	"bankai/store/signature"
@@ -14,8 +16,11 @@ type shelf struct {
 	refused func(p NamedPatch) error // why one is not to be taken over
 	log     *slog.Logger
 
+	again atomic.Bool // a name became free that the library may have
+
 	mu    sync.Mutex
 	taken map[string]shelved // by name
+	last  []NamedPatch       // that the library had
 }
 
 // shelved is what was taken over under a name.
@@ -44,21 +49,27 @@ func (r *registry) refresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	patches, changed := s.now()
-	if !changed {
+	switch {
+	case changed:
+		s.last = patches
+	case s.again.Load():
+		patches = s.last
+	default:
 		return
 	}
+	s.again.Store(false)
 	taken, left := map[string]shelved{}, map[string]error{}
 	for _, p := range patches {
 		if why := s.refused(p); why != nil {
 			left[p.Name] = why
 			continue
 		}
-		what := shelve(p)
+		what, old := shelve(p), r.get(p.Name)
+		if old != nil && !old.kept { // a name that was given or put, for which the library waits
+			continue
+		}
 		taken[p.Name] = what
-		if old := r.get(p.Name); s.taken[p.Name] == what || old != nil && !old.kept {
-			if why := r.whyNot(p.Name); why != nil { // as it was when it was tried
-				left[p.Name] = why
-			}
+		if old != nil && s.taken[p.Name] == what || r.isDeleted(p) {
 			continue
 		}
 		added, replaced, err := r.place(p, true)
@@ -71,10 +82,43 @@ func (r *registry) refresh() {
 	}
 	for _, p := range r.all() {
 		if _, there := taken[p.Name]; p.kept && !there {
-			r.remove(p.Name)
+			r.letGo(p)
 			s.log.Info("a patch left the library", "name", p.Name)
 		}
 	}
+	r.undelete(taken)
 	s.taken = taken
 	r.leave(left)
+}
+
+// isDeleted reports whether a patch of the library was deleted here. Another one of its
+// name was not.
+func (r *registry) isDeleted(p NamedPatch) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	gone, there := r.deleted[p.Name]
+	if there && gone != p.Patch.WithBase(r.model.Digest()).ContentDigest() {
+		delete(r.deleted, p.Name)
+		return false
+	}
+	return there
+}
+
+// undelete forgets the names that were deleted here and that the library has no more.
+func (r *registry) undelete(has map[string]shelved) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.deleted, func(name string, _ bankai.Digest) bool {
+		_, there := has[name]
+		return !there
+	})
+}
+
+// letGo takes away what the library has no more.
+func (r *registry) letGo(p *patch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.named[p.Name] == p {
+		delete(r.named, p.Name)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -28,14 +29,16 @@ func (l *Library) Watch() *Watch { return &Watch{library: l} }
 // Look says what there is, if it, or who signed it and is trusted, may be something else
 // than at the last look, and at the first. Where nothing has changed it reads nothing.
 func (w *Watch) Look() (all []Entry, changed bool, err error) {
-	now := w.library.glance(nameFolder, signatureFolder, keyFolder)
+	// A blob that was damaged is placed again without a change to its name.
+	now := w.library.glance(nameFolder, signatureFolder, keyFolder, filepath.Join(blobFolder, hashFolder))
 	if w.last.holds(now) {
 		return nil, false, nil
 	}
+	moved := !slices.Equal(w.last.marks, now.marks)
 	w.last = now
 	all, err = w.library.List()
 	seen := w.library.state(all)
-	changed = !w.began || !maps.Equal(seen, w.seen)
+	changed = !w.began || moved || !maps.Equal(seen, w.seen)
 	w.began, w.seen = true, seen
 	return all, changed, err
 }

@@ -47,7 +47,7 @@ its limits.
 
 Without a key it lists those that are trusted. --remove trusts one no more, by
 its id or by its name, if no other has that: nothing that it signed counts from
-then on, but for what a server was given by --patch.`,
+then on, in running servers either.`,
 		Example: `  bankai library trust mine.pub --name me
   bankai library trust mine.pub --name me --base demo --only 'math*'
   bankai library trust RWQydV8dcgISnzCzVUwd335o9HmAzzan3YbQ0RyujVQz7T0FYMQftjx7

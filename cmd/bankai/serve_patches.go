@@ -131,7 +131,7 @@ type namedFile struct{ name, path string }
 func (f *serveFlags) patchFiles() (all []namedFile, err error) {
 	from := map[string]string{}
 	add := func(name, path string) error {
-		if err := store.CheckName(name); err != nil {
+		if err := server.CheckName(name); err != nil {
 			return fmt.Errorf("%s: %w: give it one with --patch NAME=FILE", path, err)
 		}
 		if first, there := from[name]; there {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -153,7 +154,37 @@ func TestServeKept(t *testing.T) {
 			t.Errorf("%s: %d %s", model, status, body)
 		}
 	}
+	// A patch that is put hides the library's of its name for as long as it is there.
+	data, err := os.ReadFile(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _, body := s.ask("PUT", "/api/patches/math", string(data)); status != 200 || digest("math") != first {
+		t.Errorf("math was put: %d %s, and is %s", status, body, digest("math"))
+	}
+	if status, _, _ := s.ask("DELETE", "/api/patches/math", ""); status != 204 || digest("math") != second {
+		t.Errorf("what was put is gone, and math is %s", digest("math"))
+	}
+	// What was damaged and is added again is there again.
+	blobs, err := filepath.Glob(filepath.Join(os.Getenv("BANKAI_HOME"), "blobs", "sha256", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blobs {
+		if err := errors.Join(os.Chmod(b, 0o644), os.Truncate(b, 9)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("library", "add", two, "--name", "mended") // mends what math is, too
+	if digest("math") != second || digest("math:v1") != "404" {
+		t.Errorf("math is %s, math:v1, which is damaged, %s", digest("math"), digest("math:v1"))
+	}
+	run("library", "add", one, "--name", "math:v1")
+	if digest("math:v1") != first {
+		t.Errorf("math:v1 was mended, and is %s", digest("math:v1"))
+	}
 	run("library", "remove", "math")
+	run("library", "remove", "mended")
 	run("library", "remove", "later")
 	run("library", "remove", "given")
 	if digest("math") != "404" || digest("later") != "404" || digest("given") != second {

@@ -25,8 +25,14 @@ type Patch struct {
 // None names the model without patches.
 const None = "none"
 
-// NameOf is the name of a patch after its file.
-func NameOf(path string) string { return strings.ToLower(store.Title(path)) }
+// NameOf is the name of a patch after its file, or the one that it has in the library, with
+// its tag if that is given.
+func NameOf(ref string) string {
+	if r, err := store.ParseRef(ref); err == nil && r.HasTag && !store.IsPath(ref) {
+		return r.Name + ":" + r.Tag
+	}
+	return strings.ToLower(store.Title(ref))
+}
 
 // Known are the patches that there are, in the order of their coming.
 func (d *Dialog) Known() []*Patch { return slices.Clone(d.known) }
