@@ -26,13 +26,14 @@ cross: ## compiles and vets every platform
 PLATFORMS = linux/amd64 linux/arm64 linux/386 linux/riscv64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 js/wasm
 
 processors: ## every kernel set, and the same bits, on processors that are emulated (Debian: qemu-user)
-	.ci/processors
+	.ci/processors --all
 
 avx512: ## the AVX-512 kernels on a processor that is emulated (Debian: bochs; half an hour)
 	.ci/avx512/run
 
 test32: ## what depends on the size of an int, on 32 bits (amd64 with Linux runs 386)
-	GOARCH=386 go test -vet=off . ./internal/gguf ./internal/mapped ./internal/safetensors ./internal/weights
+	GOARCH=386 go test -vet=off . -rapid.checks=10
+	GOARCH=386 go test -vet=off ./internal/gguf ./internal/mapped ./internal/safetensors ./internal/weights
 	GOARCH=386 go test -vet=off -run 'TestWork|TestCost' ./engine ./score
 
 generate: ## writes the assembly and the Unicode tables anew
