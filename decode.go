@@ -25,7 +25,7 @@ func decode(data []byte) (*Patch, error) {
 	if err != nil {
 		return nil, err
 	}
-	again, err := p.encode()
+	again, err := p.Encode()
 	if err != nil {
 		return nil, err
 	}

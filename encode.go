@@ -35,7 +35,7 @@ const (
 // WriteTo writes the compact binary form, .bankai, which FORMAT.md describes.
 // Equal patches give equal bytes. It implements [io.WriterTo].
 func (p *Patch) WriteTo(w io.Writer) (int64, error) {
-	data, err := p.encode()
+	data, err := p.Encode()
 	if err != nil {
 		return 0, err
 	}
@@ -50,7 +50,9 @@ func (p *Patch) ContentSize() (int64, error) {
 	return p.WithMeta(Meta{}).WriteTo(io.Discard)
 }
 
-func (p *Patch) encode() ([]byte, error) {
+// Encode is what [Patch.WriteTo] writes: the bytes that a library keeps, a registry has
+// and a signature is of, whatever file the patch was read from.
+func (p *Patch) Encode() ([]byte, error) {
 	meta, err := p.meta.encode()
 	if err != nil {
 		return nil, err

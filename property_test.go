@@ -287,7 +287,7 @@ func xor(t *rapid.T, p, q *Patch) *Patch {
 }
 
 func encode(t *rapid.T, p *Patch) []byte {
-	data, err := p.encode()
+	data, err := p.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -165,11 +164,11 @@ func (s *site) request(user, prompt, tokens int) engine.Request {
 
 // put gives the server a patch, and returns how long it took.
 func (s *site) put(ctx context.Context, name string, p *bankai.Patch) (time.Duration, error) {
-	var b bytes.Buffer
-	if _, err := p.WriteTo(&b); err != nil {
+	data, err := p.Encode()
+	if err != nil {
 		return 0, err
 	}
-	return s.server.put(ctx, "/api/patches/"+name, b.Bytes())
+	return s.server.put(ctx, "/api/patches/"+name, data)
 }
 
 // inTurn measures two things in turn, either first in half of the rounds, after a round

@@ -132,10 +132,9 @@ func (m *model) do(c change) {
 	e, there := t.Tags[c.tag]
 	switch c.kind {
 	case "add":
-		var data bytes.Buffer
-		c.patch.WriteTo(&data)
+		data, _ := c.patch.Encode()
 		delete(m.signed, e.Patch)
-		t.set(Entry{Name: c.name, Tag: c.tag, Patch: sum(data.Bytes())})
+		t.set(Entry{Name: c.name, Tag: c.tag, Patch: sum(data)})
 	case "remove":
 		delete(m.signed, e.Patch)
 		delete(t.Tags, c.tag)

@@ -97,8 +97,8 @@ func (l *Library) Add(ctx context.Context, name, tag string, p *bankai.Patch, o 
 	if err := checkAdded(name, tag); err != nil {
 		return Entry{}, err
 	}
-	var data bytes.Buffer
-	if _, err := p.WriteTo(&data); err != nil {
+	data, err := p.Encode()
+	if err != nil {
 		return Entry{}, err
 	}
 	if err := l.checkSigned(p, o.Signed...); err != nil {
@@ -108,7 +108,7 @@ func (l *Library) Add(ctx context.Context, name, tag string, p *bankai.Patch, o 
 	if err != nil {
 		return Entry{}, err
 	}
-	e := entryOf(p, data.Bytes())
+	e := entryOf(p, data)
 	e.Name, e.Tag, e.Source, e.Added = name, tag, o.Source, added.UTC().Truncate(time.Second)
 	unlock, err := l.lock(ctx)
 	if err != nil {
@@ -127,7 +127,7 @@ func (l *Library) Add(ctx context.Context, name, tag string, p *bankai.Patch, o 
 	if e.Files, err = l.attach(ctx, tags.filesOf(e.Patch), o.Files); err != nil {
 		return Entry{}, err
 	}
-	if _, err := l.keep(ctx, data.Bytes()); err != nil {
+	if _, err := l.keep(ctx, data); err != nil {
 		return Entry{}, err
 	}
 	for _, s := range o.Signed {

@@ -186,11 +186,12 @@ func (f *addFlags) addOne(ctx context.Context, a *app, l *store.Library, ref str
 	if err != nil {
 		return store.Entry{}, err
 	}
-	name, tag, tagged := strings.Cut(f.name, ":")
+	name, tag, err := cutName(f.name)
+	if err != nil {
+		return store.Entry{}, err
+	}
 	if f.name == "" {
 		name = strings.ToLower(store.Title(ref))
-	} else if tagged && tag == "" {
-		return store.Entry{}, usagef("--name %s: the tag is empty", f.name)
 	}
 	if o.Source = ref; store.IsPath(ref) {
 		if o.Source, err = filepath.Abs(ref); err != nil {
@@ -217,6 +218,15 @@ func otherName(err error, name string) error {
 		return fmt.Errorf("%w (or choose with --name)", err)
 	}
 	return err
+}
+
+// cutName is the value of --name: a name, and its tag, which may be missing.
+func cutName(value string) (name, tag string, err error) {
+	name, tag, tagged := strings.Cut(value, ":")
+	if tagged && tag == "" {
+		return "", "", usagef("--name %s: the tag is empty", value)
+	}
+	return name, tag, nil
 }
 
 // files are what goes with the patches.

@@ -107,11 +107,11 @@ func (v *verification) run(ctx context.Context, sets []string) (err error) {
 
 // identity is what a patch is known by.
 func (v *verification) identity() (verifyDoc, error) {
-	h := sha256.New()
-	if _, err := v.patch.WriteTo(h); err != nil {
+	encoded, err := v.patch.Encode()
+	if err != nil {
 		return verifyDoc{}, fmt.Errorf("%s: %w", v.ref, err)
 	}
-	doc := verifyDoc{Patch: v.ref, Digest: bankai.Digest(h.Sum(nil)), Content: v.patch.ContentDigest(), Claims: []claims.Outcome{}}
+	doc := verifyDoc{Patch: v.ref, Digest: sha256.Sum256(encoded), Content: v.patch.ContentDigest(), Claims: []claims.Outcome{}}
 	if base := v.patch.Base(); !base.IsZero() {
 		doc.Base = &base
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -162,11 +161,9 @@ func readPatch(ctx context.Context, c *hub.Client, p hub.Pulled) (hubPatch, erro
 	if h.Patch, err = bankai.ReadFile(p.Path); err != nil {
 		return h, fmt.Errorf("%s: is no model and no patch that bankai reads: %w", p.Ref, err)
 	}
-	var encoded bytes.Buffer
-	if _, err := h.WriteTo(&encoded); err != nil {
+	if h.encoded, err = h.Encode(); err != nil {
 		return h, err
 	}
-	h.encoded = encoded.Bytes()
 	beside := p.Ref
 	beside.File, beside.Revision, beside.Most = beside.File+signature.Extension, p.Commit, signature.MaxSize
 	s, err := c.Pull(ctx, beside)
@@ -239,9 +236,9 @@ func (f *pullFlags) nameOf(p hub.Pulled) string {
 
 // keep adds a patch to the library, and returns what it is called there.
 func (f *pullFlags) keep(ctx context.Context, a *app, l *store.Library, h hubPatch, unsigned error) (string, error) {
-	_, tag, tagged := strings.Cut(f.name, ":")
-	if tagged && tag == "" {
-		return "", usagef("--name %s: the tag is empty", f.name)
+	_, tag, err := cutName(f.name)
+	if err != nil {
+		return "", err
 	}
 	from := h.from.Ref
 	from.Revision = h.from.Commit
@@ -251,8 +248,7 @@ func (f *pullFlags) keep(ctx context.Context, a *app, l *store.Library, h hubPat
 		return "", err
 	}
 	o := store.AddOptions{Source: from.String(), Move: true}
-	var err error
-	if o.Signed, err = a.worthKeeping(l, h.from.Ref.String(), name, h.Patch, h.signatures); err != nil {
+	if o.Signed, err = a.worthKeeping(l, n, h.Patch, h.signatures); err != nil {
 		return "", err
 	}
 	e, err := l.Add(ctx, name, tag, h.Patch, o)

@@ -88,14 +88,12 @@ func holds(p *bankai.Patch) outputs.Known {
 		if err != nil {
 			return outputs.Content(path), false
 		}
-		var was, is bytes.Buffer
-		if _, err := old.WriteTo(&was); err != nil {
+		was, err := old.Encode()
+		if err != nil {
 			return "a patch", false
 		}
-		if _, err := p.WriteTo(&is); err != nil {
-			return "a patch", false
-		}
-		return "another patch", bytes.Equal(was.Bytes(), is.Bytes())
+		is, err := p.Encode()
+		return "another patch", err == nil && bytes.Equal(was, is)
 	}
 }
 

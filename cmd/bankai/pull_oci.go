@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 
 	"bankai"
 	"bankai/internal/anatomy"
@@ -85,9 +84,8 @@ func (g *pulling) prepare() (err error) {
 	}
 	g.name, g.tag = g.ref.Name(), g.ref.Tag
 	if f.name != "" {
-		tagged := false
-		if g.name, g.tag, tagged = strings.Cut(f.name, ":"); tagged && g.tag == "" {
-			return usagef("--name %s: the tag is empty", f.name)
+		if g.name, g.tag, err = cutName(f.name); err != nil {
+			return err
 		}
 	}
 	g.tag = cmp.Or(g.tag, store.Latest)
@@ -131,12 +129,13 @@ func (g *pulling) toLibrary(ctx context.Context) error {
 		}
 		source.Layout = path
 	}
-	before, err := g.mayMove(g.library, arrival{g.ref.String(), g.name, g.tag, sha256.Sum256(g.artifact.Patch), g.unsigned, g.isSource(source)})
+	n := arrival{g.ref.String(), g.name, g.tag, sha256.Sum256(g.artifact.Patch), g.unsigned, g.isSource(source)}
+	before, err := g.mayMove(g.library, n)
 	if err != nil {
 		return err
 	}
 	o := store.AddOptions{Source: source.String(), Move: true}
-	if o.Signed, err = g.worthKeeping(g.library, g.ref.String(), g.name, g.got.Patch, g.artifact.Signatures); err != nil {
+	if o.Signed, err = g.worthKeeping(g.library, n, g.got.Patch, g.artifact.Signatures); err != nil {
 		return err
 	}
 	if g.artifact.Card != nil {

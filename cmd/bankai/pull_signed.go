@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,12 +15,8 @@ import (
 // worthKeeping are the signatures of a patch that was pulled which do not take the place
 // of better ones: the library has one for each key, and anybody can send one that names
 // somebody else's.
-func (a *app) worthKeeping(l *store.Library, ref, name string, p *bankai.Patch, sigs [][]byte) (keep []store.Signature, err error) {
-	var encoded bytes.Buffer
-	if _, err := p.WriteTo(&encoded); err != nil {
-		return nil, err
-	}
-	there, err := l.Signatures(sha256.Sum256(encoded.Bytes()))
+func (a *app) worthKeeping(l *store.Library, n arrival, p *bankai.Patch, sigs [][]byte) (keep []store.Signature, err error) {
+	there, err := l.Signatures(n.patch)
 	if err != nil {
 		return nil, err
 	}
@@ -38,10 +32,10 @@ func (a *app) worthKeeping(l *store.Library, ref, name string, p *bankai.Patch, 
 		if err != nil {
 			return nil, err
 		}
-		_, err = trust.Check(name, p, [][]byte{text})
+		_, err = trust.Check(n.name, p, [][]byte{text})
 		switch id := s.KeyID(); {
 		case errors.Is(err, signature.ErrTampered):
-			a.Warn("%s: %v; that signature was left out", ref, err)
+			a.Warn("%s: %v; that signature was left out", n.ref, err)
 		case err == nil, !have[id]:
 			have[id] = true
 			keep = append(keep, store.Signature{Key: id.String(), Text: text})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -146,11 +145,9 @@ func (f *pushFlags) artifact(a *app, from string) (p *bankai.Patch, sent oci.Art
 	if p, err = a.patches(nil).Raw(from); err != nil {
 		return nil, sent, err
 	}
-	var data bytes.Buffer
-	if _, err := p.WriteTo(&data); err != nil {
+	if sent.Patch, err = p.Encode(); err != nil {
 		return nil, sent, fmt.Errorf("%s: %w", from, err)
 	}
-	sent.Patch = data.Bytes()
 	kept, err := signaturesOf(a, from)
 	if err != nil {
 		return nil, sent, err

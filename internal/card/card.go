@@ -278,8 +278,8 @@ func (c *page) conflicts() {
 
 // origin is where the patch comes from.
 func (c *page) origin() error {
-	var file bytes.Buffer
-	if _, err := c.patch.WriteTo(&file); err != nil {
+	file, err := c.patch.Encode()
+	if err != nil {
 		return err
 	}
 	c.say("## Where it comes from\n\n")
@@ -292,7 +292,7 @@ func (c *page) origin() error {
 	}
 	c.fact("Climbed", prose(c.meta.Metric))
 	c.fact("Digest of what it flips", code(c.patch.ContentDigest().String()))
-	c.fact("SHA-256 of its .bankai file", fmt.Sprintf("%s (%s bytes)", code(fmt.Sprintf("%x", sha256.Sum256(file.Bytes()))), text.Thousands(int64(file.Len()))))
+	c.fact("SHA-256 of its .bankai file", fmt.Sprintf("%s (%s bytes)", code(fmt.Sprintf("%x", sha256.Sum256(file))), text.Thousands(int64(len(file)))))
 	c.say("\n")
 	if c.meta.Command != "" {
 		c.say("%s\n", block(c.meta.Command))

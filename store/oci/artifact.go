@@ -132,11 +132,11 @@ func decodePatch(data []byte) (*bankai.Patch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the patch: %w", err)
 	}
-	var again bytes.Buffer
-	if _, err := p.WriteTo(&again); err != nil {
+	again, err := p.Encode()
+	if err != nil {
 		return nil, fmt.Errorf("the patch: %w", err)
 	}
-	if !bytes.Equal(again.Bytes(), data) {
+	if !bytes.Equal(again, data) {
 		return nil, fmt.Errorf("the patch is not in its canonical form: whoever made it should use \"bankai push\"")
 	}
 	return p, nil

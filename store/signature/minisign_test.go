@@ -33,7 +33,7 @@ func TestMinisignReadsOurs(t *testing.T) {
 		}
 	}
 	k, p := generate(t), patch(gate)
-	data, err := encode(p)
+	data, err := p.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

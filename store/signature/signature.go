@@ -53,7 +53,7 @@ func Sign(k SecretKey, p *bankai.Patch, c Comment) ([]byte, error) {
 	if err := CheckNote(c.Note); err != nil {
 		return nil, err
 	}
-	data, err := encode(p)
+	data, err := p.Encode()
 	if err != nil {
 		return nil, err
 	}
@@ -63,13 +63,6 @@ func Sign(k SecretKey, p *bankai.Patch, c Comment) ([]byte, error) {
 		return nil, err
 	}
 	return r.SignWithComments(k.key, c.String(), fmt.Sprintf("signature of a bankai patch by the key %v", k.Public().ID())), nil
-}
-
-// encode is what is signed of a patch.
-func encode(p *bankai.Patch) ([]byte, error) {
-	var data bytes.Buffer
-	_, err := p.WriteTo(&data)
-	return data.Bytes(), err
 }
 
 // Signature is one as it was read: nobody has checked it yet.
@@ -158,7 +151,7 @@ func Check(sig []byte, p *bankai.Patch, keys []PublicKey) (Signed, error) {
 	if err != nil {
 		return Signed{}, err
 	}
-	data, err := encode(p)
+	data, err := p.Encode()
 	if err != nil {
 		return Signed{}, err
 	}

@@ -171,7 +171,7 @@ func TestCheckRefuses(t *testing.T) {
 	other := generate(t)
 	sig := sign(t, k, p, "")
 	resigned := func(c Comment) []byte { // as a key's owner could with other tools
-		data, err := encode(p)
+		data, err := p.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestEveryByteOfThePatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := encode(p)
+	data, err := p.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
