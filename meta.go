@@ -104,8 +104,8 @@ func (m Meta) clone() Meta {
 	return m
 }
 
-// lift takes a text of at most so many bytes out of the carried metadata. What is no such
-// text stays there, unless the field is set.
+// lift takes a text of at most most bytes out of the carried metadata. A member that is no
+// such text stays there, unless the field is set.
 func (m *Meta) lift(key string, field *string, most int) {
 	var text string
 	if *field == "" && json.Unmarshal(m.Metadata[key], &text) == nil && len(text) <= most {

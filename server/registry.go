@@ -51,8 +51,8 @@ type registry struct {
 
 	mu      sync.RWMutex
 	named   map[string]*patch
-	refused map[string]error         // names that could be expected, and why they are not there
-	left    map[string]error         // likewise, of the library
+	refused map[string]error         // why names of patches that were given or put are not there
+	left    map[string]error         // why names of the library are not there
 	deleted map[string]bankai.Digest // what the library has under names that were deleted here
 
 	// Of what is checked again when trust changes: what it was when that was done last, and

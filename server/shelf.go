@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"bankai"
-	"bankai/store/signature"
 )
 
 // shelf is where a registry looks for the patches of a library.
@@ -18,24 +17,8 @@ type shelf struct {
 
 	again atomic.Bool // a name became free that the library may have
 
-	mu    sync.Mutex
-	taken map[string]shelved // by name
-	last  []NamedPatch       // that the library had
-}
-
-// shelved is what was taken over under a name.
-type shelved struct {
-	content bankai.Digest
-	by      signature.KeyID // 0 if nobody who is trusted signed it
-}
-
-// shelve is what there is to take over of a patch.
-func shelve(p NamedPatch) shelved {
-	s := shelved{content: p.Patch.ContentDigest()}
-	if p.Signer != nil {
-		s.by = p.Signer.Key.ID()
-	}
-	return s
+	mu   sync.Mutex
+	last []NamedPatch // that the library had
 }
 
 // refresh takes over what the library has, and lets go of what it has no more. A name
@@ -58,18 +41,19 @@ func (r *registry) refresh() {
 		return
 	}
 	s.again.Store(false)
-	taken, left := map[string]shelved{}, map[string]error{}
+	has, left := map[string]bool{}, map[string]error{}
 	for _, p := range patches {
 		if why := s.refused(p); why != nil {
 			left[p.Name] = why
 			continue
 		}
-		what, old := shelve(p), r.get(p.Name)
+		old, digest := r.get(p.Name), p.Patch.WithBase(r.model.Digest()).ContentDigest()
 		if old != nil && !old.kept { // a name that was given or put, for which the library waits
 			continue
 		}
-		taken[p.Name] = what
-		if old != nil && s.taken[p.Name] == what || r.isDeleted(p) {
+		has[p.Name] = true
+		same := old != nil && old.Digest == digest && signerOf(old.By) == signerOf(p.Signer)
+		if same || r.isDeleted(p.Name, digest) {
 			continue
 		}
 		added, replaced, err := r.place(p, true)
@@ -81,37 +65,33 @@ func (r *registry) refresh() {
 		s.log.Info("a patch of the library", "name", p.Name, "digest", added.Digest.String(), "replaced", replaced, "signed_by", signerOf(p.Signer))
 	}
 	for _, p := range r.all() {
-		if _, there := taken[p.Name]; p.kept && !there {
+		if p.kept && !has[p.Name] {
 			r.letGo(p)
 			s.log.Info("a patch left the library", "name", p.Name)
 		}
 	}
-	r.undelete(taken)
-	s.taken = taken
+	r.undelete(has)
 	r.leave(left)
 }
 
-// isDeleted reports whether a patch of the library was deleted here. Another one of its
-// name was not.
-func (r *registry) isDeleted(p NamedPatch) bool {
+// isDeleted reports whether what the library has under a name was deleted here. Another
+// patch of the name was not.
+func (r *registry) isDeleted(name string, digest bankai.Digest) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	gone, there := r.deleted[p.Name]
-	if there && gone != p.Patch.WithBase(r.model.Digest()).ContentDigest() {
-		delete(r.deleted, p.Name)
+	gone, there := r.deleted[name]
+	if there && gone != digest {
+		delete(r.deleted, name)
 		return false
 	}
 	return there
 }
 
 // undelete forgets the names that were deleted here and that the library has no more.
-func (r *registry) undelete(has map[string]shelved) {
+func (r *registry) undelete(has map[string]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.deleted, func(name string, _ bankai.Digest) bool {
-		_, there := has[name]
-		return !there
-	})
+	maps.DeleteFunc(r.deleted, func(name string, _ bankai.Digest) bool { return !has[name] })
 }
 
 // letGo takes away what the library has no more.

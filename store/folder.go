@@ -139,8 +139,8 @@ func (l *Library) folder(parts ...string) error {
 	return nil
 }
 
-// read reads a file of the library that has at most so many bytes. The folders that lead
-// to it and it itself must be the library's own.
+// read reads a file of the library, which has at most most bytes. The file and the folders
+// that lead to it must be the library's own.
 func (l *Library) read(most int64, parts ...string) ([]byte, error) {
 	if err := l.Usable(); err != nil {
 		return nil, err

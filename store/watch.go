@@ -19,7 +19,7 @@ import (
 type Watch struct {
 	library *Library
 	last    glance
-	seen    map[string]bankai.Digest // what there was: see state
+	seen    map[string]bankai.Digest // what the library held, as Library.state says
 	began   bool
 }
 

@@ -17,7 +17,7 @@ import (
 // material gathers what claims can be measured on.
 type material struct {
 	probes   []source.Set // that were given
-	examples []string     // likewise
+	examples []string     // files that were given
 	found    map[bankai.Digest]probeContent
 }
 

@@ -78,7 +78,7 @@ type pushDoc struct {
 	Base       *bankai.Digest `json:"base"`
 	Bytes      int64          `json:"bytes"`      // sent
 	Signatures int            `json:"signatures"` // that went along, or were there
-	Files      []string       `json:"files"`      // likewise: the model card, probe sets and reports
+	Files      []string       `json:"files"`      // names of the model card, probe sets and reports that went along, or were there
 	Attached   int            `json:"attached"`   // things that were not there before
 }
 

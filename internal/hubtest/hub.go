@@ -70,8 +70,8 @@ func (h *Hub) Before(first Handler) {
 	h.before = first
 }
 
-// Stall has who asks for a large file from its start get so many bytes, and no more; who
-// asks for the rest gets it.
+// Stall gives whoever asks for a large file from its start its first after bytes, and no
+// more; whoever asks for the rest gets that.
 func (h *Hub) Stall(after int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

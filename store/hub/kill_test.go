@@ -119,7 +119,7 @@ func sendSome(w http.ResponseWriter, content string, n int) {
 	http.NewResponseController(w).Flush()
 }
 
-// waitUntilWritten waits until a part of so many bytes is on the disk.
+// waitUntilWritten waits until n bytes of a part are on the disk.
 func waitUntilWritten(t *testing.T, c *Client, n int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {

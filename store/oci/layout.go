@@ -27,7 +27,7 @@ type layout struct{ files layoutFiles }
 // layoutFiles are the files of a layout: those of a folder, or in a tar file. Names have
 // slashes.
 type layoutFiles interface {
-	// read reads a file of at most so many bytes. The error is fs.ErrNotExist without it.
+	// read reads a file of at most most bytes. The error is fs.ErrNotExist if there is none.
 	read(name string, most int64) ([]byte, error)
 	// write puts a file there as a whole.
 	write(ctx context.Context, name string, data []byte) error
@@ -310,7 +310,7 @@ func (f folder) read(name string, most int64) ([]byte, error) {
 	return readAll(file, name, most)
 }
 
-// readAll reads at most so many bytes, and refuses more.
+// readAll reads all of r, and refuses more than most bytes.
 func readAll(r io.Reader, name string, most int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err == nil && int64(len(data)) > most {

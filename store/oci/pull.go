@@ -121,8 +121,8 @@ func (g *pulling) attached(ctx context.Context, t target, subject descriptor) er
 	return nil
 }
 
-// attachment reads one thing that is attached, of at most so many bytes. It is empty if
-// it turns out to be none of ours.
+// attachment reads one thing that is attached, of at most left bytes. It is empty if the
+// thing turns out to be none of ours.
 func (g *pulling) attachment(ctx context.Context, t target, d, subject descriptor, left int64) (x attachment, err error) {
 	const what = "manifest of something attached"
 	if err := checkDescriptor(d, what, maxManifest); err != nil {
