@@ -59,6 +59,8 @@ var layers = map[string]int{
 	"internal/claims":      7,  // what patches claim: in words, and measured again
 	"internal/card":        8,  // the page that a patch is shared with
 	"internal/adapt":       8,  // the main job with the files that people have
+	"internal/look":        1,  // how pages look
+	"web":                  7,  // the page that a server shows
 	"internal/report":      4,  // pages, tables and sentences for people
 	"internal/speed":       4,  // how fast a model runs here
 	"internal/lora":        4,  // trains an adapter, to compare patches with

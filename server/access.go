@@ -167,7 +167,7 @@ func (a *access) origin(h http.Header, r *http.Request) (done bool, err error) {
 		h.Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
 		h.Set("Access-Control-Max-Age", "600")
 		return true, nil
-	case allowed, !asks && (r.Method == http.MethodGet || r.Method == http.MethodHead), origin == ownOrigin(r):
+	case allowed, !asks && (r.Method == http.MethodGet || r.Method == http.MethodHead), isOwn(origin, r):
 		return false, nil
 	}
 	return false, &failure{
@@ -176,12 +176,17 @@ func (a *access) origin(h http.Header, r *http.Request) (done bool, err error) {
 	}
 }
 
-// ownOrigin is the origin of pages that the server itself has.
-func ownOrigin(r *http.Request) string {
-	if r.TLS != nil {
-		return "https://" + r.Host
+// isOwn says whether a request is of the server's own page. Behind a proxy, which may have
+// another name and scheme, the browser tells: pages cannot set this header.
+func isOwn(origin string, r *http.Request) bool {
+	if r.Header.Get("Sec-Fetch-Site") == "same-origin" {
+		return true
 	}
-	return "http://" + r.Host
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	return origin == scheme+r.Host
 }
 
 // user makes a handler that only those reach who may ask.

@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -16,7 +15,6 @@ const ollamaVersion = "0.12.11"
 // ollamaTable is Ollama's API, for programs that know no other.
 func (s *Server) ollamaTable() []route {
 	return []route{
-		{"GET /{$}", greet},
 		{"GET /api/version", s.answer("ollama_models", ollama, s.version)},
 		{"GET /api/tags", s.answer("ollama_models", ollama, s.ollamaTags)},
 		{"GET /api/ps", s.answer("ollama_models", ollama, s.ollamaRunning)},
@@ -54,12 +52,6 @@ func dialectOf(r *http.Request) dialect {
 		return ollama
 	}
 	return openAI
-}
-
-// greet answers GET /, by which clients of Ollama find out that somebody listens.
-func greet(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	io.WriteString(w, "Ollama is running")
 }
 
 // version answers GET /api/version.

@@ -46,6 +46,11 @@ type Options struct {
 	RequireSigned bool
 	LogPrompts    bool         // the log tells what was asked and answered, too
 	Log           *slog.Logger // nil: nothing is logged
+
+	// Page answers GET / to browsers, and GET for all paths below [PagePath]; nil: there is
+	// none. It needs no key, and may be asked before there is a model.
+	Page   http.Handler
+	Routes []Route // of what the page asks for beside the APIs
 }
 
 // How a loop goes that people wait for, for [Options.Loop]: a step reads at most StepTokens
@@ -105,7 +110,9 @@ type route struct {
 
 // table is all that the server answers.
 func (s *Server) table() []route {
-	return append([]route{
+	all := append([]route{
+		{"GET /{$}", s.home},
+		{"GET " + PagePath, s.file},
 		{"GET /health", s.health},
 		{"GET /metrics", s.user(s.metrics)},
 		{"GET /v1/models", s.answer("models", openAI, s.listModels)},
@@ -122,6 +129,10 @@ func (s *Server) table() []route {
 		{"PUT /api/patches/{name}", s.change("patches", s.putPatch)},
 		{"DELETE /api/patches/{name}", s.change("patches", s.deletePatch)},
 	}, s.ollamaTable()...)
+	for _, r := range s.o.Routes {
+		all = append(all, route{r.Pattern, s.routed(r)})
+	}
+	return all
 }
 
 // NamedPatch is a patch with the name that requests use.

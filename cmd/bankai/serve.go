@@ -21,6 +21,7 @@ import (
 	"bankai/internal/terminal"
 	"bankai/server"
 	"bankai/store/signature"
+	"bankai/web"
 
 	"github.com/spf13/cobra"
 )
@@ -186,7 +187,7 @@ func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
 	f.trust = trusted()
 	o = server.Options{
 		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
-		Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log), RequireSigned: f.signed, Trust: f.trust,
+		Page: web.Page(), Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log), RequireSigned: f.signed, Trust: f.trust,
 		Loop: engine.LoopOptions{
 			MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue), QueueTokens: int(f.queueTok),
 			Chunk: server.StepTokens, Pace: server.StepTime,

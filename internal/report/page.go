@@ -15,14 +15,8 @@ import (
 	"maps"
 	"strings"
 
-	"bankai/internal/chart"
+	"bankai/internal/look"
 )
-
-//go:embed style.css
-var style string
-
-// Style is the style sheet of all pages and of the pictures on them.
-var Style = style + chart.Style
 
 //go:embed page.html
 var frame string
@@ -34,7 +28,7 @@ type page struct{ template *template.Template }
 // "title" its title and "body" what it says. They may use functions: those given, and
 // style, which is the style sheet. It panics if a template cannot be parsed.
 func newPage(name, source string, functions template.FuncMap) *page {
-	all := template.FuncMap{"style": func() template.CSS { return template.CSS(Style) }}
+	all := template.FuncMap{"style": func() template.CSS { return template.CSS(look.Style) }}
 	maps.Copy(all, functions)
 	return &page{template.Must(template.Must(template.New(name).Funcs(all).Parse(frame)).Parse(source))}
 }

@@ -1,0 +1,51 @@
+// Elements made of data. What people, models and files say becomes text, never markup.
+
+// h makes an element. Of its properties, functions listen to events (onclick), "class" and
+// whatever else is a text, number or boolean become attributes (false, null and undefined:
+// none), and "css" sets properties of its style. Children are elements or texts; lists of
+// them are spread, and null, undefined and false are left out.
+export function h(tag, properties, ...children) {
+  return fill(document.createElement(tag), properties, children);
+}
+
+// svg is h for elements of pictures.
+export function svg(tag, properties, ...children) {
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), properties, children);
+}
+
+function fill(element, properties, children) {
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else if (name === "css") for (const [p, v] of Object.entries(value)) element.style.setProperty(p, v);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false));
+  return element;
+}
+
+// picture fetches a picture in SVG that the server drew, to be put into the page, where it
+// has the page's colours.
+export function picture(url, headers = {}) {
+  return new Promise((done, failed) => {
+    const r = new XMLHttpRequest();
+    r.open("GET", url);
+    for (const [name, value] of Object.entries(headers)) r.setRequestHeader(name, value);
+    r.responseType = "document";
+    r.overrideMimeType("image/svg+xml");
+    r.onload = () => {
+      const root = r.responseXML?.documentElement;
+      if (r.status === 200 && root?.localName === "svg") done(document.importNode(root, true));
+      else failed(new Error("the picture could not be read"));
+    };
+    r.onerror = () => failed(new Error("the server cannot be reached"));
+    r.send();
+  });
+}
+
+// download offers a text as a file.
+export function download(name, text, type = "application/json") {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
