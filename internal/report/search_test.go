@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"bankai/internal/look"
 	"bankai/measure"
 )
 
@@ -144,7 +145,7 @@ func TestReportOfNothing(t *testing.T) {
 // On narrow screens pictures keep the letters they were laid out for, and scroll: larger
 // ones would run into each other.
 func TestNarrowPagesKeepTheLetters(t *testing.T) {
-	if strings.Contains(Style, ".plot.wide text") || !strings.Contains(Style, ".plot.wide { overflow-x: auto }") {
+	if strings.Contains(look.Style, ".plot.wide text") || !strings.Contains(look.Style, ".plot.wide { overflow-x: auto }") {
 		t.Error("the style changes the text of pictures, or does not let them scroll")
 	}
 }
