@@ -124,6 +124,7 @@ func (s *Server) table() []route {
 		{"POST /tokenize", s.answer("tokenize", openAI, s.tokenize)},
 		{"POST /detokenize", s.answer("detokenize", openAI, s.detokenize)},
 		{"POST /apply-template", s.answer("apply-template", openAI, s.applyTemplate)},
+		{"GET /api/model", s.answer("model", openAI, s.showBase)},
 		{"GET /api/patches", s.answer("patches", openAI, s.listPatches)},
 		{"GET /api/patches/{name}", s.answer("patches", openAI, s.showPatch)},
 		{"PUT /api/patches/{name}", s.change("patches", s.putPatch)},

@@ -13,7 +13,7 @@ const $ = (id) => document.getElementById(id);
 // app is what the parts share: the model and the patches that the server has, as it
 // described them last, and ways to tell the user something.
 const app = {
-  model: null, // { id, … } of /v1/models
+  model: null, // of /api/model
   patches: [], // of /api/patches
   listeners: new Set(),
 
@@ -22,8 +22,8 @@ const app = {
 
   // refresh asks the server which patches there are.
   async refresh() {
-    const [models, list] = await Promise.all([json("GET", "v1/models"), json("GET", "api/patches")]);
-    this.model = models.data.find((m) => m.parent === null);
+    const [model, list] = await Promise.all([json("GET", "api/model"), json("GET", "api/patches")]);
+    this.model = model;
     this.patches = list.patches;
     $("model").textContent = this.model.id;
     document.title = `bankai · ${this.model.id}`;
