@@ -1,9 +1,12 @@
 # Everything here also works without make: each target is one or two commands.
 
-.PHONY: build test browser lint processors avx512 test32 cross generate bench bench-serve microbench fuzz soak release
+.PHONY: build wasm test browser lint processors avx512 test32 cross generate bench bench-serve microbench fuzz soak release
 
-build: ## one static binary, ./bankai
+build: wasm ## one static binary, ./bankai
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bankai ./cmd/bankai
+
+wasm: ## the engine for browsers, which "bankai web export" needs
+	go generate ./web/try
 
 release: ## archives for six platforms, checksums and a list of components, in ./dist
 	go run ./internal/release

@@ -61,6 +61,8 @@ var layers = map[string]int{
 	"internal/adapt":       8,  // the main job with the files that people have
 	"internal/look":        1,  // how pages look
 	"web":                  7,  // the page that a server shows
+	"web/try":              8,  // the page that needs no server
+	"web/try/wasm":         5,  // the engine for browsers
 	"internal/report":      4,  // pages, tables and sentences for people
 	"internal/speed":       4,  // how fast a model runs here
 	"internal/lora":        4,  // trains an adapter, to compare patches with

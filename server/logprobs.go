@@ -1,10 +1,6 @@
 package server
 
 import (
-	"fmt"
-	"strings"
-	"unicode/utf8"
-
 	"bankai/engine"
 )
 
@@ -60,20 +56,8 @@ func (l *loaded) logProb(id int32, p float64) tokenLogProb {
 	return tokenLogProb{Token: l.tokenText(id), LogProb: finite(p), Bytes: numbers(l.model.Tokenizer().Bytes(id))}
 }
 
-// tokenText is a token's text, or its bytes as OpenAI writes them if they are none: so no
-// two tokens of different bytes have one text.
-func (l *loaded) tokenText(id int32) string {
-	raw := l.model.Tokenizer().Bytes(id)
-	if utf8.Valid(raw) {
-		return string(raw)
-	}
-	var b strings.Builder
-	b.WriteString("bytes:")
-	for _, c := range raw {
-		fmt.Fprintf(&b, `\x%02x`, c)
-	}
-	return b.String()
-}
+// tokenText is what answers call a token.
+func (l *loaded) tokenText(id int32) string { return l.model.Tokenizer().Text(id) }
 
 // finite is a log-probability as JSON can hold it: one of nothing is that of a token that
 // hardly ever comes.

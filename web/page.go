@@ -28,6 +28,9 @@ var embedded embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
+// File is the content of a file of the page, for another page that has it, too.
+func File(name string) ([]byte, error) { return embedded.ReadFile("page/" + name) }
+
 // file is one of the page.
 type file struct {
 	content []byte

@@ -145,7 +145,7 @@ func (a *app) root() *cobra.Command {
 		{"look", "Look at a model:", []*cobra.Command{infoCommand(a), tokenizeCommand(a), logitsCommand(a), generateCommand(a)}},
 		{"change", "Change it:", []*cobra.Command{adaptCommand(a), searchCommand(a), patchCommand(a)}},
 		{"share", "Share it:", []*cobra.Command{libraryCommand(a), keygenCommand(a), pushCommand(a), pullCommand(a)}},
-		{"use", "Use it:", []*cobra.Command{chatCommand(a), serveCommand(a)}},
+		{"use", "Use it:", []*cobra.Command{chatCommand(a), serveCommand(a), webCommand(a)}},
 		{"measure", "Measure:", []*cobra.Command{probesCommand(a), auditCommand(a), evalCommand(a), experimentCommand(a), reportCommand(a), benchCommand(a)}},
 		{"other", "Other:", []*cobra.Command{configCommand(a), versionCommand(a)}},
 	}

@@ -132,8 +132,10 @@ func addValues(a *app, cmd *cobra.Command) {
 			complete(cmd, name, v.complete)
 		}
 	}
-	if cmd.LocalFlags().Lookup("library") != nil {
-		complete(cmd, "library", fileValue{}.complete) // folders alone
+	for _, name := range []string{"library", "wasm"} { // folders alone
+		if cmd.LocalFlags().Lookup(name) != nil {
+			complete(cmd, name, fileValue{}.complete)
+		}
 	}
 	for _, name := range noFiles {
 		if cmd.LocalFlags().Lookup(name) != nil {
@@ -196,6 +198,7 @@ func argumentValues(path string) cobra.CompletionFunc {
 		"bankai probes expand":      {endings: resultFiles},
 		"bankai report":             {endings: resultFiles},
 		"bankai experiment rescore": {endings: resultFiles},
+		"bankai web export":         {},
 	}[path]
 	if !ok {
 		return cobra.NoFileCompletions

@@ -19,6 +19,22 @@ var files embed.FS
 // must not be written to.
 func Model() []byte { return model }
 
+//go:embed derivatives.bankai
+var derivatives []byte
+
+//go:embed integrals.bankai
+var integrals []byte
+
+// A Patch is one of the embedded patch files for the model.
+type Patch struct {
+	Name string
+	Data []byte // of the file, in the compact form; it must not be written to
+}
+
+// Patches are patches for the model, each of which repairs one kind of problem, and which
+// do not get into each other's way. CARD.md says how they were found.
+func Patches() []Patch { return []Patch{{"derivatives", derivatives}, {"integrals", integrals}} }
+
 // A Set is one of the embedded files of probes or text.
 type Set struct {
 	Name  string // "heldout", say
