@@ -9,7 +9,7 @@ import { Answers } from "./answers.js";
 const $ = (id) => document.getElementById(id);
 
 // app is what the parts share.
-const app = {
+export const app = {
   manifest: null,
   engine: null,
   model: null, // facts of it, as the engine tells them
