@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 )
 
 // engineBuilt builds the engine for browsers, once for all tests, so that they never run an
@@ -70,7 +74,7 @@ func tried(t *testing.T, s *published) *tab {
 // answered waits for the answers of the newest prompt, and returns what they say.
 func (p *tab) answered(cells int) (texts []string) {
 	p.Helper()
-	p.wait(fmt.Sprintf("document.querySelectorAll('.turn:first-child .cell').length === %d && !document.querySelector('#stop:enabled') && document.querySelector('.turn:first-child .summary').textContent", cells))
+	p.wait(fmt.Sprintf("document.querySelectorAll('.turn:first-child .cell').length === %d && !document.querySelector('#stop:enabled') && ![...document.querySelectorAll('.turn:first-child .facts-line')].some((e) => e.textContent === '…')", cells))
 	return js[[]string](p, "[...document.querySelectorAll('.turn:first-child .cell .tokens')].map((e) => [...e.querySelectorAll('.token:not(.end)')].map((t) => t.textContent).join(''))")
 }
 
@@ -150,7 +154,118 @@ func TestTryIsForPeople(t *testing.T) {
 		p.size(width, 900, "light")
 		p.fits()
 	}
-	p.size(1280, 1100, "light")
 	p.accessible()
+	p.size(1280, 900, "light")
+	js[bool](p, "(scrollTo(0, 0), true)")
 	p.picture("try")
+}
+
+// Patches of one's own are checked: what is none for the model is refused, with the reason,
+// and whatever a file says of itself stays text.
+func TestTryOwnPatches(t *testing.T) {
+	s := publish(t)
+	p := tried(t, s)
+	good, err := os.ReadFile(s.patchOf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tampered := bytes.Clone(good)
+	tampered[len(tampered)/2] ^= 1
+	const flips = `"flips": [{"layer": 1, "proj": "gate_proj", "row": 7}]`
+	for name, c := range map[string]struct{ content, reason string }{
+		"tampered.bankai": {string(tampered), "tampered: "},
+		"foreign.json":    {`{` + flips + `, "metadata": {"bankai": {"base": "` + strings.Repeat("ab", 32) + `"}}}`, "made for model abababababab"},
+		"beyond.json":     {`{"flips": [{"layer": 99, "proj": "gate_proj", "row": 7}]}`, "blk.99"},
+		"picture.json":    {"\x89PNG", "picture: "},
+	} {
+		p.drop("main", map[string][]byte{name: []byte(c.content)})
+		p.seeText("#refused", c.reason)
+		if n := js[int](p, "document.querySelectorAll('.cards > li').length"); n != 2 {
+			t.Errorf("%s: there are %d patches", name, n)
+		}
+	}
+	const hostile = `<img src=x onerror="document.title='fooled'">`
+	p.drop("main", map[string][]byte{
+		"derivatives.bankai": good,
+		hostile + ".json":    []byte(`{"name": "x", "description": "` + strings.ReplaceAll(hostile, `"`, `\"`) + `\u202e", ` + flips + `}`),
+	})
+	p.wait("document.querySelectorAll('.cards > li').length === 4")
+	p.seeText("#patches", "derivatives 2")
+	p.seeText("#patches", hostile)
+	p.seeText("#patches", "does not say which model it is for")
+	if p.text("#refused") != "" {
+		t.Errorf("refused: %s", p.text("#refused"))
+	}
+	// Twice the same patch is none.
+	p.click("input[value='integrals']")
+	p.click(`input[value^='<img']`)
+	p.write("#prompt", hostile)
+	p.click("#ask button.main")
+	if got := p.answered(2); got[0] != got[1] {
+		t.Errorf("under two equal patches it says %q, as it is %q", got[1], got[0])
+	}
+	if js[bool](p, "document.title === 'fooled' || !!document.querySelector('main img')") {
+		t.Error("text became markup")
+	}
+	p.accessible()
+}
+
+// A long answer is stopped, by the button or by Escape, and what there is of it stays.
+func TestTryStop(t *testing.T) {
+	s := publish(t)
+	p := tried(t, s)
+	p.click("#ask summary")
+	p.click("#line")
+	p.write("#most", "100000")
+	for _, stop := range []func(){func() { p.click("#stop") }, func() { p.press("\x1b") }} {
+		p.click("#ask button.main")
+		p.wait("document.querySelectorAll('.turn:first-child .cell[data-set=\"0\"] .token').length > 3")
+		stop()
+		p.answered(2)
+		p.seeText(".turn:first-child .cell", "stopped by you")
+	}
+}
+
+// What keeps the page from running is said in words.
+func TestTryFailures(t *testing.T) {
+	s := publish(t)
+	t.Run("from the disk", func(t *testing.T) {
+		p := open(t, s.url)
+		p.allow("file://", "CORS", "elsewhere")
+		p.do(chromedp.Navigate("file://" + filepath.Join(s.dir, "index.html")))
+		p.seeText("#unstarted", "python3 -m http.server")
+	})
+	for _, c := range []struct {
+		name, lacks, file string
+		change            func(file string) error
+		reason            string
+	}{
+		{"no WebAssembly", "WebAssembly", "", nil, "This browser has no WebAssembly"},
+		{"no DecompressionStream", "DecompressionStream", "", nil, "no DecompressionStream"},
+		{"no model", "", "model.gguf", os.Remove, "model.gguf: the host answers 404"},
+		{"half a model", "", "model.gguf", func(f string) error { return os.Truncate(f, 1000) }, "model.gguf has 1000 bytes, not the 880032 of the manifest"},
+		{"another engine", "", "bankai.wasm.gz", func(f string) error { return os.WriteFile(f, []byte("<html>"), 0o666) }, "WebAssembly"},
+		{"no manifest", "", "manifest.json", os.Remove, "manifest.json: the host answers 404"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.change != nil {
+				file := filepath.Join(s.dir, c.file)
+				whole, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer os.WriteFile(file, whole, 0o666)
+				if err := c.change(file); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := open(t, s.url+"icon.svg")
+			p.allow("404")
+			if c.lacks != "" {
+				command(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: "delete globalThis." + c.lacks})
+			}
+			p.do(chromedp.Navigate(s.url))
+			p.seeText("#notice", c.reason)
+		})
+	}
 }

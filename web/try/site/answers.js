@@ -5,7 +5,7 @@ import { counted } from "./numbers.js";
 import { rate } from "./sizes.js";
 import { Popover, TokenLine } from "./chat-tokens.js";
 
-const endings = { stop: "ended by itself", length: "at the most tokens", interrupted: "stopped" };
+const endings = { stop: "ended at its end", length: "ended at the most tokens", interrupted: "stopped by you" };
 
 export class Answers {
   constructor(element, app) {
@@ -24,49 +24,56 @@ export class Answers {
     this.app.say("The model is answering.");
     try {
       const answers = await this.app.engine.generate(request, (told) => turn.told(told));
-      turn.end(answers);
+      this.app.say(turn.end(answers));
     } catch (e) {
-      turn.broken(e);
+      turn.broken();
       throw e;
     }
-    this.app.say(`Answered. ${turn.summary.textContent}`);
   }
 }
 
 // Turn is a prompt with its answers.
 class Turn {
   constructor(number, request) {
-    const title = (set) => (set.length ? ["with ", ...set.flatMap((name, i) => [i ? " + " : "", h("bdi", {}, name)])] : ["as it is"]);
-    this.lines = [];
-    this.facts = request.sets.map(() => h("p", { class: "soft facts-line" }, "…"));
-    const cells = request.sets.map((set, i) => {
-      const name = set.length ? `with ${set.join(" + ")}` : "as it is";
-      this.lines.push(new TokenLine(`answer ${number}, ${name}, token by token`, i ? this.lines[0] : null));
-      return h("article", { class: "cell card", "data-set": i, "aria-label": `answer ${number}, ${name}` }, h("h4", {}, title(set)), this.lines[i].element, this.facts[i]);
-    });
-    this.summary = h("p", { class: "summary" });
+    this.cells = [];
+    for (const [i, set] of request.sets.entries()) this.cells.push(new Cell(number, i, set, this.cells[0]));
     this.element = h("section", { class: "turn", "aria-label": `answers ${number}` },
-      h("h3", { class: "said", dir: "auto" }, request.prompt), h("div", { class: "cells" }, cells), this.summary);
-    this.request = request;
+      h("h3", { class: "said", dir: "auto" }, request.prompt), h("div", { class: "cells" }, this.cells.map((c) => c.element)),
+      this.cells.length === 1 && h("p", { class: "soft" }, "No patch is switched on: switch one on to see what it changes."));
   }
 
-  told({ set, token }) { this.lines[set].push(token); }
+  told({ set, token }) { this.cells[set].line.push(token); }
 
+  // end shows how the answers ended, and says it in a sentence.
   end(answers) {
-    answers.forEach((a, i) => this.lines[i].end(a.text));
-    answers.forEach((a, i) => {
-      this.facts[i].textContent = [
-        counted(a.generated_tokens, "token"), endings[a.finish_reason] ?? a.finish_reason, rate(a.generated_tokens - 1, a.generation_seconds),
-      ].filter(Boolean).join(" · ");
-    });
-    this.summary.textContent = answers.length === 1
-      ? "No patch is switched on: switch one on to see what it changes."
-      : `With the patches: ${this.lines[1].verdict()}.`;
+    answers.forEach((a, i) => this.cells[i].line.end(a.text, a.finish_reason !== "stop"));
+    answers.forEach((a, i) => this.cells[i].end(a));
+    const verdict = this.cells.at(-1).verdict.textContent;
+    return verdict === "" ? "Answered." : `Answered: ${verdict}.`;
   }
 
-  broken(e) {
-    for (const f of this.facts) f.textContent = "broken off";
-    this.summary.textContent = e.message;
+  broken() {
+    for (const cell of this.cells) cell.facts.textContent = "broken off";
   }
 }
 
+// Cell is one of the answers.
+class Cell {
+  constructor(number, i, set, base) {
+    const title = set.length ? set.flatMap((name, n) => [n ? " + " : "with ", h("bdi", {}, name)]) : "as it is";
+    const label = `answer ${number}, ${set.length ? `with ${set.join(" + ")}` : "as it is"}`;
+    this.line = new TokenLine(`${label}, token by token`, base?.line);
+    this.verdict = h("p", { class: "verdict-line", hidden: true });
+    this.facts = h("p", { class: "soft facts-line" }, "…");
+    this.element = h("article", { class: "cell", "data-set": i, "aria-label": label }, h("h4", {}, title), this.line.element, this.verdict, this.facts);
+  }
+
+  end(answer) {
+    this.verdict.textContent = this.line.verdict();
+    this.verdict.hidden = this.verdict.textContent === "";
+    this.verdict.classList.toggle("same", this.line.first < 0);
+    this.facts.textContent = [
+      counted(answer.generated_tokens, "token"), endings[answer.finish_reason] ?? answer.finish_reason, rate(answer.generated_tokens - 1, answer.generation_seconds),
+    ].filter(Boolean).join(" · ");
+  }
+}

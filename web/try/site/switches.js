@@ -85,7 +85,7 @@ export class Patches {
         counted(facts.flips, "flip"), facts.bits === null ? "" : counted(facts.bits, "sign bit"), size(facts.bytes),
         facts.base === null ? "does not say which model it is for: its shape fits" : "",
       ].filter(Boolean).join(" · ")),
-      facts.description && h("p", { dir: "auto" }, facts.description),
+      facts.description && h("p", {}, h("bdi", {}, facts.description)),
       facts.claims.length > 0 && h("ul", { class: "claims" }, facts.claims.map((c) => h("li", {}, h("bdi", {}, c.name),
         `: ${c.before} of ${c.total} right before, ${c.after} after; ${c.fixed} fixed, ${c.broke} broke`)))));
   }

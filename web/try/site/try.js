@@ -57,7 +57,7 @@ async function start() {
   await patches.loaded();
   loading.done();
   new Ask($("ask"), app, patches, answers);
-  for (const part of ["ask", "patches", "answers"]) $(part).hidden = false;
+  $("loaded").hidden = false;
   app.say("The model is loaded. From here on the page needs no network.");
 }
 
