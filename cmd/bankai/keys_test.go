@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"bankai/store"
+	"bankai/web/try"
 )
 
 // ownNames are the objects whose keys are names that people chose, not words of ours.
@@ -76,9 +77,9 @@ func TestJSONKeysAreInTheTable(t *testing.T) {
 			used[key] = true
 		}
 	}
-	// A demo takes half a minute, a server runs until it is told to end, and a conversation
-	// wants input.
-	for _, doc := range []reflect.Type{reflect.TypeFor[demoDoc](), reflect.TypeFor[serveDoc](), reflect.TypeFor[saidDoc](), reflect.TypeFor[store.Fault]()} {
+	// A demo takes half a minute, a server runs until it is told to end, a conversation
+	// wants input, and a page the engine for browsers.
+	for _, doc := range []reflect.Type{reflect.TypeFor[demoDoc](), reflect.TypeFor[serveDoc](), reflect.TypeFor[saidDoc](), reflect.TypeFor[store.Fault](), reflect.TypeFor[exported](), reflect.TypeFor[try.File]()} {
 		for i := range doc.NumField() {
 			key, _, _ := strings.Cut(doc.Field(i).Tag.Get("json"), ",")
 			if key == "" {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"os"
@@ -65,6 +67,7 @@ func TestMain(m *testing.M) {
 //	latin1 FILE         write a text that is no UTF-8
 //	damage DIR           cut a byte off every file of a folder
 //	registry NAME        start an OCI registry; $NAME is its host and port
+//	engine DIR           write the smallest engine for browsers
 //	rows P L PROJ N      write a patch of the first N rows of a projection of layer L
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -109,6 +112,9 @@ func TestScripts(t *testing.T) {
 					ts.Check(errors.Join(os.Chmod(f, 0o644), os.Truncate(f, info.Size()-1)))
 				}
 			},
+			"engine": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(writeBrowserEngine(ts.MkAbs(args[0])))
+			},
 			"hub": addToHub,
 			"latin1": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("caf \xe9\n"), 0o666))
@@ -123,6 +129,19 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// writeBrowserEngine writes a folder as "make wasm" would, with a program that does nothing.
+func writeBrowserEngine(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := w.Write([]byte("\x00asm\x01\x00\x00\x00"))
+	return errors.Join(err, w.Close(),
+		os.WriteFile(filepath.Join(dir, "bankai.wasm.gz"), packed.Bytes(), 0o666),
+		os.WriteFile(filepath.Join(dir, "wasm_exec.js"), []byte("// starts it\n"), 0o666))
 }
 
 // hubOf is the hub of a script, which is started when it is wanted.

@@ -52,6 +52,9 @@ func release(out string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
+	if err := buildEngine(); err != nil {
+		return fmt.Errorf("the engine for browsers: %w", err)
+	}
 	own := filepath.Join(work, "own", "bankai")
 	if err := build(own, platform{runtime.GOOS, runtime.GOARCH}); err != nil {
 		return err
@@ -103,6 +106,13 @@ func sourceTime() (time.Time, error) {
 		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH %q: want seconds since 1970", text)
 	}
 	return time.Unix(seconds, 0).UTC(), nil
+}
+
+// buildEngine makes the engine for browsers, which is a part of every program.
+func buildEngine() error {
+	cmd := exec.Command("go", "generate", "./web/try")
+	cmd.Stderr = os.Stderr
+	return cmd.Run()
 }
 
 // build makes the program for a platform.
@@ -184,6 +194,7 @@ func smoke(out, work, version string) error {
 		{program, "version"},
 		{program, "eval", "--probes", "demo:control_few"},
 		{program, "help", "search"},
+		{program, "web", "export", "site"},
 	} {
 		if err := run(args[0], args[1:]...); err != nil {
 			return err
