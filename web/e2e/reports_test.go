@@ -1,0 +1,97 @@
+package e2e
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// collisions is JavaScript for the texts of pictures that lie on one another, or that their
+// picture cuts off, by more than the width of a hair.
+const collisions = `(() => {
+	const found = [];
+	for (const picture of document.querySelectorAll("svg")) {
+		if (!picture.checkVisibility()) continue;
+		const all = [...picture.querySelectorAll("text")].filter((e) => e.textContent.trim() && e.checkVisibility());
+		const boxes = all.map((e) => ({ text: e.textContent, r: e.getBoundingClientRect() }));
+		const frame = picture.getBoundingClientRect();
+		for (const [i, a] of boxes.entries()) {
+			if (a.r.left < frame.left - 1 || a.r.right > frame.right + 1) found.push(a.text + " is beyond the picture");
+			for (const b of boxes.slice(i + 1)) {
+				const wide = Math.min(a.r.right, b.r.right) - Math.max(a.r.left, b.r.left);
+				const high = Math.min(a.r.bottom, b.r.bottom) - Math.max(a.r.top, b.r.top);
+				if (wide > 1 && high > 0.25 * Math.min(a.r.height, b.r.height)) found.push(a.text + " / " + b.text);
+			}
+		}
+	}
+	return found.slice(0, 12);
+})()`
+
+// hosted serves files.
+func hosted(t *testing.T, dir string) string {
+	t.Helper()
+	s := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	t.Cleanup(s.Close)
+	return s.URL + "/"
+}
+
+// Pages of reports fit, at every width; no text of their pictures lies on another; and axe
+// finds nothing, light and dark.
+func TestReports(t *testing.T) {
+	dir := t.TempDir()
+	experiments, err := filepath.Abs(filepath.Join(root, "docs/experiments"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"report", "-o", "experiments.html", "-q"}
+	for _, kind := range []string{"ablate", "choice", "compare", "gsm8k-bits", "instruction", "layers", "lora", "perplexity-bits-64", "robustness", "scale", "stack", "variations"} {
+		args = append(args, filepath.Join(experiments, kind))
+	}
+	bankai(t, dir, args...)
+	bankai(t, dir, "search", "--probes", "demo:search_few", "--controls", "demo:control_few", "--steps", "3", "-o", "fix.bankai", "--report", "search.html", "-q")
+	url := hosted(t, dir)
+	for _, page := range []string{"experiments.html", "search.html"} {
+		t.Run(page, func(t *testing.T) {
+			p := open(t, url+page)
+			for _, width := range []int64{320, 700, 1280, 3840} {
+				p.size(width, 900, "light")
+				p.fits()
+				if found := js[[]string](p, collisions); len(found) > 0 {
+					t.Errorf("at %d pixels: %s", width, strings.Join(found, "\n"))
+				}
+			}
+			p.size(1280, 900, "light")
+			p.accessible()
+		})
+	}
+}
+
+// Nor does one in the pictures that experiments leave as files.
+func TestPictures(t *testing.T) {
+	dir := filepath.Join(root, "docs/experiments")
+	pictures, err := filepath.Glob(filepath.Join(dir, "*", "*.svg"))
+	if err != nil || len(pictures) < 20 {
+		t.Fatalf("%d pictures, %v", len(pictures), err)
+	}
+	all := t.TempDir()
+	var page strings.Builder
+	page.WriteString("<!DOCTYPE html><title>pictures</title>")
+	for _, file := range pictures {
+		picture, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(picture)
+		page.WriteString("<p>" + text[strings.Index(text, "<svg"):] + "</p>")
+	}
+	if err := os.WriteFile(filepath.Join(all, "all.html"), []byte(page.String()), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, hosted(t, all)+"all.html")
+	if found := js[[]string](p, collisions); len(found) > 0 {
+		t.Errorf("%s", strings.Join(found, "\n"))
+	}
+}
