@@ -31,8 +31,8 @@ type Patch struct {
 	Data []byte // of the file, in the compact form; it must not be written to
 }
 
-// Patches are patches for the model, each of which repairs one kind of problem, and which
-// do not get into each other's way. CARD.md says how they were found.
+// Patches are patches for the model, each of which repairs one kind of problem; both
+// together repair both. CARD.md says how they were found, and what they do.
 func Patches() []Patch { return []Patch{{"derivatives", derivatives}, {"integrals", integrals}} }
 
 // A Set is one of the embedded files of probes or text.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"bankai"
 	"bankai/internal/weights"
 	"bankai/models/demo"
 	"bankai/probe"
@@ -129,5 +130,38 @@ func TestReadNamesTheSets(t *testing.T) {
 	_, err := demo.Read("held-out")
 	if err == nil || !strings.Contains(err.Error(), "heldout") {
 		t.Errorf("asked for a set that is not there: %v", err)
+	}
+}
+
+// The patches beside the model are for it, say where they come from, and have one row in
+// common, which cancels where both are on, as the card says.
+func TestPatches(t *testing.T) {
+	f, err := weights.FromBytes("demo", demo.Model())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	sum := bankai.New(f.Digest(), bankai.Meta{})
+	bits := uint64(0)
+	for _, embedded := range demo.Patches() {
+		p, err := bankai.Read(bytes.NewReader(embedded.Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err = f.Fit(p); err != nil || p.Base() != f.Digest() {
+			t.Fatalf("%s: for %v, %v", embedded.Name, p.Base(), err)
+		}
+		meta := p.Meta()
+		if len(meta.Claims) == 0 || meta.License == "" || !strings.HasPrefix(meta.Description, embedded.Name+" of ") || !strings.Contains(meta.Command, embedded.Name+".bankai") {
+			t.Errorf("%s says of itself %+v", embedded.Name, meta)
+		}
+		n, _ := p.Bits()
+		bits += n
+		if sum, err = sum.Xor(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, known := sum.Bits(); !known || n != bits-2*256 {
+		t.Errorf("together they flip %d bits, one by one %d", n, bits)
 	}
 }
