@@ -47,7 +47,7 @@ func TestReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"report", "-o", "experiments.html", "-q"}
-	for _, kind := range []string{"ablate", "choice", "compare", "gsm8k-bits", "instruction", "layers", "lora", "perplexity-bits-64", "robustness", "scale", "stack", "variations"} {
+	for _, kind := range []string{"ablate", "compare", "layers", "perplexity-bits-64", "robustness", "variations"} {
 		args = append(args, filepath.Join(experiments, kind))
 	}
 	bankai(t, dir, args...)
@@ -93,5 +93,10 @@ func TestPictures(t *testing.T) {
 	p := open(t, hosted(t, all)+"all.html")
 	if found := js[[]string](p, collisions); len(found) > 0 {
 		t.Errorf("%s", strings.Join(found, "\n"))
+	}
+	// A text on another would be found.
+	js[bool](p, `(() => { const e = document.querySelector("svg text"); e.after(e.cloneNode(true)); return true; })()`)
+	if found := js[[]string](p, collisions); len(found) == 0 {
+		t.Error("a text that lies on its copy is not found")
 	}
 }
