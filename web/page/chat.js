@@ -42,7 +42,7 @@ class Chat {
   button(id, text, onclick) { return h("button", { type: "button", id, onclick }, text); }
 
   form() {
-    this.prompt = h("textarea", { id: "prompt", rows: 3, dir: "auto", "aria-describedby": "prompt-keys", oninput: () => this.app.keep("chat.draft", this.prompt.value), onkeydown: (e) => this.key(e) });
+    this.prompt = h("textarea", { id: "prompt", rows: 2, dir: "auto", "aria-describedby": "prompt-keys", oninput: () => this.app.keep("chat.draft", this.prompt.value), onkeydown: (e) => this.key(e) });
     this.prompt.value = this.app.kept("chat.draft", "");
     this.send = h("button", { type: "submit", class: "main", id: "send" }, "Send");
     this.stopButton = h("button", { type: "button", id: "stop", hidden: true, onclick: () => this.stop() }, "Stop");
