@@ -7,6 +7,9 @@ import { TokenLine } from "./chat-tokens.js";
 
 const endings = { stop: "ended by itself", length: "ended at the most tokens", stopped: "stopped by you", failed: "broken off" };
 
+// cut says whether an answer would have gone on.
+const cut = (answer) => answer?.finish === "stopped" || answer?.finish === "failed";
+
 // TurnView shows turn n of a conversation. does is what its buttons do: edit(n, prompt),
 // again(n), retry(n, columns), carry(n, column).
 export class TurnView {
@@ -59,9 +62,10 @@ export class TurnView {
     this.foot.replaceChildren(`seed ${this.turn.seed}`, ...(this.running ? [] : this.choices()));
   }
 
+  // choices are to have answered again what was cut, with the same seed, or all with another.
   choices() {
     const { turn } = this, last = this.n === this.talk.turns.length - 1;
-    const broken = this.talk.columns.filter((c) => turn.answers[c]?.finish === "failed");
+    const broken = this.talk.columns.filter((c) => cut(turn.answers[c]));
     return [
       broken.length > 0 ? h("button", { type: "button", class: "retry", onclick: () => this.does.retry(this.n, broken) }, "Try again") : "",
       last ? h("button", { type: "button", class: "quiet again", onclick: () => this.does.again(this.n) }, turn.fields.temperature === 0 ? "Ask again (greedy: the seed changes nothing)" : "Ask again with a new seed") : "",
@@ -94,7 +98,7 @@ class Cell {
 
   end() {
     if (this.answer.tokens.length === 0) this.line.element.append(this.answer.text); // kept without its tokens
-    this.line.end(this.answer.text, this.answer.finish === "stopped" || this.answer.finish === "failed");
+    this.line.end(this.answer.text, cut(this.answer));
     for (const cell of this.view.cells.values()) cell.tell();
     this.tell();
   }

@@ -95,6 +95,7 @@ class Chat {
   }
 
   arranged() {
+    this.popover.hide(); // its token may be gone
     this.turns.classList.toggle("nobase", this.app.kept("chat.nobase", false) && this.talk.columns.length > 1);
     this.turns.classList.toggle("busy", this.stopping !== null);
   }
@@ -129,6 +130,7 @@ class Chat {
 
   // again asks the last prompt anew, with the settings that hold now and another seed.
   again(n) {
+    if (this.stopping) return;
     const turn = this.talk.turns[n];
     Object.assign(turn, { seed: this.settings.seed ?? random(), fields: this.settings.fields(), system: this.settings.system, from: undefined, answers: {} });
     this.answer(n, this.talk.columns);
@@ -137,6 +139,7 @@ class Chat {
   // retry has columns answer once more with the same seed. If nothing came of a prompt yet,
   // that may be due to its settings: then those that hold now are taken.
   retry(n, columns) {
+    if (this.stopping) return;
     const turn = this.talk.turns[n];
     if (Object.values(turn.answers).every((a) => a.tokens.length === 0)) Object.assign(turn, { fields: this.settings.fields(), system: this.settings.system });
     this.answer(n, columns);
