@@ -17,6 +17,12 @@ export class Kept {
     this.clear = h("button", { type: "button", class: "quiet", id: "delete-all", onclick: () => this.deleteAll() });
     this.element = h("details", { class: "kept", id: "kept" }, this.summary, this.list, h("p", {}, this.clear),
       h("p", { class: "soft" }, "They are kept by this browser only. Old ones lose the details of their tokens first."));
+    window.addEventListener("storage", (e) => { if (e.key === "bankai.chats") this.read(); }); // of another tab
+    this.show();
+  }
+
+  read() {
+    this.talks = this.app.kept("chats", []);
     this.show();
   }
 
@@ -45,6 +51,7 @@ export class Kept {
   delete(id) {
     this.talks = this.talks.filter((t) => t.id !== id);
     this.save();
+    this.summary.focus();
     this.does.deleted(id);
   }
 

@@ -11,14 +11,14 @@ const numbers = [
 ];
 const drawn = new Set(["temperature", "top_k", "top_p", "min_p"]); // of no effect if greedy
 
-const usual = { greedy: false, seed: "", max_tokens: 64, line: null, think: true, system: "" };
+const usual = { greedy: false, seed: "", think: true, system: "" };
 
 // Settings are a form, kept by the browser.
 export class Settings {
   constructor(app) {
     this.app = app;
-    this.model = app.model;
-    this.set = { ...usual, line: this.model?.template === "none", ...app.kept("chat.settings", {}) };
+    const bare = this.model?.template === "none"; // it goes on with a text, and does not end where an answer would
+    this.set = { ...usual, line: bare, max_tokens: bare ? 64 : 512, ...app.kept("chat.settings", {}) };
     this.inputs = new Map();
     this.element = h("details", { class: "card settings", id: "settings" },
       h("summary", {}, "Settings", h("span", { class: "soft", id: "settings-now" })),
@@ -33,6 +33,8 @@ export class Settings {
       h("p", {}, h("button", { type: "button", class: "quiet", onclick: () => this.reset() }, "As the model recommends")));
     this.tell();
   }
+
+  get model() { return this.app.model; }
 
   check(name, label) {
     const input = h("input", { type: "checkbox", id: `set-${name}`, checked: this.set[name] === true, onchange: () => this.change(name, input.checked) });
@@ -66,7 +68,7 @@ export class Settings {
   tell() {
     for (const name of drawn) this.inputs.get(name).disabled = this.set.greedy;
     const { temperature } = this.fields();
-    this.element.querySelector("#settings-now").textContent = ` ${temperature === 0 ? "greedy" : `temperature ${temperature}`}, at most ${this.fields().max_tokens} tokens${this.set.line ? ", to the end of the line" : ""}${this.set.system ? ", with a system prompt" : ""}`;
+    this.element.querySelector("#settings-now").textContent = `: ${temperature === 0 ? "greedy" : `temperature ${temperature}`}, at most ${this.fields().max_tokens} tokens${this.set.line ? ", to the end of the line" : ""}${this.set.system ? ", with a system prompt" : ""}`;
   }
 
   value(name, otherwise) {
@@ -84,7 +86,7 @@ export class Settings {
     const all = {};
     for (const { name } of numbers) all[name] = this.value(name, this.model?.sampling?.[name]);
     if (this.set.greedy) all.temperature = 0;
-    all.max_tokens = this.value("max_tokens", usual.max_tokens);
+    all.max_tokens = this.value("max_tokens", 64);
     if (this.set.line) all.stop = ["\n"];
     if (this.model?.thinks && !this.set.think) all.chat_template_kwargs = { enable_thinking: false };
     return all;

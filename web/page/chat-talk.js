@@ -25,23 +25,25 @@ export const newTurn = (prompt, system, fields, seed) => ({ prompt, system, fiel
 // first ones, as many as "thoughts" says, are what it thought before it answered.
 export const newAnswer = () => ({ text: "", thought: "", thoughts: 0, tokens: [], finish: null });
 
-// heard is the answer that a column goes on from after a turn: its own, unless the user chose
-// another for all, or the column came later. Then it is the one of the first that has one.
-export function heard(turn, column) {
-  if (turn.from !== undefined && turn.answers[turn.from]) return turn.answers[turn.from];
-  return turn.answers[column] ?? turn.answers[base] ?? Object.values(turn.answers)[0];
+// before is the column whose answer to a turn a column goes on from: itself, unless the user
+// chose another for all, or the column came later. Then it is the first that has an answer.
+function before(turn, column) {
+  const c = turn.from ?? column;
+  return turn.answers[c] ? c : Object.keys(turn.answers)[0] ?? c;
 }
 
-// messages are those that a column's answer to turn n is asked with.
+// messages are those that a column's answer to turn n is asked with. They are followed from
+// the last one back: where a column goes on from another, that one's conversation is its own
+// up to there.
 export function messages(talk, n, column) {
-  const turn = talk.turns[n], all = [];
-  if (turn.system) all.push({ role: "system", content: turn.system });
-  for (const before of talk.turns.slice(0, n)) {
-    all.push({ role: "user", content: before.prompt });
-    const said = heard(before, column);
-    if (said?.text) all.push({ role: "assistant", content: said.text });
+  const turn = talk.turns[n], all = [{ role: "user", content: turn.prompt }];
+  for (let k = n - 1, c = column; k >= 0; k--) {
+    c = before(talk.turns[k], c);
+    const said = talk.turns[k].answers[c]?.text;
+    if (said) all.unshift({ role: "assistant", content: said });
+    all.unshift({ role: "user", content: talk.turns[k].prompt });
   }
-  all.push({ role: "user", content: turn.prompt });
+  if (turn.system) all.unshift({ role: "system", content: turn.system });
   return all;
 }
 

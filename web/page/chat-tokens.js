@@ -178,7 +178,8 @@ export class Popover {
     const at = span.getClientRects()[0] ?? span.getBoundingClientRect(), frame = this.within.getBoundingClientRect();
     const left = Math.max(0, Math.min(at.left - frame.left, frame.width - this.element.offsetWidth));
     this.element.style.setProperty("left", `${left}px`);
-    this.element.style.setProperty("top", `${at.bottom - frame.top + 6}px`);
+    const height = this.element.offsetHeight, above = at.bottom + 6 + height > innerHeight && at.top > height + 6;
+    this.element.style.setProperty("top", `${(above ? at.top - height - 6 : at.bottom + 6) - frame.top}px`);
   }
 }
 

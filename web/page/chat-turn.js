@@ -5,7 +5,10 @@ import { counted } from "./numbers.js";
 import { base, nameOf, parted } from "./chat-talk.js";
 import { TokenLine } from "./chat-tokens.js";
 
-const endings = { stop: "at its end", length: "at the most tokens", stopped: "stopped by you", failed: "broken off" };
+const endings = { stop: "ended by itself", length: "ended at the most tokens", stopped: "stopped by you", failed: "broken off" };
+
+// cut says whether an answer would have gone on.
+const cut = (answer) => answer?.finish === "stopped" || answer?.finish === "failed";
 
 // TurnView shows turn n of a conversation. does is what its buttons do: edit(n, prompt),
 // again(n), retry(n, columns), carry(n, column).
@@ -56,16 +59,22 @@ export class TurnView {
   // done shows what can be done now that no more comes.
   done() {
     for (const cell of this.cells.values()) cell.tell();
+    this.foot.replaceChildren(`seed ${this.turn.seed}`, ...(this.running ? [] : this.choices()));
+  }
+
+  // choices are to have answered again what was cut, with the same seed, or all with another.
+  choices() {
     const { turn } = this, last = this.n === this.talk.turns.length - 1;
-    const broken = this.talk.columns.filter((c) => turn.answers[c]?.finish === "failed" || turn.answers[c] && !turn.answers[c].finish);
-    this.foot.replaceChildren(
-      `seed ${turn.seed}`,
+    const broken = this.talk.columns.filter((c) => cut(turn.answers[c]));
+    return [
       broken.length > 0 ? h("button", { type: "button", class: "retry", onclick: () => this.does.retry(this.n, broken) }, "Try again") : "",
-      last ? h("button", { type: "button", class: "quiet again", onclick: () => this.does.again(this.n) }, turn.fields.temperature === 0 ? "Ask again (greedy: the seed changes nothing)" : "Ask again with a new seed") : "");
+      last ? h("button", { type: "button", class: "quiet again", onclick: () => this.does.again(this.n) }, turn.fields.temperature === 0 ? "Ask again (greedy: the seed changes nothing)" : "Ask again with a new seed") : "",
+    ];
   }
 
   // busy says whether an answer is under way: then nothing else can be asked.
   busy(on) {
+    this.running = on;
     for (const button of this.element.querySelectorAll("button")) button.disabled = on;
     this.element.setAttribute("aria-busy", on);
   }
@@ -80,7 +89,7 @@ class Cell {
     this.verdict = h("p", { class: "verdict-line" });
     this.buttons = h("p", { class: "row" });
     this.element = h("article", { class: "cell", "data-column": column, "aria-label": `${nameOf(column)}, answer to prompt ${view.n + 1}` },
-      h("h3", {}, h("bdi", {}, nameOf(column))), this.line.element, this.verdict, this.facts, this.buttons);
+      h("p", { class: "name" }, h("bdi", {}, nameOf(column))), this.line.element, this.verdict, this.facts, this.buttons);
     this.answer?.tokens.forEach((token, i) => this.line.push(token, i < this.answer.thoughts));
     if (this.answer?.finish) this.end();
   }
@@ -89,7 +98,7 @@ class Cell {
 
   end() {
     if (this.answer.tokens.length === 0) this.line.element.append(this.answer.text); // kept without its tokens
-    this.line.end(this.answer.text, this.answer.finish === "stopped" || this.answer.finish === "failed");
+    this.line.end(this.answer.text, cut(this.answer));
     for (const cell of this.view.cells.values()) cell.tell();
     this.tell();
   }
@@ -106,7 +115,7 @@ class Cell {
     }
     const part = this.column !== base && talk.columns.includes(base) && parted(talk, n, base, this.column);
     this.facts.textContent = [
-      answer.tokens.length ? `${counted(answer.tokens.length, "token")}, ended ${endings[answer.finish] ?? answer.finish}` : `ended ${endings[answer.finish] ?? answer.finish}`,
+      answer.tokens.length > 0 && counted(answer.tokens.length, "token"), endings[answer.finish] ?? answer.finish,
       answer.error, part && "the conversation before was another than the base's",
     ].filter(Boolean).join(" · ");
     this.facts.classList.toggle("bad", answer.finish === "failed");

@@ -42,7 +42,7 @@ class Chat {
   button(id, text, onclick) { return h("button", { type: "button", id, onclick }, text); }
 
   form() {
-    this.prompt = h("textarea", { id: "prompt", rows: 3, dir: "auto", "aria-describedby": "prompt-keys", oninput: () => this.app.keep("chat.draft", this.prompt.value), onkeydown: (e) => this.key(e) });
+    this.prompt = h("textarea", { id: "prompt", rows: 2, dir: "auto", "aria-describedby": "prompt-keys", oninput: () => this.app.keep("chat.draft", this.prompt.value), onkeydown: (e) => this.key(e) });
     this.prompt.value = this.app.kept("chat.draft", "");
     this.send = h("button", { type: "submit", class: "main", id: "send" }, "Send");
     this.stopButton = h("button", { type: "button", id: "stop", hidden: true, onclick: () => this.stop() }, "Stop");
@@ -80,7 +80,7 @@ class Chat {
     return new TurnView(talk, n, {
       edit: (n, prompt) => this.edit(n, prompt),
       again: (n) => this.again(n),
-      retry: (n, columns) => this.answer(n, columns),
+      retry: (n, columns) => this.retry(n, columns),
       carry: (n, column) => this.carry(n, column),
     });
   }
@@ -95,6 +95,7 @@ class Chat {
   }
 
   arranged() {
+    this.popover.hide(); // its token may be gone
     this.turns.classList.toggle("nobase", this.app.kept("chat.nobase", false) && this.talk.columns.length > 1);
     this.turns.classList.toggle("busy", this.stopping !== null);
   }
@@ -129,14 +130,26 @@ class Chat {
 
   // again asks the last prompt anew, with the settings that hold now and another seed.
   again(n) {
+    if (this.stopping) return;
     const turn = this.talk.turns[n];
     Object.assign(turn, { seed: this.settings.seed ?? random(), fields: this.settings.fields(), system: this.settings.system, from: undefined, answers: {} });
     this.answer(n, this.talk.columns);
   }
 
+  // retry has columns answer once more with the same seed. If nothing came of a prompt yet,
+  // that may be due to its settings: then those that hold now are taken.
+  retry(n, columns) {
+    if (this.stopping) return;
+    const turn = this.talk.turns[n];
+    if (Object.values(turn.answers).every((a) => a.tokens.length === 0)) Object.assign(turn, { fields: this.settings.fields(), system: this.settings.system });
+    this.answer(n, columns);
+  }
+
   carry(n, column) {
+    const at = document.activeElement?.closest(".cell")?.dataset.column;
     this.talk.turns[n].from = column;
     this.views[n].done();
+    this.views[n].cells.get(at)?.buttons.querySelector(".carry")?.focus();
     this.keep();
     this.app.say(column === undefined ? "each column goes on from its own answer" : `all columns go on from the answer of ${nameOf(column)}`);
   }
@@ -149,8 +162,8 @@ class Chat {
     this.app.say(`asking ${columns.map(nameOf).join(", ")}`);
     this.busy(control);
     const asked = ask(talk, n, columns, (column, token, thinks) => view.told(column, token, thinks), control.signal);
-    view.columns();
     view.busy(true);
+    view.columns();
     this.kept.put(talk);
     view.element.scrollIntoView({ block: "nearest" });
     const failure = await asked;
@@ -159,6 +172,7 @@ class Chat {
     view.done();
     if (this.kept.has(talk)) this.kept.put(talk);
     this.report(view, failure, control.signal.aborted);
+    if (document.activeElement === document.body && this.prompt.checkVisibility()) this.prompt.focus(); // the button that had it is gone
   }
 
   report(view, failure, stopped) {
