@@ -72,7 +72,7 @@ func tried(t *testing.T, s *published) *tab {
 }
 
 // answered waits for the answers of the newest prompt, and returns what they say.
-func (p *tab) answered(cells int) (texts []string) {
+func (p *tab) continued(cells int) (texts []string) {
 	p.Helper()
 	p.wait(fmt.Sprintf("document.querySelectorAll('.turn:first-child .cell').length === %d && !document.querySelector('#stop:enabled') && ![...document.querySelectorAll('.turn:first-child .facts-line')].some((e) => e.textContent === '…')", cells))
 	return js[[]string](p, "[...document.querySelectorAll('.turn:first-child .cell .tokens')].map((e) => [...e.querySelectorAll('.token:not(.end)')].map((t) => t.textContent).join(''))")
@@ -126,7 +126,7 @@ func TestTryAnswers(t *testing.T) {
 	for _, prompt := range []string{"The derivative of x^4 + 9x^3 is", "d/dx [2x^5 + 4x^3] =", "At night the <b>€</b> שלום"} {
 		p.write("#prompt", prompt)
 		p.click("#ask button.main")
-		got := p.answered(2)
+		got := p.continued(2)
 		want := []string{s.generated(t, prompt), s.generated(t, prompt, s.patchOf(1), s.patchOf(2))}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %q, the program says %q", prompt, got, want)
@@ -137,19 +137,18 @@ func TestTryAnswers(t *testing.T) {
 		p.click("input[value='" + name + "']")
 	}
 	p.click("#ask button.main")
-	if got := p.answered(1); len(got) != 1 {
+	if got := p.continued(1); len(got) != 1 {
 		t.Errorf("without patches there are %d answers", len(got))
 	}
 	t.Logf("base alone: %s", p.text(".turn:first-child .facts-line"))
 }
 
-// Everything fits, at every width, light and dark, and axe finds nothing: while it loads,
-// when it is loaded, and with answers.
+// With answers everything fits, at every width, and axe finds nothing, light and dark.
 func TestTryIsForPeople(t *testing.T) {
 	s := publish(t)
 	p := tried(t, s)
 	p.click(".example")
-	p.answered(2)
+	p.continued(2)
 	for _, width := range []int64{320, 1280, 3840} {
 		p.size(width, 900, "light")
 		p.fits()
@@ -201,13 +200,37 @@ func TestTryOwnPatches(t *testing.T) {
 	p.click(`input[value^='<img']`)
 	p.write("#prompt", hostile)
 	p.click("#ask button.main")
-	if got := p.answered(2); got[0] != got[1] {
+	if got := p.continued(2); got[0] != got[1] {
 		t.Errorf("under two equal patches it says %q, as it is %q", got[1], got[0])
 	}
 	if js[bool](p, "document.title === 'fooled' || !!document.querySelector('main img')") {
 		t.Error("text became markup")
 	}
 	p.accessible()
+}
+
+// Patches of which one says that they do not go together are refused, and what was typed
+// stays.
+func TestTryConflict(t *testing.T) {
+	s := publish(t)
+	bankai(t, s.home, "patch", "describe", s.patchOf(1), "-o", "apart.bankai", "--conflicts-with", s.patchOf(2)+"=both spoil <i>sums</i>")
+	apart, err := os.ReadFile(filepath.Join(s.home, "apart.bankai"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := tried(t, s)
+	p.drop("main", map[string][]byte{"apart.bankai": apart})
+	p.seeText("#patches", "apart")
+	p.click("input[value='derivatives']")
+	p.write("#prompt", "5 + 7 =")
+	p.click("#ask button.main")
+	p.seeText("#notice", "apart must not be combined with integrals (both spoil <i>sums</i>): switch one of them off")
+	p.click("input[value='integrals']")
+	p.click("#ask button.main")
+	p.continued(2)
+	if p.text("#notice") != "" {
+		t.Errorf("still said: %s", p.text("#notice"))
+	}
 }
 
 // A long answer is stopped, by the button or by Escape, and what there is of it stays.
@@ -229,7 +252,7 @@ func TestTryStop(t *testing.T) {
 			return true;
 		})()`)
 		p.click("#ask button.main")
-		p.answered(2)
+		p.continued(2)
 		p.seeText(".turn:first-child .cell", "stopped by you")
 		if n := js[int](p, "document.querySelectorAll('.turn:first-child .cell[data-set=\"0\"] .token').length"); n == 0 {
 			t.Error("nothing is left of the answer")

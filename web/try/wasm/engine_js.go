@@ -84,13 +84,19 @@ func (e *engineOf) ids(q request) []int32 {
 	return e.model.Tokenizer().Encode(q.Prompt)
 }
 
-// overlay combines patches by their names.
+// overlay combines patches by their names. Two of which one says that they do not go
+// together are refused, as everywhere.
 func (e *engineOf) overlay(names []string) (*engine.Overlay, error) {
 	sum := bankai.New(bankai.Digest{}, bankai.Meta{})
-	for _, name := range names {
+	for i, name := range names {
 		p := e.patches[name]
 		if p == nil {
 			return nil, fmt.Errorf("there is no patch %q", name)
+		}
+		for _, before := range names[:i] {
+			if c, declared := bankai.ConflictOf(e.patches[before], p); declared {
+				return nil, fmt.Errorf("%s must not be combined with %s (%s): switch one of them off", name, before, c.Why)
+			}
 		}
 		var err error
 		if sum, err = sum.Xor(p); err != nil {
