@@ -140,7 +140,18 @@ func TestTryAnswers(t *testing.T) {
 	if got := p.continued(1); len(got) != 1 {
 		t.Errorf("without patches there are %d answers", len(got))
 	}
-	t.Logf("base alone: %s", p.text(".turn:first-child .facts-line"))
+	// How fast it is, with answers that are long enough to tell.
+	p.click("#ask summary")
+	p.click("#line")
+	p.write("#most", "150")
+	p.write("#prompt", "At night the")
+	p.click("#ask button.main")
+	p.continued(1)
+	t.Logf("one answer: %s", p.text(".turn:first-child .facts-line"))
+	p.click("input[value='derivatives']")
+	p.click("#ask button.main")
+	p.continued(2)
+	t.Logf("two side by side, each: %s", p.text(".turn:first-child .facts-line"))
 }
 
 // With answers everything fits, at every width, and axe finds nothing, light and dark.
