@@ -36,6 +36,10 @@ func (x *Exchange) Model() *engine.Model { return x.x.model }
 // Name is the model's name in requests.
 func (x *Exchange) Name() string { return x.x.name }
 
+// Tenant tells apart those who may not learn what others asked: by their keys, or, where
+// there are none and others can reach the server, by their addresses.
+func (x *Exchange) Tenant() string { return x.x.s.access.tenant(x.x.r) }
+
 // Body is all that the client sends, at most 16 MiB.
 func (x *Exchange) Body() ([]byte, error) { return x.x.body() }
 

@@ -33,6 +33,7 @@ func New(o Options) *Web {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	w := &Web{o: o}
+	newEvaluations(w)
 	return w
 }
 

@@ -134,7 +134,7 @@ func documents(t *testing.T) [][]string {
 		{"audit", "--probes", "mixed.json"},
 		{"search", "--probes", "mixed.json", "--controls", "mixed.json", "--force", "--validate", "p.json", "--control-text", "lines.txt", "--guard", "400", "-o", "x.bankai", "--steps", "3"},
 		{"info", "x.bankai"},
-		{"eval", "--probes", "p.json", "--patch", "x.bankai", "--guard", "auto"},
+		{"eval", "--probes", "p.json", "--patch", "x.bankai", "--guard", "auto", "--limit", "4"},
 		{"patch", "apply", "demo", "--patch", "rows.json", "-o", "b.gguf"},
 		{"patch", "diff", "demo", "b.gguf", "-o", "d.bankai"},
 		{"patch", "compose", "rows.json", "-o", "c.bankai"},
