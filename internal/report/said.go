@@ -14,6 +14,7 @@ type Said struct {
 	Meaning    string         `json:"meaning"`    // of the p-value; "" if no answer changed
 	Chance     string         `json:"chance"`     // how often it would come up; "" if no answer changed
 	P          string         `json:"p"`          // the p-value
+	Likelihood string         `json:"likelihood"` // of right against wrong answers; "" if it is not known
 	Categories []CategorySaid `json:"categories"` // in order of appearance, and the whole at the end
 }
 
@@ -37,6 +38,9 @@ func SaidOf(r *measure.Result, patched bool) Said {
 	}
 	if len(r.Fixed)+len(r.Broke) > 0 {
 		said.Meaning, said.Chance = Meaning(r), Chance(r.PValue)
+	}
+	if r.SeqLogprob != nil {
+		said.Likelihood = likelihoodText(r.SeqLogprob, patched)
 	}
 	add := func(category, name string, whole bool, c measure.Counts) {
 		was, is := newInterval(c.Before, c.Total), newInterval(c.After, c.Total)
