@@ -8,7 +8,7 @@ import { differing } from "./differing.js";
 // through; moved is told of the one that it shows.
 export function details(kindName, patched, rows, moved) {
   let at = 0;
-  const title = h("h2", { id: "answer-title", dir: "auto" }), list = h("dl", { class: "facts" }), place = h("span", { class: "soft", role: "status" });
+  const title = h("h2", { id: "answer-title", dir: "auto", tabindex: -1, autofocus: true }), list = h("dl", { class: "facts" }), place = h("span", { class: "soft", role: "status" });
   const back = h("button", { type: "button", onclick: () => show(at - 1) }, "Previous"), on = h("button", { type: "button", onclick: () => show(at + 1) }, "Next");
   const dialog = h("dialog", { class: "ev-details", "aria-labelledby": "answer-title", onclose: () => dialog.remove() },
     title, list, h("p", { class: "row" }, back, on, place, h("button", { type: "button", class: "main", onclick: () => dialog.close() }, "Close")));

@@ -81,7 +81,7 @@ export function form(app, { start, open }) {
     set.replaceChildren(probes.length ? null : h("option", { value: "" }, "none of this model's own"),
       ...probes.map((p) => h("option", { value: p.name }, `${p.name}: ${p.about}${p.about.includes(thousands(p.probes)) ? "" : ` (${thousands(p.probes)})`}`)));
     ownChoice();
-    const wanted = kept.set || "demo:heldout";
+    const wanted = file ? own : kept.set || "demo:heldout";
     if ([...set.options].some((o) => o.value === wanted)) set.value = wanted;
   }
 

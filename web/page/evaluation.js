@@ -53,11 +53,11 @@ async function open(name, text) {
 // one shows an evaluation: how far it is, and then its result.
 async function one(id, signal) {
   const meter = progress(id);
+  shown.replaceChildren(meter.element);
   try {
     let said = "";
     await follow(`api/evaluations/${id}/events`, (doc) => {
       if (signal.aborted) return true;
-      if (doc.state !== "done") shown.replaceChildren(meter.element);
       if (doc.state !== said) app.say(`${doc.set}: ${states[doc.state]}`);
       said = doc.state;
       return meter.set(doc);
@@ -76,7 +76,7 @@ const under = (patches) => (patches.length ? patches.join(" + ") : "no patch");
 
 // progress shows how far an evaluation is.
 function progress(id) {
-  const title = h("h2", {}), said = h("p", {}), bar = h("progress", { "aria-label": "how far the evaluation is" });
+  const title = h("h2", {}, "Evaluation"), said = h("p", {}), bar = h("progress", { "aria-label": "how far the evaluation is" });
   const lost = h("p", { class: "soft", role: "status" });
   const stop = h("button", { type: "button", onclick: () => remove(id, "cancelled").catch((e) => app.fail(e)) }, "Cancel");
   const element = h("section", { class: "card ev-run", "aria-label": "evaluation under way" }, title, bar, said, lost, h("p", { class: "row" }, stop));
