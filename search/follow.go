@@ -192,7 +192,7 @@ func (f *Follower) goTo(on bankai.Digest, tries bool) error {
 		return fmt.Errorf("it is of the patch %.12s, which no line before it leads to", on)
 	}
 	if tries {
-		f.at, f.Points = state, f.Points[:state.points]
+		f.at, f.Points, f.Pruning = state, f.Points[:state.points], false
 		f.Flips, f.Fitness, f.Cost = state.patch.Len(), state.fitness, state.cost
 		f.Accepted = 0
 		for _, p := range f.Points {
@@ -218,7 +218,9 @@ func (f *Follower) spend(cost float64) {
 func (f *Follower) trial(l followedLine) error {
 	t := l.Trial
 	f.trials++
-	f.Written = false
+	if f.Written { // a run that had ended goes on
+		f.Written, f.Pruning = false, false
+	}
 	f.spend(float64(t.Cost))
 	f.Seconds = max(f.Seconds, float64(l.Seconds))
 	if f.Seconds > 0 && f.trials > 1 {
