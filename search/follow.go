@@ -154,10 +154,11 @@ func (f *Follower) take(data []byte) error {
 		return err
 	}
 	tries := l.Prediction != nil || l.Trial != nil && len(l.Trial.Flips) > 0
+	f.Lines++
 	if err := f.goTo(l.On, tries); err != nil {
+		f.Lines--
 		return err
 	}
-	f.Lines++
 	switch {
 	case l.Trial != nil:
 		return f.trial(l)

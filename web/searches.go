@@ -41,6 +41,7 @@ func (w *Web) addSearches() {
 	if s.o.Home != "" {
 		s.dir = filepath.Join(s.o.Home, "searches")
 	}
+	w.searches = s
 	of := func(do func(x *server.Exchange, r *searchRun) error) func(x *server.Exchange) error {
 		return func(x *server.Exchange) error {
 			r, err := s.find(x.Request().PathValue("id"))

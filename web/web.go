@@ -23,6 +23,8 @@ type Web struct {
 	o      Options
 	routes []server.Route
 
+	searches *searches
+
 	mu     sync.Mutex
 	closed bool
 	ends   []func() // of the parts, the newest last
