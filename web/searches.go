@@ -174,7 +174,10 @@ func (s *searches) list(x *server.Exchange) error {
 	if err != nil {
 		return err
 	}
-	doc := searchList{Searches: []searchDoc{}, Sets: demoSets(), Threads: s.threads(), Place: s.dir != ""}
+	doc := searchList{Searches: []searchDoc{}, Sets: []setDoc{}, Threads: s.threads(), Place: s.dir != ""}
+	if s.o.Model == source.DemoModel {
+		doc.Sets = demoSets() // which are about what that one can do
+	}
 	for _, r := range all {
 		doc.Searches = append(doc.Searches, r.doc())
 	}

@@ -59,6 +59,7 @@ type searchState struct {
 	Seconds  float64 `json:"seconds"`
 	Rate     float64 `json:"rate"`         // candidates a second
 	Left     float64 `json:"left_seconds"` // 0 while it cannot be told
+	Share    float64 `json:"share"`        // of the way to the limit that comes first, 0 to 1
 	// Said is the same in the words of the command line.
 	Said map[string]string `json:"said"`
 }
@@ -163,14 +164,28 @@ func (r *searchRun) state() searchState {
 	if r.process == nil {
 		s.Left = 0
 	}
+	s.Share = s.share(limits)
 	s.Said = s.said()
 	return s
+}
+
+// share is how far the search is to its steps, its cost or its time, whichever is next.
+func (s *searchState) share(limits search.Config) float64 {
+	share := float64(s.Step) / float64(limits.Steps)
+	if limits.MaxCost > 0 {
+		share = max(share, s.Cost/limits.MaxCost)
+	}
+	if limits.MaxSeconds > 0 {
+		share = max(share, s.Seconds/limits.MaxSeconds)
+	}
+	return min(1, share)
 }
 
 // said puts a state into the words of the command line.
 func (s *searchState) said() map[string]string {
 	said := map[string]string{
 		"fitness":    fmt.Sprintf("%+.4f", s.Fitness),
+		"spent":      fmt.Sprintf("%.1f", s.Cost),
 		"cost":       text.Measure(s.Cost, "forward-pass equivalent"),
 		"candidates": text.Count(s.Step, "candidate"),
 		"seconds":    text.Elapsed(s.Seconds),

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -35,6 +36,14 @@ type pointDoc struct {
 	Gain  float64   `json:"gain"`
 	Moved int       `json:"moved"`          // flips of the move
 	Moves []flipDoc `json:"move,omitempty"` // the first of them
+	Said  saidPoint `json:"said"`
+}
+
+// saidPoint is a point as the command line writes such numbers.
+type saidPoint struct {
+	Fitness string `json:"fitness"`
+	Gain    string `json:"gain"`
+	Cost    string `json:"cost"`
 }
 
 // flipDoc is a flip; without n it is of a whole row.
@@ -49,7 +58,7 @@ type flipDoc struct {
 const shownFlips = 3
 
 func pointOf(p search.FollowedPoint) pointDoc {
-	d := pointDoc{Point: p.Point, Line: p.Line, Gain: p.Gain, Moved: len(p.Move)}
+	d := pointDoc{Point: p.Point, Line: p.Line, Gain: p.Gain, Moved: len(p.Move), Said: saidPoint{fmt.Sprintf("%+.4f", p.Fitness), fmt.Sprintf("%+.4f", p.Gain), fmt.Sprintf("%.1f", p.Cost)}}
 	for _, f := range p.Move[:min(len(p.Move), shownFlips)] {
 		flip := flipDoc{f.Tensor, f.Row, f.Col, f.N}
 		if f.Col == 0 && f.N == bankai.ToEnd {
