@@ -79,7 +79,8 @@ type measuring struct {
 	changed chan struct{} // closed when more does
 }
 
-func newEvaluations(w *Web) *evaluations {
+// addEvaluations adds the part of the page that measures.
+func (w *Web) addEvaluations() {
 	e := &evaluations{w: w}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	w.add(e.end,
@@ -92,7 +93,6 @@ func newEvaluations(w *Web) *evaluations {
 		server.Route{Pattern: "GET /api/evaluations/{id}/events", Answer: e.follow},
 		server.Route{Pattern: "DELETE /api/evaluations/{id}", Answer: e.remove},
 	)
-	return e
 }
 
 // end stops what is under way and waits until the model is not used any more.

@@ -14,6 +14,7 @@ type Options struct {
 	Home      string // the folder of the user's data, as store.Home tells; "" for none
 	Threads   int    // at most so many for what is started; 0 for half of the processors
 	Log       *slog.Logger
+	Program   string // what is started: bankai; "" for the program that runs
 }
 
 // Web is the work that the page starts, which goes on when nobody looks: each part of it
@@ -21,6 +22,8 @@ type Options struct {
 type Web struct {
 	o      Options
 	routes []server.Route
+
+	searches *searches
 
 	mu     sync.Mutex
 	closed bool
@@ -33,7 +36,8 @@ func New(o Options) *Web {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	w := &Web{o: o}
-	newEvaluations(w)
+	w.addEvaluations()
+	w.addSearches()
 	return w
 }
 
