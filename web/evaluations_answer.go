@@ -136,9 +136,6 @@ func (e *evaluations) remove(x *server.Exchange) error {
 	return nil
 }
 
-// pingEvery is how long followers may hear nothing.
-const pingEvery = 15 * time.Second
-
 // follow answers GET /api/evaluations/{id}/events: how far the evaluation is, whenever that
 // changes, until it is over. Each event is the whole state, so that who comes late, or
 // comes back, misses nothing.
