@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"bankai"
 	"bankai/engine"
@@ -117,8 +118,13 @@ func (x *Exchange) Put(name string, p *bankai.Patch) error {
 	return nil
 }
 
-// Events begins an answer of server-sent events.
-func (x *Exchange) Events() *Events { return &Events{x.x.stream(events)} }
+// Events begins an answer of server-sent events, which may take as long as it likes.
+func (x *Exchange) Events() *Events {
+	if x.x.r.ContentLength == 0 { // reading only notices that the client goes
+		http.NewResponseController(x.x.w).SetReadDeadline(time.Time{})
+	}
+	return &Events{x.x.stream(events)}
+}
 
 // Events sends what happens, as it happens.
 type Events struct{ s *stream }

@@ -417,7 +417,9 @@ func TestEvaluationBesideChats(t *testing.T) {
 	const ask = `{"model": "demo:broken", "messages": [{"role": "user", "content": "5 + 7 ="}], "max_tokens": 12, "temperature": 0}`
 	said := func() string {
 		_, answer := s.ask("POST", "/v1/chat/completions", ask, "")
-		var doc struct{ Choices []struct{ Message struct{ Content string } } }
+		var doc struct {
+			Choices []struct{ Message struct{ Content string } }
+		}
 		if err := json.Unmarshal([]byte(answer), &doc); err != nil || len(doc.Choices) == 0 {
 			t.Fatalf("%s: %v", answer, err)
 		}
