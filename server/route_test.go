@@ -13,7 +13,6 @@ import (
 
 // An answer of events goes on for longer than a client may take to send what nobody reads.
 func TestEventsGoOn(t *testing.T) {
-	const soon = 100 * time.Millisecond
 	s := New(Options{Loopback: true, Routes: []Route{{Pattern: "GET /api/long", Answer: func(x *Exchange) error {
 		out := x.Events()
 		if err := out.Send("1", "begun"); err != nil {

@@ -73,7 +73,7 @@ func (d *Doc) Evaluated() *report.Evaluated {
 			Experiment: "eval", Command: d.Command, Tool: d.Tool, Model: d.Model.Name, Digest: d.Model.Digest.String(),
 			Precision: d.Precision,
 		},
-		Probes: d.Set.Source, Patches: d.Patches, Result: d.Result,
+		Probes: d.Set.Source, SampledFrom: d.SampledFrom, Patches: d.Patches, Result: d.Result,
 	}
 }
 

@@ -118,6 +118,8 @@ func TestEvaluationOfAFile(t *testing.T) {
 	p := open(t, s.url)
 	p.allow("400 (Bad Request)")
 	p.click("header nav a[href='#evaluation']")
+	p.drop(".ev-form", map[string][]byte{"latin.csv": []byte("prompt,correct,wrong\nFran\xe7ais,1,2\n")})
+	p.seeText("#notice", "latin.csv: is no text in UTF-8")
 	p.drop(".ev-form", map[string][]byte{"bad.jsonl": []byte("{\"prompt\": \"1 + 1 =\", \"correct\": \" 2\", \"wrong\": \" 3\"}\n{\"prompt\": 7}\n")})
 	p.seeText("#evaluation-named", "bad.jsonl")
 	p.write("#evaluation-limit", "5")

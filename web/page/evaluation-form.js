@@ -37,7 +37,7 @@ export function form(app, { start, open }) {
     if (!first) return;
     app.clear();
     try {
-      const text = await first.text();
+      const text = await contentOf(first);
       if (isResult(text)) return await open(first.name, text);
       file = { name: first.name, data: text };
       named.textContent = `${file.name}, ${plural(first.size, "byte")}`;
@@ -96,6 +96,18 @@ export function form(app, { start, open }) {
   list();
   sets().catch((e) => app.fail(e));
   return { element };
+}
+
+const most = 15; // MiB of a file, of which a request takes little more
+
+// contentOf is the text of a file, every byte of it: its digest must be the file's.
+async function contentOf(file) {
+  if (file.size > most << 20) throw new Failure(0, "too_large", `${file.name}: is larger than ${most} MiB: split it, or measure it with bankai eval`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await file.arrayBuffer());
+  } catch {
+    throw new Failure(0, "no_text", `${file.name}: is no text in UTF-8: save it in that encoding`);
+  }
 }
 
 // isResult tells results of eval from probes.

@@ -54,6 +54,7 @@ export function answers(outputs, patched, app) {
     none.hidden = rows.length > 0;
     scroller.hidden = rows.length === 0;
     table.setAttribute("aria-rowcount", rows.length + 1);
+    scroller.style.setProperty("--rows", rows.length);
     draw();
   }
 
