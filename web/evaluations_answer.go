@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -114,6 +115,12 @@ func (e *evaluations) check(x *server.Exchange) error {
 		return err
 	}
 	doc, err := evaluation.Read(data)
+	var other struct {
+		Data []string `json:"data"`
+	}
+	if errors.Is(err, evaluation.ErrOther) && json.Unmarshal(data, &other) == nil && len(other.Data) > 0 {
+		return server.Refuse(http.StatusBadRequest, "", "invalid_result", "the document is a result of eval on data, which the page has no table for: bankai report makes a page of it")
+	}
 	if err != nil {
 		return server.Refuse(http.StatusBadRequest, "", "invalid_result", "the document %v", err)
 	}

@@ -258,6 +258,7 @@ func TestEvaluationCheck(t *testing.T) {
 		"probes":        {`[{"prompt": "p"}]`, "is no result of eval on probes"},
 		"nothing":       {``, "is no result of eval on probes"},
 		"without seal":  {strings.Replace(text, `"checksum":`, `"sum":`, 1), "does not begin with a checksum"},
+		"of data":       {`{"data": ["chats.jsonl"], "max_tokens": 7}`, "bankai report makes a page of it"},
 		"null":          {`null`, "is no result of eval on probes"},
 		"another world": {`{"outputs": 7}`, "is no result of eval on probes"},
 	} {

@@ -287,7 +287,7 @@ func TestEvaluationOfTenThousand(t *testing.T) {
 }
 
 // Neither a page that is loaded again nor one without a network loses an evaluation; it can
-// be cancelled, and then another one comes.
+// be cancelled, and then the next one comes.
 func TestEvaluationGoesOn(t *testing.T) {
 	s := serve(t, withPatches(t), "--threads", "1")
 	p := open(t, s.url)
@@ -307,7 +307,11 @@ func TestEvaluationGoesOn(t *testing.T) {
 	second := js[string](p, "location.hash")
 	p.click("#evaluation-start")
 	p.wait("location.hash !== " + quoted(second))
-	p.seeText(".ev-run", "1 others")
+	p.seeText(".ev-run", "1 other comes before it")
+	p.accessible()
+	p.click(".ev-run button") // cancels it
+	p.wait("location.hash === '#evaluation'")
+	p.wait("document.querySelectorAll('.ev-list li').length === 2")
 
 	js[bool](p, "(location.hash = "+quoted(second)+", true)")
 	p.seeText(".ev-run", "It comes next")
@@ -324,7 +328,11 @@ func TestEvaluationGoesOn(t *testing.T) {
 	s.untilDone(t, strings.TrimPrefix(second, "#evaluation/"))
 	p.offline(false)
 	p.seeText(".ev-result", "of 20")
-	p.see(".ev-list li + li")
+	p.wait("document.querySelectorAll('.ev-list li').length === 1")
+
+	// Other parts of the page lead here with patches.
+	js[bool](p, "(location.hash = '#evaluation/units', true)")
+	p.wait("[...document.querySelectorAll('.ev-patches input:checked')].map((e) => e.value).join() === 'units'")
 }
 
 // evaluations are the ids of those that the server has, the newest first.

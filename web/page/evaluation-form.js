@@ -95,7 +95,14 @@ export function form(app, { start, open }) {
   app.changed(list);
   list();
   sets().catch((e) => app.fail(e));
-  return { element };
+  return {
+    element,
+    // choose chooses patches by their names, and no others.
+    choose(names) {
+      for (const box of patches.querySelectorAll("input")) box.checked = names.includes(box.value);
+      keep();
+    },
+  };
 }
 
 const most = 15; // MiB of a file, of which a request takes little more

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { json, ask, follow, Failure } from "./api.js";
-import { thousands } from "./numbers.js";
+import { plural, thousands } from "./numbers.js";
 import { form } from "./evaluation-form.js";
 import { result } from "./evaluation-result.js";
 
@@ -21,13 +21,16 @@ export function mount(section, to) {
     asking.element, shown, runs);
 }
 
-// show shows the evaluation whose id the address has, or the result of the dropped file.
+// show shows the evaluation whose id the address has, or the result of the dropped file. Of
+// patches, NAME or NAME+NAME, it shows how to evaluate them.
 export async function show(of) {
   looking.abort();
   looking = new AbortController();
   shown.replaceChildren();
   list();
+  const names = of.split("+");
   if (of === "file" && dropped) present(dropped.doc, dropped);
+  else if (names.every((name) => app.patches.some((p) => p.name === name))) asking.choose(names);
   else if (of && of !== "file") await one(of, looking.signal);
 }
 
@@ -94,7 +97,7 @@ function progress(id) {
 }
 
 function words({ state, position, progress, error }) {
-  if (state === "waiting") return position === 1 ? "It comes next: another one is measured." : `${position - 1} others come before it, and one is measured.`;
+  if (state === "waiting") return position === 1 ? "It comes next: another one is measured." : `${plural(position - 1, "other comes", "others come")} before it, and one is measured.`;
   if (state === "failed") return `It failed: ${error}`;
   if (state === "cancelled") return "It was cancelled.";
   return progress ? progress.said + (progress.left ? `; about ${progress.left} left` : "") : "It begins.";
