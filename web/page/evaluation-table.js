@@ -11,7 +11,7 @@ const kinds = { fixed: "fixed", broke: "broke", right: "stayed right", wrong: "s
 const signs = { fixed: "✗→✓", broke: "✓→✗", right: "✓", wrong: "✗" };
 const kindOf = (o) => (o.right_before === o.right_after ? (o.right_after ? "right" : "wrong") : o.right_after ? "fixed" : "broke");
 
-const spare = 8; // rows above and below those that can be seen
+const spare = 8; // rows that come and go together, above and below those that can be seen
 
 // answers shows the answers of a result. choose filters them: {kind, category}; rows are
 // those that the filter leaves.
@@ -20,7 +20,7 @@ export function answers(outputs, patched, app) {
   const name = (kind) => (patched ? kinds[kind] : kind);
   const columns = [["kind", patched ? "What became of it" : "Answer is"], ["category", "Category"], ["prompt", "Prompt"],
     ["before", patched ? "Before" : "Answer"], ...(patched ? [["after", "After"]] : []), ["correct", "Expected"]];
-  let rows = all, active = 0, sort = { by: "", down: false };
+  let rows = all, active = 0, drawn = {}, sort = { by: "", down: false };
 
   const kind = h("select", { "aria-label": "what became of it" }, h("option", { value: "" }, "all"), patched && h("option", { value: "changed" }, "fixed or broke"),
     (patched ? Object.keys(kinds) : ["right", "wrong"]).map((k) => h("option", { value: k }, name(k))));
@@ -58,11 +58,16 @@ export function answers(outputs, patched, app) {
     draw();
   }
 
+  // seen is which rows are to be there: whole blocks of them, so that nothing changes when
+  // somebody scrolls a little.
+  function seen() {
+    const one = height(), block = one * spare, bottom = scroller.scrollTop + (scroller.clientHeight || 900);
+    return { one, from: Math.max(0, Math.floor(scroller.scrollTop / block) - 1) * spare, to: Math.min(rows.length, (Math.ceil(bottom / block) + 1) * spare) };
+  }
+
   // draw makes the rows that can be seen.
   function draw() {
-    const one = height();
-    const from = Math.max(0, Math.floor(scroller.scrollTop / one) - spare);
-    const to = Math.min(rows.length, Math.ceil((scroller.scrollTop + (scroller.clientHeight || 900)) / one) + spare);
+    const { one, from, to } = drawn = seen();
     tall.style.setProperty("height", `${(rows.length + 1) * one}px`);
     table.style.setProperty("margin-top", `${from * one}px`);
     body.replaceChildren(...rows.slice(from, to).map((o, i) => row(o, from + i)));
@@ -120,9 +125,10 @@ export function answers(outputs, patched, app) {
 
   let waiting = false;
   const soon = () => {
-    if (!waiting) requestAnimationFrame(() => { waiting = false; draw(); });
+    if (!waiting) requestAnimationFrame(() => { waiting = false; if (changed()) draw(); });
     waiting = true;
   };
+  const changed = () => Object.entries(seen()).some(([name, value]) => drawn[name] !== value);
   scroller.addEventListener("scroll", soon, { passive: true });
   new ResizeObserver(soon).observe(scroller);
   for (const control of [kind, category]) control.addEventListener("change", filter);
