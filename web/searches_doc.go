@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"bankai"
@@ -185,7 +186,7 @@ func (s *searchState) share(limits search.Config) float64 {
 func (s *searchState) said() map[string]string {
 	said := map[string]string{
 		"fitness":    fmt.Sprintf("%+.4f", s.Fitness),
-		"spent":      fmt.Sprintf("%.1f", s.Cost),
+		"spent":      spent(s.Cost),
 		"cost":       text.Measure(s.Cost, "forward-pass equivalent"),
 		"candidates": text.Count(s.Step, "candidate"),
 		"seconds":    text.Elapsed(s.Seconds),
@@ -199,6 +200,9 @@ func (s *searchState) said() map[string]string {
 	}
 	return said
 }
+
+// spent is a cost without its unit.
+func spent(cost float64) string { return strings.Fields(text.Measure(cost, "pass"))[0] }
 
 // found is the patch that the search wrote, nil if there is none yet.
 func (r *searchRun) found() *searchPatch {

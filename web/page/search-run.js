@@ -38,7 +38,7 @@ export function run(app, id, signal, changed) {
     asked.replaceChildren(...askedOf(doc.request));
     table.set(e.from, e.points, doc.state.total);
     deeds.set(doc);
-    pen.draw(doc.running ? drawEvery : 0);
+    if (table.any()) pen.draw(doc.running ? drawEvery : 0);
     if (before?.phase !== doc.phase) {
       app.say(`The search for ${doc.name}: ${phases[doc.phase]}. ${doc.why ?? doc.verdicts?.[0]?.text ?? ""}`);
       changed();
