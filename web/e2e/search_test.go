@@ -116,7 +116,7 @@ func TestSearchStops(t *testing.T) {
 	p.write("#search-run .acts input[type=number]", fmt.Sprint(steps+1))
 	p.click("#search-resume")
 	p.seeText("#search-run .phase", "done")
-	p.seeText("[data-tile=candidates]", fmt.Sprintf("%d\nof", steps+1))
+	p.seeText("[data-tile=candidates]", fmt.Sprintf("%d of %[1]d", steps+1))
 }
 
 // moved is that a search has made some moves.
