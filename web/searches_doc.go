@@ -1,9 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,6 +74,7 @@ type searchPatch struct {
 	Bits   uint64        `json:"bits"`
 	Bytes  int64         `json:"bytes"`
 	Digest bankai.Digest `json:"digest"`
+	info   fs.FileInfo   // of its file
 }
 
 // saidDoc is a text with what it is about.
@@ -107,6 +111,22 @@ func (r *searchRun) doc() searchDoc {
 	return r.docNow()
 }
 
+// brief is doc for a list: the journal, which may be long, is read only where nothing else
+// tells how far the search is.
+func (r *searchRun) brief() searchDoc {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.log.look(); r.process == nil {
+		r.readResult()
+	}
+	if r.result == nil {
+		r.look()
+	}
+	d := r.docNow()
+	d.Result = nil
+	return d
+}
+
 // docNow is doc of what was looked at. r.mu is held.
 func (r *searchRun) docNow() searchDoc {
 	phase, why := r.phase()
@@ -114,7 +134,8 @@ func (r *searchRun) docNow() searchDoc {
 		ID: r.id, Name: r.name, Request: r.asked, Phase: phase, Why: why, Note: r.log.note, Warnings: r.log.warnings,
 		Running: r.process != nil || r.isElsewhere(), Resuming: r.resumed, State: r.state(), Patch: r.found(), Result: r.result, Verdicts: r.verdicts(),
 	}
-	d.Resume = !d.Running && phase != phaseFailed && r.follower.Lines > 0
+	_, err := os.Stat(r.journal())
+	d.Resume = !d.Running && phase != phaseFailed && err == nil
 	return d
 }
 
@@ -156,11 +177,10 @@ func (r *searchRun) state() searchState {
 	}
 	if d := r.result; d != nil {
 		s.Step, s.Accepted, s.Cost, s.Fitness, s.Flips, s.Seconds = d.Steps, d.Accepted, d.Cost.ForwardEquivalents, d.Fitness, d.Flips, d.Cost.Seconds
-		for _, p := range d.Trajectory {
-			if p.Right != nil && p.Fitness == d.Fitness && p.Flips == d.Flips { // of the patch that was gone back to, maybe
-				s.Right = p.Right
-			}
-		}
+		s.Right = rightAtEnd(d)
+	}
+	if s.Total == 0 {
+		s.Total = r.asked.Validate.Probes
 	}
 	if r.process == nil {
 		s.Left = 0
@@ -168,6 +188,21 @@ func (r *searchRun) state() searchState {
 	s.Share = s.share(limits)
 	s.Said = s.said()
 	return s
+}
+
+// rightAtEnd is how many watched answers are right under the patch that was found, which may be
+// an earlier one; as long as that was not looked at, at the last look.
+func rightAtEnd(d *searchResult) (right *int) {
+	for _, p := range slices.Backward(d.Trajectory) {
+		if p.Right == nil {
+			continue
+		}
+		if p.Fitness == d.Fitness && p.Flips == d.Flips {
+			return p.Right
+		}
+		right = cmp.Or(right, p.Right)
+	}
+	return right
 }
 
 // share is how far the search is to its steps, its cost or its time, whichever is next.
@@ -210,12 +245,16 @@ func (r *searchRun) found() *searchPatch {
 	if err != nil {
 		return nil
 	}
+	if old := r.written; old != nil && os.SameFile(old.info, info) && old.info.ModTime().Equal(info.ModTime()) {
+		return old
+	}
 	p, err := bankai.ReadFile(r.patch())
 	if err != nil {
 		return nil
 	}
 	bits, _ := p.Bits()
-	return &searchPatch{p.Len(), bits, info.Size(), p.ContentDigest()}
+	r.written = &searchPatch{p.Len(), bits, info.Size(), p.ContentDigest(), info}
+	return r.written
 }
 
 // endings say why a search ended.

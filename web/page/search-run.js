@@ -21,7 +21,7 @@ export function run(app, id, signal, changed) {
   const tiles = h("div", { class: "tiles" }), plot = h("div", { class: "plot wide", tabindex: 0, role: "region", "aria-label": "trajectory" });
   const verdicts = h("div", { class: "verdicts" }), warnings = h("ul", { class: "warnings" }), asked = h("dl", { class: "facts" });
   const table = kept(), deeds = acts(app, id, () => doc, changed);
-  const element = h("article", { id: "search-run", "aria-label": "search" }, name, phase, lost, bar, tiles, verdicts, deeds.element, plot, table.element, warnings, h("details", {}, h("summary", {}, "What was asked"), asked));
+  const element = h("article", { id: "search-run", "aria-label": "search" }, name, phase, lost, bar, tiles, verdicts, deeds.element, h("div", { class: "seen" }, plot, table.element), warnings, h("details", {}, h("summary", {}, "What was asked"), asked));
   let doc = null;
 
   const pen = drawing(plot, `${path}/chart.svg`, signal);
