@@ -142,7 +142,7 @@ function acts(app, id, doc, changed) {
   const keep = h("span", { class: "row" }, act("Keep the patch", async () => {
     const got = await json("POST", `${path}/keep`, { body: { name: name.value.trim(), library: library.checked } });
     await app.refresh();
-    keptAs.replaceChildren(`Kept as ${got.name}: `, h("a", { href: "#chat" }, "chat with it"), ", ", h("a", { href: "#patches" }, "look at it"), ", ", h("a", { href: "#evaluation" }, "evaluate it"), ".");
+    keptAs.replaceChildren(`Kept as ${got.name}: `, h("a", { href: `#chat/${encodeURIComponent(got.name)}` }, "chat with it"), ", ", h("a", { href: `#patches/${encodeURIComponent(got.name)}` }, "look at it"), ", ", h("a", { href: "#evaluation" }, "evaluate it"), ".");
     app.say(`Kept as ${got.name}.`);
   }, { id: "search-keep", class: "main" }), h("label", {}, "as", name), h("label", {}, library, "also in the library"));
   const file = act("Download", async () => download(`${doc().name}.bankai`, await (await ask("GET", `${path}/patch`)).blob(), "application/octet-stream"), { id: "search-download" });
