@@ -179,7 +179,7 @@ func (s *searches) list(x *server.Exchange) error {
 		doc.Sets = demoSets() // which are about what that one can do
 	}
 	for _, r := range all {
-		doc.Searches = append(doc.Searches, r.doc())
+		doc.Searches = append(doc.Searches, r.brief())
 	}
 	return x.Document(http.StatusOK, doc)
 }

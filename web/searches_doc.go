@@ -3,13 +3,12 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
-	"time"
 
 	"bankai"
 	"bankai/internal/repair"
 	"bankai/internal/report"
-	"bankai/internal/text"
 	"bankai/measure"
 	"bankai/search"
 )
@@ -45,31 +44,13 @@ const (
 	phaseFailed    searchPhase = "failed"
 )
 
-// searchState is how far a search is, or what it came to.
-type searchState struct {
-	Line     int     `json:"line"` // of its journal
-	Step     int     `json:"step"` // candidates decided
-	Steps    int     `json:"steps"`
-	Accepted int     `json:"accepted"`
-	Cost     float64 `json:"cost"` // forward-pass equivalents
-	Fitness  float64 `json:"fitness"`
-	Flips    int     `json:"flips"`
-	Right    *int    `json:"right"` // of Total, at the last look; null without a validation set
-	Total    int     `json:"total"`
-	Seconds  float64 `json:"seconds"`
-	Rate     float64 `json:"rate"`         // candidates a second
-	Left     float64 `json:"left_seconds"` // 0 while it cannot be told
-	Share    float64 `json:"share"`        // of the way to the limit that comes first, 0 to 1
-	// Said is the same in the words of the command line.
-	Said map[string]string `json:"said"`
-}
-
 // searchPatch is the patch that a search wrote.
 type searchPatch struct {
 	Flips  int           `json:"flips"`
 	Bits   uint64        `json:"bits"`
 	Bytes  int64         `json:"bytes"`
 	Digest bankai.Digest `json:"digest"`
+	info   fs.FileInfo   // of its file
 }
 
 // saidDoc is a text with what it is about.
@@ -106,6 +87,22 @@ func (r *searchRun) doc() searchDoc {
 	return r.docNow()
 }
 
+// brief is doc for a list: the journal, which may be long, is read only where nothing else
+// tells how far the search is.
+func (r *searchRun) brief() searchDoc {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.log.look(); r.process == nil {
+		r.readResult()
+	}
+	if r.result == nil {
+		r.look()
+	}
+	d := r.docNow()
+	d.Result = nil
+	return d
+}
+
 // docNow is doc of what was looked at. r.mu is held.
 func (r *searchRun) docNow() searchDoc {
 	phase, why := r.phase()
@@ -113,7 +110,8 @@ func (r *searchRun) docNow() searchDoc {
 		ID: r.id, Name: r.name, Request: r.asked, Phase: phase, Why: why, Note: r.log.note, Warnings: r.log.warnings,
 		Running: r.process != nil || r.isElsewhere(), Resuming: r.resumed, State: r.state(), Patch: r.found(), Result: r.result, Verdicts: r.verdicts(),
 	}
-	d.Resume = !d.Running && phase != phaseFailed && r.follower.Lines > 0
+	_, err := os.Stat(r.journal())
+	d.Resume = !d.Running && phase != phaseFailed && err == nil
 	return d
 }
 
@@ -146,72 +144,22 @@ func (r *searchRun) phase() (searchPhase, string) {
 	return phaseStopped, "" // it was killed
 }
 
-// state is how far the search is; when it is done, what it came to.
-func (r *searchRun) state() searchState {
-	f, limits := r.follower, r.asked.limits()
-	s := searchState{
-		Line: f.Lines, Step: f.Step, Steps: limits.Steps, Accepted: f.Accepted, Cost: f.Cost, Fitness: f.Fitness, Flips: f.Flips,
-		Right: f.Right, Total: f.Total, Seconds: f.Seconds, Rate: f.Rate, Left: f.Left(limits).Seconds(),
-	}
-	if d := r.result; d != nil {
-		s.Step, s.Accepted, s.Cost, s.Fitness, s.Flips, s.Seconds = d.Steps, d.Accepted, d.Cost.ForwardEquivalents, d.Fitness, d.Flips, d.Cost.Seconds
-		for _, p := range d.Trajectory {
-			if p.Right != nil && p.Fitness == d.Fitness && p.Flips == d.Flips { // of the patch that was gone back to, maybe
-				s.Right = p.Right
-			}
-		}
-	}
-	if r.process == nil {
-		s.Left = 0
-	}
-	s.Share = s.share(limits)
-	s.Said = s.said()
-	return s
-}
-
-// share is how far the search is to its steps, its cost or its time, whichever is next.
-func (s *searchState) share(limits search.Config) float64 {
-	share := float64(s.Step) / float64(limits.Steps)
-	if limits.MaxCost > 0 {
-		share = max(share, s.Cost/limits.MaxCost)
-	}
-	if limits.MaxSeconds > 0 {
-		share = max(share, s.Seconds/limits.MaxSeconds)
-	}
-	return min(1, share)
-}
-
-// said puts a state into the words of the command line.
-func (s *searchState) said() map[string]string {
-	said := map[string]string{
-		"fitness":    fmt.Sprintf("%+.4f", s.Fitness),
-		"spent":      fmt.Sprintf("%.1f", s.Cost),
-		"cost":       text.Measure(s.Cost, "forward-pass equivalent"),
-		"candidates": text.Count(s.Step, "candidate"),
-		"seconds":    text.Elapsed(s.Seconds),
-		"flips":      text.Count(s.Flips, "flip"),
-	}
-	if s.Rate > 0 {
-		said["rate"] = fmt.Sprintf("%.1f/s", s.Rate)
-	}
-	if s.Left > 0 {
-		said["left"] = time.Duration(s.Left * float64(time.Second)).Round(time.Second).String()
-	}
-	return said
-}
-
 // found is the patch that the search wrote, nil if there is none yet.
 func (r *searchRun) found() *searchPatch {
 	info, err := os.Stat(r.patch())
 	if err != nil {
 		return nil
 	}
+	if old := r.written; old != nil && os.SameFile(old.info, info) && old.info.ModTime().Equal(info.ModTime()) {
+		return old
+	}
 	p, err := bankai.ReadFile(r.patch())
 	if err != nil {
 		return nil
 	}
 	bits, _ := p.Bits()
-	return &searchPatch{p.Len(), bits, info.Size(), p.ContentDigest()}
+	r.written = &searchPatch{p.Len(), bits, info.Size(), p.ContentDigest(), info}
+	return r.written
 }
 
 // endings say why a search ended.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"bankai"
@@ -58,7 +57,7 @@ type flipDoc struct {
 const shownFlips = 3
 
 func pointOf(p search.FollowedPoint) pointDoc {
-	d := pointDoc{Point: p.Point, Line: p.Line, Gain: p.Gain, Moved: len(p.Move), Said: saidPoint{fmt.Sprintf("%+.4f", p.Fitness), fmt.Sprintf("%+.4f", p.Gain), fmt.Sprintf("%.1f", p.Cost)}}
+	d := pointDoc{Point: p.Point, Line: p.Line, Gain: p.Gain, Moved: len(p.Move), Said: saidPoint{fmt.Sprintf("%+.4f", p.Fitness), fmt.Sprintf("%+.4f", p.Gain), spent(p.Cost)}}
 	for _, f := range p.Move[:min(len(p.Move), shownFlips)] {
 		flip := flipDoc{f.Tensor, f.Row, f.Col, f.N}
 		if f.Col == 0 && f.N == bankai.ToEnd {
@@ -137,9 +136,7 @@ func (s *searches) chart(x *server.Exchange, r *searchRun) error {
 	if picture == "" {
 		return server.Refuse(http.StatusNotFound, "id", "no_chart_yet", "the search has tried nothing yet")
 	}
-	x.Writer().Header().Set("Content-Type", "image/svg+xml")
-	_, err = x.Writer().Write([]byte(strings.Replace(string(picture), "<svg ", `<svg xmlns="http://www.w3.org/2000/svg" `, 1)))
-	return err
+	return sendPicture(x, picture)
 }
 
 // trajectory is what there is to draw of a search: to where it is now, or as it ended.

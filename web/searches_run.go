@@ -42,6 +42,7 @@ type searchRun struct {
 	unread   error // why the journal cannot be followed
 	log      searchLog
 	result   *searchResult // nil before there is one
+	written  *searchPatch  // nil before it was read
 	resumed  bool          // and nothing of it is in the journal yet
 }
 
@@ -217,7 +218,14 @@ func (r *searchRun) look() {
 	r.unread = err
 	r.resumed = r.resumed && !more
 	r.log.look()
-	if r.process == nil && r.result == nil {
+	if r.process == nil {
+		r.readResult()
+	}
+}
+
+// readResult reads what the search printed, if that was not read. r.mu is held.
+func (r *searchRun) readResult() {
+	if r.result == nil {
 		r.result = readResult(r.file(resultFile))
 	}
 }

@@ -5,7 +5,8 @@ import { h } from "./dom.js";
 // shown is how many rows the table has.
 const shown = 100;
 
-// kept is the table. set(from, points, total) puts points in the places from one on.
+// kept is the table. set(from, points, total) puts points in the places from one on;
+// any tells whether there are any.
 export function kept() {
   const all = [];
   const body = h("tbody"), more = h("p", { class: "soft" });
@@ -13,6 +14,7 @@ export function kept() {
   const element = h("details", { id: "search-kept", open: true }, h("summary", {}, "What was kept"), more, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "what was kept" }, h("table", {}, h("thead", {}, head), body)));
   return {
     element,
+    any: () => all.length > 0,
     set(from, points, total) {
       all.splice(from, Infinity, ...points);
       const last = all.slice(-shown).reverse();

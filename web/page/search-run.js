@@ -21,7 +21,7 @@ export function run(app, id, signal, changed) {
   const tiles = h("div", { class: "tiles" }), plot = h("div", { class: "plot wide", tabindex: 0, role: "region", "aria-label": "trajectory" });
   const verdicts = h("div", { class: "verdicts" }), warnings = h("ul", { class: "warnings" }), asked = h("dl", { class: "facts" });
   const table = kept(), deeds = acts(app, id, () => doc, changed);
-  const element = h("article", { id: "search-run", "aria-label": "search" }, name, phase, lost, bar, tiles, verdicts, deeds.element, plot, table.element, warnings, h("details", {}, h("summary", {}, "What was asked"), asked));
+  const element = h("article", { id: "search-run", "aria-label": "search" }, name, phase, lost, bar, tiles, verdicts, deeds.element, h("div", { class: "seen" }, plot, table.element), warnings, h("details", {}, h("summary", {}, "What was asked"), asked));
   let doc = null;
 
   const pen = drawing(plot, `${path}/chart.svg`, signal);
@@ -38,7 +38,7 @@ export function run(app, id, signal, changed) {
     asked.replaceChildren(...askedOf(doc.request));
     table.set(e.from, e.points, doc.state.total);
     deeds.set(doc);
-    pen.draw(doc.running ? drawEvery : 0);
+    if (table.any()) pen.draw(doc.running ? drawEvery : 0);
     if (before?.phase !== doc.phase) {
       app.say(`The search for ${doc.name}: ${phases[doc.phase]}. ${doc.why ?? doc.verdicts?.[0]?.text ?? ""}`);
       changed();
@@ -142,7 +142,7 @@ function acts(app, id, doc, changed) {
   const keep = h("span", { class: "row" }, act("Keep the patch", async () => {
     const got = await json("POST", `${path}/keep`, { body: { name: name.value.trim(), library: library.checked } });
     await app.refresh();
-    keptAs.replaceChildren(`Kept as ${got.name}: `, h("a", { href: "#chat" }, "chat with it"), ", ", h("a", { href: "#patches" }, "look at it"), ", ", h("a", { href: "#evaluation" }, "evaluate it"), ".");
+    keptAs.replaceChildren(`Kept as ${got.name}: `, h("a", { href: `#chat/${encodeURIComponent(got.name)}` }, "chat with it"), ", ", h("a", { href: `#patches/${encodeURIComponent(got.name)}` }, "look at it"), ", ", h("a", { href: "#evaluation" }, "evaluate it"), ".");
     app.say(`Kept as ${got.name}.`);
   }, { id: "search-keep", class: "main" }), h("label", {}, "as", name), h("label", {}, library, "also in the library"));
   const file = act("Download", async () => download(`${doc().name}.bankai`, await (await ask("GET", `${path}/patch`)).blob(), "application/octet-stream"), { id: "search-download" });
