@@ -10,7 +10,7 @@ export function result({ result: r, said }, { app, name, whole }) {
   const patched = r.patches.length > 0;
   const table = answers(r.outputs, patched, app);
   return h("section", { class: "ev-result", "aria-label": "result" },
-    h("h2", { dir: "auto" }, name), table.element && [tiles(r, said, patched, table.choose), bar(r, patched), verdict(r, said, patched)],
+    h("h2", { dir: "auto" }, name), tiles(r, said, patched, table.choose), bar(r, patched), verdict(r, said, patched),
     h("h3", {}, "By category"), categories(said, patched, table.choose),
     h("h3", {}, "Answers"), table.element,
     h("p", { class: "row" },
