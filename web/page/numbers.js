@@ -1,0 +1,30 @@
+// Numbers as people read them, by the rules of the command line. What needs more than these
+// comes from the server in words.
+
+// thousands writes a whole number with commas: 4,096.
+export const thousands = (n) => (n < 0 ? "−" : "") + String(Math.abs(n)).replace(/\B(?=(\d{3})+$)/g, ",");
+
+// plural says "1 flip" or "4,096 flips".
+export const plural = (n, one, many = `${one}s`) => `${thousands(n)} ${n === 1 ? one : many}`;
+
+// decimals writes digits behind the point, three unless it is said how many, and nothing
+// never as below 0; null is a number without bound.
+export function decimals(x, digits = 3) {
+  if (x === null) return "∞";
+  const text = x.toFixed(digits);
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+}
+
+// shades is how many shades maps have, beside that of nothing.
+export const shades = 5;
+
+// shade is that of a part of the largest: 0 of nothing, and else 1 to 5, in equal steps of
+// the root.
+export function shade(part, most) {
+  if (part === 0 || most === 0) return 0;
+  if (part === null) return shades;
+  return Math.min(shades, Math.max(1, Math.ceil(shades * Math.sqrt(part / most))));
+}
+
+// bound is the largest part that has a shade.
+export const bound = (shade, most) => (shade / shades) ** 2 * most;
