@@ -51,13 +51,13 @@ func NewFlipMap(cells []FlipCell, searched []string, layers int) FlipMap {
 	for _, c := range cells {
 		layers = max(layers, c.Layer+1)
 		all.Rows, all.Groups, all.Bits = all.Rows+c.Rows, all.Groups+c.Groups, all.Bits+c.Bits
-		most = max(most, sizeOf(c))
+		most = max(most, c.Size())
 	}
 	m.Total = strings.Join(countsOf(all, true), ", ")
 	m.Mixed = len(countsOf(all, true)) > 1
 	place := map[flipMapPlace]FlipMapCell{}
 	for _, c := range cells {
-		cell := FlipMapCell{c, countsOf(c, m.Mixed), Heat(sizeOf(c), most)}
+		cell := FlipMapCell{c, countsOf(c, m.Mixed), Heat(c.Size(), most)}
 		if c.Layer < 0 {
 			m.Others = append(m.Others, cell)
 		}
@@ -82,14 +82,17 @@ func Heat(part, most uint64) int {
 	return max(1, int(math.Ceil(MaxHeat*math.Sqrt(float64(part)/float64(most)))))
 }
 
-// sizeOf is by how much a cell weighs in the map: its weights or, if they are
-// not known, its flips.
-func sizeOf(c FlipCell) uint64 {
+// Size is by how much a cell weighs in the map: its weights or, if they are not known, its
+// flips.
+func (c FlipCell) Size() uint64 {
 	if c.Weights > 0 {
 		return c.Weights
 	}
 	return uint64(c.Flips)
 }
+
+// Counted is what is inverted in words: "25 rows", or "25 rows and 40 bits".
+func (c FlipCell) Counted() string { return text.Listed(countsOf(c, true)) }
 
 // countsOf are the numbers of rows, groups and bits, without those that are 0.
 func countsOf(c FlipCell, named bool) (counts []string) {

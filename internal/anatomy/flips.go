@@ -1,7 +1,9 @@
 package anatomy
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bankai"
@@ -60,7 +62,7 @@ func NewFlipMap(c weights.Config, names []string, p *bankai.Patch) *FlipMap {
 	for _, t := range FlipsByTensor(p) {
 		doc.Rows += t.Rows
 	}
-	doc.Verdict = doc.verdict()
+	doc.Verdict = verdictOf(m)
 	return doc
 }
 
@@ -82,55 +84,55 @@ func mapCell(cell measure.FlipMapCell) *MapCell {
 	return &MapCell{newTensorFlips(cell.FlipCell), cell.Counts, cell.Heat}
 }
 
-// verdict says where most is.
-func (m *FlipMap) verdict() string {
-	if m.Flips == 0 {
-		return "Nothing is inverted."
-	}
-	var most *MapCell
-	var touched, in int
-	count := func(c *MapCell) {
-		if c == nil || c.Flips == 0 {
-			return
+// verdictOf says where most is.
+func verdictOf(m measure.FlipMap) string {
+	var touched []measure.FlipCell
+	layers := map[int]bool{}
+	count := func(c measure.FlipCell) {
+		if c.Flips > 0 {
+			touched = append(touched, c)
 		}
-		touched++
-		if most == nil || c.weight() > most.weight() {
-			most = c
+		if c.Flips > 0 && c.Layer >= 0 {
+			layers[c.Layer] = true
 		}
 	}
 	for _, row := range m.Layers {
-		before := touched
 		for _, c := range row.Cells {
-			count(c)
-		}
-		if touched > before {
-			in++
+			count(c.FlipCell)
 		}
 	}
-	for i := range m.Others {
-		count(&m.Others[i])
+	for _, c := range m.Others {
+		count(c.FlipCell)
 	}
-	said := fmt.Sprintf("%s in %s", m.Total, text.Plural(touched, "matrix", "matrices"))
-	if in > 0 {
-		said += fmt.Sprintf(" of %s of %d", text.Count(in, "layer"), len(m.Layers))
+	if len(touched) == 0 {
+		return "Nothing is inverted."
 	}
-	return said + fmt.Sprintf(". Most is in %s: %s.", most.where(), strings.Join(most.Counts, " and "))
-}
-
-// weight is by how much a cell counts: its bits or, if they are not known, its flips.
-func (c *MapCell) weight() uint64 {
-	if c.Bits != nil {
-		return *c.Bits
+	said := fmt.Sprintf("%s in %s", m.Total, text.Plural(len(touched), "matrix", "matrices"))
+	if len(layers) > 0 {
+		said += fmt.Sprintf(" of %s of %d", text.Count(len(layers), "layer"), len(m.Layers))
 	}
-	return uint64(c.Flips)
+	most := slices.MaxFunc(touched, func(a, b measure.FlipCell) int { return cmp.Compare(a.Size(), b.Size()) })
+	alike := 0
+	for _, c := range touched {
+		if c.Size() == most.Size() {
+			alike++
+		}
+	}
+	switch {
+	case len(touched) == 1:
+		return fmt.Sprintf("%s: %s.", said, where(most))
+	case alike > 1:
+		return fmt.Sprintf("%s. No matrix has more than %s.", said, most.Counted())
+	}
+	return fmt.Sprintf("%s. Most is in %s: %s.", said, where(most), most.Counted())
 }
 
 // where names the matrix of a cell.
-func (c *MapCell) where() string {
-	if c.Layer == nil {
+func where(c measure.FlipCell) string {
+	if c.Layer < 0 {
 		return text.Line(c.Tensor)
 	}
-	return fmt.Sprintf("the %s projection of layer %d", strings.TrimSuffix(c.Proj, "_proj"), *c.Layer)
+	return fmt.Sprintf("the %s projection of layer %d", strings.TrimSuffix(c.Projection, "_proj"), c.Layer)
 }
 
 // TensorRows is what a patch does to one matrix, down to its rows.

@@ -42,17 +42,36 @@ func doc[T any](t *testing.T, printed string) (v T) {
 	return v
 }
 
-// The map has what `bankai info` says of the patch, and a cell opens the rows of its matrix.
-func TestAnatomyOfFlips(t *testing.T) {
+// The anatomy part of the page, on one server: each part of the test has a page of its own,
+// and the last takes a patch away.
+func TestAnatomy(t *testing.T) {
 	home := anatomyPatches(t)
-	p := open(t, serve(t, home).url+"#anatomy/many")
+	s := serve(t, home)
+	for _, part := range []struct {
+		name string
+		test func(t *testing.T, s *served)
+	}{
+		{"flips", anatomyOfFlips},
+		{"keyboard", anatomyByKeyboard},
+		{"a text", anatomyOfAText},
+		{"a long text", anatomyOfALongText},
+		{"hostile texts", anatomyOfHostileTexts},
+		{"a patch that goes", anatomyOfAPatchThatGoes},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(t, s) })
+	}
+}
+
+// The map has what `bankai info` says of the patch, and a cell opens the rows of its matrix.
+func anatomyOfFlips(t *testing.T, s *served) {
+	p := open(t, s.url+"#anatomy/many")
 	p.see("#flip-map")
 	type tensor struct {
 		Tensor, Proj string
 		Layer, Flips int
 	}
 	var want []string
-	for _, x := range doc[struct{ Tensors []tensor }](t, bankai(t, home, "info", "many.bankai", "--json")).Tensors {
+	for _, x := range doc[struct{ Tensors []tensor }](t, bankai(t, s.home, "info", "many.bankai", "--json")).Tensors {
 		want = append(want, fmt.Sprintf("%d, %s of layer %d", x.Flips, strings.TrimSuffix(x.Proj, "_proj"), x.Layer))
 	}
 	if got := js[[]string](p, `[...document.querySelectorAll("#flip-map button")].map((b) => b.getAttribute("aria-label"))`); fmt.Sprint(got) != fmt.Sprint(want) {
@@ -61,7 +80,7 @@ func TestAnatomyOfFlips(t *testing.T) {
 	if cells := js[int](p, `document.querySelectorAll("#flip-map td").length`); cells != 6*7 {
 		t.Errorf("%d cells", cells)
 	}
-	p.seeText("#map-verdict", "453 rows in 3 matrices of 3 layers of 6. Most is in the gate projection of layer 2: 450.")
+	p.seeText("#map-verdict", "453 rows in 3 matrices of 3 layers of 6. Most is in the gate projection of layer 2: 450 rows.")
 
 	p.click("#flip-map button[aria-label='450, gate of layer 2']")
 	p.seeText(".rows", "450 flips in 450 of 1,024 rows, 115,200 bits of 262,144.")
@@ -96,12 +115,12 @@ func TestAnatomyOfFlips(t *testing.T) {
 		t.Errorf("the address is %s", hash)
 	}
 	p.click(".chip button[aria-label='take many away']")
-	p.seeText("#map-verdict", "3 groups in 2 matrices of 1 layer of 6. Most is in the up projection of layer 3: 2.")
+	p.seeText("#map-verdict", "3 groups in 2 matrices of 1 layer of 6. Most is in the up projection of layer 3: 2 groups.")
 }
 
 // With the keyboard alone: from cell to cell, into the rows of one, and back to it.
-func TestAnatomyByKeyboard(t *testing.T) {
-	p := open(t, serve(t, anatomyPatches(t)).url+"#anatomy/many")
+func anatomyByKeyboard(t *testing.T, s *served) {
+	p := open(t, s.url+"#anatomy/many")
 	p.see("#flip-map")
 	js[bool](p, `(document.querySelector("#flip-map td").focus(), true)`)
 	for range 2 {
@@ -148,10 +167,9 @@ type traceDoc struct {
 const traced = "Find the derivative of 2x^5 + 4x^3: 10x^4 + 12x^2"
 
 // A trace shows what `bankai trace` prints, as a table in which the arrow keys move.
-func TestAnatomyOfAText(t *testing.T) {
-	home := anatomyPatches(t)
-	p := open(t, serve(t, home).url+"#anatomy/many+few")
-	want := doc[traceDoc](t, bankai(t, home, "trace", traced, "--patch", "many", "--patch", "few", "--lens", "--json"))
+func anatomyOfAText(t *testing.T, s *served) {
+	p := open(t, s.url+"#anatomy/many+few")
+	want := doc[traceDoc](t, bankai(t, s.home, "trace", traced, "--patch", "many", "--patch", "few", "--lens", "--json"))
 	p.click("#trace-example")
 	if text := js[string](p, `document.querySelector("#trace-prompt").value`); text != traced {
 		t.Errorf("the example is %q", text)
@@ -212,11 +230,10 @@ func TestAnatomyOfAText(t *testing.T) {
 }
 
 // A long text is shown in parts.
-func TestAnatomyOfALongText(t *testing.T) {
-	home := anatomyPatches(t)
+func anatomyOfALongText(t *testing.T, s *served) {
 	text := strings.Repeat("2 + 3 = 5. ", 18)
-	p := open(t, serve(t, home).url+"#anatomy/few")
-	want := doc[traceDoc](t, bankai(t, home, "trace", text, "--patch", "few", "--json"))
+	p := open(t, s.url+"#anatomy/few")
+	want := doc[traceDoc](t, bankai(t, s.home, "trace", text, "--patch", "few", "--json"))
 	p.write("#trace-prompt", text)
 	p.click("#trace-start")
 	n := len(want.Pieces)
@@ -257,10 +274,9 @@ func changeOf(by float64) string {
 
 // What is typed, or stands in the address, is text and nothing else. It stays when the server
 // refuses it, and when the page is loaded again.
-func TestAnatomyOfHostileTexts(t *testing.T) {
+func anatomyOfHostileTexts(t *testing.T, s *served) {
 	const hostile = `<img src=x onerror="document.title='owned'"> שלום & "x"`
-	home := anatomyPatches(t)
-	p := open(t, serve(t, home).url+"#anatomy/many")
+	p := open(t, s.url+"#anatomy/many")
 	p.allow("status of 404", "status of 400")
 	p.write("#trace-prompt", hostile)
 	p.click("#trace-start")
@@ -287,13 +303,12 @@ func TestAnatomyOfHostileTexts(t *testing.T) {
 }
 
 // A patch that is deleted meanwhile is said to be gone, and nothing that was typed is lost.
-func TestAnatomyOfAPatchThatGoes(t *testing.T) {
-	home := anatomyPatches(t)
-	p := open(t, serve(t, home).url+"#anatomy/many")
+func anatomyOfAPatchThatGoes(t *testing.T, s *served) {
+	p := open(t, s.url+"#anatomy/many")
 	p.allow("status of 404")
 	p.write("#trace-prompt", traced)
 	p.see("#flip-map")
-	bankai(t, home, "library", "remove", "many")
+	bankai(t, s.home, "library", "remove", "many")
 	p.click("#flip-map button[aria-label='450, gate of layer 2']")
 	p.seeText("#notice", `there is no patch "many"`)
 	p.wait(`!document.querySelector("#flip-map")`)

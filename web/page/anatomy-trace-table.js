@@ -50,8 +50,8 @@ export const measures = {
       saying("KL", (i) => decimals(doc.kl[i]), (i) => Math.max(0, doc.kl[i])),
       saying("ln p, base", (i) => lnp(doc.base, i)),
       saying("ln p, patched", (i) => lnp(doc.patched, i)),
-      saying("likeliest, base", (i) => shown(doc.base.likeliest[i].text)),
-      saying("likeliest, patched", (i) => shown(doc.patched.likeliest[i].text), (i) => null, (i) => doc.base.likeliest[i].id !== doc.patched.likeliest[i].id),
+      spelling("likeliest, base", (i) => doc.base.likeliest[i].text, () => false),
+      spelling("likeliest, patched", (i) => doc.patched.likeliest[i].text, (i) => doc.base.likeliest[i].id !== doc.patched.likeliest[i].id),
     ],
   },
 };
@@ -65,10 +65,12 @@ function changeOf(lens, i) {
   return by > 0 && Number(by.toFixed(2)) > 0 ? `+${text}` : text;
 }
 
-// saying is a row of what is said behind every token. Without a weight it has no shades, and
-// marked says which of its cells are marked.
-const saying = (heading, text, weight = () => 0, marked = () => false) =>
-  ({ heading, text, weight: (i) => (marked(i) ? "marked" : weight(i) ?? 0), says: (i) => `${heading} ${text(i)}` });
+// saying is a row of figures of what is said behind every token.
+const saying = (heading, text, weight = () => 0) => ({ heading, text, weight, says: (i) => `${heading} ${text(i)}` });
+
+// spelling is a row of tokens, of which some are marked.
+const spelling = (heading, text, marked) =>
+  ({ heading, spelled: true, text: (i) => shown(text(i)), weight: (i) => (marked(i) ? "marked" : 0), says: (i) => `${heading} ${quoted(text(i))}` });
 
 // makeTraceTable makes the table with what belongs to it.
 export function makeTraceTable() {
@@ -94,9 +96,8 @@ export function makeTraceTable() {
   }
 
   function cell(row, i, most) {
-    const weight = row.weight(i);
-    if (weight === "marked") return h("td", { class: "differs" }, h("bdi", {}, row.text(i)));
-    return h("td", { class: `h${shade(weight, most)}` }, h("bdi", {}, row.text(i)));
+    const weight = row.weight(i), marked = weight === "marked";
+    return h("td", { class: marked ? "differs" : `h${shade(weight, most)}`, dir: row.spelled && "auto" }, row.text(i));
   }
 
   // scale says what the shades stand for.
