@@ -197,7 +197,7 @@ func (t *Trace) verdict() string {
 			fmt.Sprintf("It differs most %s, at %s: by %s of its length.", t.after(m.Difference), t.token(m.Difference.Token), percent(m.Difference.Value)))
 	}
 	at := m.KL.Token
-	said = append(said, fmt.Sprintf("What follows changes most behind %s: by %s nats of KL divergence, %s.", t.token(at), text.Minus(fmt.Sprintf("%.3g", float64(m.KL.Value))), t.likeliest(at)))
+	said = append(said, fmt.Sprintf("What follows changes most behind %s: by %s nats of KL divergence, %s.", t.token(at), text.Minus(text.Digits(float64(m.KL.Value))), t.likeliest(at)))
 	switch m.Changed {
 	case 0:
 		said = append(said, fmt.Sprintf("The likeliest token to follow is the same behind each of %s.", many))
@@ -236,5 +236,5 @@ func percent(v Figure) string {
 	if math.IsInf(float64(v), 0) {
 		return "more than any share"
 	}
-	return fmt.Sprintf("%.3g %%", 100*float64(v))
+	return text.Digits(100*float64(v)) + " %"
 }

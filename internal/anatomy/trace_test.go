@@ -36,13 +36,13 @@ func TestMost(t *testing.T) {
 		{
 			"an attention and what is above", traceOf([][]float32{none, {0, 0.25, 0.1}, {0, 0.5, 0.75}}, []float64{0, 0.5, 0.125}, same, []int32{34, 37, 36}),
 			&Most{First: Place{1, 1, 0.25}, Difference: Place{2, 2, 0.75}, KL: Place{1, 2, 0.5}, Changed: 1},
-			"The residual stream first differs after the attention of layer 0, at token 1, “b”. It differs most after the mlp of layer 0, at token 2, “c”: by 75 % of its length. " +
-				"What follows changes most behind token 1, “b”: by 0.5 nats of KL divergence, where “%” is the likeliest instead of “#”. Another token is likeliest behind 1 of 3 tokens.",
+			"The residual stream first differs after the attention of layer 0, at token 1, “b”. It differs most after the mlp of layer 0, at token 2, “c”: by 75.00 % of its length. " +
+				"What follows changes most behind token 1, “b”: by 0.5000 nats of KL divergence, where “%” is the likeliest instead of “#”. Another token is likeliest behind 1 of 3 tokens.",
 		},
 		{
 			"the head alone", traceOf([][]float32{none, none, none}, []float64{0, 0, 0.25}, same, same),
 			&Most{First: Place{Cut: 2}, Difference: Place{Cut: 2}, KL: Place{2, 2, 0.25}},
-			"The residual stream is the same at every layer: the head alone acts. What follows changes most behind token 2, “c”: by 0.25 nats of KL divergence, where “$” stays the likeliest. " +
+			"The residual stream is the same at every layer: the head alone acts. What follows changes most behind token 2, “c”: by 0.2500 nats of KL divergence, where “$” stays the likeliest. " +
 				"The likeliest token to follow is the same behind each of 3 tokens.",
 		},
 	} {
@@ -73,7 +73,7 @@ func TestTraceText(t *testing.T) {
 	doc.Write(&b)
 	for _, want := range []string{
 		"embedding, layers 0 to 1\n", "  “a”  −1.000   −1.000  0.000  “\"”        same     ..1\n",
-		"“·”  −2.000   −2.000  0.000  “#”        same     .57\n", "“$”        “%”      .99\n", "(d/9)² × 100 %",
+		"“·”  −2.000   −2.000  0.000  “#”        same     .57\n", "“$”        “%”      .99\n", "(d/9)² × 100.0 %",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in\n%s", want, b.String())

@@ -114,6 +114,9 @@ func anatomyOfFlips(t *testing.T, s *served) {
 	if hash := js[string](p, "location.hash"); hash != "#anatomy/many+few" {
 		t.Errorf("the address is %s", hash)
 	}
+	if at := js[string](p, `document.activeElement.getAttribute("aria-label")`); at != "take few away" {
+		t.Errorf("when nothing else is to be combined the focus is on %q", at)
+	}
 	p.click(".chip button[aria-label='take many away']")
 	p.seeText("#map-verdict", "3 groups in 2 matrices of 1 layer of 6. Most is in the up projection of layer 3: 2 groups.")
 }
@@ -234,7 +237,7 @@ func anatomyOfALongText(t *testing.T, s *served) {
 	text := strings.Repeat("2 + 3 = 5. ", 18)
 	p := open(t, s.url+"#anatomy/few")
 	want := doc[traceDoc](t, bankai(t, s.home, "trace", text, "--patch", "few", "--json"))
-	p.write("#trace-prompt", text)
+	p.choose("#trace-prompt", text)
 	p.click("#trace-start")
 	n := len(want.Pieces)
 	p.seeText("#trace-tokens", fmt.Sprintf("tokens 0 to 63 of %d tokens", n))
@@ -306,7 +309,7 @@ func anatomyOfHostileTexts(t *testing.T, s *served) {
 func anatomyOfAPatchThatGoes(t *testing.T, s *served) {
 	p := open(t, s.url+"#anatomy/many")
 	p.allow("status of 404")
-	p.write("#trace-prompt", traced)
+	p.choose("#trace-prompt", traced)
 	p.see("#flip-map")
 	bankai(t, s.home, "library", "remove", "many")
 	p.click("#flip-map button[aria-label='450, gate of layer 2']")

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { asGrid } from "./anatomy-grid.js";
-import { bound, decimals, plural, shade, shades } from "./numbers.js";
+import { bound, decimals, percent, plural, shade, shades } from "./numbers.js";
 
 // page is how many tokens are shown at once.
 const page = 64;
@@ -12,7 +12,6 @@ export const shown = (text) => text.replaceAll(" ", "␣").replaceAll("\n", "↵
 
 const quoted = (text) => `“${shown(text)}”`;
 const after = (cut) => (cut.layer === null ? cut.part : `layer ${cut.layer}`);
-const percent = (d) => (d === null ? "∞" : decimals(100 * d, 100 * d < 10 ? 1 : 0));
 
 // whole says of a cut whether it is above a whole layer, or the embedding.
 const whole = (cut) => cut.layer === null || cut.part === "mlp";

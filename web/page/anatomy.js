@@ -84,11 +84,13 @@ function drawChoice() {
   const before = parts.choice.value;
   parts.choice.replaceChildren(...others.map((p) => h("option", { value: p.name }, p.name)));
   if (others.some((p) => p.name === before)) parts.choice.value = before;
+  const inForm = parts.form.contains(document.activeElement);
   parts.form.hidden = others.length === 0;
   parts.add.textContent = chosen.length ? "Combine" : "Show";
   parts.chips.replaceChildren(...chosen.map((name) => h("li", { class: "chip" },
     h("bdi", {}, name), h("button", { class: "quiet", type: "button", "aria-label": `take ${name} away`, onclick: () => remove(name) }, "×"))));
   parts.chips.hidden = chosen.length === 0;
+  if (inForm && parts.form.hidden) parts.chips.querySelector("li:last-child button").focus();
   parts.none.replaceChildren(...(app.patches.length ? ["Choose a patch."] : ["This server has no patches yet: ", h("a", { href: "#patches" }, "add one"), "."]));
   parts.none.hidden = chosen.length > 0;
 }
@@ -106,6 +108,7 @@ async function load() {
     const doc = await json("GET", path("map"), { signal });
     app.clear();
     parts.map.draw(doc);
+    app.say(doc.verdict);
   } catch (e) {
     if (signal.aborted) return;
     parts.map.clear();

@@ -15,6 +15,9 @@ export function decimals(x, digits = 3) {
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
 
+// percent is a share in per cent, without the sign: with a digit behind the point below 10.
+export const percent = (share) => (share === null ? "∞" : decimals(100 * share, 100 * share < 10 ? 1 : 0));
+
 // shades is how many shades maps have, beside that of nothing.
 export const shades = 5;
 
