@@ -46,6 +46,9 @@ func (s *Server) trace(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if patches := x.set.header(); patches != "" {
+		x.w.Header().Set(patchHeader, patches)
+	}
 	var names []string
 	for _, p := range x.set.patches {
 		names = append(names, p.shown())
