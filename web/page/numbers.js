@@ -1,5 +1,18 @@
-// Numbers as people read them, by the rules of the command line. What needs more than these
-// comes from the server in words.
+// How numbers are written, by one rule each, wherever they stand on the page.
+
+const minus = (text) => text.replace("-", "−");
+
+// nothing is the least log-probability that the server tells: that of what cannot be.
+const nothing = -9999;
+
+// logProb is a natural logarithm of a probability.
+export const logProb = (p) => (p <= nothing ? "−∞" : minus(p.toFixed(4)));
+
+// probability is that of a logarithm, in percent.
+export function probability(p) {
+  const percent = 100 * Math.exp(p);
+  return percent < 0.005 ? "< 0.01 %" : `${percent.toFixed(2)} %`;
+}
 
 // thousands writes a whole number with commas: 4,096.
 export const thousands = (n) => (n < 0 ? "−" : "") + String(Math.abs(n)).replace(/\B(?=(\d{3})+$)/g, ",");
@@ -7,12 +20,15 @@ export const thousands = (n) => (n < 0 ? "−" : "") + String(Math.abs(n)).repla
 // plural says "1 flip" or "4,096 flips".
 export const plural = (n, one, many = `${one}s`) => `${thousands(n)} ${n === 1 ? one : many}`;
 
+// counted is plural of what takes an s.
+export const counted = plural;
+
 // decimals writes digits behind the point, three unless it is said how many, and nothing
 // never as below 0; null is a number without bound.
 export function decimals(x, digits = 3) {
   if (x === null) return "∞";
   const text = x.toFixed(digits);
-  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+  return Number(text) === 0 ? text.replace("-", "") : minus(text);
 }
 
 // percent is a share in per cent, without the sign: with a digit behind the point below 10.
