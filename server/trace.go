@@ -27,7 +27,7 @@ func (s *Server) trace(x *exchange) error {
 		return err
 	}
 	lens := f.bool("lens")
-	ids, err := x.traced(f)
+	ids, set, err := x.traced(f)
 	if err != nil {
 		return err
 	}
@@ -42,15 +42,16 @@ func (s *Server) trace(x *exchange) error {
 	}
 	defer end()
 	m := x.loaded.model
-	trace, err := m.Trace(ctx, ids, x.set.overlay, engine.TraceOptions{Lens: lens})
+	trace, err := m.Trace(ctx, ids, set.overlay, engine.TraceOptions{Lens: lens})
 	if err != nil {
 		return err
 	}
-	if patches := x.set.header(); patches != "" {
+	x.used = spent{{prompt: len(ids)}}
+	if patches := headerOf(x.sets); patches != "" {
 		x.w.Header().Set(patchHeader, patches)
 	}
 	var names []string
-	for _, p := range x.set.patches {
+	for _, p := range set.patches {
 		names = append(names, p.shown())
 	}
 	ref := source.ModelRef{Name: text.Line(source.ModelName(x.name, m.Config())), Path: x.name, Digest: m.Digest()}
@@ -58,7 +59,7 @@ func (s *Server) trace(x *exchange) error {
 }
 
 // traced takes the prompt, or the messages of a chat, and the patches of a trace.
-func (x *exchange) traced(f *fields) (ids []int32, err error) {
+func (x *exchange) traced(f *fields) (ids []int32, set *patchSet, err error) {
 	var prompts [][]int32
 	var talk *conversation
 	_, asText := f.members["prompt"]
@@ -67,22 +68,26 @@ func (x *exchange) traced(f *fields) (ids []int32, err error) {
 	} else {
 		prompts = f.prompts(x.loaded)
 	}
-	if x.set, x.asked, err = x.under(f, x.s.o); err != nil && f.fault == nil {
-		return nil, err
+	if set, x.asked, err = x.under(f, x.s.o); err != nil && f.fault == nil {
+		return nil, nil, err
 	}
 	if err := f.end(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if talk != nil {
 		if ids, err = x.prompt(talk); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		prompts = [][]int32{ids}
 	}
 	if len(prompts) != 1 {
-		return nil, invalid("prompt", "prompt has %d prompts: one is traced at a time", len(prompts))
+		return nil, nil, invalid("prompt", "prompt has %d prompts: one is traced at a time", len(prompts))
 	}
-	return prompts[0], x.fitContext(prompts, "prompt", 0)
+	x.sets = []*patchSet{set}
+	if x.s.o.LogPrompts {
+		x.question = x.loaded.model.Tokenizer().Decode(prompts[0])
+	}
+	return prompts[0], set, x.fitContext(prompts, "prompt", 0)
 }
 
 // traces lets one trace run at a time.
