@@ -128,6 +128,7 @@ func documents(t *testing.T) [][]string {
 		{"logits", "a b", "--at", "1", "--all", "--out", "l.f32"},
 		{"generate", "a b", "-n", "2", "--patch", "rows.json", "--compare"},
 		{"generate", "a b", "-n", "2", "--model", "think.gguf", "--chat", "--think"},
+		{"trace", "a b", "--patch", "rows.json", "--lens"},
 		{"probes", "expand", "t.json", "-o", "p.json"},
 		{"probes", "mine", "--prompts", "mixed.json", "-o", "m.json"},
 		{"probes", "split", "p.json", "-o", "sets"},
