@@ -64,6 +64,7 @@ var layers = map[string]int{
 	"web/try":              8,  // the page that needs no server
 	"web/try/wasm":         5,  // the engine for browsers
 	"internal/report":      4,  // pages, tables and sentences for people
+	"internal/evaluation":  5,  // what probes show of a patch, as a document
 	"internal/speed":       4,  // how fast a model runs here
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"internal/experiment":  5,  // repeats the published experiments

@@ -21,8 +21,8 @@ func get(path string, head ...string) *httptest.ResponseRecorder {
 	return got
 }
 
-// source is every file of the page by its address.
-func source(t *testing.T) map[string]string {
+// filesOf is every file of the page by its address.
+func filesOf(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{"/": get("/").Body.String(), "/page/look.css": get("/page/look.css").Body.String()}
 	err := fs.WalkDir(embedded, "page", func(name string, d fs.DirEntry, err error) error {
@@ -41,7 +41,7 @@ func source(t *testing.T) map[string]string {
 // What the page names is there, and it names everything that is there by where it lies
 // relative to the page, so that it works below any path.
 func TestFilesAreThere(t *testing.T) {
-	files := source(t)
+	files := filesOf(t)
 	named := map[string]bool{"/": true}
 	for at, text := range files {
 		for _, m := range regexp.MustCompile(`(?:href|src)="([^"#]+)"|(?m:^import[^"]*|import\()"([^"]+)"`).FindAllStringSubmatch(text, -1) {
@@ -68,7 +68,7 @@ func TestFilesAreThere(t *testing.T) {
 // A browser refuses whatever could make a text into markup or script, and asks every time
 // whether a file is still the same.
 func TestHeaders(t *testing.T) {
-	for at := range source(t) {
+	for at := range filesOf(t) {
 		got := get(at)
 		h := got.Header()
 		for name, want := range map[string]string{
@@ -96,7 +96,7 @@ func TestHeaders(t *testing.T) {
 // No file has what the policy would refuse, nor an address of elsewhere.
 func TestNoMarkupFromText(t *testing.T) {
 	bad := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\bon[a-z]+="|style="|<script>|javascript:|https?://[^"\s]+`)
-	for at, text := range source(t) {
+	for at, text := range filesOf(t) {
 		for _, found := range bad.FindAllString(text, -1) {
 			if found != "http://www.w3.org/2000/svg" && found != "http://www.w3.org/1999/xhtml" {
 				t.Errorf("%s has %s", at, found)

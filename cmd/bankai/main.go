@@ -19,6 +19,7 @@ import (
 	"bankai/internal/durable"
 	"bankai/internal/outputs"
 	"bankai/internal/terminal"
+	"bankai/web"
 )
 
 func main() {
@@ -34,6 +35,15 @@ func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		ctx, stop = signal.NotifyContext(ctx, signals...)
 	}
 	defer stop()
+	if os.Getenv(web.UntilVariable) != "" {
+		until, cancel := context.WithCancel(ctx)
+		defer cancel()
+		ctx = until
+		go func() {
+			io.Copy(io.Discard, stdin)
+			cancel()
+		}()
+	}
 	a := newApp(args, stdin, stdout, stderr)
 	defer context.AfterFunc(ctx, func() {
 		a.watch(stop)

@@ -21,6 +21,7 @@ import (
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/server"
+	"bankai/store"
 	"bankai/store/signature"
 	"bankai/web"
 
@@ -323,18 +324,22 @@ func (f *serveFlags) run(ctx context.Context, a *app, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	page := web.New(f.page(a, log))
+	defer page.Close()
+	o.Routes = page.Routes()
 	s := server.New(o)
-	web := server.HTTP(s)
-	web.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+	answers := server.HTTP(s)
+	answers.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	failed := make(chan error, 1)
-	go func() { failed <- web.Serve(listener) }()
-	defer web.Close()
+	go func() { failed <- answers.Serve(listener) }()
+	defer answers.Close()
 	log.Info("listening", "address", url)
 	m, err := a.openModel(&f.model)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	defer page.Close() // which may use the model as long as it is open
 	defer roomForConnections()()
 	if err := f.serve(a, s, m, files, url); err != nil {
 		return err
@@ -346,6 +351,7 @@ func (f *serveFlags) run(ctx context.Context, a *app, log *slog.Logger) error {
 	case <-ctx.Done():
 	}
 	log.Info("ending", "drain", f.drain.String()) // how long answers under way have
+	go page.Close()                               // what it started writes what it has, meanwhile
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.drain)
 	defer cancel()
 	drained := s.Drain(ending)
@@ -355,8 +361,17 @@ func (f *serveFlags) run(ctx context.Context, a *app, log *slog.Logger) error {
 	// The engine is done: what is left is to send the last bytes.
 	sending, stop := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
 	defer stop()
-	web.Shutdown(sending)
+	answers.Shutdown(sending)
 	return nil
+}
+
+// page is what the page can start.
+func (f *serveFlags) page(a *app, log *slog.Logger) web.Options {
+	o := web.Options{Model: f.model.path, Precision: f.model.precision.String(), Threads: int(a.threads), Log: log}
+	if home, err := store.Home(); err == nil { // without one, it says so where it is needed
+		o.Home = home
+	}
+	return o
 }
 
 // sendTime is how long the last bytes of answers may take when a server ends.

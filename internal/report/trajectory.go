@@ -32,6 +32,14 @@ type trajectoryView struct {
 	Kept  *Point // nil if it is the last
 }
 
+// Trajectory draws a search's trajectory, of any length, as reports show it: the fitness and,
+// where it was asked for, the share of the validation prompts answered right, both against
+// the cost. The <svg> element takes the colours of the page that it is put into.
+func Trajectory(points []Point, validation int) (template.HTML, error) {
+	v, err := newTrajectoryView(points, validation)
+	return v.SVG, err
+}
+
 func newTrajectoryView(points []Point, validation int) (v trajectoryView, err error) {
 	if len(points) == 0 {
 		return v, nil

@@ -35,12 +35,25 @@ export function picture(url, headers = {}) {
     r.overrideMimeType("image/svg+xml");
     r.onload = () => {
       const root = r.responseXML?.documentElement;
-      if (r.status === 200 && root?.localName === "svg") done(document.importNode(root, true));
+      if (r.status === 200 && root?.localName === "svg") done(ours(root));
       else failed(new Error("the picture could not be read"));
     };
     r.onerror = () => failed(new Error("the server cannot be reached"));
     r.send();
   });
+}
+
+// ours makes an element of another document anew here. The page's policy allows no style
+// attributes, not even where they come from: pictures have them as data-style.
+function ours(from) {
+  const to = svg(from.localName);
+  for (const { name, value } of from.attributes) {
+    if (name === "data-style") {
+      for (const [property, is] of value.split(";").map((part) => part.split(/:(.*)/s))) to.style.setProperty(property.trim(), is?.trim() ?? "");
+    } else if (name !== "xmlns") to.setAttribute(name, value);
+  }
+  to.append(...[...from.childNodes].map((c) => (c.nodeType === Node.ELEMENT_NODE ? ours(c) : c.nodeValue)));
+  return to;
 }
 
 // download offers a text as a file.
