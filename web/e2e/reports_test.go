@@ -78,7 +78,7 @@ func TestPictures(t *testing.T) {
 	}
 	all := t.TempDir()
 	var page strings.Builder
-	page.WriteString("<!DOCTYPE html><title>pictures</title>")
+	page.WriteString("<!DOCTYPE html><title>pictures</title><link rel=icon href=data:,>")
 	for _, file := range pictures {
 		picture, err := os.ReadFile(file)
 		if err != nil {

@@ -1,7 +1,7 @@
 // The answers: the model's own and that under the patches, side by side, the newest first.
 
 import { h } from "./dom.js";
-import { counted } from "./numbers.js";
+import { plural } from "./numbers.js";
 import { rate } from "./sizes.js";
 import { Popover, TokenLine } from "./chat-tokens.js";
 
@@ -73,7 +73,7 @@ class Cell {
     this.verdict.hidden = this.verdict.textContent === "";
     this.verdict.classList.toggle("same", this.line.first < 0);
     this.facts.textContent = [
-      counted(answer.generated_tokens, "token"), endings[answer.finish_reason] ?? answer.finish_reason, rate(answer.generated_tokens - 1, answer.generation_seconds),
+      plural(answer.generated_tokens, "token"), endings[answer.finish_reason] ?? answer.finish_reason, rate(answer.generated_tokens - 1, answer.generation_seconds),
     ].filter(Boolean).join(" · ");
   }
 }

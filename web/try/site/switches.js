@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { size } from "./sizes.js";
-import { counted } from "./numbers.js";
+import { plural } from "./numbers.js";
 
 // maxSize is the most bytes of a file that is taken for a patch.
 const maxSize = 64e6;
@@ -82,7 +82,7 @@ export class Patches {
     this.list.append(h("li", { class: "card" },
       h("p", { class: "row" }, box, h("label", { for: id, dir: "auto" }, name)),
       h("p", { class: "soft" }, [
-        counted(facts.flips, "flip"), facts.bits === null ? "" : counted(facts.bits, "sign bit"), size(facts.bytes),
+        plural(facts.flips, "flip"), facts.bits === null ? "" : plural(facts.bits, "sign bit"), size(facts.bytes),
         facts.base === null ? "does not say which model it is for: its shape fits" : "",
       ].filter(Boolean).join(" · ")),
       facts.description && h("p", {}, h("bdi", {}, facts.description)),
