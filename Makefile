@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is one or two commands.
 
-.PHONY: build test lint processors avx512 test32 cross generate bench bench-serve microbench fuzz soak release
+.PHONY: build test browser lint processors avx512 test32 cross generate bench bench-serve microbench fuzz soak release
 
 build: ## one static binary, ./bankai
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bankai ./cmd/bankai
@@ -10,6 +10,10 @@ release: ## archives for six platforms, checksums and a list of components, in .
 
 test: ## all tests
 	go test ./...
+
+browser: ## the page, in a browser (Debian: chromium, npm); -pictures writes those of the documentation anew
+	npm ci --prefix web/e2e --ignore-scripts --no-audit --no-fund
+	go test -C web/e2e -count=1 . $(BROWSER)
 
 lint: ## format, vet, staticcheck
 	@unformatted=$$(go tool gofumpt -l . ); test -z "$$unformatted" || { echo "not gofumpt-ed: $$unformatted"; exit 1; }

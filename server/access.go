@@ -8,8 +8,11 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
+
+	"bankai/internal/text"
 )
 
 // access decides who may ask for what.
@@ -224,6 +227,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		failureOf(err).write(w, dialectOf(r))
 		return
 	}
+	if r = s.below(w, r); r == nil {
+		return
+	}
 	done, err := s.access.origin(h, r)
 	switch {
 	case err != nil:
@@ -233,6 +239,36 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.route(w, r)
 	}
+}
+
+// below is a request with the path that it has below the server's prefix; nil if it has
+// none, and was answered.
+func (s *Server) below(w http.ResponseWriter, r *http.Request) (inner *http.Request) {
+	prefix := s.o.PathPrefix
+	switch {
+	case prefix == "":
+		return r
+	case r.URL.Path == prefix: // whose page would look for its files beside it
+		http.Redirect(w, r, prefix+"/", http.StatusPermanentRedirect)
+		return nil
+	case !strings.HasPrefix(r.URL.Path, prefix+"/"):
+		f := &failure{status: http.StatusNotFound, kind: kindInvalid, code: "unknown_route", message: fmt.Sprintf("there is nothing at %s: all that this server has is below %s/", r.URL.Path, prefix)}
+		f.write(w, dialectOf(r))
+		return nil
+	}
+	http.StripPrefix(prefix, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { inner = r })).ServeHTTP(w, r)
+	return inner
+}
+
+// CheckPathPrefix refuses what all paths of a server cannot begin with.
+func CheckPathPrefix(prefix string) error {
+	if prefix == "" {
+		return nil
+	}
+	if prefix[0] != '/' || path.Clean(prefix) != prefix || prefix == "/" || strings.ContainsAny(prefix, " ?#%{}\\\"'<>") || text.Printable(prefix) != prefix {
+		return fmt.Errorf("%q cannot be the beginning of all paths: want one such as /bankai, without a slash at its end", prefix)
+	}
+	return nil
 }
 
 // route is the mux, whose own refusals are texts, in the words of this server.

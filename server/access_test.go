@@ -1,7 +1,9 @@
 package server
 
 import (
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +79,12 @@ func TestBrowsers(t *testing.T) {
 	if got := r.do("POST", chats, chatBody("x", ""), "Origin", r.url); got.status != 200 {
 		t.Errorf("the server's own pages: %+v", got)
 	}
+	// Behind a proxy the server does not know its own name, and the browser tells.
+	for site, status := range map[string]int{"same-origin": 200, "same-site": 403, "cross-site": 403, "none": 403} {
+		if got := r.do("POST", chats, chatBody("x", ""), "Origin", "https://proxy.example", "Sec-Fetch-Site", site); got.status != status {
+			t.Errorf("a page, %s: %+v", site, got)
+		}
+	}
 	for host, status := range map[string]int{
 		"evil.example": 403, "evil.example:8181": 403, "localhost.evil.example": 403, "10.0.0.1": 403, "127.0.0.1.evil.example": 403,
 		"localhost": 200, "LOCALHOST:80": 200, "127.0.0.1:9": 200, "[::1]:8181": 200, "x.localhost": 200, "127.9.9.9": 200,
@@ -87,6 +95,54 @@ func TestBrowsers(t *testing.T) {
 	}
 	if got := start(t, Options{}).do("GET", "/v1/models", "", "Host", "my.server.example"); got.status != 200 {
 		t.Errorf("a server for other machines has any name: %+v", got)
+	}
+}
+
+// With a prefix everything is below it, as it is without one at /; nothing is beside it.
+func TestPathPrefix(t *testing.T) {
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "page "+r.URL.Path) })
+	r := start(t, Options{PathPrefix: "/a/b", Page: page})
+	for path, want := range map[string]string{"/a/b/": "page /", "/a/b/page/app.js": "page /page/app.js", "/a/b/v1/models/demo:a+b": `"id":"demo:a+b"`, "/a/b/v1/models/demo%3Aa": `"id":"demo:a"`} {
+		if got := r.do("GET", path, "", "Accept", "text/html"); got.status != 200 || !strings.Contains(string(got.body), want) {
+			t.Errorf("%s: %+v, want %s", path, got, want)
+		}
+	}
+	for _, path := range []string{"/", "/a", "/a/bc", "/v1/models", "/A/B/v1/models"} {
+		if e := r.refuses(404, "GET", path, ""); !strings.Contains(e.Message, "/a/b/") {
+			t.Errorf("%s: %s", path, e.Message)
+		}
+	}
+	for _, good := range []string{"", "/bankai", "/a/b", "/a-b.c"} {
+		if err := CheckPathPrefix(good); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, bad := range []string{"/", "bankai", "/a/", "//a", "/a//b", "/a/../b", "/.", "/a b", "/a?b", "/a#b", "/%61", "/\n", "http://x", "/{a}"} {
+		if CheckPathPrefix(bad) == nil {
+			t.Errorf("%q was taken for a prefix", bad)
+		}
+	}
+}
+
+// Who asks for / gets the page if it is a browser, or else what Ollama's clients look for.
+// The page's files need no key and no model; without a page there are none.
+func TestPage(t *testing.T) {
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "page "+r.URL.Path) })
+	const browser, program = "text/html,application/xhtml+xml,*/*;q=0.8", "*/*"
+	for _, c := range []struct {
+		o                  Options
+		path, accept, want string
+	}{
+		{Options{Page: page, Keys: []string{"k"}}, "/", browser, "page /"},
+		{Options{Page: page, Keys: []string{"k"}}, "/", program, "Ollama is running"},
+		{Options{Page: page, Keys: []string{"k"}}, "/page/x/y.js", program, "page /page/x/y.js"},
+		{Options{}, "/", browser, "Ollama is running"},
+		{Options{}, "/page/app.js", program, "this server has no page"},
+	} {
+		r := listen(t, c.o)
+		if got := r.do("GET", c.path, "", "Accept", c.accept); !strings.Contains(string(got.body), c.want) {
+			t.Errorf("%s with Accept %s: %+v, want %s", c.path, c.accept, got, c.want)
+		}
 	}
 }
 

@@ -49,8 +49,10 @@ type Options struct {
 
 	// Page answers GET / to browsers, and GET for all paths below [PagePath]; nil: there is
 	// none. It needs no key, and may be asked before there is a model.
-	Page   http.Handler
-	Routes []Route // of what the page asks for beside the APIs
+	Page http.Handler
+	// PathPrefix is the path below which all is, as /bankai; "": /.
+	PathPrefix string
+	Routes     []Route // of what the page asks for beside the APIs
 }
 
 // How a loop goes that people wait for, for [Options.Loop]: a step reads at most StepTokens

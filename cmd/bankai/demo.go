@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +35,7 @@ import (
 type demoFlags struct {
 	out   string
 	steps flagtype.Count
+	show  bool // --open
 }
 
 func demoCommand(a *app) *cobra.Command {
@@ -50,13 +53,21 @@ Nothing is scripted: another --seed searches with another draw of the probes, an
 has another result.
 
 It leaves three files in --out: patch.bankai and patch.json, the patch in both
-forms, and report.html, a page that holds all that was measured.`,
+forms, and report.html, a page that holds all that was measured.
+
+With --open it then serves the model with the patch, as "bankai serve" does, and
+opens its page in a browser: talk to the model with the patch and without it,
+side by side. Ctrl-C ends it.`,
 		Example: `  bankai demo
+  bankai demo --open
   bankai demo --seed 2 --out second --json`,
 		Args: arguments(0, 0, "none; the folder is named with --out"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
 			if f.out == "" {
 				return usagef("--out is empty: name a folder")
+			}
+			if f.show && a.JSON {
+				return usagef("--open serves until it is ended, --json prints one document: give one of them")
 			}
 			if err := demoPlan(a.seed, int(f.steps), nil).Limits.Check(); err != nil {
 				return flagError(err)
@@ -67,6 +78,7 @@ forms, and report.html, a page that holds all that was measured.`,
 	forceFlag(cmd)
 	cmd.Flags().StringVar(&f.out, "out", "bankai-demo", "`FOLDER` for the results")
 	cmd.Flags().Var(&f.steps, "steps", "candidates to try at most")
+	cmd.Flags().BoolVar(&f.show, "open", false, "then serve the patch, and open the page in a browser")
 	return cmd
 }
 
@@ -125,6 +137,14 @@ func (f *demoFlags) run(ctx context.Context, a *app) error {
 	if err := d.checkOutputs(); err != nil {
 		return err
 	}
+	if err := d.job(ctx, int(f.steps)); err != nil || !f.show {
+		return err
+	}
+	return d.show(ctx)
+}
+
+// job is all of the demo, from the model to the files.
+func (d *demoRun) job(ctx context.Context, steps int) error {
 	if err := d.load(); err != nil {
 		return err
 	}
@@ -132,8 +152,28 @@ func (f *demoFlags) run(ctx context.Context, a *app) error {
 	if err := d.audit(ctx); err != nil {
 		return err
 	}
-	return d.repair(ctx, int(f.steps))
+	return d.repair(ctx, steps)
 }
+
+// show serves the patch that was found, at the usual address if that is free, until ctx
+// ends.
+func (d *demoRun) show(ctx context.Context) error {
+	_, f := newServe(d.app)
+	f.patches, f.show = []string{servedName + "=" + d.files.Path}, true
+	if l, err := net.Listen("tcp", f.listen); err != nil {
+		f.listen = "127.0.0.1:0"
+	} else {
+		l.Close()
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	fmt.Fprintln(d.say)
+	return f.run(ctx, d.app, slog.New(f.logFormat.Value.handler(d.app.Stderr, true))) // of faults alone
+}
+
+// servedName is what the demo's patch is called where it is served.
+const servedName = "fix"
 
 // repair searches for a patch, measures it and says what it found.
 func (d *demoRun) repair(ctx context.Context, steps int) error {
@@ -454,7 +494,7 @@ func (d *demoRun) next() []report.Fact {
 		[2]string{"Ask the model with and without it", "bankai generate --compare --stop '\\n' --patch " + patch + " --prompt " + text.Quoted(prompt)},
 		[2]string{"Measure it again, answer by answer", "bankai eval --probes demo:heldout --patch " + patch},
 		[2]string{"Talk to the repaired model", "bankai chat --patch " + patch},
-		[2]string{"Serve it, as the model demo:fix", "bankai serve --patch fix=" + patch},
+		[2]string{"Look at it in a browser, and serve it as the model demo:fix", "bankai serve --open --patch " + servedName + "=" + patch},
 		[2]string{"Bake it into a file that any program can load", "bankai patch apply demo -o repaired.gguf --patch " + patch},
 	)
 }

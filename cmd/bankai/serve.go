@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	neturl "net/url"
 	"os"
 	"runtime"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"bankai/store/signature"
 	"bankai/web"
 
+	"github.com/cli/browser"
 	"github.com/spf13/cobra"
 )
 
@@ -35,6 +37,8 @@ type serveFlags struct {
 	signed   bool     // --require-signed
 	alias    string
 	listen   string
+	prefix   string // --path-prefix
+	show     bool   // --open
 	tlsCert  string
 	tlsKey   string
 	keyFile  string
@@ -56,13 +60,26 @@ type serveFlags struct {
 }
 
 func serveCommand(a *app) *cobra.Command {
+	cmd, _ := newServe(a)
+	return cmd
+}
+
+// newServe is the command with its flags, as they are where nobody gives them.
+func newServe(a *app) (*cobra.Command, *serveFlags) {
 	f := &serveFlags{
 		listen: "127.0.0.1:8181", sequences: 32, queue: 256, queueTok: 200_000, logFormat: flagtype.NewChoice(logFormat("text"), "FORMAT", parseLogFormat), drain: 30 * time.Second,
 	}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "answer over HTTP as OpenAI and Ollama do, under each request's own patches",
-		Long: `Serves a model over HTTP. Clients of OpenAI's API work with it: chats,
+		Long: `Serves a model over HTTP, to people and to programs.
+
+People open its address in a browser, as --open does: a page on which the model
+answers with patches and without, side by side, and which shows what patches are
+made of, what they fixed and broke, and searches as they go. It loads nothing
+from anywhere else.
+
+Clients of OpenAI's API work with it: chats,
 responses and completions, whole or streamed. So do those of Ollama's, most of
 which look for it at port 11434. A request chooses its patches by the name of its
 model, or by a field of its own:
@@ -100,6 +117,7 @@ GET /health says when the model is loaded, GET /metrics counts for Prometheus.
 SIGTERM or Ctrl-C ends it when the answers under way are complete, a second one
 at once.`,
 		Example: `  bankai serve
+  bankai serve --open
   bankai serve --model Bonsai-8B.gguf --patch math=fix.bankai --library patches
   bankai serve --model Bonsai-8B.gguf --listen 127.0.0.1:11434
   bankai serve --listen 0.0.0.0:8181 --api-key-file keys --tls-cert cert.pem --tls-key key.pem`,
@@ -115,7 +133,7 @@ at once.`,
 	f.cmd = cmd
 	f.model.add(cmd)
 	f.add(cmd)
-	return cmd
+	return cmd, f
 }
 
 func (f *serveFlags) add(cmd *cobra.Command) {
@@ -127,6 +145,8 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.signed, "require-signed", false, "take only patches that are signed by somebody whom you trust (bankai library trust)")
 	flags.StringVar(&f.alias, "alias", "", "`NAME` of the model in requests, instead of its file's")
 	flags.StringVar(&f.listen, "listen", f.listen, "`ADDRESS` to listen on, with a port; port 0 is any free one")
+	flags.StringVar(&f.prefix, "path-prefix", "", "`PATH` below which all is, as /bankai, for a proxy that leaves it in requests")
+	flags.BoolVar(&f.show, "open", false, "open the page in a browser when the server is ready")
 	flags.StringVar(&f.keyFile, "api-key-file", "", "`FILE` with the keys of those who may ask, one a line")
 	flags.StringVar(&f.adminKey, "admin-key-file", "", "`FILE` with the keys of those who may change patches, one a line")
 	flags.BoolVar(&f.insecure, "insecure", false, "listen for other machines without keys")
@@ -159,6 +179,9 @@ func (f *serveFlags) check() error {
 			return usagef("--alias: %w", err)
 		}
 	}
+	if err := server.CheckPathPrefix(f.prefix); err != nil {
+		return usagef("--path-prefix: %w", err)
+	}
 	for _, o := range f.origins {
 		if err := server.CheckOrigin(o); err != nil {
 			return usagef("--cors-origin: %w", err)
@@ -187,7 +210,7 @@ func (f *serveFlags) options(log *slog.Logger) (o server.Options, err error) {
 	f.trust = trusted()
 	o = server.Options{
 		Loopback: f.loopback, Origins: f.origins, InlinePatches: int64(f.inline), LogPrompts: f.logPrompts,
-		Page: web.Page(), Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log), RequireSigned: f.signed, Trust: f.trust,
+		Page: web.Page(), PathPrefix: f.prefix, Log: log, RaiseMemory: f.kvMemory == 0, Library: f.kept(log), RequireSigned: f.signed, Trust: f.trust,
 		Loop: engine.LoopOptions{
 			MaxBytes: f.kvBytes(), MaxSequences: int(f.sequences), Queue: int(f.queue), QueueTokens: int(f.queueTok),
 			Chunk: server.StepTokens, Pace: server.StepTime,
@@ -356,7 +379,7 @@ func (f *serveFlags) open() (l net.Listener, url string, err error) {
 		}
 		return nil, "", fmt.Errorf("--listen %s: %w: choose another address, or port 0 for any free port", f.listen, err)
 	}
-	url = "://" + f.addressOf(l)
+	url = "://" + f.addressOf(l) + f.prefix
 	if f.tlsCert == "" {
 		return l, "http" + url, nil
 	}
@@ -418,7 +441,7 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 	doc := serveDoc{url, name, s.Patches()}
 	err = a.Print(doc, func(w io.Writer) {
 		facts := []terminal.Fact{{"model", name}, {"patches", strings.Join(doc.Patches, ", ")}}
-		if a.Quiet { // else the log says it
+		if a.Quiet || f.show { // else the log says it
 			facts = append(facts, terminal.Fact{"address", url})
 		}
 		terminal.WriteFacts(w, facts...)
@@ -426,5 +449,25 @@ func (f *serveFlags) serve(a *app, s *server.Server, m *engine.Model, files []na
 	if err != nil {
 		return err
 	}
+	if f.show {
+		f.openPage(a, url)
+	}
 	return a.Stdout.Flush()
+}
+
+// openPage opens the page of a server in the user's browser. The program that does may run
+// as long as the browser.
+func (f *serveFlags) openPage(a *app, url string) {
+	if at, err := neturl.Parse(url); err == nil {
+		if ip, err := netip.ParseAddr(at.Hostname()); err == nil && ip.IsUnspecified() { // all of this machine's addresses
+			at.Host = net.JoinHostPort("localhost", at.Port())
+			url = at.String()
+		}
+	}
+	browser.Stdout, browser.Stderr = io.Discard, io.Discard
+	go func() {
+		if err := browser.OpenURL(url + "/"); err != nil {
+			a.Warn("no browser could be opened: open %s/ in one", url)
+		}
+	}()
 }

@@ -75,7 +75,7 @@ func fileValues() map[string]fileValue {
 }
 
 // noFiles are flags whose values no shell can complete.
-var noFiles = []string{"listen", "alias", "cors-origin", "kv-memory", "max-sequences", "queue", "queue-tokens", "inline-patches", "drain", "comment", "name", "only", "remove"}
+var noFiles = []string{"listen", "alias", "cors-origin", "kv-memory", "max-sequences", "queue", "queue-tokens", "inline-patches", "drain", "comment", "name", "only", "remove", "path-prefix"}
 
 // fileValue is what a flag for a file takes.
 type fileValue struct {

@@ -1,7 +1,16 @@
 package e2e
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // Every part of the page can be seen, at every width, light and dark, and axe finds nothing.
@@ -17,5 +26,54 @@ func TestParts(t *testing.T) {
 		}
 		p.size(1280, 900, "light")
 		p.accessible()
+	}
+}
+
+// The page works below any path: behind a proxy that takes the path off, and behind one that
+// leaves it, which the server knows; with and without the slash at the end.
+func TestBelowAPath(t *testing.T) {
+	plain, prefixed := serve(t, ""), serve(t, "", "--path-prefix", "/deep/down")
+	strip := httptest.NewServer(http.StripPrefix("/tools/bankai", proxyTo(t, plain.url)))
+	t.Cleanup(strip.Close)
+	leave := httptest.NewServer(proxyTo(t, strings.TrimSuffix(prefixed.url, "/deep/down/")))
+	t.Cleanup(leave.Close)
+	for _, url := range []string{strip.URL + "/tools/bankai/", prefixed.url, strings.TrimSuffix(prefixed.url, "/"), leave.URL + "/deep/down/"} {
+		p := open(t, url)
+		p.seeText("#model", "demo")
+		p.see("#view-chat h1")
+	}
+}
+
+// proxyTo is a proxy to a server that knows nothing of it.
+func proxyTo(t *testing.T, to string) http.Handler {
+	u, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }}
+}
+
+// A server that wants a key is asked for nothing before there is one: a wrong one is said to
+// be wrong, and the right one is kept as long as the tab.
+func TestKey(t *testing.T) {
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(keys, []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "", "--api-key-file", keys)
+	p := open(t, s.url)
+	p.allow("401")
+	p.seeText("#key", "wants a key")
+	p.accessible()
+	p.write("#key-value", "battery staple")
+	p.click("#key-use")
+	p.seeText("#key-why", "not one of this server's")
+	p.write("#key-value", "correct horse")
+	p.press("\r")
+	p.seeText("#model", "demo")
+	p.do(chromedp.Reload())
+	p.seeText("#model", "demo")
+	if js[bool](p, "document.getElementById('key').open") {
+		t.Error("the page asks for the key again")
 	}
 }
