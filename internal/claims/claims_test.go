@@ -10,6 +10,7 @@ import (
 	"bankai/internal/guard"
 	"bankai/internal/report"
 	"bankai/internal/stats"
+	"bankai/internal/text"
 	"bankai/measure"
 )
 
@@ -111,7 +112,7 @@ func TestFigures(t *testing.T) {
 			"answers", "3 of 2 right before, 3 after; 0 fixed, 0 broke", nil, nil, "", "it counts more than the 2 that there are",
 		},
 	} {
-		want := Figures{c.claim, c.kind, c.text, c.before, c.after, c.means, c.against}
+		want := Figures{c.claim, c.kind, c.text, text.Probability(c.claim.PValue), c.before, c.after, c.means, c.against}
 		if got := FiguresOf([]bankai.Claim{c.claim})[0]; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v", c.claim.Name, got, want)
 		}

@@ -3,13 +3,15 @@ package claims
 import (
 	"bankai"
 	"bankai/internal/report"
+	"bankai/internal/text"
 )
 
 // Figures are a claim with what reports say of such counts.
 type Figures struct {
 	bankai.Claim
-	Kind string `json:"kind"` // what is counted: see [Kind.String]
-	Text string `json:"text"` // the counts in words, as bankai info prints them
+	Kind  string `json:"kind"`   // what is counted: see [Kind.String]
+	Text  string `json:"text"`   // the counts in words, as bankai info prints them
+	PText string `json:"p_text"` // p as reports write it
 	// BeforeShare and AfterShare are shares of Total with their 95 % intervals by Wilson;
 	// null where the claim does not count them.
 	BeforeShare *report.Estimate `json:"before_share"`
@@ -38,7 +40,7 @@ func FiguresOf(list []bankai.Claim) []Figures {
 }
 
 func figuresOf(c bankai.Claim, against string) Figures {
-	f := Figures{Claim: c, Kind: KindOf(c).String(), Text: Text(c), Contradicts: against}
+	f := Figures{Claim: c, Kind: KindOf(c).String(), Text: Text(c), PText: text.Probability(c.PValue), Contradicts: against}
 	if against != "" {
 		return f
 	}

@@ -15,6 +15,7 @@ const $ = (id) => document.getElementById(id);
 const app = {
   model: null, // of /api/model
   patches: [], // of /api/patches
+  leftOut: [], // names that the server withholds, and why
   listeners: new Set(),
 
   // changed calls f whenever the patches that there are may be others.
@@ -25,6 +26,7 @@ const app = {
     const [model, list] = await Promise.all([json("GET", "api/model"), json("GET", "api/patches")]);
     this.model = model;
     this.patches = list.patches;
+    this.leftOut = list.left_out ?? [];
     $("model").textContent = this.model.id;
     document.title = `bankai · ${this.model.id}`;
     for (const f of this.listeners) f();
