@@ -17,7 +17,7 @@ export function proposed(file, model) {
 }
 
 // Adder is the place where files are dropped, and those that were. added is called with the
-// name of each patch that the server took.
+// name of each patch that the server took, and whether the focus was where it was added.
 export class Adder {
   constructor(app, added) {
     Object.assign(this, { app, added, entries: [], busy: Promise.resolve() });
@@ -74,11 +74,20 @@ export class Adder {
     for (const e of changed) this.busy = this.busy.then(() => e.check()).catch((error) => this.app.fail(error));
   }
 
+  // drop puts an entry away. The focus goes on only if it was there.
   drop(entry) {
+    const here = entry.element.contains(document.activeElement);
     this.entries = this.entries.filter((e) => e !== entry);
     entry.element.remove();
-    this.zone.querySelector("input").focus();
+    if (here) this.zone.querySelector("input").focus();
+    return here;
   }
+}
+
+// about is what a patch says of itself, folded where that is long.
+function about(text) {
+  const all = h("p", { class: "about", dir: "auto" }, text);
+  return text.length > 300 ? h("details", {}, h("summary", {}, `What it says of itself (${plural(text.length, "character")})`), all) : all;
 }
 
 // Entry is a file that was dropped.
@@ -93,7 +102,7 @@ class Entry {
     this.form = h("form", { class: "row", hidden: true, onsubmit: (e) => { e.preventDefault(); this.add(); } }, h("label", {}, "Name ", this.name), h("button", { class: "main" }, "Add"));
     this.element = h("li", { class: "card", "data-file": file.name },
       h("h2", { dir: "auto" }, file.name), this.said, this.warning, this.refusal,
-      h("div", { class: "row" }, this.form, this.again, h("button", { class: "quiet", onclick: () => adder.drop(this), "aria-label": `put ${file.name} away` }, "Put away")));
+      h("div", { class: "row" }, this.form, this.again, h("button", { class: "quiet", onclick: () => adder.drop(this), "aria-label": `put away ${file.name}` }, "Put away")));
   }
 
   // refuse says why the file is not taken. With retry the same may be taken later.
@@ -127,13 +136,13 @@ class Entry {
 
   show() {
     const p = this.doc;
-    this.said.replaceChildren(
+    this.said.replaceChildren(h("div", {},
       p.title && h("p", { class: "title", dir: "auto" }, p.title),
-      p.description && h("p", { class: "about", dir: "auto" }, p.description),
+      p.description && about(p.description),
       h("p", { class: "size" }, size(p), `; its file has ${plural(p.file_bytes, "byte")}`),
       h("p", { class: "soft" }, "for ", digest(p.base), p.bound ? "" : ", by its shape alone, for it does not name its model", " · ", signature(p), p.author && [" · by ", h("span", { dir: "auto" }, p.author)]),
       claims(p, 8),
-      p.same.length > 0 && h("p", { class: "warning" }, `It flips the same as ${p.same.join(", ")}, which ${p.same.length === 1 ? "is" : "are"} here already.`));
+      p.same.length > 0 && h("p", { class: "warning" }, `It flips the same as ${p.same.join(", ")}, which ${p.same.length === 1 ? "is" : "are"} here already.`)));
     this.form.hidden = false;
     this.warn();
     this.app.say(`${this.file.name}: it can be added`);
@@ -158,7 +167,6 @@ class Entry {
       this.name.focus();
       return;
     }
-    this.adder.drop(this);
-    await this.adder.added(name);
+    await this.adder.added(name, this.adder.drop(this));
   }
 }

@@ -77,6 +77,6 @@ export function card(p, { chosen, choose, remove, copy }) {
     h("p", { class: "row acts" },
       h("a", { href: `#chat/${to}`, "aria-label": `chat with ${p.name}` }, "Chat"),
       h("a", { href: `#anatomy/${to}`, "aria-label": `anatomy of ${p.name}` }, "Anatomy"),
-      h("button", { class: "quiet", onclick: () => copy(p), "aria-label": `copy the digest of ${p.name}` }, "Copy digest"),
+      h("button", { class: "quiet", onclick: () => copy(p), "aria-label": `copy digest of ${p.name}` }, "Copy digest"),
       h("button", { class: "quiet", onclick: (e) => remove(p, e.currentTarget), "aria-label": `delete ${p.name}` }, "Delete")));
 }

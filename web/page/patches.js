@@ -34,7 +34,7 @@ class Patches {
   constructor(section, app) {
     Object.assign(this, { section, app, chosen: new Set(), shown: step, found: [], of: "" });
     section.classList.add("patches");
-    this.adder = new Adder(app, (name) => this.added(name));
+    this.adder = new Adder(app, (name, follow) => this.added(name, follow));
     this.combiner = new Combiner(app, () => this.choose(null));
     this.all = h("div", {}, h("h1", {}, "Patches"), this.adder.element, this.tools(), this.combiner.element, this.grid(), this.leftOut = h("div", {}));
     this.one = h("div", { class: "one", hidden: true });
@@ -55,7 +55,8 @@ class Patches {
   grid() {
     this.cards = h("ul", { class: "grid", "aria-label": "patches" });
     this.more = h("button", { onclick: () => this.grow() }, "Show more");
-    new IntersectionObserver((seen) => { if (seen.some((s) => s.isIntersecting)) this.grow(); }, { rootMargin: "600px" }).observe(this.more);
+    this.near = new IntersectionObserver((seen) => { if (seen.some((s) => s.isIntersecting)) this.grow(); }, { rootMargin: "600px" });
+    this.near.observe(this.more);
     return [this.cards, h("p", {}, this.more)];
   }
 
@@ -90,6 +91,8 @@ class Patches {
     this.shown += step;
     this.cards.append(...this.found.slice(from, this.shown).map((p) => this.card(p)));
     this.more.hidden = this.found.length <= this.shown;
+    this.near.unobserve(this.more); // observed anew it is told of though it may be near still
+    this.near.observe(this.more);
   }
 
   card(p) {
@@ -107,10 +110,10 @@ class Patches {
     this.combiner.choose([...this.chosen]);
   }
 
-  async added(name) {
+  async added(name, follow) {
     await this.app.refresh();
     this.app.say(`${name} was added`);
-    this.cards.querySelector(`[data-name="${CSS.escape(name)}"] h2 a`)?.focus();
+    if (follow && this.adder.zone.contains(document.activeElement)) this.cards.querySelector(`[data-name="${CSS.escape(name)}"] h2 a`)?.focus();
   }
 
   async remove(p, by) {
