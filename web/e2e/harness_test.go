@@ -308,7 +308,7 @@ func quoted(text string) string {
 // wait waits until an expression is true, at most a minute.
 func (p *tab) wait(expression string) {
 	p.Helper()
-	for end := time.Now().Add(8*time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		if js[bool](p, "!!("+expression+")") {
 			return
 		}

@@ -214,6 +214,7 @@ func TestAddReplaceDelete(t *testing.T) {
 	if got := js[string](p, find(cardOf("adds")+" .whisk")+".getAttribute('aria-label')"); got != "before 55.3 % (52.7 to 57.9), after 83.1 % (81.1 to 85), with intervals of 95 %" {
 		t.Errorf("the intervals are %s", got)
 	}
+	p.picture("patches")
 	p.drop(zone, map[string][]byte{"adds.bankai": compact(t, s.home, "adds", said{name: "other"}, 1, 3)})
 	second := infoOf(t, s.home, "adds.bankai")
 	p.seeText(entry("adds.bankai"), "This replaces the patch adds that is here ("+first.size()+", "+first.Digest[:12])

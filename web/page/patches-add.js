@@ -94,7 +94,7 @@ function about(text) {
 class Entry {
   constructor(adder, file) {
     Object.assign(this, { adder, app: adder.app, file, signature: null, doc: null });
-    this.name = h("input", { value: proposed(file.name, adder.app.model?.id), size: 20, maxlength: 64, spellcheck: "false", autocapitalize: "off", "aria-label": `name for ${file.name}`, oninput: () => this.warn() });
+    this.name = h("input", { value: proposed(file.name, adder.app.model?.id), size: 14, maxlength: 64, spellcheck: "false", autocapitalize: "off", "aria-label": `name for ${file.name}`, oninput: () => this.warn() });
     this.said = h("div", {});
     this.warning = h("p", { class: "warning", hidden: true });
     this.refusal = h("p", { class: "bad", dir: "auto", hidden: true });
