@@ -48,7 +48,7 @@ var layers = map[string]int{
 	"score":                3,  // measures patches on a model
 	"measure":              3,  // audits, measurements
 	"internal/anatomy":     4,  // what a model or a patch holds, as a document
-	"server":               5,  // answers over HTTP, with a patch set for each request
+	"server":               6,  // answers over HTTP, with a patch set for each request
 	"internal/guard":       4,  // what a model says now and should go on saying
 	"internal/dialog":      4,  // a conversation: history, patches, answers
 	"internal/splitting":   4,  // probes divided into sets that share no prompt
