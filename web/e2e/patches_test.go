@@ -180,11 +180,7 @@ func TestDroppedFilesAreChecked(t *testing.T) {
 		p.size(width, 900, "light")
 		p.fits()
 	}
-}
-
-// A file that is larger than the server reads is refused before it is sent.
-func TestLargeFilesAreNotSent(t *testing.T) {
-	p := openPatches(t, serve(t, ""))
+	// One that is larger than the server reads is refused before it is sent.
 	js[bool](p, `(() => {
 		const all = new DataTransfer();
 		all.items.add(new File([new Uint8Array((16 << 20) + 1)], "large.bankai"));
@@ -226,7 +222,6 @@ func TestAddReplaceDelete(t *testing.T) {
 	for _, want := range []string{second.size() + "; all flips are of whole rows", second.Digest, second.Base, "demo:adds", "other"} {
 		p.seeText("#view-patches .one", want)
 	}
-	p.accessible()
 	p.click("#view-patches .one a[href='#patches']")
 	p.click(cardOf("adds") + " button[aria-label='delete adds']")
 	p.seeText("dialog.confirm", "Delete adds?")
@@ -367,6 +362,20 @@ func TestLibraryAndSignatures(t *testing.T) {
 	if list := bankai(t, s.home, "library", "list"); !strings.Contains(list, "own") {
 		t.Errorf("the library has\n%s", list)
 	}
+}
+
+// Of what the server withholds it is said why.
+func TestWithheldPatches(t *testing.T) {
+	home := t.TempDir()
+	compact(t, home, "math", said{}, 1)
+	bankai(t, home, "library", "add", "math.bankai")
+	p := openPatches(t, serve(t, home, "--require-signed"))
+	p.allow("status of 403")
+	p.click("#view-patches .out summary")
+	p.seeText("#view-patches .out", "1 patch is withheld")
+	p.seeText("#view-patches .out", "the patch is not signed")
+	p.drop(zone, map[string][]byte{"more.json": jsonPatch(t, said{}, 2)})
+	p.seeText(entry("more.json"), "Refused: the patch is not signed, and this server takes only patches that are")
 }
 
 // A thousand patches are searched and sorted, and drawn as far as they are looked at.

@@ -32,7 +32,7 @@ export function show(of) {
 
 class Patches {
   constructor(section, app) {
-    Object.assign(this, { section, app, chosen: new Set(), shown: step, found: [], of: "" });
+    Object.assign(this, { section, app, chosen: new Set(), made: new Map(), shown: step, found: [], of: "" });
     section.classList.add("patches");
     this.adder = new Adder(app, (name, follow) => this.added(name, follow));
     this.combiner = new Combiner(app, () => this.choose(null));
@@ -65,6 +65,7 @@ class Patches {
     const names = new Set(this.app.patches.map((p) => p.name));
     const gone = [...this.chosen].filter((name) => !names.has(name));
     for (const name of gone) this.chosen.delete(name);
+    for (const name of this.made.keys()) if (!names.has(name)) this.made.delete(name);
     this.find();
     this.adder.refresh();
     this.combiner.choose([...this.chosen]);
@@ -80,9 +81,16 @@ class Patches {
     this.found = (words.length ? this.app.patches.filter(has) : [...this.app.patches]).sort(orders[this.order.value][1]);
     const all = this.app.patches.length;
     this.count.textContent = words.length ? `${thousands(this.found.length)} of ${plural(all, "patch", "patches")}` : plural(all, "patch", "patches");
-    this.cards.replaceChildren(...this.found.slice(0, this.shown).map((p) => this.card(p)));
-    if (all === 0) this.cards.replaceChildren(h("li", { class: "soft" }, "There are no patches yet: drop one above, or add one to the library with bankai library add."));
+    this.place(all > 0 ? this.found.slice(0, this.shown).map((p) => this.card(p)) : [h("li", { class: "soft" }, "There are no patches yet: drop one above, or add one to the library with bankai library add.")]);
     this.more.hidden = this.found.length <= this.shown;
+  }
+
+  // place shows cards. Those that are there already stay what they are, with the focus.
+  place(cards) {
+    if (cards.length === this.cards.children.length && cards.every((c, i) => c === this.cards.children[i])) return;
+    const focus = this.cards.contains(document.activeElement) ? document.activeElement : null;
+    this.cards.replaceChildren(...cards);
+    if (focus?.isConnected) focus.focus({ preventScroll: true });
   }
 
   grow() {
@@ -95,7 +103,16 @@ class Patches {
     this.near.observe(this.more);
   }
 
+  // card is that of a patch, the same one as long as the patch is.
   card(p) {
+    const what = JSON.stringify(p), old = this.made.get(p.name);
+    if (old?.what === what) return old.element;
+    const element = this.make(p);
+    this.made.set(p.name, { what, element });
+    return element;
+  }
+
+  make(p) {
     return card(p, { chosen: this.chosen.has(p.name), choose: (name, on) => this.choose(name, on), remove: (q, by) => this.remove(q, by), copy: (q) => this.copy(q) });
   }
 
