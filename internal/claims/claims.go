@@ -100,13 +100,25 @@ func miscounted(c bankai.Claim) string {
 	return ""
 }
 
+// mostTested bounds the changed answers for which p is worked out: a patch that says it has
+// more must not keep who reads it busy for ever, and nobody has so many questions.
+const mostTested = 1_000_000
+
 // improbable is the contradiction between the counts of a claim and its p. It takes a time
 // that grows with the square of what changed.
 func improbable(c bankai.Claim) string {
-	if p := stats.McNemar(c.Fixed, c.Broke); !Alike(p, c.PValue) {
-		return fmt.Sprintf("of %d fixed and %d broken p is %s, not %s", c.Fixed, c.Broke, text.Probability(p), text.Probability(c.PValue))
+	if c.Fixed+c.Broke > mostTested {
+		return ""
 	}
-	return ""
+	p := stats.McNemar(c.Fixed, c.Broke)
+	if Alike(p, c.PValue) {
+		return ""
+	}
+	is, says := text.Probability(p), text.Probability(c.PValue)
+	if is == says {
+		is, says = fmt.Sprintf("%.3g", p), fmt.Sprintf("%.3g", c.PValue)
+	}
+	return fmt.Sprintf("of %d fixed and %d broken p is %s, not %s", c.Fixed, c.Broke, is, says)
 }
 
 // Alike reports whether two figures are equal but for how they were rounded: other tools

@@ -69,6 +69,8 @@ func TestContradiction(t *testing.T) {
 		{claim(9, 1, 0, 1, 2, 1), "more were fixed or broken than could be"},
 		{claim(9, 8, 9, 2, 1, 1), "more were fixed or broken than could be"},
 		{claim(9, 3, 6, 3, 1, 0.625), "3 before, 3 fixed and 1 broken make 5, not 6"},
+		{claim(math.MaxInt32, 1<<30, 1<<30, 1<<29, 1<<29, 0.5), ""}, // not in time
+		{claim(1400, 774, 1164, 430, 40, 1e-80), "of 430 fixed and 40 broken p is 1.23e-83, not 1e-80"},
 		{claim(9, 3, 5, 3, 1, 0.01), "of 3 fixed and 1 broken p is 0.62, not 0.01"},
 	} {
 		if got := Contradiction(c.claim); !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
