@@ -57,8 +57,11 @@ function ours(from) {
 }
 
 // download offers a text as a file.
-export function download(name, text, type = "application/json") {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+export const download = (name, text, type = "application/json") => save(name, new Blob([text], { type }));
+
+// save offers a blob as a file.
+export function save(name, blob) {
+  const url = URL.createObjectURL(blob);
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
