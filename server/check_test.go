@@ -44,10 +44,10 @@ func TestCheckDescribesWhatPutAdds(t *testing.T) {
 	}
 	put := r.put("new", measured(), 201)
 	put.Added = ""
-	if is, want := fmt.Sprintf("%+v", got.patchDoc), fmt.Sprintf("%+v", put); !sameJSON(t, got.patchDoc, put) {
+	if is, want := fmt.Sprintf("%+v", got.patchDoc), fmt.Sprintf("%+v", put); !writtenAlike(t, got.patchDoc, put) {
 		t.Errorf("checked: %s\nput: %s", is, want)
 	}
-	if c := put.Claims[0]; len(put.Claims) != 1 || !sameJSON(t, c, claims.FiguresOf(measured().Meta().Claims)[0]) || c.AfterShare.Value != 1164.0/1400 {
+	if c := put.Claims[0]; len(put.Claims) != 1 || !writtenAlike(t, c, claims.FiguresOf(measured().Meta().Claims)[0]) || c.AfterShare.Value != 1164.0/1400 {
 		t.Errorf("%+v", c)
 	}
 	if put.Command != "bankai adapt <x>" || put.Created != "2023-11-14T22:13:20Z" || put.Tool != "bankai 1" || put.Metric != "answer_logprob" || put.Cells[0].Flips != 300 || put.Rows != 300 || put.Unsigned != "the patch is not signed" {
@@ -69,7 +69,7 @@ func TestCheckDescribesWhatPutAdds(t *testing.T) {
 	}
 }
 
-func sameJSON(t *testing.T, a, b any) bool {
+func writtenAlike(t *testing.T, a, b any) bool {
 	t.Helper()
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
@@ -167,7 +167,7 @@ func TestListIsBrief(t *testing.T) {
 		t.Errorf("%d characters, %d claims", len(p.Description), len(p.Claims))
 	}
 	whole := parse[patchDoc](t, r.do("GET", "/api/patches/sums", "").body)
-	if whole.patchDetails = (patchDetails{}); !sameJSON(t, whole, list.Patches[1]) {
+	if whole.patchDetails = (patchDetails{}); !writtenAlike(t, whole, list.Patches[1]) {
 		t.Errorf("%+v, listed %+v", whole, list.Patches[1])
 	}
 }
