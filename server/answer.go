@@ -23,7 +23,7 @@ type answerHead struct {
 }
 
 func (x *exchange) head(j *job, prefix, object string) answerHead {
-	return answerHead{newID(prefix), object, time.Now().Unix(), j.model, x.fingerprint(j.set)}
+	return answerHead{newID(prefix), object, time.Now().Unix(), j.model, x.fingerprint(j.sets()...)}
 }
 
 // usageDoc counts tokens as OpenAI does.
@@ -62,7 +62,7 @@ func (f *fields) streaming() (s streaming) {
 // sendWhole ends a run and sends its answer, of which all choices are there.
 func sendWhole[C any](x *exchange, r *run, head answerHead, choices []C) {
 	x.used = r.end()
-	writeJSON(x.w, http.StatusOK, answer[C]{head, choices, x.used.doc()})
+	writeJSON(x.w, http.StatusOK, answer[C]{head, choices, x.used.all().doc()})
 }
 
 // chunks sends an answer choice by choice, as it comes.
@@ -92,7 +92,7 @@ func (c *chunks[C]) choice(choice C) error {
 func (c *chunks[C]) finish(r *run) error {
 	if c.usage {
 		c.x.used = r.end()
-		if err := c.send(answer[C]{c.head, []C{}, c.x.used.doc()}); err != nil {
+		if err := c.send(answer[C]{c.head, []C{}, c.x.used.all().doc()}); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,8 @@ import (
 // The choices of /v1/chat/completions.
 type (
 	chatChoice struct {
-		Index        int           `json:"index"`
+		Index int `json:"index"`
+		madeUnder
 		Message      chatMessage   `json:"message"`
 		LogProbs     *chatLogProbs `json:"logprobs"`
 		FinishReason string        `json:"finish_reason"`
@@ -23,7 +24,8 @@ type (
 		Refusal   *string    `json:"refusal"`
 	}
 	chunkChoice struct {
-		Index        int           `json:"index"`
+		Index int `json:"index"`
+		madeUnder
 		Delta        delta         `json:"delta"`
 		LogProbs     *chatLogProbs `json:"logprobs"`
 		FinishReason *string       `json:"finish_reason"`
@@ -83,6 +85,9 @@ func (x *exchange) chatRequest(f *fields) (*job, error) {
 	f.only("web_search_options", "the model has no access to a network")
 	j, err := x.common(f, x.s.o)
 	if err == nil {
+		err = x.compare(f, j, x.s.o)
+	}
+	if err == nil {
 		err = f.end()
 	}
 	if err != nil {
@@ -96,7 +101,7 @@ func (x *exchange) chatRequest(f *fields) (*job, error) {
 func (x *exchange) wholeChat(r *run) error {
 	head, choices := x.head(r.job, "chatcmpl-", "chat.completion"), make([]chatChoice, len(r.streams))
 	for i := range choices {
-		choices[i] = chatChoice{Index: i, LogProbs: r.noLogProbs()}
+		choices[i] = chatChoice{Index: i, madeUnder: x.madeUnder(r.job, i), LogProbs: r.noLogProbs()}
 	}
 	speakers := x.speakers(r, head.ID)
 	said := make([]spoken, len(r.streams))
@@ -166,8 +171,10 @@ func deltas(all []chat.Delta) []delta {
 // streamChat sends the answer as it comes.
 func (x *exchange) streamChat(r *run, how streaming) error {
 	out := beginChunks[chunkChoice](x, x.head(r.job, "chatcmpl-", "chat.completion.chunk"), how)
-	for i := range r.streams {
-		if err := out.choice(chunkChoice{Index: i, Delta: delta{Role: "assistant", Content: new(string)}}); err != nil {
+	under := make([]madeUnder, len(r.streams))
+	for i := range under {
+		under[i] = x.madeUnder(r.job, i)
+		if err := out.choice(chunkChoice{Index: i, madeUnder: under[i], Delta: delta{Role: "assistant", Content: new(string)}}); err != nil {
 			return err
 		}
 	}
@@ -177,7 +184,7 @@ func (x *exchange) streamChat(r *run, how streaming) error {
 			all = []delta{{Content: new(string)}}
 		}
 		for i, d := range all {
-			c := chunkChoice{Index: choice, Delta: d, LogProbs: of}
+			c := chunkChoice{Index: choice, madeUnder: under[choice], Delta: d, LogProbs: of}
 			if i > 0 {
 				c.LogProbs = r.noLogProbs()
 			}
@@ -197,7 +204,7 @@ func (x *exchange) streamChat(r *run, how streaming) error {
 			return err
 		}
 		reason := speakers[choice].reason(result)
-		return out.choice(chunkChoice{Index: choice, FinishReason: &reason})
+		return out.choice(chunkChoice{Index: choice, madeUnder: under[choice], FinishReason: &reason})
 	})
 	if !whole {
 		return err

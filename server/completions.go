@@ -13,7 +13,8 @@ import (
 // The choices of /v1/completions, whole and in chunks.
 type (
 	textChoice struct {
-		Index        int           `json:"index"`
+		Index int `json:"index"`
+		madeUnder
 		Text         string        `json:"text"`
 		LogProbs     *textLogProbs `json:"logprobs"`
 		FinishReason *string       `json:"finish_reason"`
@@ -73,6 +74,9 @@ func (x *exchange) completionRequest() (*completionRequest, error) {
 	f.only("suffix", "the model continues texts, it does not fill gaps", `""`)
 	f.only("response_format", "answers are plain text", `{"type":"text"}`)
 	c.job, err = x.common(f, x.s.o)
+	if err == nil {
+		err = x.compare(f, c.job, x.s.o)
+	}
 	if err == nil {
 		err = f.end()
 	}
@@ -251,7 +255,7 @@ func (x *exchange) wholeTexts(r *run, c *completionRequest) error {
 	head, choices := x.head(r.job, "cmpl-", "text_completion"), make([]textChoice, len(r.streams))
 	texts, at := make([]strings.Builder, len(r.streams)), make([]position, len(r.streams))
 	for i := range choices {
-		choices[i].Index = i
+		choices[i].Index, choices[i].madeUnder = i, x.madeUnder(r.job, i)
 		if r.logProbs {
 			choices[i].LogProbs = newTextLogProbs()
 		}
@@ -281,12 +285,13 @@ func (x *exchange) wholeTexts(r *run, c *completionRequest) error {
 // streamTexts sends the answer as it comes.
 func (x *exchange) streamTexts(r *run, c *completionRequest) error {
 	out := beginChunks[textChoice](x, x.head(r.job, "cmpl-", "text_completion"), c.how)
-	at := make([]position, len(r.streams))
-	for i := range r.streams {
+	at, under := make([]position, len(r.streams)), make([]madeUnder, len(r.streams))
+	for i := range under {
+		under[i] = x.madeUnder(r.job, i)
 		if !c.echo || r.logProbs {
-			break
+			continue
 		}
-		if err := out.choice(textChoice{Index: i, Text: x.echo(r, i)}); err != nil {
+		if err := out.choice(textChoice{Index: i, madeUnder: under[i], Text: x.echo(r, i)}); err != nil {
 			return err
 		}
 	}
@@ -295,9 +300,9 @@ func (x *exchange) streamTexts(r *run, c *completionRequest) error {
 		if p.text == "" && (p.logProbs == nil || len(p.logProbs.Tokens) == 0) {
 			return nil
 		}
-		return out.choice(textChoice{Index: choice, Text: p.text, LogProbs: p.logProbs})
+		return out.choice(textChoice{Index: choice, madeUnder: under[choice], Text: p.text, LogProbs: p.logProbs})
 	}, func(choice int, result engine.Result) error {
-		return out.choice(textChoice{Index: choice, FinishReason: &result.Finish})
+		return out.choice(textChoice{Index: choice, madeUnder: under[choice], FinishReason: &result.Finish})
 	})
 	if !whole {
 		return err

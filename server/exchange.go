@@ -24,9 +24,9 @@ type exchange struct {
 	began  time.Time
 
 	// For the log; empty as long as it is not known.
-	asked string // the id of the model
-	set   *patchSet
-	used  usage
+	asked string        // the id of the model
+	sets  []*patchSet   // under which it is answered: of those that are compared, several
+	used  spent         // under each of them; nil: nothing
 	taken held          // of its body
 	first time.Duration // until the first token
 	ended string        // why the answer has no more: "stop", "length", "cancelled", …
@@ -162,7 +162,7 @@ func (x *exchange) read() (*fields, error) {
 
 // begin lets a job run and says in the head of the answer what it is made under.
 func (x *exchange) begin(j *job) (*run, error) {
-	x.asked, x.set = j.model, j.set
+	x.asked, x.sets = j.model, j.sets()
 	j.client, j.tenant = x.client, x.s.access.tenant(x.r)+j.tenant
 	r, err := x.start(x.r.Context(), j)
 	if err != nil {
@@ -176,7 +176,7 @@ func (x *exchange) begin(j *job) (*run, error) {
 	}
 	h := x.w.Header()
 	h.Set(seedHeader, strconv.FormatUint(j.sampling.Seed, 10))
-	if patches := j.set.header(); patches != "" {
+	if patches := headerOf(x.sets); patches != "" {
 		h.Set(patchHeader, patches)
 	}
 	return r, nil

@@ -146,6 +146,7 @@ func hostile() (all [][]byte) {
 		`"model":"demo:` + strings.Repeat("a+", 5000) + `a"`, `"model":"../../etc/passwd"`, `"model":"\u0000"`, `"patches":["%2e%2e/x"]`, `"patches":[{"data":"////"}]`,
 		`"chat_template_kwargs":{"enable_thinking":"yes"}`, `"chat_template_kwargs":{"messages":[],"range":7,"x":` + deep("[", "]", 60) + `}`,
 		`"tools":[{"type":"function","function":{"name":"f","parameters":{"$ref":"#"}}}]`, "\"x\":\"\xff\xfe\"", "\"\xc3\":1", `"stream":true`, `"stream":true,"n":16,"logprobs":true,"top_logprobs":20`,
+		`"compare":[[],[],[]],"stream":true,"n":null`, `"compare":[[],[{"data":"////"}]]`, `"compare":[` + strings.Repeat("[],", 1e5) + `[]]`, `"compare":` + deep("[", "]", 90), `"compare":[[]],"n":1e9`,
 	} {
 		for _, body := range []string{chatBody("x", ","+members), completionBody("demo", ","+members), responseBody("x", ","+members)} {
 			all = append(all, []byte(body))

@@ -13,15 +13,16 @@ func (x *exchange) tell() {
 		slog.String("id", x.id), slog.String("api", x.api), slog.Int("status", x.w.status),
 		slog.Float64("seconds", time.Since(x.began).Seconds()),
 	}
-	if x.set != nil {
-		attrs = append(attrs, slog.String("model", x.asked), slog.String("patches", x.set.header()),
-			slog.Int("prompt_tokens", x.used.prompt), slog.Int("generated_tokens", x.used.generated), slog.Int("cached_tokens", x.used.cached),
+	if x.sets != nil {
+		used := x.used.all()
+		attrs = append(attrs, slog.String("model", x.asked), slog.String("patches", headerOf(x.sets)),
+			slog.Int("prompt_tokens", used.prompt), slog.Int("generated_tokens", used.generated), slog.Int("cached_tokens", used.cached),
 			slog.Float64("first_token_seconds", x.first.Seconds()))
 	}
 	if x.ended != "" {
 		attrs = append(attrs, slog.String("ended", x.ended))
 	}
-	if x.s.o.LogPrompts && x.set != nil {
+	if x.s.o.LogPrompts && x.sets != nil {
 		attrs = append(attrs, slog.String("prompt", x.question), slog.Any("answers", x.replies))
 	}
 	x.s.log.LogAttrs(x.r.Context(), slog.LevelInfo, "request", attrs...)

@@ -84,16 +84,21 @@ func (m *meters) label(s *patchSet) string {
 // count adds up a request that has its answer.
 func (m *meters) count(x *exchange) {
 	m.set.GetOrCreateCounter(fmt.Sprintf(`bankai_requests_total{api=%q,status=%q}`, x.api, strconv.Itoa(x.w.status))).Inc()
-	if x.set == nil {
+	if x.sets == nil {
 		return
 	}
-	label := m.label(x.set)
-	add := func(name string, n int) {
-		m.set.GetOrCreateCounter(fmt.Sprintf(`%s{patches=%q}`, name, label)).Add(n)
+	for i, set := range x.sets {
+		used, label := usage{}, m.label(set)
+		if x.used != nil {
+			used = x.used[i]
+		}
+		add := func(name string, n int) {
+			m.set.GetOrCreateCounter(fmt.Sprintf(`%s{patches=%q}`, name, label)).Add(n)
+		}
+		add("bankai_prompt_tokens_total", used.prompt)
+		add("bankai_cached_tokens_total", used.cached)
+		add("bankai_generated_tokens_total", used.generated)
 	}
-	add("bankai_prompt_tokens_total", x.used.prompt)
-	add("bankai_cached_tokens_total", x.used.cached)
-	add("bankai_generated_tokens_total", x.used.generated)
 	m.set.GetOrCreatePrometheusHistogram(fmt.Sprintf(`bankai_request_seconds{api=%q}`, x.api)).Update(time.Since(x.began).Seconds())
 	if x.first > 0 {
 		m.set.GetOrCreatePrometheusHistogram(fmt.Sprintf(`bankai_first_token_seconds{api=%q}`, x.api)).Update(x.first.Seconds())

@@ -80,7 +80,7 @@ func (asWritten) rest() []chat.Delta { return nil }
 // loadOnly answers a request without a prompt, which only wants the model to be there,
 // or to go. It is there and stays.
 func (x *exchange) loadOnly(q *ollamaRequest) error {
-	x.asked, x.set = q.model, q.set
+	x.asked, x.sets = q.model, q.sets()
 	a := ollamaAnswer{ollamaRequest: q, x: x}
 	doc := a.doc(&spoken{}, nil)
 	doc.Done, doc.Reason = true, "load"
@@ -182,7 +182,7 @@ func (a *ollamaAnswer) doc(said *spoken, probs *chatLogProbs) *ollamaDoc {
 
 // last is the document with which the answer ends, and the run.
 func (a *ollamaAnswer) last(said *spoken, probs *chatLogProbs, result engine.Result) *ollamaDoc {
-	used := a.run.end()
+	used := a.run.end().all()
 	total := time.Since(a.x.began)
 	first, latest := a.run.streams[0].Times()
 	times := &ollamaTimes{Total: total, Load: a.ready, PromptEval: used.prompt, Prompt: total - a.ready, Eval: used.generated}

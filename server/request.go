@@ -24,14 +24,18 @@ const (
 
 // job is what a request asks for, whatever API it came by.
 type job struct {
-	model   string // what the answer calls the model
-	set     *patchSet
-	prompts [][]int32
-	choices int           // of each prompt
-	max     int           // tokens of each choice
-	talk    *conversation // that the prompt is made of, if it is
+	model string // what the answer calls the model
+	set   *patchSet
+	// compared are the patch sets of each prompt's choices, instead of set; nil for no others.
+	compared []*patchSet
+	prompts  [][]int32
+	choices  int           // of each prompt
+	max      int           // tokens of each choice
+	talk     *conversation // that the prompt is made of, if it is
 
-	sampling engine.Sampling // of the first choice of a prompt; each further one has the next seed
+	// sampling is that of the first choice of a prompt. Each further one has the next seed,
+	// unless patch sets are compared: then all have the same.
+	sampling engine.Sampling
 	stops    []string
 	logProbs bool
 	top      int // likeliest tokens told of, beside each
@@ -271,7 +275,7 @@ func (l *loaded) fitContext(prompts [][]int32, param string, least int) error {
 
 // fingerprint tells what an answer's bytes depend on beside the request: equal
 // fingerprints, seeds and requests have equal answers.
-func (l *loaded) fingerprint(s *patchSet) string {
-	parts := []string{"bk1", fmt.Sprintf("%.8s", l.model.Digest()), fmt.Sprintf("%.8s", s.digest), l.model.Precision().String()}
+func (l *loaded) fingerprint(sets ...*patchSet) string {
+	parts := []string{"bk1", fmt.Sprintf("%.8s", l.model.Digest()), digestOf(sets), l.model.Precision().String()}
 	return strings.Join(parts, "-")
 }

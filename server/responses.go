@@ -197,7 +197,7 @@ func (x *exchange) wholeResponse(r *run, doc *response, out *output) error {
 	x.finished(results[0])
 	out.end(results[0])
 	x.used = r.end()
-	doc.finish(out, results[0], x.used)
+	doc.finish(out, results[0], x.used.all())
 	writeJSON(x.w, http.StatusOK, doc)
 	return nil
 }
@@ -229,6 +229,6 @@ func (x *exchange) streamResponse(r *run, doc *response, out *output) error {
 		return err
 	}
 	x.used = r.end()
-	doc.finish(out, result, x.used)
+	doc.finish(out, result, x.used.all())
 	return about(doc.Status)
 }

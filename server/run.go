@@ -29,7 +29,7 @@ type run struct {
 
 // usage counts tokens, of all choices.
 type usage struct {
-	prompt    int // of every prompt once, however many choices it has
+	prompt    int // of every prompt once under each patch set, however many choices it has
 	generated int
 	cached    int // of the prompts' tokens: not computed, but found
 }
@@ -55,14 +55,16 @@ func (j *job) requests() (all []engine.Request) {
 	for _, prompt := range j.prompts {
 		for i := range j.choices {
 			q := engine.Request{
-				Prompt: prompt, Overlay: j.set.overlay, Max: j.max, Sampling: j.sampling,
+				Prompt: prompt, Overlay: j.under(i).overlay, Max: j.max, Sampling: j.sampling,
 				StopTexts: j.stops, LogProbs: j.logProbs, TopLogProbs: j.top, PromptLogProbs: j.promptLogProbs,
 				Client: j.client,
 			}
 			if j.cached {
 				q.Cache = &engine.Caching{Tenant: j.tenant, At: j.marks(prompt)}
 			}
-			q.Sampling.Seed += uint64(i)
+			if j.compared == nil {
+				q.Sampling.Seed += uint64(i)
+			}
 			all = append(all, q)
 		}
 	}
@@ -103,19 +105,31 @@ func pump(ctx context.Context, choice int, s *engine.Stream, to chan<- piece) {
 }
 
 // end cancels what still runs, and waits until it is over, which takes no longer than a
-// step of the engine. It returns what the run took.
-func (r *run) end() (u usage) {
+// step of the engine. It returns what the run took under each patch set.
+func (r *run) end() (used spent) {
 	r.cancel()
+	used = make(spent, len(r.sets()))
 	for i, s := range r.streams {
-		result := s.Result()
+		result, u := s.Result(), &used[i%r.choices%len(used)]
 		u.generated += result.Generated
-		if i%r.choices == 0 {
+		if i%r.choices < len(used) {
 			u.prompt += len(r.prompts[i/r.choices])
 			u.cached += result.Cached
 		}
 	}
 	r.pumps.Wait()
-	return u
+	return used
+}
+
+// spent is what a run took, patch set by patch set.
+type spent []usage
+
+// all is the sum.
+func (s spent) all() (sum usage) {
+	for _, u := range s {
+		sum.prompt, sum.generated, sum.cached = sum.prompt+u.prompt, sum.generated+u.generated, sum.cached+u.cached
+	}
+	return sum
 }
 
 // first is when the first token of all choices was made; zero if there is none.

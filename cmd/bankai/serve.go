@@ -89,6 +89,7 @@ model, or by a field of its own:
   "model": "demo:math+units"     under two patches; "math" alone will do for one
   "model": "demo:math:v2"        under the one with the tag v2 in the library
   "patches": ["math", "sha256:…"]
+  "compare": [[], ["math"]]      a choice under each of these, with one seed
 
 Requests under different patches run together, and each gets the bytes that it
 would get alone: equal requests with equal seeds and fingerprints have equal

@@ -1,9 +1,207 @@
-// chat
+// Chat: the model as it is beside what patches make of it, in one conversation.
 
-import { h } from "./dom.js";
+import { download, h } from "./dom.js";
+import { ask } from "./chat-ask.js";
+import { Columns } from "./chat-columns.js";
+import { Kept } from "./chat-kept.js";
+import { Settings } from "./chat-settings.js";
+import { base, markdown, maxColumns, nameOf, newTalk, newTurn, random } from "./chat-talk.js";
+import { Popover } from "./chat-tokens.js";
+import { TurnView } from "./chat-turn.js";
 
-export function mount(section, app) {
-  section.append(h("h1", {}, "Chat"));
+let chat = null;
+
+export function mount(section, app) { chat = new Chat(section, app); }
+
+// show adds the column of the address: #chat/math+units.
+export function show(of) {
+  if (of) chat.columns.put(of);
 }
 
-export function show(of) {}
+class Chat {
+  constructor(section, app) {
+    Object.assign(this, { section, app, views: [], stopping: null });
+    section.classList.add("chat");
+    this.settings = new Settings(app);
+    this.columns = new Columns(app, (columns) => this.arrange(columns));
+    this.kept = new Kept(app, { open: (talk) => this.open(talk), deleted: (id) => id === this.talk.id && this.open(this.fresh()) });
+    this.turns = h("ol", { class: "turns", "aria-label": "conversation" });
+    this.form();
+    section.append(h("h1", {}, "Chat"),
+      h("p", { class: "soft" }, "Every column answers the same prompt with the same seed, in one batch. Marked tokens are not those of the base. Each column goes on from its own answers."),
+      this.columns.element, this.settings.element,
+      h("div", { class: "row talk-bar" }, this.kept.element, this.button("new-talk", "New conversation", () => this.open(this.fresh(), true)),
+        this.button("export-json", "Export JSON", () => this.save("json")), this.button("export-markdown", "Export Markdown", () => this.save("md"))),
+      this.turns, this.asking);
+    this.popover = new Popover(section);
+    section.addEventListener("keydown", (e) => { if (e.key === "Escape") this.stop(); });
+    window.addEventListener("pagehide", () => this.keep());
+    this.open(this.kept.talks.find((t) => t.id === app.kept("chat.open", "")) ?? this.fresh());
+  }
+
+  button(id, text, onclick) { return h("button", { type: "button", id, onclick }, text); }
+
+  form() {
+    this.prompt = h("textarea", { id: "prompt", rows: 2, dir: "auto", "aria-describedby": "prompt-keys", oninput: () => this.app.keep("chat.draft", this.prompt.value), onkeydown: (e) => this.key(e) });
+    this.prompt.value = this.app.kept("chat.draft", "");
+    this.send = h("button", { type: "submit", class: "main", id: "send" }, "Send");
+    this.stopButton = h("button", { type: "button", id: "stop", hidden: true, onclick: () => this.stop() }, "Stop");
+    this.asking = h("form", { class: "ask", onsubmit: (e) => { e.preventDefault(); this.submit(); } },
+      h("label", { for: "prompt" }, "Prompt"), this.prompt,
+      h("p", { class: "row" }, this.send, this.stopButton, h("span", { class: "soft", id: "prompt-keys" }, "Enter sends, Shift+Enter begins a line, Escape stops.")));
+  }
+
+  key(e) {
+    if (e.key !== "Enter" || e.shiftKey || e.isComposing) return;
+    e.preventDefault();
+    this.submit();
+  }
+
+  fresh() {
+    const patches = new Set(this.app.patches.map((p) => p.name));
+    const first = this.app.patches[0];
+    const columns = this.app.kept("chat.columns", first ? [base, first.name] : [base]);
+    return newTalk(this.app.model, columns.filter((c) => c === base || c.split("+").every((name) => patches.has(name))));
+  }
+
+  // open shows a conversation, and goes on with it.
+  open(talk, focus) {
+    this.stop();
+    this.talk = recovered(talk);
+    this.app.keep("chat.open", talk.id);
+    this.columns.set(talk.columns);
+    this.views = talk.turns.map((_, n) => this.view(talk, n));
+    this.turns.replaceChildren(...this.views.map((v) => v.element));
+    this.arranged();
+    if (focus) this.prompt.focus();
+  }
+
+  view(talk, n) {
+    return new TurnView(talk, n, {
+      edit: (n, prompt) => this.edit(n, prompt),
+      again: (n) => this.again(n),
+      retry: (n, columns) => this.retry(n, columns),
+      carry: (n, column) => this.carry(n, column),
+    });
+  }
+
+  // arrange takes other columns.
+  arrange(columns) {
+    this.talk.columns = columns;
+    this.app.keep("chat.columns", columns);
+    for (const view of this.views) view.columns();
+    this.arranged();
+    this.keep();
+  }
+
+  arranged() {
+    this.popover.hide(); // its token may be gone
+    this.turns.classList.toggle("nobase", this.app.kept("chat.nobase", false) && this.talk.columns.length > 1);
+    this.turns.classList.toggle("busy", this.stopping !== null);
+  }
+
+  keep() { this.kept.put(this.talk); }
+
+  submit() {
+    const prompt = this.prompt.value;
+    if (this.stopping || prompt.trim() === "") return this.prompt.focus();
+    this.prompt.value = "";
+    this.app.keep("chat.draft", "");
+    this.turn(prompt, this.settings.system);
+  }
+
+  turn(prompt, system) {
+    const n = this.talk.turns.push(newTurn(prompt, system, this.settings.fields(), this.settings.seed ?? random())) - 1;
+    this.views[n - 1]?.done(); // it is not the last one any more
+    this.views[n] = this.view(this.talk, n);
+    this.turns.append(this.views[n].element);
+    return this.answer(n, this.talk.columns);
+  }
+
+  // edit goes on from before turn n with another prompt, in a conversation of its own.
+  edit(n, prompt) {
+    if (this.stopping || prompt.trim() === "") return;
+    this.keep();
+    const before = newTalk(this.app.model, this.talk.columns);
+    before.turns = structuredClone(this.talk.turns.slice(0, n));
+    this.open(before);
+    this.turn(prompt, this.settings.system);
+  }
+
+  // again asks the last prompt anew, with the settings that hold now and another seed.
+  again(n) {
+    if (this.stopping) return;
+    const turn = this.talk.turns[n];
+    Object.assign(turn, { seed: this.settings.seed ?? random(), fields: this.settings.fields(), system: this.settings.system, from: undefined, answers: {} });
+    this.answer(n, this.talk.columns);
+  }
+
+  // retry has columns answer once more with the same seed. If nothing came of a prompt yet,
+  // that may be due to its settings: then those that hold now are taken.
+  retry(n, columns) {
+    if (this.stopping) return;
+    const turn = this.talk.turns[n];
+    if (Object.values(turn.answers).every((a) => a.tokens.length === 0)) Object.assign(turn, { fields: this.settings.fields(), system: this.settings.system });
+    this.answer(n, columns);
+  }
+
+  carry(n, column) {
+    const at = document.activeElement?.closest(".cell")?.dataset.column;
+    this.talk.turns[n].from = column;
+    this.views[n].done();
+    this.views[n].cells.get(at)?.buttons.querySelector(".carry")?.focus();
+    this.keep();
+    this.app.say(column === undefined ? "each column goes on from its own answer" : `all columns go on from the answer of ${nameOf(column)}`);
+  }
+
+  // answer has columns answer turn n. What was typed and what came stays if that fails.
+  async answer(n, columns) {
+    if (this.stopping) return;
+    const { talk } = this, view = this.views[n], control = new AbortController();
+    this.app.clear();
+    this.app.say(`asking ${columns.map(nameOf).join(", ")}`);
+    this.busy(control);
+    const asked = ask(talk, n, columns, (column, token, thinks) => view.told(column, token, thinks), control.signal);
+    view.busy(true);
+    view.columns();
+    this.kept.put(talk);
+    view.element.scrollIntoView({ block: "nearest" });
+    const failure = await asked;
+    this.busy(null);
+    view.busy(false);
+    view.done();
+    if (this.kept.has(talk)) this.kept.put(talk);
+    this.report(view, failure, control.signal.aborted);
+    if (document.activeElement === document.body && this.prompt.checkVisibility()) this.prompt.focus(); // the button that had it is gone
+  }
+
+  report(view, failure, stopped) {
+    if (failure) this.app.fail(failure);
+    const verdicts = [...view.cells.values()].map((c) => c.line.verdict() && `${nameOf(c.column)} ${c.line.verdict()}`);
+    this.app.say([failure ? "broken off" : stopped ? "stopped" : "answered", ...verdicts].filter(Boolean).join("; "));
+  }
+
+  busy(control) {
+    this.stopping = control;
+    this.stopButton.hidden = control === null;
+    this.send.disabled = control !== null;
+    this.arranged();
+  }
+
+  stop() { this.stopping?.abort(); }
+
+  save(kind) {
+    const name = `bankai-chat-${this.talk.began.slice(0, 19).replaceAll(":", "-")}`;
+    if (kind === "json") download(`${name}.json`, `${JSON.stringify(this.talk, null, 2)}\n`);
+    else download(`${name}.md`, markdown(this.talk), "text/markdown");
+  }
+}
+
+// recovered is a conversation in which nothing is under way: what was when the page was left
+// can be asked again.
+function recovered(talk) {
+  for (const answer of talk.turns.flatMap((turn) => Object.values(turn.answers))) {
+    if (!answer.finish) Object.assign(answer, { finish: "failed", error: "the page was left" });
+  }
+  return talk;
+}

@@ -1,0 +1,92 @@
+// What was said: conversations as they are kept and exported. A column is one patch set,
+// named as in a model's id: "math+units", and "" for the model as it is.
+
+export const base = "";
+export const maxColumns = 6;
+
+export const patchesOf = (column) => (column === base ? [] : column.split("+"));
+export const nameOf = (column) => (column === base ? "base" : column);
+
+// random is a whole number of 32 bits.
+export const random = () => crypto.getRandomValues(new Uint32Array(1))[0];
+
+// newTalk is a conversation in which nothing was said.
+export const newTalk = (model, columns) => ({
+  id: `${Date.now().toString(36)}${random().toString(36)}`, began: new Date().toISOString(),
+  model: model?.id ?? "", digest: model?.digest ?? "", columns, turns: [],
+});
+
+// newTurn is a prompt that nobody answered yet. fields are how tokens are chosen, in the
+// words of requests.
+export const newTurn = (prompt, system, fields, seed) => ({ prompt, system, fields, seed, answers: {} });
+
+// newAnswer is one that has not begun. Its tokens are lists: the token, its log-probability,
+// the likeliest ones with theirs and, if the token is a part of a character, its bytes. The
+// first ones, as many as "thoughts" says, are what it thought before it answered.
+export const newAnswer = () => ({ text: "", thought: "", thoughts: 0, tokens: [], finish: null });
+
+// before is the column whose answer to a turn a column goes on from: itself, unless the user
+// chose another for all, or the column came later. Then it is the first that has an answer.
+function before(turn, column) {
+  const c = turn.from ?? column;
+  return turn.answers[c] ? c : Object.keys(turn.answers)[0] ?? c;
+}
+
+// messages are those that a column's answer to turn n is asked with. They are followed from
+// the last one back: where a column goes on from another, that one's conversation is its own
+// up to there.
+export function messages(talk, n, column) {
+  const turn = talk.turns[n], all = [{ role: "user", content: turn.prompt }];
+  for (let k = n - 1, c = column; k >= 0; k--) {
+    c = before(talk.turns[k], c);
+    const said = talk.turns[k].answers[c]?.text;
+    if (said) all.unshift({ role: "assistant", content: said });
+    all.unshift({ role: "user", content: talk.turns[k].prompt });
+  }
+  if (turn.system) all.unshift({ role: "system", content: turn.system });
+  return all;
+}
+
+// groups are the columns whose conversations are the same so far: they can be compared in one
+// request.
+export function groups(talk, n, columns) {
+  const all = new Map();
+  for (const column of columns) {
+    const said = messages(talk, n, column), key = JSON.stringify(said);
+    if (all.has(key)) all.get(key).columns.push(column);
+    else all.set(key, { messages: said, columns: [column] });
+  }
+  return [...all.values()];
+}
+
+// parted says whether two columns answer turn n in different conversations.
+export const parted = (talk, n, a, b) => groups(talk, n, [a, b]).length > 1;
+
+// title is how a conversation is called in a list.
+export function title(talk) {
+  const first = talk.turns[0]?.prompt.trim() ?? "";
+  return first.length > 60 ? `${first.slice(0, 59)}…` : first || "nothing said yet";
+}
+
+// fence is a block of a text as it is, whatever stands in it, for Markdown.
+function fence(text) {
+  const ticks = Math.max(2, ...[...text.matchAll(/`+/g)].map((run) => run[0].length));
+  const line = "`".repeat(ticks + 1);
+  return `${line}text\n${text}\n${line}\n`;
+}
+
+// markdown is a conversation to be read.
+export function markdown(talk) {
+  const parts = [`# Conversation with ${talk.model}\n`, `Begun ${talk.began}. Model ${talk.digest}.\n`];
+  talk.turns.forEach((turn, i) => {
+    parts.push(`## Prompt ${i + 1}\n`, fence(turn.prompt));
+    if (turn.system) parts.push("System prompt:\n", fence(turn.system));
+    parts.push(`Seed ${turn.seed}, ${Object.entries(turn.fields).map(([name, v]) => `${name} ${JSON.stringify(v)}`).join(", ")}.\n`);
+    for (const [column, answer] of Object.entries(turn.answers)) {
+      parts.push(`### ${answer.model ?? nameOf(column)}\n`, fence(answer.text));
+      parts.push(`${answer.fingerprint ?? "no answer"}, ended: ${answer.finish ?? "not yet"}.\n`);
+    }
+    if (turn.from !== undefined) parts.push(`All go on from the answer of ${nameOf(turn.from)}.\n`);
+  });
+  return parts.join("\n");
+}

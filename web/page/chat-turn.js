@@ -1,0 +1,133 @@
+// One prompt with the answers of all columns.
+
+import { h } from "./dom.js";
+import { counted } from "./numbers.js";
+import { base, nameOf, parted } from "./chat-talk.js";
+import { TokenLine } from "./chat-tokens.js";
+
+const endings = { stop: "ended by itself", length: "ended at the most tokens", stopped: "stopped by you", failed: "broken off" };
+
+// cut says whether an answer would have gone on.
+const cut = (answer) => answer?.finish === "stopped" || answer?.finish === "failed";
+
+// TurnView shows turn n of a conversation. does is what its buttons do: edit(n, prompt),
+// again(n), retry(n, columns), carry(n, column).
+export class TurnView {
+  constructor(talk, n, does) {
+    Object.assign(this, { talk, n, does, turn: talk.turns[n], cells: new Map() });
+    this.grid = h("div", { class: "cells" });
+    this.foot = h("p", { class: "row soft turn-foot" });
+    this.prompt = h("div", { class: "prompt", role: "group", "aria-label": `prompt ${n + 1}` });
+    this.element = h("li", { class: "turn" }, this.prompt, this.grid, this.foot);
+    this.showPrompt();
+    this.columns();
+  }
+
+  showPrompt() {
+    this.prompt.replaceChildren(
+      h("div", { class: "said", dir: "auto" }, this.turn.prompt),
+      h("button", { type: "button", class: "quiet edit", "aria-label": `Edit prompt ${this.n + 1}`, onclick: () => this.edit() }, "Edit"));
+  }
+
+  // edit lets the prompt be changed where it stands.
+  edit() {
+    const text = h("textarea", { dir: "auto", rows: 3, "aria-label": `prompt ${this.n + 1}, changed` }, this.turn.prompt);
+    this.prompt.replaceChildren(text,
+      h("p", { class: "row" },
+        h("button", { type: "button", class: "main ask-edited", onclick: () => this.does.edit(this.n, text.value) }, "Ask this"),
+        h("button", { type: "button", onclick: () => { this.showPrompt(); this.prompt.querySelector(".edit").focus(); } }, "Leave it"),
+        h("span", { class: "soft" }, "The conversation as it was stays in the list.")));
+    text.focus();
+  }
+
+  // columns makes the cells anew, with what was said so far.
+  columns() {
+    this.cells.clear();
+    const ofBase = new Cell(this, base);
+    for (const column of this.talk.columns) this.cells.set(column, column === base ? ofBase : new Cell(this, column, ofBase));
+    this.grid.replaceChildren(...[...this.cells.values()].map((c) => c.element));
+    this.done();
+  }
+
+  // told is what comes of a column: a token, or its end.
+  told(column, token, thinks) {
+    const cell = this.cells.get(column);
+    if (token) cell?.line.push(token, thinks);
+    else cell?.end();
+  }
+
+  // done shows what can be done now that no more comes.
+  done() {
+    for (const cell of this.cells.values()) cell.tell();
+    this.foot.replaceChildren(`seed ${this.turn.seed}`, ...(this.running ? [] : this.choices()));
+  }
+
+  // choices are to have answered again what was cut, with the same seed, or all with another.
+  choices() {
+    const { turn } = this, last = this.n === this.talk.turns.length - 1;
+    const broken = this.talk.columns.filter((c) => cut(turn.answers[c]));
+    return [
+      broken.length > 0 ? h("button", { type: "button", class: "retry", onclick: () => this.does.retry(this.n, broken) }, "Try again") : "",
+      last ? h("button", { type: "button", class: "quiet again", onclick: () => this.does.again(this.n) }, turn.fields.temperature === 0 ? "Ask again (greedy: the seed changes nothing)" : "Ask again with a new seed") : "",
+    ];
+  }
+
+  // busy says whether an answer is under way: then nothing else can be asked.
+  busy(on) {
+    this.running = on;
+    for (const button of this.element.querySelectorAll("button")) button.disabled = on;
+    this.element.setAttribute("aria-busy", on);
+  }
+}
+
+// Cell is the answer of one column.
+class Cell {
+  constructor(view, column, ofBase) {
+    Object.assign(this, { view, column });
+    this.line = new TokenLine(`answer of ${nameOf(column)} to prompt ${view.n + 1}, token by token`, ofBase?.line);
+    this.facts = h("p", { class: "soft facts-line" });
+    this.verdict = h("p", { class: "verdict-line" });
+    this.buttons = h("p", { class: "row" });
+    this.element = h("article", { class: "cell", "data-column": column, "aria-label": `${nameOf(column)}, answer to prompt ${view.n + 1}` },
+      h("p", { class: "name" }, h("bdi", {}, nameOf(column))), this.line.element, this.verdict, this.facts, this.buttons);
+    this.answer?.tokens.forEach((token, i) => this.line.push(token, i < this.answer.thoughts));
+    if (this.answer?.finish) this.end();
+  }
+
+  get answer() { return this.view.turn.answers[this.column]; }
+
+  end() {
+    if (this.answer.tokens.length === 0) this.line.element.append(this.answer.text); // kept without its tokens
+    this.line.end(this.answer.text, cut(this.answer));
+    for (const cell of this.view.cells.values()) cell.tell();
+    this.tell();
+  }
+
+  tell() {
+    const { answer, view } = this, { talk, n } = view;
+    this.verdict.textContent = this.line.verdict();
+    this.verdict.hidden = this.verdict.textContent === "";
+    this.verdict.classList.toggle("same", this.line.first < 0);
+    if (!answer?.finish) {
+      this.facts.textContent = answer ? "…" : "not asked: it goes on from the base's answer";
+      this.buttons.replaceChildren(answer ? "" : h("button", { type: "button", class: "ask-too", onclick: () => view.does.retry(n, [this.column]) }, `Ask ${nameOf(this.column)}, too`));
+      return;
+    }
+    const part = this.column !== base && talk.columns.includes(base) && parted(talk, n, base, this.column);
+    this.facts.textContent = [
+      answer.tokens.length > 0 && counted(answer.tokens.length, "token"), endings[answer.finish] ?? answer.finish,
+      answer.error, part && "the conversation before was another than the base's",
+    ].filter(Boolean).join(" · ");
+    this.facts.classList.toggle("bad", answer.finish === "failed");
+    this.buttons.replaceChildren(this.carry());
+  }
+
+  // carry is the choice to go on from this answer in all columns.
+  carry() {
+    const { talk, n, turn, does } = this.view;
+    if (talk.columns.length < 2 || n !== talk.turns.length - 1 || !this.answer.text) return "";
+    const on = turn.from === this.column;
+    return h("button", { type: "button", class: "quiet carry", "aria-pressed": on, onclick: () => does.carry(n, on ? undefined : this.column) },
+      on ? "All columns go on from this answer" : "Go on from this in all columns");
+  }
+}
