@@ -62,6 +62,7 @@ var layers = map[string]int{
 	"internal/look":        1,  // how pages look
 	"web":                  7,  // the page that a server shows
 	"internal/report":      4,  // pages, tables and sentences for people
+	"internal/evaluation":  5,  // what probes show of a patch, as a document
 	"internal/speed":       4,  // how fast a model runs here
 	"internal/lora":        4,  // trains an adapter, to compare patches with
 	"internal/experiment":  5,  // repeats the published experiments

@@ -47,7 +47,10 @@ type sink struct {
 	to   Cut // where they end, without logits; 0: with them
 	emit func(rows []logitRow, logits []float32)
 	keep map[Cut][]float32 // residual streams to fill, [rows, Hidden]
-	grad *gradient         // goes back from there, nil if nothing does
+	// watch is called at every cut that a pass comes to, when its residual stream is in
+	// Batch.x; nil: nobody looks.
+	watch func(p *pass, c Cut)
+	grad  *gradient // goes back from there, nil if nothing does
 }
 
 // scoring says what is made of the logits of questions.
@@ -304,8 +307,11 @@ func (b *Batch) enter(p *pass) {
 	})
 }
 
-// leave keeps the residual stream at a cut where it is wanted.
+// leave keeps the residual stream at a cut where it is wanted, and shows it.
 func (b *Batch) leave(p *pass, c Cut) {
+	if p.watch != nil {
+		p.watch(p, c)
+	}
 	kept, width := p.keep[c], b.model.config.Hidden
 	if kept == nil {
 		return

@@ -1,6 +1,11 @@
 package measure
 
 import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
 	"bankai/internal/stats"
 	"bankai/probe"
 )
@@ -103,6 +108,27 @@ func (r *Result) add(o Output) {
 func (r *Result) finish() *Result {
 	r.PValue = stats.McNemar(len(r.Fixed), len(r.Broke))
 	return r
+}
+
+// Check refuses a result whose counts are not those of its answers, as one that was written
+// by hand.
+func (r *Result) Check() error {
+	counted := newResult()
+	for _, o := range r.Outputs {
+		counted.add(o)
+	}
+	counted.finish()
+	switch {
+	case counted.Counts() != r.Counts() || counted.StayedRight != r.StayedRight || counted.StayedWrong != r.StayedWrong:
+		return fmt.Errorf("its counts are not those of its %d answers", len(r.Outputs))
+	case !slices.Equal(counted.Fixed, r.Fixed) || !slices.Equal(counted.Broke, r.Broke):
+		return errors.New("it names other answers as fixed or broken than those that are")
+	case !maps.Equal(counted.ByCategory, r.ByCategory):
+		return errors.New("the counts of its categories are not those of its answers")
+	case counted.PValue != r.PValue:
+		return fmt.Errorf("its p-value is %v, that of its counts is %v", r.PValue, counted.PValue)
+	}
+	return nil
 }
 
 // Fixed reports whether the answer was wrong and is right.

@@ -89,3 +89,27 @@ func TestCompareAddsUp(t *testing.T) {
 		}
 	})
 }
+
+// A result whose counts are not those of its answers is refused, whichever they are.
+func TestResultCheck(t *testing.T) {
+	if err := Compare(fourFates()).Check(); err != nil {
+		t.Errorf("a whole one: %v", err)
+	}
+	for what, change := range map[string]func(r *Result){
+		"total":         func(r *Result) { r.Total++ },
+		"before":        func(r *Result) { r.Before-- },
+		"stayed right":  func(r *Result) { r.StayedRight++ },
+		"fixed":         func(r *Result) { r.Fixed[0] = "kept" },
+		"broke":         func(r *Result) { r.Broke = nil },
+		"category":      func(r *Result) { r.ByCategory["sum"] = Counts{Total: 2} },
+		"more of them":  func(r *Result) { r.ByCategory["other"] = Counts{} },
+		"p-value":       func(r *Result) { r.PValue = 0.01 },
+		"an answer":     func(r *Result) { r.Outputs[0].RightAfter = false },
+		"fewer answers": func(r *Result) { r.Outputs = r.Outputs[1:] },
+	} {
+		r := Compare(fourFates())
+		if change(r); r.Check() == nil {
+			t.Errorf("%s may be another", what)
+		}
+	}
+}

@@ -75,6 +75,21 @@ func Spread(set probe.Set, seed uint64) []int {
 	return order
 }
 
+// Sample is n probes of a set, in its order, of which the categories are as large as in
+// the whole, as well as whole numbers can: the whole, if there are no more than n.
+func Sample(set probe.Set, n int, seed uint64) probe.Set {
+	if n >= len(set) {
+		return set
+	}
+	taken := Spread(set, seed)[:n]
+	slices.Sort(taken)
+	some := make(probe.Set, n)
+	for i, k := range taken {
+		some[i] = set[k]
+	}
+	return some
+}
+
 // FirstRight returns the indices of the first n probes, in the given order, that
 // the model answers right under the overlay o; fewer if there are no more.
 // After every few probes progress, unless nil, is told how many were found.

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -97,5 +98,37 @@ func TestFirstRight(t *testing.T) {
 	}
 	if !strings.HasPrefix(set[0].Prompt, "0") {
 		t.Error("the set has changed")
+	}
+}
+
+// A sample has its probes in the set's order, the categories in proportion, and is the same
+// for the same seed.
+func TestSample(t *testing.T) {
+	var set probe.Set
+	for i := range 100 {
+		set = append(set, probe.Probe{Name: fmt.Sprint(i), Category: []string{"a", "a", "a", "b"}[i%4]})
+	}
+	for _, n := range []int{1, 8, 40, 99} {
+		some, of, last := Sample(set, n, 1), map[string]int{}, -1
+		for _, p := range some {
+			at := slices.IndexFunc(set, func(q probe.Probe) bool { return q.Name == p.Name })
+			if at <= last {
+				t.Errorf("%d probes: %s stands in another place", n, p.Name)
+			}
+			last = at
+			of[p.Category]++
+		}
+		if want := float64(n) / 4; len(some) != n || math.Abs(float64(of["b"])-want) > 1 {
+			t.Errorf("%d probes: %v", n, of)
+		}
+		if !reflect.DeepEqual(some, Sample(set, n, 1)) {
+			t.Errorf("%d probes: another time, others", n)
+		}
+	}
+	if reflect.DeepEqual(Sample(set, 8, 1), Sample(set, 8, 2)) {
+		t.Error("the seed says nothing")
+	}
+	if got := Sample(set, 101, 1); len(got) != 100 {
+		t.Errorf("of 100 probes 101 are %d", len(got))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"bankai"
 	"bankai/engine"
@@ -35,6 +36,10 @@ func (x *Exchange) Model() *engine.Model { return x.x.model }
 
 // Name is the model's name in requests.
 func (x *Exchange) Name() string { return x.x.name }
+
+// Tenant tells apart those who may not learn what others asked: by their keys, or, where
+// there are none and others can reach the server, by their addresses.
+func (x *Exchange) Tenant() string { return x.x.s.access.tenant(x.x.r) }
 
 // Body is all that the client sends, at most 16 MiB.
 func (x *Exchange) Body() ([]byte, error) { return x.x.body() }
@@ -113,8 +118,13 @@ func (x *Exchange) Put(name string, p *bankai.Patch) error {
 	return nil
 }
 
-// Events begins an answer of server-sent events.
-func (x *Exchange) Events() *Events { return &Events{x.x.stream(events)} }
+// Events begins an answer of server-sent events, which may take as long as it likes.
+func (x *Exchange) Events() *Events {
+	if x.x.r.ContentLength == 0 { // reading only notices that the client goes
+		http.NewResponseController(x.x.w).SetReadDeadline(time.Time{})
+	}
+	return &Events{x.x.stream(events)}
+}
 
 // Events sends what happens, as it happens.
 type Events struct{ s *stream }

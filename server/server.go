@@ -72,6 +72,7 @@ type Server struct {
 	access  access
 	times   times
 	bodies  bodies
+	traces  *traces
 	current atomic.Pointer[loaded]
 	// draining says that no more requests are taken.
 	draining atomic.Bool
@@ -92,7 +93,7 @@ type loaded struct {
 
 // New makes a server that has no model yet.
 func New(o Options) *Server {
-	s := &Server{o: o, log: o.Log, access: newAccess(o), times: usualTimes, bodies: bodies{room: allBodies}}
+	s := &Server{o: o, log: o.Log, access: newAccess(o), times: usualTimes, bodies: bodies{room: allBodies}, traces: newTraces()}
 	if s.log == nil {
 		s.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
@@ -129,6 +130,9 @@ func (s *Server) table() []route {
 		{"GET /api/model", s.answer("model", openAI, s.showBase)},
 		{"GET /api/patches", s.answer("patches", openAI, s.listPatches)},
 		{"GET /api/patches/{name}", s.answer("patches", openAI, s.showPatch)},
+		{"GET /api/patches/{name}/map", s.answer("patches", openAI, s.showMap)},
+		{"GET /api/patches/{name}/flips", s.answer("patches", openAI, s.listFlips)},
+		{"POST /api/trace", s.answer("trace", openAI, s.trace)},
 		{"PUT /api/patches/{name}", s.change("patches", s.putPatch)},
 		{"DELETE /api/patches/{name}", s.change("patches", s.deletePatch)},
 	}, s.ollamaTable()...)
@@ -211,10 +215,12 @@ func (s *Server) Patches() []string {
 // shut down, which waits until the answers are sent.
 func (s *Server) Drain(ctx context.Context) error {
 	s.draining.Store(true)
+	var err error
 	if l := s.current.Load(); l != nil {
-		return l.loop.Drain(ctx)
+		err = l.loop.Drain(ctx)
 	}
-	return nil
+	s.traces.drain(ctx)
+	return err
 }
 
 // model is what answers, or why nothing does.

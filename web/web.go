@@ -36,6 +36,7 @@ func New(o Options) *Web {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	w := &Web{o: o}
+	w.addEvaluations()
 	w.addSearches()
 	return w
 }

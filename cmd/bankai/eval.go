@@ -8,19 +8,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bankai/internal/program"
+	"bankai/internal/evaluation"
+	"bankai/internal/flagtype"
 	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/watched"
-	"bankai/measure"
 )
 
 func evalCommand(a *app) *cobra.Command {
 	var model modelFlags
-	var probes string
-	var all bool
-	guarded := evalGuard{guardFlag: guardFlag{none: true}}
+	o := evalFlags{guard: evalGuard{guardFlag: guardFlag{none: true}}}
 	var data dataFlags
 	cmd := &cobra.Command{
 		Use:   "eval (--probes F | DATA...) [--patch P]...",
@@ -51,33 +49,47 @@ or with a judge of your own: --judge 'python3 judge.py'.
 		Args: arguments(0, -1, "the files of the data, or the probe file with --probes"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			data.files = append(data.files, args...)
-			if err := data.check(probes); err != nil {
+			if err := data.check(o.probes); err != nil {
 				return err
 			}
-			if probes == "" && !guarded.none {
+			if o.probes == "" && o.limit > 0 {
+				return usagef("--limit goes with --probes: of data, give a file with fewer examples")
+			}
+			if o.probes == "" && !o.guard.none {
 				return usagef("--guard goes with --probes: of data, adapt measures it, and the patch records it (bankai info)")
 			}
-			if probes == "" {
-				return evalData(ctx, a, &model, &data, all)
+			if o.probes == "" {
+				return evalData(ctx, a, &model, &data, o.all)
 			}
-			return eval(ctx, a, &model, probes, all, &guarded)
+			return eval(ctx, a, &model, &o)
 		}),
 	}
 	model.add(cmd)
 	model.addPatch(cmd)
-	cmd.Flags().StringVar(&probes, "probes", "", "probe `FILE`, best one that no search used")
-	cmd.Flags().Var(&guarded.guardFlag, "guard", "what else the patches changed: auto, none, or on a guard made of N tokens")
-	cmd.Flags().StringArrayVar(&guarded.avoid, "avoid", nil, "probe `FILE` whose like is no part of the guard (default that of --probes); may be repeated")
+	cmd.Flags().StringVar(&o.probes, "probes", "", "probe `FILE`, best one that no search used")
+	cmd.Flags().Var(&o.limit, "limit", "ask only `N` of the probes, with the categories in proportion; --seed says which")
+	cmd.Flags().Var(&o.guard.guardFlag, "guard", "what else the patches changed: auto, none, or on a guard made of N tokens")
+	cmd.Flags().StringArrayVar(&o.guard.avoid, "avoid", nil, "probe `FILE` whose like is no part of the guard (default that of --probes); may be repeated")
 	data.add(cmd)
-	cmd.Flags().BoolVar(&all, "all", false, "list the answers that did not change, too")
+	cmd.Flags().BoolVar(&o.all, "all", false, "list the answers that did not change, too")
 	return cmd
 }
 
-func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool, guarded *evalGuard) error {
-	s, err := source.ReadSet(probes)
+// evalFlags are how probes are asked, and what is shown of it.
+type evalFlags struct {
+	probes string
+	limit  flagtype.Count // probes; 0: all
+	guard  evalGuard
+	all    bool
+}
+
+func eval(ctx context.Context, a *app, f *modelFlags, o *evalFlags) error {
+	s, err := source.ReadSet(o.probes)
 	if err != nil {
 		return err
 	}
+	all := len(s.Set)
+	s = evaluation.Sample(s, int(o.limit), a.seed)
 	m, overlay, err := a.openPatched(f)
 	if err != nil {
 		return err
@@ -86,42 +98,32 @@ func eval(ctx context.Context, a *app, f *modelFlags, probes string, all bool, g
 	if err := watched.Fit(m, watched.Named(s)...); err != nil {
 		return err
 	}
-	doc := evalDoc{
-		Model: source.RefOf(f.path, m.Weights()), Set: s.Ref(), Patches: f.patches, Precision: f.precision.String(),
-		Tool: program.Tool(), Command: a.commandLine(),
+	doc := &evaluation.Doc{Model: source.RefOf(f.path, m.Weights()), Patches: f.patches, Command: a.commandLine()}
+	if len(s.Set) < all {
+		doc.SampledFrom = all
 	}
-	if doc.Patches == nil {
-		doc.Patches = []string{}
-	}
-	if doc.Result, err = watched.Compare(ctx, a.Console, m, overlay, s); err != nil {
+	if err := doc.Measure(ctx, a.Console, m, overlay, s); err != nil {
 		return err
 	}
-	if doc.Guard, err = guarded.measure(ctx, a, m, overlay, f.patches, s); err != nil {
+	if doc.Guard, err = o.guard.measure(ctx, a, m, overlay, f.patches, s); err != nil {
 		return err
 	}
-	return a.PrintChecked(report.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })
+	return a.PrintChecked(doc.Sealed(), func(w io.Writer) error { return writeEval(w, doc, o.all) })
 }
 
-// evalDoc is the result of `eval`.
-type evalDoc struct {
-	*measure.Result
-	Model     source.ModelRef `json:"model"`
-	Set       source.SetRef   `json:"set"`
-	Patches   []string        `json:"patches"` // files; none: the model as it is
-	Precision string          `json:"precision"`
-	Guard     *guardOutcome   `json:"guard,omitempty"`
-	Tool      string          `json:"tool"`
-	Command   string          `json:"command"`
-}
-
-func (d evalDoc) write(w io.Writer, all bool) error {
+// writeEval says what an evaluation found, for a person.
+func writeEval(w io.Writer, d *evaluation.Doc, all bool) error {
 	patches := "none"
 	if len(d.Patches) > 0 {
 		patches = strings.Join(d.Patches, ", ")
 	}
-	terminal.WriteFacts(w, terminal.Fact{"model", d.Model.String()}, terminal.Fact{"probes", d.Set.Source}, terminal.Fact{"patch", patches}, terminal.Fact{"precision", d.Precision})
+	probes := d.Set.Source
+	if d.SampledFrom > 0 {
+		probes = fmt.Sprintf("%s, %d of %d", probes, d.Set.Probes, d.SampledFrom)
+	}
+	terminal.WriteFacts(w, terminal.Fact{"model", d.Model.String()}, terminal.Fact{"probes", probes}, terminal.Fact{"patch", patches}, terminal.Fact{"precision", d.Precision})
 	fmt.Fprintln(w)
-	if len(d.Patches) == 0 {
+	if !d.Patched() {
 		return report.WriteBase(w, d.Result, all)
 	}
 	if err := report.WriteAnswers(w, d.Result, all); err != nil || d.Guard == nil {

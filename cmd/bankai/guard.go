@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"bankai/engine"
+	"bankai/internal/evaluation"
 	"bankai/internal/guard"
 	"bankai/internal/repair"
 	"bankai/internal/source"
@@ -54,17 +55,9 @@ type evalGuard struct {
 	avoid []string // files of probes; none: the ones that are measured
 }
 
-// guardOutcome is a guard as `eval` tells of it.
-type guardOutcome struct {
-	*guard.Report
-	// AsClaimed says whether it is the guard that a claim of the patch is about; null if
-	// none is.
-	AsClaimed *bool `json:"as_claimed"`
-}
-
 // measure makes the guard that a patch records, or another one, and measures patches on
 // it. Without a patch there is nothing to measure.
-func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overlay *engine.Overlay, patches []string, probes source.Set) (*guardOutcome, error) {
+func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overlay *engine.Overlay, patches []string, probes source.Set) (*evaluation.Guard, error) {
 	if e.none || overlay == nil {
 		return nil, nil
 	}
@@ -86,7 +79,7 @@ func (e *evalGuard) measure(ctx context.Context, a *app, m *engine.Model, overla
 	if err != nil {
 		return nil, err
 	}
-	out := &guardOutcome{Report: report}
+	out := &evaluation.Guard{Report: report}
 	if claimed != nil {
 		same := claimed.Definition == report.Definition && claimed.Digest == report.Digest
 		out.AsClaimed = &same

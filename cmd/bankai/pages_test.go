@@ -38,7 +38,7 @@ func TestExamples(t *testing.T) {
 	firstPage := root.Long
 	for _, name := range []string{
 		"search", "patch apply", "patch remove", "patch diff", "patch compose", "patch convert", "patch describe", "patch card", "keygen", "patch sign", "patch verify", "library verify", "library compare", "probes expand", "probes mine",
-		"probes split", "info", "tokenize", "logits", "generate", "audit", "eval", "bench", "version",
+		"probes split", "info", "tokenize", "logits", "generate", "trace", "audit", "eval", "bench", "version",
 		"config set", "config get", "config list", "config unset", "config path",
 		"experiment perplexity", "report", "experiment lora",
 		"experiment variations", "experiment stack", "experiment compare", "experiment rescore",

@@ -3,7 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"bankai/internal/benchmark"
+	"bankai/internal/evaluation"
 	"bankai/internal/outputs"
 	"bankai/internal/report"
 	"bankai/internal/source"
@@ -147,20 +148,14 @@ func readEval(data []byte) (report.Result, error) {
 	if r, err := readEvalData(data); r != nil || err != nil {
 		return r, err
 	}
-	var doc evalDoc
-	if json.Unmarshal(data, &doc) != nil || doc.Result == nil || doc.Set.Source == "" || len(doc.Outputs) == 0 {
+	doc, err := evaluation.Read(data)
+	if errors.Is(err, evaluation.ErrOther) {
 		return nil, nil
 	}
-	if err := report.ReadSealed(data, &doc); err != nil {
-		return nil, fmt.Errorf("is not a whole result of eval: it %w: give the document that eval printed, or do it again", err)
+	if err != nil {
+		return nil, err
 	}
-	return &report.Evaluated{
-		About: report.About{
-			Experiment: "eval", Command: doc.Command, Tool: doc.Tool, Model: doc.Model.Name, Digest: doc.Model.Digest.String(),
-			Precision: doc.Precision,
-		},
-		Probes: doc.Set.Source, Patches: doc.Patches, Result: doc.Result,
-	}, nil
+	return doc.Evaluated(), nil
 }
 
 // aResult knows the results of an experiment.

@@ -142,7 +142,7 @@ func (a *app) root() *cobra.Command {
 		commands  []*cobra.Command
 	}{
 		{"try", "Try it:", []*cobra.Command{demoCommand(a)}},
-		{"look", "Look at a model:", []*cobra.Command{infoCommand(a), tokenizeCommand(a), logitsCommand(a), generateCommand(a)}},
+		{"look", "Look at a model:", []*cobra.Command{infoCommand(a), tokenizeCommand(a), logitsCommand(a), generateCommand(a), traceCommand(a)}},
 		{"change", "Change it:", []*cobra.Command{adaptCommand(a), searchCommand(a), patchCommand(a)}},
 		{"share", "Share it:", []*cobra.Command{libraryCommand(a), keygenCommand(a), pushCommand(a), pullCommand(a)}},
 		{"use", "Use it:", []*cobra.Command{chatCommand(a), serveCommand(a)}},

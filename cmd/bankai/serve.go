@@ -339,6 +339,7 @@ func (f *serveFlags) run(ctx context.Context, a *app, log *slog.Logger) error {
 		return err
 	}
 	defer m.Close()
+	defer page.Close() // which may use the model as long as it is open
 	defer roomForConnections()()
 	if err := f.serve(a, s, m, files, url); err != nil {
 		return err

@@ -86,16 +86,20 @@ type TensorFlips struct {
 func FlipsByTensor(p *bankai.Patch) []TensorFlips {
 	list := []TensorFlips{}
 	for _, c := range measure.Cells(p) {
-		t := TensorFlips{Tensor: c.Tensor, Proj: c.Projection, Flips: c.Flips, Rows: c.Rows}
-		if c.Layer >= 0 {
-			t.Layer = &c.Layer
-		}
-		if c.Weights > 0 {
-			t.Bits = &c.Weights
-		}
-		list = append(list, t)
+		list = append(list, newTensorFlips(c))
 	}
 	return list
+}
+
+func newTensorFlips(c measure.FlipCell) TensorFlips {
+	t := TensorFlips{Tensor: c.Tensor, Proj: c.Projection, Flips: c.Flips, Rows: c.Rows}
+	if c.Layer >= 0 {
+		t.Layer = &c.Layer
+	}
+	if c.Weights > 0 {
+		t.Bits = &c.Weights
+	}
+	return t
 }
 
 // KnownBits is the number of bits that a patch inverts, nil if it is unknown.

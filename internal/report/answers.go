@@ -76,16 +76,24 @@ func brokenByCategory(r *measure.Result) []brokenGroup {
 // Total is the number of answers in the group.
 func (g group) Total() int { return len(g.First) + len(g.More) }
 
-// interval is a share with its 95 % interval, in per cent, for a drawn mark.
-type interval struct{ Low, High, At float64 }
+// Interval is a share with its 95 % interval (Wilson's), in per cent to a tenth, for a
+// drawn mark.
+type Interval struct {
+	Low  float64 `json:"low"`
+	At   float64 `json:"at"`
+	High float64 `json:"high"`
+}
 
 // Width is the interval's, in per cent.
-func (i interval) Width() float64 { return i.High - i.Low }
+func (i Interval) Width() float64 { return i.High - i.Low }
 
-func newInterval(right, total int) interval {
+// String says it in words: 71.4 % (60.2 to 80.4).
+func (i Interval) String() string { return fmt.Sprintf("%v %% (%v to %v)", i.At, i.Low, i.High) }
+
+func newInterval(right, total int) Interval {
 	low, high := stats.Wilson(right, total)
 	tenth := func(x float64) float64 { return math.Round(1000*x) / 10 }
-	return interval{tenth(low), tenth(high), tenth(float64(right) / float64(max(total, 1)))}
+	return Interval{tenth(low), tenth(float64(right) / float64(max(total, 1))), tenth(high)}
 }
 
 // segment is a part of the bar that shows what became of all answers.

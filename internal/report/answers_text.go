@@ -21,7 +21,7 @@ func WriteAnswers(w io.Writer, r *measure.Result, all bool) error {
 	}
 	fmt.Fprintf(&b, "%s\n%s\n", &t, Verdict(r))
 	if r.SeqLogprob != nil {
-		fmt.Fprintf(&b, "Mean seq_logprob %+.3f before, %+.3f after (nats).\n", r.SeqLogprob.Before, r.SeqLogprob.After)
+		b.WriteString(likelihoodText(r.SeqLogprob, true) + "\n")
 	}
 	list(&b, r, "Broke", measure.Output.Broke)
 	list(&b, r, "Fixed", measure.Output.Fixed)
@@ -45,7 +45,7 @@ func WriteBase(w io.Writer, r *measure.Result, all bool) error {
 	}
 	fmt.Fprintf(&b, "%s\n%d of %d right.\n", &t, r.Before, r.Total)
 	if r.SeqLogprob != nil {
-		fmt.Fprintf(&b, "Mean seq_logprob %+.3f (nats).\n", r.SeqLogprob.Before)
+		b.WriteString(likelihoodText(r.SeqLogprob, false) + "\n")
 	}
 	listBase(&b, r, "Wrong", func(o measure.Output) bool { return !o.RightBefore })
 	if all {
@@ -53,6 +53,14 @@ func WriteBase(w io.Writer, r *measure.Result, all bool) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// likelihoodText says how much likelier right answers are than wrong ones.
+func likelihoodText(mean *measure.BeforeAfter, patched bool) string {
+	if patched {
+		return fmt.Sprintf("Mean seq_logprob %+.3f before, %+.3f after (nats).", mean.Before, mean.After)
+	}
+	return fmt.Sprintf("Mean seq_logprob %+.3f (nats).", mean.Before)
 }
 
 // listBase is list without what a patch changed.

@@ -12,21 +12,23 @@ import (
 // experiments.
 type Evaluated struct {
 	About
-	Probes  string // the file
-	Patches []string
-	Result  *measure.Result
+	Probes      string // the file
+	SampledFrom int    // probes that it has, if not all were asked
+	Patches     []string
+	Result      *measure.Result
 }
 
 // Present implements Result.
 func (e *Evaluated) Present() *Presentation {
 	r := e.Result
-	p := &Presentation{
-		Title: "Answers to " + e.Probes,
-		Notes: []string{fmt.Sprintf("%d probes, greedy generations. Shares have Wilson's interval.", r.Total)},
+	asked := fmt.Sprintf("%d probes", r.Total)
+	if e.SampledFrom > 0 {
+		asked = fmt.Sprintf("%d of %d probes, a sample with the categories in proportion", r.Total, e.SampledFrom)
 	}
+	p := &Presentation{Title: "Answers to " + e.Probes, Notes: []string{asked + ", greedy generations. Shares have Wilson's interval."}}
 	if s := r.SeqLogprob; s != nil {
-		p.Notes[0] = fmt.Sprintf("%d probes, greedy generations. Mean seq_logprob %s before, %s after, in nats. Shares have Wilson's interval.",
-			r.Total, text.Digits(s.Before), text.Digits(s.After))
+		p.Notes[0] = fmt.Sprintf("%s, greedy generations. Mean seq_logprob %s before, %s after, in nats. Shares have Wilson's interval.",
+			asked, text.Digits(s.Before), text.Digits(s.After))
 	}
 	if len(e.Patches) > 0 {
 		p.Purpose = "What the model answers without a patch and with " + strings.Join(e.Patches, ", ") + "."

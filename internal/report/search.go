@@ -71,7 +71,7 @@ var searchHTML string
 var searchPage = newPage("report", searchHTML, template.FuncMap{
 	"trajectory":  newTrajectoryView,
 	"outcomes":    newOutcomeViews,
-	"flipmap":     newFlipMap,
+	"flipmap":     measure.NewFlipMap,
 	"thousands":   thousandsOf,
 	"share":       func(part, whole uint64) string { return text.Percent(float64(part), float64(whole)) },
 	"percent":     func(part, whole int) string { return text.Percent(float64(part), float64(whole)) },

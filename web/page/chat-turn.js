@@ -1,7 +1,7 @@
 // One prompt with the answers of all columns.
 
 import { h } from "./dom.js";
-import { counted } from "./numbers.js";
+import { plural } from "./numbers.js";
 import { base, nameOf, parted } from "./chat-talk.js";
 import { TokenLine } from "./chat-tokens.js";
 
@@ -115,7 +115,7 @@ class Cell {
     }
     const part = this.column !== base && talk.columns.includes(base) && parted(talk, n, base, this.column);
     this.facts.textContent = [
-      answer.tokens.length > 0 && counted(answer.tokens.length, "token"), endings[answer.finish] ?? answer.finish,
+      answer.tokens.length > 0 && plural(answer.tokens.length, "token"), endings[answer.finish] ?? answer.finish,
       answer.error, part && "the conversation before was another than the base's",
     ].filter(Boolean).join(" · ");
     this.facts.classList.toggle("bad", answer.finish === "failed");
