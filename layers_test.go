@@ -48,7 +48,7 @@ var layers = map[string]int{
 	"score":                3,  // measures patches on a model
 	"measure":              3,  // audits, measurements
 	"internal/anatomy":     4,  // what a model or a patch holds, as a document
-	"server":               5,  // answers over HTTP, with a patch set for each request
+	"server":               6,  // answers over HTTP, with a patch set for each request
 	"internal/guard":       4,  // what a model says now and should go on saying
 	"internal/dialog":      4,  // a conversation: history, patches, answers
 	"internal/splitting":   4,  // probes divided into sets that share no prompt
@@ -56,7 +56,8 @@ var layers = map[string]int{
 	"internal/watched":     4,  // what takes long on probes, told to a watcher
 	"internal/outputs":     5,  // what the files that a run writes may replace
 	"internal/repair":      6,  // audit, search, measure, write: the main job
-	"internal/claims":      7,  // what patches claim: in words, and measured again
+	"internal/claims":      5,  // what patches claim: in words, and as figures
+	"internal/recheck":     7,  // what patches claim, measured again
 	"internal/card":        8,  // the page that a patch is shared with
 	"internal/adapt":       8,  // the main job with the files that people have
 	"internal/look":        1,  // how pages look

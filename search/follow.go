@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -155,6 +156,7 @@ func (f *Follower) goTo(on bankai.Digest, tries bool) error {
 	}
 	if tries {
 		f.at, f.Points, f.Pruning = state, f.Points[:state.points], false
+		maps.DeleteFunc(f.states, func(_ bankai.Digest, s *followedState) bool { return s.points > state.points })
 		f.Flips, f.Fitness, f.Cost = state.patch.Len(), state.fitness, state.cost
 		f.Accepted = 0
 		for _, p := range f.Points {

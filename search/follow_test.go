@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -148,4 +149,39 @@ func TestFollowerRefuses(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "line 1 is damaged: the run began from a patch, or in another model") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// Whatever a file holds, a follower reads it or says what is wrong, and what it tells is of a
+// journal that could be: no more points and kept moves than lines.
+func FuzzFollower(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "journal")
+	j, err := search.OpenJournal(path, search.Identity(empty()), false)
+	if err != nil {
+		f.Fatal(err)
+	}
+	run(f, lenient(), greedy(f, search.Row, 11), search.Config{Steps: 4, Journal: j})
+	if err := j.Close(); err != nil {
+		f.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	// An old journal has no checksums, so that changed lines are read, too.
+	old := regexp.MustCompile("\t\"[0-9a-f]{8}\"\n").ReplaceAllString(strings.Replace(string(data), `"bankai_search_journal":7`, `"bankai_search_journal":4`, 1), "\n")
+	f.Add(string(data), 100)
+	f.Add(old, 900)
+	f.Fuzz(func(t *testing.T, journal string, first int) {
+		path := filepath.Join(t.TempDir(), "journal")
+		follower := search.NewFollower(path, empty().Base())
+		for _, part := range []string{journal[:max(0, min(first, len(journal)))], journal} {
+			if err := os.WriteFile(path, []byte(part), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			follower.Poll()
+			if len(follower.Points) > follower.Lines || follower.Accepted > follower.Lines {
+				t.Errorf("%d points, %d kept, of %d lines", len(follower.Points), follower.Accepted, follower.Lines)
+			}
+		}
+	})
 }

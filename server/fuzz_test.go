@@ -161,7 +161,7 @@ func hostile() (all [][]byte) {
 		`{"messages":[{"role":"tool","tool_name":"a","name":null,"content":[{"type":"text","text":"x"}]}],"tools":[],"options":{"num_predict":-1,"repeat_last_n":-1,"repeat_penalty":1.1}}`,
 		`{"messages":[{"role":"assistant","thinking":"hm","tool_calls":[{"function":{"name":"f","arguments":{"a":[1]}}}],"images":null}]}`,
 		`{"keep_alive":"-1ns"}`, `{"keep_alive":1e400}`, `{"options":{"seed":-9223372036854775809}}`, `{"messages":[null]}`, `{"options":[]}`, `{"prompt":"x","system":"\ud800"}`,
-		`{"content":"` + strings.Repeat("a", 100000) + `","with_pieces":true}`, `{"content":"\ud800\udc00\udfff","with_pieces":true,"parse_special":true}`, "\xef\xbb\xbf{}", "{}\x00", " ", "null", "[]", `{"":1}`,
+		`{"patches":["a","a@sha256:0","sha256:"]}`, `{"patches":[{"data":"QktBSQ=="}]}`, `{"content":"` + strings.Repeat("a", 100000) + `","with_pieces":true}`, `{"content":"\ud800\udc00\udfff","with_pieces":true,"parse_special":true}`, "\xef\xbb\xbf{}", "{}\x00", " ", "null", "[]", `{"":1}`,
 	} {
 		all = append(all, []byte(body))
 	}

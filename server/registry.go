@@ -2,9 +2,11 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"container/list"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,8 +28,11 @@ type patch struct {
 	Size    int64         // bytes in the compact form
 	Added   time.Time
 	By      *signature.Signer // who signed it, and is trusted with it; nil for nobody
-	signed  *Signed           // to be checked again; nil: not here
-	kept    bool              // of the library: it goes, and changes, with that
+
+	brief    func() patchDoc // what lists say of it, worked out once
+	unsigned error           // why By is nil; nil where it came inside a request
+	signed   *Signed         // to be checked again; nil: not here
+	kept     bool            // of the library: it goes, and changes, with that
 }
 
 // shown is how people read which patch it is.
@@ -95,6 +100,24 @@ func (r *registry) leave(left map[string]error) {
 	r.left = left
 }
 
+// leftOut are the names that could be expected and are not there, in order.
+func (r *registry) leftOut() []leftOut {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	why := maps.Clone(r.left)
+	if why == nil {
+		why = map[string]error{}
+	}
+	maps.Copy(why, r.refused)
+	all := make([]leftOut, 0, len(why))
+	for _, name := range slices.Sorted(maps.Keys(why)) {
+		if why[name] != nil && r.named[name] == nil {
+			all = append(all, leftOut{name, text.Clip(why[name].Error(), listedText)})
+		}
+	}
+	return all
+}
+
 // missing says that there is no patch of a name, and why, or where to look for others.
 func (r *registry) missing(name, where string) string {
 	if why := r.whyNot(name); why != nil {
@@ -136,7 +159,8 @@ func (r *registry) fit(name string, p *bankai.Patch) (*patch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &patch{Name: name, Digest: fitted.ContentDigest(), Content: fitted, Size: size, Added: time.Now()}, nil
+	brief := sync.OnceValue(func() patchDoc { return briefOf(fitted, size) })
+	return &patch{Name: name, Digest: fitted.ContentDigest(), Content: fitted, Size: size, Added: time.Now(), brief: brief}, nil
 }
 
 // put gives a patch its name, which another may have had. It makes the overlay, so that
@@ -148,17 +172,16 @@ func (r *registry) put(p NamedPatch) (added *patch, replaced bool, err error) {
 // place is put of a patch that may be kept in the library.
 func (r *registry) place(p NamedPatch, kept bool) (added *patch, replaced bool, err error) {
 	name := p.Name
-	if err := CheckName(name); err != nil {
-		return nil, false, invalid("name", "%v", err)
-	}
-	if name == r.base {
-		return nil, false, invalid("name", "%q is the name of the model: give the patch another", name)
+	if err := r.allows(name); err != nil {
+		return nil, false, err
 	}
 	added, err = r.fit(name, p.Patch)
 	if err != nil {
 		return nil, false, err
 	}
-	added.By = p.Signer
+	if added.By = p.Signer; added.By == nil {
+		added.unsigned = cmp.Or(p.Unsigned, signature.ErrUnsigned)
+	}
 	if _, err := r.set([]*patch{added}); err != nil {
 		return nil, false, err
 	}
@@ -178,6 +201,17 @@ func (r *registry) place(p NamedPatch, kept bool) (added *patch, replaced bool, 
 		r.checked = nil
 	}
 	return added, replaced, nil
+}
+
+// allows refuses what cannot be the name of a patch here.
+func (r *registry) allows(name string) error {
+	if err := CheckName(name); err != nil {
+		return invalid("name", "%v", err)
+	}
+	if name == r.base {
+		return invalid("name", "%q is the name of the model: give the patch another", name)
+	}
+	return nil
 }
 
 // withhold says why a name that could be expected is not there. Its patch is kept, if it has
@@ -241,28 +275,17 @@ type patchSet struct {
 	overlay *engine.Overlay // nil for the model as it is
 }
 
-// set combines patches. Two that flip the same would cancel, which is hardly meant, and of
-// two that conflict one says so.
+// set combines patches.
 func (r *registry) set(patches []*patch) (*patchSet, error) {
 	s := &patchSet{patches: patches}
 	if len(patches) == 0 {
 		return s, nil
 	}
-	seen := map[bankai.Digest]*patch{}
+	if err := together(patches); err != nil {
+		return nil, err
+	}
 	sum := patches[0].Content
-	for i, p := range patches {
-		if same := seen[p.Digest]; same != nil {
-			return nil, cancels(same, p)
-		}
-		seen[p.Digest] = p
-		for _, before := range patches[:i] {
-			if c, declared := bankai.ConflictOf(before.Content, p.Content); declared {
-				return nil, conflicting(before, p, c)
-			}
-		}
-		if i == 0 {
-			continue
-		}
+	for _, p := range patches[1:] {
 		var err error
 		if sum, err = sum.Xor(p.Content); err != nil {
 			return nil, err
@@ -275,6 +298,24 @@ func (r *registry) set(patches []*patch) (*patchSet, error) {
 	var err error
 	s.overlay, err = r.overlays.get(s.digest, sum)
 	return s, err
+}
+
+// together refuses patches that no request can have together: two that flip the same would
+// cancel, which is hardly meant, and of two that conflict one says so.
+func together(patches []*patch) error {
+	seen := map[bankai.Digest]*patch{}
+	for i, p := range patches {
+		if same := seen[p.Digest]; same != nil {
+			return cancels(same, p)
+		}
+		seen[p.Digest] = p
+		for _, before := range patches[:i] {
+			if c, declared := bankai.ConflictOf(before.Content, p.Content); declared {
+				return conflicting(before, p, c)
+			}
+		}
+	}
+	return nil
 }
 
 func cancels(a, b *patch) *failure {

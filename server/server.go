@@ -133,6 +133,8 @@ func (s *Server) table() []route {
 		{"GET /api/patches/{name}/map", s.answer("patches", openAI, s.showMap)},
 		{"GET /api/patches/{name}/flips", s.answer("patches", openAI, s.listFlips)},
 		{"POST /api/trace", s.answer("trace", openAI, s.trace)},
+		{"POST /api/patches/check", s.change("patches", s.checkPatch)},
+		{"POST /api/patches/combine", s.answer("patches", openAI, s.combinePatches)},
 		{"PUT /api/patches/{name}", s.change("patches", s.putPatch)},
 		{"DELETE /api/patches/{name}", s.change("patches", s.deletePatch)},
 	}, s.ollamaTable()...)
@@ -147,7 +149,9 @@ type NamedPatch struct {
 	Name   string
 	Patch  *bankai.Patch
 	Signer *signature.Signer // who signed it, and is trusted with it; nil: nobody
-	Signed *Signed           // of what is not of the library: to be checked again; nil: it is not
+	// Unsigned is why Signer is nil; nil: the patch has no signature.
+	Unsigned error
+	Signed   *Signed // of what is not of the library: to be checked again; nil: it is not
 	// Refused says why there is no such patch, though it could be expected: requests that
 	// name it are told. Where Patch and Signed are there all the same, it comes when somebody
 	// is trusted who signed it.

@@ -14,29 +14,28 @@ import (
 // minisign file in base64.
 const signatureHeader = "Bankai-Signature"
 
-// signer is who signed a patch that a request puts under a name, and is trusted with it,
-// nil for nobody, and what is to be checked again. The error is that it must be somebody, or
-// that the signature does not hold.
-func (x *exchange) signer(name string, p *bankai.Patch) (*signature.Signer, *Signed, error) {
+// named is a patch that a request puts under a name, with who signed it, and what is to be
+// checked again. The error is that it must be somebody who is trusted with it, or that the
+// signature does not hold.
+func (x *exchange) named(name string, p *bankai.Patch) (named NamedPatch, err error) {
+	named = NamedPatch{Name: name, Patch: p}
 	var sigs [][]byte
 	for _, value := range x.r.Header.Values(signatureHeader) {
 		sig, err := base64.StdEncoding.DecodeString(value)
 		if err != nil {
-			return nil, nil, invalid(signatureHeader, "the header %s is not base64 with padding: %v", signatureHeader, err)
+			return named, invalid(signatureHeader, "the header %s is not base64 with padding: %v", signatureHeader, err)
 		}
 		sigs = append(sigs, sig)
 	}
-	signed := &Signed{p, sigs}
-	by, err := x.s.trust().signer(name, signed)
-	switch {
-	case err == nil:
-		return by, signed, nil
-	case x.s.o.RequireSigned, errors.Is(err, signature.ErrTampered), errors.Is(err, signature.ErrMalformed):
-		return nil, nil, unsigned(err)
-	case len(sigs) == 0:
-		return nil, nil, nil
+	if len(sigs) > 0 || x.s.o.RequireSigned {
+		named.Signed = &Signed{p, sigs}
 	}
-	return nil, signed, nil
+	named.Signer, named.Unsigned = x.s.trust().signer(name, &Signed{p, sigs})
+	why := named.Unsigned
+	if why != nil && (x.s.o.RequireSigned || errors.Is(why, signature.ErrTampered) || errors.Is(why, signature.ErrMalformed)) {
+		return named, unsigned(why)
+	}
+	return named, nil
 }
 
 // trusted is whom the server trusts, and what of it could not be read.
@@ -89,7 +88,7 @@ func (s *Server) recheck(r *registry) {
 		if r.refused[name] = err; err == nil {
 			delete(r.withheld, name)
 			delete(r.refused, name)
-			r.named[name] = p.signedBy(by)
+			r.named[name] = p.signedBy(by, nil)
 			s.log.Info("a patch is trusted again", "name", name, "digest", p.Digest.String(), "signed_by", signerOf(by))
 		}
 	}
@@ -99,7 +98,7 @@ func (s *Server) recheck(r *registry) {
 		}
 		by, err := now.signer(name, p.signed)
 		if err == nil || !s.o.RequireSigned {
-			r.named[name] = p.signedBy(by)
+			r.named[name] = p.signedBy(by, err)
 			continue
 		}
 		delete(r.named, name)
@@ -108,10 +107,10 @@ func (s *Server) recheck(r *registry) {
 	}
 }
 
-// signedBy is the patch with who signed it, nil for nobody who is trusted.
-func (p *patch) signedBy(by *signature.Signer) *patch {
+// signedBy is the patch with who signed it, nil for nobody who is trusted, and why that is.
+func (p *patch) signedBy(by *signature.Signer, why error) *patch {
 	same := *p
-	same.By = by
+	same.By, same.unsigned = by, why
 	return &same
 }
 

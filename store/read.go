@@ -179,7 +179,19 @@ func (r Reader) Compose(refs []string) (*bankai.Patch, error) {
 	if err != nil {
 		return nil, err
 	}
-	meta := bankai.Meta{Description: "the XOR of " + text.Count(len(refs), "patch file")}
+	meta := MetaOfSum(all)
+	for i, p := range all {
+		if meta.Arithmetic, err = r.together(meta.Arithmetic, p, refs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return sum.WithMeta(meta), nil
+}
+
+// MetaOfSum is what is known of the XOR of patches by what is said of them: see
+// [Reader.Compose]. It names no arithmetic.
+func MetaOfSum(all []*bankai.Patch) bankai.Meta {
+	meta := bankai.Meta{Description: "the XOR of " + text.Count(len(all), "patch file")}
 	for i, p := range all {
 		own := p.Meta()
 		for _, f := range []struct{ all, own *string }{{&meta.BaseModel, &own.BaseModel}, {&meta.License, &own.License}, {&meta.Author, &own.Author}} {
@@ -190,11 +202,8 @@ func (r Reader) Compose(refs []string) (*bankai.Patch, error) {
 			}
 		}
 		meta.Conflicts = append(meta.Conflicts, own.Conflicts...)
-		if meta.Arithmetic, err = r.together(meta.Arithmetic, p, refs[i]); err != nil {
-			return nil, err
-		}
 	}
-	return sum.WithMeta(meta), nil
+	return meta
 }
 
 // together is the arithmetic of the model that a further patch is for, too.

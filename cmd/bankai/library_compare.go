@@ -8,7 +8,7 @@ import (
 
 	"bankai"
 	"bankai/internal/anatomy"
-	"bankai/internal/claims"
+	"bankai/internal/recheck"
 	"bankai/internal/report"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
@@ -64,10 +64,10 @@ type comparison struct {
 type compareDoc struct {
 	Patches []string `json:"patches"`
 	*anatomy.Overlap
-	Conflict *bankai.Conflict    `json:"conflict"` // that one declares with the other; null if none does
-	Model    *source.ModelRef    `json:"model"`    // null if nothing was measured
-	Measured []claims.PairResult `json:"measured"`
-	Missing  []claims.Missing    `json:"missing"` // claims on which the pair was not measured
+	Conflict *bankai.Conflict     `json:"conflict"` // that one declares with the other; null if none does
+	Model    *source.ModelRef     `json:"model"`    // null if nothing was measured
+	Measured []recheck.PairResult `json:"measured"`
+	Missing  []recheck.Missing    `json:"missing"` // claims on which the pair was not measured
 }
 
 // compare compares the bits of the patches, read for a model unless that is nil.
@@ -79,7 +79,7 @@ func (c *comparison) compare(f *weights.File) (a, b *bankai.Patch, err error) {
 	if b, err = reader.Read(c.refs[1]); err != nil {
 		return nil, nil, err
 	}
-	c.doc = compareDoc{Patches: c.refs, Measured: []claims.PairResult{}, Missing: []claims.Missing{}}
+	c.doc = compareDoc{Patches: c.refs, Measured: []recheck.PairResult{}, Missing: []recheck.Missing{}}
 	if c.doc.Overlap, err = anatomy.Compare(a, b); err != nil {
 		return nil, nil, fmt.Errorf("%s and %s: %w", c.refs[0], c.refs[1], err)
 	}
@@ -120,7 +120,7 @@ func (c *comparison) measured(ctx context.Context, model *modelFlags, sets []str
 	}
 	ref := source.RefOf(model.path, m.Weights())
 	c.doc.Model = &ref
-	pair := claims.Pair{Model: m, A: a, B: b, Find: found.file, To: c.app.Console}
+	pair := recheck.Pair{Model: m, A: a, B: b, Find: found.file, To: c.app.Console}
 	results, missing, err := pair.Measure(ctx)
 	if err != nil {
 		return err

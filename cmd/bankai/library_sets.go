@@ -9,7 +9,7 @@ import (
 
 	"bankai"
 	"bankai/dataset"
-	"bankai/internal/claims"
+	"bankai/internal/recheck"
 	"bankai/internal/source"
 	"bankai/store"
 )
@@ -58,7 +58,7 @@ func (m *material) add(paths []string) error {
 
 // gather is all of it: what was given, the built-in sets, and what goes with the patches of
 // the library.
-func (m *material) gather() (out claims.Material, err error) {
+func (m *material) gather() (out recheck.Material, err error) {
 	out.File, out.Probes = m.file, m.probes
 	for _, name := range demoSets(".json") {
 		data, err := source.Read(name)
@@ -102,7 +102,7 @@ func pieces(files []string) (sets [][]string) {
 }
 
 // take adds a file of probes.
-func (m *material) take(out *claims.Material, name string, data []byte) error {
+func (m *material) take(out *recheck.Material, name string, data []byte) error {
 	s, err := source.ParseSet(name, data, "")
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (m *material) take(out *claims.Material, name string, data []byte) error {
 }
 
 // kept adds the probes of the library. What cannot be read there is as if it were not.
-func (m *material) kept(out *claims.Material) {
+func (m *material) kept(out *recheck.Material) {
 	l, err := library()
 	if err != nil {
 		return

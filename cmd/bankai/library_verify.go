@@ -11,6 +11,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/claims"
+	"bankai/internal/recheck"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -63,7 +64,7 @@ type verification struct {
 
 	patch    *bankai.Patch // as it was read
 	signed   string        // by whom, in words
-	material claims.Material
+	material recheck.Material
 	doc      verifyDoc
 }
 
@@ -76,7 +77,7 @@ type verifyDoc struct {
 	Base    *bankai.Digest   `json:"base"`    // null if it names no model
 	Model   *source.ModelRef `json:"model"`   // that was measured; null if there is nothing to measure, or it is another one
 	signedPart
-	Claims []claims.Outcome `json:"claims"`
+	Claims []recheck.Outcome `json:"claims"`
 }
 
 func (v *verification) run(ctx context.Context, sets []string) (err error) {
@@ -96,7 +97,7 @@ func (v *verification) run(ctx context.Context, sets []string) (err error) {
 	if err := v.check(ctx); err != nil {
 		return err
 	}
-	differ := v.count(claims.Differs)
+	differ := v.count(recheck.Differs)
 	v.doc.OK = differ == 0
 	err = v.app.Print(v.doc, v.write)
 	if err == nil && differ > 0 {
@@ -111,7 +112,7 @@ func (v *verification) identity() (verifyDoc, error) {
 	if err != nil {
 		return verifyDoc{}, fmt.Errorf("%s: %w", v.ref, err)
 	}
-	doc := verifyDoc{Patch: v.ref, Digest: sha256.Sum256(encoded), Content: v.patch.ContentDigest(), Claims: []claims.Outcome{}}
+	doc := verifyDoc{Patch: v.ref, Digest: sha256.Sum256(encoded), Content: v.patch.ContentDigest(), Claims: []recheck.Outcome{}}
 	if base := v.patch.Base(); !base.IsZero() {
 		doc.Base = &base
 	}
@@ -137,11 +138,11 @@ func (v *verification) check(ctx context.Context) error {
 	err := v.measure(ctx, all)
 	if errors.Is(err, bankai.ErrBaseMismatch) && !v.flags("model") {
 		for _, c := range all {
-			v.doc.Claims = append(v.doc.Claims, claims.Unmeasured(c, fmt.Sprintf("%s is another model than the patch is for: give that with --model", v.model.path)))
+			v.doc.Claims = append(v.doc.Claims, recheck.Unmeasured(c, fmt.Sprintf("%s is another model than the patch is for: give that with --model", v.model.path)))
 		}
 		return nil
 	}
-	if err != nil || v.flags("precision") || v.count(claims.Differs) == 0 {
+	if err != nil || v.flags("precision") || v.count(recheck.Differs) == 0 {
 		return err
 	}
 	return v.again(ctx, all)
@@ -165,7 +166,7 @@ func (v *verification) again(ctx context.Context, all []bankai.Claim) error {
 	var differ []bankai.Claim
 	var at []int
 	for i, o := range before {
-		if o.Outcome == claims.Differs && o.Measured != nil {
+		if o.Outcome == recheck.Differs && o.Measured != nil {
 			differ, at = append(differ, all[i]), append(at, i)
 		}
 	}
@@ -177,7 +178,7 @@ func (v *verification) again(ctx context.Context, all []bankai.Claim) error {
 	now := v.doc.Claims
 	v.doc.Claims = before
 	for n, i := range at {
-		if err == nil && now[n].Outcome == claims.Confirmed {
+		if err == nil && now[n].Outcome == recheck.Confirmed {
 			v.doc.Claims[i] = now[n]
 		}
 	}
@@ -201,8 +202,8 @@ func (v *verification) measure(ctx context.Context, list []bankai.Claim) error {
 	}
 	model := source.RefOf(v.model.path, m.Weights())
 	v.doc.Model, v.doc.Claims = &model, nil
-	c := claims.Checker{Model: m, Patch: p, Material: v.material, To: v.app.Console}
-	v.doc.Claims = []claims.Outcome{}
+	c := recheck.Checker{Model: m, Patch: p, Material: v.material, To: v.app.Console}
+	v.doc.Claims = []recheck.Outcome{}
 	for _, claim := range list {
 		o, err := c.Check(ctx, claim)
 		if err != nil {
@@ -213,7 +214,7 @@ func (v *verification) measure(ctx context.Context, list []bankai.Claim) error {
 	return nil
 }
 
-func (v *verification) count(s claims.State) (n int) {
+func (v *verification) count(s recheck.State) (n int) {
 	for _, o := range v.doc.Claims {
 		if o.Outcome == s {
 			n++
@@ -248,5 +249,5 @@ func (v *verification) write(w io.Writer) {
 			fmt.Fprintf(w, "           %s\n", text.Printable(o.Reason))
 		}
 	}
-	fmt.Fprintf(w, "\n%d confirmed, %d differ, %d cannot be checked.\n", v.count(claims.Confirmed), v.count(claims.Differs), v.count(claims.Unchecked))
+	fmt.Fprintf(w, "\n%d confirmed, %d differ, %d cannot be checked.\n", v.count(recheck.Confirmed), v.count(recheck.Differs), v.count(recheck.Unchecked))
 }

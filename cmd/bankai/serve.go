@@ -101,7 +101,8 @@ its name (bankai library list); --patch gives more, and --library all *.bankai
 files of a folder. What is added to the library or removed from it counts at
 once. PUT /api/patches/NAME with the bytes of a patch file adds one for as long
 as the server runs, and DELETE takes its name away. Requests under way keep what
-they have.
+they have. POST /api/patches/check looks at such a file and adds nothing, and
+/api/patches/combine tells what comes of several patches together.
 
 With --require-signed a patch must have been signed by somebody whom you trust
 ("bankai library trust"); others are left out, and requests for them told why. A

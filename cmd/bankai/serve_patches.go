@@ -112,7 +112,8 @@ func (f finder) kept(e store.Entry) (named server.NamedPatch, err error) {
 func (f finder) named(name string, p *bankai.Patch, sigs [][]byte) server.NamedPatch {
 	named := server.NamedPatch{Name: name, Patch: p, Signed: &server.Signed{Patch: p, Signatures: sigs}}
 	by, err := f.trust.Check(name, p, sigs)
-	switch err = signature.Unread(err, f.unread); {
+	named.Unsigned = signature.Unread(err, f.unread)
+	switch err = named.Unsigned; {
 	case err == nil:
 		named.Signer = &by
 	case f.signed:

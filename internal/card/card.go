@@ -17,7 +17,6 @@ import (
 	"bankai/internal/anatomy"
 	"bankai/internal/claims"
 	"bankai/internal/guard"
-	"bankai/internal/report"
 	"bankai/internal/text"
 	"bankai/measure"
 	"bankai/store"
@@ -244,15 +243,12 @@ func claimCells(m bankai.Claim) []string {
 		set = code(fmt.Sprintf("%.12s", m.Probes))
 	}
 	before, after, fixed, broke := fmt.Sprint(m.Before), fmt.Sprint(m.After), fmt.Sprint(m.Fixed), fmt.Sprint(m.Broke)
-	means := report.Conclusion(m.Fixed, m.Broke, m.PValue)
+	means := claims.Meaning(m)
 	switch claims.KindOf(m) {
 	case claims.Likelier:
 		before, after, fixed, broke = "", "", fixed+" likelier", broke+" less likely"
-		if m.Fixed+m.Broke == 0 {
-			means = "no answer became likelier or less likely"
-		}
 	case claims.Unchanged:
-		before, after, fixed, broke, means = "", after+" the same", "", broke+" changed", ""
+		before, after, fixed, broke = "", after+" the same", "", broke+" changed"
 	}
 	return []string{prose(m.Name), fmt.Sprint(m.Total), before, after, fixed, broke, text.Probability(m.PValue), means, set}
 }

@@ -1,10 +1,9 @@
-// Package claims is about what patches say was measured of them: in words, and measured
-// again. A claim is its author's word until someone measures the same on the same
-// questions; the engine gives every machine the same answers, so that the counts have to be
-// equal.
+// Package claims is what patches say was measured of them: in words, and as figures with
+// their intervals.
 package claims
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -28,10 +27,10 @@ const (
 	Unchanged               // greedy answers on a guard that stayed the same
 )
 
-// heldOut begins the names of claims on examples that no search saw, and likelier ends that
+// HeldOut begins the names of claims on examples that no search saw, and likelier ends that
 // of the claim on their likelihood.
 const (
-	heldOut  = "held out, "
+	HeldOut  = "held out, "
 	likelier = "likelier answers"
 )
 
@@ -55,14 +54,14 @@ func KindOf(c bankai.Claim) Kind {
 func OfData(questions bankai.Digest, r *measure.DataResult) (list []bankai.Claim) {
 	for _, p := range r.Parts() {
 		list = append(list, bankai.Claim{
-			Name: heldOut + p.Name, Probes: questions, Total: p.Total, Before: p.Before, After: p.After,
+			Name: HeldOut + p.Name, Probes: questions, Total: p.Total, Before: p.Before, After: p.After,
 			Fixed: len(p.Fixed), Broke: len(p.Broke), PValue: p.PValue,
 		})
 	}
 	if l := r.Likelihood; l != nil {
 		// Of the two models, the one under which an answer is likelier is right.
 		list = append(list, bankai.Claim{
-			Name: heldOut + likelier, Probes: questions, Total: l.Examples, Before: l.Worse, After: l.Better,
+			Name: HeldOut + likelier, Probes: questions, Total: l.Examples, Before: l.Worse, After: l.Better,
 			Fixed: l.Better, Broke: l.Worse, PValue: l.SignP,
 		})
 	}
@@ -86,7 +85,10 @@ func Text(c bankai.Claim) string {
 }
 
 // Contradiction says in what a claim cannot be true, whatever the model is; "" if it can.
-func Contradiction(c bankai.Claim) string {
+func Contradiction(c bankai.Claim) string { return cmp.Or(miscounted(c), improbable(c)) }
+
+// miscounted is the contradiction between the counts of a claim.
+func miscounted(c bankai.Claim) string {
 	switch {
 	case max(c.Before, c.After, c.Fixed, c.Broke) > c.Total:
 		return fmt.Sprintf("it counts more than the %d that there are", c.Total)
@@ -95,12 +97,30 @@ func Contradiction(c bankai.Claim) string {
 	case c.Before-c.Broke+c.Fixed != c.After:
 		return fmt.Sprintf("%d before, %d fixed and %d broken make %d, not %d", c.Before, c.Fixed, c.Broke, c.Before-c.Broke+c.Fixed, c.After)
 	}
-	if p := stats.McNemar(c.Fixed, c.Broke); !alike(p, c.PValue) {
-		return fmt.Sprintf("of %d fixed and %d broken p is %s, not %s", c.Fixed, c.Broke, text.Probability(p), text.Probability(c.PValue))
-	}
 	return ""
 }
 
-// alike reports whether two figures are equal but for how they were rounded: other tools
+// mostTested bounds the changed answers for which p is worked out: a patch that says it has
+// more must not keep who reads it busy for ever, and nobody has so many questions.
+const mostTested = 1_000_000
+
+// improbable is the contradiction between the counts of a claim and its p. It takes a time
+// that grows with the square of what changed.
+func improbable(c bankai.Claim) string {
+	if c.Fixed+c.Broke > mostTested {
+		return ""
+	}
+	p := stats.McNemar(c.Fixed, c.Broke)
+	if Alike(p, c.PValue) {
+		return ""
+	}
+	is, says := text.Probability(p), text.Probability(c.PValue)
+	if is == says {
+		is, says = fmt.Sprintf("%.3g", p), fmt.Sprintf("%.3g", c.PValue)
+	}
+	return fmt.Sprintf("of %d fixed and %d broken p is %s, not %s", c.Fixed, c.Broke, is, says)
+}
+
+// Alike reports whether two figures are equal but for how they were rounded: other tools
 // compute logarithms where this one counts.
-func alike(a, b float64) bool { return math.Abs(a-b) <= 1e-6*max(math.Abs(a), math.Abs(b)) }
+func Alike(a, b float64) bool { return math.Abs(a-b) <= 1e-6*max(math.Abs(a), math.Abs(b)) }

@@ -86,6 +86,10 @@ func TestSearch(t *testing.T) {
 	if got := js[string](p, "fetch('v1/completions', {method: 'POST', body: JSON.stringify({model: 'demo:few', prompt: '12+30=', max_tokens: 4})}).then((r) => r.json()).then((r) => r.model)"); got != "demo:few" {
 		t.Errorf("the model is %q", got)
 	}
+	p.click("#search-run a[href='#chat/few']")
+	p.seeText("#view-chat", "few")
+	js[bool](p, "history.back(), true")
+	p.see("#search-run .plot svg")
 	p.click("#search-delete")
 	p.seeText("#search-runs", "There are none yet.")
 }
@@ -183,5 +187,5 @@ func TestSearchTakesAnAdminKey(t *testing.T) {
 	p.seeText("#key-why", "admin key")
 	p.write("#key-value", "admin-key")
 	p.click("#key-use")
-	p.seeText("#search-run .phase", "done")
+	p.see("#search-run .phase")
 }

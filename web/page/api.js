@@ -114,8 +114,12 @@ export async function stream(path, body, each, signal) {
 export async function follow(path, each, { signal, told = () => {} } = {}) {
   let last = "", wait = 500, over = false;
   while (!over && !signal?.aborted) {
+    // Of a connection that the network left nothing is heard, not even its end.
+    const part = new AbortController(), cut = () => part.abort(new Failure(0, "broken_off", "the connection broke off"));
+    signal?.addEventListener("abort", cut);
+    window.addEventListener("offline", cut);
     try {
-      const response = await ask("GET", path, { signal, more: last ? { "Last-Event-ID": last } : {} });
+      const response = await ask("GET", path, { signal: part.signal, more: last ? { "Last-Event-ID": last } : {} });
       told(null);
       await events(response, (data, id) => {
         if (id) last = id;
@@ -128,9 +132,15 @@ export async function follow(path, each, { signal, told = () => {} } = {}) {
       if (signal?.aborted) return;
       if (e instanceof Failure && e.status >= 400 && e.status !== 503 && e.status !== 429) throw e;
       told(e);
+    } finally {
+      signal?.removeEventListener("abort", cut);
+      window.removeEventListener("offline", cut);
     }
     if (over) return;
-    await new Promise((done) => setTimeout(done, wait));
+    await new Promise((done) => {
+      setTimeout(done, wait);
+      window.addEventListener("online", done, { once: true, signal: AbortSignal.timeout(wait) });
+    });
     wait = Math.min(wait * 2, 5000);
   }
 }

@@ -15,16 +15,23 @@ const $ = (id) => document.getElementById(id);
 const app = {
   model: null, // of /api/model
   patches: [], // of /api/patches
+  leftOut: [], // names that the server withholds, and why
   listeners: new Set(),
+  asked: 0, // how often refresh asked
+  told: 0, // which of its questions was answered last
 
   // changed calls f whenever the patches that there are may be others.
   changed(f) { this.listeners.add(f); },
 
   // refresh asks the server which patches there are.
   async refresh() {
+    const now = ++this.asked;
     const [model, list] = await Promise.all([json("GET", "api/model"), json("GET", "api/patches")]);
+    if (now < this.told) return; // what was asked later is known already
+    this.told = now;
     this.model = model;
     this.patches = list.patches;
+    this.leftOut = list.left_out ?? [];
     $("model").textContent = this.model.id;
     document.title = `bankai · ${this.model.id}`;
     for (const f of this.listeners) f();

@@ -38,6 +38,11 @@ export function picture(url, headers = {}) {
       if (r.status === 200 && root?.localName === "svg") done(ours(root));
       else failed(new Error("the picture could not be read"));
     };
+    r.onreadystatechange = () => {
+      if (r.readyState !== XMLHttpRequest.HEADERS_RECEIVED || r.status === 200) return;
+      r.abort(); // what says why is no picture, and must not be read as one
+      failed(new Error(`the server answers ${r.status}`));
+    };
     r.onerror = () => failed(new Error("the server cannot be reached"));
     r.send();
   });
@@ -57,8 +62,11 @@ function ours(from) {
 }
 
 // download offers a text as a file.
-export function download(name, text, type = "application/json") {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+export const download = (name, text, type = "application/json") => save(name, new Blob([text], { type }));
+
+// save offers a blob as a file.
+export function save(name, blob) {
+  const url = URL.createObjectURL(blob);
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

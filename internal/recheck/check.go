@@ -1,4 +1,7 @@
-package claims
+// Package recheck measures again what patches claim. A claim is its author's word until
+// someone measures the same on the same questions; the engine gives every machine the same
+// answers, so that the counts have to be equal.
+package recheck
 
 import (
 	"context"
@@ -10,6 +13,7 @@ import (
 	"bankai/dataset"
 	"bankai/engine"
 	"bankai/internal/asking"
+	"bankai/internal/claims"
 	"bankai/internal/progress"
 	"bankai/internal/repair"
 	"bankai/internal/source"
@@ -88,7 +92,7 @@ func missingf(format string, args ...any) error { return missing{fmt.Sprintf(for
 // is not measured again for another.
 func (c *Checker) Check(ctx context.Context, claim bankai.Claim) (Outcome, error) {
 	out := outcomeOf(claim)
-	if wrong := Contradiction(claim); wrong != "" {
+	if wrong := claims.Contradiction(claim); wrong != "" {
 		out.Outcome, out.Reason = Differs, "it contradicts itself: "+wrong
 		return out, nil
 	}
@@ -106,7 +110,7 @@ func (c *Checker) Check(ctx context.Context, claim bankai.Claim) (Outcome, error
 	case note != "":
 		out.Outcome, out.Reason = Differs, note
 	case measured.Counts != out.Claimed.Counts:
-		out.Outcome, out.Reason = Differs, fmt.Sprintf("it says %s; measured again: %s", Text(claim), Text(again))
+		out.Outcome, out.Reason = Differs, fmt.Sprintf("it says %s; measured again: %s", claims.Text(claim), claims.Text(again))
 	}
 	return out, nil
 }
@@ -141,9 +145,9 @@ func (c *Checker) measure(ctx context.Context, claim bankai.Claim) (again bankai
 		}
 	}
 	switch {
-	case KindOf(claim) == Unchanged:
+	case claims.KindOf(claim) == claims.Unchanged:
 		return c.guard(ctx, claim)
-	case strings.HasPrefix(claim.Name, heldOut):
+	case strings.HasPrefix(claim.Name, claims.HeldOut):
 		again, err = c.examples(ctx, claim)
 	default:
 		again, err = c.set(ctx, claim)

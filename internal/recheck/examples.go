@@ -1,4 +1,4 @@
-package claims
+package recheck
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 
 	"bankai"
 	"bankai/internal/asking"
+	"bankai/internal/claims"
 	"bankai/judge"
 	"bankai/measure"
 )
@@ -54,7 +55,7 @@ func judgingOf(command string) (j judging) {
 // examples measures a claim on examples that were held out.
 func (c *Checker) examples(ctx context.Context, claim bankai.Claim) (bankai.Claim, error) {
 	how := judgingOf(c.Patch.Meta().Command)
-	if KindOf(claim) == Answers && how.lost != "" {
+	if claims.KindOf(claim) == claims.Answers && how.lost != "" {
 		return bankai.Claim{}, missingf("its answers were judged in another way than the examples say (%s): bankai eval with that flag measures them", how.lost)
 	}
 	q, err := c.asked(claim.Probes)
@@ -73,12 +74,12 @@ func (c *Checker) examples(ctx context.Context, claim bankai.Claim) (bankai.Clai
 		}
 		c.data[claim.Probes] = r
 	}
-	for _, again := range OfData(claim.Probes, r) {
+	for _, again := range claims.OfData(claim.Probes, r) {
 		if again.Name == claim.Name {
 			return again, nil
 		}
 	}
-	return bankai.Claim{}, missingf("the examples have nothing by which %q could be counted", strings.TrimPrefix(claim.Name, heldOut))
+	return bankai.Claim{}, missingf("the examples have nothing by which %q could be counted", strings.TrimPrefix(claim.Name, claims.HeldOut))
 }
 
 // asked are the questions with a digest, of the examples at hand.

@@ -1,4 +1,4 @@
-package claims
+package recheck
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/claims"
 	"bankai/internal/progress"
 	"bankai/internal/repair"
 	"bankai/internal/source"
@@ -132,7 +133,7 @@ func (p *Pair) sets() (sets []*claimedSet, missing []Missing) {
 
 // find finds the probes of a claim, or says why it does not.
 func (p *Pair) find(c bankai.Claim) (s source.Set, why string) {
-	if KindOf(c) == Unchanged || strings.HasPrefix(c.Name, heldOut) {
+	if claims.KindOf(c) == claims.Unchanged || strings.HasPrefix(c.Name, claims.HeldOut) {
 		return s, "it is not about a file of probes"
 	}
 	s, err := p.Find.set(c)

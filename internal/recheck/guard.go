@@ -1,4 +1,4 @@
-package claims
+package recheck
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"bankai"
+	"bankai/internal/claims"
 	"bankai/internal/guard"
 	"bankai/internal/source"
 )
@@ -42,7 +43,7 @@ func (c *Checker) guard(ctx context.Context, claim bankai.Claim) (again bankai.C
 	switch {
 	case r.Digest != record.Digest:
 		note = "the guard that is made of the model is another one than the patch records"
-	case !alike(r.HeldOut.KL, record.KL):
+	case !claims.Alike(r.HeldOut.KL, record.KL):
 		note = fmt.Sprintf("the patch says that the model's words diverge by %.3g nats a token on its guard; measured again: %.3g", record.KL, r.HeldOut.KL)
 	}
 	return r.Claim(), note, nil

@@ -1,0 +1,71 @@
+// One patch, with all that is known of it.
+
+import { json, ask } from "./api.js";
+import { h, save } from "./dom.js";
+import { thousands, plural } from "./numbers.js";
+import { claims, signature, size } from "./patches-card.js";
+
+// detail shows the patch of a name in a place.
+export async function detail(place, name, { remove, copy }) {
+  const p = await json("GET", `api/patches/${encodeURIComponent(name)}`);
+  const to = encodeURIComponent(name);
+  place.replaceChildren(h("div", {},
+    h("p", {}, h("a", { href: "#patches" }, "← all patches")),
+    h("h1", { dir: "auto", tabindex: -1 }, p.name),
+    p.title && p.title !== p.name && h("p", { class: "lead", dir: "auto" }, p.title),
+    p.description && h("p", { class: "about", dir: "auto" }, p.description),
+    h("p", { class: "row" },
+      h("a", { class: "button", href: `#chat/${to}` }, "Chat with it"),
+      h("a", { class: "button", href: `#anatomy/${to}` }, "Its anatomy"),
+      h("a", { class: "button", href: `#evaluation/${to}` }, "Evaluate it"),
+      ["bankai", "json"].map((form) => h("button", { onclick: () => fetched(`api/patches/${to}?form=${form}`, `${name.replace(":", "-")}.${form}`) }, `Download .${form}`)),
+      h("button", { onclick: () => copy(p) }, "Copy digest"),
+      h("button", { onclick: (e) => remove(p, e.currentTarget) }, "Delete")),
+    h("h2", {}, "What it claims"), claims(p),
+    conflicts(p),
+    h("h2", {}, "Where it flips"), cells(p.cells ?? []),
+    h("h2", {}, "Facts"), facts(p)));
+  return place.querySelector("h1");
+}
+
+// fetched offers an answer as a file.
+async function fetched(path, name) {
+  const response = await ask("GET", path);
+  save(name, await response.blob());
+}
+
+function conflicts(p) {
+  if (!p.conflicts?.length) return null;
+  return [
+    h("h2", {}, "What it must not be combined with"),
+    h("ul", {}, p.conflicts.map((c) => h("li", {}, h("span", { dir: "auto" }, c.name || "a patch without a name"), " ", h("code", {}, c.content.slice(0, 12)), c.why && [": ", h("span", { dir: "auto" }, c.why)]))),
+  ];
+}
+
+// facts are what is known, and nothing for what is not.
+function facts(p) {
+  const all = [
+    ["flips", p.rows === p.flips ? `${size(p)}; all flips are of whole rows` : `${size(p)}; ${plural(p.rows, "flip")} of whole rows`],
+    ["signature", signature(p)],
+    ["digest", h("code", { class: "whole" }, p.digest)],
+    ["base", h("code", { class: "whole" }, p.base)],
+    ["model", p.base_model], ["author", p.author], ["license", p.license],
+    ["made by", p.tool], ["made on", p.created], ["metric", p.metric],
+    ["command", p.command && h("code", { dir: "auto" }, p.command)],
+    ["guard", p.guard && `edition ${p.guard.edition}, seed ${p.guard.seed}, ${plural(p.guard.tokens, "token")}`],
+    ["requests", h("code", { class: "whole" }, p.model)],
+    ["added", p.added], ["library", p.library ? "it is of the library of whoever runs the server" : "it is in this server alone, until that ends"],
+  ];
+  return h("dl", { class: "facts" }, all.filter(([, value]) => value).map(([what, value]) => [h("dt", {}, what), h("dd", { dir: "auto" }, value)]));
+}
+
+// cells counts flips by layer and projection.
+function cells(list) {
+  if (list.length === 0) return h("p", { class: "soft" }, "It flips nothing.");
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "flips of each matrix" },
+    h("table", {},
+      h("thead", {}, h("tr", {}, ["layer", "matrix"].map((name) => h("th", { scope: "col" }, name)), ["flips", "whole rows", "bits"].map((name) => h("th", { scope: "col", class: "n" }, name)))),
+      h("tbody", {}, list.map((c) => h("tr", {},
+        h("td", {}, c.layer ?? "–"), h("td", { dir: "auto" }, c.proj),
+        [c.flips, c.rows, c.bits].map((n) => h("td", { class: "n" }, n === null ? "–" : thousands(n))))))));
+}
