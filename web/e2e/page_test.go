@@ -77,3 +77,70 @@ func TestKey(t *testing.T) {
 		t.Error("the page asks for the key again")
 	}
 }
+
+// An address that was made to lead elsewhere leads nowhere: what it names is a part of an
+// address and no way.
+func TestAddresses(t *testing.T) {
+	s := serve(t, "")
+	for _, hash := range []string{"search/../patches/x", "evaluation/..%2fpatches%2fx?y=", "search/..", "patches/..", "constructor", "__proto__", "anatomy/%E0%A4", "anatomy/..", "main", "chat/..%2F"} {
+		p := open(t, s.url)
+		p.allow("404", "400")
+		js[bool](p, "(globalThis.asked = [], globalThis.fetch = new Proxy(fetch, {apply: (f, t, a) => { asked.push(a[1].method + ' ' + new URL(a[0]).pathname); return f.apply(t, a); }}), true)")
+		js[bool](p, "(location.hash = "+quoted(hash)+", true)")
+		p.see("main > section h1")
+		p.wait("document.querySelectorAll('main > section:not([hidden])').length === 1")
+		for _, asked := range js[[]string](p, "asked") {
+			if strings.HasSuffix(asked, "/api/patches/x") || strings.Contains(asked, "/../") {
+				t.Errorf("#%s asks %s", hash, asked)
+			}
+		}
+	}
+}
+
+// A key that no header can have is refused in the dialog. Without one the page says what is
+// wrong, and can be told the key later.
+func TestKeyLater(t *testing.T) {
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(keys, []byte("horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, serve(t, "", "--api-key-file", keys).url)
+	p.allow("401")
+	p.write("#key-value", "ключ")
+	p.click("#key-use")
+	p.wait("document.getElementById('key-value').validationMessage.includes('ASCII')")
+	p.press("\x1b")
+	p.seeText("#notice", "wants a key")
+	p.accessible()
+	p.click("#key-open")
+	p.write("#key-value", "horse")
+	p.press("\r")
+	p.seeText("#model", "demo")
+	p.wait("document.getElementById('notice').hidden")
+	p.see("#view-chat h1")
+}
+
+// The page notices another model under the old address, when it is looked at again.
+func TestAnotherModel(t *testing.T) {
+	home := t.TempDir()
+	bankai(t, home, "patch", "apply", "demo", "-o", "other.gguf", "--patch", patchFile(t, home))
+	s := serve(t, home)
+	p := open(t, s.url)
+	p.seeText("#model", "demo")
+	s.stop()
+	p.allow("ERR_")
+	serve(t, home, "--model", "other.gguf", "--listen", strings.TrimSuffix(strings.TrimPrefix(s.url, "http://"), "/"))
+	js[bool](p, "document.dispatchEvent(new Event('visibilitychange'))")
+	p.seeText("#notice", "another model")
+	p.seeText("#model", "other")
+}
+
+// patchFile is a small patch in a folder.
+func patchFile(t *testing.T, dir string) string {
+	t.Helper()
+	const patch = `{"version":1,"name":"p","flips":[{"layer":1,"proj":"up_proj","row":3}]}`
+	if err := os.WriteFile(filepath.Join(dir, "p.json"), []byte(patch), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "p.json"
+}

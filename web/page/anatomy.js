@@ -1,7 +1,7 @@
 // Anatomy: which matrices patches change, down to their rows, and on which tokens of a text
 // they act.
 
-import { json } from "./api.js";
+import { json, route } from "./api.js";
 import { h } from "./dom.js";
 import { makeMap } from "./anatomy-map.js";
 import { makeRows } from "./anatomy-rows.js";
@@ -11,7 +11,7 @@ let app, parts, chosen = [], loading = null;
 let emptied = false; // the user took the last one away
 
 // path is where the server tells of the patches that are chosen, together.
-const path = (what) => `api/patches/${chosen.map(encodeURIComponent).join("+")}/${what}`;
+const path = (what) => route`api/patches/${chosen.join("+")}/${what}`;
 
 export function mount(section, shared) {
   app = shared;

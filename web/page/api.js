@@ -5,6 +5,16 @@ const here = new URL(".", document.baseURI);
 
 export const at = (path) => new URL(path, here);
 
+// route is a template of an address, of which every value is one part: never a way to
+// another address, whatever the value is and wherever it came from.
+export function route(parts, ...values) {
+  return parts.reduce((all, part, i) => {
+    const value = String(values[i - 1]);
+    if (value === "" || value === "." || value === "..") throw new Failure(0, "no_such_address", `there is nothing called ${JSON.stringify(value)}`);
+    return all + encodeURIComponent(value) + part;
+  });
+}
+
 // Failure is an answer that says why there is no other, or that none came (status 0).
 export class Failure extends Error {
   constructor(status, code, message, param = null) {
@@ -17,6 +27,8 @@ const keyName = "bankai.key";
 
 export const key = {
   get value() { return sessionStorage.getItem(keyName) ?? ""; },
+  // fits tells whether a text can be sent as a key: what is no header cannot.
+  fits: (text) => /^[\x20-\x7e]+$/.test(text),
   set value(v) { if (v) sessionStorage.setItem(keyName, v); else sessionStorage.removeItem(keyName); },
   // ask asks the user for one, and tells whether there is another now.
   ask: async () => false,

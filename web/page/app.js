@@ -1,6 +1,7 @@
 // The page: what all of its parts share, and which of them is shown.
 
 import { json, key, Failure } from "./api.js";
+import { h } from "./dom.js";
 import * as chat from "./chat.js";
 import * as patches from "./patches.js";
 import * as anatomy from "./anatomy.js";
@@ -8,6 +9,7 @@ import * as evaluation from "./evaluation.js";
 import * as search from "./search.js";
 
 const views = { chat, patches, anatomy, evaluation, search };
+const names = { chat: "Chat", patches: "Patches", anatomy: "Anatomy", evaluation: "Evaluation", search: "Search" };
 const $ = (id) => document.getElementById(id);
 
 // app is what the parts share: the model and the patches that the server has, as it
@@ -23,24 +25,35 @@ const app = {
   // changed calls f whenever the patches that there are may be others.
   changed(f) { this.listeners.add(f); },
 
-  // refresh asks the server which patches there are.
+  // refresh asks the server which model and which patches there are.
   async refresh() {
     const now = ++this.asked;
     const [model, list] = await Promise.all([json("GET", "api/model"), json("GET", "api/patches")]);
     if (now < this.told) return; // what was asked later is known already
     this.told = now;
-    this.model = model;
-    this.patches = list.patches;
-    this.leftOut = list.left_out ?? [];
-    $("model").textContent = this.model.id;
-    document.title = `bankai · ${this.model.id}`;
+    const before = this.model;
+    Object.assign(this, { model, patches: list.patches, leftOut: list.left_out ?? [] });
+    $("model").textContent = model.id;
+    if (before && before.digest !== model.digest) {
+      this.fail(new Failure(0, "another_model", `The server has another model now: ${model.id}, in place of ${before.id}. What it says from here on is of the new one.`));
+    }
+    titled();
     for (const f of this.listeners) f();
   },
 
+  // answeredBy takes the fingerprint of an answer. Of another model than the page knows, the
+  // page looks which there is.
+  answeredBy(fingerprint) {
+    const digest = fingerprint?.split("-")[1];
+    if (digest && this.model && !this.model.digest.startsWith(digest)) this.refresh().catch((e) => this.fail(e));
+  },
+
   // fail shows an error until something else happens, and loses nothing of what was typed.
-  fail(error) {
+  // again, if it is given, is what can be tried again.
+  fail(error, again) {
     if (error?.name === "AbortError") return;
-    $("notice").textContent = error instanceof Failure ? error.message : `The page has a fault: ${error?.message ?? error}`;
+    const text = error instanceof Failure ? error.message : `The page has a fault: ${error?.message ?? error}`;
+    $("notice").replaceChildren(text, ...(again ? [" ", h("button", { onclick: again }, "Try again")] : []));
     $("notice").hidden = false;
     if (!(error instanceof Failure)) console.error(error);
   },
@@ -61,55 +74,102 @@ const app = {
   },
 };
 
+// titled names the tab by what it shows.
+function titled() {
+  document.title = [names[shown], "bankai", app.model?.id].filter(Boolean).join(" · ");
+}
+
+// One dialog asks for keys; what had the focus has it again.
 key.ask = (why) => new Promise((done) => {
-  const dialog = $("key");
+  const dialog = $("key"), value = $("key-value"), before = document.activeElement;
   $("key-why").textContent = why;
-  $("key-value").value = "";
+  $("key-open").hidden = false;
+  value.value = "";
+  value.setCustomValidity("");
   dialog.returnValue = "";
   dialog.addEventListener("close", () => {
-    const used = dialog.returnValue === "use" && $("key-value").value.trim() !== "";
-    if (used) key.value = $("key-value").value.trim();
+    const text = value.value.trim(), used = dialog.returnValue === "use" && key.fits(text);
+    if (used) key.value = text;
+    value.value = "";
+    if (before instanceof HTMLElement && before !== document.body && before.isConnected) before.focus();
+    else $("main").focus({ preventScroll: true });
     done(used);
   }, { once: true });
   dialog.showModal();
 });
 
+$("key-value").addEventListener("input", (e) => e.target.setCustomValidity(""));
+$("key-use").addEventListener("click", (e) => {
+  const value = $("key-value"), text = value.value.trim();
+  value.setCustomValidity(text === "" ? "Type the key, or choose Not now." : key.fits(text) ? "" : "A key has no letters beyond ASCII.");
+  if (!value.reportValidity()) e.preventDefault();
+});
+$("key-open").addEventListener("click", async () => {
+  if (await key.ask(key.value ? "Another key in place of the one that is used now." : "It is sent with everything that this page asks.")) await start();
+});
+
+let shown = ""; // the part that is shown
 const mounted = new Set();
 
 // show shows the part that the address names: #PART/OF.
 function show() {
   const [part, ...of] = location.hash.slice(1).split("/");
-  if (part === "main") return; // the link that skips the navigation
-  const name = views[part] ? part : "chat";
-  app.clear();
-  for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== `view-${name}`;
+  const name = Object.hasOwn(views, part) ? part : "chat";
+  if (app.model) app.clear();
+  shown = name;
+  titled();
+  for (const section of document.querySelectorAll("main > section")) section.hidden = !app.model || section.id !== `view-${name}`;
   for (const link of document.querySelectorAll("header nav a")) {
     if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const section = $(`view-${name}`);
+  $("waiting").hidden = app.model !== null;
+  if (!app.model) return; // there is nothing to show yet
+  present(name, decoded(of.join("/"))).catch((e) => app.fail(e));
+}
+
+// present has a part show something.
+async function present(name, of) {
   if (!mounted.has(name)) {
+    views[name].mount($(`view-${name}`), app);
     mounted.add(name);
-    views[name].mount(section, app);
   }
-  views[name].show?.(decodeURIComponent(of.join("/")));
+  await views[name].show?.(of);
+}
+
+// decoded is a part of the address as it was meant, or as it is if it means nothing.
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
 }
 
 window.addEventListener("hashchange", show);
 window.addEventListener("unhandledrejection", (e) => app.fail(e.reason));
+window.addEventListener("error", (e) => app.fail(e.error ?? e.message));
+document.querySelector(".skip").addEventListener("click", (e) => {
+  e.preventDefault(); // the address says which part is shown
+  $("main").focus();
+});
+
+// Whoever comes back to the page sees what the server has by then.
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible" && app.model) app.refresh().catch(() => {}); // what is asked next tells
+});
 
 async function start() {
   for (;;) {
     try {
       await app.refresh();
+      app.clear();
+      show();
       return;
     } catch (e) {
-      app.fail(e);
-      if (!(e instanceof Failure) || e.code !== "loading") break;
+      app.fail(e, () => start());
+      if (!(e instanceof Failure) || e.code !== "loading") return;
       await new Promise((done) => setTimeout(done, 500));
     }
   }
 }
 
-await start();
+$("key-open").hidden = key.value === "";
 show();
+await start();

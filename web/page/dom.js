@@ -2,7 +2,7 @@
 
 // h makes an element. Of its properties, functions listen to events (onclick), "class" and
 // whatever else is a text, number or boolean become attributes (false, null and undefined:
-// none), and "css" sets properties of its style. Children are elements or texts; lists of
+// none, but for aria-…: "false"), and "css" sets properties of its style. Children are elements or texts; lists of
 // them are spread, and null, undefined and false are left out.
 export function h(tag, properties, ...children) {
   return fill(document.createElement(tag), properties, children);
@@ -17,6 +17,7 @@ function fill(element, properties, children) {
   for (const [name, value] of Object.entries(properties ?? {})) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (name === "css") for (const [p, v] of Object.entries(value)) element.style.setProperty(p, v);
+    else if (typeof value === "boolean" && name.startsWith("aria-")) element.setAttribute(name, value); // which has no other way to be false
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }

@@ -1,7 +1,7 @@
 // Evaluation: what patches fix and break of prompts that no search has seen.
 
 import { h } from "./dom.js";
-import { json, ask, follow, Failure } from "./api.js";
+import { ask, Failure, follow, json, route } from "./api.js";
 import { plural, thousands } from "./numbers.js";
 import { form } from "./evaluation-form.js";
 import { result } from "./evaluation-result.js";
@@ -59,14 +59,14 @@ async function one(id, signal) {
   shown.replaceChildren(meter.element);
   try {
     let said = "";
-    await follow(`api/evaluations/${id}/events`, (doc) => {
+    await follow(route`api/evaluations/${id}/events`, (doc) => {
       if (signal.aborted) return true;
       if (doc.state !== said) app.say(`${doc.set}: ${states[doc.state]}`);
       said = doc.state;
       return meter.set(doc);
     }, { signal, told: meter.told });
     if (signal.aborted || said !== "done") return void list();
-    const doc = await json("GET", `api/evaluations/${id}`, { signal });
+    const doc = await json("GET", route`api/evaluations/${id}`, { signal });
     present(doc, { name: `${doc.set} under ${under(doc.patches)}`, id });
     list();
   } catch (e) {
@@ -105,13 +105,13 @@ function words({ state, position, progress, error }) {
 
 // present shows a result.
 function present(doc, { name, id, text }) {
-  const whole = () => (text === undefined ? ask("GET", `api/evaluations/${id}/result`).then((r) => r.text()) : text);
+  const whole = () => (text === undefined ? ask("GET", route`api/evaluations/${id}/result`).then((r) => r.text()) : text);
   shown.replaceChildren(result(doc, { app, name, whole }));
   app.say(doc.said.verdict);
 }
 
 async function remove(id, what) {
-  await json("DELETE", `api/evaluations/${id}`);
+  await json("DELETE", route`api/evaluations/${id}`);
   app.say(`The evaluation was ${what}.`);
   if (location.hash === `#evaluation/${id}`) app.go("evaluation");
   else list();

@@ -1,6 +1,6 @@
 // Files that become patches: each is looked at by the server, shown, and added under a name.
 
-import { json, key, Failure } from "./api.js";
+import { Failure, json, key, route } from "./api.js";
 import { h } from "./dom.js";
 import { thousands, plural } from "./numbers.js";
 import { claims, digest, signature, size } from "./patches-card.js";
@@ -160,7 +160,7 @@ class Entry {
     const name = this.name.value.trim();
     this.refusal.hidden = true;
     try {
-      await json("PUT", `api/patches/${encodeURIComponent(name)}`, { body: this.file, more: await this.headers() });
+      await json("PUT", route`api/patches/${name}`, { body: this.file, more: await this.headers() });
     } catch (e) {
       this.refuse(e);
       this.again.hidden = true; // the form is there still

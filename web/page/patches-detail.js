@@ -1,13 +1,13 @@
 // One patch, with all that is known of it.
 
-import { json, ask } from "./api.js";
+import { ask, json, route } from "./api.js";
 import { h, save } from "./dom.js";
 import { thousands, plural } from "./numbers.js";
 import { claims, signature, size } from "./patches-card.js";
 
 // detail shows the patch of a name in a place.
 export async function detail(place, name, { remove, copy }) {
-  const p = await json("GET", `api/patches/${encodeURIComponent(name)}`);
+  const p = await json("GET", route`api/patches/${name}`);
   const to = encodeURIComponent(name);
   place.replaceChildren(h("div", {},
     h("p", {}, h("a", { href: "#patches" }, "← all patches")),

@@ -1,6 +1,6 @@
 // The patches that the server has: as cards, one by one, and several together.
 
-import { json } from "./api.js";
+import { json, route } from "./api.js";
 import { confirm } from "./confirm.js";
 import { h } from "./dom.js";
 import { plural, thousands } from "./numbers.js";
@@ -139,7 +139,7 @@ class Patches {
       by.focus();
       return;
     }
-    await json("DELETE", `api/patches/${encodeURIComponent(p.name)}`);
+    await json("DELETE", route`api/patches/${p.name}`);
     await this.app.refresh();
     this.app.say(`${p.name} was deleted`);
     if (this.of) this.app.go("patches");

@@ -1,7 +1,7 @@
 // One search: how far it is while it runs, and what came of it.
 
 import { h, picture, download } from "./dom.js";
-import { at, ask, json, follow, headers } from "./api.js";
+import { ask, at, follow, headers, json, route } from "./api.js";
 import { kept } from "./search-kept.js";
 
 // What a search is at, for people.
@@ -15,7 +15,7 @@ const drawEvery = 1000;
 
 // run shows a search until signal. changed is called when it is another search in the list.
 export function run(app, id, signal, changed) {
-  const path = `api/searches/${id}`;
+  const path = route`api/searches/${id}`;
   const name = h("h2", { tabindex: -1, dir: "auto" }), phase = h("p", { class: "phase" }), lost = h("p", { class: "lost", role: "status", hidden: true });
   const bar = h("progress", { max: 1, "aria-label": "how far the search is" });
   const tiles = h("div", { class: "tiles" }), plot = h("div", { class: "plot wide", tabindex: 0, role: "region", "aria-label": "trajectory" });
@@ -114,7 +114,7 @@ function drawing(plot, path, signal) {
 
 // acts are what can be done with a search.
 function acts(app, id, doc, changed) {
-  const path = `api/searches/${id}`;
+  const path = route`api/searches/${id}`;
   const made = { again: () => {} };
   const act = (label, does, more = {}) => h("button", {
     type: "button", ...more,
