@@ -95,7 +95,7 @@ func (r *searchRun) brief() searchDoc {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.log.look()
-	if r.settle(); r.result == nil {
+	if r.settle(); r.result == nil || r.attempt != nil && r.attempt.died(true) != "" {
 		r.look()
 	}
 	d := r.docNow()
@@ -106,9 +106,10 @@ func (r *searchRun) brief() searchDoc {
 // docNow is doc of what was looked at. r.mu is held.
 func (r *searchRun) docNow() searchDoc {
 	phase, why := r.phase()
+	running := r.process != nil || r.isElsewhere()
 	d := searchDoc{
 		ID: r.id, Name: r.name, Request: r.asked, Phase: phase, Why: why, Warnings: r.log.warnings,
-		Running: r.process != nil || r.isElsewhere(), Resuming: r.resumed, State: r.state(phase), Patch: r.found(), Result: r.result, Verdicts: r.verdicts(),
+		Running: running, Resuming: running && r.resumed, State: r.state(phase), Patch: r.found(), Result: r.result, Verdicts: r.verdicts(phase),
 	}
 	if p := r.log.progress; p != nil && p.What != ownProgress && (phase == phasePreparing || phase == phaseMeasuring) {
 		d.Progress = p
@@ -201,7 +202,7 @@ var endings = map[search.Stop]string{
 }
 
 // verdicts say what came of the search, as the command line does.
-func (r *searchRun) verdicts() (said []saidDoc) {
+func (r *searchRun) verdicts(phase searchPhase) (said []saidDoc) {
 	d := r.result
 	if d == nil {
 		return nil
@@ -222,7 +223,9 @@ func (r *searchRun) verdicts() (said []saidDoc) {
 	}
 	add("went back", d.WentBack)
 	add("warning", d.Warning)
-	add("ended", endings[d.Stopped])
+	if phase != phaseFailed { // it is of an earlier attempt
+		add("ended", endings[d.Stopped])
+	}
 	return said
 }
 

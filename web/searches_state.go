@@ -41,12 +41,16 @@ func (r *searchRun) state(phase searchPhase) searchState {
 	for i, p := range f.Points {
 		points[i] = p.Point
 	}
-	if d := r.result; d != nil {
+	result := r.result
+	if result != nil && f.Step > result.Steps {
+		result = nil // the search went on, and died
+	}
+	if d := result; d != nil {
 		s.Step, s.Accepted, s.Cost, s.Fitness, s.Flips, s.Seconds = d.Steps, d.Accepted, d.Cost.ForwardEquivalents, d.Fitness, d.Flips, d.Cost.Seconds
 		points = d.Trajectory
 	}
 	s.look(points)
-	if d := r.result; d != nil && d.Validate != nil {
+	if d := result; d != nil && d.Validate != nil {
 		s.Right, s.Total, s.Looked = &d.Validate.After, d.Validate.Total, nil
 	}
 	if s.Total == 0 {

@@ -136,9 +136,9 @@ const labels = {
 // words say what the words of the form and of a search mean.
 const words = [
   ["probes", "Prompts with a right and a wrong answer. A search uses them to tell good flips from bad ones, so they say nothing of what the patch is worth beside them."],
-  ["fitness", "How much more likely the right answers became against the wrong ones, on average over the probes, less what the search was held back by. It is 0 without a patch, and more is better."],
-  ["nats", "The unit of fitness: natural logarithms of probabilities. A nat more makes the right answer 2.7 times as likely against the wrong one."],
-  ["guard", "Texts that the model itself wrote. The search is held to leave what it says of them as it is; auto makes as many as suit the probes, and none leaves everything else unprotected."],
+  ["fitness", "How much the log-probability of the right answers rose, on average over the probes, less what the guard and the controls lost. It is 0 without a patch, and more is better."],
+  ["nats", "The unit of fitness: natural logarithms of probabilities. A nat more is 2.7 times as likely."],
+  ["guard", "Texts that the model itself wrote. The search is held to leave what it says of them as it is. Auto makes as many as suit the probes, where no controls are given; none leaves everything else unprotected."],
   ["controls", "Probes that are answered right already and must stay so. A flip that harms them counts for less."],
   ["validation", "Probes that the search only watches. When their answers get worse while the fitness rises, it has learnt its probes by heart, and ends."],
   ["forward-pass equivalents", "The cost in passes of the model over all probes. A backward pass counts as what it takes of them."],
