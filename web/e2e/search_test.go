@@ -138,6 +138,7 @@ func TestSearchStops(t *testing.T) {
 	second.seeText("#search-runs", "long")
 	second.click("#search-wrong a")
 	second.see("#search-stop")
+	second.wait("document.activeElement.tagName === 'H2' && document.activeElement.innerText === 'long'")
 	p.offline(true)
 	p.seeText("#search-run .lost", "The connection is lost")
 	before := js[int](p, "document.querySelectorAll('#search-kept tbody tr').length")

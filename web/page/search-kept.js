@@ -12,7 +12,7 @@ export function kept() {
   const all = [];
   const body = h("tbody"), more = h("p", { class: "soft" });
   const head = h("tr", {}, h("th", { class: "n" }, "candidate"), h("th", {}, "what was flipped"), h("th", { class: "n" }, "gain"), h("th", { class: "n" }, "fitness"), h("th", { class: "n" }, "cost"), h("th", { class: "n" }, "right"));
-  const element = h("details", { id: "search-kept", open: true }, h("summary", {}, "What was kept"), more, h("div", { class: "scroll kept", tabindex: 0, role: "region", "aria-label": "what was kept" }, h("table", {}, h("thead", {}, head), body)));
+  const element = h("details", { id: "search-kept", open: true, hidden: true }, h("summary", {}, "What was kept"), more, h("div", { class: "scroll kept", tabindex: 0, role: "region", "aria-label": "what was kept" }, h("table", {}, h("thead", {}, head), body)));
   return {
     element,
     any: () => all.length > 0,
@@ -20,6 +20,7 @@ export function kept() {
       all.splice(from, Infinity, ...points);
       const last = all.slice(-shown).reverse();
       more.textContent = all.length > shown ? `The last ${shown} of ${all.length}.` : "";
+      element.hidden = all.length === 0;
       body.replaceChildren(...last.map((p) => row(p, total)));
     },
   };
