@@ -48,3 +48,10 @@ export function shade(part, most) {
 
 // bound is the largest part that has a shade.
 export const bound = (shade, most) => (shade / shades) ** 2 * most;
+
+// when is a point in time as people here write it, to the minute: 2026-11-30 00:22.
+export function when(iso) {
+  const t = new Date(iso), two = (n) => String(n).padStart(2, "0");
+  if (Number.isNaN(t.getTime())) return String(iso);
+  return `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())} ${two(t.getHours())}:${two(t.getMinutes())}`;
+}
