@@ -62,6 +62,7 @@ export function makeMap(open) {
         doc.others.map((cell) => h("p", { class: "row" }, h("code", {}, cell.tensor), button(cell))),
         h("p", { class: "soft" }, "A cell opens the rows of its matrix: click it, or press Enter. The arrow keys move from cell to cell."),
       ));
+      element.dataset.of = doc.patches.join("+");
       element.hidden = false;
       asGrid(grid);
     },

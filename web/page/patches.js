@@ -70,7 +70,9 @@ class Patches {
     this.adder.refresh();
     this.combiner.choose([...this.chosen]);
     this.follow();
-    const out = this.app.leftOut ?? [];
+    const out = this.app.leftOut ?? [], what = JSON.stringify(out);
+    if (what === this.out) return; // and whoever reads them goes on
+    this.out = what;
     this.leftOut.replaceChildren(...(out.length === 0 ? [] : [h("details", { class: "out" }, h("summary", {}, `${plural(out.length, "patch is", "patches are")} withheld`),
       h("dl", { class: "facts" }, out.map((x) => [h("dt", { dir: "auto" }, x.name), h("dd", { dir: "auto" }, x.why)])))]));
   }
