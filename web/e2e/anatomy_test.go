@@ -148,7 +148,7 @@ func anatomyOfFlips(t *testing.T, s *served, p *tab) {
 	if at := js[string](p, `document.activeElement.closest("tr").cells[0].innerText`); at != "0" {
 		t.Errorf("the focus is in row %q", at)
 	}
-	if low := js[int](p, `Math.min(...[...document.querySelectorAll("#flip-map td")].map((c) => c.getBoundingClientRect().height))`); low < 24 {
+	if low := js[int](p, `Math.floor(Math.min(...[...document.querySelectorAll("#flip-map td")].map((c) => c.getBoundingClientRect().height)))`); low < 24 {
 		t.Errorf("a cell is %d pixels high", low)
 	}
 }
