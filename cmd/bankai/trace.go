@@ -31,7 +31,8 @@ func traceCommand(a *app) *cobra.Command {
 by token: how far the residual stream differs after every layer, as a share of
 its length; the log-probability of the token that follows; what is likeliest to
 follow; and by how many nats of KL divergence all of it differs. Below the lowest
-matrix that a patch touches everything is the same, to the bit.
+matrix that a patch touches everything is the same, to the bit. Of a token that
+is a part of a character the bytes are written, as <C3>.
 
 --lens adds the logit lens: what each layer would say of the token that follows
 if the layers above it were left out. It runs the head once for every layer,

@@ -31,7 +31,7 @@ type Trace struct {
 // Piece is a token with what it spells.
 type Piece struct {
 	ID   int32  `json:"id"`
-	Text string `json:"text"` // as the vocabulary spells it if it is a part of a character
+	Text string `json:"text"` // a byte that is no whole character as <C3>
 }
 
 // Said is what is said behind every token.
@@ -126,12 +126,25 @@ func newSaid(tok *engine.Tokenizer, s engine.Said) Said {
 func piecesOf(tok *engine.Tokenizer, ids []int32) []Piece {
 	all := make([]Piece, len(ids))
 	for i, id := range ids {
-		all[i] = Piece{id, tok.Token(id)}
-		if raw := tok.Bytes(id); len(raw) > 0 && utf8.Valid(raw) {
-			all[i].Text = string(raw)
-		}
+		all[i] = Piece{id, legible(tok.Bytes(id))}
 	}
 	return all
+}
+
+// legible is what a token contributes to a text. Tokens may end within a character: each of
+// its bytes is then written as <C3>, in hexadecimal.
+func legible(raw []byte) string {
+	var b strings.Builder
+	for len(raw) > 0 {
+		r, n := utf8.DecodeRune(raw)
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, "<%02X>", raw[0])
+		} else {
+			b.Write(raw[:n])
+		}
+		raw = raw[n:]
+	}
+	return b.String()
 }
 
 // most finds where most differs, of equal places the first.

@@ -56,6 +56,28 @@ func TestMost(t *testing.T) {
 	}
 }
 
+// A token that is a part of a character is told by its bytes, in the document, its verdict and
+// its table alike; a replacement character that a text has is a character.
+func TestPartsOfCharacters(t *testing.T) {
+	for raw, want := range map[string]string{
+		"": "", "a": "a", "ä": "ä", "\xc3": "<C3>", " \xf0\x9f": " <F0><9F>", "\x95 x": "<95> x", "\ufffd": "\ufffd", "\xff": "<FF>", "م": "م",
+	} {
+		if got := legible([]byte(raw)); got != want {
+			t.Errorf("%q is %q, want %q", raw, got, want)
+		}
+	}
+	tok, same := demoTokenizer(t), []int32{34, 35, 36}
+	ids := tok.Encode("ä\n")
+	doc := NewTrace(source.ModelRef{}, tok, []string{"p"}, ids, traceOf([][]float32{{0, 0, 0}, {0.5, 0, 0}, {0.25, 0, 0}}, []float64{0.5, 0, 0}, same, []int32{ids[1], 35, 36}))
+	var b strings.Builder
+	doc.Write(&b)
+	for _, want := range []string{"at token 0, “<C3>”: by 50.00 %", "“<A4>” is the likeliest instead of “#”", "  “<C3>”  ", "  “<A4>”  "} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in\n%s", want, b.String())
+		}
+	}
+}
+
 // Figures are written in the digits of their own width, and what is no number as null.
 func TestFigures(t *testing.T) {
 	inf := math.Inf(1)

@@ -102,6 +102,9 @@ func anatomyOfFlips(t *testing.T, s *served, p *tab) {
 	rows := func() string {
 		return js[string](p, `[...document.querySelectorAll("#flip-rows tbody tr")].map((r) => r.cells[0].innerText).join()`)
 	}
+	p.wait(find(".rows .edges") + ".classList.contains('below')")
+	js[bool](p, "(() => { const e = "+find(".rows .list")+"; e.scrollTop = e.scrollHeight; return true; })()")
+	p.wait("!" + find(".rows .edges") + ".classList.contains('below')")
 	if got := rows(); !strings.HasPrefix(got, "0,2,4,") || strings.Count(got, ",") != 199 {
 		t.Errorf("the first rows are %s", got)
 	}
@@ -328,6 +331,9 @@ func anatomyOfHostileTexts(t *testing.T, s *served, p *tab) {
 	if !strings.HasPrefix(spelled, "<img␣src=x␣onerror=") {
 		t.Errorf("the tokens spell %q", spelled)
 	}
+	if !strings.Contains(spelled, "<D7><A9>") { // which is no token of the demo
+		t.Errorf("a character of two tokens is in %q", spelled)
+	}
 	js[bool](p, `(location.hash = "#anatomy/" + encodeURIComponent("<img src=x onerror=alert(1)>"), true)`)
 	p.seeText("#notice", "there is no patch")
 	p.seeText("#anatomy-choice-1", "<img src=x onerror=alert(1)> (not here)")
@@ -343,6 +349,16 @@ func anatomyOfHostileTexts(t *testing.T, s *served, p *tab) {
 	p.write("#trace-prompt", "")
 	p.click("#trace-start")
 	p.seeText("#notice", "the prompt has no tokens")
+	p.seeText("#trace-refusal", "the prompt has no tokens")
+	p.size(1280, 500, "light") // all of it is not to be seen at once
+	js[bool](p, "(scrollTo(0, document.body.scrollHeight), true)")
+	p.wait("scrollY > 100")
+	p.wait(find("#notice") + ".getBoundingClientRect().top === 0")
+	p.accessible()
+	p.write("#trace-prompt", "x")
+	p.wait("!" + find("#trace-refusal"))
+	p.drop("header", map[string][]byte{"text.txt": []byte("x")})
+	p.seeText("#notice", "This is no place for files: drop patches on the box for them in Patches")
 }
 
 // A patch that is deleted meanwhile is said to be gone, and nothing that was typed is lost.

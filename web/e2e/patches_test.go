@@ -196,7 +196,7 @@ func droppedFilesAreChecked(t *testing.T, s *served, p *tab) {
 	p.allow("status of 400", "status of 409")
 	p.drop(zone, map[string][]byte{
 		"sums.bankai": data, "tampered.bankai": tampered, "truncated.bankai": data[:len(data)-9], "text.bankai": []byte("hello"), "empty.json": {},
-		"foreign.json": jsonPatch(t, said{base: strings.Repeat("ab", 32)}, 1), "tall.json": jsonPatch(t, said{}, 1<<20), "rows.json": jsonPatch(t, said{name: "rows"}, 1, 2),
+		"foreign.json": jsonPatch(t, said{base: strings.Repeat("ab", 32)}, 1), "tall.json": jsonPatch(t, said{}, 1<<20), "rows.json": jsonPatch(t, said{name: "rows", claims: []claimed{{"one side", 9, 3, 5, 2, 0, 0.5}}}, 1, 2),
 		"model.json": []byte("GGUF\x03\x00\x00\x00"),
 	})
 	for file, why := range map[string]string{
@@ -215,6 +215,8 @@ func droppedFilesAreChecked(t *testing.T, s *served, p *tab) {
 	p.seeText(entry("sums.bankai"), "774 → 1,164 of 1,400 right, fixed 430, broke 40")
 	p.seeText(entry("sums.bankai"), "not signed")
 	p.seeText(entry("rows.json"), "by its shape alone")
+	p.seeText(entry("rows.json")+" .broke.zero", "broke 0") // which is no alarm
+	p.see(entry("rows.json") + " .fixed:not(.zero)")
 	p.wait(`document.querySelector("#said").textContent.includes("files")`)
 	p.seeText(entry("foreign.json"), "it was made for model abababababab…, and this server has another, "+said.Base[:12])
 	if told := js[string](p, `document.querySelector("#said").textContent`); told != "9 files: 2 can be added, 7 refused" {
@@ -280,6 +282,10 @@ func addReplaceDelete(t *testing.T, s *served, p *tab) {
 	p.allow("status of 400")
 	p.click(entry("sums.bankai") + " form button")
 	p.seeText(entry("sums.bankai"), "names have the characters a-z")
+	p.write(entry("sums.bankai")+" form input", "")
+	p.wait("!" + find(entry("sums.bankai")+" .bad"))
+	p.click(entry("sums.bankai") + " form button")
+	p.wait(find(entry("sums.bankai")+" form input") + ".validationMessage === 'Type a name for the patch.' && document.activeElement.ariaLabel === 'name for sums.bankai'")
 	p.write(entry("sums.bankai")+" form input", "adds")
 	p.press("\r")
 	p.see(cardOf("adds"))

@@ -1,6 +1,7 @@
 // The map of flips: layers by projections, as the report of a search has it.
 
 import { h } from "./dom.js";
+import { edged } from "./edges.js";
 import { asGrid, folded } from "./anatomy-grid.js";
 
 // makeMap makes the map. It calls open with a cell that is clicked, or on which Enter is
@@ -57,7 +58,7 @@ export function makeMap(open) {
       element.replaceChildren(h("div", {},
         h("h2", { id: "map-title" }, "Flips by layer and projection"),
         h("p", { id: "map-verdict", dir: "auto" }, doc.verdict),
-        h("div", { class: "scroll" }, grid), scale(),
+        edged(h("div", { class: "scroll" }, grid)), scale(),
         doc.others.length > 0 && h("h3", {}, "Outside the layers"),
         doc.others.map((cell) => h("p", { class: "row" }, h("code", {}, cell.tensor), button(cell))),
         h("p", { class: "soft" }, "A cell opens the rows of its matrix: click it, or press Enter. The arrow keys move from cell to cell."),

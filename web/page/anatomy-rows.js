@@ -2,6 +2,7 @@
 
 import { json } from "./api.js";
 import { h } from "./dom.js";
+import { edged } from "./edges.js";
 import { plural, thousands } from "./numbers.js";
 
 // page is how many flips are listed at once.
@@ -45,9 +46,9 @@ export function makeRows(failed, closed) {
 
   const columns = (r) => (r.whole ? "all" : r.n === 1 ? String(r.col) : `${r.col} to ${r.col + r.n - 1}`);
 
-  const list = (doc) => h("div", { class: "scroll list", tabindex: "0", role: "region", "aria-label": "flips" }, h("table", { id: "flip-rows" },
+  const list = (doc) => edged(h("div", { class: "scroll list", tabindex: "0", role: "region", "aria-label": "flips" }, h("table", { id: "flip-rows" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "n" }, "row"), h("th", { scope: "col" }, "columns"), h("th", { scope: "col", class: "n" }, "bits"))),
-    h("tbody", {}, doc.runs.map((r) => h("tr", {}, h("td", { class: "n" }, r.row), h("td", {}, columns(r)), h("td", { class: "n" }, thousands(r.n)))))));
+    h("tbody", {}, doc.runs.map((r) => h("tr", {}, h("td", { class: "n" }, r.row), h("td", {}, columns(r)), h("td", { class: "n" }, thousands(r.n))))))));
 
   function pager(doc) {
     if (doc.flips <= page) return null;

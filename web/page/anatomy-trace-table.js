@@ -1,6 +1,7 @@
 // The table of a trace: tokens along x, layers along y.
 
 import { h } from "./dom.js";
+import { edged } from "./edges.js";
 import { asGrid, folded } from "./anatomy-grid.js";
 import { bound, decimals, percent, plural, shade, shades } from "./numbers.js";
 
@@ -93,7 +94,7 @@ export function makeTraceTable() {
         h("span", { class: "soft" }, i), h("bdi", { class: "piece mono" }, shown(doc.pieces[i].text)))))),
       h("tbody", {}, runs.map((r) => (r.rows.length > 1 ? foldedRow(r, tokens.length)
         : h("tr", { "data-row": r.first }, h("th", { scope: "row" }, r.rows[0].heading), tokens.map((i) => cell(r.rows[0], i, most)))))));
-    element.replaceChildren(h("div", {}, pager(doc, end), h("div", { class: "scroll" }, table), readout, scale(m, most), h("p", { class: "soft" }, m.note)));
+    element.replaceChildren(h("div", {}, pager(doc, end), edged(h("div", { class: "scroll" }, table)), readout, scale(m, most), h("p", { class: "soft" }, m.note)));
     asGrid(table, (r, c) => {
       if (runs[r].rows.length > 1) {
         readout.textContent = `${between(runs[r])}: the same to the bit at every token.`;

@@ -7,14 +7,19 @@ import { makeTraceTable, measures } from "./anatomy-trace-table.js";
 // example is a text for the built-in model, and one for others.
 const example = (model) => (model?.name.startsWith("bankai-demo") ? "Find the derivative of 2x^5 + 4x^3: 10x^4 + 12x^2" : "The derivative of x^3 is 3x^2, and Paris is the capital of France.");
 
+// most is how much of a text the browser keeps, in UTF-16 units: it has room for some
+// millions in all.
+const most = 100_000;
+
 // makeTrace makes the form and what comes of it. It tells of errors by failed; chosen tells
 // which patches are looked at.
 export function makeTrace(app, failed, chosen) {
   let doc = null, asked = null, running = null;
 
-  const prompt = h("textarea", { id: "trace-prompt", rows: 3, dir: "auto", spellcheck: "false", oninput: () => app.keep("trace.prompt", prompt.value) });
-  const asChat = h("input", { type: "checkbox", id: "trace-chat" });
-  const start = h("button", { type: "submit", class: "main", id: "trace-start" }, "Trace");
+  const prompt = h("textarea", { id: "trace-prompt", rows: 3, dir: "auto", spellcheck: "false", oninput: typed });
+  const asChat = h("input", { type: "checkbox", id: "trace-chat", onchange: typed });
+  const start = h("button", { type: "submit", class: "main", id: "trace-start", "aria-describedby": "trace-refusal" }, "Trace");
+  const refusal = h("p", { class: "bad", id: "trace-refusal", dir: "auto", hidden: true });
   const stop = h("button", { type: "button", id: "trace-stop", hidden: true, onclick: () => running?.abort() }, "Stop");
   const measure = h("select", { id: "trace-measure", onchange: changeMeasure }, Object.entries(measures).map(([name, m]) => h("option", { value: name }, m.title)));
   const blocks = h("input", { type: "checkbox", id: "trace-blocks", onchange: draw });
@@ -29,6 +34,7 @@ export function makeTrace(app, failed, chosen) {
       h("button", { type: "button", id: "trace-export", onclick: save }, "Export as JSON")),
     table.element);
   prompt.value = app.kept("trace.prompt", "");
+  asChat.checked = app.model?.template !== "none" && app.kept("trace.chat", false) === true;
 
   const element = h("section", { "aria-labelledby": "trace-title", hidden: true },
     h("h2", { id: "trace-title" }, "Where it acts on a text"),
@@ -36,12 +42,27 @@ export function makeTrace(app, failed, chosen) {
       h("p", {}, h("label", { for: "trace-prompt" }, "Text")), prompt,
       h("p", { class: "row" }, start, stop,
         h("button", { type: "button", id: "trace-example", onclick: fillIn }, "An example"),
-        app.model?.template !== "none" && h("label", {}, asChat, "as a message of a chat"))),
+        app.model?.template !== "none" && h("label", {}, asChat, "as a message of a chat")),
+      refusal),
     status, result);
+
+  // typed keeps what is typed for when the page is loaded again. A refusal was of what was
+  // there before.
+  function typed() {
+    refuse(null);
+    app.keep("trace.prompt", prompt.value.slice(0, most));
+    app.keep("trace.chat", asChat.checked);
+  }
+
+  // refuse says beside the button why there is no trace; null says nothing.
+  function refuse(error) {
+    refusal.textContent = error?.message ?? "";
+    refusal.hidden = !error;
+  }
 
   function fillIn() {
     prompt.value = example(app.model);
-    app.keep("trace.prompt", prompt.value);
+    typed();
     prompt.focus();
   }
 
@@ -52,6 +73,7 @@ export function makeTrace(app, failed, chosen) {
     const text = prompt.value;
     const said = asChat.checked ? { messages: [{ role: "user", content: text }] } : { prompt: text };
     app.clear();
+    refuse(null);
     busy(true);
     try {
       const got = await json("POST", "api/trace", { body: { ...said, patches: chosen(), lens }, signal: own.signal });
@@ -62,7 +84,9 @@ export function makeTrace(app, failed, chosen) {
     } catch (e) {
       if (lens) measure.value = "difference";
       draw();
-      if (!own.signal.aborted) failed(e);
+      if (own.signal.aborted) return;
+      refuse(e);
+      failed(e);
     } finally {
       if (own === running) busy(false);
     }
@@ -98,6 +122,7 @@ export function makeTrace(app, failed, chosen) {
     patchesAre(names) {
       element.hidden = names.length === 0;
       running?.abort();
+      refuse(null);
       doc = null;
       result.hidden = true;
     },

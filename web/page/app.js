@@ -150,6 +150,16 @@ document.querySelector(".skip").addEventListener("click", (e) => {
   $("main").focus();
 });
 
+// A file that is dropped beside the places for files would take the browser to it, away from
+// the page and from what was typed. A field for files takes what is dropped on it by itself.
+for (const type of ["dragover", "drop"]) {
+  window.addEventListener(type, (e) => {
+    if (e.defaultPrevented || !e.dataTransfer?.types.includes("Files") || e.target.closest?.("input[type=file]")) return;
+    e.preventDefault();
+    if (type === "drop") app.fail(new Failure(0, "no_place", "This is no place for files: drop patches on the box for them in Patches, and probes on the forms of Evaluation and Search."));
+  });
+}
+
 // Whoever comes back to the page sees what the server has by then.
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible" && app.model) app.refresh().catch(() => {}); // what is asked next tells

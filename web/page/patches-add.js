@@ -117,7 +117,7 @@ export class Adder {
 class Entry {
   constructor(adder, file) {
     Object.assign(this, { adder, app: adder.app, file, signature: null, doc: null });
-    this.name = h("input", { value: proposed(file.name, adder.app.model?.id), size: 14, maxlength: 64, spellcheck: "false", autocapitalize: "off", "aria-label": `name for ${file.name}`, oninput: () => this.warn() });
+    this.name = h("input", { value: proposed(file.name, adder.app.model?.id), size: 14, maxlength: 64, spellcheck: "false", autocapitalize: "off", "aria-label": `name for ${file.name}`, oninput: () => this.renamed() });
     this.said = h("div", {});
     this.warning = h("p", { class: "warning", hidden: true });
     this.refusal = h("p", { class: "bad", dir: "auto", hidden: true });
@@ -182,9 +182,18 @@ class Entry {
     this.form.querySelector("button").textContent = old ? "Replace" : "Add";
   }
 
+  // renamed takes over another name: what was said of the one before is not of it.
+  renamed() {
+    this.name.setCustomValidity("");
+    this.refusal.hidden = true;
+    this.warn();
+  }
+
   async add() {
     const name = this.name.value.trim();
     this.refusal.hidden = true;
+    this.name.setCustomValidity(name === "" ? "Type a name for the patch." : /^\.+$/.test(name) ? "A name begins with a letter or a digit." : "");
+    if (!this.name.reportValidity()) return;
     try {
       await json("PUT", route`api/patches/${name}`, { body: this.file, more: await this.headers() });
     } catch (e) {

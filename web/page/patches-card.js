@@ -43,7 +43,7 @@ function counts(c) {
   if (!c.before_share) return c.text;
   return [
     h("b", {}, `${thousands(c.before)} → ${thousands(c.after)}`), ` of ${thousands(c.total)} right, `,
-    h("span", { class: "fixed" }, `fixed ${thousands(c.fixed)}`), ", ", h("span", { class: "broke" }, `broke ${thousands(c.broke)}`),
+    h("span", { class: `fixed${c.fixed ? "" : " zero"}` }, `fixed ${thousands(c.fixed)}`), ", ", h("span", { class: `broke${c.broke ? "" : " zero"}` }, `broke ${thousands(c.broke)}`),
   ];
 }
 

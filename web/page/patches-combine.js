@@ -2,6 +2,7 @@
 
 import { json, ask } from "./api.js";
 import { h, save } from "./dom.js";
+import { edged } from "./edges.js";
 import { thousands, plural } from "./numbers.js";
 import { clipped } from "./patches-text.js";
 
@@ -57,9 +58,9 @@ export class Combiner {
       h("div", { class: "row" },
         !c.refused && [["chat", "Chat with them"], ["anatomy", "Their anatomy"], ["evaluation", "Evaluate them"]].map(([part, what]) => h("a", { class: "button", href: `#${part}/${to}` }, what)),
         !c.refused && c.together.flips > 0 && ["bankai", "json"].map((form) => h("button", { onclick: () => this.fetch(form) }, `Download .${form}`))),
-      h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "sizes of the patches" }, parts(c)),
+      edged(h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "sizes of the patches" }, parts(c))),
       pairs(c, name),
-      h("details", {}, h("summary", {}, `By matrix (${thousands(c.cells.length)})`), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "matrices" }, cells(c))),
+      h("details", {}, h("summary", {}, `By matrix (${thousands(c.cells.length)})`), edged(h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "matrices" }, cells(c)))),
     ].flat(Infinity).filter(Boolean);
   }
 

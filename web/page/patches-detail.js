@@ -2,6 +2,7 @@
 
 import { ask, json, route } from "./api.js";
 import { h, save } from "./dom.js";
+import { edged } from "./edges.js";
 import { thousands, plural, when } from "./numbers.js";
 import { claims, key, signature, size, title } from "./patches-card.js";
 import { clipped } from "./patches-text.js";
@@ -63,10 +64,10 @@ function facts(p) {
 // cells counts flips by layer and projection.
 function cells(list) {
   if (list.length === 0) return h("p", { class: "soft" }, "It flips nothing.");
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "flips of each matrix" },
+  return edged(h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "flips of each matrix" },
     h("table", {},
       h("thead", {}, h("tr", {}, ["layer", "matrix"].map((name) => h("th", { scope: "col" }, name)), ["flips", "whole rows", "bits"].map((name) => h("th", { scope: "col", class: "n" }, name)))),
       h("tbody", {}, list.map((c) => h("tr", {},
         h("td", {}, c.layer ?? "–"), h("td", { dir: "auto" }, c.proj),
-        [c.flips, c.rows, c.bits].map((n) => h("td", { class: "n" }, n === null ? "–" : thousands(n))))))));
+        [c.flips, c.rows, c.bits].map((n) => h("td", { class: "n" }, n === null ? "–" : thousands(n)))))))));
 }
