@@ -89,7 +89,7 @@ const keyAdvice = {
 // keyReason says to people why a key is asked for: how programs send one is nothing to them.
 function keyReason(why, code) {
   const reason = why.replace(/: send the header .*$/, "");
-  return [reason.charAt(0).toUpperCase() + reason.slice(1).replace(/\.$/, ""), keyAdvice[code]].filter(Boolean).join(". ");
+  return [`${reason.charAt(0).toUpperCase()}${reason.slice(1).replace(/\.$/, "")}.`, keyAdvice[code]].filter(Boolean).join(" ");
 }
 
 // One dialog asks for keys; what had the focus has it again.

@@ -34,7 +34,7 @@ export class Columns {
 
   chip(column, known) {
     if (column === base) {
-      const shown = h("input", { type: "checkbox", id: "show-base", checked: !this.app.kept("chat.nobase", false), onchange: () => { this.app.keep("chat.nobase", !shown.checked); this.changed(this.columns); } });
+      const shown = h("input", { type: "checkbox", id: "show-base", checked: this.app.kept("chat.nobase", false) !== true, onchange: () => { this.app.keep("chat.nobase", !shown.checked); this.changed(this.columns); } });
       return h("li", { class: "chip" }, h("label", {}, shown, "base"));
     }
     return h("li", { class: "chip" }, h("bdi", {}, nameOf(column)), !known && h("span", { class: "soft" }, " (not on this server)"),

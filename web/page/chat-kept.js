@@ -32,6 +32,7 @@ export class Kept {
 
   // put keeps a conversation as it is now, if anything was said in it.
   put(talk) {
+    if (talk.turns.length === 0 && !this.has(talk)) return;
     this.talks = this.talks.filter((t) => t.id !== talk.id);
     if (talk.turns.length > 0) this.talks.unshift(talk);
     this.save();

@@ -102,7 +102,7 @@ class Chat {
 
   arranged() {
     this.popover.hide(); // its token may be gone
-    this.turns.classList.toggle("nobase", this.app.kept("chat.nobase", false) && this.talk.columns.length > 1);
+    this.turns.classList.toggle("nobase", this.app.kept("chat.nobase", false) === true && this.talk.columns.length > 1);
     this.turns.classList.toggle("busy", this.stopping !== null);
     this.empty.show(this.talk.turns.length === 0);
     for (const button of this.exports) button.disabled = this.talk.turns.length === 0;
