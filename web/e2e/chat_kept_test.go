@@ -45,7 +45,7 @@ func testKeptShapes(t *testing.T, s *served) {
 		}
 	}
 	p.seeText("#kept > summary", "Conversations (1)")
-	p.seeText(".turn .said.whole", "an answer")
+	p.seeText(".turn .cell .said", "an answer")
 	p.seeText(".turn .facts-line", "answered by another model, other")
 	p.accessible()
 }
