@@ -48,6 +48,16 @@ func testKeptShapes(t *testing.T, s *served) {
 	p.seeText(".turn .cell .said", "an answer")
 	p.seeText(".turn .facts-line", "answered by another model, other")
 	p.accessible()
+	p.click("#new-talk") // what is open is kept when the page is left
+	js[bool](p, `(() => {
+		localStorage.setItem("bankai.chats", JSON.stringify(Array.from({ length: 50 }, (_, i) => ({ id: "n" + i, turns: [{ prompt: "kept" }] }))));
+		localStorage.setItem("bankai.chat.settings", "{}");
+		return true;
+	})()`)
+	p.do(chromedp.Reload())
+	p.see("#send")
+	p.ask(1, night)
+	p.seeText(".dropped", "1 old conversation had to go")
 }
 
 // A column whose patch is gone says so, in words for people, and the others are answered.

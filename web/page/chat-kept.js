@@ -58,7 +58,7 @@ export class Kept {
 
   tell(dropped) {
     if (dropped === 0 || !this.dropped.hidden) return;
-    this.dropped.textContent = `The oldest ${plural(dropped, "conversation")} had to go: the browser keeps at most ${maxTalks}, with ${thousands(maxSize)} characters in all. Export what you want to keep longer.`;
+    this.dropped.textContent = `${plural(dropped, "old conversation")} had to go: the browser keeps at most ${maxTalks}, with ${thousands(maxSize)} characters in all. Export what you want to keep longer.`;
     this.dropped.hidden = false;
     this.app.say(this.dropped.textContent);
   }

@@ -76,7 +76,7 @@ export class TokenLine {
     Object.assign(this, { ended: true, cut });
     const all = this.list.textContent;
     if (text !== "" && all.startsWith(text)) this.signs(all.length - text.length);
-    this.whole.textContent = text || all;
+    this.whole.textContent = all === "" || text !== "" && all.startsWith(text) ? text : all; // with what it thought before, if it did
     if (this.tokens.length === 0) this.whole.className = "said"; // it was kept without its tokens
     this.compare();
     for (const other of this.others) other.compare();

@@ -1,7 +1,7 @@
 // One prompt with the answers of all columns.
 
 import { h } from "./dom.js";
-import { decimals, plural } from "./numbers.js";
+import { decimals, plural, thousands } from "./numbers.js";
 import { answeredElsewhere, base, nameOf, parted, standIn, unanswered } from "./chat-talk.js";
 import { TokenLine } from "./chat-tokens.js";
 
@@ -14,7 +14,7 @@ const cut = (answer) => answer?.finish === "stopped" || answer?.finish === "fail
 function speed({ tokens, seconds }) {
   if (tokens.length < 2 || !(seconds > 0)) return "";
   const rate = (tokens.length - 1) / seconds;
-  return `${decimals(rate, rate < 10 ? 1 : 0)} tokens/s to this page`;
+  return `${rate < 10 ? decimals(rate, 1) : thousands(Math.round(rate))} tokens/s to this page`;
 }
 
 // TurnView shows turn n of a conversation. does is what its buttons do: edit(n, prompt),
