@@ -3,7 +3,8 @@
 import { h } from "./dom.js";
 import { plural } from "./numbers.js";
 import { rate } from "./sizes.js";
-import { Popover, TokenLine } from "./chat-tokens.js";
+import { Popover } from "./chat-popover.js";
+import { TokenLine } from "./chat-tokens.js";
 
 const endings = { stop: "ended at its end", length: "ended at the most tokens", interrupted: "stopped by you" };
 
@@ -62,7 +63,7 @@ class Cell {
   constructor(number, i, set, base) {
     const title = set.length ? set.flatMap((name, n) => [n ? " + " : "with ", h("bdi", {}, name)]) : "as it is";
     const label = `answer ${number}, ${set.length ? `with ${set.join(" + ")}` : "as it is"}`;
-    this.line = new TokenLine(`${label}, token by token`, base?.line);
+    this.line = new TokenLine(label, base?.line);
     this.verdict = h("p", { class: "verdict-line", hidden: true });
     this.facts = h("p", { class: "soft facts-line" }, "…");
     this.element = h("article", { class: "cell", "data-set": i, "aria-label": label }, h("h4", {}, title), this.line.element, this.verdict, this.facts);
