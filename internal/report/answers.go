@@ -106,10 +106,10 @@ func inPercent(share float64) float64 {
 	}
 	for scale := 1000.0; scale <= 1e9; scale *= 10 {
 		if x := math.Round(share * scale); 0 < x && x < scale {
-			return 100 * x / scale
+			return float64(100*x) / scale
 		}
 	}
-	return 100 * math.Round(share)
+	return float64(100 * math.Round(share))
 }
 
 // percentText writes it with a digit behind the point, or as many as it has.
