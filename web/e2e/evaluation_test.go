@@ -109,6 +109,9 @@ func TestEvaluationIsTheCommandLines(t *testing.T) {
 	for _, width := range []int64{320, 1280, 3840} {
 		p.size(width, 900, "light")
 		p.fits()
+		if over := js[int](p, `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector(".ev-result .cats").parentElement)`); over > 0 {
+			p.Errorf("at %d pixels the categories run over by %d", width, over)
+		}
 	}
 }
 
