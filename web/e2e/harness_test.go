@@ -110,6 +110,7 @@ type served struct {
 	url  string // with a slash at its end
 	home string // BANKAI_HOME
 	stop func() // at once, as a crash would; it may be called twice
+	pid  int
 }
 
 // environment is that of commands of a test: a library and settings of their own.
@@ -157,7 +158,7 @@ func serve(t testing.TB, home string, args ...string) *served {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s := &served{home: home, stop: sync.OnceFunc(func() { cmd.Process.Kill(); cmd.Wait() })}
+	s := &served{home: home, pid: cmd.Process.Pid, stop: sync.OnceFunc(func() { cmd.Process.Kill(); cmd.Wait() })}
 	t.Cleanup(func() {
 		s.stop()
 		if said, _ := os.ReadFile(log.Name()); t.Failed() {
