@@ -74,15 +74,6 @@ func (p *tab) tried(s *published) {
 	p.see("#ask form")
 }
 
-// within has a test use a tab of another one.
-func (p *tab) within(t *testing.T, use func(t *testing.T)) func(t *testing.T) {
-	return func(inner *testing.T) {
-		p.TB = inner
-		defer func() { p.TB = t }()
-		use(inner)
-	}
-}
-
 // TestTry drives the page without a server: one export, in one tab.
 func TestTry(t *testing.T) {
 	s := publish(t)
