@@ -49,7 +49,7 @@ func TestReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"report", "-o", "experiments.html", "-q"}
-	for _, kind := range []string{"ablate", "compare", "layers"} {
+	for _, kind := range []string{"compare", "layers", "perplexity-bits-256"} {
 		args = append(args, filepath.Join(experiments, kind))
 	}
 	bankai(t, dir, args...)
