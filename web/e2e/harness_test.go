@@ -437,12 +437,12 @@ func (p *tab) told(selectors ...string) {
 	defer command(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
 	for _, selector := range selectors {
 		all := js[[]string](p, `(() => {
-			const empty = document.body.appendChild(document.createElement("i")), plain = getComputedStyle(empty).backgroundColor, canvas = getComputedStyle(document.body).backgroundColor;
-			empty.remove();
+			const canvas = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g).slice(0, 3).join();
+			const filled = (color) => { const [r, g, b, a = "1"] = color.match(/[\d.]+/g); return Number(a) > 0 && [r, g, b].join() !== canvas; };
 			const line = (s, name) => s[name + "Style"] !== "none" && parseFloat(s[name + "Width"]) > 0;
 			return [...document.querySelectorAll(`+quoted(selector)+`)].map((e) => {
 				const s = getComputedStyle(e);
-				const told = ![plain, canvas].includes(s.backgroundColor) || line(s, "outline") || line(s, "borderTop") || s.textDecorationLine.includes("underline");
+				const told = filled(s.backgroundColor) || line(s, "outline") || line(s, "borderTop") || s.textDecorationLine.includes("underline");
 				return told ? "" : e.outerHTML.slice(0, 80);
 			});
 		})()`)

@@ -44,10 +44,14 @@ func TestLook(t *testing.T) {
 	}))
 	t.Run("from right to left", p.within(t, func(t *testing.T) {
 		js[bool](p, "(document.documentElement.dir = 'rtl', true)")
-		for _, width := range []int64{320, 1280} {
-			p.size(width, 900, "light")
-			if over := js[int](p, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
-				t.Errorf("at %d pixels the page is %d wider", width, over)
+		for _, part := range []string{"chat", "patches", "anatomy", "evaluation", "search"} {
+			js[bool](p, "(location.hash = "+quoted(part)+", true)")
+			p.see("#view-" + part + " h1")
+			for _, width := range []int64{320, 1280} {
+				p.size(width, 900, "light")
+				if at := js[[2]float64](p, "(() => { scrollTo(-1e4, 0); const r = document.querySelector('header').getBoundingClientRect(); return [r.left, r.width]; })()"); at != [2]float64{0, float64(width)} {
+					t.Errorf("%s at %d pixels: the header begins at %v and is %v wide", part, width, at[0], at[1])
+				}
 			}
 		}
 		js[bool](p, "(document.documentElement.dir = '', true)")
