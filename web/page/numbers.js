@@ -52,7 +52,7 @@ export const bound = (shade, most) => (shade / shades) ** 2 * most;
 // when is a time as all of the page writes it, "2026-11-30 00:22", in the time of where the
 // browser is; "" of what is no time.
 export function when(iso) {
-  const t = new Date(iso ?? NaN), two = (n) => String(n).padStart(2, "0");
+  const t = new Date(iso), two = (n) => String(n).padStart(2, "0");
   if (Number.isNaN(t.getTime())) return "";
   return `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())} ${two(t.getHours())}:${two(t.getMinutes())}`;
 }
