@@ -334,7 +334,7 @@ func failuresAreSaid(t *testing.T, p *tab, s *published) {
 	}
 	js[bool](p, "(name = '', true)")
 	t.Run("from the disk", func(t *testing.T) {
-		p := open(t, s.url+"icon.svg")
+		p := open(t, s.url)
 		p.allow("file://", "CORS", "elsewhere")
 		p.do(chromedp.Navigate("file://" + filepath.Join(s.dir, "index.html")))
 		p.seeText("#unstarted", "python3 -m http.server")

@@ -28,7 +28,7 @@ export class Columns {
     for (const name of this.chosen) if (!known.has(name)) this.chosen.delete(name);
     this.choice.replaceChildren(...this.app.patches.map(({ name }) => h("label", {},
       h("input", { type: "checkbox", value: name, checked: this.chosen.has(name), onchange: (e) => this.choose(name, e.target.checked) }), h("bdi", {}, name))));
-    if (known.size === 0) this.choice.replaceChildren(h("p", {}, "There are no patches yet: ", h("a", { href: "#patches" }, "drop one into the library"), "."));
+    if (known.size === 0) this.choice.replaceChildren(h("p", {}, "There are no patches yet: ", h("a", { href: "#patches" }, "drop one, or take an example"), "."));
     this.ready();
   }
 

@@ -4,7 +4,8 @@ import { h } from "./dom.js";
 import { plural } from "./numbers.js";
 import { rate } from "./sizes.js";
 import { mostAlone } from "./ask.js";
-import { Popover, TokenLine } from "./chat-tokens.js";
+import { Popover } from "./chat-popover.js";
+import { TokenLine } from "./chat-tokens.js";
 
 const endings = { stop: "ended at its end", length: "ended at the most tokens", interrupted: "stopped by you" };
 
@@ -65,7 +66,7 @@ class Cell {
     const title = set.length ? set.flatMap((name, n) => [n ? " + " : "with ", h("bdi", {}, name)]) : "as it is";
     this.name = set.length ? `with ${set.join(" + ")}` : "as it is";
     const label = `answer ${number}, ${this.name}`;
-    this.line = new TokenLine(`${label}, token by token`, base?.line);
+    this.line = new TokenLine(label, base?.line);
     this.verdict = h("p", { class: "verdict-line", hidden: true });
     this.facts = h("p", { class: "soft facts-line" }, "…");
     this.element = h("article", { class: "cell", "data-set": i, "aria-label": label }, h("h4", {}, title), this.line.element, this.verdict, this.facts);
