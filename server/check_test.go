@@ -224,3 +224,15 @@ func FuzzCheckedPatch(f *testing.F) {
 		}
 	})
 }
+
+// A patch for another model is refused with which one that is, in a name that cannot turn the
+// words around it, and with that this server has another: nobody gives a server its model.
+func TestCheckTellsOfTheOtherModel(t *testing.T) {
+	r := local(t)
+	foreign := encoded(t, patchA().WithBase(bankai.Digest{7}).WithMeta(bankai.Meta{BaseModel: "\u202eother\n"}))
+	got := r.do("POST", checks, string(foreign))
+	want := fmt.Sprintf("the patch does not fit the model: it was made for model 070000000000… (·other·), and this server has another, %.12s…", r.model.Digest())
+	if said := parse[struct{ Error struct{ Message string } }](t, got.body).Error.Message; got.status != 409 || said != want {
+		t.Errorf("%d %q, want %q", got.status, said, want)
+	}
+}

@@ -8,11 +8,13 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/text"
+	"bankai/internal/weights"
 )
 
 // failure is an answer that says why a request has no other, as OpenAI's clients expect
@@ -153,9 +155,12 @@ func retryAfter(e *engine.QueueFullError) time.Duration {
 func patchFailure(err error) *failure {
 	var shape *bankai.RangeError
 	var known *failure
+	var other weights.OtherModelError
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &other):
+		return &failure{status: http.StatusConflict, kind: kindInvalid, code: "patch_for_another_model", message: "the patch does not fit the model: " + madeFor(other), never: true}
 	case errors.Is(err, bankai.ErrBaseMismatch), errors.Is(err, bankai.ErrArithmeticMismatch), errors.As(err, &shape):
 		return &failure{
 			status: http.StatusConflict, kind: kindInvalid, code: "patch_for_another_model",
@@ -163,6 +168,15 @@ func patchFailure(err error) *failure {
 		}
 	}
 	return &failure{status: http.StatusBadRequest, kind: kindInvalid, code: "invalid_patch", message: "the patch cannot be read: " + err.Error()}
+}
+
+// madeFor says which model a patch is for. Whoever asks a server does not give it the model.
+func madeFor(e weights.OtherModelError) string {
+	named := ""
+	if name := strings.TrimSpace(text.Printable(e.Name)); name != "" {
+		named = fmt.Sprintf(" (%s)", text.Clip(name, maxParam))
+	}
+	return fmt.Sprintf("it was made for model %.12s…%s, and this server has another, %.12s…", e.Base, named, e.Model)
 }
 
 // Messages and the names of fields are clipped: clients may have sent any number of

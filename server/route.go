@@ -149,7 +149,14 @@ func (e *Events) Fail(err error) error { return e.s.fail(err) }
 // Refuse is the error of a request that cannot be answered: it has a status, the member of
 // the request that is at fault, "" for none, a code for programs, and a message for people.
 func Refuse(status int, member, code, format string, args ...any) error {
-	return &failure{status: status, kind: kindInvalid, param: member, code: code, message: fmt.Sprintf(format, args...)}
+	kind := kindInvalid
+	switch {
+	case status == http.StatusServiceUnavailable:
+		kind = kindUnavailable
+	case status >= http.StatusInternalServerError:
+		kind = kindServer
+	}
+	return &failure{status: status, kind: kind, param: member, code: code, message: fmt.Sprintf(format, args...)}
 }
 
 // routed makes a handler of a route.

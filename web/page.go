@@ -13,7 +13,6 @@ import (
 	"mime"
 	"net/http"
 	"path"
-	"strings"
 	"time"
 
 	"bankai/internal/look"
@@ -56,6 +55,7 @@ func Page() http.Handler {
 	files["/"] = files["/page/index.html"]
 	delete(files, "/page/index.html")
 	add(server.PagePath+"look.css", []byte(look.Style))
+	addExamples(add)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, there := files[r.URL.Path]
 		if !there {
@@ -85,9 +85,11 @@ func kindOf(name string) string {
 		return "text/html; charset=utf-8"
 	case ".svg":
 		return "image/svg+xml"
+	case ".json":
+		return "application/json"
 	}
-	if strings.Contains(name, ".") {
-		return mime.TypeByExtension(path.Ext(name))
+	if kind := mime.TypeByExtension(path.Ext(name)); kind != "" {
+		return kind
 	}
 	return "application/octet-stream"
 }

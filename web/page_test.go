@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"encoding/json"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +10,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"bankai"
+	"bankai/internal/weights"
+	"bankai/models/demo"
 )
 
 // get asks the page for a file.
@@ -25,6 +31,7 @@ func get(path string, head ...string) *httptest.ResponseRecorder {
 func filesOf(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{"/": get("/").Body.String(), "/page/look.css": get("/page/look.css").Body.String()}
+	addExamples(func(at string, _ []byte) { all[at] = get(at).Body.String() })
 	err := fs.WalkDir(embedded, "page", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || name == "page/index.html" {
 			return err
@@ -53,6 +60,16 @@ func TestFilesAreThere(t *testing.T) {
 				t.Errorf("%s names %s, which is not there", at, name)
 			}
 			named[name] = true
+		}
+		// What modules fetch, and what lists of such files name, is relative to the page.
+		for _, m := range regexp.MustCompile(`"(page/[^"]+)"`).FindAllStringSubmatch(text, -1) {
+			if !strings.HasPrefix(at, "/page/") {
+				continue
+			}
+			if files["/"+m[1]] == "" {
+				t.Errorf("%s fetches %s, which is not there", at, m[1])
+			}
+			named["/"+m[1]] = true
 		}
 	}
 	for at := range files {
@@ -102,5 +119,37 @@ func TestNoMarkupFromText(t *testing.T) {
 				t.Errorf("%s has %s", at, found)
 			}
 		}
+	}
+}
+
+// The built-in model's patches are there as the program has them, and the list says which
+// model they are for and what they flip as a server that has them does.
+func TestExamples(t *testing.T) {
+	f, err := weights.FromBytes("demo", demo.Model())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var list []example
+	if err := json.Unmarshal(get("/page/examples.json").Body.Bytes(), &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != len(demo.Patches()) {
+		t.Fatalf("%d examples", len(list))
+	}
+	for i, embedded := range demo.Patches() {
+		p, err := bankai.Read(bytes.NewReader(get("/" + list[i].File).Body.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err = f.Fit(p); err != nil {
+			t.Fatal(err)
+		}
+		if want := (example{embedded.Name, "page/examples/" + embedded.Name + ".bankai", f.Digest(), "sha256:" + p.WithBase(f.Digest()).ContentDigest().String()}); list[i] != want {
+			t.Errorf("got %+v, want %+v", list[i], want)
+		}
+	}
+	if kind := get("/page/examples.json").Header().Get("Content-Type"); kind != "application/json" {
+		t.Errorf("the list is %s", kind)
 	}
 }

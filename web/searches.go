@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"bankai/internal/source"
@@ -88,10 +90,11 @@ func (s *searches) find(id string) (*searchRun, error) {
 	return nil, server.Refuse(http.StatusNotFound, "id", "search_not_found", "there is no search %q: GET /api/searches lists those that there are", id)
 }
 
-// known is a search whose folder is there, nil if it is not. s.mu is held.
+// known is a search whose folder is there, or whose process is; nil if neither is. s.mu is
+// held.
 func (s *searches) known(id string) *searchRun {
 	if r := s.runs[id]; r != nil {
-		if r.isThere() {
+		if r.isThere() || r.isRunning() {
 			return r
 		}
 		delete(s.runs, id)
@@ -117,13 +120,19 @@ func (s *searches) all() (all []*searchRun, err error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
+	ids := map[string]bool{}
+	for _, e := range entries {
+		if searchID.MatchString(e.Name()) {
+			ids[e.Name()] = true
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range slices.Backward(entries) {
-		if !searchID.MatchString(e.Name()) {
-			continue
-		}
-		if r := s.known(e.Name()); r != nil {
+	for id := range s.runs { // somebody may have removed the folder of one that runs
+		ids[id] = true
+	}
+	for _, id := range slices.Backward(slices.Sorted(maps.Keys(ids))) {
+		if r := s.known(id); r != nil {
 			all = append(all, r)
 		}
 	}
@@ -195,6 +204,11 @@ func (s *searches) start(x *server.Exchange) error {
 	if err := x.Read(&ask); err != nil {
 		return err
 	}
+	for _, set := range ask.parts() {
+		if err := s.again(set); err != nil {
+			return err
+		}
+	}
 	asked, files, err := ask.checked(x.Model(), s.threads())
 	if err != nil {
 		return err
@@ -205,12 +219,14 @@ func (s *searches) start(x *server.Exchange) error {
 		return err
 	}
 	asked.Started = time.Now().UTC().Truncate(time.Second)
-	r, err := makeSearch(filepath.Join(s.dir, newSearchID(asked.Started)), asked, files)
+	dir := filepath.Join(s.dir, newSearchID(asked.Started))
+	r, err := makeSearch(dir, asked, files)
 	if err == nil {
 		err = r.begin(s.o, false)
 	}
 	if err != nil {
-		return s.unusable(err)
+		os.RemoveAll(dir) // nobody would find it
+		return s.unusable("the search could not begin", err)
 	}
 	s.runs[r.id] = r
 	s.o.Log.Info("a search began", "search", r.id, "name", asked.Name)
@@ -233,15 +249,45 @@ func (s *searches) free() error {
 	return nil
 }
 
+// again puts the file of an earlier search into a request that names it.
+func (s *searches) again(set askedPart) error {
+	if set.Of == "" {
+		return nil
+	}
+	r, err := s.find(set.Of)
+	if err != nil {
+		return refused(set.name, "the file was that of a search which is not there any more: give it again")
+	}
+	for _, had := range r.request().parts() {
+		if had.name != set.name || had.IsZero() || had.isBuiltIn() {
+			continue
+		}
+		data, err := os.ReadFile(r.file(had.file(had.name)))
+		if err != nil {
+			return refused(set.name, "the file of the earlier search cannot be read: give it again")
+		}
+		text := string(data)
+		*set.askedSet = askedSet{Name: had.Name, Data: &text}
+		return nil
+	}
+	return refused(set.name, "the earlier search had no such file: give one")
+}
+
 // unusable is the error of a folder that cannot be written to, or a program that cannot be
 // started, without the paths of this machine.
-func (s *searches) unusable(err error) error {
-	s.o.Log.Error("a search could not begin", "error", err)
+func (s *searches) unusable(what string, err error) error {
+	s.o.Log.Error(what, "error", err)
+	if errors.Is(err, syscall.ENOSPC) {
+		return server.Refuse(http.StatusInsufficientStorage, "", "disk_full", "%s: no space is left on the server's disk; make room there, and try again", what)
+	}
 	var path *os.PathError
-	if errors.As(err, &path) {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		err = number
+	} else if errors.As(err, &path) {
 		err = path.Err
 	}
-	return server.Refuse(http.StatusInternalServerError, "", "search_failed", "the search could not begin: %v (the server's log says where)", err)
+	return server.Refuse(http.StatusInternalServerError, "", "search_failed", "%s: %v (the server's log says where)", what, err)
 }
 
 // close ends the searches that run, which keep what they found, and waits for their ends.

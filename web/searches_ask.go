@@ -42,6 +42,7 @@ type searchAsk struct {
 type askedSet struct {
 	Name   string
 	Data   *string // of a file
+	Of     string  // an earlier search, which has the file
 	Probes int
 }
 
@@ -53,12 +54,13 @@ func (a *askedSet) UnmarshalJSON(b []byte) error {
 	var file struct {
 		Name   string  `json:"name"`
 		Data   *string `json:"data"`
+		Of     string  `json:"of"`
 		Probes int     `json:"probes"`
 	}
 	if json.Unmarshal(b, &file) != nil {
-		return errors.New(`a set of probes is a name such as "demo:search", or {"name": a file's, "data": its text}`)
+		return errors.New(`a set of probes is a name such as "demo:search", {"name": a file's, "data": its text}, or {"of": the id of a search that had the file}`)
 	}
-	*a = askedSet(file)
+	*a = askedSet{file.Name, file.Data, file.Of, file.Probes}
 	return nil
 }
 
@@ -71,7 +73,7 @@ func (a askedSet) MarshalJSON() ([]byte, error) {
 }
 
 // IsZero is for the members of a request that were left out.
-func (a askedSet) IsZero() bool { return a.Name == "" && a.Data == nil }
+func (a askedSet) IsZero() bool { return a.Name == "" && a.Data == nil && a.Of == "" }
 
 // demoPrefix begins the names of the sets that are part of the program.
 const demoPrefix = source.Demo

@@ -2,9 +2,11 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"bankai"
 	"bankai/internal/repair"
@@ -15,20 +17,20 @@ import (
 
 // searchDoc describes a search.
 type searchDoc struct {
-	ID       string        `json:"id"`
-	Name     string        `json:"name"` // of its patch
-	Request  *searchAsked  `json:"request"`
-	Phase    searchPhase   `json:"phase"`
-	Running  bool          `json:"running"`
-	Resuming bool          `json:"resuming,omitempty"` // it goes on, and nothing of that is written yet
-	Why      string        `json:"why,omitempty"`      // it failed
-	Note     string        `json:"note,omitempty"`     // what it said last of how it goes
-	Warnings []string      `json:"warnings,omitempty"`
-	State    searchState   `json:"state"`
-	Patch    *searchPatch  `json:"patch"`  // null while there is none
-	Result   *searchResult `json:"result"` // what "bankai search --json" printed; null while there is none
-	Verdicts []saidDoc     `json:"verdicts,omitempty"`
-	Resume   bool          `json:"resume"` // it can go on
+	ID       string          `json:"id"`
+	Name     string          `json:"name"` // of its patch
+	Request  *searchAsked    `json:"request"`
+	Phase    searchPhase     `json:"phase"`
+	Running  bool            `json:"running"`
+	Resuming bool            `json:"resuming,omitempty"` // it goes on, and nothing of that is written yet
+	Why      string          `json:"why,omitempty"`      // it failed, or was stopped
+	Progress *searchProgress `json:"progress,omitempty"` // of what it does while it tries no flips
+	Warnings []string        `json:"warnings,omitempty"`
+	State    searchState     `json:"state"`
+	Patch    *searchPatch    `json:"patch"`  // null while there is none
+	Result   *searchResult   `json:"result"` // what "bankai search --json" printed; null while there is none
+	Verdicts []saidDoc       `json:"verdicts,omitempty"`
+	Resume   bool            `json:"resume"` // it can go on
 }
 
 // searchPhase is what a search is at.
@@ -92,10 +94,8 @@ func (r *searchRun) doc() searchDoc {
 func (r *searchRun) brief() searchDoc {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.log.look(); r.process == nil {
-		r.readResult()
-	}
-	if r.result == nil {
+	r.log.look()
+	if r.settle(); r.result == nil || r.attempt != nil && r.attempt.died(true) != "" {
 		r.look()
 	}
 	d := r.docNow()
@@ -106,12 +106,16 @@ func (r *searchRun) brief() searchDoc {
 // docNow is doc of what was looked at. r.mu is held.
 func (r *searchRun) docNow() searchDoc {
 	phase, why := r.phase()
+	running := r.process != nil || r.isElsewhere()
 	d := searchDoc{
-		ID: r.id, Name: r.name, Request: r.asked, Phase: phase, Why: why, Note: r.log.note, Warnings: r.log.warnings,
-		Running: r.process != nil || r.isElsewhere(), Resuming: r.resumed, State: r.state(), Patch: r.found(), Result: r.result, Verdicts: r.verdicts(),
+		ID: r.id, Name: r.name, Request: r.asked, Phase: phase, Why: why, Warnings: r.log.warnings,
+		Running: running, Resuming: running && r.resumed, State: r.state(phase), Patch: r.found(), Result: r.result, Verdicts: r.verdicts(phase),
+	}
+	if p := r.log.progress; p != nil && p.What != ownProgress && (phase == phasePreparing || phase == phaseMeasuring) {
+		d.Progress = p
 	}
 	_, err := os.Stat(r.journal())
-	d.Resume = !d.Running && phase != phaseFailed && err == nil
+	d.Resume = !d.Running && r.unread == nil && err == nil
 	return d
 }
 
@@ -120,28 +124,52 @@ func (r *searchRun) phase() (searchPhase, string) {
 	f := r.follower
 	running := r.process != nil || r.isElsewhere()
 	switch {
-	case running && f.Lines == 0:
+	case running && (f.Lines == 0 || r.resumed):
 		return phasePreparing, ""
-	case running && r.resumed:
-		return phaseSearching, ""
 	case running && f.Written:
 		return phaseMeasuring, ""
 	case running && f.Pruning:
 		return phasePruning, ""
 	case running:
 		return phaseSearching, ""
-	case r.result != nil && r.result.Stopped != search.StopInterrupted:
-		return phaseDone, ""
-	case r.result != nil, r.log.isInterrupted():
-		return phaseStopped, ""
+	case r.log.isInterrupted():
+		return phaseStopped, r.stopped()
 	case r.log.failure != "":
-		return phaseFailed, r.log.failure
+		return phaseFailed, onPage(r.log.failure)
 	case r.unread != nil:
 		return phaseFailed, fmt.Sprintf("its journal cannot be read: %v", r.unread)
-	case f.Lines == 0:
+	case r.attempt != nil && r.attempt.died(f.Lines > 0) != "" && !r.hasEnded():
+		return phaseFailed, r.attempt.died(f.Lines > 0)
+	case r.result == nil:
 		return phaseFailed, "it ended before it found anything, and did not say why"
+	case r.result.Stopped == search.StopInterrupted:
+		return phaseStopped, r.stopped()
 	}
-	return phaseStopped, "" // it was killed
+	return phaseDone, ""
+}
+
+// hasEnded says whether the last attempt came to its end although nobody saw that: it wrote
+// its result.
+func (r *searchRun) hasEnded() bool {
+	_, err := os.Stat(r.file(newFile))
+	return r.result != nil && !r.attempt.Over && errors.Is(err, fs.ErrNotExist)
+}
+
+// stopped says why a search that was told to end was.
+func (r *searchRun) stopped() string {
+	why := "the server ended, and the search with it"
+	if r.attempt == nil || r.attempt.Asked {
+		why = ""
+	}
+	if r.follower.Lines == 0 && r.result == nil {
+		return strings.Trim(why+"; nothing had been tried yet, so there is nothing to go on with", "; ")
+	}
+	return why
+}
+
+// onPage puts the reason of a failure into the words of the page, which has a box for a flag.
+func onPage(why string) string {
+	return strings.Replace(why, "or search all the same with --force", `or choose "Again with these settings" and there, under "More choices", "in spite of fatal findings in the probes"`, 1)
 }
 
 // found is the patch that the search wrote, nil if there is none yet.
@@ -174,7 +202,7 @@ var endings = map[search.Stop]string{
 }
 
 // verdicts say what came of the search, as the command line does.
-func (r *searchRun) verdicts() (said []saidDoc) {
+func (r *searchRun) verdicts(phase searchPhase) (said []saidDoc) {
 	d := r.result
 	if d == nil {
 		return nil
@@ -195,7 +223,9 @@ func (r *searchRun) verdicts() (said []saidDoc) {
 	}
 	add("went back", d.WentBack)
 	add("warning", d.Warning)
-	add("ended", endings[d.Stopped])
+	if phase != phaseFailed { // it is of an earlier attempt
+		add("ended", endings[d.Stopped])
+	}
 	return said
 }
 

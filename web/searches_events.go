@@ -121,8 +121,16 @@ func (s *searches) events(x *server.Exchange, r *searchRun) error {
 // differs says whether there is anything to tell behind the last event.
 func (e *searchEvent) differs(last searchEvent) bool {
 	a, b := &e.Search, &last.Search
-	return a.State.Line != b.State.Line || a.Phase != b.Phase || a.Note != b.Note || a.Running != b.Running ||
+	return a.State.Line != b.State.Line || a.Phase != b.Phase || a.saidOf() != b.saidOf() || a.Running != b.Running ||
 		len(a.Warnings) != len(b.Warnings) || (a.Patch == nil) != (b.Patch == nil)
+}
+
+// saidOf is how far the search is with what is no trying of flips.
+func (d *searchDoc) saidOf() searchProgress {
+	if d.Progress == nil {
+		return searchProgress{}
+	}
+	return *d.Progress
 }
 
 // chart answers GET /api/searches/{id}/chart.svg with the trajectory so far, as reports

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 
 	"bankai"
 	"bankai/server"
@@ -24,7 +25,7 @@ func (s *searches) stop(x *server.Exchange, r *searchRun) error {
 	case !own:
 		return server.Refuse(http.StatusConflict, "", "not_running", "the search is not running")
 	}
-	r.end()
+	r.stopAsAsked()
 	return x.Document(http.StatusOK, r.doc())
 }
 
@@ -65,12 +66,15 @@ func (s *searches) resume(x *server.Exchange, r *searchRun) error {
 	if err := asked.checkPlan(x.Model()); err != nil {
 		return err
 	}
+	before := r.request()
 	err := r.ask(&asked)
 	if err == nil {
-		err = r.begin(s.o, true)
+		if err = r.begin(s.o, true); err != nil {
+			r.ask(before)
+		}
 	}
 	if err != nil {
-		return s.unusable(err)
+		return s.unusable("the search could not go on", err)
 	}
 	s.o.Log.Info("a search goes on", "search", r.id, "name", r.name)
 	return x.Document(http.StatusOK, r.doc())
@@ -132,7 +136,7 @@ func (s *searches) add(x *server.Exchange, r *searchRun, ref string, p *bankai.P
 	if set := r.request().Validate; !set.IsZero() && !set.isBuiltIn() {
 		data, err := os.ReadFile(r.file(set.file("validate")))
 		if err != nil {
-			return s.unusable(err)
+			return s.unusable("the validation set could not be read", err)
 		}
 		o.Files = append(o.Files, store.Attachment{Kind: store.Probes, Name: "validate" + setEnding(set.Name), Data: data})
 	}
@@ -140,6 +144,9 @@ func (s *searches) add(x *server.Exchange, r *searchRun, ref string, p *bankai.P
 	_, err := store.Open(s.o.Home).Add(x.Request().Context(), name, tag, p, o)
 	if taken := (*store.TagTakenError)(nil); errors.As(err, &taken) {
 		return server.Refuse(http.StatusConflict, "name", "name_taken", "the library has another patch called %s: choose another name", ref)
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return s.unusable("the library could not take the patch", err)
 	}
 	return err
 }
@@ -168,7 +175,7 @@ func (s *searches) remove(x *server.Exchange, r *searchRun) error {
 		return server.Refuse(http.StatusConflict, "", "search_running", "the search is running: stop it first")
 	}
 	if err := os.RemoveAll(r.dir); err != nil {
-		return s.unusable(err)
+		return s.unusable("the search could not be deleted", err)
 	}
 	delete(s.runs, r.id)
 	s.o.Log.Info("a search was deleted", "search", r.id)

@@ -2,7 +2,6 @@ package web
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -18,9 +17,11 @@ import (
 
 // What the folder of a search holds, besides sets, the patch and its journal.
 const (
-	askedFile  = "request.json"
-	resultFile = "result.json" // what "bankai search --json" prints
-	logFile    = "log"         // and what it says beside
+	askedFile   = "request.json"
+	attemptFile = "attempt.json"
+	resultFile  = "result.json"     // what "bankai search --json" printed
+	newFile     = "result.new.json" // what it prints, until that is whole
+	logFile     = "log"             // and what it says beside
 )
 
 // UntilVariable is set for a process that is to end when its stdin does, as by a signal: so
@@ -43,6 +44,8 @@ type searchRun struct {
 	log      searchLog
 	result   *searchResult // nil before there is one
 	written  *searchPatch  // nil before it was read
+	attempt  *attempt      // the last one; nil if the folder does not tell
+	stopping bool          // somebody asked for the end
 	resumed  bool          // and nothing of it is in the journal yet
 }
 
@@ -65,7 +68,7 @@ func makeSearch(dir string, asked *searchAsked, files map[string]string) (*searc
 		return nil, err
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+		if err := writePrivate(filepath.Join(dir, name), []byte(content)); err != nil {
 			return nil, err
 		}
 	}
@@ -74,14 +77,13 @@ func makeSearch(dir string, asked *searchAsked, files map[string]string) (*searc
 
 // ask keeps what the search is asked.
 func (r *searchRun) ask(asked *searchAsked) error {
-	data, err := json.Marshal(asked)
-	if err != nil {
-		return err
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.writeJSON(askedFile, asked); err != nil {
+		return err
+	}
 	r.asked = asked
-	return os.WriteFile(r.file(askedFile), data, 0o600)
+	return nil
 }
 
 // openSearch opens the folder of a search.
@@ -117,7 +119,8 @@ func (r *searchRun) isThere() bool {
 	return err == nil
 }
 
-// begin starts the program, which goes on with the journal or begins one.
+// begin starts the program, which goes on with the journal or begins one. Until that has begun,
+// and as long as it has no other result, what an earlier one printed stays.
 func (r *searchRun) begin(o Options, resume bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,10 +132,24 @@ func (r *searchRun) begin(o Options, resume bool) error {
 		}
 		program = own
 	}
+	program, err := exec.LookPath(program)
+	if err != nil {
+		return err
+	}
 	cmd := exec.Command(program, r.asked.words(o, resume)...)
 	cmd.Dir = r.dir
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), isKey), UntilVariable+"=1")
-	out, err := r.create(resultFile)
+	before := r.attempt
+	if err := r.note(attempt{}); err != nil {
+		return err
+	}
+	began := false
+	defer func() {
+		if !began && before != nil {
+			r.note(*before)
+		}
+	}()
+	out, err := r.create(newFile)
 	if err != nil {
 		return err
 	}
@@ -150,7 +167,8 @@ func (r *searchRun) begin(o Options, resume bool) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	r.result, r.resumed, r.log.size = nil, resume, 0
+	began = true
+	r.result, r.resumed, r.stopping, r.log = nil, resume, false, searchLog{path: r.log.path}
 	r.process = &process{cmd, in, make(chan struct{})}
 	go r.wait(r.process, o)
 	return nil
@@ -170,16 +188,24 @@ func isKey(setting string) bool {
 func (r *searchRun) wait(p *process, o Options) {
 	err := p.cmd.Wait()
 	r.mu.Lock()
+	if err := r.note(attemptOf(err, r.stopping)); err != nil {
+		o.Log.Error("how a search ended could not be written", "search", r.id, "error", err)
+	}
 	r.process = nil
 	r.look()
 	phase, why := r.phase()
+	status := r.attempt.Status
 	r.mu.Unlock()
 	close(p.done)
-	status := 0
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		status = exit.ExitCode()
-	}
 	o.Log.Info("a search ended", "search", r.id, "phase", phase, "status", status, "why", why)
+}
+
+// stopAsAsked is end for somebody who asked for it.
+func (r *searchRun) stopAsAsked() {
+	r.mu.Lock()
+	r.stopping = true
+	r.mu.Unlock()
+	r.end()
 }
 
 // end ends the program, if it runs, and waits until it has ended.
@@ -218,14 +244,24 @@ func (r *searchRun) look() {
 	r.unread = err
 	r.resumed = r.resumed && !more
 	r.log.look()
-	if r.process == nil {
+	r.settle()
+}
+
+// settle takes in what came of a search that is not running. r.mu is held.
+func (r *searchRun) settle() {
+	if r.process == nil && !r.isElsewhere() {
+		r.readAttempt()
 		r.readResult()
 	}
 }
 
 // readResult reads what the search printed, if that was not read. r.mu is held.
 func (r *searchRun) readResult() {
-	if r.result == nil {
-		r.result = readResult(r.file(resultFile))
+	if r.result != nil {
+		return
 	}
+	if readResult(r.file(newFile)) != nil {
+		os.Rename(r.file(newFile), r.file(resultFile)) // what is there now was of an earlier attempt
+	}
+	r.result = readResult(r.file(resultFile))
 }

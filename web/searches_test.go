@@ -160,10 +160,12 @@ func TestSearchEndsWithItsServer(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		end  func(p *page, r *process)
+		as   searchPhase
+		why  string
 	}{
-		{"closed", func(p *page, _ *process) { p.close() }},
-		{"the pipe to it broke, as when a server is killed", func(_ *page, r *process) { r.in.Close(); <-r.done }},
-		{"the search was killed", func(_ *page, r *process) { r.cmd.Process.Kill(); <-r.done }},
+		{"closed", func(p *page, _ *process) { p.close() }, phaseStopped, "the server ended, and the search with it"},
+		{"the pipe to it broke, as when a server is killed", func(_ *page, r *process) { r.in.Close(); <-r.done }, phaseStopped, "the server ended, and the search with it"},
+		{"the search was killed", func(_ *page, r *process) { r.cmd.Process.Kill(); <-r.done }, phaseFailed, "ended from outside (killed)"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			home := t.TempDir()
@@ -175,7 +177,7 @@ func TestSearchEndsWithItsServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.end(p, p.web.searches.runs[d.ID].process)
-			if got := r.doc(); got.Running || got.Phase != phaseStopped || !got.Resume || got.State.Line <= 2 {
+			if got := r.doc(); got.Running || got.Phase != c.as || !strings.Contains(got.Why, c.why) || !got.Resume || got.State.Line <= 2 {
 				t.Errorf("found then: %+v", got)
 			}
 		})

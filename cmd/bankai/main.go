@@ -45,6 +45,9 @@ func doMain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		}()
 	}
 	a := newApp(args, stdin, stdout, stderr)
+	if os.Getenv(web.UntilVariable) != "" {
+		a.LinesEvery = time.Second // whoever started it shows how far it is
+	}
 	defer context.AfterFunc(ctx, func() {
 		a.watch(stop)
 	})()

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"bankai/internal/text"
 
@@ -24,9 +25,12 @@ type Console struct {
 	Screen bool          // stdout is a terminal
 	Width  int           // of texts on stdout, in columns
 
-	JSON  bool      // --json
-	Quiet bool      // --quiet: no notes, no progress
-	Color ColorMode // --color
+	JSON  bool // --json
+	Quiet bool // --quiet: no notes, no progress
+	// LinesEvery is the time between two lines of progress where there are no bars; 0: ten
+	// seconds.
+	LinesEvery time.Duration
+	Color      ColorMode // --color
 }
 
 // New is the console of two streams, without colours or bars where they are no terminals.

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"time"
@@ -10,7 +11,7 @@ import (
 )
 
 const (
-	// linesEvery is the time between two lines of progress where there are no bars.
+	// linesEvery is the usual time between two lines of progress where there are no bars.
 	linesEvery = 10 * time.Second
 	// barAfter is the time after which work gets a bar: what is done sooner needs none.
 	barAfter = 300 * time.Millisecond
@@ -71,7 +72,7 @@ func (m *meter) Set(done int64, remark string) {
 		if m.bar != nil {
 			m.bar.set(done)
 		}
-	case now.Sub(m.last) >= linesEvery:
+	case now.Sub(m.last) >= cmp.Or(m.on.LinesEvery, linesEvery):
 		m.last = now
 		line := fmt.Sprintf("%s %d %%", m.what, 100*done/max(1, m.total))
 		if text := m.text(); text != "" {

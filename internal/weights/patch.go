@@ -82,7 +82,8 @@ var errInIt = mismatchError{"is in this model already: take it out with bankai p
 
 // mismatch is the error for a patch that names another model than this one.
 func (f *File) mismatch(p *bankai.Patch) error {
-	base, text := p.Base(), ""
+	base := p.Base()
+	var text string
 	flips, err := p.Resolve(f.Shape)
 	switch {
 	case err == nil && f.digestWith(flips) == base:
@@ -90,10 +91,26 @@ func (f *File) mismatch(p *bankai.Patch) error {
 	case f.baked.Base == base:
 		text = fmt.Sprintf("made for model %.12s…, which this one was before %s: give that one, or take out with bankai patch remove what was baked in", base, f.baked.whatHappened())
 	default:
-		text = fmt.Sprintf("made for model %.12s…%s, but this one is %.12s…: give the model it was made for", base, inBrackets(p.Meta().BaseModel), f.Digest())
+		return OtherModelError{Base: base, Name: p.Meta().BaseModel, Model: f.Digest()}
 	}
 	return mismatchError{text, bankai.ErrBaseMismatch}
 }
+
+// OtherModelError says that a patch was made for another model than the one at hand. It is
+// a bankai.ErrBaseMismatch.
+type OtherModelError struct {
+	Base  bankai.Digest // of the model that the patch was made for
+	Name  string        // of that model, as the patch has it; "" if it does not say
+	Model bankai.Digest // of the model at hand
+}
+
+// Error tells what to do where files are given.
+func (e OtherModelError) Error() string {
+	return fmt.Sprintf("made for model %.12s…%s, but this one is %.12s…: give the model it was made for", e.Base, inBrackets(e.Name), e.Model)
+}
+
+// Unwrap is bankai.ErrBaseMismatch.
+func (e OtherModelError) Unwrap() error { return bankai.ErrBaseMismatch }
 
 // inBrackets is a name behind what it names, nothing where there is none.
 func inBrackets(name string) string {

@@ -12,8 +12,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// anatomyPatches puts two patches into a library: "many" flips 450 rows of a matrix and a few
-// of others, "few" three groups.
+// anatomyPatches puts patches into a library: "many" flips 450 rows of a matrix and a few of
+// others, "few" three groups, "high" a row of the last layer.
 func anatomyPatches(t *testing.T) (home string) {
 	t.Helper()
 	home = t.TempDir()
@@ -23,7 +23,7 @@ func anatomyPatches(t *testing.T) (home string) {
 	}
 	many = append(many, `{"layer": 4, "proj": "q_proj", "row": 9}`, `{"layer": 4, "proj": "q_proj", "row": 10}`, `{"layer": 1, "proj": "down_proj", "row": 7}`)
 	few := `{"layer": 3, "proj": "up_proj", "row": 5, "group": 1}, {"layer": 3, "proj": "up_proj", "row": 6, "group": 0}, {"layer": 3, "proj": "v_proj", "row": 6, "group": 0}`
-	for name, flips := range map[string]string{"many": strings.Join(many, ","), "few": few} {
+	for name, flips := range map[string]string{"many": strings.Join(many, ","), "few": few, "high": `{"layer": 5, "proj": "v_proj", "row": 3}`} {
 		if err := os.WriteFile(filepath.Join(home, name+".json"), []byte(`{"flips": [`+flips+`]}`), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -42,14 +42,14 @@ func doc[T any](t *testing.T, printed string) (v T) {
 	return v
 }
 
-// The anatomy part of the page, on one server: each part of the test has a page of its own,
-// and the last takes a patch away.
+// The anatomy part of the page, on one server and in one tab; the last part takes a patch away.
 func TestAnatomy(t *testing.T) {
 	home := anatomyPatches(t)
 	s := serve(t, home)
+	p := open(t, s.url+"#anatomy/many")
 	for _, part := range []struct {
 		name string
-		test func(t *testing.T, s *served)
+		test func(t *testing.T, s *served, p *tab)
 	}{
 		{"flips", anatomyOfFlips},
 		{"keyboard", anatomyByKeyboard},
@@ -58,13 +58,25 @@ func TestAnatomy(t *testing.T) {
 		{"hostile texts", anatomyOfHostileTexts},
 		{"a patch that goes", anatomyOfAPatchThatGoes},
 	} {
-		t.Run(part.name, func(t *testing.T) { part.test(t, s) })
+		t.Run(part.name, func(t *testing.T) {
+			p.TB = t
+			p.size(1280, 900, "light")
+			part.test(t, s, p)
+		})
 	}
+	p.TB = t
+}
+
+// anatomyShown goes to an address of the page, and waits for the map there.
+func anatomyShown(p *tab, hash string) {
+	p.Helper()
+	js[bool](p, "(location.hash = "+quoted(hash)+", true)")
+	p.see(`#view-anatomy [data-of="` + strings.TrimPrefix(hash, "#anatomy/") + `"] #flip-map`)
 }
 
 // The map has what `bankai info` says of the patch, and a cell opens the rows of its matrix.
-func anatomyOfFlips(t *testing.T, s *served) {
-	p := open(t, s.url+"#anatomy/many")
+func anatomyOfFlips(t *testing.T, s *served, p *tab) {
+	anatomyShown(p, "#anatomy/many")
 	p.see("#flip-map")
 	type tensor struct {
 		Tensor, Proj string
@@ -107,23 +119,43 @@ func anatomyOfFlips(t *testing.T, s *served) {
 		p.fits()
 	}
 
-	p.choose("#anatomy-choice", "few")
-	p.click("#view-anatomy form button[type=submit]")
+	// The field shows the patch that is looked at, and another is put beside it.
+	if got := js[string](p, `document.querySelector("#anatomy-choice-1").value`); got != "many" {
+		t.Errorf("the field shows %q", got)
+	}
+	p.click("#anatomy-add")
+	p.choose("#anatomy-choice-2", "few")
 	p.seeText("#map-verdict", "453 rows, 3 groups in 5 matrices of 4 layers of 6.")
 	p.seeText("#flip-map", "2 groups")
 	if hash := js[string](p, "location.hash"); hash != "#anatomy/many+few" {
 		t.Errorf("the address is %s", hash)
 	}
-	if at := js[string](p, `document.activeElement.getAttribute("aria-label")`); at != "take few away" {
-		t.Errorf("when nothing else is to be combined the focus is on %q", at)
-	}
-	p.click(".chip button[aria-label='take many away']")
+	p.click("#view-anatomy button[aria-label='take many away']")
 	p.seeText("#map-verdict", "3 groups in 2 matrices of 1 layer of 6. Most is in the up projection of layer 3: 2 groups.")
+	if at := js[string](p, `document.activeElement.id + " " + document.activeElement.value`); at != "anatomy-choice-1 few" {
+		t.Errorf("the focus is on %q", at)
+	}
+
+	// Layers in which nothing is flipped are one row, until it is opened.
+	p.choose("#anatomy-choice-1", "high")
+	p.seeText("#flip-map", "0–4")
+	if rows := js[int](p, `document.querySelectorAll("#flip-map tbody tr").length`); rows != 2 {
+		t.Errorf("the map has %d rows", rows)
+	}
+	p.accessible()
+	p.click("#flip-map .folded button")
+	p.wait(`document.querySelectorAll("#flip-map tbody tr").length === 6`)
+	if at := js[string](p, `document.activeElement.closest("tr").cells[0].innerText`); at != "0" {
+		t.Errorf("the focus is in row %q", at)
+	}
+	if low := js[int](p, `Math.floor(Math.min(...[...document.querySelectorAll("#flip-map td")].map((c) => c.getBoundingClientRect().height)))`); low < 24 {
+		t.Errorf("a cell is %d pixels high", low)
+	}
 }
 
 // With the keyboard alone: from cell to cell, into the rows of one, and back to it.
-func anatomyByKeyboard(t *testing.T, s *served) {
-	p := open(t, s.url+"#anatomy/many")
+func anatomyByKeyboard(t *testing.T, s *served, p *tab) {
+	anatomyShown(p, "#anatomy/many")
 	p.see("#flip-map")
 	js[bool](p, `(document.querySelector("#flip-map td").focus(), true)`)
 	for range 2 {
@@ -142,6 +174,10 @@ func anatomyByKeyboard(t *testing.T, s *served) {
 	p.seeText(".rows", "450 flips")
 	p.press(kb.Tab)
 	p.press(kb.Enter) // closes
+	p.wait("document.querySelector('.rows').hidden")
+	p.press(kb.Enter)
+	p.seeText(".rows", "450 flips")
+	p.press(kb.Escape)
 	p.wait("document.querySelector('.rows').hidden")
 	if at := js[string](p, `document.activeElement.getAttribute("aria-label")`); at != "450, gate of layer 2" {
 		t.Errorf("after closing the focus is on %q", at)
@@ -170,8 +206,8 @@ type traceDoc struct {
 const traced = "Find the derivative of 2x^5 + 4x^3: 10x^4 + 12x^2"
 
 // A trace shows what `bankai trace` prints, as a table in which the arrow keys move.
-func anatomyOfAText(t *testing.T, s *served) {
-	p := open(t, s.url+"#anatomy/many+few")
+func anatomyOfAText(t *testing.T, s *served, p *tab) {
+	anatomyShown(p, "#anatomy/many+few")
 	want := doc[traceDoc](t, bankai(t, s.home, "trace", traced, "--patch", "many", "--patch", "few", "--lens", "--json"))
 	p.click("#trace-example")
 	if text := js[string](p, `document.querySelector("#trace-prompt").value`); text != traced {
@@ -208,6 +244,9 @@ func anatomyOfAText(t *testing.T, s *served) {
 	p.seeText("#trace-readout", "Token 2, ")
 	p.picture("anatomy-trace")
 	p.click("#trace-blocks")
+	p.seeText("#trace-table .folded", "the same to the bit") // the embedding and three blocks
+	p.wait(`document.querySelectorAll("#trace-table tbody tr").length === 10`)
+	p.click("#trace-table .folded button")
 	p.wait(`document.querySelectorAll("#trace-table tbody tr").length === 13`)
 
 	p.choose("#trace-measure", "said")
@@ -233,14 +272,15 @@ func anatomyOfAText(t *testing.T, s *served) {
 }
 
 // A long text is shown in parts.
-func anatomyOfALongText(t *testing.T, s *served) {
+func anatomyOfALongText(t *testing.T, s *served, p *tab) {
 	text := strings.Repeat("2 + 3 = 5. ", 18)
-	p := open(t, s.url+"#anatomy/few")
+	anatomyShown(p, "#anatomy/few")
 	want := doc[traceDoc](t, bankai(t, s.home, "trace", text, "--patch", "few", "--json"))
 	p.choose("#trace-prompt", text)
 	p.click("#trace-start")
 	n := len(want.Pieces)
 	p.seeText("#trace-tokens", fmt.Sprintf("tokens 0 to 63 of %d tokens", n))
+	p.choose("#trace-measure", "difference")
 	p.click("#trace-after")
 	p.click("#trace-after")
 	p.seeText("#trace-tokens", fmt.Sprintf("tokens 128 to %d of %d tokens", n-1, n))
@@ -277,9 +317,9 @@ func changeOf(by float64) string {
 
 // What is typed, or stands in the address, is text and nothing else. It stays when the server
 // refuses it, and when the page is loaded again.
-func anatomyOfHostileTexts(t *testing.T, s *served) {
+func anatomyOfHostileTexts(t *testing.T, s *served, p *tab) {
 	const hostile = `<img src=x onerror="document.title='owned'"> שלום & "x"`
-	p := open(t, s.url+"#anatomy/many")
+	anatomyShown(p, "#anatomy/many")
 	p.allow("status of 404", "status of 400")
 	p.write("#trace-prompt", hostile)
 	p.click("#trace-start")
@@ -290,8 +330,8 @@ func anatomyOfHostileTexts(t *testing.T, s *served) {
 	}
 	js[bool](p, `(location.hash = "#anatomy/" + encodeURIComponent("<img src=x onerror=alert(1)>"), true)`)
 	p.seeText("#notice", "there is no patch")
-	p.seeText(".chip", "<img src=x onerror=alert(1)>")
-	if n := js[int](p, `document.querySelectorAll("main img").length`); n != 0 || js[string](p, "document.title") != "bankai · demo" {
+	p.seeText("#anatomy-choice-1", "<img src=x onerror=alert(1)> (not here)")
+	if n := js[int](p, `document.querySelectorAll("main img").length`); n != 0 || js[string](p, "document.title") != "Anatomy · bankai · demo" {
 		t.Errorf("%d elements came out of texts", n)
 	}
 	js[bool](p, `(location.hash = "#anatomy/many", true)`)
@@ -306,8 +346,8 @@ func anatomyOfHostileTexts(t *testing.T, s *served) {
 }
 
 // A patch that is deleted meanwhile is said to be gone, and nothing that was typed is lost.
-func anatomyOfAPatchThatGoes(t *testing.T, s *served) {
-	p := open(t, s.url+"#anatomy/many")
+func anatomyOfAPatchThatGoes(t *testing.T, s *served, p *tab) {
+	anatomyShown(p, "#anatomy/many")
 	p.allow("status of 404")
 	p.choose("#trace-prompt", traced)
 	p.see("#flip-map")
@@ -321,9 +361,8 @@ func anatomyOfAPatchThatGoes(t *testing.T, s *served) {
 	if text := js[string](p, `document.querySelector("#trace-prompt").value`); text != traced {
 		t.Errorf("the text is %q", text)
 	}
-	p.click(".chip button[aria-label='take many away']")
-	p.choose("#anatomy-choice", "few")
-	p.click("#view-anatomy form button[type=submit]")
+	p.seeText("#anatomy-choice-1", "many (not here)")
+	p.choose("#anatomy-choice-1", "few")
 	p.seeText("#map-verdict", "3 groups")
 	p.click("#trace-start")
 	p.see("#trace-table")

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -134,7 +136,7 @@ var good = said{
 // openPatches opens the page at its patches.
 func openPatches(t *testing.T, s *served) *tab {
 	p := open(t, s.url+"#patches")
-	p.see("#view-patches h1")
+	p.see(zone + " .examples") // they come last, and what is below them moves
 	return p
 }
 
@@ -144,14 +146,53 @@ func entry(file string) string { return `#view-patches .checked > li[data-file="
 
 func cardOf(name string) string { return `#view-patches .grid > li[data-name="` + name + `"]` }
 
+// What the page does with patches, on one server and in one tab, which each part finds without
+// patches. The last fills the library.
+func TestPatches(t *testing.T) {
+	s := serve(t, "")
+	p := openPatches(t, s)
+	for _, part := range []struct {
+		name string
+		test func(t *testing.T, s *served, p *tab)
+	}{
+		{"dropped files", droppedFilesAreChecked},
+		{"examples", examplesAreOffered},
+		{"add, replace, delete", addReplaceDelete},
+		{"hostile texts", hostileTexts},
+		{"combine", combineIsCompose},
+		{"by keyboard", patchesByKeyboard},
+		{"a thousand", thousandPatches},
+		{"library and signatures", libraryAndSignatures},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			p.TB = t
+			js[bool](p, `fetch("api/patches").then((r) => r.json()).then((l) => Promise.all(l.patches.map((q) => fetch("api/patches/" + q.name, { method: "DELETE" })))).then(() => { location.hash = "#patches"; return true; })`)
+			p.size(1280, 900, "light")
+			p.do(chromedp.Reload())
+			p.see(zone + " .examples")
+			p.seeText("#view-patches .grid", "There are no patches yet")
+			part.test(t, s, p)
+		})
+	}
+	p.TB = t
+}
+
+// saved is a patch in the JSON form, in the home of a test as NAME.json.
+func saved(t testing.TB, home, name string, of said, rows ...int) []byte {
+	t.Helper()
+	data := jsonPatch(t, of, rows...)
+	if err := os.WriteFile(filepath.Join(home, name+".json"), data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 // A file that is dropped is looked at and shown with the command line's numbers, and nothing
 // is added. What is no patch of this model is refused in words, alone.
-func TestDroppedFilesAreChecked(t *testing.T) {
-	s := serve(t, "")
+func droppedFilesAreChecked(t *testing.T, s *served, p *tab) {
 	data := compact(t, s.home, "sums", good, rowsTo(1001)...)
 	tampered := slices.Clone(data)
 	tampered[len(tampered)/2] ^= 1
-	p := openPatches(t, s)
 	p.allow("status of 400", "status of 409")
 	p.drop(zone, map[string][]byte{
 		"sums.bankai": data, "tampered.bankai": tampered, "truncated.bankai": data[:len(data)-9], "text.bankai": []byte("hello"), "empty.json": {},
@@ -174,6 +215,11 @@ func TestDroppedFilesAreChecked(t *testing.T) {
 	p.seeText(entry("sums.bankai"), "774 → 1,164 of 1,400 right, fixed 430, broke 40")
 	p.seeText(entry("sums.bankai"), "not signed")
 	p.seeText(entry("rows.json"), "by its shape alone")
+	p.wait(`document.querySelector("#said").textContent.includes("files")`)
+	p.seeText(entry("foreign.json"), "it was made for model abababababab…, and this server has another, "+said.Base[:12])
+	if told := js[string](p, `document.querySelector("#said").textContent`); told != "9 files: 2 can be added, 7 refused" {
+		t.Errorf("who hears the page is told %q", told)
+	}
 	p.seeText("#view-patches .grid", "There are no patches yet")
 	p.accessible()
 	for _, width := range []int64{320, 1280, 3840} {
@@ -190,11 +236,45 @@ func TestDroppedFilesAreChecked(t *testing.T) {
 	p.seeText(entry("large.bankai"), "it has 16,777,217 bytes, and a server takes patches of up to 16,777,216")
 }
 
+// builtIn is the file of a patch that the program has for its own model.
+func builtIn(t testing.TB) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(root, "models/demo/derivatives.bankai"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// The built-in model's patches are offered while the server does not have them, and go the way
+// of files that are dropped.
+func examplesAreOffered(t *testing.T, s *served, p *tab) {
+	p.see(zone + " .examples")
+	offered := func() string { return p.text(zone + " .examples") }
+	for _, name := range []string{"derivatives", "integrals"} {
+		if !strings.Contains(offered(), name) {
+			t.Fatalf("offered are %q", offered())
+		}
+	}
+	p.click(zone + " .examples button:first-of-type")
+	p.seeText(entry("derivatives.bankai"), "for "+infoOf(t, s.home, builtIn(t)).Base[:12])
+	p.wait("document.activeElement.matches(" + quoted(entry("derivatives.bankai")+" form button") + ")")
+	p.accessible()
+	p.press("\r")
+	p.see(cardOf("derivatives"))
+	p.wait("!" + find(zone+" .examples") + ".innerText.includes('derivatives')")
+	p.click(zone + " .examples button")
+	p.see(entry("integrals.bankai") + " form")
+	p.press("\r")
+	p.see(cardOf("integrals"))
+	p.wait("!" + find(zone+" .examples"))
+	p.click(cardOf("integrals") + " a[href='#evaluation/integrals']")
+	p.see("#view-evaluation h1")
+}
+
 // A patch is added under a name that may be changed, replaced by another, and deleted after a
 // question; its card and its page have the numbers of the command line.
-func TestAddReplaceDelete(t *testing.T) {
-	s := serve(t, "")
-	p := openPatches(t, s)
+func addReplaceDelete(t *testing.T, s *served, p *tab) {
 	p.drop(zone, map[string][]byte{"sums.bankai": compact(t, s.home, "sums", good, rowsTo(1001)...)})
 	p.write(entry("sums.bankai")+" form input", "Bad Name")
 	p.allow("status of 400")
@@ -210,6 +290,7 @@ func TestAddReplaceDelete(t *testing.T) {
 	if got := js[string](p, find(cardOf("adds")+" .whisk")+".getAttribute('aria-label')"); got != "before 55.3 % (52.7 to 57.9), after 83.1 % (81.1 to 85), with intervals of 95 %" {
 		t.Errorf("the intervals are %s", got)
 	}
+	p.seeText("#view-patches .key.marks", "lines are intervals of 95 %")
 	p.picture("patches")
 	p.drop(zone, map[string][]byte{"adds.bankai": compact(t, s.home, "adds", said{name: "other"}, 1, 3)})
 	second := infoOf(t, s.home, "adds.bankai")
@@ -235,15 +316,24 @@ func TestAddReplaceDelete(t *testing.T) {
 
 // Names of files, and whatever patches say of themselves, are text: no markup, no script,
 // whatever their length and direction.
-func TestHostileTexts(t *testing.T) {
-	s := serve(t, "")
+func hostileTexts(t *testing.T, s *served, p *tab) {
 	const evil = `<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>`
 	const rtl = "תיקון לחשבון"
 	hostile := said{name: evil, about: evil + strings.Repeat(" W", 5000) + strings.Repeat("w", 500), author: "javascript:globalThis.hacked=1 " + evil, claims: []claimed{{evil, 9, 3, 5, 3, 1, 0.625}, {strings.Repeat("x", 300), 9, 3, 5, 3, 1, 0.01}}}
-	p := openPatches(t, s)
 	file := `<img src=x onerror=globalThis.hacked=1>.json`
 	p.drop(zone, map[string][]byte{file: jsonPatch(t, hostile, 1), rtl + ".json": jsonPatch(t, said{name: rtl, about: rtl, author: rtl}, 2)})
 	p.seeText(entry(file), evil)
+	p.drop(zone, map[string][]byte{"rlo.json": jsonPatch(t, said{name: "\u202egnp.exe" + strings.Repeat("x", 100_000), author: "\u202eeve"}, 3)})
+	p.see(entry("rlo.json") + " form")
+	if n := len(p.text(entry("rlo.json"))); n > 2000 {
+		t.Errorf("%d bytes are shown of a title of 100,008", n)
+	}
+	if got := js[string](p, "getComputedStyle("+find(entry("rlo.json")+" .title > span")+").unicodeBidi"); got != "isolate" {
+		t.Errorf("a title is %s", got)
+	}
+	p.click(entry("rlo.json") + " button.all")
+	p.wait(find(entry("rlo.json")+" .title > span") + ".textContent.length === 100_008")
+	p.click(entry("rlo.json") + " button[aria-label^=dismiss]")
 	p.seeText(entry(file), "of 3 fixed and 1 broken p is 0.62, not 0.01")
 	if name := js[string](p, find(entry(file)+" form input")+".value"); name != "img-src-x-onerror-globalthis.hacked-1" {
 		t.Errorf("the name is %q", name)
@@ -274,27 +364,32 @@ func TestHostileTexts(t *testing.T) {
 
 // What comes of several patches is what the command line makes of them: compose writes the
 // flips, bits and bytes that the page tells, and the file that the page offers flips the same.
-func TestCombineIsCompose(t *testing.T) {
-	s := serve(t, "")
-	p := openPatches(t, s)
+func combineIsCompose(t *testing.T, s *served, p *tab) {
 	files := map[string][]byte{}
 	for name, rows := range map[string][]int{"first": rowsTo(1001), "second": {5, 6, 1010}, "same": rowsTo(1001)} {
-		files[name+".bankai"] = compact(t, s.home, name, said{}, rows...)
+		files[name+".json"] = saved(t, s.home, name, said{}, rows...)
 	}
-	foe := []map[string]string{{"content": infoOf(t, s.home, "second.bankai").Digest, "why": "<b>both</b> forget sums"}}
-	files["foe.bankai"] = compact(t, s.home, "foe", said{conflicts: foe}, 9)
+	foe := []map[string]string{{"content": infoOf(t, s.home, "second.json").Digest, "why": "<b>both</b> forget sums"}}
+	files["foe.json"] = saved(t, s.home, "foe", said{conflicts: foe}, 9)
 	p.drop(zone, files)
 	for file := range files {
 		p.click(entry(file) + " form button")
-		p.see(cardOf(strings.TrimSuffix(file, ".bankai")))
+		p.see(cardOf(strings.TrimSuffix(file, ".json")))
 	}
 	pick := func(name string) { p.click(cardOf(name) + " input[type=checkbox]") }
 	pick("first")
 	p.seeText(".combine", "choose another to see what comes of both")
 	pick("second")
-	bankai(t, s.home, "patch", "compose", "first.bankai", "second.bankai", "-o", "both.bankai", "--model", "demo")
+	bankai(t, s.home, "patch", "compose", "first.json", "second.json", "-o", "both.bankai", "--model", "demo")
 	both := infoOf(t, s.home, "both.bankai")
-	p.seeText(".combine", fmt.Sprintf("Together they flip %s bits in %s runs, %s bytes.", thousands(both.Bits), thousands(both.Flips), thousands(both.Content)))
+	sum := fmt.Sprintf("Together: %s flips, %s bits, %s bytes.", thousands(both.Flips), thousands(both.Bits), thousands(both.Content))
+	p.seeText(".combine", sum)
+	if told := js[string](p, `document.querySelector("#said").textContent`); !strings.HasPrefix(told, sum) {
+		t.Errorf("who hears the page is told %q", told)
+	}
+	for _, part := range []string{"chat", "anatomy", "evaluation"} {
+		p.see(".combine a[href='#" + part + "/first+second']")
+	}
 	p.seeText(".combine", "first, second: overlap: what both flip cancels")
 	p.accessible()
 	got := js[string](p, `fetch("api/patches/combine?form=bankai", { method: "POST", body: JSON.stringify({ patches: ["first", "second"] }) }).then((r) => r.arrayBuffer()).then((b) => [...new Uint8Array(b)].map((x) => x.toString(16).padStart(2, "0")).join(""))`)
@@ -311,7 +406,7 @@ func TestCombineIsCompose(t *testing.T) {
 	p.click(".combine button.quiet")
 	pick("first")
 	pick("same")
-	p.seeText(".combine", "They cancel to nothing: all "+thousands(infoOf(t, s.home, "first.bankai").Bits)+" bits that they flip stay as they were.")
+	p.seeText(".combine", "They cancel to nothing: all "+thousands(infoOf(t, s.home, "first.json").Bits)+" bits that they flip stay as they were.")
 	p.seeText(".combine", "No request can have them together")
 	p.size(320, 900, "light")
 	p.fits()
@@ -319,8 +414,7 @@ func TestCombineIsCompose(t *testing.T) {
 
 // Patches of the library are there as soon as the page looks again, with who signed them;
 // their names may have tags. A signature that is dropped with its patch counts.
-func TestLibraryAndSignatures(t *testing.T) {
-	s := serve(t, "")
+func libraryAndSignatures(t *testing.T, s *served, p *tab) {
 	compact(t, s.home, "math", good, 1, 2)
 	data := compact(t, s.home, "units", said{}, 3)
 	compact(t, s.home, "own", said{}, 4)
@@ -334,7 +428,6 @@ func TestLibraryAndSignatures(t *testing.T) {
 	bankai(t, s.home, "keygen", "-o", "ann.key", "--no-password")
 	bankai(t, s.home, "library", "trust", "ann.pub", "--name", "<b>ann</b>")
 	bankai(t, s.home, "patch", "sign", "units.bankai", "--key", "ann.key")
-	p := openPatches(t, s)
 	bankai(t, s.home, "library", "add", "math.bankai", "--name", "math:v2")
 	bankai(t, s.home, "library", "add", "own.bankai")
 	bankai(t, s.home, "patch", "sign", "own")
@@ -379,12 +472,17 @@ func TestWithheldPatches(t *testing.T) {
 }
 
 // A thousand patches are searched and sorted, and drawn as far as they are looked at.
-func TestThousandPatches(t *testing.T) {
-	s := serve(t, "")
-	for i := range 1000 {
-		put(t, s, fmt.Sprintf("p%03d", i), jsonPatch(t, said{name: fmt.Sprintf("title %d", i*7)}, rowsTo(i%40+1)...))
+func thousandPatches(t *testing.T, s *served, p *tab) {
+	var all sync.WaitGroup
+	for part := range 4 {
+		all.Go(func() {
+			for i := part; i < 1000; i += 4 {
+				put(t, s, fmt.Sprintf("p%03d", i), jsonPatch(t, said{name: fmt.Sprintf("title %d", i*7)}, rowsTo(i%40+1)...))
+			}
+		})
 	}
-	p := openPatches(t, s)
+	all.Wait()
+	p.click("#view-patches .tools button")
 	p.seeText("#view-patches .tools", "1,000 patches")
 	cards := func() int { return js[int](p, "document.querySelectorAll('#view-patches .grid > li').length") }
 	if n := cards(); n < 10 || n > 300 {
@@ -408,26 +506,29 @@ func put(t testing.TB, s *served, name string, data []byte) {
 	t.Helper()
 	q, err := http.NewRequest("PUT", s.url+"api/patches/"+name, bytes.NewReader(data))
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	got, err := http.DefaultClient.Do(q)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
+	io.Copy(io.Discard, got.Body) // so that the connection is used again
 	got.Body.Close()
 	if got.StatusCode >= 300 {
-		t.Fatalf("PUT %s: %s", name, got.Status)
+		t.Errorf("PUT %s: %s", name, got.Status)
 	}
 }
 
 // Everything goes by keyboard: a file is chosen, added, combined with another and deleted.
-func TestPatchesByKeyboard(t *testing.T) {
-	s := serve(t, "")
-	compact(t, s.home, "sums", good, 1, 2)
+func patchesByKeyboard(t *testing.T, s *served, p *tab) {
+	saved(t, s.home, "sums", good, 1, 2)
 	put(t, s, "other", jsonPatch(t, said{}, 7))
-	p := openPatches(t, s)
-	p.do(chromedp.SetUploadFiles("#view-patches .drop input", []string{filepath.Join(s.home, "sums.bankai")}))
-	p.see(entry("sums.bankai") + " form")
+	p.click("#view-patches .tools button")
+	p.see(cardOf("other"))
+	p.do(chromedp.SetUploadFiles("#view-patches .drop input", []string{filepath.Join(s.home, "sums.json")}))
+	p.see(entry("sums.json") + " form")
 	js[bool](p, "(() => { "+find("#view-patches .drop input")+".focus(); return true; })()")
 	to := func(what string) {
 		t.Helper()
@@ -438,7 +539,7 @@ func TestPatchesByKeyboard(t *testing.T) {
 		}
 		t.Fatalf("the tab key does not come to %s", what)
 	}
-	to(entry("sums.bankai") + " form button")
+	to(entry("sums.json") + " form button")
 	p.press("\r")
 	p.see(cardOf("sums"))
 	p.wait("document.activeElement.matches(" + quoted(cardOf("sums")+" h2 a") + ")")
@@ -448,7 +549,7 @@ func TestPatchesByKeyboard(t *testing.T) {
 	js[bool](p, "(() => { "+find("#view-patches .tools select")+".focus(); return true; })()")
 	to(cardOf("other") + " input[type=checkbox]")
 	p.press(" ")
-	p.seeText(".combine", "Together they flip")
+	p.seeText(".combine", "Together: ")
 	to(cardOf("other") + " button[aria-label='delete other']")
 	p.press("\r")
 	p.see("dialog.confirm")
@@ -468,8 +569,9 @@ func TestPatchesTakeAnAdminKey(t *testing.T) {
 		}
 	}
 	s := serve(t, home, "--api-key-file", "keys", "--admin-key-file", "admin")
-	p := open(t, s.url+"#patches")
-	p.allow("401", "403", "ERR_INTERNET_DISCONNECTED")
+	p := open(t, s.url+"page/icon.svg") // which takes no key: nothing fails before it is allowed to
+	p.allow("favicon", "401", "403", "ERR_INTERNET_DISCONNECTED")
+	p.do(chromedp.Navigate(s.url + "#patches"))
 	p.write("#key-value", "user")
 	p.press("\r")
 	p.seeText("#view-patches", "takes an admin key of the server")
@@ -487,4 +589,32 @@ func TestPatchesTakeAnAdminKey(t *testing.T) {
 	p.offline(false)
 	p.click(entry("rows.json") + " form button")
 	p.see(cardOf("rows"))
+}
+
+// A server that starts anew with another model and without its patches is seen as it is by then.
+// What was about to be added is looked at again, and nothing that was typed is lost.
+func TestPatchesOfAnotherModel(t *testing.T) {
+	home := t.TempDir()
+	bankai(t, home, "patch", "apply", "demo", "--patch", builtIn(t), "-o", "other.gguf")
+	s := serve(t, home)
+	put(t, s, "sums", jsonPatch(t, said{}, 1))
+	p := open(t, s.url+"#patches/sums")
+	p.seeText("#view-patches .one h1", "sums")
+	p.click("#view-patches .one a[href='#patches']")
+	p.drop(zone, map[string][]byte{"rows.json": jsonPatch(t, said{}, 2)})
+	p.write(entry("rows.json")+" form input", "mine")
+	before := p.text(entry("rows.json") + " code")
+	s.stop()
+	serve(t, home, "--listen", strings.TrimSuffix(strings.TrimPrefix(s.url, "http://"), "/"), "--model", "other.gguf")
+	p.click("#view-patches .tools button")
+	p.seeText("#view-patches .grid", "There are no patches yet")
+	p.seeText("#notice", "The server has another model now")
+	p.wait(find(entry("rows.json")+" form") + " && " + find(entry("rows.json")+" code") + ".innerText !== " + quoted(before))
+	if name := js[string](p, find(entry("rows.json")+" form input")+".value"); name != "mine" {
+		t.Errorf("the name is %q", name)
+	}
+	p.wait("!" + find(zone+" .examples")) // which are for the other model
+	js[bool](p, `(location.hash = "#patches/sums", true)`)
+	p.allow("status of 404")
+	p.seeText("#view-patches .one", "It cannot be shown.")
 }

@@ -33,6 +33,7 @@ func TestSearch(t *testing.T) {
 	fillSearch(p, "few", "row", "6")
 	p.click("#search-form button[type=submit]")
 	p.see("#search-run .phase")
+	p.wait("document.activeElement.tagName === 'H2' && document.activeElement.innerText === 'few'")
 	id := strings.TrimPrefix(js[string](p, "location.hash"), "#search/")
 	p.do(chromedp.Reload())
 	p.see("#search-run [data-verdict=validation]")
@@ -58,7 +59,8 @@ func TestSearch(t *testing.T) {
 		"fitness, nats":    fmt.Sprintf("%+.4f", d.Fitness),
 		"validation right": fmt.Sprintf("%d of %d", d.Validate.After, d.Validate.Total),
 		"flips":            fmt.Sprint(d.Flips),
-		"candidates":       fmt.Sprintf("%d of 6, %d kept", d.Steps, d.Accepted),
+		"candidates tried": fmt.Sprintf("%d of 6", d.Steps),
+		"candidates kept":  fmt.Sprint(d.Accepted),
 		"fixed":            fmt.Sprint(d.Validate.Fixed),
 		"broke":            fmt.Sprint(d.Validate.Broke),
 	} {
@@ -86,12 +88,36 @@ func TestSearch(t *testing.T) {
 	if got := js[string](p, "fetch('v1/completions', {method: 'POST', body: JSON.stringify({model: 'demo:few', prompt: '12+30=', max_tokens: 4})}).then((r) => r.json()).then((r) => r.model)"); got != "demo:few" {
 		t.Errorf("the model is %q", got)
 	}
+	p.do(chromedp.Reload()) // which it is told from: the server has the patch
+	p.seeText("#search-run [role=status]", "Kept as few")
 	p.click("#search-run a[href='#chat/few']")
 	p.seeText("#view-chat", "few")
 	js[bool](p, "history.back(), true")
 	p.see("#search-run .plot svg")
+	p.click("#search-run a[href='#evaluation/few']")
+	p.wait("[...document.querySelectorAll('#view-evaluation input:checked')].some((box) => box.value === 'few')")
+	js[bool](p, "history.back(), true")
+	p.see("#search-run .plot svg")
+
+	other := open(t, s.url+"#search/"+id)
+	other.allow("404 (Not Found)")
+	other.see("#search-download")
 	p.click("#search-delete")
+	p.see("dialog.confirm")
+	p.press("\r") // on Cancel
+	p.wait("!" + find("dialog.confirm"))
+	if at := js[string](p, "document.activeElement.id"); at != "search-delete" {
+		t.Errorf("the focus is on %q", at)
+	}
+	p.click("#search-delete")
+	p.click("dialog.confirm button[value=yes]")
 	p.seeText("#search-runs", "There are none yet.")
+	p.wait("document.activeElement.innerText === 'Search'")
+	other.click("#search-download")
+	other.seeText("#search-run", "was deleted")
+	if n := js[int](other, "document.querySelectorAll('#search-run button').length"); n != 0 {
+		t.Errorf("%d buttons of a search that is deleted", n)
+	}
 }
 
 // A search goes on while the page is offline, and the page finds it again. Stopped, it keeps what
@@ -104,28 +130,44 @@ func TestSearchStops(t *testing.T) {
 	p.click("#search-form button[type=submit]")
 	p.wait(moved(1))
 	p.accessible()
+	second := open(t, s.url+"#search")
+	second.allow("409 (Conflict)")
+	fillSearch(second, "two", "row", "3")
+	second.click("#search-form button[type=submit]")
+	second.seeText("#search-wrong", "the search for long is running")
+	second.seeText("#search-runs", "long")
+	second.click("#search-wrong a")
+	second.see("#search-stop")
+	second.wait("document.activeElement.tagName === 'H2' && document.activeElement.innerText === 'long'")
 	p.offline(true)
 	p.seeText("#search-run .lost", "The connection is lost")
-	before := js[int](p, "document.querySelectorAll('#search-kept tbody tr').length")
+	before := js[int](p, movedNow)
 	p.offline(false)
 	p.wait(moved(before + 1))
 	p.wait("!" + find("#search-run .lost"))
 
 	p.click("#search-stop")
 	p.seeText("#search-run .phase", "stopped")
-	steps := js[int](p, "Number.parseInt(document.querySelector('[data-tile=candidates]').innerText)")
+	steps := js[int](p, "Number.parseInt(document.querySelector('[data-tile=\"candidates tried\"]').innerText.replace(',', ''))")
+	p.wait("document.activeElement.tagName === 'H2'") // the button that had the focus is of no use now
 	p.do(chromedp.Reload())
 	p.seeText("#search-run .phase", "stopped")
 	p.see("#search-keep")
 	p.write("#search-run .acts input[type=number]", fmt.Sprint(steps+1))
 	p.click("#search-resume")
 	p.seeText("#search-run .phase", "done")
-	p.seeText("[data-tile=candidates]", fmt.Sprintf("%d of %[1]d", steps+1))
+	if at := js[string](p, "document.querySelector('#search-run .acts input[type=number]').value"); at != fmt.Sprint(2*(steps+1)) {
+		t.Errorf("to go on to %s candidates is offered", at)
+	}
+	p.seeText("[data-tile='candidates tried']", fmt.Sprintf("%d of %[1]d", steps+1))
 }
+
+// movedNow is how many moves a search has made.
+const movedNow = `Number.parseInt(document.querySelector("[data-tile='candidates kept']")?.innerText.replace(",", "") ?? "0")`
 
 // moved is that a search has made some moves.
 func moved(n int) string {
-	return fmt.Sprintf("document.querySelectorAll('#search-kept tbody tr').length > %d", n)
+	return fmt.Sprintf("%s > %d", movedNow, n)
 }
 
 // What is wrong is said where it is, and nothing that was typed is lost. What files and probes
@@ -138,6 +180,21 @@ func TestSearchRefuses(t *testing.T) {
 	p.write("#search-form [name=layers]", "99")
 	p.click("#search-form button[type=submit]")
 	p.seeText("#search-wrong", "99")
+	p.write("#search-form [name=layers]", "")
+	p.write("#search-form [name=steps]", "1.5")
+	p.click("#search-form button[type=submit]")
+	p.seeText("#search-wrong", "candidates must be a whole number")
+	if got := js[string](p, "document.getElementById(document.activeElement.getAttribute('aria-describedby')).innerText"); !strings.Contains(got, "candidates must") {
+		t.Errorf("at the field is %q", got)
+	}
+	p.write("#search-form [name=steps]", "3")
+	p.write("#search-form [name=minutes]", "0")
+	p.click("#search-form button[type=submit]")
+	p.seeText("#search-wrong", "minutes must be more than 0")
+	p.write("#search-form [name=minutes]", "")
+	p.write("#search-form [name=layers]", "99")
+	p.click("#search-form button[type=submit]")
+	p.seeText("#search-wrong", "Layers")
 	if at, typed := js[string](p, "document.activeElement.name"), js[string](p, "document.querySelector('#search-form [name=layers]').value"); at != "layers" || typed != "99" {
 		t.Errorf("the focus is on %q, %q is typed", at, typed)
 	}
@@ -166,6 +223,12 @@ func TestSearchRefuses(t *testing.T) {
 	p.accessible()
 	p.size(320, 900, "dark")
 	p.fits()
+
+	p.click("#search-again")
+	p.seeText("#search-form", ", of the search before")
+	js[bool](p, "document.querySelector('#search-form [name=force]').click(), true")
+	p.click("#search-form button[type=submit]")
+	p.seeText("#search-run .phase", "done")
 }
 
 // Where others can reach the server, starting a search takes an admin key, and the page says so.
@@ -187,5 +250,5 @@ func TestSearchTakesAnAdminKey(t *testing.T) {
 	p.seeText("#key-why", "admin key")
 	p.write("#key-value", "admin-key")
 	p.click("#key-use")
-	p.see("#search-run .phase")
+	p.seeText("#search-run .phase", "done") // nothing writes into its folder any more
 }

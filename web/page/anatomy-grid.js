@@ -30,7 +30,8 @@ export function asGrid(table, at = () => {}) {
     const to = moved(e.key, ...place.get(e.target), stops);
     if (!to) return;
     e.preventDefault();
-    stops[to[0]][to[1]].focus();
+    const row = stops[to[0]];
+    row[Math.min(to[1], row.length - 1)].focus();
   });
   return { focus: () => current?.focus() };
 }
@@ -52,4 +53,20 @@ function moved(key, row, col, stops) {
     case "PageDown": return [Math.min(last, row + pageRows), col];
   }
   return null;
+}
+
+// fewest is how many rows without anything become one.
+const fewest = 4;
+
+// folded puts rows into runs: of those that are empty, next to each other, at least four and
+// not opened yet, many are one run; of the others each is one.
+export function folded(rows, isEmpty, opened) {
+  const runs = [];
+  for (let first = 0, end; first < rows.length; first = end) {
+    end = first;
+    while (end < rows.length && isEmpty(rows[end]) && !opened.has(end)) end++;
+    if (end - first < fewest) end = first + 1;
+    runs.push({ first, rows: rows.slice(first, end) });
+  }
+  return runs;
 }

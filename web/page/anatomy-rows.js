@@ -79,5 +79,7 @@ export function makeRows(failed, closed) {
       return load(0, "#rows-title");
     },
     close: hide,
+    opened: () => of !== null,
+    leave: close,
   };
 }

@@ -1,7 +1,7 @@
 // The table of a trace: tokens along x, layers along y.
 
 import { h } from "./dom.js";
-import { asGrid } from "./anatomy-grid.js";
+import { asGrid, folded } from "./anatomy-grid.js";
 import { bound, decimals, percent, plural, shade, shades } from "./numbers.js";
 
 // page is how many tokens are shown at once.
@@ -25,6 +25,7 @@ export const measures = {
     note: "Each figure is ‖patched − base‖₂ ÷ ‖base‖₂ of the residual stream after a layer, in per cent.",
     rows: (doc, apart) => doc.cuts.filter((c) => apart || whole(c)).map((cut) => ({
       heading: apart && cut.layer !== null ? `${after(cut)}, ${cut.part}` : after(cut),
+      folds: cut.difference.every((d) => d === 0),
       text: (i) => (cut.difference[i] === 0 ? "·" : percent(cut.difference[i])),
       weight: (i) => cut.difference[i],
       says: (i) => (cut.difference[i] === 0 ? "the same to the bit" : `differs by ${percent(cut.difference[i])} %`),
@@ -75,22 +76,30 @@ const spelling = (heading, text, marked) =>
 export function makeTraceTable() {
   const element = h("div", {});
   let first = 0, last = null; // token that is shown first; what was drawn last
+  let opened = new Set(); // the places of rows that were unfolded
 
   function draw(doc, name, apart) {
     if (last?.doc !== doc) first = 0;
+    if (last?.doc !== doc || last.name !== name || last.apart !== apart) opened = new Set();
     last = { doc, name, apart };
     const m = measures[name], rows = m.rows(doc, apart);
     const most = Math.max(0, ...rows.map((row) => doc.ids.reduce((max, _, i) => Math.max(max, Number(row.weight(i)) || 0), 0)));
+    const runs = folded(rows, (row) => row.folds, opened);
     const end = Math.min(doc.ids.length, first + page), tokens = doc.ids.slice(first, end).map((_, i) => first + i);
     const readout = h("p", { id: "trace-readout", class: "readout" }, "Point at a cell, or move there with the arrow keys.");
     const table = h("table", { class: "map trace", id: "trace-table" },
       h("caption", { class: "unseen" }, m.title),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "after"), tokens.map((i) => h("th", { scope: "col", "aria-label": `token ${i}, ${quoted(doc.pieces[i].text)}` },
         h("span", { class: "soft" }, i), h("bdi", { class: "piece mono" }, shown(doc.pieces[i].text)))))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.heading), tokens.map((i) => cell(row, i, most))))));
+      h("tbody", {}, runs.map((r) => (r.rows.length > 1 ? foldedRow(r, tokens.length)
+        : h("tr", { "data-row": r.first }, h("th", { scope: "row" }, r.rows[0].heading), tokens.map((i) => cell(r.rows[0], i, most)))))));
     element.replaceChildren(h("div", {}, pager(doc, end), h("div", { class: "scroll" }, table), readout, scale(m, most), h("p", { class: "soft" }, m.note)));
     asGrid(table, (r, c) => {
-      readout.textContent = `Token ${tokens[c]}, ${quoted(doc.pieces[tokens[c]].text)}, ${rows[r].heading}: ${rows[r].says(tokens[c])}.`;
+      if (runs[r].rows.length > 1) {
+        readout.textContent = `${between(runs[r])}: the same to the bit at every token.`;
+        return;
+      }
+      readout.textContent = `Token ${tokens[c]}, ${quoted(doc.pieces[tokens[c]].text)}, ${runs[r].rows[0].heading}: ${runs[r].rows[0].says(tokens[c])}.`;
     });
   }
 
@@ -98,6 +107,16 @@ export function makeTraceTable() {
     const weight = row.weight(i), marked = weight === "marked";
     return h("td", { class: marked ? "differs" : `h${shade(weight, most)}`, dir: row.spelled && "auto" }, row.text(i));
   }
+
+  const between = (r) => `${r.rows[0].heading} to ${r.rows.at(-1).heading}`;
+
+  // foldedRow is one for several in which nothing differs.
+  const foldedRow = (r, columns) => h("tr", {}, h("th", { scope: "row" }, between(r)), h("td", { class: "folded", colspan: columns },
+    h("button", { type: "button", "aria-label": `${between(r)}: the same to the bit; show each`, onclick: () => {
+      for (let i = r.first; i < r.first + r.rows.length; i++) opened.add(i);
+      draw(last.doc, last.name, last.apart);
+      element.querySelector(`tr[data-row="${r.first}"] td`).focus();
+    } }, "the same to the bit")));
 
   // scale says what the shades stand for.
   const scale = (m, most) => h("ul", { class: "key", "aria-label": "shades" },

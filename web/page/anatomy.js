@@ -3,12 +3,12 @@
 
 import { json, route } from "./api.js";
 import { h } from "./dom.js";
+import { makeChoice } from "./anatomy-choice.js";
 import { makeMap } from "./anatomy-map.js";
 import { makeRows } from "./anatomy-rows.js";
 import { makeTrace } from "./anatomy-trace.js";
 
 let app, parts, chosen = [], loading = null;
-let emptied = false; // the user took the last one away
 
 // path is where the server tells of the patches that are chosen, together.
 const path = (what) => route`api/patches/${chosen.join("+")}/${what}`;
@@ -16,28 +16,28 @@ const path = (what) => route`api/patches/${chosen.join("+")}/${what}`;
 export function mount(section, shared) {
   app = shared;
   parts = {
-    chips: h("ul", { class: "chips", "aria-label": "patches that are looked at" }),
-    choice: h("select", { id: "anatomy-choice" }),
-    add: h("button", { type: "submit" }, "Show"),
-    none: h("p", { class: "soft", id: "anatomy-none" }),
+    section,
+    choice: makeChoice(() => app.patches.map((p) => p.name), (names) => app.go(["anatomy", names.map(encodeURIComponent).join("+")].filter(Boolean).join("/"))),
+    none: h("p", { class: "soft", id: "anatomy-none" }, "This server has no patches yet: ", h("a", { href: "#patches" }, "add one"), "."),
     map: makeMap((cell) => parts.rows.open(cell, path("flips"))),
     rows: makeRows(failed, () => parts.map.focus()),
     trace: makeTrace(app, failed, () => chosen),
   };
-  parts.form = h("form", { class: "row", onsubmit: (e) => { e.preventDefault(); add(parts.choice.value); } },
-    h("label", { for: "anatomy-choice" }, "Patch"), parts.choice, parts.add);
   section.append(
     h("h1", {}, "Anatomy"),
     h("p", { class: "soft" }, "What a patch changes in the model, and where that shows."),
-    parts.form, parts.chips, parts.none, parts.map.element, parts.rows.element, parts.trace.element,
+    parts.choice.element, parts.none, parts.map.element, parts.rows.element, parts.trace.element,
   );
+  for (const part of [parts.map, parts.rows]) {
+    part.element.addEventListener("keydown", (e) => { if (e.key === "Escape" && parts.rows.opened()) parts.rows.leave(); });
+  }
   app.changed(patchesChanged);
 }
 
 // show shows patches by their names, as "math+units"; without any those that were shown
 // last, or the first that there is.
 export function show(of) {
-  const names = of ? of.split("+") : chosen.length || emptied ? chosen : app.patches.slice(0, 1).map((p) => p.name);
+  const names = of ? of.split("+") : chosen.length ? chosen : app.patches.slice(0, 1).map((p) => p.name);
   const others = names.join("+") !== chosen.join("+");
   chosen = names;
   drawChoice();
@@ -46,30 +46,14 @@ export function show(of) {
 
 const isThere = (name) => app.patches.some((p) => p.name === name);
 
-const go = (names) => app.go(["anatomy", names.map(encodeURIComponent).join("+")].filter(Boolean).join("/"));
-
-function add(name) {
-  if (!name || chosen.includes(name)) return;
-  go([...chosen.filter(isThere), name]);
-}
-
-function remove(name) {
-  chosen = chosen.filter((n) => n !== name);
-  emptied = chosen.length === 0;
-  go(chosen);
-  drawChoice();
-  load();
-  parts.choice.focus();
-}
-
-// known are the digests of what is shown, so that another patch of a name is seen.
+// known is what is shown, so that another patch of a name is seen, and another model.
 let known = "";
-const digests = () => chosen.map((n) => app.patches.find((p) => p.name === n)?.digest ?? "").join();
+const state = () => [app.model.digest, ...chosen.map((n) => app.patches.find((p) => p.name === n)?.digest ?? "")].join();
 
 function patchesChanged() {
-  if (!chosen.length && !parts.form.closest("section").hidden) { show(""); return; }
+  if (!chosen.length && !parts.section.hidden) { show(""); return; }
   drawChoice();
-  if (digests() !== known) load();
+  if (chosen.length && state() !== known) load();
 }
 
 // failed tells of an error. Of a patch that is gone the list is asked for again.
@@ -78,21 +62,9 @@ function failed(e) {
   if (e.status === 404 && chosen.every(isThere)) app.refresh().catch((e) => app.fail(e));
 }
 
-// drawChoice draws what is chosen, and what else there is.
 function drawChoice() {
-  const others = app.patches.filter((p) => !chosen.includes(p.name));
-  const before = parts.choice.value;
-  parts.choice.replaceChildren(...others.map((p) => h("option", { value: p.name }, p.name)));
-  if (others.some((p) => p.name === before)) parts.choice.value = before;
-  const inForm = parts.form.contains(document.activeElement);
-  parts.form.hidden = others.length === 0;
-  parts.add.textContent = chosen.length ? "Combine" : "Show";
-  parts.chips.replaceChildren(...chosen.map((name) => h("li", { class: "chip" },
-    h("bdi", {}, name), h("button", { class: "quiet", type: "button", "aria-label": `take ${name} away`, onclick: () => remove(name) }, "×"))));
-  parts.chips.hidden = chosen.length === 0;
-  if (inForm && parts.form.hidden) parts.chips.querySelector("li:last-child button").focus();
-  parts.none.replaceChildren(...(app.patches.length ? ["Choose a patch."] : ["This server has no patches yet: ", h("a", { href: "#patches" }, "add one"), "."]));
-  parts.none.hidden = chosen.length > 0;
+  parts.choice.draw(chosen);
+  parts.none.hidden = chosen.length > 0 || app.patches.length > 0;
 }
 
 // load asks for the map of what is chosen. An answer to an earlier choice is not shown.
@@ -100,7 +72,7 @@ async function load() {
   loading?.abort();
   loading = new AbortController();
   const { signal } = loading;
-  known = digests();
+  known = state();
   parts.rows.close();
   parts.trace.patchesAre(chosen);
   if (!chosen.length) { parts.map.clear(); return; }
@@ -112,6 +84,7 @@ async function load() {
   } catch (e) {
     if (signal.aborted) return;
     parts.map.clear();
+    app.say(""); // what was said is of what is not shown any more
     failed(e);
   }
 }

@@ -3,7 +3,9 @@
 import { Failure, json, key, route } from "./api.js";
 import { h } from "./dom.js";
 import { thousands, plural } from "./numbers.js";
-import { claims, digest, signature, size } from "./patches-card.js";
+import { claims, digest, key as marks, signature, size, title } from "./patches-card.js";
+import { Examples } from "./patches-examples.js";
+import { clipped, printable } from "./patches-text.js";
 
 // most is what the server reads of a body, in bytes.
 const most = 16 << 20;
@@ -25,9 +27,10 @@ export class Adder {
     this.why = h("p", { class: "soft", hidden: true },
       "Adding and deleting patches takes an admin key of the server (", h("code", {}, "bankai serve --admin-key-file"), "). ",
       h("button", { onclick: () => this.unlock() }, "I have one"));
+    this.examples = new Examples(app, (file) => this.example(file));
     this.list = h("ul", { class: "checked", "aria-label": "files that were looked at" });
-    this.zone = h("div", { class: "drop" }, h("p", {}, "Drop patch files here, or choose them: ", input), h("p", { class: "soft" }, ".bankai or .json, up to 16 MiB, with their .minisig beside them where they are signed. Each is looked at first; nothing is added before you say so."));
-    this.element = h("section", { "aria-label": "add patches" }, this.why, this.zone, this.list);
+    this.zone = h("div", { class: "drop" }, h("p", {}, "Drop patch files here, or choose them: ", input), h("p", { class: "soft" }, ".bankai or .json, up to 16 MiB, with their .minisig beside them where they are signed. Each is looked at first; nothing is added before you say so."), this.examples.element);
+    this.element = h("section", { "aria-label": "add patches" }, this.why, this.zone, marks(), this.list);
   }
 
   // accept makes an element take what is dropped on it.
@@ -44,10 +47,15 @@ export class Adder {
     });
   }
 
-  // refresh takes over what the server said of itself last.
+  // refresh takes over what the server said of itself last. Files that were looked at for
+  // another model are looked at again.
   refresh() {
-    this.why.hidden = this.app.model?.may.change ?? true;
+    const before = this.model;
+    this.model = this.app.model.digest;
+    this.why.hidden = this.app.model.may.change;
     for (const e of this.entries) e.warn();
+    if (before && before !== this.model) this.check(this.entries);
+    return this.examples.refresh();
   }
 
   async unlock() {
@@ -69,9 +77,30 @@ export class Adder {
     for (const s of files.filter((f) => f.name.endsWith(sealed))) {
       const of = this.entries.findLast((e) => `${e.file.name}${sealed}` === s.name);
       if (of) { of.signature = s; changed.add(of); }
-      else this.app.fail(new Failure(0, "lonely", `${s.name} is a signature, and its patch, ${s.name.slice(0, -sealed.length)}, is not here: drop both together`));
+      else this.app.fail(new Failure(0, "lonely", `${printable(s.name)} is a signature, and its patch, ${printable(s.name.slice(0, -sealed.length))}, is not here: drop both together`));
     }
-    for (const e of changed) this.busy = this.busy.then(() => e.check()).catch((error) => this.app.fail(error));
+    return this.check([...changed]);
+  }
+
+  // check has entries looked at, one after the other, and tells what came of them in the end.
+  check(entries) {
+    this.busy = this.busy.then(async () => {
+      const said = [];
+      for (const e of entries) said.push(await e.check());
+      if (said.length === 1) this.app.say(said[0]);
+      if (said.length < 2) return;
+      const refused = entries.filter((e) => !e.doc).length;
+      this.app.say(`${said.length} files: ${[said.length > refused && `${said.length - refused} can be added`, refused && `${refused} refused`].filter(Boolean).join(", ")}`);
+    }).catch((error) => this.app.fail(error));
+    return this.busy;
+  }
+
+  // example takes a file that was asked for by its name, and leads to where it is added. One
+  // that is here already is not taken twice.
+  async example(file) {
+    if (!this.entries.some((e) => e.file.name === file.name)) await this.take([file]);
+    const entry = this.entries.find((e) => e.file.name === file.name);
+    if (entry?.doc) entry.form.querySelector("button").focus();
   }
 
   // drop puts an entry away. The focus goes on only if it was there.
@@ -84,12 +113,6 @@ export class Adder {
   }
 }
 
-// about is what a patch says of itself, folded where that is long.
-function about(text) {
-  const all = h("p", { class: "about", dir: "auto" }, text);
-  return text.length > 300 ? h("details", {}, h("summary", {}, `What it says of itself (${plural(text.length, "character")})`), all) : all;
-}
-
 // Entry is a file that was dropped.
 class Entry {
   constructor(adder, file) {
@@ -98,20 +121,21 @@ class Entry {
     this.said = h("div", {});
     this.warning = h("p", { class: "warning", hidden: true });
     this.refusal = h("p", { class: "bad", dir: "auto", hidden: true });
-    this.again = h("button", { hidden: true, onclick: () => this.check() }, "Try again");
+    this.again = h("button", { hidden: true, onclick: () => adder.check([this]) }, "Try again");
     this.form = h("form", { class: "row", hidden: true, onsubmit: (e) => { e.preventDefault(); this.add(); } }, h("label", {}, "Name ", this.name), h("button", { class: "main" }, "Add"));
     this.element = h("li", { class: "card", "data-file": file.name },
-      h("h2", { dir: "auto" }, file.name), this.said, this.warning, this.refusal,
-      h("div", { class: "row" }, this.form, this.again, h("button", { class: "quiet", onclick: () => adder.drop(this), "aria-label": `put away ${file.name}` }, "Put away")));
+      h("h2", { dir: "auto" }, clipped(printable(file.name), 100, "span")), this.said, this.warning, this.refusal,
+      h("div", { class: "row" }, this.form, this.again, h("button", { class: "quiet", onclick: () => adder.drop(this), "aria-label": `dismiss ${file.name}` }, "Dismiss")));
   }
 
-  // refuse says why the file is not taken. With retry the same may be taken later.
+  // refuse says why the file is not taken, in words that it returns. What may be taken later
+  // can be tried again.
   refuse(error) {
     this.refusal.replaceChildren(h("b", {}, "Refused"), `: ${error.message}`);
     this.refusal.hidden = false;
     this.again.hidden = error instanceof Failure && error.status > 0 && error.status < 500 && ![401, 403, 429].includes(error.status);
-    this.app.say(`${this.file.name}: refused: ${error.message}`);
     if (!(error instanceof Failure)) this.app.fail(error);
+    return `${printable(this.file.name)}: refused: ${error.message}`;
   }
 
   async headers() {
@@ -119,33 +143,35 @@ class Entry {
     return { "Bankai-Signature": btoa(String.fromCharCode(...new Uint8Array(await this.signature.arrayBuffer()))) };
   }
 
-  // check has the server look at the file.
+  // check has the server look at the file, and returns what is told of it.
   async check() {
     this.refusal.hidden = this.again.hidden = this.form.hidden = true;
+    this.doc = null;
     this.said.replaceChildren(h("p", { class: "soft" }, "The server looks at it…"));
     try {
       if (this.file.size > most) throw new Failure(413, "too_large", `it has ${thousands(this.file.size)} bytes, and a server takes patches of up to ${thousands(most)}: bankai patch apply puts larger ones into the model's file`);
       this.doc = await json("POST", `api/patches/check?name=${encodeURIComponent(this.name.value)}`, { body: this.file, more: await this.headers() });
     } catch (e) {
       this.said.replaceChildren();
-      this.refuse(e);
-      return;
+      this.warn();
+      return this.refuse(e);
     }
     this.show();
+    return `${printable(this.file.name)}: it can be added`;
   }
 
   show() {
     const p = this.doc;
     this.said.replaceChildren(h("div", {},
-      p.title && h("p", { class: "title", dir: "auto" }, p.title),
-      p.description && about(p.description),
+      title(p, this.file.name, this.file.name.replace(/\.(bankai|json)$/i, "")),
+      p.description && h("p", { class: "about", dir: "auto" }, clipped(p.description, 300, "span")),
       h("p", { class: "size" }, size(p), `; its file has ${plural(p.file_bytes, "byte")}`),
-      h("p", { class: "soft" }, "for ", digest(p.base), p.bound ? "" : ", by its shape alone, for it does not name its model", " · ", signature(p), p.author && [" · by ", h("span", { dir: "auto" }, p.author)]),
+      h("p", { class: "soft" }, "for ", digest(p.base), p.bound ? "" : ", by its shape alone, for it does not name its model", " · ", signature(p), p.author && [" · by ", clipped(p.author, 100)]),
       claims(p, 8),
       p.same.length > 0 && h("p", { class: "warning" }, `It flips the same as ${p.same.join(", ")}, which ${p.same.length === 1 ? "is" : "are"} here already.`)));
     this.form.hidden = false;
     this.warn();
-    this.app.say(`${this.file.name}: it can be added`);
+    if (p.base !== this.app.model.digest) this.app.refresh().catch((e) => this.app.fail(e)); // the server has another model now
   }
 
   // warn says what the name would do to a patch that has it.
@@ -162,7 +188,7 @@ class Entry {
     try {
       await json("PUT", route`api/patches/${name}`, { body: this.file, more: await this.headers() });
     } catch (e) {
-      this.refuse(e);
+      this.app.say(this.refuse(e));
       this.again.hidden = true; // the form is there still
       this.name.focus();
       return;

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { thousands, plural, tenths } from "./numbers.js";
+import { clipped } from "./patches-text.js";
 
 // short is as much of a digest as people compare.
 export const short = (digest) => digest.replace("sha256:", "").slice(0, 12);
@@ -14,8 +15,8 @@ export const size = (p) => `${plural(p.flips, "flip")}, ${plural(p.bits, "bit")}
 
 // signature says who signed a patch.
 export function signature(p) {
-  if (!p.signed_by) return h("span", { class: "unsigned" }, p.unsigned && p.unsigned !== "the patch is not signed" ? ["not signed by anybody who is trusted: ", h("span", { dir: "auto" }, p.unsigned)] : "not signed");
-  return h("span", { class: "signed" }, "signed by ", p.signer ? [h("b", { dir: "auto" }, p.signer), " "] : null, h("code", {}, p.signed_by));
+  if (!p.signed_by) return h("span", { class: "unsigned" }, p.unsigned && p.unsigned !== "the patch is not signed" ? ["not signed by anybody who is trusted: ", clipped(p.unsigned)] : "not signed");
+  return h("span", { class: "signed" }, "signed by ", p.signer ? [h("b", {}, clipped(p.signer, 60)), " "] : null, h("code", {}, p.signed_by));
 }
 
 // interval is what of a whisk is drawn of a share: its interval, and where it lies.
@@ -49,11 +50,22 @@ function counts(c) {
 // claim is one, with its figures.
 export function claim(c) {
   return h("li", { class: "claim" },
-    h("span", { class: "of", dir: "auto" }, c.name || "without a name"),
+    h("span", { class: "of", dir: "auto" }, clipped(c.name || "without a name", 100, "span")),
     h("span", { class: "counts" }, counts(c), `, p = ${c.p_text}`),
     whisk(c),
     c.means && h("span", { class: "soft" }, c.means),
     c.contradiction && h("span", { class: "bad" }, `It contradicts itself: ${c.contradiction}`));
+}
+
+// key says what the marks of claims stand for. It is seen where marks follow it.
+export const key = () => h("ul", { class: "key marks", "aria-label": "marks" },
+  [["was", "right before"], ["is", "right after"]].map(([of, what]) => h("li", {}, h("i", { class: of }), `${what}, from 0 to 100 %`)), h("li", {}, "lines are intervals of 95 %"));
+
+// title is what a patch calls itself, nothing where that says no more than a name does.
+export function title(p, ...names) {
+  const said = p.title?.trim();
+  if (!said || names.some((name) => name.toLowerCase() === said.toLowerCase())) return null;
+  return h("p", { class: "title", dir: "auto" }, clipped(said, 200, "span"));
 }
 
 // claims are some of those of a patch, or all.
@@ -70,13 +82,14 @@ export function card(p, { chosen, choose, remove, copy }) {
     h("div", { class: "head" },
       h("h2", {}, h("a", { href: `#patches/${to}`, dir: "auto" }, p.name)),
       h("label", { class: "soft" }, h("input", { type: "checkbox", checked: chosen, "aria-label": `combine ${p.name}`, onchange: (e) => choose(p.name, e.target.checked) }), "combine")),
-    p.title && p.title !== p.name && h("p", { class: "title", dir: "auto" }, p.title),
+    title(p, p.name),
     h("p", { class: "size" }, size(p)),
     h("p", { class: "soft" }, "for ", digest(p.base), " · ", signature(p), p.library && " · of the library"),
     claims(p, 3),
     h("p", { class: "row acts" },
       h("a", { href: `#chat/${to}`, "aria-label": `chat with ${p.name}` }, "Chat"),
       h("a", { href: `#anatomy/${to}`, "aria-label": `anatomy of ${p.name}` }, "Anatomy"),
+      h("a", { href: `#evaluation/${to}`, "aria-label": `evaluate ${p.name}` }, "Evaluate"),
       h("button", { class: "quiet", onclick: () => copy(p), "aria-label": `copy digest of ${p.name}` }, "Copy digest"),
       h("button", { class: "quiet", onclick: (e) => remove(p, e.currentTarget), "aria-label": `delete ${p.name}` }, "Delete")));
 }

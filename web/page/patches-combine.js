@@ -3,6 +3,7 @@
 import { json, ask } from "./api.js";
 import { h, save } from "./dom.js";
 import { thousands, plural } from "./numbers.js";
+import { clipped } from "./patches-text.js";
 
 const relations = {
   equal: "flip the same: together they cancel to nothing",
@@ -15,20 +16,21 @@ const relations = {
 // whenever others are.
 export class Combiner {
   constructor(app, clear) {
-    Object.assign(this, { app, names: [], asked: 0 });
-    this.what = h("p", { role: "status" });
+    Object.assign(this, { app, names: [], asked: 0, told: "" });
+    this.what = h("p", {});
     this.panel = h("div", { class: "panel" });
     this.element = h("section", { class: "card combine", "aria-label": "combine patches", hidden: true },
       h("div", { class: "row" }, h("h2", {}, "Together"), h("button", { class: "quiet", onclick: clear }, "Choose none")), this.what, this.panel);
   }
 
-  // choose shows what comes of patches with names.
+  // choose shows what comes of patches with names. Others than before are told of.
   async choose(names) {
-    const now = ++this.asked;
+    const now = ++this.asked, others = names.join() !== this.names.join();
+    const tell = (text, more = "") => { this.what.textContent = text; if (others && (text || this.told)) this.app.say(this.told = text + more); };
     this.names = names;
     this.element.hidden = names.length === 0;
     if (names.length < 2) {
-      this.what.textContent = names.length ? `${names[0]} is chosen: choose another to see what comes of both.` : "";
+      tell(names.length ? `${names[0]} is chosen: choose another to see what comes of both.` : "");
       this.panel.replaceChildren();
       return;
     }
@@ -37,22 +39,23 @@ export class Combiner {
       c = await json("POST", "api/patches/combine", { body: { patches: names } });
     } catch (e) {
       if (now !== this.asked) return;
-      this.what.textContent = `They cannot be combined: ${e.message}`;
+      tell(`They cannot be combined: ${e.message}`);
+      if (e.status === 404) this.app.refresh().catch((error) => this.app.fail(error)); // one is gone
       this.panel.replaceChildren();
       return;
     }
     if (now !== this.asked) return; // others were chosen meanwhile
-    this.what.textContent = summary(c);
+    tell(summary(c), c.refused && ` ${refused(c)}`);
     this.panel.replaceChildren(...this.content(c));
   }
 
   content(c) {
-    const name = (i) => c.patches[i].name;
+    const name = (i) => c.patches[i].name, to = this.names.map(encodeURIComponent).join("+");
     return [
-      c.conflicts.map((x) => h("p", { class: "warning" }, `${name(x.a)} and ${name(x.b)} must not be combined`, x.why && [": ", h("span", { dir: "auto" }, x.why)], ".")),
-      c.refused && h("p", { class: "warning", dir: "auto" }, `No request can have them together: ${c.refused}.`),
+      c.conflicts.map((x) => h("p", { class: "warning" }, `${name(x.a)} and ${name(x.b)} must not be combined`, x.why && [": ", clipped(x.why)], ".")),
+      c.refused && h("p", { class: "warning", dir: "auto" }, refused(c)),
       h("div", { class: "row" },
-        !c.refused && h("a", { class: "button", href: `#chat/${this.names.map(encodeURIComponent).join("+")}` }, "Chat with them"),
+        !c.refused && [["chat", "Chat with them"], ["anatomy", "Their anatomy"], ["evaluation", "Evaluate them"]].map(([part, what]) => h("a", { class: "button", href: `#${part}/${to}` }, what)),
         !c.refused && c.together.flips > 0 && ["bankai", "json"].map((form) => h("button", { onclick: () => this.fetch(form) }, `Download .${form}`))),
       h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "sizes of the patches" }, parts(c)),
       pairs(c, name),
@@ -66,11 +69,13 @@ export class Combiner {
   }
 }
 
-// summary is what comes of patches, in a sentence.
+const refused = (c) => `No request can have them together: ${c.refused}.`;
+
+// summary is what comes of patches, in words.
 function summary(c) {
   if (c.together.flips === 0) return `They cancel to nothing: all ${plural(c.cancelled.bits, "bit")} that they flip stay as they were.`;
-  const left = `Together they flip ${plural(c.together.bits, "bit")} in ${plural(c.together.flips, "run")}, ${plural(c.content_bytes, "byte")}.`;
-  return c.overlapping.bits === 0 ? `${left} No bit is in two of them: each is whole.` : `${left} ${plural(c.cancelled.bits, "bit")} cancel; ${thousands(c.overlapping.bits)} are in more than one.`;
+  const left = `Together: ${plural(c.together.flips, "flip")}, ${plural(c.together.bits, "bit")}, ${plural(c.content_bytes, "byte")}.`;
+  return c.overlapping.bits === 0 ? `${left} No bit is in two of them: each is whole.` : `${left} ${plural(c.overlapping.bits, "bit is", "bits are")} in more than one of them, of which ${plural(c.cancelled.bits, "cancels", "cancel")}.`;
 }
 
 function row(what, flips, bits, bytes) {
@@ -83,8 +88,8 @@ function parts(c) {
     h("tbody", {},
       c.patches.map((p) => row(p.name || p.digest, p.flips, p.bits, p.bytes)),
       row("together", c.together.flips, c.together.bits, c.content_bytes),
-      row("that cancel", c.cancelled.flips, c.cancelled.bits, null),
-      row("in more than one", c.overlapping.flips, c.overlapping.bits, null)));
+      row("cancelled", c.cancelled.flips, c.cancelled.bits, null),
+      row("in more than one patch", c.overlapping.flips, c.overlapping.bits, null)));
 }
 
 // shownPairs is how many pairs are spelt out: of 64 patches there are 2016.
@@ -107,6 +112,6 @@ function inCommon(p) {
 
 function cells(c) {
   return h("table", {},
-    h("thead", {}, h("tr", {}, ["layer", "matrix"].map((name) => h("th", { scope: "col" }, name)), ["patches", "flips", "bits", "bits that cancel"].map((name) => h("th", { scope: "col", class: "n" }, name)))),
+    h("thead", {}, h("tr", {}, ["layer", "matrix"].map((name) => h("th", { scope: "col" }, name)), ["patches", "flips", "bits", "cancelled bits"].map((name) => h("th", { scope: "col", class: "n" }, name)))),
     h("tbody", {}, c.cells.map((x) => h("tr", {}, h("td", {}, x.layer ?? "–"), h("td", { dir: "auto" }, x.proj), [x.patches, x.together.flips, x.together.bits, x.cancelled.bits].map((n) => h("td", { class: "n" }, thousands(n)))))));
 }

@@ -2,8 +2,9 @@
 
 import { ask, json, route } from "./api.js";
 import { h, save } from "./dom.js";
-import { thousands, plural } from "./numbers.js";
-import { claims, signature, size } from "./patches-card.js";
+import { thousands, plural, when } from "./numbers.js";
+import { claims, key, signature, size, title } from "./patches-card.js";
+import { clipped } from "./patches-text.js";
 
 // detail shows the patch of a name in a place.
 export async function detail(place, name, { remove, copy }) {
@@ -12,8 +13,8 @@ export async function detail(place, name, { remove, copy }) {
   place.replaceChildren(h("div", {},
     h("p", {}, h("a", { href: "#patches" }, "← all patches")),
     h("h1", { dir: "auto", tabindex: -1 }, p.name),
-    p.title && p.title !== p.name && h("p", { class: "lead", dir: "auto" }, p.title),
-    p.description && h("p", { class: "about", dir: "auto" }, p.description),
+    title(p, p.name),
+    p.description && h("p", { class: "about", dir: "auto" }, clipped(p.description, 2000, "span")),
     h("p", { class: "row" },
       h("a", { class: "button", href: `#chat/${to}` }, "Chat with it"),
       h("a", { class: "button", href: `#anatomy/${to}` }, "Its anatomy"),
@@ -21,7 +22,7 @@ export async function detail(place, name, { remove, copy }) {
       ["bankai", "json"].map((form) => h("button", { onclick: () => fetched(`api/patches/${to}?form=${form}`, `${name.replace(":", "-")}.${form}`) }, `Download .${form}`)),
       h("button", { onclick: () => copy(p) }, "Copy digest"),
       h("button", { onclick: (e) => remove(p, e.currentTarget) }, "Delete")),
-    h("h2", {}, "What it claims"), claims(p),
+    h("h2", {}, "What it claims"), key(), claims(p),
     conflicts(p),
     h("h2", {}, "Where it flips"), cells(p.cells ?? []),
     h("h2", {}, "Facts"), facts(p)));
@@ -38,7 +39,7 @@ function conflicts(p) {
   if (!p.conflicts?.length) return null;
   return [
     h("h2", {}, "What it must not be combined with"),
-    h("ul", {}, p.conflicts.map((c) => h("li", {}, h("span", { dir: "auto" }, c.name || "a patch without a name"), " ", h("code", {}, c.content.slice(0, 12)), c.why && [": ", h("span", { dir: "auto" }, c.why)]))),
+    h("ul", {}, p.conflicts.map((c) => h("li", {}, clipped(c.name || "a patch without a name"), " ", h("code", {}, c.content.slice(0, 12)), c.why && [": ", clipped(c.why)]))),
   ];
 }
 
@@ -50,13 +51,13 @@ function facts(p) {
     ["digest", h("code", { class: "whole" }, p.digest)],
     ["base", h("code", { class: "whole" }, p.base)],
     ["model", p.base_model], ["author", p.author], ["license", p.license],
-    ["made by", p.tool], ["made on", p.created], ["metric", p.metric],
-    ["command", p.command && h("code", { dir: "auto" }, p.command)],
+    ["made by", p.tool], ["made on", p.created && when(p.created)], ["metric", p.metric],
+    ["command", p.command && h("code", {}, clipped(p.command, 1000))],
     ["guard", p.guard && `edition ${p.guard.edition}, seed ${p.guard.seed}, ${plural(p.guard.tokens, "token")}`],
     ["requests", h("code", { class: "whole" }, p.model)],
-    ["added", p.added], ["library", p.library ? "it is of the library of whoever runs the server" : "it is in this server alone, until that ends"],
+    ["added", p.added && when(p.added)], ["library", p.library ? "it is of the library of whoever runs the server" : "it is in this server alone, until that ends"],
   ];
-  return h("dl", { class: "facts" }, all.filter(([, value]) => value).map(([what, value]) => [h("dt", {}, what), h("dd", { dir: "auto" }, value)]));
+  return h("dl", { class: "facts" }, all.filter(([, value]) => value).map(([what, value]) => [h("dt", {}, what), h("dd", { dir: "auto" }, typeof value === "string" ? clipped(value, 200, "span") : value)]));
 }
 
 // cells counts flips by layer and projection.

@@ -5,7 +5,7 @@ import { confirm } from "./confirm.js";
 import { h } from "./dom.js";
 import { plural, thousands } from "./numbers.js";
 import { Adder } from "./patches-add.js";
-import { card, short } from "./patches-card.js";
+import { card, key, short } from "./patches-card.js";
 import { Combiner } from "./patches-combine.js";
 import { detail } from "./patches-detail.js";
 
@@ -36,7 +36,7 @@ class Patches {
     section.classList.add("patches");
     this.adder = new Adder(app, (name, follow) => this.added(name, follow));
     this.combiner = new Combiner(app, () => this.choose(null));
-    this.all = h("div", {}, h("h1", {}, "Patches"), this.adder.element, this.tools(), this.combiner.element, this.grid(), this.leftOut = h("div", {}));
+    this.all = h("div", {}, h("h1", {}, "Patches"), h("p", { class: "soft lead-in" }, "A patch turns the signs of some of the model's weights. The model's file stays as it is: requests say which patches they are answered under, and several are combined."), this.adder.element, this.tools(), this.combiner.element, this.grid(), this.leftOut = h("div", {}));
     this.one = h("div", { class: "one", hidden: true });
     section.append(this.all, this.one);
     this.adder.accept(section);
@@ -49,7 +49,7 @@ class Patches {
     this.words = h("input", { type: "search", placeholder: "name, title, author, digest", "aria-label": "search patches", size: 30, oninput: again });
     this.order = h("select", { "aria-label": "order", onchange: again }, Object.entries(orders).map(([value, [label]]) => h("option", { value }, label)));
     this.count = h("p", { class: "soft", role: "status" });
-    return h("div", { class: "row tools", role: "search" }, this.words, h("label", {}, "Order ", this.order), h("button", { onclick: () => this.app.refresh() }, "Look again"), this.count);
+    return h("div", { class: "row tools", role: "search" }, this.words, h("label", {}, "Order ", this.order), h("button", { onclick: () => this.app.refresh() }, "Refresh"), this.count);
   }
 
   grid() {
@@ -57,7 +57,7 @@ class Patches {
     this.more = h("button", { onclick: () => this.grow() }, "Show more");
     this.near = new IntersectionObserver((seen) => { if (seen.some((s) => s.isIntersecting)) this.grow(); }, { rootMargin: "600px" });
     this.near.observe(this.more);
-    return [this.cards, h("p", {}, this.more)];
+    return [key(), this.cards, h("p", {}, this.more)];
   }
 
   // refresh takes over which patches there are now.
@@ -69,9 +69,29 @@ class Patches {
     this.find();
     this.adder.refresh();
     this.combiner.choose([...this.chosen]);
-    const out = this.app.leftOut ?? [];
+    this.follow();
+    const out = this.app.leftOut ?? [], what = JSON.stringify(out);
+    if (what === this.out) return; // and whoever reads them goes on
+    this.out = what;
     this.leftOut.replaceChildren(...(out.length === 0 ? [] : [h("details", { class: "out" }, h("summary", {}, `${plural(out.length, "patch is", "patches are")} withheld`),
       h("dl", { class: "facts" }, out.map((x) => [h("dt", { dir: "auto" }, x.name), h("dd", { dir: "auto" }, x.why)])))]));
+  }
+
+  // follow shows what became of the patch that is looked at.
+  follow() {
+    if (this.of === "") return;
+    const p = this.app.patches.find((q) => q.name === this.of);
+    if (this.state(p) === this.seen) return;
+    if (p) this.detail(this.of, false);
+    else this.gone(`The server has no patch ${this.of} any more.`);
+  }
+
+  // state tells a patch from another that has its name later.
+  state(p) { return p && `${p.digest} ${p.added} ${this.app.model.digest}`; }
+
+  gone(why) {
+    this.seen = undefined;
+    this.one.replaceChildren(h("p", {}, h("a", { href: "#patches" }, "← all patches")), h("h1", { dir: "auto" }, this.of), h("p", {}, why));
   }
 
   // find shows the patches that have all of the words.
@@ -81,7 +101,7 @@ class Patches {
     this.found = (words.length ? this.app.patches.filter(has) : [...this.app.patches]).sort(orders[this.order.value][1]);
     const all = this.app.patches.length;
     this.count.textContent = words.length ? `${thousands(this.found.length)} of ${plural(all, "patch", "patches")}` : plural(all, "patch", "patches");
-    this.place(all > 0 ? this.found.slice(0, this.shown).map((p) => this.card(p)) : [h("li", { class: "soft" }, "There are no patches yet: drop one above, or add one to the library with bankai library add.")]);
+    this.place(all > 0 ? this.found.slice(0, this.shown).map((p) => this.card(p)) : [h("li", { class: "soft" }, "There are no patches yet: drop one above, or take an example where there is one. Whoever runs the server adds one to its library with bankai library add.")]);
     this.more.hidden = this.found.length <= this.shown;
   }
 
@@ -139,7 +159,12 @@ class Patches {
       by.focus();
       return;
     }
-    await json("DELETE", route`api/patches/${p.name}`);
+    try {
+      await json("DELETE", route`api/patches/${p.name}`);
+    } catch (e) {
+      if (e.status === 404) await this.app.refresh(); // somebody else was faster
+      throw e;
+    }
     await this.app.refresh();
     this.app.say(`${p.name} was deleted`);
     if (this.of) this.app.go("patches");
@@ -167,13 +192,18 @@ class Patches {
     if (of !== "") this.detail(of);
   }
 
-  async detail(of) {
+  // detail shows one patch. The focus goes there if whoever looks came for it.
+  async detail(of, came = true) {
+    const p = this.app.patches.find((q) => q.name === of);
+    this.seen = this.state(p);
     try {
-      const head = await detail(this.one, of, { remove: (p, by) => this.remove(p, by), copy: (p) => this.copy(p) });
-      head.focus();
+      const head = await detail(this.one, of, { remove: (q, by) => this.remove(q, by), copy: (q) => this.copy(q) });
+      if (came) head.focus();
     } catch (e) {
-      this.one.replaceChildren(h("p", {}, h("a", { href: "#patches" }, "← all patches")), h("h1", { dir: "auto" }, of));
+      if (of !== this.of) return; // something else is looked at by now
+      this.gone("It cannot be shown.");
       this.app.fail(e);
+      if (p && e.status === 404) this.app.refresh().catch((error) => this.app.fail(error)); // it is gone
     }
   }
 }
