@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -224,6 +225,15 @@ func open(t testing.TB, url string) *tab {
 	return p
 }
 
+// within has a test use a tab of another one.
+func (p *tab) within(t *testing.T, use func(t *testing.T)) func(t *testing.T) {
+	return func(inner *testing.T) {
+		p.TB = inner
+		defer func() { p.TB = t }()
+		use(inner)
+	}
+}
+
 // note keeps what goes wrong on a page.
 func (p *tab) note(ev any) {
 	fault := ""
@@ -415,6 +425,33 @@ func (p *tab) accessible() {
 		command(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 		for _, v := range js[[]string](p, `axe.run().then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary.replaceAll("\n", " "))))`) {
 			p.Errorf("axe, %s: %s", look, v)
+		}
+	}
+}
+
+// told fails where the reader's own colours, which the system forces on pages, take away what
+// elements tell: each that a selector names has a background of its own then, or a line
+// around or below it. There must be some.
+func (p *tab) told(selectors ...string) {
+	p.Helper()
+	command(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}}})
+	defer command(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
+	for _, selector := range selectors {
+		all := js[[]string](p, `(() => {
+			const canvas = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g).slice(0, 3).join();
+			const filled = (color) => { const [r, g, b, a = "1"] = color.match(/[\d.]+/g); return Number(a) > 0 && [r, g, b].join() !== canvas; };
+			const line = (s, name) => s[name + "Style"] !== "none" && parseFloat(s[name + "Width"]) > 0;
+			return [...document.querySelectorAll(`+quoted(selector)+`)].map((e) => {
+				const s = getComputedStyle(e);
+				const told = filled(s.backgroundColor) || line(s, "outline") || line(s, "borderTop") || s.textDecorationLine.includes("underline");
+				return told ? "" : e.outerHTML.slice(0, 80);
+			});
+		})()`)
+		if len(all) == 0 {
+			p.Errorf("there is no %s", selector)
+		}
+		if lost := slices.DeleteFunc(all, func(s string) bool { return s == "" }); len(lost) > 0 {
+			p.Errorf("in forced colours %d of %s tell nothing: %s", len(lost), selector, lost[0])
 		}
 	}
 }
