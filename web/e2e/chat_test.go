@@ -102,6 +102,7 @@ func generated(t *testing.T, home, prompt, column string, more ...string) string
 
 // Chat, against one server.
 func TestChat(t *testing.T) {
+	t.Parallel()
 	s := chatServer(t)
 	for _, test := range []struct {
 		name string

@@ -67,6 +67,7 @@ func (p *tab) evaluate(probes string, limit int, patches ...string) {
 // What the page shows of an evaluation is what the command line finds, to the last digit
 // of every word.
 func TestEvaluationIsTheCommandLines(t *testing.T) {
+	t.Parallel()
 	home := withPatches(t)
 	s := serve(t, home)
 	p := open(t, s.url)
@@ -118,6 +119,7 @@ func TestEvaluationIsTheCommandLines(t *testing.T) {
 // A file with probes is evaluated, and one that cannot be read is refused with its place;
 // what was chosen stays. Names, prompts and categories are texts.
 func TestEvaluationOfAFile(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withPatches(t))
 	p := open(t, s.url)
 	p.allow("400 (Bad Request)")
@@ -271,6 +273,7 @@ const pOfMany = 1.474397522976895e-115
 // Ten thousand answers are there at once, of which only those that can be seen are on the
 // page; they are filtered, sorted and gone through with the keyboard.
 func TestEvaluationOfTenThousand(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "")
 	p := open(t, s.url)
 	p.allow("400 (Bad Request)")
@@ -339,6 +342,7 @@ func TestEvaluationOfTenThousand(t *testing.T) {
 // Neither a page that is loaded again nor one without a network loses an evaluation; it can
 // be cancelled, and then the next one comes.
 func TestEvaluationGoesOn(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withPatches(t), "--threads", "1")
 	p := open(t, s.url)
 	p.allow("ERR_INTERNET_DISCONNECTED", "Failed to load resource")
@@ -399,6 +403,7 @@ func TestEvaluationGoesOn(t *testing.T) {
 // An evaluation ends with its server, which the page says; it can be measured again as it was
 // asked.
 func TestEvaluationEndsWithTheServer(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	s := serve(t, home, "--threads", "1")
 	p := open(t, s.url)

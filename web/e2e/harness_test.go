@@ -221,6 +221,7 @@ func open(t testing.TB, url string) *tab {
 	command(p, network.Enable, network.EnableParams{})
 	command(p, runtime.Enable, cdp.Empty{})
 	command(p, cdplog.Enable, cdp.Empty{})
+	command(p, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}) // as if it were the tab in front: tests run side by side
 	p.do(chromedp.Navigate(url))
 	return p
 }

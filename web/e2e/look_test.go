@@ -10,6 +10,7 @@ import (
 // The frame of the page keeps what it tells in the reader's own colours, on paper, from
 // right to left and on the widest screens; and whatever is pressed is large enough.
 func TestLook(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "")
 	p := open(t, s.url)
 	p.see("#view-chat h1")

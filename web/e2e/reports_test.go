@@ -44,6 +44,7 @@ func hosted(t *testing.T, dir string) string {
 // Pages of reports fit, at every width; no text of their pictures lies on another; axe finds
 // nothing, light and dark; and nothing is lost in the reader's own colours.
 func TestReports(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	experiments, err := filepath.Abs(filepath.Join(root, "docs/experiments"))
 	if err != nil {
@@ -88,6 +89,7 @@ func TestReports(t *testing.T) {
 
 // Nor does one in the pictures that experiments leave as files.
 func TestPictures(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(root, "docs/experiments")
 	pictures, err := filepath.Glob(filepath.Join(dir, "*", "*.svg"))
 	if err != nil || len(pictures) < 20 {

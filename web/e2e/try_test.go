@@ -76,6 +76,7 @@ func (p *tab) tried(s *published) {
 
 // TestTry drives the page without a server: one export, in one tab.
 func TestTry(t *testing.T) {
+	t.Parallel()
 	s := publish(t)
 	p := open(t, s.url)
 	for _, part := range []struct {
