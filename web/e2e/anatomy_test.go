@@ -44,6 +44,7 @@ func doc[T any](t *testing.T, printed string) (v T) {
 
 // The anatomy part of the page, on one server and in one tab; the last part takes a patch away.
 func TestAnatomy(t *testing.T) {
+	t.Parallel()
 	home := anatomyPatches(t)
 	s := serve(t, home)
 	p := open(t, s.url+"#anatomy/many")

@@ -120,6 +120,7 @@ func (p *pieces) Read(to []byte) (int, error) {
 // In the middle of an answer it can be stopped, and the server can go: what came stays, and
 // the same is asked again when it is back.
 func TestChatInTheMiddle(t *testing.T) {
+	t.Parallel()
 	s := chatServer(t)
 	n := behind(t, s)
 	p := open(t, n.URL)
@@ -167,10 +168,28 @@ func TestChatInTheMiddle(t *testing.T) {
 	p.answered(3)
 	p.wait(`document.querySelector("#notice").hidden && !document.querySelector(".turn:last-child .retry")`)
 	p.seeText(".turn:nth-child(3) .facts-line", "ended by itself")
+	checkUnanswered(p, n)
+}
+
+// checkUnanswered asks what nobody answers, and finds that it is said so and that what follows
+// is asked without it.
+func checkUnanswered(p *tab, n *narrow) {
+	p.Helper()
+	p.offline(true)
+	p.ask(4, "Nobody hears this")
+	p.seeText(".turn:nth-child(4) .turn-foot", "Nobody answered")
+	p.offline(false)
+	p.ask(5, "And")
+	p.wait(`!document.querySelector(".turn:nth-child(5)").classList.contains("unanswered")`)
+	asked := n.requests()
+	if last := asked[len(asked)-1]; strings.Contains(last, "Nobody hears") || !strings.Contains(last, night) {
+		p.Errorf("asked %s", last)
+	}
 }
 
 // A server that wants a key is asked for with one, once, and what was typed stays.
 func TestChatWithKey(t *testing.T) {
+	t.Parallel()
 	keys := filepath.Join(t.TempDir(), "keys")
 	if err := os.WriteFile(keys, []byte("open-sesame\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -181,10 +200,11 @@ func TestChatWithKey(t *testing.T) {
 	p.allow("401")
 	p.do(chromedp.Navigate(s.url))
 	p.see("#key-value")
+	p.seeText("#key-why", "This server wants a key. Whoever runs the server")
 	p.accessible()
 	p.write("#key-value", "wrong")
 	p.click("#key-use")
-	p.seeText("#key-why", "key")
+	p.seeText("#key-why", "not one of this server's. Look whether it is whole")
 	p.wait(`document.querySelector("#key").open && document.querySelector("#key-value").value === ""`)
 	p.write("#key-value", "open-sesame")
 	p.click("#key-use")

@@ -11,13 +11,14 @@ import (
 	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // Asked again, a prompt has another seed, which is told: with it the command draws the same.
-// A column that comes later is asked the same. A conversation goes on in each column, from its own answers or from one that is chosen, and
-// is there after a reload; an earlier prompt can be changed, and all of it exported.
-func TestChatGoesOn(t *testing.T) {
-	s := chatServer(t)
+// A column that comes later is asked the same. A conversation goes on in each column, from its
+// own answers or from one that is chosen, and is there after a reload; an earlier prompt can be
+// changed, and all of it exported.
+func testGoesOn(t *testing.T, s *served) {
 	n := behind(t, s)
 	p := open(t, n.URL)
 	p.see("#view-chat h1")
@@ -44,8 +45,14 @@ func TestChatGoesOn(t *testing.T) {
 	checkHistories(t, n.requests(), first)
 	p.seeText(`.cell[data-column="sums"] .facts-line`, "ended by itself")
 	p.click(`.turn:last-child .cell[data-column="sums"] .carry`)
+	p.see(`.turn:last-child .cell[data-column="sums"] .carry[aria-pressed=true]`)
+	checkCopied(p, first["sums"])
 	p.ask(3, "And")
 	checkOneHistory(t, n.requests(), first["sums"])
+	p.click(".turn:nth-child(2) .edit")
+	p.write(".turn:nth-child(2) textarea", "Never")
+	p.press(kb.Escape)
+	p.wait(`document.activeElement.matches(".turn:nth-child(2) .edit")`)
 	p.click(".turn:nth-child(2) .edit")
 	p.write(".turn:nth-child(2) textarea", "Once")
 	p.click(".ask-edited")
@@ -66,9 +73,31 @@ func TestChatGoesOn(t *testing.T) {
 	p.accessible()
 	p.size(320, 800, "light")
 	p.fits()
+	checkDeletes(p)
+}
+
+// checkCopied copies the first answer of a column.
+func checkCopied(p *tab, text string) {
+	p.Helper()
+	js[bool](p, `(navigator.clipboard.writeText = async (text) => { globalThis.copied = text; }, true)`)
+	p.click(`.turn:first-child .cell[data-column="sums"] .copy`)
+	p.wait(`globalThis.copied === ` + quoted(text) + ` && document.querySelector("#said").textContent === "copied"`)
+}
+
+// checkDeletes deletes one of two conversations and then all of them: each after a question
+// that can be declined, and the focus is not lost.
+func checkDeletes(p *tab) {
+	p.Helper()
+	p.click(".talks li:first-child .delete")
+	p.see(".confirm")
+	p.press(kb.Escape)
+	p.wait(`!document.querySelector(".confirm") && document.querySelectorAll(".talks li").length === 2`)
+	p.click(".talks li:first-child .delete")
+	p.click(".confirm .main")
+	p.wait(`document.querySelectorAll(".talks li").length === 1 && document.activeElement.matches(".talks .delete")`)
 	p.click("#delete-all")
-	p.click("#delete-all")
-	p.wait(`document.querySelectorAll(".turn").length === 0 && localStorage.getItem("bankai.chats") === "[]"`)
+	p.click(".confirm .main")
+	p.wait(`document.querySelectorAll(".turn").length === 0 && localStorage.getItem("bankai.chats") === "[]" && document.activeElement.matches("#kept > summary")`)
 }
 
 // checkDraws compares all answers to the first prompt with what the command draws.

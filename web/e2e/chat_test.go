@@ -100,10 +100,30 @@ func generated(t *testing.T, home, prompt, column string, more ...string) string
 	return doc.Text
 }
 
+// Chat, against one server.
+func TestChat(t *testing.T) {
+	t.Parallel()
+	s := chatServer(t)
+	for _, test := range []struct {
+		name string
+		does func(t *testing.T, s *served)
+	}{
+		{"two patches", testTwoPatches},
+		{"goes on", testGoesOn},
+		{"texts as they are", testTextsAsTheyAre},
+		{"tokens of bytes", testTokensOfBytes},
+		{"aligned", testAligned},
+		{"begins", testBegins},
+		{"kept in another shape", testKeptShapes},
+		{"a patch that is gone", testPatchGone},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.does(t, s) })
+	}
+}
+
 // A chat with two patches and both of them: what stands on the page is what the command
 // prints, the marks are where it differs, and a token tells its numbers.
-func TestChatWithTwoPatches(t *testing.T) {
-	s := chatServer(t)
+func testTwoPatches(t *testing.T, s *served) {
 	p := open(t, s.url)
 	p.see("#view-chat h1")
 	p.greedy()
@@ -143,23 +163,23 @@ func checkMarks(p *tab, column, ofBase, text string) {
 	var got struct {
 		Before string // the text before the first mark
 		First  string // the token that is marked as the first
-		Title  string
+		Name   string
 		Marks  int
 	}
 	got = js[struct {
 		Before string
 		First  string
-		Title  string
+		Name   string
 		Marks  int
 	}](p, fmt.Sprintf(`(() => {
 		const line = document.querySelector('.cell[data-column="%s"] .tokens'), first = line.querySelector(".first");
 		let before = "";
 		for (const t of line.children) { if (t.classList.contains("differs")) break; before += t.textContent; }
-		return { Before: before, First: first.textContent, Title: first.title, Marks: line.querySelectorAll(".differs").length };
+		return { Before: before, First: first.textContent, Name: first.ariaLabel, Marks: line.querySelectorAll(".differs").length };
 	})()`, column))
 	// The token may begin before the place where the texts part.
-	if len(got.Before) > parted || len(got.Before)+len(got.First) <= parted || got.Marks == 0 || !strings.Contains(got.Title, "the base has") {
-		p.Errorf("%q is marked after %q at %q (%s), %d marks; it parts from the base after %q", column, got.Before, got.First, got.Title, got.Marks, text[:parted])
+	if len(got.Before) > parted || len(got.Before)+len(got.First) <= parted || got.Marks == 0 || !strings.Contains(got.Name, "the first difference, the base has") {
+		p.Errorf("%q is marked after %q at %q (%s), %d marks; it parts from the base after %q", column, got.Before, got.First, got.Name, got.Marks, text[:parted])
 	}
 	if verdict := p.text(`.cell[data-column="` + column + `"] .verdict-line`); !strings.Contains(verdict, "differs first at token") {
 		p.Errorf("%q: %q", column, verdict)
@@ -214,9 +234,56 @@ func checkToken(p *tab, s *served) {
 	p.accessible()
 	p.press(kb.Escape)
 	p.wait(`document.querySelector("#chat-token").hidden`)
+	checkPopover(p)
+	checkHeard(p)
+}
+
+// checkPopover moves the pointer from a token onto what is told of it, which stands above it
+// and stays until Escape is pressed, wherever the focus is.
+func checkPopover(p *tab) {
+	p.Helper()
 	p.click(`.cell[data-column="sums"] .first`)
 	p.seeText("#chat-token", "the base has")
+	js[bool](p, `(document.querySelector("#prompt").focus(), true)`)
+	at := js[[4]float64](p, `(() => {
+		const token = document.querySelector(".cell[data-column=words] .first");
+		token.scrollIntoView({ block: "end" });
+		const r = token.getBoundingClientRect();
+		return [r.x + r.width / 2, r.y + r.height / 2, r.top, r.x + 2];
+	})()`)
+	move := func(x, y float64) {
+		command(p, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: "mouseMoved", X: x, Y: y})
+	}
+	move(at[0], at[1])
+	p.seeText("#chat-token", "the base has")
+	if bottom := js[float64](p, `document.querySelector("#chat-token").getBoundingClientRect().bottom`); bottom > at[2]+1 {
+		p.Errorf("what is told of a token ends at %.0f, below the token's top at %.0f", bottom, at[2])
+	}
+	move(at[3], at[2]-20)
+	// Long enough for it to go, if it would.
+	if js[bool](p, `new Promise((done) => setTimeout(() => done(document.querySelector("#chat-token").hidden), 500))`) {
+		p.Error("what is told of a token is gone when it is pointed at")
+	}
 	p.press(kb.Escape)
+	p.wait(`document.querySelector("#chat-token").hidden`)
+}
+
+// checkHeard finds in the tree that is read to people each answer as one text, and its tokens
+// as items with names.
+func checkHeard(p *tab) {
+	p.Helper()
+	heard := js[[]string](p, `[...document.querySelectorAll(".cell")].map((c) => {
+		const group = c.querySelector("[role=group]"), list = group.querySelector("[role=listbox]"), options = [...list.querySelectorAll("[role=option]")];
+		const text = options.filter((o) => !o.classList.contains("end")).map((o) => o.textContent).join("");
+		if (group.querySelector(".whole").textContent !== text) return "the whole text is " + group.querySelector(".whole").textContent;
+		const unnamed = options.findIndex((o, i) => !o.ariaLabel.startsWith("token " + (i + 1) + ": "));
+		return unnamed < 0 && options.every((o) => !o.title) ? "" : "token " + (unnamed + 1) + " has no name";
+	})`)
+	for i, fault := range heard {
+		if fault != "" {
+			p.Errorf("column %d: %s", i, fault)
+		}
+	}
 }
 
 func minus(v float64) string { return strings.Replace(fmt.Sprintf("%.4f", v), "-", "−", 1) }

@@ -149,6 +149,7 @@ func cardOf(name string) string { return `#view-patches .grid > li[data-name="` 
 // What the page does with patches, on one server and in one tab, which each part finds without
 // patches. The last fills the library.
 func TestPatches(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "")
 	p := openPatches(t, s)
 	for _, part := range []struct {
@@ -465,6 +466,7 @@ func libraryAndSignatures(t *testing.T, s *served, p *tab) {
 
 // Of what the server withholds it is said why.
 func TestWithheldPatches(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	compact(t, home, "math", said{}, 1)
 	bankai(t, home, "library", "add", "math.bankai")
@@ -568,6 +570,7 @@ func patchesByKeyboard(t *testing.T, s *served, p *tab) {
 // Who may not change patches is told so, and what to do; what was dropped is there still when
 // there is a key, and when the server is.
 func TestPatchesTakeAnAdminKey(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	for name, key := range map[string]string{"keys": "user", "admin": "root"} {
 		if err := os.WriteFile(filepath.Join(home, name), []byte(key+"\n"), 0o600); err != nil {
@@ -600,6 +603,7 @@ func TestPatchesTakeAnAdminKey(t *testing.T) {
 // A server that starts anew with another model and without its patches is seen as it is by then.
 // What was about to be added is looked at again, and nothing that was typed is lost.
 func TestPatchesOfAnotherModel(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	bankai(t, home, "patch", "apply", "demo", "--patch", builtIn(t), "-o", "other.gguf")
 	s := serve(t, home)

@@ -40,7 +40,7 @@ export const headers = () => (key.value ? { Authorization: `Bearer ${key.value}`
 let asking = null;
 
 async function anotherKey(why) {
-  asking ??= key.ask(why).finally(() => { asking = null; });
+  asking ??= key.ask(why.message, why.code).finally(() => { asking = null; });
   return asking;
 }
 
@@ -70,7 +70,7 @@ export async function ask(method, path, { body, signal, more = {} } = {}) {
     if (response.ok) return response;
     const why = await failure(response);
     const wantsKey = response.status === 401 || response.status === 403 && ["not_admin", "invalid_api_key"].includes(why.code);
-    if (wantsKey && (key.value !== shown || await anotherKey(why.message))) continue;
+    if (wantsKey && (key.value !== shown || await anotherKey(why))) continue;
     throw why;
   }
 }

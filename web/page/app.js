@@ -79,10 +79,23 @@ function titled() {
   document.title = [names[shown], "bankai", app.model?.id].filter(Boolean).join(" · ");
 }
 
+// What whoever is asked for a key can do, by the server's code for why it is asked for.
+const keyAdvice = {
+  no_api_key: "Whoever runs the server gives keys out.",
+  invalid_api_key: "Look whether it is whole, and type it again.",
+  not_admin: "Yours is good for what asks the model only.",
+};
+
+// keyReason says to people why a key is asked for: how programs send one is nothing to them.
+function keyReason(why, code) {
+  const reason = why.replace(/: send the header .*$/, "");
+  return [`${reason.charAt(0).toUpperCase()}${reason.slice(1).replace(/\.$/, "")}.`, keyAdvice[code]].filter(Boolean).join(" ");
+}
+
 // One dialog asks for keys; what had the focus has it again.
-key.ask = (why) => new Promise((done) => {
+key.ask = (why, code) => new Promise((done) => {
   const dialog = $("key"), value = $("key-value"), before = document.activeElement;
-  $("key-why").textContent = why;
+  $("key-why").textContent = keyReason(why, code);
   $("key-open").hidden = false;
   value.value = "";
   value.setCustomValidity("");

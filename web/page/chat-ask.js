@@ -1,10 +1,13 @@
 // Asks the server for the answers of a turn.
 
-import { stream } from "./api.js";
+import { Failure, stream } from "./api.js";
 import { groups, newAnswer, patchesOf } from "./chat-talk.js";
 
 // likeliest is how many of the likeliest tokens are told of beside each.
 const likeliest = 5;
+
+// began is when the first token of an answer came, on the clock of the page.
+const began = new WeakMap();
 
 // tokensOf are the tokens of a piece of an answer, as they are kept.
 function tokensOf(choice) {
@@ -26,15 +29,19 @@ function take(answer, choice, each) {
     answer.tokens.push(token);
     if (thinks) answer.thoughts = answer.tokens.length;
     each(token, thinks);
+    const now = performance.now();
+    answer.seconds = (now - (began.get(answer) ?? now)) / 1000;
+    if (!began.has(answer)) began.set(answer, now);
   }
   answer.finish = choice.finish_reason ?? answer.finish;
 }
 
 // ask has columns answer turn n of a conversation, all at once: those with the same
-// conversation so far in one request. told(column, token) is called with each token, and
-// told(column) when an answer is at its end. Answers that have not come to theirs say why in
+// conversation so far in one request. A column whose patches the server has no more is left
+// out. told(column, token) is called with each token, and told(column) when an answer is at
+// its end. Answers that have not come to theirs say why in
 // "finish" and "error"; the first failure is returned.
-export async function ask(talk, n, columns, told, signal) {
+export async function ask(app, talk, n, columns, told, signal) {
   const turn = talk.turns[n];
   let failure = null;
   const end = (column, finish, error) => {
@@ -44,7 +51,7 @@ export async function ask(talk, n, columns, told, signal) {
     told(column);
   };
   for (const column of columns) turn.answers[column] = newAnswer();
-  await Promise.all(groups(talk, n, columns).map(async (group) => {
+  const askGroup = async (group) => {
     const body = {
       ...turn.fields, messages: group.messages, seed: turn.seed, compare: group.columns.map(patchesOf),
       stream: true, logprobs: true, top_logprobs: likeliest,
@@ -56,11 +63,43 @@ export async function ask(talk, n, columns, told, signal) {
         if (choice.finish_reason) end(column);
       }, signal);
     } catch (e) {
-      failure ??= signal.aborted ? null : e;
-      for (const column of group.columns) {
-        if (!turn.answers[column].finish) end(column, signal.aborted ? "stopped" : "failed", e);
+      const gone = signal.aborted ? [] : await goneOf(app, e, group.columns);
+      for (const column of gone) end(column, "failed", new Failure(e.status, e.code, `${goneText(app, column)}: remove the column`));
+      const left = group.columns.filter((column) => !gone.includes(column));
+      if (gone.length > 0) return left.length > 0 && askGroup({ ...group, columns: left });
+      const why = plain(e);
+      failure ??= signal.aborted ? null : why;
+      for (const column of left) {
+        if (!turn.answers[column].finish) end(column, signal.aborted ? "stopped" : "failed", why);
       }
     }
-  }));
+    app.answeredBy(group.columns.map((column) => turn.answers[column].fingerprint).find(Boolean));
+  };
+  await Promise.all(groups(talk, n, columns).map(askGroup));
   return failure;
+}
+
+// missing are the patches of a column that the server has not, as far as the page knows.
+const missing = (app, column) => patchesOf(column).filter((name) => !app.patches.some((p) => p.name === name));
+
+// goneOf are the columns with patches that the server has no more, if that is why a request
+// failed.
+async function goneOf(app, error, columns) {
+  if (error.status !== 404 || error.param !== "compare") return [];
+  await app.refresh().catch(() => {}); // what failed is told as it is
+  return columns.filter((column) => missing(app, column).length > 0);
+}
+
+function goneText(app, column) {
+  const names = missing(app, column);
+  return names.length > 1 ? `the patches ${names.join(" and ")} are gone` : `the patch ${names[0]} is gone`;
+}
+
+// plain is a failure in the words of the page: without the place in the request, which the
+// user did not write.
+function plain(error) {
+  if (!(error instanceof Failure)) return error;
+  const text = error.message.replace(/^(?:[a-z_]+\[\d+\](?:\.[a-z_]+)?: )+/, "").replace(/: GET \S+ lists those that there are$/, "");
+  const more = error.code === "context_length_exceeded" ? ", or begin a new conversation" : "";
+  return new Failure(error.status, error.code, text + more, error.param);
 }

@@ -28,13 +28,13 @@ export class Columns {
     for (const name of this.chosen) if (!known.has(name)) this.chosen.delete(name);
     this.choice.replaceChildren(...this.app.patches.map(({ name }) => h("label", {},
       h("input", { type: "checkbox", value: name, checked: this.chosen.has(name), onchange: (e) => this.choose(name, e.target.checked) }), h("bdi", {}, name))));
-    if (known.size === 0) this.choice.replaceChildren(h("p", {}, "There are no patches yet: ", h("a", { href: "#patches" }, "drop one into the library"), "."));
+    if (known.size === 0) this.choice.replaceChildren(h("p", {}, "There are no patches yet: ", h("a", { href: "#patches" }, "drop one, or take an example"), "."));
     this.ready();
   }
 
   chip(column, known) {
     if (column === base) {
-      const shown = h("input", { type: "checkbox", id: "show-base", checked: !this.app.kept("chat.nobase", false), onchange: () => { this.app.keep("chat.nobase", !shown.checked); this.changed(this.columns); } });
+      const shown = h("input", { type: "checkbox", id: "show-base", checked: this.app.kept("chat.nobase", false) !== true, onchange: () => { this.app.keep("chat.nobase", !shown.checked); this.changed(this.columns); } });
       return h("li", { class: "chip" }, h("label", {}, shown, "base"));
     }
     return h("li", { class: "chip" }, h("bdi", {}, nameOf(column)), !known && h("span", { class: "soft" }, " (not on this server)"),

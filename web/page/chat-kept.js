@@ -1,7 +1,10 @@
 // The conversations that the browser keeps, on this machine only.
 
+import { confirm } from "./confirm.js";
 import { h } from "./dom.js";
+import { talksOf } from "./chat-shapes.js";
 import { title } from "./chat-talk.js";
+import { plural, thousands, when } from "./numbers.js";
 
 // Bounds of what is kept: conversations, and characters of all of them.
 const maxTalks = 50;
@@ -11,23 +14,25 @@ const maxSize = 2_000_000;
 export class Kept {
   constructor(app, does) {
     Object.assign(this, { app, does });
-    this.talks = app.kept("chats", []);
+    this.talks = talksOf(app.kept("chats", []));
     this.list = h("ul", { class: "talks" });
     this.summary = h("summary", {});
-    this.clear = h("button", { type: "button", class: "quiet", id: "delete-all", onclick: () => this.deleteAll() });
+    this.clear = h("button", { type: "button", class: "quiet", id: "delete-all", onclick: () => this.deleteAll() }, "Delete all");
     this.element = h("details", { class: "kept", id: "kept" }, this.summary, this.list, h("p", {}, this.clear),
       h("p", { class: "soft" }, "They are kept by this browser only. Old ones lose the details of their tokens first."));
+    this.dropped = h("p", { class: "soft dropped", hidden: true });
     window.addEventListener("storage", (e) => { if (e.key === "bankai.chats") this.read(); }); // of another tab
     this.show();
   }
 
   read() {
-    this.talks = this.app.kept("chats", []);
+    this.talks = talksOf(this.app.kept("chats", []));
     this.show();
   }
 
   // put keeps a conversation as it is now, if anything was said in it.
   put(talk) {
+    if (talk.turns.length === 0 && !this.has(talk)) return;
     this.talks = this.talks.filter((t) => t.id !== talk.id);
     if (talk.turns.length > 0) this.talks.unshift(talk);
     this.save();
@@ -35,8 +40,10 @@ export class Kept {
 
   has(talk) { return this.talks.some((t) => t.id === talk.id); }
 
+  // save keeps them all within the bounds, and says so once when old ones are dropped.
   save() {
-    this.talks.length = Math.min(this.talks.length, maxTalks);
+    const before = this.talks.length;
+    this.talks.length = Math.min(before, maxTalks);
     const sizes = this.talks.map((t) => JSON.stringify(t).length);
     let size = sizes.reduce((a, b) => a + b, 0);
     for (let i = sizes.length - 1; i > 0 && size > maxSize; i--) {
@@ -45,38 +52,46 @@ export class Kept {
     }
     while (size > maxSize && this.talks.length > 1) size -= JSON.stringify(this.talks.pop()).length;
     this.app.keep("chats", this.talks);
+    this.tell(before - this.talks.length);
     this.show();
   }
 
-  delete(id) {
-    this.talks = this.talks.filter((t) => t.id !== id);
-    this.save();
-    this.summary.focus();
-    this.does.deleted(id);
+  tell(dropped) {
+    if (dropped === 0 || !this.dropped.hidden) return;
+    this.dropped.textContent = `${plural(dropped, "old conversation")} had to go: the browser keeps at most ${maxTalks}, with ${thousands(maxSize)} characters in all. Export what you want to keep longer.`;
+    this.dropped.hidden = false;
+    this.app.say(this.dropped.textContent);
   }
 
-  deleteAll() {
-    if (!this.sure) {
-      this.sure = true;
-      this.show();
-      return;
-    }
-    const gone = this.talks;
-    this.talks = [];
+  async delete(talk) {
+    if (!await confirm("Delete this conversation?", [title(talk), "It is kept nowhere else."], "Delete it")) return;
+    const at = this.talks.findIndex((t) => t.id === talk.id);
+    this.drop([talk.id]);
+    (this.list.querySelectorAll(".delete")[Math.min(Math.max(at, 0), this.talks.length - 1)] ?? this.summary).focus();
+    this.app.say("the conversation is deleted");
+  }
+
+  async deleteAll() {
+    if (!await confirm(`Delete ${plural(this.talks.length, "conversation")}?`, ["They are kept nowhere else."], "Delete all")) return;
+    this.drop(this.talks.map((t) => t.id));
+    this.summary.focus();
+    this.app.say("all conversations are deleted");
+  }
+
+  drop(ids) {
+    this.talks = this.talks.filter((t) => !ids.includes(t.id));
     this.save();
-    for (const { id } of gone) this.does.deleted(id);
+    for (const id of ids) this.does.deleted(id);
   }
 
   show() {
     const n = this.talks.length;
-    this.sure &&= n > 0;
     this.summary.textContent = `Conversations (${n})`;
-    this.clear.textContent = this.sure ? `Really delete all ${n}?` : "Delete all";
     this.clear.hidden = n === 0;
     this.list.replaceChildren(...this.talks.map((t) => h("li", { class: "row" },
       h("button", { type: "button", class: "open quiet", dir: "auto", onclick: () => this.does.open(structuredClone(t)) }, title(t)),
-      h("span", { class: "soft" }, t.began.slice(0, 16).replace("T", " ")),
-      h("button", { type: "button", class: "quiet delete", "aria-label": `Delete the conversation ${title(t)}`, onclick: () => this.delete(t.id) }, "×"))));
+      h("span", { class: "soft" }, when(t.began)),
+      h("button", { type: "button", class: "quiet delete", "aria-label": `Delete the conversation ${title(t)}`, onclick: () => this.delete(t) }, "×"))));
   }
 }
 

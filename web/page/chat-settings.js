@@ -1,6 +1,7 @@
 // How tokens are chosen: what the user sets, and otherwise the model's own settings.
 
 import { h } from "./dom.js";
+import { settingsOf } from "./chat-shapes.js";
 
 const numbers = [
   { name: "temperature", label: "Temperature", min: 0, step: 0.1 },
@@ -11,14 +12,15 @@ const numbers = [
 ];
 const drawn = new Set(["temperature", "top_k", "top_p", "min_p"]); // of no effect if greedy
 
-const usual = { greedy: false, seed: "", think: true, system: "" };
+const usual = { greedy: false, seed: "", think: true, system: "", ...Object.fromEntries(numbers.map(({ name }) => [name, ""])) };
 
 // Settings are a form, kept by the browser.
 export class Settings {
   constructor(app) {
     this.app = app;
     const bare = this.model?.template === "none"; // it goes on with a text, and does not end where an answer would
-    this.set = { ...usual, line: bare, max_tokens: bare ? 64 : 512, ...app.kept("chat.settings", {}) };
+    const own = { ...usual, line: bare, max_tokens: bare ? 64 : 512 };
+    this.set = { ...own, ...settingsOf(app.kept("chat.settings", {}), own) };
     this.inputs = new Map();
     this.element = h("details", { class: "card settings", id: "settings" },
       h("summary", {}, "Settings", h("span", { class: "soft", id: "settings-now" })),
@@ -73,7 +75,7 @@ export class Settings {
 
   value(name, otherwise) {
     const v = this.set[name];
-    return v === "" || v === undefined || v === null ? otherwise : Number(v);
+    return v === "" || !Number.isFinite(Number(v)) ? otherwise : Number(v);
   }
 
   // seed is the one that is set, undefined if one is to be drawn.

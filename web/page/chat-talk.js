@@ -25,23 +25,40 @@ export const newTurn = (prompt, system, fields, seed) => ({ prompt, system, fiel
 // first ones, as many as "thoughts" says, are what it thought before it answered.
 export const newAnswer = () => ({ text: "", thought: "", thoughts: 0, tokens: [], finish: null });
 
+// answered says whether an answer is one that can be gone on from.
+const answered = (answer) => answer !== undefined && (answer.text !== "" || answer.finish === "stop" || answer.finish === "length");
+
+// unanswered says of a turn whether nobody said anything to it.
+export const unanswered = (turn) => Object.values(turn.answers).every((a) => a.text === "");
+
+// answeredElsewhere says whether another model gave an answer than the conversation began with.
+export function answeredElsewhere(talk, answer) {
+  const digest = answer.fingerprint?.split("-")[1];
+  return Boolean(digest && talk.digest && !talk.digest.startsWith(digest));
+}
+
 // before is the column whose answer to a turn a column goes on from: itself, unless the user
-// chose another for all, or the column came later. Then it is the first that has an answer.
+// chose another for all, or the column has none. Then it is the first that has one.
 function before(turn, column) {
   const c = turn.from ?? column;
-  return turn.answers[c] ? c : Object.keys(turn.answers)[0] ?? c;
+  return answered(turn.answers[c]) ? c : Object.keys(turn.answers).find((other) => answered(turn.answers[other])) ?? c;
+}
+
+// standIn is the column that one without an answer to a turn goes on from, null if there is none.
+export function standIn(turn, column) {
+  const other = before({ ...turn, from: undefined }, column);
+  return other === column ? null : other;
 }
 
 // messages are those that a column's answer to turn n is asked with. They are followed from
 // the last one back: where a column goes on from another, that one's conversation is its own
-// up to there.
+// up to there. Prompts to which nothing was said are left out.
 export function messages(talk, n, column) {
   const turn = talk.turns[n], all = [{ role: "user", content: turn.prompt }];
   for (let k = n - 1, c = column; k >= 0; k--) {
     c = before(talk.turns[k], c);
     const said = talk.turns[k].answers[c]?.text;
-    if (said) all.unshift({ role: "assistant", content: said });
-    all.unshift({ role: "user", content: talk.turns[k].prompt });
+    if (said) all.unshift({ role: "user", content: talk.turns[k].prompt }, { role: "assistant", content: said });
   }
   if (turn.system) all.unshift({ role: "system", content: turn.system });
   return all;
@@ -86,6 +103,7 @@ export function markdown(talk) {
       parts.push(`### ${answer.model ?? nameOf(column)}\n`, fence(answer.text));
       parts.push(`${answer.fingerprint ?? "no answer"}, ended: ${answer.finish ?? "not yet"}.\n`);
     }
+    if (unanswered(turn)) parts.push("Nobody answered: what follows was asked without this prompt.\n");
     if (turn.from !== undefined) parts.push(`All go on from the answer of ${nameOf(turn.from)}.\n`);
   });
   return parts.join("\n");

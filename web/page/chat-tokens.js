@@ -1,8 +1,7 @@
-// The tokens of answers, one beside the other: where a patch's differ from the base's, and
-// what else could have come.
+// The tokens of answers, one beside the other: where a patch's differ from the base's.
 
+import { gaps } from "./chat-align.js";
 import { h } from "./dom.js";
-import { logProb, probability } from "./numbers.js";
 
 const signs = { " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍" };
 
@@ -10,19 +9,33 @@ const signs = { " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍" };
 export const shown = (token) => token.replace(/[ \n\t\r]/g, (c) => signs[c])
   .replace(/[\p{Cc}\p{Cf}]/gu, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`) || "∅";
 
+// spoken is a token as it is said: what is to be heard of it, and blanks by their names.
+const names = { " ": "space", "\n": "line end", "\t": "tab", "\r": "return" };
+const spoken = (token) => shown(token.trim()) === "∅" ? [...token].map((c) => names[c] ?? shown(c)).join(" ") || "nothing" : shown(token.trim());
+
+// told bounds the tokens of the base that are said to stand in place of a stretch of others.
+const told = 8;
+
+// textOf is what the base has in place of a token, or of a stretch of them.
+const textOf = (theirs, pairs) => (pairs ? spoken(theirs[0][0]) : `“${spoken(theirs.slice(0, told).map(([t]) => t).join(""))}${theirs.length > told ? "…" : ""}” in place of this stretch`);
+
 const encoder = new TextEncoder();
 
-// placeOf is where a token's element stands: its line and its number there.
-const placeOf = new WeakMap();
+// placeOf is where a token's element stands: its line, the last of its tokens' numbers there,
+// all of them, and what they say.
+export const placeOf = new WeakMap();
 
 // TokenLine shows the tokens of one answer as they come, in time that is proportional to
-// their number. With a base, another line, it marks those that differ from the token of the
-// same number there.
+// their number: to be read as one text, and as a list through which one can go token by token.
+// With a base, another line, it marks where it differs from that: at first the token where it
+// leaves it, and when both are at their end all that the base's answer does not have.
 export class TokenLine {
   constructor(label, compared = null) {
-    Object.assign(this, { base: compared, others: [], tokens: [], spans: [], waiting: [], differs: new Set(), checked: 0, first: -1, ended: false, cut: false });
+    Object.assign(this, { base: compared, others: [], tokens: [], spans: [], waiting: [], other: new Map(), checked: 0, first: -1, ended: false, cut: false });
     this.decoder = new TextDecoder();
-    this.element = h("div", { class: "said tokens", dir: "auto", role: "group", "aria-label": label });
+    this.whole = h("p", { class: "unseen whole", dir: "auto" });
+    this.list = h("div", { class: "said tokens", dir: "auto", role: "listbox", "aria-orientation": "horizontal", "aria-label": `${label}, token by token`, hidden: true });
+    this.element = h("div", { role: "group", "aria-label": label }, this.whole, this.list);
     compared?.others.push(this);
   }
 
@@ -37,14 +50,23 @@ export class TokenLine {
 
   show(text, thinks) {
     if (text === "") return;
-    const span = h("span", { class: thinks ? "token thought" : "token", tabindex: this.spans.length === 0 ? 0 : -1 }, text);
-    placeOf.set(span, { line: this, i: this.waiting.at(-1), of: this.waiting });
-    for (const i of this.waiting) {
-      this.spans[i] = span;
-      if (this.differs.has(i)) this.mark(i);
-    }
+    const span = h("span", { class: thinks ? "token thought" : "token", role: "option", "aria-selected": false, tabindex: this.spans.length === 0 ? 0 : -1 }, text);
+    placeOf.set(span, { line: this, i: this.waiting.at(-1), of: this.waiting, text });
+    for (const i of this.waiting) this.spans[i] = span;
+    this.name(span);
+    for (const i of this.waiting) if (this.other.has(i)) this.mark(i);
     this.waiting = [];
-    this.element.append(span);
+    this.list.append(span);
+    this.list.hidden = false;
+    this.whole.append(text);
+  }
+
+  // name calls a token by its number and, where it differs, by what the base has.
+  name(span) {
+    const { of, text } = placeOf.get(span), differing = of.filter((i) => this.other.has(i));
+    const number = of.length > 1 ? `tokens ${of[0] + 1} to ${of.at(-1) + 1}` : `token ${of[0] + 1}`;
+    const others = differing.map((i) => (i === this.first ? ", the first difference" : "") + `, ${this.there(i)}`);
+    span.setAttribute("aria-label", `${number}: ${spoken(text)}${[...new Set(others)].join("")}`);
   }
 
   // end says that no more tokens come, though there would be more if the answer was cut.
@@ -52,42 +74,69 @@ export class TokenLine {
   end(text, cut) {
     this.show(this.decoder.decode(), false);
     Object.assign(this, { ended: true, cut });
-    const all = this.element.textContent;
+    const all = this.list.textContent;
     if (text !== "" && all.startsWith(text)) this.signs(all.length - text.length);
+    this.whole.textContent = all === "" || text !== "" && all.startsWith(text) ? text : all; // with what it thought before, if it did
+    if (this.tokens.length === 0) this.whole.className = "said"; // it was kept without its tokens
     this.compare();
     for (const other of this.others) other.compare();
   }
 
   signs(left) {
-    for (let span = this.element.lastElementChild; span && left > 0 && span.textContent.length <= left; span = span.previousElementSibling) {
+    for (let span = this.list.lastElementChild; span && left > 0 && span.textContent.length <= left; span = span.previousElementSibling) {
       left -= span.textContent.length;
       span.textContent = shown(span.textContent);
       span.classList.add("end");
     }
   }
 
-  // compare goes on where it was: a token is compared once, when both lines have it, or the
-  // base's is at its end.
+  // compare goes on where it was: until they part, a token is compared once, when both lines
+  // have it, or the base's is at its end.
   compare() {
     if (!this.base) return;
     const theirs = this.base.tokens.length;
     const to = this.base.ended && !this.base.cut ? this.tokens.length : Math.min(this.tokens.length, theirs);
-    for (; this.checked < to; this.checked++) {
+    for (; this.first < 0 && this.checked < to; this.checked++) {
       const i = this.checked;
       if (this.tokens[i][0] === this.base.tokens[i]?.[0]) continue;
-      if (this.first < 0) this.first = i;
-      this.differs.add(i);
-      if (this.spans[i]) this.mark(i);
+      this.first = i;
+      this.differs(i, this.base.tokens.slice(i, i + 1), true);
     }
     if (this.first < 0 && this.ended && !this.cut && this.tokens.length < theirs) this.first = this.tokens.length;
+    if (this.ended && this.base.ended && this.first >= 0 && this.first < this.tokens.length && !this.aligned) this.align();
+  }
+
+  // align marks what the base's answer does not have after the two part. Of an answer that was
+  // cut nobody knows how it would have gone on.
+  align() {
+    this.aligned = true;
+    const texts = (tokens) => tokens.map(([token]) => token);
+    for (const { mine: [begin, end], theirs: [from, to] } of gaps(texts(this.tokens), texts(this.base.tokens), this.first)) {
+      const last = this.base.cut && end === this.tokens.length ? Math.min(end, begin + to - from) : end, pairs = end - begin === to - from;
+      const theirs = this.base.tokens.slice(from, Math.min(to, from + told + 1));
+      for (let i = begin; i < last; i++) if (i !== this.first) this.differs(i, pairs ? [this.base.tokens[from + i - begin]] : theirs, pairs);
+    }
+  }
+
+  // differs says which tokens the base has in place of token i: of each its own if pairs, or
+  // those in place of a stretch of tokens.
+  differs(i, theirs, pairs) {
+    this.other.set(i, { theirs, pairs });
+    if (this.spans[i]) this.mark(i);
   }
 
   mark(i) {
     const span = this.spans[i];
     span.classList.add("differs");
     if (i === this.first) span.classList.add("first");
-    const there = this.base.tokens[i];
-    span.title = there ? `the base has ${shown(there[0])} here` : "the base has ended before";
+    this.name(span);
+  }
+
+  // there says what the base has in place of a token that differs.
+  there(i) {
+    const { theirs, pairs } = this.other.get(i);
+    if (theirs.length > 0) return `the base has ${textOf(theirs, pairs)}`;
+    return i === this.first ? "the base has ended before" : "the base has nothing here";
   }
 
   // verdict says in words what the marks show.
@@ -103,95 +152,15 @@ export class TokenLine {
   focus(i) {
     const span = this.spans[Math.max(0, Math.min(i, this.spans.length - 1))];
     if (!span) return;
-    this.element.querySelector("[tabindex='0']")?.setAttribute("tabindex", -1);
+    this.list.querySelector("[tabindex='0']")?.setAttribute("tabindex", -1);
     span.setAttribute("tabindex", 0);
+    this.choose(span);
     span.focus();
   }
-}
 
-// step is where a key leads from a token: to a neighbour, an end of the line, or the same
-// place in the line of another column.
-function step(key, { line, of }, span) {
-  const rtl = getComputedStyle(line.element).direction === "rtl";
-  switch (key) {
-    case rtl ? "ArrowLeft" : "ArrowRight": return [line, of.at(-1) + 1];
-    case rtl ? "ArrowRight" : "ArrowLeft": return [line, of[0] - 1];
-    case "Home": return [line, 0];
-    case "End": return [line, line.spans.length - 1];
-    case "ArrowDown": case "ArrowUp": {
-      const lines = [...span.closest(".cells").querySelectorAll(".tokens")].filter((l) => l.checkVisibility());
-      const to = lines[lines.indexOf(line.element) + (key === "ArrowDown" ? 1 : -1)]?.querySelector(".token");
-      return to ? [placeOf.get(to).line, of[0]] : null;
-    }
+  choose(span) {
+    this.chosen?.setAttribute("aria-selected", false);
+    this.chosen = span;
+    span.setAttribute("aria-selected", true);
   }
-  return null;
-}
-
-// Popover tells of the token that the pointer or the focus is on.
-export class Popover {
-  constructor(within) {
-    this.within = within;
-    this.element = h("div", { class: "card pop", id: "chat-token", role: "tooltip", hidden: true });
-    within.append(this.element);
-    const token = (e) => e.target.closest?.(".token");
-    within.addEventListener("pointerover", (e) => e.pointerType === "mouse" && token(e) && this.show(token(e)));
-    within.addEventListener("pointerout", (e) => e.pointerType === "mouse" && token(e) && this.rest());
-    within.addEventListener("focusin", (e) => (token(e) ? this.show(token(e)) : this.hide()));
-    within.addEventListener("focusout", () => this.hide());
-    within.addEventListener("click", (e) => { if (token(e)) placeOf.get(token(e)).line.focus(placeOf.get(token(e)).i); });
-    within.addEventListener("keydown", (e) => this.key(e, token(e)));
-  }
-
-  key(e, span) {
-    if (!span || e.ctrlKey || e.metaKey || e.altKey) return;
-    if (e.key === "Escape" && !this.element.hidden) {
-      this.hide();
-      e.stopPropagation();
-      return;
-    }
-    const to = step(e.key, placeOf.get(span), span);
-    if (!to) return;
-    e.preventDefault();
-    to[0].focus(to[1]);
-  }
-
-  // rest goes back to the token that has the focus, if one has.
-  rest() {
-    const focused = document.activeElement;
-    if (focused?.classList.contains("token")) this.show(focused);
-    else this.hide();
-  }
-
-  hide() {
-    this.of?.removeAttribute("aria-describedby");
-    this.of = null;
-    this.element.hidden = true;
-  }
-
-  show(span) {
-    this.hide();
-    this.of = span;
-    const { line, of } = placeOf.get(span);
-    this.element.replaceChildren(...of.map((i) => about(line, i)));
-    this.element.hidden = false;
-    span.setAttribute("aria-describedby", this.element.id);
-    const at = span.getClientRects()[0] ?? span.getBoundingClientRect(), frame = this.within.getBoundingClientRect();
-    const left = Math.max(0, Math.min(at.left - frame.left, frame.width - this.element.offsetWidth));
-    this.element.style.setProperty("left", `${left}px`);
-    const height = this.element.offsetHeight, above = at.bottom + 6 + height > innerHeight && at.top > height + 6;
-    this.element.style.setProperty("top", `${(above ? at.top - height - 6 : at.bottom + 6) - frame.top}px`);
-  }
-}
-
-// about is what is known of a token.
-function about(line, i) {
-  const [token, p, likeliest] = line.tokens[i], there = line.base?.tokens[i];
-  const row = ([t, lp]) => h("tr", { class: t === token ? "chosen" : null },
-    h("td", { class: "mono" }, t === token ? "▸ " : "", shown(t)), h("td", { class: "n" }, probability(lp)), h("td", { class: "n" }, logProb(lp)));
-  const all = likeliest.some(([t]) => t === token) ? likeliest : [...likeliest, [token, p]];
-  return h("div", {},
-    h("p", {}, h("b", { class: "mono" }, shown(token)), ` token ${i + 1}: ${probability(p)}, log-probability ${logProb(p)}`),
-    line.differs.has(i) && h("p", { class: "other" }, there ? ["the base has ", h("b", { class: "mono" }, shown(there[0])), ` here: ${probability(there[1])}`] : "the base has ended before"),
-    h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "likeliest"), h("th", { class: "n", scope: "col" }, "probability"), h("th", { class: "n", scope: "col" }, "log"))),
-      h("tbody", {}, all.map(row))));
 }

@@ -1,8 +1,8 @@
 // One prompt with the answers of all columns.
 
 import { h } from "./dom.js";
-import { plural } from "./numbers.js";
-import { base, nameOf, parted } from "./chat-talk.js";
+import { decimals, plural, thousands } from "./numbers.js";
+import { answeredElsewhere, base, nameOf, parted, standIn, unanswered } from "./chat-talk.js";
 import { TokenLine } from "./chat-tokens.js";
 
 const endings = { stop: "ended by itself", length: "ended at the most tokens", stopped: "stopped by you", failed: "broken off" };
@@ -10,14 +10,21 @@ const endings = { stop: "ended by itself", length: "ended at the most tokens", s
 // cut says whether an answer would have gone on.
 const cut = (answer) => answer?.finish === "stopped" || answer?.finish === "failed";
 
+// speed is that of an answer as it came to this page, beside those of the other columns.
+function speed({ tokens, seconds }) {
+  if (tokens.length < 2 || !(seconds > 0)) return "";
+  const rate = (tokens.length - 1) / seconds;
+  return `${rate < 10 ? decimals(rate, 1) : thousands(Math.round(rate))} tokens/s to this page`;
+}
+
 // TurnView shows turn n of a conversation. does is what its buttons do: edit(n, prompt),
-// again(n), retry(n, columns), carry(n, column).
+// again(n), retry(n, columns), carry(n, column), copy(text).
 export class TurnView {
   constructor(talk, n, does) {
     Object.assign(this, { talk, n, does, turn: talk.turns[n], cells: new Map() });
     this.grid = h("div", { class: "cells" });
     this.foot = h("p", { class: "row soft turn-foot" });
-    this.prompt = h("div", { class: "prompt", role: "group", "aria-label": `prompt ${n + 1}` });
+    this.prompt = h("div", { class: "prompt", role: "group", "aria-label": `prompt ${n + 1}`, onkeydown: (e) => this.escape(e) });
     this.element = h("li", { class: "turn" }, this.prompt, this.grid, this.foot);
     this.showPrompt();
     this.columns();
@@ -31,13 +38,22 @@ export class TurnView {
 
   // edit lets the prompt be changed where it stands.
   edit() {
+    const leave = () => { this.showPrompt(); this.prompt.querySelector(".edit").focus(); };
     const text = h("textarea", { dir: "auto", rows: 3, "aria-label": `prompt ${this.n + 1}, changed` }, this.turn.prompt);
     this.prompt.replaceChildren(text,
       h("p", { class: "row" },
         h("button", { type: "button", class: "main ask-edited", onclick: () => this.does.edit(this.n, text.value) }, "Ask this"),
-        h("button", { type: "button", onclick: () => { this.showPrompt(); this.prompt.querySelector(".edit").focus(); } }, "Leave it"),
+        h("button", { type: "button", onclick: leave }, "Cancel"),
         h("span", { class: "soft" }, "The conversation as it was stays in the list.")));
+    this.leave = leave;
     text.focus();
+  }
+
+  // escape leaves the edit of the prompt, if that is where the key was pressed.
+  escape(e) {
+    if (e.key !== "Escape" || e.isComposing || !this.prompt.querySelector("textarea")) return;
+    e.stopPropagation();
+    this.leave();
   }
 
   // columns makes the cells anew, with what was said so far.
@@ -59,6 +75,7 @@ export class TurnView {
   // done shows what can be done now that no more comes.
   done() {
     for (const cell of this.cells.values()) cell.tell();
+    this.element.classList.toggle("unanswered", !this.running && unanswered(this.turn));
     this.foot.replaceChildren(`seed ${this.turn.seed}`, ...(this.running ? [] : this.choices()));
   }
 
@@ -67,6 +84,7 @@ export class TurnView {
     const { turn } = this, last = this.n === this.talk.turns.length - 1;
     const broken = this.talk.columns.filter((c) => cut(turn.answers[c]));
     return [
+      unanswered(turn) ? h("span", { class: "nobody" }, "Nobody answered: what follows is asked without this prompt.") : "",
       broken.length > 0 ? h("button", { type: "button", class: "retry", onclick: () => this.does.retry(this.n, broken) }, "Try again") : "",
       last ? h("button", { type: "button", class: "quiet again", onclick: () => this.does.again(this.n) }, turn.fields.temperature === 0 ? "Ask again (greedy: the seed changes nothing)" : "Ask again with a new seed") : "",
     ];
@@ -84,7 +102,7 @@ export class TurnView {
 class Cell {
   constructor(view, column, ofBase) {
     Object.assign(this, { view, column });
-    this.line = new TokenLine(`answer of ${nameOf(column)} to prompt ${view.n + 1}, token by token`, ofBase?.line);
+    this.line = new TokenLine(`answer of ${nameOf(column)} to prompt ${view.n + 1}`, ofBase?.line);
     this.facts = h("p", { class: "soft facts-line" });
     this.verdict = h("p", { class: "verdict-line" });
     this.buttons = h("p", { class: "row" });
@@ -97,29 +115,33 @@ class Cell {
   get answer() { return this.view.turn.answers[this.column]; }
 
   end() {
-    if (this.answer.tokens.length === 0) this.line.element.append(this.answer.text); // kept without its tokens
     this.line.end(this.answer.text, cut(this.answer));
     for (const cell of this.view.cells.values()) cell.tell();
     this.tell();
   }
 
   tell() {
-    const { answer, view } = this, { talk, n } = view;
+    const { answer, view } = this, { talk, n, turn } = view, other = standIn(turn, this.column), goesOn = other !== null && `it goes on from the answer of ${nameOf(other)}`;
     this.verdict.textContent = this.line.verdict();
     this.verdict.hidden = this.verdict.textContent === "";
     this.verdict.classList.toggle("same", this.line.first < 0);
     if (!answer?.finish) {
-      this.facts.textContent = answer ? "…" : "not asked: it goes on from the base's answer";
+      this.facts.textContent = answer ? "…" : ["not asked", goesOn].filter(Boolean).join(": ");
       this.buttons.replaceChildren(answer ? "" : h("button", { type: "button", class: "ask-too", onclick: () => view.does.retry(n, [this.column]) }, `Ask ${nameOf(this.column)}, too`));
       return;
     }
     const part = this.column !== base && talk.columns.includes(base) && parted(talk, n, base, this.column);
     this.facts.textContent = [
-      answer.tokens.length > 0 && plural(answer.tokens.length, "token"), endings[answer.finish] ?? answer.finish,
-      answer.error, part && "the conversation before was another than the base's",
+      answer.tokens.length > 0 && plural(answer.tokens.length, "token"), endings[answer.finish] ?? answer.finish, speed(answer),
+      answeredElsewhere(talk, answer) && `answered by another model, ${answer.model}`, answer.error, goesOn, part && "the conversation before was another than the base's",
     ].filter(Boolean).join(" · ");
     this.facts.classList.toggle("bad", answer.finish === "failed");
-    this.buttons.replaceChildren(this.carry());
+    this.buttons.replaceChildren(this.copy(), this.carry());
+  }
+
+  copy() {
+    const { text } = this.answer;
+    return text && h("button", { type: "button", class: "quiet copy", "aria-label": `Copy the answer of ${nameOf(this.column)}`, onclick: () => this.view.does.copy(text) }, "Copy");
   }
 
   // carry is the choice to go on from this answer in all columns.
@@ -128,6 +150,6 @@ class Cell {
     if (talk.columns.length < 2 || n !== talk.turns.length - 1 || !this.answer.text) return "";
     const on = turn.from === this.column;
     return h("button", { type: "button", class: "quiet carry", "aria-pressed": on, onclick: () => does.carry(n, on ? undefined : this.column) },
-      on ? "All columns go on from this answer" : "Go on from this in all columns");
+      "Go on from this in all columns");
   }
 }

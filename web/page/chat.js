@@ -3,10 +3,13 @@
 import { download, h } from "./dom.js";
 import { ask } from "./chat-ask.js";
 import { Columns } from "./chat-columns.js";
+import { copy } from "./chat-copy.js";
+import { Empty } from "./chat-empty.js";
 import { Kept } from "./chat-kept.js";
+import { Popover } from "./chat-popover.js";
 import { Settings } from "./chat-settings.js";
-import { base, markdown, maxColumns, nameOf, newTalk, newTurn, random } from "./chat-talk.js";
-import { Popover } from "./chat-tokens.js";
+import { columnsOf } from "./chat-shapes.js";
+import { base, markdown, nameOf, newTalk, newTurn, random } from "./chat-talk.js";
 import { TurnView } from "./chat-turn.js";
 
 let chat = null;
@@ -25,14 +28,15 @@ class Chat {
     this.settings = new Settings(app);
     this.columns = new Columns(app, (columns) => this.arrange(columns));
     this.kept = new Kept(app, { open: (talk) => this.open(talk), deleted: (id) => id === this.talk.id && this.open(this.fresh()) });
+    this.exports = [this.button("export-json", "Export JSON", () => this.save("json")), this.button("export-markdown", "Export Markdown", () => this.save("md"))];
     this.turns = h("ol", { class: "turns", "aria-label": "conversation" });
+    this.empty = new Empty(app, (prompt) => this.ask(prompt));
     this.form();
     section.append(h("h1", {}, "Chat"),
-      h("p", { class: "soft" }, "Every column answers the same prompt with the same seed, in one batch. Marked tokens are not those of the base. Each column goes on from its own answers."),
+      h("p", { class: "soft" }, "Every column answers the same prompt with the same seed, in one batch. Framed is the first token that is not the base's: what the patch changed there. Underlined after it is what the base's answer does not have, once both are at their end. Each column goes on from its own answers."),
       this.columns.element, this.settings.element,
-      h("div", { class: "row talk-bar" }, this.kept.element, this.button("new-talk", "New conversation", () => this.open(this.fresh(), true)),
-        this.button("export-json", "Export JSON", () => this.save("json")), this.button("export-markdown", "Export Markdown", () => this.save("md"))),
-      this.turns, this.asking);
+      h("div", { class: "row talk-bar" }, this.button("new-talk", "New conversation", () => this.open(this.fresh(), true)), this.exports, this.kept.element),
+      this.kept.dropped, this.empty.element, this.turns, this.asking);
     this.popover = new Popover(section);
     section.addEventListener("keydown", (e) => { if (e.key === "Escape") this.stop(); });
     window.addEventListener("pagehide", () => this.keep());
@@ -43,7 +47,8 @@ class Chat {
 
   form() {
     this.prompt = h("textarea", { id: "prompt", rows: 2, dir: "auto", "aria-describedby": "prompt-keys", oninput: () => this.app.keep("chat.draft", this.prompt.value), onkeydown: (e) => this.key(e) });
-    this.prompt.value = this.app.kept("chat.draft", "");
+    const draft = this.app.kept("chat.draft", "");
+    this.prompt.value = typeof draft === "string" ? draft : "";
     this.send = h("button", { type: "submit", class: "main", id: "send" }, "Send");
     this.stopButton = h("button", { type: "button", id: "stop", hidden: true, onclick: () => this.stop() }, "Stop");
     this.asking = h("form", { class: "ask", onsubmit: (e) => { e.preventDefault(); this.submit(); } },
@@ -60,7 +65,7 @@ class Chat {
   fresh() {
     const patches = new Set(this.app.patches.map((p) => p.name));
     const first = this.app.patches[0];
-    const columns = this.app.kept("chat.columns", first ? [base, first.name] : [base]);
+    const kept = columnsOf(this.app.kept("chat.columns", null)), columns = kept.includes(base) ? kept : first ? [base, first.name] : [base];
     return newTalk(this.app.model, columns.filter((c) => c === base || c.split("+").every((name) => patches.has(name))));
   }
 
@@ -82,6 +87,7 @@ class Chat {
       again: (n) => this.again(n),
       retry: (n, columns) => this.retry(n, columns),
       carry: (n, column) => this.carry(n, column),
+      copy: async (text) => this.app.say(await copy(text) ? "copied" : "the browser does not let the page copy: mark the text and copy it"),
     });
   }
 
@@ -96,8 +102,10 @@ class Chat {
 
   arranged() {
     this.popover.hide(); // its token may be gone
-    this.turns.classList.toggle("nobase", this.app.kept("chat.nobase", false) && this.talk.columns.length > 1);
+    this.turns.classList.toggle("nobase", this.app.kept("chat.nobase", false) === true && this.talk.columns.length > 1);
     this.turns.classList.toggle("busy", this.stopping !== null);
+    this.empty.show(this.talk.turns.length === 0);
+    for (const button of this.exports) button.disabled = this.talk.turns.length === 0;
   }
 
   keep() { this.kept.put(this.talk); }
@@ -108,6 +116,11 @@ class Chat {
     this.prompt.value = "";
     this.app.keep("chat.draft", "");
     this.turn(prompt, this.settings.system);
+  }
+
+  // ask asks an example, and leaves what is typed as it is.
+  ask(prompt) {
+    if (!this.stopping) this.turn(prompt, this.settings.system);
   }
 
   turn(prompt, system) {
@@ -160,19 +173,22 @@ class Chat {
     const { talk } = this, view = this.views[n], control = new AbortController();
     this.app.clear();
     this.app.say(`asking ${columns.map(nameOf).join(", ")}`);
+    const typing = document.activeElement === this.prompt;
     this.busy(control);
-    const asked = ask(talk, n, columns, (column, token, thinks) => view.told(column, token, thinks), control.signal);
+    if (!typing) this.stopButton.focus({ preventScroll: true }); // what had the focus goes, or cannot be used for now
+    const asked = ask(this.app, talk, n, columns, (column, token, thinks) => view.told(column, token, thinks), control.signal);
     view.busy(true);
     view.columns();
     this.kept.put(talk);
     view.element.scrollIntoView({ block: "nearest" });
     const failure = await asked;
+    const here = document.activeElement === this.stopButton;
     this.busy(null);
     view.busy(false);
     view.done();
     if (this.kept.has(talk)) this.kept.put(talk);
     this.report(view, failure, control.signal.aborted);
-    if (document.activeElement === document.body && this.prompt.checkVisibility()) this.prompt.focus(); // the button that had it is gone
+    if ((here || document.activeElement === document.body) && this.prompt.checkVisibility()) this.prompt.focus({ preventScroll: true }); // what had it is gone
   }
 
   report(view, failure, stopped) {
@@ -184,7 +200,7 @@ class Chat {
   busy(control) {
     this.stopping = control;
     this.stopButton.hidden = control === null;
-    this.send.disabled = control !== null;
+    this.send.setAttribute("aria-disabled", control !== null);
     this.arranged();
   }
 

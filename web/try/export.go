@@ -81,7 +81,7 @@ const (
 )
 
 // shared are the files of the page of a server that this one has, too.
-var shared = []string{"app.css", "chat-tokens.js", "chat.css", "dom.js", "icon.svg", "numbers.js"}
+var shared = []string{"app.css", "chat-align.js", "chat-popover.js", "chat-tokens.js", "chat.css", "dom.js", "icon.svg", "numbers.js"}
 
 // content is a file to be written.
 type content struct {
