@@ -71,7 +71,7 @@ func TestPartsOfCharacters(t *testing.T) {
 	doc := NewTrace(modelref.Ref{}, tok, []string{"p"}, ids, traceOf([][]float32{{0, 0, 0}, {0.5, 0, 0}, {0.25, 0, 0}}, []float64{0.5, 0, 0}, same, []int32{ids[1], 35, 36}))
 	var b strings.Builder
 	doc.Write(&b)
-	for _, want := range []string{"at token 0, “<C3>”: by 50.00 %", "“<A4>” is the likeliest instead of “#”", "  “<C3>”  ", "  “<A4>”  "} {
+	for _, want := range []string{"at token 0, “<C3>”: by 50.00 %", "“<A4>” is the likeliest instead of “\"", "  “<C3>”  ", "  “<A4>”  "} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in\n%s", want, b.String())
 		}
