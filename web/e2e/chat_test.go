@@ -150,7 +150,6 @@ func testTwoPatches(t *testing.T, s *served) {
 		p.fits()
 	}
 	p.size(1280, 900, "light")
-	p.picture("chat")
 }
 
 // checkMarks compares the marks with where two texts part.

@@ -93,7 +93,6 @@ func TestEvaluationIsTheCommandLines(t *testing.T) {
 			t.Errorf("the command line does not say %q:\n%s", words, said)
 		}
 	}
-	p.picture("evaluation")
 
 	// It is the document that a report takes, and its command line is that of the page.
 	id := js[string](p, `location.hash.split("/")[1]`)

@@ -374,10 +374,11 @@ func (p *tab) write(selector, text string) {
 // press presses keys, as those of package kb, wherever the focus is.
 func (p *tab) press(keys string) { p.Helper(); p.do(chromedp.KeyEvent(keys)) }
 
-// choose chooses an option of a select by its value.
+// choose chooses an option of a select by its value, as soon as it is there.
 func (p *tab) choose(selector, value string) {
 	p.Helper()
 	p.see(selector)
+	p.wait("[..." + find(selector) + ".options].some((o) => o.value === " + quoted(value) + ")")
 	js[bool](p, "(() => { const e = "+find(selector)+"; e.value = "+quoted(value)+"; e.dispatchEvent(new Event('input', {bubbles: true})); e.dispatchEvent(new Event('change', {bubbles: true})); return true; })()")
 }
 

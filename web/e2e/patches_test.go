@@ -298,7 +298,6 @@ func addReplaceDelete(t *testing.T, s *served, p *tab) {
 		t.Errorf("the intervals are %s", got)
 	}
 	p.seeText("#view-patches .key.marks", "lines are intervals of 95 %")
-	p.picture("patches")
 	p.drop(zone, map[string][]byte{"adds.bankai": compact(t, s.home, "adds", said{name: "other"}, 1, 3)})
 	second := infoOf(t, s.home, "adds.bankai")
 	p.seeText(entry("adds.bankai"), "This replaces the patch adds that is here ("+first.size()+", "+first.Digest[:12])

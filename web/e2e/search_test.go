@@ -82,7 +82,6 @@ func TestSearch(t *testing.T) {
 		p.fits()
 	}
 	p.size(1280, 900, "light")
-	p.picture("search")
 
 	p.click("#search-keep")
 	p.seeText("#search-run [role=status]", "Kept as few")
