@@ -278,7 +278,7 @@ func anatomyOfALongText(t *testing.T, s *served, p *tab) {
 	text := strings.Repeat("2 + 3 = 5. ", 18)
 	anatomyShown(p, "#anatomy/few")
 	want := doc[traceDoc](t, bankai(t, s.home, "trace", text, "--patch", "few", "--json"))
-	p.choose("#trace-prompt", text)
+	p.write("#trace-prompt", text)
 	p.click("#trace-start")
 	n := len(want.Pieces)
 	p.seeText("#trace-tokens", fmt.Sprintf("tokens 0 to 63 of %d tokens", n))
@@ -364,7 +364,7 @@ func anatomyOfHostileTexts(t *testing.T, s *served, p *tab) {
 func anatomyOfAPatchThatGoes(t *testing.T, s *served, p *tab) {
 	anatomyShown(p, "#anatomy/many")
 	p.allow("status of 404")
-	p.choose("#trace-prompt", traced)
+	p.write("#trace-prompt", traced)
 	p.see("#flip-map")
 	bankai(t, s.home, "library", "remove", "many")
 	p.click("#flip-map button[aria-label='450, gate of layer 2']")
