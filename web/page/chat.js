@@ -197,7 +197,7 @@ class Chat {
     this.keep();
     const before = newTalk(this.app.model, this.talk.columns);
     before.turns = structuredClone(this.talk.turns.slice(0, n));
-    this.open(before);
+    this.open(before, true); // not Stop, which the same key would press if it is held
     this.turn(prompt, this.settings.system);
   }
 
