@@ -16,7 +16,7 @@ test: ## all tests
 
 browser: ## the page, in a browser (Debian: chromium, npm); -pictures writes those of the documentation anew
 	npm ci --prefix web/e2e --ignore-scripts --no-audit --no-fund
-	go test -C web/e2e -count=1 . $(BROWSER)
+	go test -C web/e2e -count=1 -parallel 3 . $(BROWSER)
 
 lint: ## format, vet, staticcheck
 	@unformatted=$$(go tool gofumpt -l . ); test -z "$$unformatted" || { echo "not gofumpt-ed: $$unformatted"; exit 1; }

@@ -35,6 +35,7 @@ var layers = map[string]int{
 	"models/demo":          0,  // the embedded model
 	"internal/weights":     1,  // a model file as named tensors: check, bake, diff
 	"engine":               2,  // forward passes, scoring, generation
+	"internal/modelref":    1,  // names of models in results
 	"internal/source":      2,  // models, probes and texts by name: files, or the demo's
 	"internal/flagtype":    3,  // values of flags that need reading: counts, lists, sizes
 	"internal/config":      3,  // the file of the defaults of flags

@@ -77,6 +77,14 @@ type Under struct {
 	ID      string          // as requests write it: "demo:math+units"
 	Patch   *bankai.Patch   // their XOR; nil for none
 	Overlay *engine.Overlay // nil for the model as it is
+	Of      []UsedPatch     // in the order of the request
+}
+
+// UsedPatch is one of the patches of a request.
+type UsedPatch struct {
+	Name    string        // "" if it has none here
+	Digest  bankai.Digest // of what it flips in this model
+	Library bool          // it is of the library of the server's owner
 }
 
 // Under combines patches, each a name or a digest as in the field "patches" of requests.
@@ -95,6 +103,7 @@ func (x *Exchange) Under(refs []string) (Under, error) {
 	}
 	u := Under{ID: set.id(x.x.name), Overlay: set.overlay}
 	for _, p := range patches {
+		u.Of = append(u.Of, UsedPatch{p.Name, p.Digest, p.kept})
 		if u.Patch == nil {
 			u.Patch = p.Content
 		} else if u.Patch, err = u.Patch.Xor(p.Content); err != nil {

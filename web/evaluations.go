@@ -50,10 +50,11 @@ const (
 	done      state = "done"
 	failed    state = "failed"
 	cancelled state = "cancelled" // and forgotten
+	ended     state = "ended"     // with the server, and forgotten
 )
 
 // over says that nothing more will happen.
-func (s state) over() bool { return s == done || s == failed || s == cancelled }
+func (s state) over() bool { return s != waiting && s != running }
 
 // measuring is an evaluation, whatever its state. What is not said to stay is held by the
 // mutex of all.
@@ -65,6 +66,7 @@ type measuring struct {
 	set     source.Set
 	doc     evaluation.Doc // but for what is measured, stays
 	of      int            // probes that the set has; stays
+	files   []patchFile    // that its command line takes; stays
 	asked   time.Time      // stays
 	cancel  context.CancelFunc
 
@@ -101,7 +103,7 @@ func (e *evaluations) end() {
 	e.closed = true
 	for _, m := range e.list {
 		if !m.state.over() {
-			e.drop(m)
+			e.drop(m, ended)
 		}
 	}
 	e.mu.Unlock()
@@ -212,11 +214,12 @@ func (m *measuring) happened() {
 	m.changed = make(chan struct{})
 }
 
-// drop takes an evaluation out of the list, and stops it if need be. The mutex is held.
-func (e *evaluations) drop(m *measuring) {
+// drop takes an evaluation out of the list. One that is not over is stopped, and is then
+// said to be cancelled or ended. The mutex is held.
+func (e *evaluations) drop(m *measuring, as state) {
 	e.list = slices.DeleteFunc(slices.Clone(e.list), func(o *measuring) bool { return o == m })
 	if !m.state.over() {
-		m.state = cancelled
+		m.state = as
 		if m.cancel != nil {
 			m.cancel()
 		}
@@ -237,7 +240,7 @@ func (e *evaluations) forget(tenant string) {
 		tooMany := all > keptAll || m.tenant == tenant && own > keptEach || size > keptBytes
 		if newest := i == len(e.list)-1; tooMany && m.state.over() && !newest {
 			size -= len(m.result)
-			e.drop(m)
+			e.drop(m, cancelled)
 		}
 	}
 }
@@ -250,5 +253,5 @@ func (e *evaluations) find(x *server.Exchange) (*measuring, error) {
 			return m, nil
 		}
 	}
-	return nil, server.Refuse(http.StatusNotFound, "", "unknown_evaluation", "there is no evaluation %q: it was deleted, or is older than the server", id)
+	return nil, server.Refuse(http.StatusNotFound, "", "unknown_evaluation", "there is no evaluation %q: it was deleted, or the server ended since, and with it its evaluations", id)
 }

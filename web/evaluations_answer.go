@@ -17,12 +17,13 @@ import (
 // evaluationDoc describes an evaluation.
 type evaluationDoc struct {
 	ID       string          `json:"id"`
-	State    state           `json:"state"`              // waiting, running, done, failed or cancelled
+	State    state           `json:"state"`              // waiting, running, done, failed, cancelled or ended
 	Position int             `json:"position,omitempty"` // of those that wait: 1 comes next
 	Set      string          `json:"set"`
 	Probes   int             `json:"probes"` // that are asked
 	Of       int             `json:"of"`     // that the set has
 	Patches  []string        `json:"patches"`
+	Files    []patchFile     `json:"files,omitempty"` // of patches that the command line takes, and no library has
 	Asked    time.Time       `json:"asked"`
 	Progress *progressDoc    `json:"progress"` // null before it begins
 	Counts   *measure.Counts `json:"counts"`   // null before it is done
@@ -39,7 +40,7 @@ func (e *evaluations) describe(m *measuring) evaluationDoc {
 // described is describe for who holds the mutex.
 func (e *evaluations) described(m *measuring) evaluationDoc {
 	doc := evaluationDoc{
-		ID: m.id, State: m.state, Set: m.doc.Set.Source, Probes: m.doc.Set.Probes, Of: m.of, Patches: m.doc.Patches, Asked: m.asked.UTC(),
+		ID: m.id, State: m.state, Set: m.doc.Set.Source, Probes: m.doc.Set.Probes, Of: m.of, Patches: m.doc.Patches, Files: m.files, Asked: m.asked.UTC(),
 		Progress: m.progress, Counts: m.counts, Error: m.err,
 	}
 	if m.state == waiting {
@@ -133,7 +134,7 @@ func (e *evaluations) remove(x *server.Exchange) error {
 	e.mu.Lock()
 	m, err := e.find(x)
 	if err == nil {
-		e.drop(m)
+		e.drop(m, cancelled)
 	}
 	e.mu.Unlock()
 	if err != nil {

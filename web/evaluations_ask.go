@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"bankai"
 	"bankai/internal/evaluation"
 	"bankai/internal/source"
 	"bankai/internal/text"
@@ -55,9 +56,11 @@ func (e *evaluations) begin(x *server.Exchange) error {
 		return server.Refuse(http.StatusBadRequest, "data", "invalid_probes", "%v", err)
 	}
 	m := &measuring{id: newID(), tenant: x.Tenant(), model: x.Model(), overlay: under.Overlay, set: set, of: len(whole.Set), asked: time.Now()}
+	named, files := asFiles(q.Patches, under.Of)
+	m.files = files
 	m.doc = evaluation.Doc{
 		Model: source.RefOf(shownModel(e.w.o.Model), x.Model().Weights()), Set: set.Ref(),
-		Patches: append([]string{}, q.Patches...), Command: e.command(&q, set),
+		Patches: append([]string{}, q.Patches...), Command: e.command(&q, named, set),
 	}
 	if len(set.Set) < m.of {
 		m.doc.SampledFrom = m.of
@@ -81,6 +84,9 @@ func (q *evaluationRequest) set() (source.Set, error) {
 		name := fileName(q.Name)
 		if name == "" {
 			return refuse("name", "name is that of the file of probes: give it, with its ending")
+		}
+		if likeBuiltIn(name) {
+			return refuse("name", "%q reads as one of the built-in sets: give the file another name", name)
 		}
 		s, err := source.ParseSet(name, []byte(q.Data), "")
 		if err != nil {
@@ -106,8 +112,42 @@ func fileName(path string) string {
 	return name
 }
 
-// command is the command line that finds the same.
-func (e *evaluations) command(q *evaluationRequest, s source.Set) string {
+// likeBuiltIn reports whether a file's name would be taken for that of a built-in set, by
+// programs or by people.
+func likeBuiltIn(name string) bool {
+	const demo = len(source.Demo)
+	name = strings.TrimSpace(name)
+	return len(name) >= demo && strings.EqualFold(name[:demo], source.Demo)
+}
+
+// patchFile is the file that a command line takes for a patch of this server's which its
+// owner's library does not have. Whoever wants it gets it from the server by the patch's name.
+type patchFile struct {
+	File   string        `json:"file"`  // "fix.bankai"
+	Patch  string        `json:"patch"` // name or digest here
+	Digest bankai.Digest `json:"digest"`
+}
+
+// asFiles are patches as a command line takes them: by the names that the library has, and
+// others as files.
+func asFiles(asked []string, used []server.UsedPatch) (words []string, files []patchFile) {
+	for i, p := range used {
+		if p.Library {
+			words = append(words, asked[i])
+			continue
+		}
+		name := p.Name
+		if name == "" {
+			name = fmt.Sprintf("%.12s", p.Digest)
+		}
+		f := patchFile{strings.ReplaceAll(name, ":", "-") + ".bankai", asked[i], p.Digest}
+		words, files = append(words, f.File), append(files, f)
+	}
+	return words, files
+}
+
+// command is the command line that finds the same under patches as it takes them.
+func (e *evaluations) command(q *evaluationRequest, patches []string, s source.Set) string {
 	words := []string{"bankai", "eval", "--probes", s.Source}
 	if q.Limit > 0 {
 		words = append(words, "--limit", fmt.Sprint(q.Limit))
@@ -118,7 +158,7 @@ func (e *evaluations) command(q *evaluationRequest, s source.Set) string {
 	if e.w.o.Precision == "exact" {
 		words = append(words, "--precision", e.w.o.Precision)
 	}
-	for _, p := range q.Patches {
+	for _, p := range patches {
 		words = append(words, "--patch", p)
 	}
 	for i, w := range words {

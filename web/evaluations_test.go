@@ -151,7 +151,7 @@ func TestEvaluation(t *testing.T) {
 		patches := []string{}
 		command := "bankai eval --probes demo:heldout --limit 70"
 		if name != "" {
-			patches, command = []string{name}, command+" --patch "+name
+			patches, command = []string{name}, command+" --patch "+name+".bankai"
 		}
 		body, _ := json.Marshal(map[string]any{"probes": "demo:heldout", "limit": 70, "patches": patches})
 		id := s.begin(string(body))
@@ -179,6 +179,9 @@ func TestEvaluation(t *testing.T) {
 		}
 		if changed := len(doc.Fixed) + len(doc.Broke); (changed > 0) != (name != "") {
 			t.Errorf("%q: %d answers changed", name, changed)
+		}
+		if files := docs[len(docs)-1].Files; len(files) != len(patches) || name != "" && (files[0].File != "broken.bankai" || files[0].Patch != name) {
+			t.Errorf("%q: as files %+v", name, files)
 		}
 		if doc.Command != command || doc.SampledFrom != 1400 || !reflect.DeepEqual(doc.Patches, patches) {
 			t.Errorf("%q: %s, %d, %v", name, doc.Command, doc.SampledFrom, doc.Patches)
@@ -215,6 +218,8 @@ func TestEvaluationRequests(t *testing.T) {
 		{`{"probes": "demo:text"}`, 400, `"param":"probes"`},
 		{`{"probes": "demo:control", "name": "a.json", "data": "[]"}`, 400, `give one of them`},
 		{`{"data": "[]"}`, 400, `"param":"name"`},
+		{`{"name": "demo:heldout", "data": "[{\"prompt\": \"p\", \"correct\": \"a\", \"wrong\": \"b\"}]"}`, 400, `reads as one of the built-in sets`},
+		{`{"name": "x/ Demo:heldout", "data": "[]"}`, 400, `"param":"name"`},
 		{`{"name": "a.jsonl", "data": "{\"prompt\": \"p\", \"correct\": \" 2\", \"wrong\": \" 3\"}\n{\"prompt\": 7}"}`, 400, `a.jsonl: line 2`},
 		{`{"name": "a.json", "data": "[]"}`, 400, `a.json: `},
 		{`{"name": "a.json", "data": "[{\"prompt\": \"` + strings.Repeat("long ", 3000) + `\", \"correct\": \"a\", \"wrong\": \"b\"}]"}`, 400, `a.json: `},
@@ -397,7 +402,7 @@ func TestEvaluationsEnd(t *testing.T) {
 	told := s.followed(id)
 	began := time.Now()
 	s.Close()
-	if docs := <-told; docs[len(docs)-1].State != cancelled {
+	if docs := <-told; docs[len(docs)-1].State != ended {
 		t.Errorf("a follower is told %+v", docs[len(docs)-1])
 	}
 	if took := time.Since(began); took > 20*time.Second {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"bankai/internal/anatomy"
+	"bankai/internal/modelref"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -79,7 +80,7 @@ func showModel(a *app, path string) error {
 
 func (m modelPage) write(w io.Writer) {
 	terminal.WriteFacts(w,
-		terminal.Fact{"model", source.Titled(m.File, m.Name)},
+		terminal.Fact{"model", modelref.Titled(m.File, m.Name)},
 		terminal.Fact{"architecture", fmt.Sprintf("%s, %s, hidden %d, ffn %d", m.Architecture, m.layersText(), m.Hidden, m.FFN)},
 		terminal.Fact{"attention", fmt.Sprintf("%d query heads, %d key and value heads, of %d each%s", m.Heads, m.KVHeads, m.HeadDim, m.gateText())},
 		terminal.Fact{"delta-net", m.deltaText()},

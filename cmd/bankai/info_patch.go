@@ -11,6 +11,7 @@ import (
 	"bankai/internal/anatomy"
 	"bankai/internal/claims"
 	"bankai/internal/guard"
+	"bankai/internal/modelref"
 	"bankai/internal/source"
 	"bankai/internal/terminal"
 	"bankai/internal/text"
@@ -111,7 +112,7 @@ func (p patchPage) write(w io.Writer) {
 		created = p.Created.Format(text.TimeLayout)
 	}
 	terminal.WriteFacts(w,
-		terminal.Fact{"patch", source.Titled(p.File, p.Name)},
+		terminal.Fact{"patch", modelref.Titled(p.File, p.Name)},
 		terminal.Fact{"flips", fmt.Sprint(p.Flips) + p.rowsText()},
 		terminal.Fact{"bits", bitsText(p.Bits)},
 		terminal.Fact{"bytes", fmt.Sprintf("%s, content %s", text.Thousands(p.Bytes), text.Thousands(p.Content))},

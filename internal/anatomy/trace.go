@@ -9,23 +9,23 @@ import (
 	"unicode/utf8"
 
 	"bankai/engine"
-	"bankai/internal/source"
+	"bankai/internal/modelref"
 	"bankai/internal/text"
 )
 
 // Trace tells where patches act on a text, token by token and layer by layer.
 type Trace struct {
-	Kind    string          `json:"kind"` // "trace"
-	Model   source.ModelRef `json:"model"`
-	Patches []string        `json:"patches"`
-	IDs     []int32         `json:"ids"`
-	Pieces  []Piece         `json:"pieces"` // what the tokens spell
-	KL      []Figure        `json:"kl"`     // by token, of what is said behind it: base to patched, nats
-	Base    Said            `json:"base"`
-	Patched Said            `json:"patched"`
-	Cuts    []TracedCut     `json:"cuts"`
-	Most    *Most           `json:"most"`    // where most differs; null if nothing does
-	Verdict string          `json:"verdict"` // the same in words
+	Kind    string       `json:"kind"` // "trace"
+	Model   modelref.Ref `json:"model"`
+	Patches []string     `json:"patches"`
+	IDs     []int32      `json:"ids"`
+	Pieces  []Piece      `json:"pieces"` // what the tokens spell
+	KL      []Figure     `json:"kl"`     // by token, of what is said behind it: base to patched, nats
+	Base    Said         `json:"base"`
+	Patched Said         `json:"patched"`
+	Cuts    []TracedCut  `json:"cuts"`
+	Most    *Most        `json:"most"`    // where most differs; null if nothing does
+	Verdict string       `json:"verdict"` // the same in words
 }
 
 // Piece is a token with what it spells.
@@ -99,7 +99,7 @@ func figures[F float32 | float64](all []F) []Figure {
 }
 
 // NewTrace makes a document of a trace of a prompt under patches.
-func NewTrace(model source.ModelRef, tok *engine.Tokenizer, patches []string, ids []int32, t *engine.Trace) *Trace {
+func NewTrace(model modelref.Ref, tok *engine.Tokenizer, patches []string, ids []int32, t *engine.Trace) *Trace {
 	d := &Trace{
 		Kind: "trace", Model: model, Patches: append([]string{}, patches...), IDs: ids, Pieces: piecesOf(tok, ids),
 		KL: figures(t.KL), Base: newSaid(tok, t.Base), Patched: newSaid(tok, t.Patched),

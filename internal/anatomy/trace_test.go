@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"bankai/engine"
-	"bankai/internal/source"
+	"bankai/internal/modelref"
 )
 
 // traceOf is a trace of three tokens through two layers, of which the figures are made up.
@@ -46,7 +46,7 @@ func TestMost(t *testing.T) {
 				"The likeliest token to follow is the same behind each of 3 tokens.",
 		},
 	} {
-		got := NewTrace(source.ModelRef{}, demoTokenizer(t), []string{"p"}, []int32{97, 98, 99}, c.trace)
+		got := NewTrace(modelref.Ref{}, demoTokenizer(t), []string{"p"}, []int32{97, 98, 99}, c.trace)
 		if (got.Most == nil) != (c.want == nil) || got.Most != nil && *got.Most != *c.want {
 			t.Errorf("%s: %+v, want %+v", c.what, got.Most, c.want)
 		}
@@ -68,7 +68,7 @@ func TestFigures(t *testing.T) {
 // The table has a digit for every layer: a dot where nothing differs, 9 for the most.
 func TestTraceText(t *testing.T) {
 	trace := traceOf([][]float32{{0, 0, 0}, {0, 9, 0}, {0, 0.25, 1}, {0, 0, 0}, {0.0001, 0.5, float32(math.Inf(1))}}, []float64{-1e-9, 0, 0}, []int32{34, 35, 36}, []int32{34, 35, 37})
-	doc := NewTrace(source.ModelRef{}, demoTokenizer(t), []string{"p"}, []int32{97, 27, 99}, trace)
+	doc := NewTrace(modelref.Ref{}, demoTokenizer(t), []string{"p"}, []int32{97, 27, 99}, trace)
 	var b strings.Builder
 	doc.Write(&b)
 	for _, want := range []string{

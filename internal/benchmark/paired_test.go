@@ -141,7 +141,7 @@ func TestPairedWords(t *testing.T) {
 		finding, rest string
 	}{
 		{
-			30, 18, "Patched, 18 of 50 sums are right, where 30 were: fixed 0, broke 12, p = 5e-04: a loss that is unlikely to be chance.",
+			30, 18, "Patched, 18 of 50 sums are right, where 30 were: fixed 0, broke 12, p = 0.00049: a loss that is unlikely to be chance.",
 			"The share of right answers changed by -24.00 points (95 %: -35.26 to -11.16).",
 		},
 		{

@@ -126,7 +126,7 @@ func labels(c *Chart) (all []string) {
 		case *Heat:
 			all = append(append(append(all, p.Title, p.X, p.Y), p.Rows...), p.Cols...)
 			for _, row := range p.texts() {
-				all = append(all, row...)
+				all = append(all, slices.Concat(row...)...)
 			}
 		}
 	}

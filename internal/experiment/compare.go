@@ -212,14 +212,18 @@ func (c *Comparison) charts() []chart.Chart {
 		heat.Text[a][b], heat.Text[b][a] = d.cell(d.OnlyA-d.OnlyB), d.cell(d.OnlyB-d.OnlyA)
 	}
 	return append(charts, chart.Chart{
-		Name: "compare-pairs", Title: "Head to head: difference of right answers, and p (Holm)", Panels: []chart.Panel{heat},
+		Name: "compare-pairs", Title: "Head to head: difference of right answers, and p (Holm)", Panels: []chart.Panel{heat}, Width: max(640, float64(170+52*len(names))), // a cell has room for a p of many digits
 		Alt: "For every two patches, by how many right answers the one leads, with the adjusted p-value.",
 	})
 }
 
-// cell is the text of a cell of the matrix.
+// cell is the text of a cell of the matrix, in two lines.
 func (d PairwiseTest) cell(lead int) string {
-	return strings.ReplaceAll(fmt.Sprintf("%+d, p %s", lead, text.Probability(d.Holm)), "-", "−")
+	p := text.Probability(d.Holm)
+	if least, or := strings.CutSuffix(p, " or less"); or { // which is too long for a cell
+		p = "≤ " + least
+	}
+	return strings.ReplaceAll(fmt.Sprintf("%+d\np %s", lead, p), "-", "−")
 }
 
 // matrix is n by n figures, NaN where there is none.

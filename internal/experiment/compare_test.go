@@ -97,9 +97,9 @@ func TestComparisonFindings(t *testing.T) {
 	c.compare([]PatchSize{{Name: "x"}, {Name: "y"}, {Name: "z"}}, []*measure.Measurement{base, better, base, better})
 	got := c.findings()
 	for i, want := range []string{
-		"x: 30 of 31 right, base 11: 20 fixed, 1 broke, p (Holm) = 6e-05: a gain that is unlikely to be chance.",
+		"x: 30 of 31 right, base 11: 20 fixed, 1 broke, p (Holm) = 6.3e-05: a gain that is unlikely to be chance.",
 		"y: 11 of 31 right, base 11: 0 fixed, 0 broke, p (Holm) = 1.00: no answer went from wrong to right or back.",
-		"z: 30 of 31 right, base 11: 20 fixed, 1 broke, p (Holm) = 6e-05: a gain that is unlikely to be chance.",
+		"z: 30 of 31 right, base 11: 20 fixed, 1 broke, p (Holm) = 6.3e-05: a gain that is unlikely to be chance.",
 		"Most right answers: x, z. Beyond chance differ x from y, y from z.",
 	} {
 		if got[i] != want {

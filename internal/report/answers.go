@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bankai/internal/stats"
@@ -77,7 +78,7 @@ func brokenByCategory(r *measure.Result) []brokenGroup {
 func (g group) Total() int { return len(g.First) + len(g.More) }
 
 // Interval is a share with its 95 % interval (Wilson's), in per cent to a tenth, for a
-// drawn mark.
+// drawn mark; what a tenth would make nothing or everything has more digits.
 type Interval struct {
 	Low  float64 `json:"low"`
 	At   float64 `json:"at"`
@@ -87,13 +88,36 @@ type Interval struct {
 // Width is the interval's, in per cent.
 func (i Interval) Width() float64 { return i.High - i.Low }
 
-// String says it in words: 71.4 % (60.2 to 80.4).
-func (i Interval) String() string { return fmt.Sprintf("%v %% (%v to %v)", i.At, i.Low, i.High) }
+// String says it in words: 71.4 % (60.2 to 80.4), 0.0 % (0.0 to 0.04).
+func (i Interval) String() string {
+	return fmt.Sprintf("%s %% (%s to %s)", percentText(i.At), percentText(i.Low), percentText(i.High))
+}
 
 func newInterval(right, total int) Interval {
 	low, high := stats.Wilson(right, total)
-	tenth := func(x float64) float64 { return math.Round(1000*x) / 10 }
-	return Interval{tenth(low), tenth(float64(right) / float64(max(total, 1))), tenth(high)}
+	return Interval{inPercent(low), inPercent(float64(right) / float64(max(total, 1))), inPercent(high)}
+}
+
+// inPercent rounds a share to tenths of a per cent. One that would be none or all by that,
+// and is not, has the first digit that tells.
+func inPercent(share float64) float64 {
+	if percent := math.Round(1000*share) / 10; 0 < percent && percent < 100 {
+		return percent
+	}
+	for scale := 1000.0; scale <= 1e9; scale *= 10 {
+		if x := math.Round(share * scale); 0 < x && x < scale {
+			return float64(100*x) / scale
+		}
+	}
+	return float64(100 * math.Round(share))
+}
+
+// percentText writes it with a digit behind the point, or as many as it has.
+func percentText(percent float64) string {
+	if text := strconv.FormatFloat(percent, 'f', -1, 64); percent != math.Round(10*percent)/10 {
+		return text
+	}
+	return strconv.FormatFloat(percent, 'f', 1, 64)
 }
 
 // segment is a part of the bar that shows what became of all answers.

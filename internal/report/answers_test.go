@@ -98,3 +98,30 @@ func TestBrokenByCategory(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// Shares have tenths of a per cent; what is little, or nearly all, is never said to be none
+// or all.
+func TestIntervals(t *testing.T) {
+	for _, c := range []struct {
+		right, total int
+		want         string
+	}{
+		{3, 4, "75.0 % (30.1 to 95.4)"},
+		{7, 15, "46.7 % (24.8 to 69.9)"},
+		{0, 10_000, "0.0 % (0.0 to 0.04)"},
+		{10_000, 10_000, "100.0 % (99.96 to 100.0)"},
+		{3, 10_000, "0.03 % (0.01 to 0.1)"},
+		{0, 0, "0.0 % (0.0 to 100.0)"},
+	} {
+		if got := newInterval(c.right, c.total).String(); got != c.want {
+			t.Errorf("%d of %d: %s, want %s", c.right, c.total, got, c.want)
+		}
+	}
+}
+
+// A category that is a whole text is cut short where it is shown.
+func TestLongCategory(t *testing.T) {
+	if got := []rune(CategoryName(strings.Repeat("é", 1<<20))); len(got) != longestCategory {
+		t.Errorf("%d characters are shown", len(got))
+	}
+}

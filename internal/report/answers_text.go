@@ -43,7 +43,7 @@ func WriteBase(w io.Writer, r *measure.Result, all bool) error {
 	for _, c := range categoryRows(r) {
 		t.Add(c.Total, c.Before, c.Name)
 	}
-	fmt.Fprintf(&b, "%s\n%d of %d right.\n", &t, r.Before, r.Total)
+	fmt.Fprintf(&b, "%s\n%s\n", &t, BaseVerdict(r))
 	if r.SeqLogprob != nil {
 		b.WriteString(likelihoodText(r.SeqLogprob, false) + "\n")
 	}
@@ -110,10 +110,14 @@ func writeRows(b *strings.Builder, heading string, rows [][]string) {
 // printable is an answer or a prompt on one line, without control characters.
 func printable(s string) string { return text.Printable(answerText(s)) }
 
+// longestCategory is how many characters of a category are shown; whoever writes probes may
+// write whole texts there.
+const longestCategory = 200
+
 // CategoryName is a category for people.
 func CategoryName(name string) string {
 	if name == "" {
 		return "(none)"
 	}
-	return name
+	return text.Clip(name, longestCategory)
 }

@@ -26,7 +26,7 @@ func (e *EvaluatedData) Present() *Presentation {
 		p.Purpose = "What the model answers without a patch and with " + strings.Join(e.Patches, ", ") + "."
 	}
 	for _, part := range e.Result.Parts() {
-		finding := fmt.Sprintf("%d of %d right.", part.Result.Before, part.Total)
+		finding := BaseVerdict(part.Result)
 		if patched {
 			finding = Verdict(part.Result)
 		}

@@ -21,9 +21,9 @@ type Evaluated struct {
 // Present implements Result.
 func (e *Evaluated) Present() *Presentation {
 	r := e.Result
-	asked := fmt.Sprintf("%d probes", r.Total)
+	asked := plural(r.Total, "probe")
 	if e.SampledFrom > 0 {
-		asked = fmt.Sprintf("%d of %d probes, a sample with the categories in proportion", r.Total, e.SampledFrom)
+		asked = fmt.Sprintf("%s of %s probes, a sample with the categories in proportion", thousandsOf(r.Total), thousandsOf(e.SampledFrom))
 	}
 	p := &Presentation{Title: "Answers to " + e.Probes, Notes: []string{asked + ", greedy generations. Shares have Wilson's interval."}}
 	if s := r.SeqLogprob; s != nil {
@@ -35,7 +35,7 @@ func (e *Evaluated) Present() *Presentation {
 		p.Findings = []string{Verdict(r)}
 	} else {
 		p.Purpose = "What the model answers as it is."
-		p.Findings = []string{fmt.Sprintf("%d of %d right.", r.Before, r.Total)}
+		p.Findings = []string{BaseVerdict(r)}
 	}
 	p.Tables = []Table{rightTable("eval", "Right answers by category", "probes", r, len(e.Patches) > 0)}
 	p.Changes = changesOf("", r, len(e.Patches) > 0)

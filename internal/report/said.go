@@ -1,8 +1,6 @@
 package report
 
 import (
-	"fmt"
-
 	"bankai/internal/text"
 	"bankai/measure"
 )
@@ -32,7 +30,7 @@ type CategorySaid struct {
 
 // SaidOf says what a result shows: of a patch, or of a model as it is.
 func SaidOf(r *measure.Result, patched bool) Said {
-	said := Said{Verdict: fmt.Sprintf("%d of %d right.", r.Before, r.Total), P: text.Probability(r.PValue)}
+	said := Said{Verdict: BaseVerdict(r), P: text.Probability(r.PValue)}
 	if patched {
 		said.Verdict = Verdict(r)
 	}

@@ -18,13 +18,13 @@ func TestSaid(t *testing.T) {
 		SeqLogprob: &measure.BeforeAfter{Before: 0.5, After: -1},
 	}
 	said := SaidOf(r, true)
-	if said.Verdict != Verdict(r) || said.Meaning != "The gain is unlikely to be chance." || said.Chance != "If the patch changed answers at random, a split at least as uneven would come up about once in 510 cases." || said.P != "0.002" {
+	if said.Verdict != Verdict(r) || said.Meaning != "The gain is unlikely to be chance." || said.Chance != "If the patch changed answers at random, a split at least as uneven would come up about once in 500 cases." || said.P != "0.002" {
 		t.Errorf("%+v", said)
 	}
 	if said.Likelihood != "Mean seq_logprob +0.500 before, -1.000 after (nats)." {
 		t.Error(said.Likelihood)
 	}
-	for i, want := range []string{"a a 100 % (34.2 to 100) 100 % (34.2 to 100)", " (none) 0 % (0 to 27.8) 100 % (72.2 to 100)", " all 16.7 % (4.7 to 44.8) 100 % (75.8 to 100)"} {
+	for i, want := range []string{"a a 100.0 % (34.2 to 100.0) 100.0 % (34.2 to 100.0)", " (none) 0.0 % (0.0 to 27.8) 100.0 % (72.2 to 100.0)", " all 16.7 % (4.7 to 44.8) 100.0 % (75.8 to 100.0)"} {
 		c := said.Categories[i]
 		if got := strings.Join([]string{c.Category, c.Name, c.WasText, c.IsText}, " "); got != want || c.Whole != (i == 2) || c.Was.String() != c.WasText {
 			t.Errorf("%q, want %q", got, want)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 
 	"bankai/internal/text"
 	"bankai/measure"
@@ -14,11 +15,17 @@ const Significance = 0.05
 // and what they do not.
 func Verdict(r *measure.Result) string {
 	fixed, broke := len(r.Fixed), len(r.Broke)
-	counts := fmt.Sprintf("%d of %d right before, %d after: %d fixed, %d broke", r.Before, r.Total, r.After, fixed, broke)
+	counts := fmt.Sprintf("%s of %s right before, %s after: %s fixed, %s broke",
+		thousandsOf(r.Before), thousandsOf(r.Total), thousandsOf(r.After), thousandsOf(fixed), thousandsOf(broke))
 	if fixed+broke == 0 {
 		return counts + ". No answer changed from right to wrong or back."
 	}
 	return fmt.Sprintf("%s (McNemar, exact: p = %s). %s %s", counts, text.Probability(r.PValue), Meaning(r), Chance(r.PValue))
+}
+
+// BaseVerdict says what the counts of a model as it is show.
+func BaseVerdict(r *measure.Result) string {
+	return fmt.Sprintf("%s of %s right.", thousandsOf(r.Before), thousandsOf(r.Total))
 }
 
 // Meaning says what the p-value lets one conclude.
@@ -32,7 +39,8 @@ func Meaning(r *measure.Result) string {
 	return "The loss is unlikely to be chance: the patch does harm here."
 }
 
-// Chance puts a p-value of McNemar's test into words.
+// Chance puts a p-value of McNemar's test into words, which agree with the value as it is
+// written.
 func Chance(p float64) string {
 	var often string
 	switch {
@@ -41,9 +49,10 @@ func Chance(p float64) string {
 	case p >= 0.0995:
 		often = fmt.Sprintf("in about %.0f of 100 cases", 100*p)
 	case p >= 1e-12:
-		often = "about once in " + text.Rounded(1/p) + " cases"
+		written, _ := strconv.ParseFloat(text.Probability(p), 64)
+		often = "about once in " + text.Rounded(1/written) + " cases"
 	default:
-		often = "less than once in 1,000,000 million cases"
+		often = "less than once in a million million cases"
 	}
 	return "If the patch changed answers at random, a split at least as uneven would come up " + often + "."
 }

@@ -20,7 +20,10 @@ func TestChance(t *testing.T) {
 		{3e-9, "come up about once in 330 million cases."},
 		{8e-8, "come up about once in 13 million cases."},
 		{2e-7, "come up about once in 5,000,000 cases."},
-		{0, "come up less than once in 1,000,000 million cases."},
+		{1.16e-6, "come up about once in 830,000 cases."}, // as of 1.2e-06
+		{1.449e-12, "come up about once in 710,000 million cases."},
+		{1e-12, "come up about once in 1,000,000 million cases."},
+		{0, "come up less than once in a million million cases."},
 	} {
 		if got := Chance(c.p); !strings.HasSuffix(got, c.want) {
 			t.Errorf("Chance(%v) = %q, want …%q", c.p, got, c.want)

@@ -107,16 +107,13 @@ func decade(x float64) int {
 	return n
 }
 
-// Probability formats a p-value with one or two significant digits and never
-// as a bare 0.
+// Probability formats a p-value with two significant digits and never as a bare 0.
 func Probability(p float64) string {
 	switch {
 	case p >= 0.0995:
 		return fmt.Sprintf("%.2f", p)
-	case p >= 0.001:
-		return fmt.Sprintf("%.2g", p)
 	case p >= 1e-12:
-		return fmt.Sprintf("%.0e", p)
+		return fmt.Sprintf("%.2g", p)
 	}
 	return "1e-12 or less"
 }

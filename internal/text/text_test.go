@@ -72,7 +72,10 @@ func TestNumbers(t *testing.T) {
 		{text.Probability(0.0996), "0.10"},
 		{text.Probability(0.0654), "0.065"},
 		{text.Probability(0.0046), "0.0046"},
-		{text.Probability(3.4e-9), "3e-09"},
+		{text.Probability(3.4e-9), "3.4e-09"},
+		{text.Probability(1.16e-6), "1.2e-06"},
+		{text.Probability(0.00015), "0.00015"},
+		{text.Probability(2e-7), "2e-07"},
 		{text.Probability(0), "1e-12 or less"},
 
 		{text.Elapsed(3.21), "3.2 s"},

@@ -6,6 +6,7 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/progress"
+	"bankai/internal/text"
 	"bankai/measure"
 	"bankai/probe"
 )
@@ -19,7 +20,9 @@ func probes(w progress.Watcher, what string, e probe.Encoder, set probe.Set) (m 
 		upTo[i+1] = upTo[i] + probeWork(e, p)
 	}
 	m = w.Meter(what, upTo[len(set)])
-	return m, func(done int) { m.Set(upTo[done], fmt.Sprintf("%d of %d probes", done, len(set))) }
+	return m, func(done int) {
+		m.Set(upTo[done], fmt.Sprintf("%s of %s probes", text.Thousands(int64(done)), text.Thousands(int64(len(set)))))
+	}
 }
 
 // probeWork is about what answering and scoring a probe takes, in tokens of a prompt:

@@ -44,6 +44,7 @@ func doc[T any](t *testing.T, printed string) (v T) {
 
 // The anatomy part of the page, on one server and in one tab; the last part takes a patch away.
 func TestAnatomy(t *testing.T) {
+	t.Parallel()
 	home := anatomyPatches(t)
 	s := serve(t, home)
 	p := open(t, s.url+"#anatomy/many")
@@ -113,7 +114,6 @@ func anatomyOfFlips(t *testing.T, s *served, p *tab) {
 		t.Errorf("the last rows are %s", got)
 	}
 	p.accessible()
-	p.picture("anatomy-flips")
 	for _, width := range []int64{320, 1280, 3840} {
 		p.size(width, 900, "light")
 		p.fits()
@@ -242,7 +242,6 @@ func anatomyOfAText(t *testing.T, s *served, p *tab) {
 	p.seeText("#trace-readout", fmt.Sprintf("Token 1, “%s”, layer 2: differs by %s %%.", strings.ReplaceAll(want.Pieces[1].Text, " ", "␣"), differences[3][2]))
 	p.press(kb.ArrowRight)
 	p.seeText("#trace-readout", "Token 2, ")
-	p.picture("anatomy-trace")
 	p.click("#trace-blocks")
 	p.seeText("#trace-table .folded", "the same to the bit") // the embedding and three blocks
 	p.wait(`document.querySelectorAll("#trace-table tbody tr").length === 10`)

@@ -120,6 +120,7 @@ func (p *pieces) Read(to []byte) (int, error) {
 // In the middle of an answer it can be stopped, and the server can go: what came stays, and
 // the same is asked again when it is back.
 func TestChatInTheMiddle(t *testing.T) {
+	t.Parallel()
 	s := chatServer(t)
 	n := behind(t, s)
 	p := open(t, n.URL)
@@ -188,6 +189,7 @@ func checkUnanswered(p *tab, n *narrow) {
 
 // A server that wants a key is asked for with one, once, and what was typed stays.
 func TestChatWithKey(t *testing.T) {
+	t.Parallel()
 	keys := filepath.Join(t.TempDir(), "keys")
 	if err := os.WriteFile(keys, []byte("open-sesame\n"), 0o600); err != nil {
 		t.Fatal(err)

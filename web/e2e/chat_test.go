@@ -102,6 +102,7 @@ func generated(t *testing.T, home, prompt, column string, more ...string) string
 
 // Chat, against one server.
 func TestChat(t *testing.T) {
+	t.Parallel()
 	s := chatServer(t)
 	for _, test := range []struct {
 		name string
@@ -152,7 +153,6 @@ func testTwoPatches(t *testing.T, s *served) {
 		p.fits()
 	}
 	p.size(1280, 900, "light")
-	p.picture("chat")
 }
 
 // checkMarks compares the marks with where two texts part.

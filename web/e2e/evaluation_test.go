@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -66,6 +67,7 @@ func (p *tab) evaluate(probes string, limit int, patches ...string) {
 // What the page shows of an evaluation is what the command line finds, to the last digit
 // of every word.
 func TestEvaluationIsTheCommandLines(t *testing.T) {
+	t.Parallel()
 	home := withPatches(t)
 	s := serve(t, home)
 	p := open(t, s.url)
@@ -91,7 +93,6 @@ func TestEvaluationIsTheCommandLines(t *testing.T) {
 			t.Errorf("the command line does not say %q:\n%s", words, said)
 		}
 	}
-	p.picture("evaluation")
 
 	// It is the document that a report takes, and its command line is that of the page.
 	id := js[string](p, `location.hash.split("/")[1]`)
@@ -108,12 +109,16 @@ func TestEvaluationIsTheCommandLines(t *testing.T) {
 	for _, width := range []int64{320, 1280, 3840} {
 		p.size(width, 900, "light")
 		p.fits()
+		if over := js[int](p, `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector(".ev-result .cats").parentElement)`); over > 0 {
+			p.Errorf("at %d pixels the categories run over by %d", width, over)
+		}
 	}
 }
 
 // A file with probes is evaluated, and one that cannot be read is refused with its place;
 // what was chosen stays. Names, prompts and categories are texts.
 func TestEvaluationOfAFile(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withPatches(t))
 	p := open(t, s.url)
 	p.allow("400 (Bad Request)")
@@ -122,14 +127,28 @@ func TestEvaluationOfAFile(t *testing.T) {
 	p.seeText("#notice", "latin.csv: is no text in UTF-8")
 	p.drop(".ev-form", map[string][]byte{"bad.jsonl": []byte("{\"prompt\": \"1 + 1 =\", \"correct\": \" 2\", \"wrong\": \" 3\"}\n{\"prompt\": 7}\n")})
 	p.seeText("#evaluation-named", "bad.jsonl")
+	if names := js[string](p, `document.querySelector("#evaluation-set").innerText`); strings.Contains(names, "null") {
+		t.Errorf("the sets are %s", names)
+	}
+	p.seeText("#evaluation-will", "all probes of bad.jsonl, without a patch: the model alone")
 	p.write("#evaluation-limit", "5")
+	p.seeText("#evaluation-will", "at most 5 probes of bad.jsonl")
 	p.click("#evaluation-start")
 	p.seeText("#notice", "bad.jsonl: line 2")
 	if got := js[string](p, `document.querySelector("#evaluation-limit").value`); got != "5" {
 		t.Errorf("the limit was lost: %q", got)
 	}
 
+	// What was wrong is said until something else happens, and what is no probes is not taken.
+	p.choose("#evaluation-set", "demo:heldout")
+	p.wait(`document.querySelector("#notice").hidden`)
+	p.drop(".ev-form", map[string][]byte{"icon.svg": []byte("<svg/>")})
+	p.seeText("#notice", "icon.svg: is no file of probes")
+	p.seeText("#evaluation-will", "5 of the 1,400 probes of demo:heldout")
+
+	long := strings.Repeat("long ", 60_000)
 	probes, _ := json.Marshal([]map[string]string{
+		{"name": "long", "category": long, "prompt": "1 + 1 =", "correct": " 2", "wrong": " 3"},
 		{"name": hostile, "category": hostile, "prompt": "5 + 7 =" + hostile, "correct": " 12", "wrong": " 13"},
 		{"name": "arabic", "category": "שלום", "prompt": "كم يساوي 5 + 7؟", "correct": " 12", "wrong": " 13"},
 	})
@@ -141,10 +160,42 @@ func TestEvaluationOfAFile(t *testing.T) {
 	p.see(".ev-result")
 	p.seeText(".ev-result .cats", hostile)
 	p.seeText(".ev-grid tbody", "كم يساوي")
-	p.click(".ev-grid tbody tr")
+	if high := js[int](p, "document.documentElement.scrollHeight"); high > 5000 {
+		t.Errorf("the page is %d pixels high", high)
+	}
+	p.click(".ev-grid tbody tr[aria-rowindex='3']")
 	p.seeText("dialog.ev-details h2", hostile)
 	p.press(kb.Escape)
 	p.unharmed()
+	if got, want := js[string](p, `document.querySelector(".ev-result h2").innerText`), name+" under math"; got != want {
+		t.Errorf("the result is called %q, want %q", got, want)
+	}
+
+	// A patch that no library has is a file of the command line, which the page tells where to get.
+	put(t, s, "given", jsonPatch(t, said{}, rowsTo(2)...))
+	for i := range 80 {
+		put(t, s, fmt.Sprintf("p%d", i), jsonPatch(t, said{}, rowsTo(1)...))
+	}
+	js[bool](p, "(location.hash = '#chat', true)")
+	p.do(chromedp.Reload())
+	p.click("header nav a[href='#evaluation']")
+	p.seeText(".ev-form fieldset", "60 of 83 are shown")
+	p.write("#evaluation-find", "p79")
+	p.click(".ev-patches input[value=p79]")
+	p.write("#evaluation-find", "given")
+	p.wait("[...document.querySelectorAll('.ev-patches input')].map((e) => e.value).join() === 'math,p79,given' || [...document.querySelectorAll('.ev-patches input')].map((e) => e.value).join() === 'given,math,p79'")
+	for _, name := range []string{"math", "p79", "given"} {
+		p.click(".ev-patches input[value=" + name + "]")
+	}
+	p.seeText("#evaluation-will", "without a patch and under given.")
+	p.choose("#evaluation-set", "demo:control_few")
+	p.write("#evaluation-limit", "")
+	p.click("#evaluation-start")
+	p.seeText(".ev-result h2", "demo:control_few under given")
+	p.wait(`document.activeElement.matches(".ev-result h2")`)
+	p.click(".ev-result details summary")
+	p.seeText(".ev-result dl", "bankai eval --probes demo:control_few --patch given.bankai")
+	p.see(".ev-result dl a[href='#patches/given']")
 }
 
 // unharmed fails if what was written into the page has become part of it.
@@ -221,6 +272,7 @@ const pOfMany = 1.474397522976895e-115
 // Ten thousand answers are there at once, of which only those that can be seen are on the
 // page; they are filtered, sorted and gone through with the keyboard.
 func TestEvaluationOfTenThousand(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "")
 	p := open(t, s.url)
 	p.allow("400 (Bad Request)")
@@ -253,11 +305,11 @@ func TestEvaluationOfTenThousand(t *testing.T) {
 	p.press(kb.Escape)
 	p.wait(`document.activeElement.matches(".ev-grid")`)
 	p.press(kb.Home)
-	p.wait(`document.getElementById(document.querySelector(".ev-grid").getAttribute("aria-activedescendant"))?.innerText.includes("0 + 1 =")`)
+	p.wait(`document.getElementById(document.querySelector(".ev-grid").getAttribute("aria-activedescendant"))?.innerText.includes("70 + 71 =")`) // the first that was fixed
 
-	// The middle, as with a mouse wheel.
+	// The middle, as with a mouse wheel: 2,000 changed answers and 3,000 others are above.
 	js[bool](p, `(document.querySelector(".ev-rows").scrollTop = 5000 * 36, true)`)
-	p.wait(`document.querySelector("#answer-5000")?.innerText.includes("5000 + 5001 =")`)
+	p.wait(`document.querySelector("#answer-5000")?.innerText.includes("3740 + 3741 =")`)
 
 	p.click(".ev-result button.tile.broke")
 	p.seeText(".ev-counted", "500 of 10,000 answers")
@@ -289,6 +341,7 @@ func TestEvaluationOfTenThousand(t *testing.T) {
 // Neither a page that is loaded again nor one without a network loses an evaluation; it can
 // be cancelled, and then the next one comes.
 func TestEvaluationGoesOn(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withPatches(t), "--threads", "1")
 	p := open(t, s.url)
 	p.allow("ERR_INTERNET_DISCONNECTED", "Failed to load resource")
@@ -297,7 +350,7 @@ func TestEvaluationGoesOn(t *testing.T) {
 	p.choose("#evaluation-set", "demo:heldout")
 	p.click(".ev-patches input[value='math']")
 	p.click("#evaluation-start")
-	p.seeText(".ev-run", "of 1400 probes")
+	p.seeText(".ev-run", "of 1,400 probes")
 
 	// Two wait, of which one is cancelled.
 	p.click("header nav a[href='#evaluation']")
@@ -328,11 +381,58 @@ func TestEvaluationGoesOn(t *testing.T) {
 	s.untilDone(t, strings.TrimPrefix(second, "#evaluation/"))
 	p.offline(false)
 	p.seeText(".ev-result", "of 20")
+	p.seeText(".ev-result h2", "demo:heldout, 20 of 1,400 probes, under math")
 	p.wait("document.querySelectorAll('.ev-list li').length === 1")
+
+	// Nothing is deleted that nobody wants to lose, and the focus stays in the page.
+	p.click(".ev-list button")
+	p.seeText("dialog.confirm", "demo:heldout, 20 of 1,400")
+	p.press(kb.Escape)
+	p.wait(`document.activeElement.matches(".ev-list button")`)
+	p.click(".ev-list button")
+	p.click("dialog.confirm button[value=yes]")
+	p.wait("location.hash === '#evaluation' && !document.querySelector('.ev-list li')")
+	p.wait(`document.activeElement.matches("#view-evaluation h1")`)
 
 	// Other parts of the page lead here with patches.
 	js[bool](p, "(location.hash = '#evaluation/units', true)")
 	p.wait("[...document.querySelectorAll('.ev-patches input:checked')].map((e) => e.value).join() === 'units'")
+}
+
+// An evaluation ends with its server, which the page says; it can be measured again as it was
+// asked.
+func TestEvaluationEndsWithTheServer(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	s := serve(t, home, "--threads", "1")
+	p := open(t, s.url)
+	p.allow("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED", "Failed to load resource")
+	p.click("header nav a[href='#evaluation']")
+	p.wait(`document.querySelector("#evaluation-set option[value='demo:heldout']")`)
+	p.choose("#evaluation-set", "demo:heldout")
+	p.click("#evaluation-start")
+	p.seeText(".ev-run", "of 1,400 probes")
+	p.wait(`document.activeElement.matches(".ev-run h2")`)
+	old := js[string](p, "location.hash")
+	if err := syscall.Kill(s.pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.seeText(".ev-run", "The server ended, and with it this evaluation.")
+	if js[bool](p, `document.querySelector(".ev-run progress").checkVisibility()`) {
+		t.Error("the bar moves on")
+	}
+	p.seeText("#evaluation-runs", "The server cannot be reached.")
+	s.stop()
+	serve(t, home, "--threads", "1", "--listen", strings.Trim(strings.TrimPrefix(s.url, "http://"), "/"))
+	p.click(".ev-run button") // measures it again
+	p.wait("location.hash !== " + quoted(old))
+	p.seeText(".ev-run", "of 1,400 probes")
+	p.click(".ev-run button") // cancels it
+	p.wait("location.hash === '#evaluation'")
+	js[bool](p, "(location.hash = "+quoted(old)+", true)")
+	p.seeText(".ev-run", "The server does not have this evaluation")
+	p.seeText(".ev-run button", "Measure again")
+	p.wait("!document.querySelector('.ev-list li')")
 }
 
 // evaluations are the ids of those that the server has, the newest first.

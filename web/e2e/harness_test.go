@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +111,7 @@ type served struct {
 	url  string // with a slash at its end
 	home string // BANKAI_HOME
 	stop func() // at once, as a crash would; it may be called twice
+	pid  int
 }
 
 // environment is that of commands of a test: a library and settings of their own.
@@ -157,7 +159,7 @@ func serve(t testing.TB, home string, args ...string) *served {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s := &served{home: home, stop: sync.OnceFunc(func() { cmd.Process.Kill(); cmd.Wait() })}
+	s := &served{home: home, pid: cmd.Process.Pid, stop: sync.OnceFunc(func() { cmd.Process.Kill(); cmd.Wait() })}
 	t.Cleanup(func() {
 		s.stop()
 		if said, _ := os.ReadFile(log.Name()); t.Failed() {
@@ -219,8 +221,18 @@ func open(t testing.TB, url string) *tab {
 	command(p, network.Enable, network.EnableParams{})
 	command(p, runtime.Enable, cdp.Empty{})
 	command(p, cdplog.Enable, cdp.Empty{})
+	command(p, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}) // as if it were the tab in front: tests run side by side
 	p.do(chromedp.Navigate(url))
 	return p
+}
+
+// within has a test use a tab of another one.
+func (p *tab) within(t *testing.T, use func(t *testing.T)) func(t *testing.T) {
+	return func(inner *testing.T) {
+		p.TB = inner
+		defer func() { p.TB = t }()
+		use(inner)
+	}
 }
 
 // note keeps what goes wrong on a page.
@@ -362,10 +374,11 @@ func (p *tab) write(selector, text string) {
 // press presses keys, as those of package kb, wherever the focus is.
 func (p *tab) press(keys string) { p.Helper(); p.do(chromedp.KeyEvent(keys)) }
 
-// choose chooses an option of a select by its value.
+// choose chooses an option of a select by its value, as soon as it is there.
 func (p *tab) choose(selector, value string) {
 	p.Helper()
 	p.see(selector)
+	p.wait("[..." + find(selector) + ".options].some((o) => o.value === " + quoted(value) + ")")
 	js[bool](p, "(() => { const e = "+find(selector)+"; e.value = "+quoted(value)+"; e.dispatchEvent(new Event('input', {bubbles: true})); e.dispatchEvent(new Event('change', {bubbles: true})); return true; })()")
 }
 
@@ -414,6 +427,33 @@ func (p *tab) accessible() {
 		command(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 		for _, v := range js[[]string](p, `axe.run().then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary.replaceAll("\n", " "))))`) {
 			p.Errorf("axe, %s: %s", look, v)
+		}
+	}
+}
+
+// told fails where the reader's own colours, which the system forces on pages, take away what
+// elements tell: each that a selector names has a background of its own then, or a line
+// around or below it. There must be some.
+func (p *tab) told(selectors ...string) {
+	p.Helper()
+	command(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}}})
+	defer command(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
+	for _, selector := range selectors {
+		all := js[[]string](p, `(() => {
+			const canvas = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g).slice(0, 3).join();
+			const filled = (color) => { const [r, g, b, a = "1"] = color.match(/[\d.]+/g); return Number(a) > 0 && [r, g, b].join() !== canvas; };
+			const line = (s, name) => s[name + "Style"] !== "none" && parseFloat(s[name + "Width"]) > 0;
+			return [...document.querySelectorAll(`+quoted(selector)+`)].map((e) => {
+				const s = getComputedStyle(e);
+				const told = filled(s.backgroundColor) || line(s, "outline") || line(s, "borderTop") || s.textDecorationLine.includes("underline");
+				return told ? "" : e.outerHTML.slice(0, 80);
+			});
+		})()`)
+		if len(all) == 0 {
+			p.Errorf("there is no %s", selector)
+		}
+		if lost := slices.DeleteFunc(all, func(s string) bool { return s == "" }); len(lost) > 0 {
+			p.Errorf("in forced colours %d of %s tell nothing: %s", len(lost), selector, lost[0])
 		}
 	}
 }

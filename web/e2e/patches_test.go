@@ -149,6 +149,7 @@ func cardOf(name string) string { return `#view-patches .grid > li[data-name="` 
 // What the page does with patches, on one server and in one tab, which each part finds without
 // patches. The last fills the library.
 func TestPatches(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "")
 	p := openPatches(t, s)
 	for _, part := range []struct {
@@ -291,7 +292,6 @@ func addReplaceDelete(t *testing.T, s *served, p *tab) {
 		t.Errorf("the intervals are %s", got)
 	}
 	p.seeText("#view-patches .key.marks", "lines are intervals of 95 %")
-	p.picture("patches")
 	p.drop(zone, map[string][]byte{"adds.bankai": compact(t, s.home, "adds", said{name: "other"}, 1, 3)})
 	second := infoOf(t, s.home, "adds.bankai")
 	p.seeText(entry("adds.bankai"), "This replaces the patch adds that is here ("+first.size()+", "+first.Digest[:12])
@@ -459,6 +459,7 @@ func libraryAndSignatures(t *testing.T, s *served, p *tab) {
 
 // Of what the server withholds it is said why.
 func TestWithheldPatches(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	compact(t, home, "math", said{}, 1)
 	bankai(t, home, "library", "add", "math.bankai")
@@ -562,6 +563,7 @@ func patchesByKeyboard(t *testing.T, s *served, p *tab) {
 // Who may not change patches is told so, and what to do; what was dropped is there still when
 // there is a key, and when the server is.
 func TestPatchesTakeAnAdminKey(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	for name, key := range map[string]string{"keys": "user", "admin": "root"} {
 		if err := os.WriteFile(filepath.Join(home, name), []byte(key+"\n"), 0o600); err != nil {
@@ -594,6 +596,7 @@ func TestPatchesTakeAnAdminKey(t *testing.T) {
 // A server that starts anew with another model and without its patches is seen as it is by then.
 // What was about to be added is looked at again, and nothing that was typed is lost.
 func TestPatchesOfAnotherModel(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	bankai(t, home, "patch", "apply", "demo", "--patch", builtIn(t), "-o", "other.gguf")
 	s := serve(t, home)

@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // collisions is JavaScript for the texts of pictures that lie on one another, or that their
@@ -38,24 +41,34 @@ func hosted(t *testing.T, dir string) string {
 	return s.URL + "/"
 }
 
-// Pages of reports fit, at every width; no text of their pictures lies on another; and axe
-// finds nothing, light and dark.
+// Pages of reports fit, at every width; no text of their pictures lies on another; axe finds
+// nothing, light and dark; and nothing is lost in the reader's own colours.
 func TestReports(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	experiments, err := filepath.Abs(filepath.Join(root, "docs/experiments"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"report", "-o", "experiments.html", "-q"}
-	for _, kind := range []string{"ablate", "compare", "layers", "perplexity-bits-64", "robustness", "variations"} {
+	for _, kind := range []string{"compare", "layers", "perplexity-bits-256"} {
 		args = append(args, filepath.Join(experiments, kind))
 	}
 	bankai(t, dir, args...)
-	bankai(t, dir, "search", "--probes", "demo:search_few", "--controls", "demo:control_few", "--steps", "3", "-o", "fix.bankai", "--report", "search.html", "-q")
+	data, err := os.ReadFile(filepath.Join(root, "docs/examples/derivatives.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	some := bytes.Join(bytes.SplitAfterN(data, []byte("\n"), 41)[:40], nil)
+	if err := os.WriteFile(filepath.Join(dir, "some.jsonl"), some, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	bankai(t, dir, "adapt", "some.jsonl", "-o", "fix.bankai", "--max-cost", "1", "--granularity", "row", "--guard", "none", "--report", "adapt.html", "-q")
 	url := hosted(t, dir)
-	for _, page := range []string{"experiments.html", "search.html"} {
-		t.Run(page, func(t *testing.T) {
-			p := open(t, url+page)
+	p := open(t, url+"adapt.html")
+	for _, page := range []string{"adapt.html", "experiments.html"} {
+		t.Run(page, p.within(t, func(t *testing.T) {
+			p.do(chromedp.Navigate(url + page))
 			for _, width := range []int64{320, 700, 1280, 3840} {
 				p.size(width, 900, "light")
 				p.fits()
@@ -65,12 +78,18 @@ func TestReports(t *testing.T) {
 			}
 			p.size(1280, 900, "light")
 			p.accessible()
-		})
+		}))
 	}
+	t.Run("forced colours", p.within(t, func(t *testing.T) {
+		p.do(chromedp.Navigate(url + "adapt.html"))
+		js[bool](p, "(document.querySelector('td').append(document.createElement('mark')), true)") // as in an answer that differs
+		p.told(".bar > i", ".key i", ".whisk > b", ".map td", "mark")
+	}))
 }
 
 // Nor does one in the pictures that experiments leave as files.
 func TestPictures(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(root, "docs/experiments")
 	pictures, err := filepath.Glob(filepath.Join(dir, "*", "*.svg"))
 	if err != nil || len(pictures) < 20 {

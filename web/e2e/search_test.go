@@ -28,6 +28,7 @@ func fillSearch(p *tab, name, granularity, steps string) {
 // A search to its end, reloaded in its middle: the page says what the program printed. The patch
 // is kept, is there in the chat, and the picture is that of reports.
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "")
 	p := open(t, s.url+"#search")
 	fillSearch(p, "few", "row", "6")
@@ -81,7 +82,6 @@ func TestSearch(t *testing.T) {
 		p.fits()
 	}
 	p.size(1280, 900, "light")
-	p.picture("search")
 
 	p.click("#search-keep")
 	p.seeText("#search-run [role=status]", "Kept as few")
@@ -123,6 +123,7 @@ func TestSearch(t *testing.T) {
 // A search goes on while the page is offline, and the page finds it again. Stopped, it keeps what
 // it found; with more candidates it goes on to its end.
 func TestSearchStops(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "")
 	p := open(t, s.url+"#search")
 	p.allow("ERR_INTERNET_DISCONNECTED", "ERR_NETWORK_CHANGED")
@@ -173,6 +174,7 @@ func moved(n int) string {
 // What is wrong is said where it is, and nothing that was typed is lost. What files and probes
 // are called is text.
 func TestSearchRefuses(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "")
 	p := open(t, s.url+"#search")
 	p.allow("400 (Bad Request)")
@@ -233,6 +235,7 @@ func TestSearchRefuses(t *testing.T) {
 
 // Where others can reach the server, starting a search takes an admin key, and the page says so.
 func TestSearchTakesAnAdminKey(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	for name, key := range map[string]string{"users.txt": "user-key", "admins.txt": "admin-key"} {
 		if err := os.WriteFile(filepath.Join(home, name), []byte(key+"\n"), 0o600); err != nil {

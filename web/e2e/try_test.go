@@ -58,20 +58,44 @@ func publish(t *testing.T, args ...string) *published {
 	home := t.TempDir()
 	dir := filepath.Join(home, "site")
 	bankai(t, home, append([]string{"web", "export", dir, "--wasm", engine}, args...)...)
-	s := httptest.NewServer(http.StripPrefix("/some/where/", http.FileServer(http.Dir(dir))))
+	files := http.StripPrefix("/some/where/", http.FileServer(http.Dir(dir)))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store") // a file that a test changes twice in a second would look the same
+		files.ServeHTTP(w, r)
+	}))
 	t.Cleanup(s.Close)
 	return &published{s.URL + "/some/where/", dir, home, s}
 }
 
-// tried opens the page and waits until its model is loaded.
-func tried(t *testing.T, s *published) *tab {
-	t.Helper()
-	p := open(t, s.url)
+// tried opens the page in a tab, or loads it anew there, and waits until its model is loaded.
+func (p *tab) tried(s *published) {
+	p.Helper()
+	p.do(chromedp.Navigate(s.url))
 	p.see("#ask form")
-	return p
 }
 
-// answered waits for the answers of the newest prompt, and returns what they say.
+// TestTry drives the page without a server: one export, in one tab.
+func TestTry(t *testing.T) {
+	t.Parallel()
+	s := publish(t)
+	p := open(t, s.url)
+	for _, part := range []struct {
+		name string
+		test func(t *testing.T, p *tab, s *published)
+	}{
+		{"what fails is said", failuresAreSaid},
+		{"the same bits", sameBits},
+		{"for people", isForPeople},
+		{"patches of one's own", ownPatches},
+		{"patches that do not go together", conflict},
+		{"stopped", isStopped},
+		{"answers, without a network", answers}, // the last: the host is gone after it
+	} {
+		t.Run(part.name, p.within(t, func(t *testing.T) { part.test(t, p, s) }))
+	}
+}
+
+// continued waits for the answers of the newest prompt, and returns what they say.
 func (p *tab) continued(cells int) (texts []string) {
 	p.Helper()
 	p.wait(fmt.Sprintf("document.querySelectorAll('.turn:first-child .cell').length === %d && !document.querySelector('#stop:enabled') && ![...document.querySelectorAll('.turn:first-child .facts-line')].some((e) => e.textContent === '…')", cells))
@@ -98,9 +122,8 @@ func (s *published) patchOf(n int) string {
 }
 
 // The page has the same bits as the program, with and without patches.
-func TestTrySameBits(t *testing.T) {
-	s := publish(t)
-	p := tried(t, s)
+func sameBits(t *testing.T, p *tab, s *published) {
+	p.tried(s)
 	var native []string
 	for _, patches := range [][]string{nil, {"--patch", s.patchOf(1)}, {"--patch", s.patchOf(1), "--patch", s.patchOf(2)}} {
 		file := filepath.Join(t.TempDir(), "logits")
@@ -118,16 +141,15 @@ func TestTrySameBits(t *testing.T) {
 }
 
 // Answers are those of "bankai generate", side by side, and need no network.
-func TestTryAnswers(t *testing.T) {
-	s := publish(t)
-	p := tried(t, s)
+func answers(t *testing.T, p *tab, s *published) {
+	p.tried(s)
 	s.Close() // from here on there is nothing to ask
 	p.offline(true)
 	for _, prompt := range []string{"The derivative of x^4 + 9x^3 is", "d/dx [2x^5 + 4x^3] =", "At night the <b>€</b> שלום"} {
 		p.write("#prompt", prompt)
 		p.click("#ask button.main")
-		got := p.continued(2)
-		want := []string{s.generated(t, prompt), s.generated(t, prompt, s.patchOf(1), s.patchOf(2))}
+		got := p.continued(4)
+		want := []string{s.generated(t, prompt), s.generated(t, prompt, s.patchOf(1)), s.generated(t, prompt, s.patchOf(2)), s.generated(t, prompt, s.patchOf(1), s.patchOf(2))}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %q, the program says %q", prompt, got, want)
 		}
@@ -155,11 +177,15 @@ func TestTryAnswers(t *testing.T) {
 }
 
 // With answers everything fits, at every width, and axe finds nothing, light and dark.
-func TestTryIsForPeople(t *testing.T) {
-	s := publish(t)
-	p := tried(t, s)
-	p.click(".example")
-	p.continued(2)
+func isForPeople(t *testing.T, p *tab, s *published) {
+	p.tried(s)
+	for _, asks := range []string{".example", "#ask button.main"} { // a button that was pressed keeps the focus
+		p.click(asks)
+		p.continued(4)
+		if !js[bool](p, "document.activeElement.matches("+quoted(asks)+")") {
+			t.Errorf("after %s the focus is on %s", asks, js[string](p, "document.activeElement.outerHTML.slice(0, 80)"))
+		}
+	}
 	for _, width := range []int64{320, 1280, 3840} {
 		p.size(width, 900, "light")
 		p.fits()
@@ -172,9 +198,8 @@ func TestTryIsForPeople(t *testing.T) {
 
 // Patches of one's own are checked: what is none for the model is refused, with the reason,
 // and whatever a file says of itself stays text.
-func TestTryOwnPatches(t *testing.T) {
-	s := publish(t)
-	p := tried(t, s)
+func ownPatches(t *testing.T, p *tab, s *published) {
+	p.tried(s)
 	good, err := os.ReadFile(s.patchOf(1))
 	if err != nil {
 		t.Fatal(err)
@@ -206,13 +231,19 @@ func TestTryOwnPatches(t *testing.T) {
 	if p.text("#refused") != "" {
 		t.Errorf("refused: %s", p.text("#refused"))
 	}
+	// What was refused is not said any more once something else is done.
+	p.drop("main", map[string][]byte{"none.json": []byte("{}")})
+	p.see("#refused")
 	// Twice the same patch is none.
 	p.click("input[value='integrals']")
 	p.click(`input[value^='<img']`)
 	p.write("#prompt", hostile)
 	p.click("#ask button.main")
-	if got := p.continued(2); got[0] != got[1] {
-		t.Errorf("under two equal patches it says %q, as it is %q", got[1], got[0])
+	if got := p.continued(4); got[0] != got[3] || got[1] != got[2] {
+		t.Errorf("under two equal patches it says %q", got)
+	}
+	if p.text("#refused") != "" {
+		t.Errorf("still refused: %s", p.text("#refused"))
 	}
 	if js[bool](p, "document.title === 'fooled' || !!document.querySelector('main img')") {
 		t.Error("text became markup")
@@ -222,14 +253,13 @@ func TestTryOwnPatches(t *testing.T) {
 
 // Patches of which one says that they do not go together are refused, and what was typed
 // stays.
-func TestTryConflict(t *testing.T) {
-	s := publish(t)
+func conflict(t *testing.T, p *tab, s *published) {
 	bankai(t, s.home, "patch", "describe", s.patchOf(1), "-o", "apart.bankai", "--conflicts-with", s.patchOf(2)+"=both spoil <i>sums</i>")
 	apart, err := os.ReadFile(filepath.Join(s.home, "apart.bankai"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := tried(t, s)
+	p.tried(s)
 	p.drop("main", map[string][]byte{"apart.bankai": apart})
 	p.seeText("#patches", "apart")
 	p.click("input[value='derivatives']")
@@ -245,9 +275,8 @@ func TestTryConflict(t *testing.T) {
 }
 
 // A long answer is stopped, by the button or by Escape, and what there is of it stays.
-func TestTryStop(t *testing.T) {
-	s := publish(t)
-	p := tried(t, s)
+func isStopped(t *testing.T, p *tab, s *published) {
+	p.tried(s)
 	p.click("#ask summary")
 	p.click("#line")
 	p.write("#most", "100000")
@@ -263,7 +292,7 @@ func TestTryStop(t *testing.T) {
 			return true;
 		})()`)
 		p.click("#ask button.main")
-		p.continued(2)
+		p.continued(4)
 		p.seeText(".turn:first-child .cell", "stopped by you")
 		if n := js[int](p, "document.querySelectorAll('.turn:first-child .cell[data-set=\"0\"] .token').length"); n == 0 {
 			t.Error("nothing is left of the answer")
@@ -272,14 +301,9 @@ func TestTryStop(t *testing.T) {
 }
 
 // What keeps the page from running is said in words.
-func TestTryFailures(t *testing.T) {
-	s := publish(t)
-	t.Run("from the disk", func(t *testing.T) {
-		p := open(t, s.url)
-		p.allow("file://", "CORS", "elsewhere")
-		p.do(chromedp.Navigate("file://" + filepath.Join(s.dir, "index.html")))
-		p.seeText("#unstarted", "python3 -m http.server")
-	})
+func failuresAreSaid(t *testing.T, p *tab, s *published) {
+	command(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: "delete globalThis[name]"})
+	p.allow("404")
 	for _, c := range []struct {
 		name, lacks, file string
 		change            func(file string) error
@@ -292,7 +316,7 @@ func TestTryFailures(t *testing.T) {
 		{"another engine", "", "bankai.wasm.gz", func(f string) error { return os.WriteFile(f, []byte("<html>"), 0o666) }, "WebAssembly"},
 		{"no manifest", "", "manifest.json", os.Remove, "manifest.json: the host answers 404"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.name, p.within(t, func(t *testing.T) {
 			if c.change != nil {
 				file := filepath.Join(s.dir, c.file)
 				whole, err := os.ReadFile(file)
@@ -304,13 +328,16 @@ func TestTryFailures(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p := open(t, s.url+"icon.svg")
-			p.allow("404")
-			if c.lacks != "" {
-				command(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: "delete globalThis." + c.lacks})
-			}
+			js[bool](p, "(name = "+quoted(c.lacks)+", true)") // which outlives the page
 			p.do(chromedp.Navigate(s.url))
 			p.seeText("#notice", c.reason)
-		})
+		}))
 	}
+	js[bool](p, "(name = '', true)")
+	t.Run("from the disk", func(t *testing.T) {
+		p := open(t, s.url)
+		p.allow("file://", "CORS", "elsewhere")
+		p.do(chromedp.Navigate("file://" + filepath.Join(s.dir, "index.html")))
+		p.seeText("#unstarted", "python3 -m http.server")
+	})
 }

@@ -22,6 +22,13 @@ export function differing(text, other) {
     .map(([part, marked]) => [part.join(""), marked]).filter(([part]) => part);
 }
 
+// clipped is the beginning of a text that may be very long, for where one line is enough.
+export function clipped(text, most = 200) {
+  if (text.length <= most) return text;
+  const chars = [...text.slice(0, 2 * most)]; // of which none has more than two units
+  return chars.length > most ? `${chars.slice(0, most - 1).join("")}…` : text;
+}
+
 const before = 24, most = 240; // characters that are shown of what is equal, and in all
 
 // shortened keeps of such parts what fits into a line: from a little before the first

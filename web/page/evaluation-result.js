@@ -4,25 +4,32 @@ import { h, download } from "./dom.js";
 import { thousands } from "./numbers.js";
 import { answers } from "./evaluation-table.js";
 import { csv } from "./csv.js";
+import { clipped } from "./differing.js";
 
 // result shows a result. whole gives the document as it was written.
-export function result({ result: r, said }, { app, name, whole }) {
+export function result({ result: r, said, files = [] }, { app, name, whole }) {
   const patched = r.patches.length > 0;
   const table = answers(r.outputs, patched, app);
   return h("section", { class: "ev-result", "aria-label": "result" },
-    h("h2", { dir: "auto" }, name), tiles(r, said, patched, table.choose), bar(r, patched), verdict(r, said, patched),
+    h("h2", { dir: "auto", tabindex: -1 }, clipped(name)), tiles(r, said, patched, table.choose), bar(r, patched), verdict(r, said, patched),
     h("h3", {}, "By category"), categories(said, patched, table.choose),
     h("h3", {}, "Answers"), table.element,
     h("p", { class: "row" },
-      h("button", { type: "button", onclick: () => save(app, whole) }, "Save as JSON"),
-      h("button", { type: "button", onclick: () => download("eval.csv", csv(columns, table.rows().map(cells)), "text/csv") }, "Save these answers as CSV"),
+      h("button", { type: "button", onclick: () => save(app, `${fileName(r)}.json`, whole) }, "Save as JSON"),
+      h("button", { type: "button", onclick: () => download(`${fileName(r)}.csv`, csv(columns, table.rows().map(cells)), "text/csv") }, "Save these answers as CSV"),
       h("span", { class: "soft" }, "The JSON is the whole result, for bankai report. In the CSV a ' stands before what a spreadsheet would take for a formula.")),
-    facts(r, said));
+    facts(r, said, files));
 }
 
-async function save(app, whole) {
+// fileName names files after what was measured, in characters that every system takes.
+function fileName(r) {
+  const words = [r.set.source.replace(/\.(json|jsonl|ndjson|csv)$/i, ""), ...(r.sampled_from ? [r.total] : []), ...r.patches];
+  return clipped(words.join("-"), 100).replace(/[^\p{L}\p{N}._+-]+/gu, "-").replace(/^[.-]+|[.-]+$/g, "") || "eval";
+}
+
+async function save(app, name, whole) {
   try {
-    download("eval.json", await whole());
+    download(name, await whole());
   } catch (e) {
     app.fail(e);
   }
@@ -34,7 +41,7 @@ const cells = (o) => columns.map((c) => o[c]);
 function tiles(r, said, patched, choose) {
   const all = said.categories.at(-1);
   const tile = (n, what, share) => h("div", { class: "tile" }, h("b", {}, thousands(n), h("small", {}, ` of ${thousands(r.total)}`)), h("span", {}, `${what}: ${share}`));
-  const button = (kind, n, remark) => h("button", { type: "button", class: `tile ${kind}`, title: `show the answers that were ${kind}`, onclick: () => choose({ kind }) },
+  const button = (kind, n, remark) => h("button", { type: "button", class: `tile ${kind}`, title: kind === "broke" ? "show the answers that broke" : `show the answers that were ${kind}`, onclick: () => choose({ kind }) },
     h("b", {}, thousands(n)), h("span", {}, `${kind}: ${remark}`));
   return h("div", { class: "tiles" }, tile(r.before, patched ? "right before" : "right", all.was_text), patched && [
     tile(r.after, "right after", all.is_text), button("fixed", r.fixed.length, "wrong before, right after"), button("broke", r.broke.length, "right before, wrong after")]);
@@ -82,10 +89,14 @@ function marks(c, patched) {
   return h("div", { class: "whisk", role: "img", "aria-label": text, title: text }, one("was", c.was), patched && one("is", c.is));
 }
 
-function facts(r, said) {
+function facts(r, said, files) {
   const sampled = r.sampled_from ? `, a sample of ${thousands(r.sampled_from)}` : "";
   const list = [
-    ["command", h("code", {}, r.command)], ["probes", `${r.set.source}, ${thousands(r.set.probes)}${sampled}`], ["model", r.model.name], ["digest", h("span", { class: "mono" }, r.model.digest)],
+    ["command", [h("code", {}, clipped(r.command, 2000)), files.map(from)]], ["probes", `${clipped(r.set.source)}, ${thousands(r.set.probes)}${sampled}`], ["model", r.model.name], ["digest", h("span", { class: "mono" }, r.model.digest)],
     ["precision", r.precision], ["likelihood", said.likelihood], ["made by", r.tool]];
   return h("details", {}, h("summary", {}, "How it was measured"), h("dl", { class: "facts" }, list.filter(([, value]) => value).map(([n, value]) => [h("dt", {}, n), h("dd", { dir: "auto" }, value)])));
 }
+
+// from says where a file is to be had that the command line takes.
+const from = ({ file, patch, digest }) => h("p", { class: "soft" }, h("code", {}, file), " is the patch ", h("a", { href: `#patches/${encodeURIComponent(patch)}` }, h("bdi", {}, patch)),
+  " of this server, which no library has: download it there. What it flips has the digest ", h("code", {}, digest), ".");

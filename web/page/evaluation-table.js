@@ -3,7 +3,7 @@
 
 import { h } from "./dom.js";
 import { plural, thousands } from "./numbers.js";
-import { differing, shortened } from "./differing.js";
+import { clipped, differing, shortened } from "./differing.js";
 import { details } from "./evaluation-details.js";
 
 // Kinds of answers: what became of them.
@@ -16,7 +16,9 @@ const spare = 8; // rows that come and go together, above and below those that c
 // answers shows the answers of a result. choose filters them: {kind, category}; rows are
 // those that the filter leaves.
 export function answers(outputs, patched, app) {
-  const all = outputs.map((o, i) => ({ ...o, i, kind: kindOf(o), found: [o.name, o.category, o.prompt, o.correct, o.before, o.after].join("\n").toLowerCase() }));
+  // What changed comes first, and then all as the set has it.
+  const first = (o) => (patched && o.right_before !== o.right_after ? 0 : 1);
+  const all = outputs.map((o, i) => ({ ...o, i, kind: kindOf(o), found: [o.name, o.category, o.prompt, o.correct, o.before, o.after].join("\n").toLowerCase() })).sort((a, b) => first(a) - first(b) || a.i - b.i);
   const name = (kind) => (patched ? kinds[kind] : kind);
   const columns = [["kind", patched ? "What became of it" : "Answer is"], ["category", "Category"], ["prompt", "Prompt"],
     ["before", patched ? "Before" : "Answer"], ...(patched ? [["after", "After"]] : []), ["correct", "Expected"]];
@@ -25,7 +27,7 @@ export function answers(outputs, patched, app) {
   const kind = h("select", { "aria-label": "what became of it" }, h("option", { value: "" }, "all"), patched && h("option", { value: "changed" }, "fixed or broke"),
     (patched ? Object.keys(kinds) : ["right", "wrong"]).map((k) => h("option", { value: k }, name(k))));
   const category = h("select", { "aria-label": "category" }, h("option", { value: "all" }, "all categories"),
-    [...new Set(all.map((o) => o.category))].map((c) => h("option", { value: `of ${c}` }, c || "(none)")));
+    [...new Set(outputs.map((o) => o.category))].map((c) => h("option", { value: `of ${c}` }, clipped(c) || "(none)")));
   const search = h("input", { type: "search", "aria-label": "text in prompts and answers", placeholder: "text", spellcheck: "false" });
   const counted = h("span", { class: "soft ev-counted", role: "status" });
   const head = h("tr", { "aria-rowindex": 1 });
@@ -79,7 +81,7 @@ export function answers(outputs, patched, app) {
     const said = (text, other, right) => h("td", { class: `mono ${right ? "ok" : "bad"}`, dir: "auto" }, spans(shortened(differing(text, other))));
     const plain = (text) => h("td", { class: "mono", dir: "auto" }, spans(shortened(differing(text, text))));
     return h("tr", { id: `answer-${at}`, "aria-rowindex": at + 2, "aria-selected": at === active ? "true" : "false", class: o.kind },
-      h("td", {}, h("span", { class: "mark" }, signs[o.kind]), ` ${name(o.kind)}`), h("td", { dir: "auto" }, o.category), plain(o.prompt),
+      h("td", {}, h("span", { class: "mark" }, signs[o.kind]), ` ${name(o.kind)}`), h("td", { dir: "auto" }, clipped(o.category)), plain(o.prompt),
       said(o.before, patched ? o.after : o.before, o.right_before), patched && said(o.after, o.before, o.right_after), plain(o.correct));
   }
 
@@ -112,10 +114,10 @@ export function answers(outputs, patched, app) {
 
   function heads() {
     head.replaceChildren(...columns.map(([by, title]) => h("th", { scope: "col", "aria-sort": sort.by !== by ? "none" : sort.down ? "descending" : "ascending" },
-      h("button", { type: "button", class: "quiet", title: "sort", onclick: () => order(by) }, title, h("span", { "aria-hidden": "true" }, sort.by !== by ? "" : sort.down ? " ↓" : " ↑")))));
+      h("button", { type: "button", class: "quiet", title: "sort", onclick: () => order(by) }, title, h("span", { "aria-hidden": "true" }, sort.by !== by ? " ↕" : sort.down ? " ↓" : " ↑")))));
   }
 
-  // order sorts by a column: up, down, and as the set has it.
+  // order sorts by a column: up, down, and as it was at first.
   function order(by) {
     sort = sort.by !== by ? { by, down: false } : sort.down ? { by: "", down: false } : { by, down: true };
     heads();

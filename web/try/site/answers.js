@@ -1,8 +1,9 @@
-// The answers: the model's own and that under the patches, side by side, the newest first.
+// The answers: the model's own and those under patches, side by side, the newest first.
 
 import { h } from "./dom.js";
 import { plural } from "./numbers.js";
 import { rate } from "./sizes.js";
+import { mostAlone } from "./ask.js";
 import { Popover } from "./chat-popover.js";
 import { TokenLine } from "./chat-tokens.js";
 
@@ -40,7 +41,8 @@ class Turn {
     for (const [i, set] of request.sets.entries()) this.cells.push(new Cell(number, i, set, this.cells[0]));
     this.element = h("section", { class: "turn", "aria-label": `answers ${number}` },
       h("h3", { class: "said", dir: "auto" }, request.prompt), h("div", { class: "cells" }, this.cells.map((c) => c.element)),
-      this.cells.length === 1 && h("p", { class: "soft" }, "No patch is switched on: switch one on to see what it changes."));
+      this.cells.length === 1 && h("p", { class: "soft" }, "No patch is switched on: switch one on to see what it changes."),
+      request.sets.at(-1).length > mostAlone && h("p", { class: "soft" }, `More than ${mostAlone} patches are on: they are shown together only.`));
   }
 
   told({ set, token }) { this.cells[set].line.push(token); }
@@ -49,8 +51,8 @@ class Turn {
   end(answers) {
     answers.forEach((a, i) => this.cells[i].line.end(a.text, a.finish_reason !== "stop"));
     answers.forEach((a, i) => this.cells[i].end(a));
-    const verdict = this.cells.at(-1).verdict.textContent;
-    return verdict === "" ? "Answered." : `Answered: ${verdict}.`;
+    const verdicts = this.cells.filter((c) => c.verdict.textContent !== "").map((c) => `${c.name}: ${c.verdict.textContent}`);
+    return verdicts.length === 0 ? "Answered." : `Answered. ${verdicts.join("; ")}.`;
   }
 
   broken() {
@@ -62,7 +64,8 @@ class Turn {
 class Cell {
   constructor(number, i, set, base) {
     const title = set.length ? set.flatMap((name, n) => [n ? " + " : "with ", h("bdi", {}, name)]) : "as it is";
-    const label = `answer ${number}, ${set.length ? `with ${set.join(" + ")}` : "as it is"}`;
+    this.name = set.length ? `with ${set.join(" + ")}` : "as it is";
+    const label = `answer ${number}, ${this.name}`;
     this.line = new TokenLine(label, base?.line);
     this.verdict = h("p", { class: "verdict-line", hidden: true });
     this.facts = h("p", { class: "soft facts-line" }, "…");

@@ -2,6 +2,13 @@
 
 import { h } from "./dom.js";
 
+// mostAlone is the most patches of which each is shown alone: every answer takes its time.
+export const mostAlone = 4;
+
+// setsOf are the sets of patches that a prompt is answered under. Without patches there is
+// one, the model's own.
+const setsOf = (on) => [[], ...on.length > 1 && on.length <= mostAlone ? on.map((name) => [name]) : [], ...on.length > 0 ? [on] : []];
+
 export class Ask {
   constructor(element, app, patches, answers) {
     Object.assign(this, { app, patches, answers });
@@ -25,7 +32,14 @@ export class Ask {
     if (examples.length === 0) return "";
     return h("div", { class: "examples" }, h("h3", { id: "examples" }, "For instance"),
       h("ul", { class: "row plain", "aria-labelledby": "examples" }, examples.map((e) => h("li", {},
-        h("button", { type: "button", class: "example", dir: "auto", onclick: () => { this.prompt.value = e; this.ask(); } }, e)))));
+        h("button", { type: "button", class: "example", dir: "auto", onclick: () => this.example(e) }, e)))));
+  }
+
+  // example asks one of the examples, in place of what is in the field.
+  example(prompt) {
+    if (this.asking) return;
+    this.prompt.value = prompt;
+    this.ask();
   }
 
   settings() {
@@ -41,10 +55,11 @@ export class Ask {
       h("p", { class: "soft" }, "At temperature 0 the likeliest token is taken each time. Above it tokens are drawn, the same ones with the same seed."));
   }
 
-  // request is what the engine is asked. With no patch there is one answer, the model's own.
+  // request is what the engine is asked: an answer of the model's own, one with each patch,
+  // and one with all of them together.
   request(on) {
     return {
-      prompt: this.prompt.value, sets: on.length ? [[], on] : [[]], max: Number(this.most.value), top: 5,
+      prompt: this.prompt.value, sets: setsOf(on), max: Number(this.most.value), top: 5,
       temperature: Number(this.temperature.value), seed: Number(this.seed.value), stop: this.line.checked ? ["\n"] : [],
     };
   }
@@ -72,10 +87,12 @@ export class Ask {
     if (this.asking) this.app.engine.stop().catch((e) => this.app.fail(e));
   }
 
+  // busy says which buttons do something. The focus stays where it is, or goes to the
+  // button that asks again: one that is disabled would lose it.
   busy(on) {
     this.asking = on;
-    this.go.disabled = on;
+    if (!on && document.activeElement === this.halt) this.go.focus();
     this.halt.disabled = !on;
-    for (const b of document.querySelectorAll(".example")) b.disabled = on;
+    for (const b of [this.go, ...document.querySelectorAll(".example")]) b.setAttribute("aria-disabled", on);
   }
 }

@@ -52,6 +52,7 @@ export class Patches {
   // take checks files of the user's, and adds those that are patches for the model.
   async take(files) {
     const reasons = [];
+    this.app.clear();
     for (const file of [...files]) {
       try {
         if (file.size > maxSize) throw new Error(`${file.name}: has ${size(file.size)}, and no patch takes more than ${size(maxSize)}`);
@@ -78,7 +79,7 @@ export class Patches {
   add(name, facts, on) {
     this.names.add(name);
     const id = `patch-${this.names.size}`;
-    const box = h("input", { type: "checkbox", role: "switch", id, value: name, checked: on });
+    const box = h("input", { type: "checkbox", role: "switch", id, value: name, checked: on, onchange: () => this.app.clear() });
     this.list.append(h("li", { class: "card" },
       h("p", { class: "row" }, box, h("label", { for: id, dir: "auto" }, name)),
       h("p", { class: "soft" }, [

@@ -19,7 +19,14 @@ export const app = {
     $("notice").textContent = error?.message ?? String(error);
     $("notice").hidden = false;
   },
-  clear() { $("notice").hidden = true; },
+
+  // clear takes away what was wrong, as something else is done.
+  clear() {
+    for (const said of [$("notice"), $("refused")]) {
+      said?.replaceChildren();
+      said?.toggleAttribute("hidden", true);
+    }
+  },
 
   // say tells those who hear the page what happened.
   say(text) { $("said").textContent = text; },
