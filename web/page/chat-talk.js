@@ -89,6 +89,18 @@ export function filled(talk) {
   return Math.max(0, ...talk.columns.map((column) => last?.answers[column]?.context ?? 0));
 }
 
+// underWay says whether answers are still to come.
+export const underWay = (talk) => talk.turns.some((turn) => Object.values(turn.answers).some((answer) => !answer.finish));
+
+// recovered is a conversation in which nothing is under way: what was when the page was left
+// can be asked again.
+export function recovered(talk) {
+  for (const answer of talk.turns.flatMap((turn) => Object.values(turn.answers))) {
+    if (!answer.finish) Object.assign(answer, { finish: "failed", error: "the page was left" });
+  }
+  return talk;
+}
+
 // title is how a conversation is called in a list.
 export function title(talk) {
   const first = talk.turns[0]?.prompt.trim() ?? "";

@@ -6,13 +6,13 @@ import { Columns } from "./chat-columns.js";
 import { copy } from "./chat-copy.js";
 import { Empty } from "./chat-empty.js";
 import { Follow } from "./chat-follow.js";
+import { Form } from "./chat-form.js";
 import { Kept } from "./chat-kept.js";
 import { Popover } from "./chat-popover.js";
 import { Settings } from "./chat-settings.js";
 import { columnsOf } from "./chat-shapes.js";
-import { base, filled, markdown, nameOf, newTalk, newTurn, random } from "./chat-talk.js";
+import { base, markdown, nameOf, newTalk, newTurn, random, recovered, underWay } from "./chat-talk.js";
 import { TurnView } from "./chat-turn.js";
-import { thousands } from "./numbers.js";
 
 let chat = null;
 
@@ -21,7 +21,7 @@ export function mount(section, app) { chat = new Chat(section, app); }
 // show adds the column of the address: #chat/math+units.
 export function show(of) {
   if (of) chat.column(of);
-  chat.ready();
+  chat.form.ready();
 }
 
 // opened is which conversation is open in this tab, whatever is in others.
@@ -42,39 +42,21 @@ class Chat {
     this.exports = [this.button("export-json", "Export JSON", () => this.save("json")), this.button("export-markdown", "Export Markdown", () => this.save("md"))];
     this.turns = h("ol", { class: "turns", "aria-label": "conversation" });
     this.empty = new Empty(app, (prompt) => this.ask(prompt));
-    this.form();
+    this.form = new Form(app, { submit: () => this.submit(), stop: () => this.stop() });
     section.append(h("h1", {}, "Chat"),
       h("p", { class: "soft" }, "Every column answers the same prompt with the same seed, in one batch. Framed is the first token that is not the base's: what the patch changed there. Underlined after it is what the base's answer does not have, once both are at their end. Each column goes on from its own answers."),
       this.columns.element, this.settings.element,
       h("div", { class: "row talk-bar" }, this.button("new-talk", "New conversation", () => this.open(this.fresh(), true)), this.exports, this.kept.element),
-      this.kept.dropped, this.parted, this.empty.element, this.turns, this.asking);
+      this.kept.dropped, this.parted, this.empty.element, this.turns, this.form.element);
     this.popover = new Popover(section);
     section.addEventListener("keydown", (e) => { if (e.key === "Escape") this.stop(); });
     window.addEventListener("pagehide", () => this.keep());
-    this.follow = new Follow(this.asking);
+    this.follow = new Follow(this.form.element);
     const id = sessionStorage.getItem(opened) ?? app.kept("chat.open", "");
     this.open(this.kept.talks.find((t) => t.id === id) ?? this.fresh());
   }
 
   button(id, text, onclick) { return h("button", { type: "button", id, onclick }, text); }
-
-  form() {
-    this.prompt = h("textarea", { id: "prompt", rows: 2, dir: "auto", "aria-describedby": "prompt-keys", oninput: () => this.app.keep("chat.draft", this.prompt.value), onkeydown: (e) => this.key(e) });
-    const draft = this.app.kept("chat.draft", "");
-    this.prompt.value = typeof draft === "string" ? draft : "";
-    this.send = h("button", { type: "submit", class: "main", id: "send" }, "Send");
-    this.context = h("span", { class: "soft", id: "context", hidden: true });
-    this.stopButton = h("button", { type: "button", id: "stop", hidden: true, onclick: () => this.stop() }, "Stop");
-    this.asking = h("form", { class: "ask", onsubmit: (e) => { e.preventDefault(); this.submit(); } },
-      h("label", { for: "prompt" }, "Prompt"), this.prompt,
-      h("p", { class: "row" }, this.send, this.stopButton, this.context, h("span", { class: "soft", id: "prompt-keys" }, "Enter sends, Shift+Enter begins a line, Escape stops.")));
-  }
-
-  key(e) {
-    if (e.key !== "Enter" || e.shiftKey || e.isComposing) return;
-    e.preventDefault();
-    this.submit();
-  }
 
   fresh() {
     const patches = new Set(this.app.patches.map((p) => p.name));
@@ -94,7 +76,7 @@ class Chat {
     this.views = talk.turns.map((_, n) => this.view(talk, n));
     this.turns.replaceChildren(...this.views.map((v) => v.element));
     this.arranged();
-    if (focus) this.prompt.focus();
+    if (focus) this.form.prompt.focus();
   }
 
   // remember has a reload of this tab open the same conversation, and new tabs, too.
@@ -106,11 +88,10 @@ class Chat {
   // changed takes what another tab said in the conversation that is open here, when it is at
   // its end. What is being asked or typed here stays: then the two part when this one is kept.
   changed(talk) {
-    const under = talk.turns.some((turn) => Object.values(turn.answers).some((a) => !a.finish));
-    if (talk.saved === this.talk.saved || under || this.stopping || this.turns.querySelector("textarea")) return;
+    if (talk.saved === this.talk.saved || underWay(talk) || this.stopping || this.turns.querySelector("textarea")) return;
     const focus = document.activeElement?.closest(".turns") !== null;
     this.open(structuredClone(talk));
-    if (focus) this.prompt.focus({ preventScroll: true }); // what had it is made anew
+    if (focus) this.form.prompt.focus({ preventScroll: true }); // what had it is made anew
     this.app.say("another tab went on with this conversation");
   }
 
@@ -118,13 +99,6 @@ class Chat {
   column(of) {
     if (this.talk.turns.length === 0 && this.app.kept("chat.columns", null) === null) this.columns.only(of);
     else this.columns.put(of);
-  }
-
-  // ready lets the prompt be typed at once, unless something was chosen already or a keyboard
-  // on the screen would cover the page.
-  ready() {
-    const at = document.activeElement;
-    if ((at === document.body || at?.closest("header nav")) && window.matchMedia("(min-width: 60rem)").matches) this.prompt.focus({ preventScroll: true });
   }
 
   view(talk, n) {
@@ -152,9 +126,7 @@ class Chat {
     this.turns.classList.toggle("nobase", this.app.kept("chat.nobase", false) === true && this.talk.columns.length > 1);
     this.turns.classList.toggle("busy", this.stopping !== null);
     this.empty.show(this.talk.turns.length === 0);
-    const tokens = filled(this.talk), size = this.app.model.context;
-    this.context.textContent = `context: ${thousands(tokens)} of ${thousands(size)} tokens`;
-    this.context.hidden = tokens === 0 || !size;
+    this.form.tell(this.talk);
     for (const button of this.exports) button.disabled = this.talk.turns.length === 0;
   }
 
@@ -170,12 +142,9 @@ class Chat {
   }
 
   submit() {
-    const prompt = this.prompt.value;
-    if (this.stopping || prompt.trim() === "") return this.prompt.focus();
+    if (this.stopping || this.form.empty) return this.form.prompt.focus();
     if (this.settings.refuse()) return;
-    this.prompt.value = "";
-    this.app.keep("chat.draft", "");
-    this.turn(prompt, this.settings.system);
+    this.turn(this.form.take(), this.settings.system);
   }
 
   // ask asks an example, and leaves what is typed as it is.
@@ -205,9 +174,7 @@ class Chat {
   begin(n) {
     const { prompt } = this.talk.turns[n];
     this.open(this.fresh(), true);
-    if (this.prompt.value.trim() !== "") return; // something is typed already
-    this.prompt.value = prompt;
-    this.app.keep("chat.draft", prompt);
+    if (this.form.empty) this.form.fill(prompt); // else something is typed already
   }
 
   // again asks the last prompt anew, with the settings that hold now and another seed, also if
@@ -246,16 +213,16 @@ class Chat {
     const { talk } = this, view = this.views[n], control = new AbortController();
     this.app.clear();
     this.app.say(`asking ${columns.map(nameOf).join(", ")}`);
-    const typing = document.activeElement === this.prompt;
+    const typing = document.activeElement === this.form.prompt;
     this.busy(control);
-    if (!typing) this.stopButton.focus({ preventScroll: true }); // what had the focus goes, or cannot be used for now
+    if (!typing) this.form.stop.focus({ preventScroll: true }); // what had the focus goes, or cannot be used for now
     const asked = ask(this.app, talk, n, columns, (column, token, thinks) => { view.told(column, token, thinks); this.follow.grown(); }, control.signal);
     view.busy(true);
     view.columns();
     this.put(talk);
     this.follow.begin(view.element);
     const failure = await asked;
-    const here = document.activeElement === this.stopButton;
+    const here = document.activeElement === this.form.stop;
     this.busy(null);
     view.busy(false);
     view.done();
@@ -263,7 +230,7 @@ class Chat {
     this.follow.end();
     this.arranged();
     this.report(view, failure, control.signal.aborted);
-    if ((here || document.activeElement === document.body) && this.prompt.checkVisibility()) this.prompt.focus({ preventScroll: true }); // what had it is gone
+    if ((here || document.activeElement === document.body) && this.form.prompt.checkVisibility()) this.form.prompt.focus({ preventScroll: true }); // what had it is gone
   }
 
   report(view, failure, stopped) {
@@ -274,8 +241,7 @@ class Chat {
 
   busy(control) {
     this.stopping = control;
-    this.stopButton.hidden = control === null;
-    this.send.setAttribute("aria-disabled", control !== null);
+    this.form.busy(control !== null);
     this.arranged();
   }
 
@@ -286,13 +252,4 @@ class Chat {
     if (kind === "json") download(`${name}.json`, `${JSON.stringify({ ...this.talk, saved: undefined }, null, 2)}\n`);
     else download(`${name}.md`, markdown(this.talk), "text/markdown");
   }
-}
-
-// recovered is a conversation in which nothing is under way: what was when the page was left
-// can be asked again.
-function recovered(talk) {
-  for (const answer of talk.turns.flatMap((turn) => Object.values(turn.answers))) {
-    if (!answer.finish) Object.assign(answer, { finish: "failed", error: "the page was left" });
-  }
-  return talk;
 }
