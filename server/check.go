@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"net/http"
 	"time"
 
@@ -23,29 +22,16 @@ type checkedDoc struct {
 // PUT refuses.
 func (s *Server) checkPatch(x *exchange) error {
 	name := x.r.URL.Query().Get("name")
-	if name != "" {
-		if err := x.nameable(name); err != nil {
-			return err
-		}
-	}
-	data, err := x.body()
+	named, size, err := x.sent(name)
 	if err != nil {
 		return err
 	}
-	read, err := bankai.Read(bytes.NewReader(data))
-	if err != nil {
-		return patchFailure(err)
-	}
-	named, err := x.named(name, read)
-	if err != nil {
-		return err
-	}
-	p, err := x.patches.fit(name, read)
+	p, err := x.patches.fit(name, named.Patch)
 	if err != nil {
 		return patchFailure(err)
 	}
 	p.By, p.unsigned, p.Added = named.Signer, named.Unsigned, time.Time{}
-	doc := checkedDoc{patchDoc: x.patchDoc(p), File: int64(len(data)), Bound: !read.Base().IsZero(), Same: x.patches.same(p.Digest)}
+	doc := checkedDoc{patchDoc: x.patchDoc(p), File: int64(size), Bound: !named.Patch.Base().IsZero(), Same: x.patches.same(p.Digest)}
 	if old := x.patches.get(name); name != "" && old != nil {
 		brief := x.placed(old.brief(), old)
 		doc.Replaces = &brief

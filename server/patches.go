@@ -167,19 +167,7 @@ func (s *Server) showPatch(x *exchange) error {
 // putPatch answers PUT /api/patches/{name}, whose body is a patch file. The next request
 // that names it has the new one; those that run keep what they have.
 func (s *Server) putPatch(x *exchange) error {
-	name := x.r.PathValue("name")
-	if err := x.nameable(name); err != nil {
-		return err
-	}
-	data, err := x.body()
-	if err != nil {
-		return err
-	}
-	read, err := bankai.Read(bytes.NewReader(data))
-	if err != nil {
-		return patchFailure(err)
-	}
-	named, err := x.named(name, read)
+	named, _, err := x.sent(x.r.PathValue("name"))
 	if err != nil {
 		return err
 	}
@@ -187,13 +175,33 @@ func (s *Server) putPatch(x *exchange) error {
 	if err != nil {
 		return patchFailure(err)
 	}
-	s.log.Info("a patch was put", "id", x.id, "name", name, "digest", p.Digest.String(), "replaced", replaced, "signed_by", signerOf(named.Signer))
+	s.log.Info("a patch was put", "id", x.id, "name", named.Name, "digest", p.Digest.String(), "replaced", replaced, "signed_by", signerOf(named.Signer))
 	status := http.StatusCreated
 	if replaced {
 		status = http.StatusOK
 	}
 	writeJSON(x.w, status, x.patchDoc(p))
 	return nil
+}
+
+// sent is the patch file that a request has as its body, of size bytes, to be put under a
+// name; "" for none yet.
+func (x *exchange) sent(name string) (named NamedPatch, size int, err error) {
+	if name != "" {
+		if err := x.nameable(name); err != nil {
+			return named, 0, err
+		}
+	}
+	data, err := x.body()
+	if err != nil {
+		return named, 0, err
+	}
+	read, err := bankai.Read(bytes.NewReader(data))
+	if err != nil {
+		return named, 0, patchFailure(err)
+	}
+	named, err = x.named(name, read)
+	return named, len(data), err
 }
 
 // nameable refuses what a request cannot put a patch under: names with tags are the

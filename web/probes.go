@@ -31,12 +31,16 @@ var builtInSets = sync.OnceValue(func() []builtIn {
 	return list
 })
 
-// probes answers GET /api/probes: the sets that were made for the model. Those of the
-// built-in model are embedded, and of other models none is known.
-func (e *evaluations) probes(x *server.Exchange) error {
-	list := []builtIn{}
-	if e.w.o.Model == source.DemoModel {
-		list = builtInSets()
+// sets are those that were made for the model. Those of the built-in model are embedded, and
+// of other models none is known.
+func (o Options) sets() []builtIn {
+	if o.Model == source.DemoModel {
+		return builtInSets()
 	}
-	return x.Document(http.StatusOK, map[string]any{"probes": list})
+	return []builtIn{}
+}
+
+// probes answers GET /api/probes.
+func (e *evaluations) probes(x *server.Exchange) error {
+	return x.Document(http.StatusOK, map[string]any{"probes": e.w.o.sets()})
 }

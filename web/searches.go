@@ -11,13 +11,11 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"bankai/internal/source"
-	"bankai/models/demo"
 	"bankai/server"
 )
 
@@ -142,15 +140,9 @@ func (s *searches) all() (all []*searchRun, err error) {
 // searchList is the answer of GET /api/searches.
 type searchList struct {
 	Searches []searchDoc `json:"searches"`
-	Sets     []setDoc    `json:"sets"`    // that are part of the program
+	Sets     []builtIn   `json:"sets"`    // that are part of the program
 	Threads  threadsDoc  `json:"threads"` // of a search
 	Place    bool        `json:"place"`   // there is a folder for searches
-}
-
-// setDoc is a set of probes that is part of the program.
-type setDoc struct {
-	Name  string `json:"name"` // as requests have it: "demo:search"
-	About string `json:"about"`
 }
 
 // threadsDoc says how many threads a search may have.
@@ -167,26 +159,13 @@ func (s *searches) threads() threadsDoc {
 	return threadsDoc{max(1, most/2), most}
 }
 
-// demoSets are the sets of probes that are part of the program.
-func demoSets() (sets []setDoc) {
-	for _, d := range demo.Sets() {
-		if strings.HasSuffix(d.File(), ".json") {
-			sets = append(sets, setDoc{demoPrefix + d.Name, d.About})
-		}
-	}
-	return sets
-}
-
 // list answers GET /api/searches.
 func (s *searches) list(x *server.Exchange) error {
 	all, err := s.all()
 	if err != nil {
 		return err
 	}
-	doc := searchList{Searches: []searchDoc{}, Sets: []setDoc{}, Threads: s.threads(), Place: s.dir != ""}
-	if s.o.Model == source.DemoModel {
-		doc.Sets = demoSets() // which are about what that one can do
-	}
+	doc := searchList{Searches: []searchDoc{}, Sets: s.o.sets(), Threads: s.threads(), Place: s.dir != ""}
 	for _, r := range all {
 		doc.Searches = append(doc.Searches, r.brief())
 	}

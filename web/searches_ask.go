@@ -162,7 +162,7 @@ func (a *askedSet) read(part string) error {
 			return refused(part, "the file %q: its name ends in none of .json, .jsonl and .csv", a.Name)
 		}
 		set, err = source.ParseSet(a.Name, []byte(*a.Data), "")
-	case slices.ContainsFunc(demoSets(), func(d setDoc) bool { return d.Name == a.Name }):
+	case slices.ContainsFunc(builtInSets(), func(b builtIn) bool { return b.Name == a.Name }):
 		set, err = source.ReadSet(a.Name)
 	default:
 		err = fmt.Errorf("there is no set %q in the program: give its file", text.Clip(a.Name, 100))
