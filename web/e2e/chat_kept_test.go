@@ -35,7 +35,7 @@ func testKeptShapes(t *testing.T, s *served) {
 	for _, kept := range []string{`{}`, `5`, `[null]`, `"text"`, `[[]]`, `{"a`, `[{"id":1},{"id":"two","turns":[{"prompt":{}}]},` + good + `]`} {
 		js[bool](p, `(() => {
 			for (const name of ["chats", "chat.columns", "chat.settings", "chat.draft", "chat.nobase"]) localStorage.setItem("bankai." + name, `+quoted(kept)+`);
-			localStorage.setItem("bankai.chat.open", '"one"');
+			sessionStorage.setItem("bankai.chat.open", "one");
 			return true;
 		})()`)
 		p.do(chromedp.Reload())
@@ -66,9 +66,11 @@ func testPatchGone(t *testing.T, s *served) {
 	p.allow("404")
 	p.see(".cell, #send")
 	p.seeText(".chips", "not on this server")
+	p.wait(`document.querySelectorAll(".chip").length === 2`) // until some are chosen, base and the one of the address
+	p.addColumn("sums")
 	p.ask(1, night)
 	p.seeText(`.cell[data-column="drv"] .facts-line`, "the patch drv is gone: remove the column")
-	p.seeText(`.cell[data-column="sums"] .facts-line`, "ended by itself")
+	p.seeText(`.cell[data-column="sums"] .facts-line`, "ended at the end of the line")
 	p.write("#prompt", "")
 	p.press(kb.Escape)
 	if text := p.text("main"); len(text) == 0 || js[bool](p, `/compare\[|GET \/api/.test(document.body.innerText)`) {

@@ -167,7 +167,7 @@ func TestChatInTheMiddle(t *testing.T) {
 	p.click(".turn:last-child .retry")
 	p.answered(3)
 	p.wait(`document.querySelector("#notice").hidden && !document.querySelector(".turn:last-child .retry")`)
-	p.seeText(".turn:nth-child(3) .facts-line", "ended by itself")
+	p.seeText(".turn:nth-child(3) .facts-line", "ended at the end of the line")
 	checkUnanswered(p, n)
 }
 
@@ -210,5 +210,5 @@ func TestChatWithKey(t *testing.T) {
 	p.click("#key-use")
 	p.see("#view-chat h1")
 	p.ask(1, night)
-	p.seeText(".facts-line", "ended by itself")
+	p.seeText(".facts-line", "ended at the end of the line")
 }

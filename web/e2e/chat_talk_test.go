@@ -43,7 +43,7 @@ func testGoesOn(t *testing.T, s *served) {
 	p.ask(2, "The derivative of 2x^5 + 4x^3 is")
 	first := map[string]string{"": generated(t, s.home, night, ""), "sums": generated(t, s.home, night, "sums")}
 	checkHistories(t, n.requests(), first)
-	p.seeText(`.cell[data-column="sums"] .facts-line`, "ended by itself")
+	p.seeText(`.cell[data-column="sums"] .facts-line`, "ended at the end of the line")
 	p.click(`.turn:last-child .cell[data-column="sums"] .carry`)
 	p.see(`.turn:last-child .cell[data-column="sums"] .carry[aria-pressed=true]`)
 	checkCopied(p, first["sums"])
@@ -55,7 +55,7 @@ func testGoesOn(t *testing.T, s *served) {
 	p.wait(`document.activeElement.matches(".turn:nth-child(2) .edit")`)
 	p.click(".turn:nth-child(2) .edit")
 	p.write(".turn:nth-child(2) textarea", "Once")
-	p.click(".ask-edited")
+	p.press(kb.Enter)
 	p.answered(2)
 	p.wait(`document.querySelectorAll(".turn").length === 2`)
 	before := p.said(2, "sums")

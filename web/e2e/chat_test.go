@@ -116,6 +116,9 @@ func TestChat(t *testing.T) {
 		{"begins", testBegins},
 		{"kept in another shape", testKeptShapes},
 		{"a patch that is gone", testPatchGone},
+		{"in view", testInView},
+		{"settings and context", testSettingsAndContext},
+		{"two tabs", testTwoTabs},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.does(t, s) })
 	}

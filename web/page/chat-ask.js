@@ -2,6 +2,7 @@
 
 import { Failure, stream } from "./api.js";
 import { groups, newAnswer, patchesOf } from "./chat-talk.js";
+import { thousands } from "./numbers.js";
 
 // likeliest is how many of the likeliest tokens are told of beside each.
 const likeliest = 5;
@@ -36,6 +37,23 @@ function take(answer, choice, each) {
   answer.finish = choice.finish_reason ?? answer.finish;
 }
 
+// endedBy is what ended an answer, beyond what its finish reason says: the end of the line, at
+// which it was to stop, or of the model's context.
+function endedBy({ fields }, { finish, tokens }) {
+  if (finish === "stop" && fields.stop && tokens.at(-1)?.[0].includes("\n")) return "line";
+  return finish === "length" && tokens.length < fields.max_tokens ? "context" : undefined;
+}
+
+// takeUsage notes how much of the model's context each answer fills. The prompt is counted once
+// for each column; the last token of an answer is said, and in no context yet.
+function takeUsage(app, turn, columns, usage) {
+  const size = app.model.context || Infinity;
+  for (const column of columns) {
+    const answer = turn.answers[column];
+    answer.context = Math.min(size, usage.prompt_tokens / columns.length + answer.tokens.length);
+  }
+}
+
 // ask has columns answer turn n of a conversation, all at once: those with the same
 // conversation so far in one request. A column whose patches the server has no more is left
 // out. told(column, token) is called with each token, and told(column) when an answer is at
@@ -47,17 +65,20 @@ export async function ask(app, talk, n, columns, told, signal) {
   const end = (column, finish, error) => {
     const answer = turn.answers[column];
     answer.finish ??= finish;
-    if (answer.finish === "failed") answer.error = error.message;
+    answer.ended = endedBy(turn, answer);
+    if (answer.finish === "failed") Object.assign(answer, { error: error.message, ended: error.code === fullCode ? "conversation" : undefined });
     told(column);
   };
   for (const column of columns) turn.answers[column] = newAnswer();
   const askGroup = async (group) => {
     const body = {
       ...turn.fields, messages: group.messages, seed: turn.seed, compare: group.columns.map(patchesOf),
-      stream: true, logprobs: true, top_logprobs: likeliest,
+      stream: true, stream_options: { include_usage: true }, logprobs: true, top_logprobs: likeliest,
     };
     try {
-      await stream("v1/chat/completions", body, ({ choices: [choice] }) => {
+      await stream("v1/chat/completions", body, ({ choices: [choice], usage }) => {
+        if (usage) takeUsage(app, turn, group.columns, usage);
+        if (!choice) return;
         const column = group.columns[choice.index];
         take(turn.answers[column], choice, (token, thinks) => told(column, token, thinks));
         if (choice.finish_reason) end(column);
@@ -67,7 +88,7 @@ export async function ask(app, talk, n, columns, told, signal) {
       for (const column of gone) end(column, "failed", new Failure(e.status, e.code, `${goneText(app, column)}: remove the column`));
       const left = group.columns.filter((column) => !gone.includes(column));
       if (gone.length > 0) return left.length > 0 && askGroup({ ...group, columns: left });
-      const why = plain(e);
+      const why = plain(app, e, group.messages);
       failure ??= signal.aborted ? null : why;
       for (const column of left) {
         if (!turn.answers[column].finish) end(column, signal.aborted ? "stopped" : "failed", why);
@@ -95,11 +116,16 @@ function goneText(app, column) {
   return names.length > 1 ? `the patches ${names.join(" and ")} are gone` : `the patch ${names[0]} is gone`;
 }
 
+// fullCode is the server's for a prompt that leaves no room for an answer.
+const fullCode = "context_length_exceeded";
+
 // plain is a failure in the words of the page: without the place in the request, which the
 // user did not write.
-function plain(error) {
+function plain(app, error, messages) {
   if (!(error instanceof Failure)) return error;
+  if (error.code === fullCode && messages.some((m) => m.role === "assistant")) {
+    return new Failure(error.status, fullCode, `the conversation fills the model's ${thousands(app.model.context)} tokens: begin a new one`, error.param);
+  }
   const text = error.message.replace(/^(?:[a-z_]+\[\d+\](?:\.[a-z_]+)?: )+/, "").replace(/: GET \S+ lists those that there are$/, "");
-  const more = error.code === "context_length_exceeded" ? ", or begin a new conversation" : "";
-  return new Failure(error.status, error.code, text + more, error.param);
+  return new Failure(error.status, error.code === fullCode ? "prompt_too_long" : error.code, text, error.param);
 }

@@ -73,6 +73,13 @@ export class Columns {
     this.changed(this.columns);
   }
 
+  // only has base and one column, in place of those that are there.
+  only(column) {
+    this.columns = [base, column];
+    this.show();
+    this.changed(this.columns);
+  }
+
   remove(column) {
     this.columns = this.columns.filter((c) => c !== column);
     this.show();

@@ -3,18 +3,26 @@
 import { confirm } from "./confirm.js";
 import { h } from "./dom.js";
 import { talksOf } from "./chat-shapes.js";
-import { title } from "./chat-talk.js";
+import { newID, title } from "./chat-talk.js";
 import { plural, thousands, when } from "./numbers.js";
 
 // Bounds of what is kept: conversations, and characters of all of them.
 const maxTalks = 50;
 const maxSize = 2_000_000;
 
-// Kept holds the conversations, the newest first.
+// seen is what the browser kept of a conversation when this tab last read or wrote it.
+const seen = new WeakMap();
+const content = ({ columns, turns }) => JSON.stringify([columns, turns]);
+
+// Kept holds the conversations, the newest first, as all tabs of the browser share them. Each
+// bears a mark of the state in which it was kept: if that is another than a tab has seen,
+// another tab went on with it. does is what else has to happen: open(talk), deleted(id),
+// changed(talk) when another tab kept the one that is open here.
 export class Kept {
   constructor(app, does) {
     Object.assign(this, { app, does });
-    this.talks = talksOf(app.kept("chats", []));
+    this.open = "";
+    this.load();
     this.list = h("ul", { class: "talks" });
     this.summary = h("summary", {});
     this.clear = h("button", { type: "button", class: "quiet", id: "delete-all", onclick: () => this.deleteAll() }, "Delete all");
@@ -25,17 +33,41 @@ export class Kept {
     this.show();
   }
 
+  // load takes what the tabs kept up to now.
+  load() { this.talks = talksOf(this.app.kept("chats", [])); }
+
   read() {
-    this.talks = talksOf(this.app.kept("chats", []));
+    this.load();
+    this.show();
+    const talk = this.talks.find((t) => t.id === this.open);
+    if (talk) this.does.changed(talk);
+  }
+
+  // take says that a conversation is the one that is open here, as it is kept.
+  take(talk) {
+    this.open = talk.id;
+    seen.set(talk, content(talk));
     this.show();
   }
 
-  // put keeps a conversation as it is now, if anything was said in it.
+  // put keeps a conversation as it is now, if anything was said in it that is not kept. It
+  // returns true if another tab went on with it: then both are kept, this one as another
+  // conversation.
   put(talk) {
-    if (talk.turns.length === 0 && !this.has(talk)) return;
-    this.talks = this.talks.filter((t) => t.id !== talk.id);
-    if (talk.turns.length > 0) this.talks.unshift(talk);
+    const now = content(talk);
+    if (talk.turns.length === 0 || seen.get(talk) === now) return false;
+    this.load();
+    const other = this.talks.find((t) => t.id === talk.id), parted = other !== undefined && other.saved !== talk.saved;
+    if (parted) {
+      if (this.open === talk.id) this.open = null;
+      talk.id = newID();
+      this.open ??= talk.id;
+    }
+    talk.saved = newID();
+    seen.set(talk, now);
+    this.talks = [talk, ...this.talks.filter((t) => t.id !== talk.id)];
     this.save();
+    return parted;
   }
 
   has(talk) { return this.talks.some((t) => t.id === talk.id); }
@@ -79,6 +111,7 @@ export class Kept {
   }
 
   drop(ids) {
+    this.load();
     this.talks = this.talks.filter((t) => !ids.includes(t.id));
     this.save();
     for (const id of ids) this.does.deleted(id);
@@ -89,7 +122,7 @@ export class Kept {
     this.summary.textContent = `Conversations (${n})`;
     this.clear.hidden = n === 0;
     this.list.replaceChildren(...this.talks.map((t) => h("li", { class: "row" },
-      h("button", { type: "button", class: "open quiet", dir: "auto", onclick: () => this.does.open(structuredClone(t)) }, title(t)),
+      h("button", { type: "button", class: "open quiet", dir: "auto", "aria-current": t.id === this.open ? "true" : null, onclick: () => this.does.open(structuredClone(t)) }, title(t)),
       h("span", { class: "soft" }, when(t.began)),
       h("button", { type: "button", class: "quiet delete", "aria-label": `Delete the conversation ${title(t)}`, onclick: () => this.delete(t) }, "×"))));
   }

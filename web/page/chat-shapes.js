@@ -23,8 +23,8 @@ function answerOf(x) {
   const tokens = listOf(x.tokens), whole = tokens.every(isToken), answer = { ...newAnswer(), text: x.text, thought: textOf(x.thought), tokens: whole ? tokens : [] };
   answer.thoughts = whole && Number.isInteger(x.thoughts) ? x.thoughts : 0;
   answer.finish = isText(x.finish) ? x.finish : null;
-  for (const name of ["model", "fingerprint", "error"]) if (isText(x[name])) answer[name] = x[name];
-  if (Number.isFinite(x.seconds)) answer.seconds = x.seconds;
+  for (const name of ["model", "fingerprint", "error", "ended"]) if (isText(x[name])) answer[name] = x[name];
+  for (const name of ["seconds", "context"]) if (Number.isFinite(x[name])) answer[name] = x[name];
   return answer;
 }
 
@@ -41,7 +41,9 @@ export function talkOf(x) {
   if (!isObject(x) || !isText(x.id)) return null;
   const turns = listOf(x.turns).map(turnOf).filter(Boolean);
   if (turns.length === 0) return null;
-  return { id: x.id, began: textOf(x.began), model: textOf(x.model), digest: textOf(x.digest), columns: columnsOf(x.columns), turns };
+  const talk = { id: x.id, began: textOf(x.began), model: textOf(x.model), digest: textOf(x.digest), columns: columnsOf(x.columns), turns };
+  if (isText(x.saved)) talk.saved = x.saved;
+  return talk;
 }
 
 // talksOf are the conversations of a list, each once.

@@ -10,9 +10,12 @@ export const nameOf = (column) => (column === base ? "base" : column);
 // random is a whole number of 32 bits.
 export const random = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
+// newID tells one conversation, or one state of it, from all others.
+export const newID = () => `${Date.now().toString(36)}${random().toString(36)}`;
+
 // newTalk is a conversation in which nothing was said.
 export const newTalk = (model, columns) => ({
-  id: `${Date.now().toString(36)}${random().toString(36)}`, began: new Date().toISOString(),
+  id: newID(), began: new Date().toISOString(),
   model: model?.id ?? "", digest: model?.digest ?? "", columns, turns: [],
 });
 
@@ -78,6 +81,25 @@ export function groups(talk, n, columns) {
 
 // parted says whether two columns answer turn n in different conversations.
 export const parted = (talk, n, a, b) => groups(talk, n, [a, b]).length > 1;
+
+// filled is how many tokens of the model's context the conversation takes, in the column where
+// it takes most; 0 if that is not known.
+export function filled(talk) {
+  const last = talk.turns.findLast((turn) => !unanswered(turn));
+  return Math.max(0, ...talk.columns.map((column) => last?.answers[column]?.context ?? 0));
+}
+
+// underWay says whether answers are still to come.
+export const underWay = (talk) => talk.turns.some((turn) => Object.values(turn.answers).some((answer) => !answer.finish));
+
+// recovered is a conversation in which nothing is under way: what was when the page was left
+// can be asked again.
+export function recovered(talk) {
+  for (const answer of talk.turns.flatMap((turn) => Object.values(turn.answers))) {
+    if (!answer.finish) Object.assign(answer, { finish: "failed", error: "the page was left" });
+  }
+  return talk;
+}
 
 // title is how a conversation is called in a list.
 export function title(talk) {

@@ -5,6 +5,9 @@ import { decimals, plural, thousands } from "./numbers.js";
 import { answeredElsewhere, base, nameOf, parted, standIn, unanswered } from "./chat-talk.js";
 import { TokenLine } from "./chat-tokens.js";
 
+// whys tell more of an ending than its finish reason does.
+const whys = { line: () => "ended at the end of the line", context: (app) => `the model's context of ${thousands(app.model.context)} tokens is full` };
+
 const endings = { stop: "ended by itself", length: "ended at the most tokens", stopped: "stopped by you", failed: "broken off" };
 
 // cut says whether an answer would have gone on.
@@ -18,10 +21,10 @@ function speed({ tokens, seconds }) {
 }
 
 // TurnView shows turn n of a conversation. does is what its buttons do: edit(n, prompt),
-// again(n), retry(n, columns), carry(n, column), copy(text).
+// again(n), retry(n, columns), carry(n, column), begin(n), copy(text).
 export class TurnView {
-  constructor(talk, n, does) {
-    Object.assign(this, { talk, n, does, turn: talk.turns[n], cells: new Map() });
+  constructor(app, talk, n, does) {
+    Object.assign(this, { app, talk, n, does, turn: talk.turns[n], cells: new Map() });
     this.grid = h("div", { class: "cells" });
     this.foot = h("p", { class: "row soft turn-foot" });
     this.prompt = h("div", { class: "prompt", role: "group", "aria-label": `prompt ${n + 1}`, onkeydown: (e) => this.escape(e) });
@@ -39,14 +42,21 @@ export class TurnView {
   // edit lets the prompt be changed where it stands.
   edit() {
     const leave = () => { this.showPrompt(); this.prompt.querySelector(".edit").focus(); };
-    const text = h("textarea", { dir: "auto", rows: 3, "aria-label": `prompt ${this.n + 1}, changed` }, this.turn.prompt);
+    const ask = () => this.does.edit(this.n, text.value);
+    const text = h("textarea", { dir: "auto", rows: 3, "aria-label": `prompt ${this.n + 1}, changed`, "aria-describedby": `edit-keys-${this.n + 1}`, onkeydown: (e) => this.enter(e, ask) }, this.turn.prompt);
     this.prompt.replaceChildren(text,
       h("p", { class: "row" },
-        h("button", { type: "button", class: "main ask-edited", onclick: () => this.does.edit(this.n, text.value) }, "Ask this"),
+        h("button", { type: "button", class: "main ask-edited", onclick: ask }, "Ask this"),
         h("button", { type: "button", onclick: leave }, "Cancel"),
-        h("span", { class: "soft" }, "The conversation as it was stays in the list.")));
+        h("span", { class: "soft", id: `edit-keys-${this.n + 1}` }, "Enter asks, Shift+Enter begins a line, Escape leaves. The conversation as it was stays in the list.")));
     this.leave = leave;
     text.focus();
+  }
+
+  enter(e, ask) {
+    if (e.key !== "Enter" || e.shiftKey || e.isComposing) return;
+    e.preventDefault();
+    ask();
   }
 
   // escape leaves the edit of the prompt, if that is where the key was pressed.
@@ -83,8 +93,10 @@ export class TurnView {
   choices() {
     const { turn } = this, last = this.n === this.talk.turns.length - 1;
     const broken = this.talk.columns.filter((c) => cut(turn.answers[c]));
+    const full = last && Object.values(turn.answers).some((a) => a.ended === "conversation");
     return [
       unanswered(turn) ? h("span", { class: "nobody" }, "Nobody answered: what follows is asked without this prompt.") : "",
+      full ? h("button", { type: "button", class: "main begin", onclick: () => this.does.begin(this.n) }, "Begin a new conversation with this prompt") : "",
       broken.length > 0 ? h("button", { type: "button", class: "retry", onclick: () => this.does.retry(this.n, broken) }, "Try again") : "",
       last ? h("button", { type: "button", class: "quiet again", onclick: () => this.does.again(this.n) }, turn.fields.temperature === 0 ? "Ask again (greedy: the seed changes nothing)" : "Ask again with a new seed") : "",
     ];
@@ -121,7 +133,7 @@ class Cell {
   }
 
   tell() {
-    const { answer, view } = this, { talk, n, turn } = view, other = standIn(turn, this.column), goesOn = other !== null && `it goes on from the answer of ${nameOf(other)}`;
+    const { answer, view } = this, { app, talk, n, turn } = view, other = standIn(turn, this.column), goesOn = other !== null && `it goes on from the answer of ${nameOf(other)}`;
     this.verdict.textContent = this.line.verdict();
     this.verdict.hidden = this.verdict.textContent === "";
     this.verdict.classList.toggle("same", this.line.first < 0);
@@ -132,7 +144,7 @@ class Cell {
     }
     const part = this.column !== base && talk.columns.includes(base) && parted(talk, n, base, this.column);
     this.facts.textContent = [
-      answer.tokens.length > 0 && plural(answer.tokens.length, "token"), endings[answer.finish] ?? answer.finish, speed(answer),
+      answer.tokens.length > 0 && plural(answer.tokens.length, "token"), whys[answer.ended]?.(app) ?? endings[answer.finish] ?? answer.finish, speed(answer),
       answeredElsewhere(talk, answer) && `answered by another model, ${answer.model}`, answer.error, goesOn, part && "the conversation before was another than the base's",
     ].filter(Boolean).join(" · ");
     this.facts.classList.toggle("bad", answer.finish === "failed");

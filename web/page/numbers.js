@@ -13,7 +13,7 @@ const minus = (text) => text.replace("-", "−");
 const nothing = -9999;
 
 // logProb is a natural logarithm of a probability.
-export const logProb = (p) => (p <= nothing ? "−∞" : minus(p.toFixed(4)));
+export const logProb = (p) => (p <= nothing ? "−∞" : decimals(p, 4));
 
 // probability is that of a logarithm, in percent.
 export function probability(p) {
