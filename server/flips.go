@@ -66,16 +66,11 @@ func (x *exchange) together() (sum *bankai.Patch, names []string, err error) {
 		}
 		patches, names = append(patches, p), append(names, p.Name)
 	}
-	if _, err := x.patches.set(patches); err != nil {
+	set, err := x.patches.set(patches)
+	if err != nil {
 		return nil, nil, err
 	}
-	sum = patches[0].Content
-	for _, p := range patches[1:] {
-		if sum, err = sum.Xor(p.Content); err != nil {
-			return nil, nil, err
-		}
-	}
-	return sum, names, nil
+	return set.sum, names, nil
 }
 
 // queried is a whole number of the address, from 0 to most.

@@ -271,6 +271,7 @@ func (r *registry) inline(data string, most int64) (*patch, error) {
 // patchSet is what a request is answered under: the XOR of its patches.
 type patchSet struct {
 	patches []*patch
+	sum     *bankai.Patch   // the XOR; nil for no patches
 	digest  bankai.Digest   // of the XOR; zero for the model as it is
 	overlay *engine.Overlay // nil for the model as it is
 }
@@ -284,19 +285,19 @@ func (r *registry) set(patches []*patch) (*patchSet, error) {
 	if err := together(patches); err != nil {
 		return nil, err
 	}
-	sum := patches[0].Content
+	s.sum = patches[0].Content
 	for _, p := range patches[1:] {
 		var err error
-		if sum, err = sum.Xor(p.Content); err != nil {
+		if s.sum, err = s.sum.Xor(p.Content); err != nil {
 			return nil, err
 		}
 	}
-	if sum.Len() == 0 {
+	if s.sum.Len() == 0 {
 		return s, nil
 	}
-	s.digest = sum.ContentDigest()
+	s.digest = s.sum.ContentDigest()
 	var err error
-	s.overlay, err = r.overlays.get(s.digest, sum)
+	s.overlay, err = r.overlays.get(s.digest, s.sum)
 	return s, err
 }
 

@@ -75,7 +75,6 @@ func (x *Exchange) Document(status int, doc any) error {
 // Under is what patches make of a model.
 type Under struct {
 	ID      string          // as requests write it: "demo:math+units"
-	Patch   *bankai.Patch   // their XOR; nil for none
 	Overlay *engine.Overlay // nil for the model as it is
 	Of      []UsedPatch     // in the order of the request
 }
@@ -104,11 +103,6 @@ func (x *Exchange) Under(refs []string) (Under, error) {
 	u := Under{ID: set.id(x.x.name), Overlay: set.overlay}
 	for _, p := range patches {
 		u.Of = append(u.Of, UsedPatch{p.Name, p.Digest, p.kept})
-		if u.Patch == nil {
-			u.Patch = p.Content
-		} else if u.Patch, err = u.Patch.Xor(p.Content); err != nil {
-			return Under{}, err
-		}
 	}
 	return u, nil
 }

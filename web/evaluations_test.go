@@ -283,8 +283,8 @@ func TestEvaluationCheck(t *testing.T) {
 // slow is a request that takes until it is cancelled.
 const slow = `{"probes": "demo:heldout", "patches": ["broken"]}`
 
-// One evaluation is under way and others wait in their order, at most so many; cancelling
-// brings the next, and followers are told.
+// One evaluation is under way and others wait in their order, up to a bound; cancelling
+// one brings the next, and followers are told.
 func TestEvaluationsWait(t *testing.T) {
 	s := newSite(t, server.Options{})
 	ids := []string{s.begin(slow)}
@@ -377,7 +377,7 @@ func TestEvaluationsArePrivate(t *testing.T) {
 	}
 }
 
-// So many results are kept, and the oldest are forgotten.
+// Beyond a number of results the oldest are forgotten.
 func TestEvaluationsAreForgotten(t *testing.T) {
 	s := newSite(t, server.Options{})
 	one, _ := json.Marshal(map[string]any{"name": "a.json", "data": `[{"prompt": "1 + 1 =", "correct": " 2", "wrong": " 3"}]`})

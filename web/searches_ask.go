@@ -75,11 +75,8 @@ func (a askedSet) MarshalJSON() ([]byte, error) {
 // IsZero is for the members of a request that were left out.
 func (a askedSet) IsZero() bool { return a.Name == "" && a.Data == nil && a.Of == "" }
 
-// demoPrefix begins the names of the sets that are part of the program.
-const demoPrefix = source.Demo
-
 // isBuiltIn says whether the set is part of the program.
-func (a askedSet) isBuiltIn() bool { return strings.HasPrefix(a.Name, demoPrefix) }
+func (a askedSet) isBuiltIn() bool { return strings.HasPrefix(a.Name, source.Demo) }
 
 // file is what a set is called in the folder of a search: the part that it has there, with the
 // ending that says what it holds. What the file was called is only shown.

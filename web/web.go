@@ -12,7 +12,7 @@ type Options struct {
 	Model     string // the path or name of the server's model, as --model takes it
 	Precision string // of activations: "fast" or "exact"
 	Home      string // the folder of the user's data, as store.Home tells; "" for none
-	Threads   int    // at most so many for what is started; 0 for half of the processors
+	Threads   int    // that what is started has at most; 0 for half of the processors
 	Log       *slog.Logger
 	Program   string // what is started: bankai; "" for the program that runs
 }

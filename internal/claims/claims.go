@@ -101,7 +101,7 @@ func miscounted(c bankai.Claim) string {
 }
 
 // mostTested bounds the changed answers for which p is worked out: a patch that says it has
-// more must not keep who reads it busy for ever, and nobody has so many questions.
+// more must not keep whoever reads it busy for ever, and no set has a million questions.
 const mostTested = 1_000_000
 
 // improbable is the contradiction between the counts of a claim and its p. It takes a time

@@ -123,7 +123,8 @@ func TestFigures(t *testing.T) {
 
 func share(yes, total int) *report.Estimate { e := report.ShareOf(yes, total); return &e }
 
-// Counts that nobody has made cost no time: p is worked out again for so many alone.
+// Counts that nobody can have made cost no time: beyond mostTested changed answers, p is
+// not worked out again.
 func TestFiguresOfManyCounts(t *testing.T) {
 	n := math.MaxInt32
 	huge := bankai.Claim{Name: "huge", Total: n, Before: n / 2, After: n / 2, Fixed: n / 2, Broke: n / 2, PValue: 0.5}

@@ -72,7 +72,7 @@ func (n *narrow) turnTo(t *testing.T, s *served) {
 	n.to = to
 }
 
-// let lets so many pieces of each answer through.
+// let lets a number of pieces of each answer through.
 func (n *narrow) let(pieces int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

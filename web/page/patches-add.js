@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { thousands, plural } from "./numbers.js";
 import { claims, digest, key as marks, signature, size, title } from "./patches-card.js";
 import { Examples } from "./patches-examples.js";
-import { clipped, printable } from "./patches-text.js";
+import { expandable, printable } from "./patches-text.js";
 
 // most is what the server reads of a body, in bytes.
 const most = 16 << 20;
@@ -124,7 +124,7 @@ class Entry {
     this.again = h("button", { hidden: true, onclick: () => adder.check([this]) }, "Try again");
     this.form = h("form", { class: "row", hidden: true, onsubmit: (e) => { e.preventDefault(); this.add(); } }, h("label", {}, "Name ", this.name), h("button", { class: "main" }, "Add"));
     this.element = h("li", { class: "card", "data-file": file.name },
-      h("h2", { dir: "auto" }, clipped(printable(file.name), 100, "span")), this.said, this.warning, this.refusal,
+      h("h2", { dir: "auto" }, expandable(printable(file.name), 100, "span")), this.said, this.warning, this.refusal,
       h("div", { class: "row" }, this.form, this.again, h("button", { class: "quiet", onclick: () => adder.drop(this), "aria-label": `dismiss ${file.name}` }, "Dismiss")));
   }
 
@@ -164,9 +164,9 @@ class Entry {
     const p = this.doc;
     this.said.replaceChildren(h("div", {},
       title(p, this.file.name, this.file.name.replace(/\.(bankai|json)$/i, "")),
-      p.description && h("p", { class: "about", dir: "auto" }, clipped(p.description, 300, "span")),
+      p.description && h("p", { class: "about", dir: "auto" }, expandable(p.description, 300, "span")),
       h("p", { class: "size" }, size(p), `; its file has ${plural(p.file_bytes, "byte")}`),
-      h("p", { class: "soft" }, "for ", digest(p.base), p.bound ? "" : ", by its shape alone, for it does not name its model", " · ", signature(p), p.author && [" · by ", clipped(p.author, 100)]),
+      h("p", { class: "soft" }, "for ", digest(p.base), p.bound ? "" : ", by its shape alone, for it does not name its model", " · ", signature(p), p.author && [" · by ", expandable(p.author, 100)]),
       claims(p, 8),
       p.same.length > 0 && h("p", { class: "warning" }, `It flips the same as ${p.same.join(", ")}, which ${p.same.length === 1 ? "is" : "are"} here already.`)));
     this.form.hidden = false;

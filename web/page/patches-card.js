@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { thousands, plural, tenths } from "./numbers.js";
-import { clipped } from "./patches-text.js";
+import { expandable } from "./patches-text.js";
 
 // short is as much of a digest as people compare.
 export const short = (digest) => digest.replace("sha256:", "").slice(0, 12);
@@ -15,8 +15,8 @@ export const size = (p) => `${plural(p.flips, "flip")}, ${plural(p.bits, "bit")}
 
 // signature says who signed a patch.
 export function signature(p) {
-  if (!p.signed_by) return h("span", { class: "unsigned" }, p.unsigned && p.unsigned !== "the patch is not signed" ? ["not signed by anybody who is trusted: ", clipped(p.unsigned)] : "not signed");
-  return h("span", { class: "signed" }, "signed by ", p.signer ? [h("b", {}, clipped(p.signer, 60)), " "] : null, h("code", {}, p.signed_by));
+  if (!p.signed_by) return h("span", { class: "unsigned" }, p.unsigned && p.unsigned !== "the patch is not signed" ? ["not signed by anybody who is trusted: ", expandable(p.unsigned)] : "not signed");
+  return h("span", { class: "signed" }, "signed by ", p.signer ? [h("b", {}, expandable(p.signer, 60)), " "] : null, h("code", {}, p.signed_by));
 }
 
 // interval is what of a whisk is drawn of a share: its interval, and where it lies.
@@ -50,7 +50,7 @@ function counts(c) {
 // claim is one, with its figures.
 export function claim(c) {
   return h("li", { class: "claim" },
-    h("span", { class: "of", dir: "auto" }, clipped(c.name || "without a name", 100, "span")),
+    h("span", { class: "of", dir: "auto" }, expandable(c.name || "without a name", 100, "span")),
     h("span", { class: "counts" }, counts(c), `, p = ${c.p_text}`),
     whisk(c),
     c.means && h("span", { class: "soft" }, c.means),
@@ -65,7 +65,7 @@ export const key = () => h("ul", { class: "key marks", "aria-label": "marks" },
 export function title(p, ...names) {
   const said = p.title?.trim();
   if (!said || names.some((name) => name.toLowerCase() === said.toLowerCase())) return null;
-  return h("p", { class: "title", dir: "auto" }, clipped(said, 200, "span"));
+  return h("p", { class: "title", dir: "auto" }, expandable(said, 200, "span"));
 }
 
 // claims are some of those of a patch, or all.

@@ -4,7 +4,7 @@ import { json, ask } from "./api.js";
 import { h, save } from "./dom.js";
 import { edged } from "./edges.js";
 import { thousands, plural } from "./numbers.js";
-import { clipped } from "./patches-text.js";
+import { expandable } from "./patches-text.js";
 
 const relations = {
   equal: "flip the same: together they cancel to nothing",
@@ -53,7 +53,7 @@ export class Combiner {
   content(c) {
     const name = (i) => c.patches[i].name, to = this.names.map(encodeURIComponent).join("+");
     return [
-      c.conflicts.map((x) => h("p", { class: "warning" }, `${name(x.a)} and ${name(x.b)} must not be combined`, x.why && [": ", clipped(x.why)], ".")),
+      c.conflicts.map((x) => h("p", { class: "warning" }, `${name(x.a)} and ${name(x.b)} must not be combined`, x.why && [": ", expandable(x.why)], ".")),
       c.refused && h("p", { class: "warning", dir: "auto" }, refused(c)),
       h("div", { class: "row" },
         !c.refused && [["chat", "Chat with them"], ["anatomy", "Their anatomy"], ["evaluation", "Evaluate them"]].map(([part, what]) => h("a", { class: "button", href: `#${part}/${to}` }, what)),

@@ -5,7 +5,7 @@ import { h, save } from "./dom.js";
 import { edged } from "./edges.js";
 import { thousands, plural, when } from "./numbers.js";
 import { claims, key, signature, size, title } from "./patches-card.js";
-import { clipped } from "./patches-text.js";
+import { expandable } from "./patches-text.js";
 
 // detail shows the patch of a name in a place.
 export async function detail(place, name, { remove, copy }) {
@@ -15,7 +15,7 @@ export async function detail(place, name, { remove, copy }) {
     h("p", {}, h("a", { href: "#patches" }, "← all patches")),
     h("h1", { dir: "auto", tabindex: -1 }, p.name),
     title(p, p.name),
-    p.description && h("p", { class: "about", dir: "auto" }, clipped(p.description, 2000, "span")),
+    p.description && h("p", { class: "about", dir: "auto" }, expandable(p.description, 2000, "span")),
     h("p", { class: "row" },
       h("a", { class: "button", href: `#chat/${to}` }, "Chat with it"),
       h("a", { class: "button", href: `#anatomy/${to}` }, "Its anatomy"),
@@ -40,7 +40,7 @@ function conflicts(p) {
   if (!p.conflicts?.length) return null;
   return [
     h("h2", {}, "What it must not be combined with"),
-    h("ul", {}, p.conflicts.map((c) => h("li", {}, clipped(c.name || "a patch without a name"), " ", h("code", {}, c.content.slice(0, 12)), c.why && [": ", clipped(c.why)]))),
+    h("ul", {}, p.conflicts.map((c) => h("li", {}, expandable(c.name || "a patch without a name"), " ", h("code", {}, c.content.slice(0, 12)), c.why && [": ", expandable(c.why)]))),
   ];
 }
 
@@ -53,12 +53,12 @@ function facts(p) {
     ["base", h("code", { class: "whole" }, p.base)],
     ["model", p.base_model], ["author", p.author], ["license", p.license],
     ["made by", p.tool], ["made on", p.created && when(p.created)], ["metric", p.metric],
-    ["command", p.command && h("code", {}, clipped(p.command, 1000))],
+    ["command", p.command && h("code", {}, expandable(p.command, 1000))],
     ["guard", p.guard && `edition ${p.guard.edition}, seed ${p.guard.seed}, ${plural(p.guard.tokens, "token")}`],
     ["requests", h("code", { class: "whole" }, p.model)],
     ["added", p.added && when(p.added)], ["library", p.library ? "it is of the library of whoever runs the server" : "it is in this server alone, until that ends"],
   ];
-  return h("dl", { class: "facts" }, all.filter(([, value]) => value).map(([what, value]) => [h("dt", {}, what), h("dd", { dir: "auto" }, typeof value === "string" ? clipped(value, 200, "span") : value)]));
+  return h("dl", { class: "facts" }, all.filter(([, value]) => value).map(([what, value]) => [h("dt", {}, what), h("dd", { dir: "auto" }, typeof value === "string" ? expandable(value, 200, "span") : value)]));
 }
 
 // cells counts flips by layer and projection.

@@ -7,10 +7,10 @@ import { plural } from "./numbers.js";
 // another order, or end a line.
 export const printable = (text) => text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, "·");
 
-// clipped is a text apart from what stands around it. Of a long one the beginning is shown,
+// expandable is a text that stands apart from what stands around it. Of a long one the beginning is shown,
 // and the rest on demand. A block of its own, which has dir="auto", takes it as a span: of a
 // bdi it would not see the direction.
-export function clipped(text, most = 200, tag = "bdi") {
+export function expandable(text, most = 200, tag = "bdi") {
   if (text.length <= most) return h(tag, {}, text);
   const shown = h(tag, {}, `${text.slice(0, most).replace(/[\ud800-\udbff]$/, "")}…`);
   const all = h("button", { type: "button", class: "quiet all", onclick: () => {
