@@ -258,13 +258,31 @@ func (o AblateOptions) setup(r *Run, s Setting, seed uint64) (*score.Setup, erro
 	return score.NewSetup(r.Model, targets, controls, plan)
 }
 
+// seek searches once. A search that went by what another machine measured wrongly begins
+// anew: the machine that did was dropped.
+func (o AblateOptions) seek(ctx context.Context, r *Run, s Setting, seed uint64) (*search.Result, error) {
+	for {
+		set, err := o.setup(r, s, seed)
+		if err != nil {
+			return nil, err
+		}
+		if r.Divide != nil {
+			if err := r.Divide(set); err != nil {
+				return nil, err
+			}
+		}
+		found, err := set.Run(ctx, set.Plan.Limits)
+		if wrong := (interface {
+			CutBack(j *search.Journal) error
+		})(nil); !errors.As(err, &wrong) {
+			return found, err
+		}
+	}
+}
+
 // run searches once and measures the patch.
 func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) (p ablatePiece, err error) {
-	set, err := o.setup(r, s, seed)
-	if err != nil {
-		return p, err
-	}
-	found, err := set.Run(ctx, set.Plan.Limits)
+	found, err := o.seek(ctx, r, s, seed)
 	if err != nil {
 		return p, err
 	}

@@ -5,14 +5,16 @@ import (
 	"fmt"
 
 	"bankai/engine"
+	"bankai/score"
 )
 
 // Run is what all experiments run with.
 type Run struct {
 	Model    *engine.Model
 	Seed     uint64
-	Journal  *Journal         // answers what it holds, and gets what is done; may be nil
-	Progress func(p Progress) // called as the work goes, at least before and after every piece; may be nil
+	Journal  *Journal                   // answers what it holds, and gets what is done; may be nil
+	Progress func(p Progress)           // called as the work goes, at least before and after every piece; may be nil
+	Divide   func(s *score.Setup) error // has other machines share a search; nil: this one does it alone
 
 	state Progress
 }

@@ -62,6 +62,9 @@ type Job struct {
 	Said   bankai.Meta      // description, author and license of the patch, as people give them
 	Run    *outputs.Run     // remembers what was written
 	To     progress.Watcher
+	// Divide has other machines share the measuring of the search, which is ready to go.
+	// Nil: this one does it alone.
+	Divide func(s *score.Setup) error
 }
 
 // run is a job that is under way.
@@ -91,10 +94,21 @@ func (j *Job) Do(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
+	if err := r.divide(); err != nil {
+		return nil, err
+	}
 	if err := r.Forecast(ctx, r.setup); err != nil {
 		return nil, err
 	}
 	return r.search(ctx)
+}
+
+// divide lets other machines share the search, if there are any.
+func (r *run) divide() error {
+	if r.Divide == nil {
+		return nil
+	}
+	return r.Divide(r.setup)
 }
 
 // prepare sets up the search, and makes the provenance of what will be found. Before
@@ -145,7 +159,7 @@ func (r *run) search(ctx context.Context) (*Result, error) {
 	if r.Resume && r.journal.Len() == 0 && !hasDrawn(r.Plan, out.Path) {
 		r.To.Note("nothing to resume: %s.journal begins anew", out.Path)
 	}
-	found, runErr := Search(ctx, r.To, r.setup, r.Watch(), r.journal) // it may return a result beside an error
+	found, runErr := r.seek(ctx) // it may return a result beside an error
 	if found == nil {
 		return nil, runErr
 	}
