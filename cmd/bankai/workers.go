@@ -30,7 +30,7 @@ type machines interface {
 
 // clusterTokenVariable holds the token of the broker, of both who starts it and who
 // connects to it. A command line does not: others on a machine can read those.
-const clusterTokenVariable = "BANKAI_CLUSTER_TOKEN"
+const clusterTokenVariable = "BANKAI_WORKER_TOKEN"
 
 // accessFlags say how to get to a broker: the same on all commands that do.
 type accessFlags struct {
@@ -206,18 +206,4 @@ func machinesText(n int) string {
 		return ""
 	}
 	return text.Count(n, "machine")
-}
-
-// workerDoc is a machine that takes part in work, or waits for some.
-type workerDoc struct {
-	Name     string  `json:"name"`
-	Doing    string  `json:"doing"`
-	For      float64 `json:"for_seconds"` // it has been doing that
-	Units    int64   `json:"units"`       // of work, done for its session
-	Speed    float64 `json:"tokens_per_second"`
-	Model    string  `json:"model"`
-	Kernel   string  `json:"kernel"`
-	Cores    int     `json:"cores"`
-	Version  string  `json:"version"`
-	Sessions int     `json:"sessions"` // that it works for
 }
