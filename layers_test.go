@@ -65,6 +65,7 @@ var layers = map[string]int{
 	"web":                  7,  // the page that a server shows
 	"web/try":              8,  // the page that needs no server
 	"web/try/wasm":         5,  // the engine for browsers
+	"internal/cluster":     4,  // work on many machines, through NATS
 	"internal/report":      4,  // pages, tables and sentences for people
 	"internal/evaluation":  5,  // what probes show of a patch, as a document
 	"internal/speed":       4,  // how fast a model runs here
