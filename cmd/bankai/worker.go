@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"bankai/internal/program"
 	"bankai/internal/text"
 
 	"github.com/spf13/cobra"
@@ -41,7 +40,7 @@ both sides say why.
 and ends it with the command. Without a host only A itself can reach it: other
 machines get there by SSH (ssh -R 4222:127.0.0.1:4222 B), or by an address such
 as embedded:0.0.0.0:4222. It wants a token, which it makes, unless --token-file
-or ` + clusterTokenVariable + ` gives one. The token, and all else, is sent as it is:
+or ` + workerTokenVariable + ` gives one. The token, and all else, is sent as it is:
 in a network that you do not trust, use SSH, or a NATS server of your own with
 TLS (tls://), and nkeys or credentials.
 
@@ -171,9 +170,4 @@ func (a *app) said(format string, args ...any) {
 	}
 	a.Print(eventDoc{time.Now().UTC(), text.Line(fmt.Sprintf(format, args...))}, nil)
 	a.Stdout.Flush() // an error stays, and is reported at the end
-}
-
-// machineDoc is this machine as one that takes part in its own work.
-func machineDoc(name, kernel string, cores int) workerDoc {
-	return workerDoc{Name: name, Kernel: kernel, Cores: cores, Tool: program.Tool()}
 }

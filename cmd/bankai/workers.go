@@ -28,9 +28,9 @@ type machines interface {
 	Close()
 }
 
-// clusterTokenVariable holds the token of the broker, of both who starts it and who
+// workerTokenVariable holds the token of the broker, of both who starts it and who
 // connects to it. A command line does not: others on a machine can read those.
-const clusterTokenVariable = "BANKAI_WORKER_TOKEN"
+const workerTokenVariable = "BANKAI_WORKER_TOKEN"
 
 // accessFlags say how to get to a broker: the same on all commands that do.
 type accessFlags struct {
@@ -43,7 +43,7 @@ type accessFlags struct {
 // add declares them.
 func (f *accessFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the token of the workers' broker (or set "+clusterTokenVariable+")")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the token of the workers' broker (or set "+workerTokenVariable+")")
 	flags.StringVar(&f.nkey, "nkey", "", "`FILE` with the seed of an nkey for it")
 	flags.StringVar(&f.creds, "creds", "", "`FILE` of NATS credentials for it (.creds)")
 	flags.StringVar(&f.ca, "ca", "", "`FILE` with the authorities that its certificate may come from (PEM)")
@@ -69,7 +69,7 @@ func (f *accessFlags) token() (string, error) {
 		if f.nkey != "" || f.creds != "" {
 			return "", nil
 		}
-		return strings.TrimSpace(os.Getenv(clusterTokenVariable)), nil
+		return strings.TrimSpace(os.Getenv(workerTokenVariable)), nil
 	}
 	keys, err := readKeys(f.tokenFile)
 	if err != nil {
@@ -140,7 +140,7 @@ func brokerURL(flag, address string) (string, error) {
 	case u.Scheme != "nats" && u.Scheme != "tls" && u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "":
 		return "", usagef("%s %s: %s", flag, u.Redacted(), want)
 	case u.User != nil && u.User.Username() != "" && !hasPassword(u):
-		return "", usagef("%s: a token in an address can be read by others on this machine: give it with --token-file or %s", flag, clusterTokenVariable)
+		return "", usagef("%s: a token in an address can be read by others on this machine: give it with --token-file or %s", flag, workerTokenVariable)
 	}
 	return address, nil
 }
