@@ -150,15 +150,8 @@ func (c *crew) refused(name, why string) {
 // Model is a model whose questions they share.
 func (c *crew) Model(m *engine.Model) *engine.Model { return m.Through(c.session.Elsewhere()) }
 
-// Divide lets them share the measuring of a search.
-func (c *crew) Divide(s *score.Setup) error {
-	measurer, err := c.session.Measurer(s.Evaluator)
-	if err != nil {
-		return err
-	}
-	s.Evaluator.Divide(measurer)
-	return nil
-}
+// Measurer is what measures for an evaluator on all of them.
+func (c *crew) Measurer(e *score.Evaluator) (score.Measurer, error) { return c.session.Measurer(e) }
 
 // List are those that take part now, this one first.
 func (c *crew) List() []workerDoc {

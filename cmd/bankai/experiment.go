@@ -79,7 +79,7 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 		return err
 	}
 	defer done()
-	r := &experiment.Run{Model: m, Seed: a.seed, Divide: a.divide}
+	r := &experiment.Run{Model: m, Seed: a.seed, Divide: a.divide()}
 	var folder *resultFolder
 	if f.out != "" {
 		if folder, err = a.resultFolder(f.out, name); err != nil {

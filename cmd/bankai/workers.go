@@ -20,8 +20,8 @@ import (
 type machines interface {
 	// Model is a model whose questions they share.
 	Model(m *engine.Model) *engine.Model
-	// Divide lets them share the measuring of a search.
-	Divide(s *score.Setup) error
+	// Measurer is what measures for an evaluator on all of them.
+	Measurer(e *score.Evaluator) (score.Measurer, error)
 	// List are those that take part now, this one first.
 	List() []workerDoc
 	// Close lets the workers go. The model that they shared is not closed before.
@@ -184,12 +184,13 @@ func (a *app) share(ctx context.Context, f *modelFlags, m *engine.Model) (shared
 	return all.Model(m), all.Close, nil
 }
 
-// divide lets the machines, if there are others, share a search.
-func (a *app) divide(s *score.Setup) error {
+// divide is what lets the machines, if there are others, share a search; nil if there are
+// none.
+func (a *app) divide() func(e *score.Evaluator) (score.Measurer, error) {
 	if a.machines == nil {
 		return nil
 	}
-	return a.machines.Divide(s)
+	return a.machines.Measurer
 }
 
 // sharers are the machines that take part, nil if there is this one alone.

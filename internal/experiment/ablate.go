@@ -267,14 +267,12 @@ func (o AblateOptions) seek(ctx context.Context, r *Run, s Setting, seed uint64)
 			return nil, err
 		}
 		if r.Divide != nil {
-			if err := r.Divide(set); err != nil {
+			if err := set.Divide(r.Divide); err != nil {
 				return nil, err
 			}
 		}
 		found, err := set.Run(ctx, set.Plan.Limits)
-		if wrong := (interface {
-			CutBack(j *search.Journal) error
-		})(nil); !errors.As(err, &wrong) {
+		if wrong := (interface{ TaintedSince() int })(nil); !errors.As(err, &wrong) {
 			return found, err
 		}
 	}

@@ -12,9 +12,9 @@ import (
 type Run struct {
 	Model    *engine.Model
 	Seed     uint64
-	Journal  *Journal                   // answers what it holds, and gets what is done; may be nil
-	Progress func(p Progress)           // called as the work goes, at least before and after every piece; may be nil
-	Divide   func(s *score.Setup) error // has other machines share a search; nil: this one does it alone
+	Journal  *Journal                                         // answers what it holds, and gets what is done; may be nil
+	Progress func(p Progress)                                 // called as the work goes, at least before and after every piece; may be nil
+	Divide   func(e *score.Evaluator) (score.Measurer, error) // makes what measures where other machines share that; nil: this one does it alone
 
 	state Progress
 }

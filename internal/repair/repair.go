@@ -62,9 +62,9 @@ type Job struct {
 	Said   bankai.Meta      // description, author and license of the patch, as people give them
 	Run    *outputs.Run     // remembers what was written
 	To     progress.Watcher
-	// Divide has other machines share the measuring of the search, which is ready to go.
-	// Nil: this one does it alone.
-	Divide func(s *score.Setup) error
+	// Divide makes what measures for an evaluator where other machines share that. Nil:
+	// this one does it alone.
+	Divide func(e *score.Evaluator) (score.Measurer, error)
 }
 
 // run is a job that is under way.
@@ -74,6 +74,7 @@ type run struct {
 	meta    bankai.Meta // the provenance of what is found
 	journal *search.Journal
 	guard   *guard.Guard // nil if there is none
+	calls   *marked      // of the other machines, nil if there are none
 
 	found  *search.Result
 	result *Result
@@ -101,14 +102,6 @@ func (j *Job) Do(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	return r.search(ctx)
-}
-
-// divide lets other machines share the search, if there are any.
-func (r *run) divide() error {
-	if r.Divide == nil {
-		return nil
-	}
-	return r.Divide(r.setup)
 }
 
 // prepare sets up the search, and makes the provenance of what will be found. Before
