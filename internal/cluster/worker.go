@@ -50,6 +50,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return w.runner(ctx, objects).run()
+}
+
+// runner is the worker before it does anything.
+func (w *Worker) runner(ctx context.Context, objects *Objects) *runner {
 	r := &runner{
 		conn: w.Conn, objects: objects, id: nuid.Next(), name: forPeople(cmp.Or(w.Name, hostName())), log: w.Log, most: w.Sessions,
 		turns: make(chan struct{}, 1), sessions: map[string]*attendance{}, started: time.Now(), enough: make(chan struct{}),
@@ -59,6 +64,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	r.models = &models{open: w.Open, runner: r, opened: map[modelKey]*openModel{}}
+	return r
+}
+
+// run is Worker.Run.
+func (r *runner) run() error {
 	defer r.leave()
 	if err := r.register(); err != nil {
 		return err
@@ -71,7 +81,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-r.ctx.Done():
 			return nil
 		case <-r.enough:
 			return nil
