@@ -159,7 +159,11 @@ func (r *runner) work(ctx context.Context, record sessionRecord, m *engine.Model
 			end()
 		}
 		if !again {
-			r.conn.nc.Publish(byeSubject(record.ID, r.id), nil)
+			why := ""
+			if err != nil {
+				why = err.Error()
+			}
+			r.conn.nc.Publish(byeSubject(record.ID, r.id), []byte(why))
 		}
 	}()
 	if err != nil {

@@ -285,3 +285,38 @@ func TestObjectsOverABreak(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestStoreIsLost with the server's disk: what is put then is there.
+func TestStoreIsLost(t *testing.T) {
+	first, err := StartBroker(BrokerOptions{Token: "the same token for both"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &lines{}
+	a := remote(first)
+	a.Log = log.log
+	o, err := dial(t, a).Objects(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := o.PutBytes(t.Context(), "text", []byte("text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := first.server.Addr().String()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	startBroker(t, BrokerOptions{Token: "the same token for both", Listen: listen})
+	eventually(t, "the server is back", func() bool { return log.count("is back") == 1 })
+	var missing *NotThereError
+	if _, err := o.Bytes(t.Context(), d, 100); !errors.As(err, &missing) {
+		t.Errorf("the content of a lost store: %v", err)
+	}
+	if again, err := o.PutBytes(t.Context(), "text", []byte("text")); err != nil || again != d {
+		t.Fatalf("%s, %v", again, err)
+	}
+	if got, err := o.Bytes(t.Context(), d, 100); err != nil || string(got) != "text" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

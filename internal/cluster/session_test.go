@@ -433,11 +433,13 @@ func TestWorkersOfNobody(t *testing.T) {
 
 // TestHandlerFails ends the session for the worker, and nothing else.
 func TestHandlerFails(t *testing.T) {
-	b, log := startBroker(t, BrokerOptions{}), &lines{}
+	b, log, events := startBroker(t, BrokerOptions{}), &lines{}, &told{}
 	withHandler(t, func(j *joined) (func(), error) { return nil, fmt.Errorf("no room") })
-	s := openSession(t, dial(t, b.Access()), golden(t, exact), Options{Name: "a test"})
+	s := openSession(t, dial(t, b.Access()), golden(t, exact), events.options())
 	stop := runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t)), Log: log.log})
-	eventually(t, "the worker says so", func() bool { return log.count("a test: test: no room") == 1 })
+	eventually(t, "both sides say so", func() bool {
+		return log.count("a test: test: no room") == 1 && events.has(&events.refused, "w: test: no room")
+	})
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
@@ -474,4 +476,19 @@ func withHandler(t testing.TB, begin func(j *joined) (end func(), err error)) {
 	handlers = slices.Clone(handlers)
 	handlers = append(handlers, handler{"test", begin})
 	t.Cleanup(func() { handlers = old })
+}
+
+// TestPauses are noticed, and a usual tick is none.
+func TestPauses(t *testing.T) {
+	var p pauses
+	at := time.Now()
+	for i, c := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, false}, {time.Second, false}, {5 * time.Second, false}, {6 * time.Second, true}, {time.Second, false}} {
+		at = at.Add(c.after)
+		if got := p.since(at, 10*time.Second); got != c.want {
+			t.Errorf("%d: %v after the last call", i, c.after)
+		}
+	}
 }

@@ -76,6 +76,7 @@ func (r *runner) run() error {
 	if err := r.listen(); err != nil {
 		return err
 	}
+	r.conn.nc.FlushTimeout(r.conn.timing.Reply) // if the server is away, it is told when it is back
 	r.log("%s waits for work at %s", r.name, r.conn.url)
 	tick := time.NewTicker(r.conn.timing.Beat)
 	defer tick.Stop()
@@ -112,6 +113,7 @@ type runner struct {
 
 	mu       sync.Mutex
 	left     bool
+	slept    pauses
 	sessions map[string]*attendance // by id, of all that are announced
 	ended    int                    // sessions that it took part in
 	now      activity
@@ -198,10 +200,17 @@ func (r *runner) end(id string, why error) {
 	}
 }
 
-// dropSilent forgets the sessions that are announced no more.
+// dropSilent forgets the sessions that are announced no more. If this process was stopped
+// itself, all have their time anew.
 func (r *runner) dropSilent() {
-	late := time.Now().Add(-r.conn.timing.Gone)
+	now := time.Now()
+	late := now.Add(-r.conn.timing.Gone)
 	r.mu.Lock()
+	if r.slept.since(now, r.conn.timing.Gone) {
+		for _, a := range r.sessions {
+			a.heard = now
+		}
+	}
 	var silent []string
 	for id, a := range r.sessions {
 		if a.heard.Before(late) {
