@@ -39,7 +39,9 @@ type peer interface {
 type Divided struct {
 	check  int   // after how many units of a machine one is checked; 0: never
 	memory int64 // bound of effects that wait for their turn, in bytes
-	lost   func(name string, err error)
+	lost   func(p peer, err error)
+
+	close func() // nil: there is nothing to close
 
 	calls   sync.Mutex // held during a call
 	dealing dealing
@@ -59,7 +61,7 @@ const defaultMemory = 256 << 20
 // newDivided measures at here alone until others join. check is after how many units of a
 // machine one is computed by another one, too; 0: never. lost is told who is asked
 // nothing more and why: a *WrongBits if its numbers were wrong.
-func newDivided(here peer, check int, memory int64, lost func(name string, err error)) *Divided {
+func newDivided(here peer, check int, memory int64, lost func(p peer, err error)) *Divided {
 	return &Divided{
 		check: check, memory: memory, lost: lost, going: map[peer]bool{},
 		dealing: dealing{parties: []*party{{peer: here, here: true}}, hands: map[search.Sample]*hand{}},
@@ -88,6 +90,13 @@ func (d *Divided) Calls() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.begun
+}
+
+// Close ends that workers join. It is not needed where the session is closed.
+func (d *Divided) Close() {
+	if d.close != nil {
+		d.close()
+	}
 }
 
 // Values measures moves on a patch: for every part, [move][question] in nats. It fails
@@ -285,7 +294,7 @@ func (d *Divided) take(c *call, e event) {
 // tell says who is lost.
 func (d *Divided) tell(p *party, err error) {
 	if d.lost != nil {
-		d.lost(p.name(), err)
+		d.lost(p.peer, err)
 	}
 }
 

@@ -336,7 +336,7 @@ func TestDividedAtRandom(t *testing.T) {
 			if r.IntN(2) == 0 {
 				memory = int64(r.IntN(300))
 			}
-			d := newDivided(here, []int{0, 1, 2, 5}[r.IntN(4)], memory, func(name string, err error) { lost[name]++ })
+			d := newDivided(here, []int{0, 1, 2, 5}[r.IntN(4)], memory, func(p peer, err error) { lost[p.name()]++ })
 			a := &asks{t: t, d: d, parts: parts}
 			var there []peer
 			for n := 0; len(a.results) < steps; n++ {
@@ -374,7 +374,8 @@ func TestWrongBitsAtRandom(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 2))
 			wrong := map[string]bool{}
-			d := newDivided(&fake{called: "here", token: 100 * time.Microsecond}, 1+r.IntN(6), defaultMemory, func(name string, err error) {
+			d := newDivided(&fake{called: "here", token: 100 * time.Microsecond}, 1+r.IntN(6), defaultMemory, func(p peer, err error) {
+				name := p.name()
 				if w := (*WrongBits)(nil); !errors.As(err, &w) || w.Worker != name {
 					t.Errorf("seed %d: %s is lost: %v", seed, name, err)
 				}
