@@ -499,14 +499,16 @@ func (c *call) finish(now time.Time) {
 		}
 		p.cold = p.cold || r.cold
 		switch {
-		case !r.over:
+		case !r.over && len(r.left) > 0:
 			p.cut = true
 			p.took = now.Sub(c.began)
 		case p.cut:
 		case r.busy > 0:
 			p.took += r.busy
+		case !r.over:
+			p.took = max(p.took, now.Sub(c.began))
 		default:
-			p.took = r.took
+			p.took = max(p.took, r.took)
 		}
 	}
 	for _, p := range c.dealing.parties {

@@ -16,7 +16,7 @@ import (
 // mostTask bounds what a worker reads to make an evaluator, in bytes.
 const mostTask = 256 << 20
 
-// mostFailures is how often a worker may fail to measure before it is dropped.
+// mostFailures is how often a worker may say that it cannot measure before it is dropped.
 const mostFailures = 5
 
 // Measurer divides what an evaluator measures between the session's workers and this
@@ -24,7 +24,7 @@ const mostFailures = 5
 // closed, or the session.
 //
 // A worker that computes wrong bits is dropped from the session, as is one that fails time
-// and again.
+// and again. One that is not reached is asked again as long as it gives signs of life.
 func (s *Session) Measurer(e *score.Evaluator) (*Divided, error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
@@ -52,14 +52,19 @@ type assembly struct {
 	mu       sync.Mutex
 	peers    map[*member]*remotePeer
 	failures map[string]int // by worker's id
+	again    []*member      // who failed, and is to join anew
 }
 
 // watch follows who comes and goes.
 func (a *assembly) watch(ctx context.Context, changed <-chan struct{}) {
+	tick := time.NewTicker(a.session.conn.timing.Beat)
+	defer tick.Stop()
 	for {
 		select {
 		case <-changed:
 			changed = a.update()
+		case <-tick.C:
+			a.retry()
 		case <-ctx.Done():
 			return
 		}
@@ -87,6 +92,18 @@ func (a *assembly) update() (changed <-chan struct{}) {
 	return changed
 }
 
+// retry lets those join anew who failed and are still there.
+func (a *assembly) retry() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, m := range a.again {
+		if a.peers[m] != nil {
+			a.join(m)
+		}
+	}
+	a.again = nil
+}
+
 // join is called with the lock.
 func (a *assembly) join(m *member) {
 	a.peers[m] = &remotePeer{a.session, m, a.task}
@@ -104,14 +121,18 @@ func (a *assembly) lost(p peer, err error) {
 		return
 	default:
 	}
-	a.failures[r.member.id]++
-	if wrong := (*WrongBits)(nil); errors.As(err, &wrong) {
+	wrong, told := (*WrongBits)(nil), (*failure)(nil)
+	if errors.As(err, &told) {
+		a.failures[r.member.id]++
+	}
+	switch n := a.failures[r.member.id]; {
+	case errors.As(err, &wrong):
 		a.session.drop(r.member.id, err.Error())
-	} else if a.failures[r.member.id] >= mostFailures {
-		a.session.drop(r.member.id, fmt.Sprintf("it failed %d times to measure: %v", mostFailures, err))
-	} else if a.peers[r.member] == r {
-		a.session.log("%s: %v; it is asked again", r.name(), err)
-		a.join(r.member)
+	case n >= mostFailures:
+		a.session.drop(r.member.id, fmt.Sprintf("it failed %d times to measure: %v", n, err))
+	case a.peers[r.member] == r:
+		a.session.log("%s: %v: its share is measured elsewhere, and it is asked again", r.name(), err)
+		a.again = append(a.again, r.member)
 	}
 }
 

@@ -68,6 +68,11 @@ type answers struct {
 	end             func(part int) error
 }
 
+// failure is an error that a worker has told.
+type failure struct{ text string }
+
+func (f *failure) Error() string { return f.text }
+
 // errGone ends the requests of a worker that is no part of the session any more.
 var errGone = errors.New("it has left")
 
@@ -179,7 +184,7 @@ func (r *receiving) frame(f frame) (done bool, err error) {
 	case doneFrame:
 		return true, nil
 	case failedFrame:
-		return false, errors.New(text.Printable(string(f.data)))
+		return false, &failure{text.Printable(string(f.data))}
 	default:
 		return false, fmt.Errorf("its answer has a message of kind %q", f.kind)
 	}
