@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bankai"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -43,17 +44,17 @@ type call struct {
 
 // unit is a part in a call.
 type unit struct {
-	Part
+	score.Part
 	owner   *party
 	need    int      // how many machines have to measure it
 	asked   []*party // who was, in this call
 	streams []stream // what each of them said
 	done    bool
 
-	seen   []digest    // of what was taken: of values one, of effects one a tensor
-	values [][]float64 // [move][question]
-	queue  []Effects   // taken, and not handed on yet
-	given  int         // handed on
+	seen   []digest        // of what was taken: of values one, of effects one a tensor
+	values [][]float64     // [move][question]
+	queue  []score.Effects // taken, and not handed on yet
+	given  int             // handed on
 }
 
 // digest is the SHA-256 of numbers.
@@ -84,14 +85,14 @@ type request struct {
 type late struct {
 	request *request
 	unit    int
-	effects Effects
+	effects score.Effects
 	sum     digest
 	taken   func() // lets the party go on
 }
 
 // newCall deals the parts. every is after how many units of a party one is checked; 0:
 // never.
-func newCall(d *dealing, q question, parts []Part, every int, memory int64, now time.Time) *call {
+func newCall(d *dealing, q question, parts []score.Part, every int, memory int64, now time.Time) *call {
 	c := &call{dealing: d, question: q, units: make([]unit, len(parts)), began: now, left: len(parts), memory: memory}
 	owners := d.deal(parts)
 	mine := map[*party][]int{}
@@ -116,7 +117,7 @@ func newCall(d *dealing, q question, parts []Part, every int, memory int64, now 
 
 // weight is the tokens of a unit.
 func (c *call) weight(k int) float64 {
-	if w := c.units[k].Weight; w > 0 {
+	if w := c.units[k].Tokens; w > 0 {
 		return w
 	}
 	return c.dealing.place(c.units[k].Block).weight
@@ -235,7 +236,7 @@ func (c *call) answeredValues(r *request, i int, values [][]float64) error {
 
 // answeredEffects takes the next effects of a request's i-th unit, nil meaning that there
 // are no more. It calls taken when the machine may go on, at once or later.
-func (c *call) answeredEffects(r *request, i int, e *Effects, taken func()) error {
+func (c *call) answeredEffects(r *request, i int, e *score.Effects, taken func()) error {
 	if !r.expects(i) {
 		return errAnswers
 	}
@@ -498,14 +499,16 @@ func (c *call) finish(now time.Time) {
 		}
 		p.cold = p.cold || r.cold
 		switch {
-		case !r.over:
+		case !r.over && len(r.left) > 0:
 			p.cut = true
 			p.took = now.Sub(c.began)
 		case p.cut:
 		case r.busy > 0:
 			p.took += r.busy
+		case !r.over:
+			p.took = max(p.took, now.Sub(c.began))
 		default:
-			p.took = r.took
+			p.took = max(p.took, r.took)
 		}
 	}
 	for _, p := range c.dealing.parties {

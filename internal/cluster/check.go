@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"bankai/score"
 )
 
 // WrongBits says that a worker computed other bits than another machine, where the
@@ -13,7 +15,7 @@ import (
 type WrongBits struct {
 	Worker string
 	Call   int // in which it was found out, see [Divided.Calls]
-	Block  Block
+	Block  score.Block
 }
 
 // Error says who was wrong, where, and what to do.
@@ -57,7 +59,7 @@ func (e *TaintedError) TaintedSince() int { return e.Since }
 type answered struct {
 	call  int
 	asked question
-	parts []Part
+	parts []score.Part
 	sums  []digest // of all that was said of a part
 }
 
@@ -152,7 +154,7 @@ func (r *review) judge(ctx context.Context, c *call) error {
 }
 
 // condemn takes out a machine that was wrong about a block.
-func (r *review) condemn(p *party, b Block) {
+func (r *review) condemn(p *party, b score.Block) {
 	if slices.Contains(r.judged, p) {
 		return
 	}
@@ -191,7 +193,7 @@ func (r *review) again(ctx context.Context) error {
 func (r *review) proved(ctx context.Context, l answered) (bool, error) {
 	d := r.d
 	for {
-		c, err := d.measure(ctx, l.asked, l.parts, 0, func(int, Effects) error { return nil })
+		c, err := d.measure(ctx, l.asked, l.parts, 0, func(int, score.Effects) error { return nil })
 		if err != nil {
 			return false, err
 		}
@@ -225,15 +227,15 @@ func (r *review) proved(ctx context.Context, l answered) (bool, error) {
 }
 
 // here is what the coordinator's own machine says of a part.
-func (d *Divided) here(ctx context.Context, q question, part Part) (sums []digest, err error) {
+func (d *Divided) here(ctx context.Context, q question, part score.Part) (sums []digest, err error) {
 	here := d.dealing.parties[0]
 	if q.want == nil {
-		_, err = here.values(ctx, q.cur, q.moves, []Part{part}, func(_ int, values [][]float64) error {
+		_, err = here.values(ctx, q.cur, q.moves, []score.Part{part}, func(_ int, values [][]float64) error {
 			sums = append(sums, digestOfValues(values))
 			return nil
 		})
 	} else {
-		_, err = here.effects(ctx, q.cur, *q.want, []Block{part.Block}, func(_ int, e *Effects) error {
+		_, err = here.effects(ctx, q.cur, *q.want, []score.Block{part.Block}, func(_ int, e *score.Effects) error {
 			if e != nil {
 				sums = append(sums, digestOfEffects(e))
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -52,7 +53,7 @@ const (
 )
 
 // place is where a block is.
-func (d *dealing) place(b Block) *place {
+func (d *dealing) place(b score.Block) *place {
 	h := d.hands[b.Sample]
 	if h == nil {
 		if len(d.hands) >= mostHands {
@@ -82,12 +83,12 @@ func (d *dealing) forget() {
 
 // deal returns the owner of the block of every part. All blocks of their samples are
 // looked at, so that a call for a few of them moves nothing that the next needs.
-func (d *dealing) deal(parts []Part) []*party {
+func (d *dealing) deal(parts []score.Part) []*party {
 	places := make([]*place, len(parts))
 	var samples []search.Sample
 	for i, p := range parts {
 		places[i] = d.place(p.Block)
-		places[i].weight = max(places[i].weight, p.Weight)
+		places[i].weight = max(places[i].weight, p.Tokens)
 		if !slices.Contains(samples, p.Sample) {
 			samples = append(samples, p.Sample)
 		}

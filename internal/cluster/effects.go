@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"bankai/score"
 )
 
 // admit takes what waits, as far as there is room. What can be handed on at once needs
@@ -16,7 +18,7 @@ func (c *call) admit() {
 		at := slices.IndexFunc(c.waiting, func(l *late) bool {
 			u := &c.units[l.unit]
 			next := len(u.stream(l.request.party).sums)
-			return next < len(u.seen) || c.held+l.effects.bytes() <= c.memory || next < c.limit(l.unit)
+			return next < len(u.seen) || c.held+bytesOf(l.effects) <= c.memory || next < c.limit(l.unit)
 		})
 		if at < 0 && len(c.waiting) > 0 && c.stuck() {
 			at = 0
@@ -33,7 +35,7 @@ func (c *call) admit() {
 		c.waiting = slices.Delete(c.waiting, at, at+1)
 		if c.say(l.unit, l.request.party, l.sum) {
 			c.units[l.unit].queue = append(c.units[l.unit].queue, l.effects)
-			c.held += l.effects.bytes()
+			c.held += bytesOf(l.effects)
 		}
 		l.taken()
 	}
@@ -65,7 +67,7 @@ func (c *call) limit(k int) int {
 func (u *unit) handedOn() bool { return u.answers() > 0 && u.given == len(u.seen) }
 
 // handOn gives what can be given, of each tensor in the order of the units.
-func (c *call) handOn(got func(k int, e Effects) error) error {
+func (c *call) handOn(got func(k int, e score.Effects) error) error {
 	for given := true; given; {
 		given = false
 		limit := math.MaxInt
@@ -73,10 +75,10 @@ func (c *call) handOn(got func(k int, e Effects) error) error {
 			u := &c.units[k]
 			for len(u.queue) > 0 && u.given < limit && len(c.conflict) == 0 {
 				e := u.queue[0]
-				u.queue[0] = Effects{}
+				u.queue[0] = score.Effects{}
 				u.queue = u.queue[1:]
 				u.given++
-				c.held -= e.bytes()
+				c.held -= bytesOf(e)
 				given = true
 				if err := got(k, e); err != nil {
 					return err
@@ -93,13 +95,16 @@ func (c *call) handOn(got func(k int, e Effects) error) error {
 	return nil
 }
 
-// bytes is the size of the numbers.
-func (e *Effects) bytes() int64 { return 4 * int64(len(e.Data)) }
+// bytesOf is the size of the numbers.
+func bytesOf(e score.Effects) int64 { return 4 * int64(len(e.Data)) }
 
 // digestOfEffects identifies effects to the bit.
-func digestOfEffects(e *Effects) digest {
+func digestOfEffects(e *score.Effects) digest {
 	h := sha256.New()
-	writeNumbers(h, uint64(len(e.Tensor)), uint64(e.Size), uint64(e.Columns), uint64(len(e.Data)))
+	writeNumbers(h, uint64(len(e.Tensor)), uint64(e.Size), uint64(len(e.Columns)), uint64(len(e.Data)))
+	for _, c := range e.Columns {
+		writeNumbers(h, uint64(c))
+	}
 	io.WriteString(h, e.Tensor)
 	var buf []byte
 	for part := range slices.Chunk(e.Data, 4096) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bankai"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -24,10 +25,10 @@ type peer interface {
 	// name is for people.
 	name() string
 	// values gives [move][question] for every part, in any order.
-	values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []Part, got func(i int, values [][]float64) error) (busy time.Duration, err error)
+	values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(i int, values [][]float64) error) (busy time.Duration, err error)
 	// effects gives, for every block, its effects tensor by tensor from the top, then nil.
 	// The numbers are the receiver's from then on.
-	effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []Block, got func(i int, e *Effects) error) (busy time.Duration, err error)
+	effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(i int, e *score.Effects) error) (busy time.Duration, err error)
 }
 
 // Divided measures on several machines, one of which is the coordinator's: every block of
@@ -38,7 +39,9 @@ type peer interface {
 type Divided struct {
 	check  int   // after how many units of a machine one is checked; 0: never
 	memory int64 // bound of effects that wait for their turn, in bytes
-	lost   func(name string, err error)
+	lost   func(p peer, err error)
+
+	close func() // nil: there is nothing to close
 
 	calls   sync.Mutex // held during a call
 	dealing dealing
@@ -58,7 +61,7 @@ const defaultMemory = 256 << 20
 // newDivided measures at here alone until others join. check is after how many units of a
 // machine one is computed by another one, too; 0: never. lost is told who is asked
 // nothing more and why: a *WrongBits if its numbers were wrong.
-func newDivided(here peer, check int, memory int64, lost func(name string, err error)) *Divided {
+func newDivided(here peer, check int, memory int64, lost func(p peer, err error)) *Divided {
 	return &Divided{
 		check: check, memory: memory, lost: lost, going: map[peer]bool{},
 		dealing: dealing{parties: []*party{{peer: here, here: true}}, hands: map[search.Sample]*hand{}},
@@ -89,9 +92,16 @@ func (d *Divided) Calls() int {
 	return d.begun
 }
 
+// Close ends that workers join. It is not needed where the session is closed.
+func (d *Divided) Close() {
+	if d.close != nil {
+		d.close()
+	}
+}
+
 // Values measures moves on a patch: for every part, [move][question] in nats. It fails
 // with a *TaintedError if a machine has computed wrong bits in an earlier call.
-func (d *Divided) Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []Part) ([][][]float64, error) {
+func (d *Divided) Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part) ([][][]float64, error) {
 	d.calls.Lock()
 	defer d.calls.Unlock()
 	d.begin()
@@ -117,17 +127,17 @@ func (d *Divided) Values(ctx context.Context, cur *bankai.Patch, moves []search.
 // Effects predicts flips: got is told, for block k, tensor by tensor from the top, one at
 // a time; of each tensor in the order of the blocks. It fails with a *TaintedError if a
 // machine has computed wrong bits, in this call or an earlier one.
-func (d *Divided) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []Block, got func(k int, e Effects) error) error {
+func (d *Divided) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(k int, e score.Effects) error) error {
 	d.calls.Lock()
 	defer d.calls.Unlock()
 	d.begin()
-	parts := make([]Part, len(blocks))
+	parts := make([]score.Part, len(blocks))
 	for k, b := range blocks {
 		parts[k].Block = b
 	}
 	for {
 		given := false
-		c, err := d.measure(ctx, question{cur: cur, want: &w}, parts, d.check, func(k int, e Effects) error {
+		c, err := d.measure(ctx, question{cur: cur, want: &w}, parts, d.check, func(k int, e score.Effects) error {
 			given = true
 			return got(k, e)
 		})
@@ -172,7 +182,7 @@ type event struct {
 	request *request
 	i       int
 	values  [][]float64
-	effects *Effects
+	effects *score.Effects
 	taken   chan struct{} // closed when more may come; nil: of values
 	over    bool
 	busy    time.Duration
@@ -181,7 +191,7 @@ type event struct {
 
 // measure asks the peers until every unit is answered, or machines differ: see
 // [call.conflict]. When it returns, nobody works on it any more.
-func (d *Divided) measure(ctx context.Context, q question, parts []Part, check int, got func(k int, e Effects) error) (*call, error) {
+func (d *Divided) measure(ctx context.Context, q question, parts []score.Part, check int, got func(k int, e score.Effects) error) (*call, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -243,8 +253,8 @@ func (d *Divided) measure(ctx context.Context, q question, parts []Part, check i
 }
 
 // partsOf are the parts of a request.
-func (c *call) partsOf(r *request) []Part {
-	parts := make([]Part, len(r.units))
+func (c *call) partsOf(r *request) []score.Part {
+	parts := make([]score.Part, len(r.units))
 	for i, k := range r.units {
 		parts[i] = c.units[k].Part
 	}
@@ -284,7 +294,7 @@ func (d *Divided) take(c *call, e event) {
 // tell says who is lost.
 func (d *Divided) tell(p *party, err error) {
 	if d.lost != nil {
-		d.lost(p.name(), err)
+		d.lost(p.peer, err)
 	}
 }
 
@@ -292,7 +302,7 @@ func (d *Divided) tell(p *party, err error) {
 var errOver = errors.New("the call is over")
 
 // ask asks a peer for a request, and tells what comes of it.
-func ask(ctx context.Context, r *request, q question, parts []Part, events chan<- event) {
+func ask(ctx context.Context, r *request, q question, parts []score.Part, events chan<- event) {
 	say := func(e event) error {
 		e.request = r
 		select {
@@ -315,11 +325,11 @@ func ask(ctx context.Context, r *request, q question, parts []Part, events chan<
 			return say(event{i: i, values: values})
 		})
 	} else {
-		blocks := make([]Block, len(parts))
+		blocks := make([]score.Block, len(parts))
 		for i, p := range parts {
 			blocks[i] = p.Block
 		}
-		end.busy, end.err = r.party.effects(ctx, q.cur, *q.want, blocks, func(i int, e *Effects) error {
+		end.busy, end.err = r.party.effects(ctx, q.cur, *q.want, blocks, func(i int, e *score.Effects) error {
 			return say(event{i: i, effects: e, taken: make(chan struct{})})
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"bankai"
+	"bankai/score"
 	"bankai/search"
 )
 
@@ -88,14 +89,14 @@ func (f *fake) begin(parts int) {
 	f.parts += parts
 }
 
-func (f *fake) values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []Part, got func(int, [][]float64) error) (time.Duration, error) {
+func (f *fake) values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(int, [][]float64) error) (time.Duration, error) {
 	f.begin(len(parts))
 	if err := spend(ctx, f.trip); err != nil {
 		return 0, err
 	}
 	began := time.Now()
 	for _, i := range f.order(len(parts)) {
-		if err := spend(ctx, time.Duration(parts[i].Weight)*f.token); err != nil {
+		if err := spend(ctx, time.Duration(parts[i].Tokens)*f.token); err != nil {
 			return 0, err
 		}
 		wrong, err := f.next(ctx)
@@ -113,7 +114,7 @@ func (f *fake) values(ctx context.Context, cur *bankai.Patch, moves []search.Mov
 	return time.Since(began), nil
 }
 
-func valuesOf(cur *bankai.Patch, moves []search.Move, p Part) [][]float64 {
+func valuesOf(cur *bankai.Patch, moves []search.Move, p score.Part) [][]float64 {
 	v := make([][]float64, len(moves))
 	for m, move := range moves {
 		on := cur.ContentDigest()
@@ -139,8 +140,8 @@ func hashed(of bankai.Digest, more ...uint64) float64 {
 // tensors of the fake model.
 const fakeTensors = 5
 
-func effectsOf(cur *bankai.Patch, w search.Want, b Block, tensor int) *Effects {
-	e := &Effects{Tensor: fmt.Sprint("t", tensor), Size: search.Row, Columns: 1, Data: make([]float32, w.Best[search.Row])}
+func effectsOf(cur *bankai.Patch, w search.Want, b score.Block, tensor int) *score.Effects {
+	e := &score.Effects{Tensor: fmt.Sprint("t", tensor), Size: search.Row, Columns: []int{b.Index}, Data: make([]float32, w.Best[search.Row])}
 	on := cur.ContentDigest()
 	for i := range e.Data {
 		e.Data[i] = float32(hashed(on, uint64(b.Index), uint64(tensor), uint64(i)))
@@ -148,7 +149,7 @@ func effectsOf(cur *bankai.Patch, w search.Want, b Block, tensor int) *Effects {
 	return e
 }
 
-func (f *fake) effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []Block, got func(int, *Effects) error) (time.Duration, error) {
+func (f *fake) effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(int, *score.Effects) error) (time.Duration, error) {
 	f.begin(len(blocks))
 	if err := spend(ctx, f.trip); err != nil {
 		return 0, err
@@ -203,7 +204,7 @@ func newSum(t *testing.T, blocks int) *sum {
 	return &sum{t: t, blocks: blocks, next: map[int]int{}, last: map[string]int{}, total: map[string]float32{}}
 }
 
-func (s *sum) got(k int, e Effects) error {
+func (s *sum) got(k int, e score.Effects) error {
 	if want := fmt.Sprint("t", s.next[k]); e.Tensor != want {
 		s.t.Errorf("block %d: %s, want %s", k, e.Tensor, want)
 	}
@@ -220,10 +221,10 @@ func (s *sum) got(k int, e Effects) error {
 }
 
 // partsOf are a sample's parts, of different weights.
-func fakeParts(n int) []Part {
-	parts := make([]Part, n)
+func fakeParts(n int) []score.Part {
+	parts := make([]score.Part, n)
 	for i := range parts {
-		parts[i] = Part{Block: Block{Sample: search.Sample{First: 3, N: 2}, Index: i}, Questions: []int{0, 1, 2}, Weight: float64(200 + 31*i%100)}
+		parts[i] = score.Part{Block: score.Block{Sample: search.Sample{First: 3, N: 2}, Index: i}, Questions: []int{0, 1, 2}, Tokens: float64(200 + 31*i%100)}
 	}
 	return parts
 }
@@ -245,7 +246,7 @@ type asks struct {
 	d       *Divided
 	results []any // of the steps
 	calls   []int // before each of them
-	parts   []Part
+	parts   []score.Part
 	tainted int
 }
 
@@ -258,7 +259,7 @@ func (a *asks) step(ctx context.Context) error {
 	var err error
 	if n%3 == 2 {
 		s := newSum(a.t, len(a.parts))
-		blocks := make([]Block, len(a.parts))
+		blocks := make([]score.Block, len(a.parts))
 		for i, p := range a.parts {
 			blocks[i] = p.Block
 		}
@@ -293,7 +294,7 @@ func (a *asks) last() int { return a.calls[len(a.calls)-1] + 1 }
 var fakeWant = search.Want{Best: [search.Granularities]int{search.Row: 8}}
 
 // alone is what one machine gives.
-func alone(t *testing.T, parts []Part, steps int) []any {
+func alone(t *testing.T, parts []score.Part, steps int) []any {
 	var out []any
 	synctest.Test(t, func(t *testing.T) {
 		a := &asks{t: t, d: newDivided(&fake{called: "here"}, 0, defaultMemory, nil), parts: parts}
@@ -335,7 +336,7 @@ func TestDividedAtRandom(t *testing.T) {
 			if r.IntN(2) == 0 {
 				memory = int64(r.IntN(300))
 			}
-			d := newDivided(here, []int{0, 1, 2, 5}[r.IntN(4)], memory, func(name string, err error) { lost[name]++ })
+			d := newDivided(here, []int{0, 1, 2, 5}[r.IntN(4)], memory, func(p peer, err error) { lost[p.name()]++ })
 			a := &asks{t: t, d: d, parts: parts}
 			var there []peer
 			for n := 0; len(a.results) < steps; n++ {
@@ -373,7 +374,8 @@ func TestWrongBitsAtRandom(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 2))
 			wrong := map[string]bool{}
-			d := newDivided(&fake{called: "here", token: 100 * time.Microsecond}, 1+r.IntN(6), defaultMemory, func(name string, err error) {
+			d := newDivided(&fake{called: "here", token: 100 * time.Microsecond}, 1+r.IntN(6), defaultMemory, func(p peer, err error) {
+				name := p.name()
 				if w := (*WrongBits)(nil); !errors.As(err, &w) || w.Worker != name {
 					t.Errorf("seed %d: %s is lost: %v", seed, name, err)
 				}
