@@ -82,6 +82,9 @@ type hello struct {
 	requirements
 	machine
 	ID string `json:"id"`
+	// Lacks is why the worker has no such model, for people; then the requirements are
+	// empty but for the version and the program.
+	Lacks string `json:"lacks,omitempty"`
 }
 
 // machine is what people are told of a worker.

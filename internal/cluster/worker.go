@@ -1,10 +1,19 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
 
 	"bankai"
 	"bankai/engine"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
 )
 
 // Need says which model a session computes with.
@@ -12,8 +21,8 @@ type Need struct {
 	Model     bankai.Digest // of the tensors
 	Settings  bankai.Digest // fingerprint of its arithmetic
 	Precision engine.Precision
-	// File is the model's file, whose content is checked; "" if none is offered, or if
-	// it has not been fetched yet.
+	// File is the model's file, whose content was checked by its digest; "" if it has not
+	// been fetched, or is not offered.
 	File string
 }
 
@@ -21,47 +30,223 @@ type Need struct {
 type Worker struct {
 	Conn  *Conn
 	Name  string // for people; "": the machine's
-	Cache string // folder for contents that were read, see [Conn.Objects]
+	Cache string // folder for files that are fetched, see [Conn.Objects]
 	// Sessions is after how many sessions Run returns; 0: never.
 	Sessions int
 
-	// Open returns the model that a session needs, or nil if it has none; then the
-	// model's file is fetched, if the session offers it, and Open is asked again. The
-	// worker closes the model when it needs it no longer. An error is a reason not to
-	// take part.
+	// Open returns the model that a session needs, or nil if it has none; then the model's
+	// file is fetched, if the session offers it, and Open is asked again. The model is
+	// closed when no session needs it. An error is a reason not to take part.
 	Open func(ctx context.Context, need Need) (*engine.Model, error)
 
 	Log func(format string, args ...any) // short lines about what it does; may be nil
 }
 
-// Run takes part in sessions until ctx ends, which is no error, or until it has taken
-// part in [Worker.Sessions].
-func (w *Worker) Run(ctx context.Context) error { panic("skeleton") }
+// Run takes part in sessions until ctx ends, which is no error, or until as many as
+// [Worker.Sessions] that it took part in have ended. It fails if the server lets it in no
+// more.
+func (w *Worker) Run(ctx context.Context) error {
+	objects, err := w.Conn.Objects(ctx, w.Cache)
+	if err != nil {
+		return err
+	}
+	r := &runner{
+		conn: w.Conn, objects: objects, id: nuid.Next(), name: forPeople(cmp.Or(w.Name, hostName())), log: w.Log, most: w.Sessions,
+		turns: make(chan struct{}, 1), sessions: map[string]*attendance{}, started: time.Now(), enough: make(chan struct{}),
+	}
+	if r.log == nil {
+		r.log = func(string, ...any) {}
+	}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	r.models = &models{open: w.Open, runner: r, opened: map[modelKey]*openModel{}}
+	defer r.leave()
+	if err := r.register(); err != nil {
+		return err
+	}
+	if err := r.listen(); err != nil {
+		return err
+	}
+	r.log("%s waits for work at %s", r.name, r.conn.url)
+	tick := time.NewTicker(r.conn.timing.Beat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.enough:
+			return nil
+		case <-r.conn.closed:
+			return r.conn.Err()
+		case <-tick.C:
+			r.dropSilent()
+		}
+	}
+}
 
-// handlers are the kinds of work that a worker does in every session it joins. begin
-// starts one and returns how to end it: end returns when nothing of it runs any more.
-// What is unfinished then goes back to the coordinator.
-var handlers = []struct {
-	name  string
-	begin func(j *joined) (end func(), err error)
-}{}
-
-// joined is a session that a worker takes part in, as the handlers see it. Its methods
-// may be called from several goroutines.
-type joined struct {
-	ctx     context.Context // ends when the worker leaves or the session ends
-	record  sessionRecord
-	id      string // of the worker
+// runner is a worker that runs.
+type runner struct {
+	ctx     context.Context // ends when it leaves
+	cancel  context.CancelFunc
 	conn    *Conn
-	model   *engine.Model
 	objects *Objects
+	id      string
+	name    string
+	log     func(format string, args ...any)
+	most    int // sessions; 0: any number
+	models  *models
+	started time.Time
+	turns   chan struct{} // holds a value while something computes
+	ends    []func()      // of subscriptions and the registry
+	running sync.WaitGroup
+	enough  chan struct{} // closed when most sessions have ended
+
+	mu       sync.Mutex
+	left     bool
+	sessions map[string]*attendance // by id, of all that are announced
+	ended    int                    // sessions that it took part in
+	now      activity
+	fetching string // shown while nothing computes
+	kernel   string // name of the last model's kernel set
 }
 
-// turn waits until no other work of this worker computes, and says what is done now;
-// release ends it, with how much was done.
-func (j *joined) turn(ctx context.Context, doing string) (release func(units, tokens int), err error) {
-	panic("skeleton")
+// fetches says what is fetched, for people; "" if nothing is.
+func (r *runner) fetches(what string) {
+	r.mu.Lock()
+	r.fetching = what
+	r.mu.Unlock()
 }
 
-// logf tells people what happened.
-func (j *joined) logf(format string, args ...any) { panic("skeleton") }
+// attendance is what a worker knows of a session, be it refused there or not.
+type attendance struct {
+	cancel context.CancelCauseFunc
+	heard  time.Time
+}
+
+// Why a worker takes part in a session no more.
+var (
+	errEnded  = errors.New("it has ended")
+	errSilent = errors.New("its coordinator is not heard of any more")
+)
+
+// listen finds sessions, now and as they come.
+func (r *runner) listen() error {
+	inbox := r.conn.nc.NewInbox()
+	for _, s := range []struct {
+		subject string
+		handle  nats.MsgHandler
+	}{{inbox, r.announced}, {announcements, r.announced}, {endings, func(m *nats.Msg) { r.end(lastToken(m.Subject), errEnded) }}} {
+		sub, err := r.conn.nc.Subscribe(s.subject, s.handle)
+		if err != nil {
+			return fmt.Errorf("the NATS server at %s: %w", r.conn.url, err)
+		}
+		r.ends = append(r.ends, func() { sub.Unsubscribe() })
+	}
+	return r.conn.nc.PublishRequest(whoSubject, inbox, nil)
+}
+
+// announced begins to take part in a session, if it is new.
+func (r *runner) announced(m *nats.Msg) {
+	record, err := decode[sessionRecord]("a session's record", m.Data)
+	if err != nil || !workerID.MatchString(record.ID) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left {
+		return
+	}
+	if a := r.sessions[record.ID]; a != nil {
+		a.heard = time.Now()
+		return
+	}
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	r.sessions[record.ID] = &attendance{cancel: cancel, heard: time.Now()}
+	r.running.Go(func() {
+		defer cancel(nil)
+		if took := r.attend(ctx, record); took {
+			r.count()
+		}
+	})
+}
+
+// count notes that a session has ended that the worker took part in.
+func (r *runner) count() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended++; r.ended == r.most {
+		close(r.enough)
+	}
+}
+
+// end stops taking part in a session.
+func (r *runner) end(id string, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a := r.sessions[id]; a != nil {
+		a.cancel(why)
+		delete(r.sessions, id)
+	}
+}
+
+// dropSilent forgets the sessions that are announced no more.
+func (r *runner) dropSilent() {
+	late := time.Now().Add(-r.conn.timing.Gone)
+	r.mu.Lock()
+	var silent []string
+	for id, a := range r.sessions {
+		if a.heard.Before(late) {
+			silent = append(silent, id)
+		}
+	}
+	r.mu.Unlock()
+	for _, id := range silent {
+		r.end(id, errSilent)
+	}
+}
+
+// leave ends everything: sessions first, which say goodbye.
+func (r *runner) leave() {
+	r.mu.Lock()
+	r.left = true
+	r.mu.Unlock()
+	r.cancel()
+	r.running.Wait()
+	for _, end := range r.ends {
+		end()
+	}
+	if r.conn.nc.IsConnected() {
+		r.conn.nc.FlushTimeout(time.Second) // who is not told notices by itself
+	}
+	r.log("%s has left %s", r.name, r.conn.url)
+}
+
+// turn waits until nothing else computes on this worker, and says what is done now.
+// release ends it and says how much was done.
+func (r *runner) turn(ctx context.Context, session sessionRecord, doing string) (release func(units, tokens int), err error) {
+	select {
+	case r.turns <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if err := ctx.Err(); err != nil { // both were ready
+		<-r.turns
+		return nil, context.Cause(ctx)
+	}
+	r.mu.Lock()
+	r.now.begin(session, doing)
+	r.mu.Unlock()
+	return func(units, tokens int) {
+		r.mu.Lock()
+		r.now.end(units, tokens)
+		r.mu.Unlock()
+		<-r.turns
+	}, nil
+}
+
+// machine is what people are told of this worker.
+func (r *runner) machine(m *engine.Model) machine {
+	if m == nil {
+		return machine{Name: r.name, Cores: runtime.GOMAXPROCS(0)}
+	}
+	return machine{Name: r.name, Cores: m.Threads(), Kernel: m.Kernel()}
+}

@@ -1,0 +1,208 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"bankai/engine"
+
+	"github.com/nats-io/nats.go"
+)
+
+// handlers are the kinds of work that a worker does in every session it joins. begin
+// subscribes to it and returns how to end it: end returns when nothing of it runs any
+// more, soon after joined.ctx has ended. What is unfinished then goes back to the
+// coordinator. The session gives nothing to the worker before all have begun.
+var handlers = []struct {
+	name  string
+	begin func(j *joined) (end func(), err error)
+}{}
+
+// joined is a session that a worker takes part in, as the handlers see it. Its methods
+// may be called from several goroutines.
+type joined struct {
+	ctx     context.Context // ends when the worker leaves or the session ends
+	record  sessionRecord
+	id      string // of the worker
+	conn    *Conn
+	model   *engine.Model
+	objects *Objects
+	runner  *runner
+
+	mu    sync.Mutex
+	count activity // of this session alone
+}
+
+// turn waits until nothing else computes on this worker, and says what is done now, for
+// people. release ends it and says how much was done.
+func (j *joined) turn(ctx context.Context, doing string) (release func(units, tokens int), err error) {
+	end, err := j.runner.turn(ctx, j.record, doing)
+	if err != nil {
+		return nil, err
+	}
+	j.mu.Lock()
+	j.count.begin(j.record, doing)
+	j.mu.Unlock()
+	return func(units, tokens int) {
+		j.mu.Lock()
+		j.count.end(units, tokens)
+		j.mu.Unlock()
+		end(units, tokens)
+	}, nil
+}
+
+// logf tells people what happened.
+func (j *joined) logf(format string, args ...any) {
+	j.runner.log("%s: %s", sessionName(j.record), fmt.Sprintf(format, args...))
+}
+
+// sessionName is a session's name for people.
+func sessionName(r sessionRecord) string {
+	if r.Name == "" {
+		return "session " + r.ID[:6]
+	}
+	return forPeople(r.Name)
+}
+
+// attend takes part in a session until ctx ends, again after the coordinator took the
+// worker for dead. took says whether the worker was ever let in.
+func (r *runner) attend(ctx context.Context, record sessionRecord) (took bool) {
+	name := sessionName(record)
+	m, err := r.models.get(ctx, record)
+	if ctx.Err() != nil {
+		return false
+	}
+	h := hello{requirements: requirements{Version: wireVersion, Program: programName()}, machine: r.machine(nil), ID: r.id}
+	if err != nil {
+		h.Lacks = err.Error()
+	} else {
+		defer r.models.put(m)
+		h.requirements, h.machine = requirementsOf(m.Model, m.trial), r.machine(m.Model)
+	}
+	for ctx.Err() == nil {
+		reply, err := r.greet(ctx, record, h)
+		if err != nil {
+			break
+		}
+		if !reply.OK {
+			r.log("%s: this worker is refused: %s", name, forPeople(reply.Refused))
+			break
+		}
+		again, err := r.work(ctx, record, m.Model, !took)
+		took = true
+		if err != nil {
+			r.log("%s: %v", name, err)
+		}
+		if !again {
+			break
+		}
+	}
+	if took {
+		r.log("%s: %s", name, whyLeft(ctx))
+	}
+	return took
+}
+
+// whyLeft says why a worker takes part no more.
+func whyLeft(ctx context.Context) string {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errEnded), errors.Is(cause, errSilent):
+		return cause.Error()
+	}
+	return "this worker has left"
+}
+
+// greet asks to be let in until there is an answer.
+func (r *runner) greet(ctx context.Context, record sessionRecord, h hello) (helloReply, error) {
+	for {
+		asked, cancel := context.WithTimeout(ctx, r.conn.timing.Reply)
+		m, err := r.conn.nc.RequestWithContext(asked, helloSubject(record.ID), encode(h))
+		cancel()
+		if err == nil {
+			return decode[helloReply]("the coordinator's answer", m.Data)
+		}
+		if err := sleep(ctx, r.conn.timing.Beat); err != nil {
+			return helloReply{}, err
+		}
+	}
+}
+
+// work does what a session asks until ctx ends or the coordinator says that the worker
+// is out; again says that it may come back.
+func (r *runner) work(ctx context.Context, record sessionRecord, m *engine.Model, first bool) (again bool, err error) {
+	within, cancel := context.WithCancel(ctx)
+	j := &joined{ctx: within, record: record, id: r.id, conn: r.conn, model: m, objects: r.objects, runner: r}
+	out := make(chan outNotice, 1)
+	sub, err := r.conn.nc.Subscribe(outSubject(record.ID, r.id), func(m *nats.Msg) {
+		if notice, err := decode[outNotice]("a notice", m.Data); err == nil {
+			select {
+			case out <- notice:
+			default:
+			}
+		}
+	})
+	if err != nil {
+		cancel()
+		return false, err
+	}
+	defer sub.Unsubscribe()
+	ends, err := j.begin()
+	defer func() {
+		cancel()
+		for _, end := range ends {
+			end()
+		}
+		if !again {
+			r.conn.nc.Publish(byeSubject(record.ID, r.id), nil)
+		}
+	}()
+	if err != nil {
+		return false, err
+	}
+	if err := r.conn.nc.FlushTimeout(r.conn.timing.Reply); err != nil { // the server knows all subscriptions now
+		return r.conn.Err() == nil && ctx.Err() == nil, nil
+	}
+	if first {
+		r.log("%s: takes part", sessionName(record))
+	}
+	return j.beats(out)
+}
+
+// begin starts all handlers.
+func (j *joined) begin() (ends []func(), err error) {
+	for _, h := range handlers {
+		end, err := h.begin(j)
+		if err != nil {
+			return ends, fmt.Errorf("%s: %w", h.name, err)
+		}
+		ends = append(ends, end)
+	}
+	return ends, nil
+}
+
+// beats says that the worker is alive, until it is told or decides to leave.
+func (j *joined) beats(out <-chan outNotice) (again bool, err error) {
+	tick := time.NewTicker(j.conn.timing.Beat)
+	defer tick.Stop()
+	for {
+		if j.conn.nc.IsConnected() { // an old sign of life is none
+			j.mu.Lock()
+			b := j.count.beat()
+			j.mu.Unlock()
+			j.conn.nc.Publish(beatSubject(j.record.ID, j.id), encode(b))
+		}
+		select {
+		case <-j.ctx.Done():
+			return false, nil
+		case n := <-out:
+			if n.Again {
+				return true, nil
+			}
+			return false, fmt.Errorf("the coordinator has dropped this worker: %s", forPeople(n.Why))
+		case <-tick.C:
+		}
+	}
+}
