@@ -92,7 +92,7 @@ type pastUnit struct {
 	digest  [sha256.Size]byte // of the answers
 }
 
-func sumOf(a answers) [sha256.Size]byte { return sha256.Sum256(encode(a)) }
+func bitsOf(a answers) [sha256.Size]byte { return sha256.Sum256(encode(a)) }
 
 // mostPast bounds, in bytes, the units that are remembered so that they can be computed
 // again if their worker turns out to be wrong. The oldest are forgotten first.
@@ -169,7 +169,7 @@ func (d *desk) end(c *call) error {
 			d.withdraw(t.number)
 		}
 		if t.state == done && t.by != "" && !t.checked {
-			d.past.add(pastUnit{t.payload, t.by, sumOf(t.answer)})
+			d.past.add(pastUnit{t.payload, t.by, bitsOf(t.answer)})
 		}
 	}
 	d.calls = slices.DeleteFunc(d.calls, func(o *call) bool { return o == c })
@@ -454,7 +454,7 @@ func (d *desk) distrust(ctx context.Context, worker string) error {
 		if err != nil {
 			return err
 		}
-		if sumOf(a) != p.digest {
+		if bitsOf(a) != p.digest {
 			d.mu.Lock()
 			d.wrong = &WrongAnswerError{worker}
 			d.mu.Unlock()

@@ -319,12 +319,12 @@ func TestDeskUsedWrongAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := tr.desk
-	d.past.add(pastUnit{payload, "good", sumOf(right)})
+	d.past.add(pastUnit{payload, "good", bitsOf(right)})
 	if err := d.distrust(t.Context(), "good"); err != nil || d.wrong != nil || len(d.past.units) != 0 || d.past.bytes != 0 {
 		t.Errorf("answers that were right: %v, %v", err, d.wrong)
 	}
 	right.Scores[0][0][1]++
-	d.past.add(pastUnit{payload, "bad", sumOf(right)})
+	d.past.add(pastUnit{payload, "bad", bitsOf(right)})
 	if err := d.distrust(t.Context(), "bad"); err != nil {
 		t.Fatal(err)
 	}

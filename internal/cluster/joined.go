@@ -19,7 +19,9 @@ import (
 var handlers = []struct {
 	name  string
 	begin func(j *joined) (end func(), err error)
-}{}
+}{
+	{unitsWord, serveUnits},
+}
 
 // joined is a session that a worker takes part in, as the handlers see it. Its methods
 // may be called from several goroutines.
