@@ -23,6 +23,7 @@ type Setup struct {
 	Start     *bankai.Patch // empty; its metadata is that of the result
 
 	strategy planned
+	measurer func(*Evaluator) (Measurer, error) // see Divide
 }
 
 // NewSetup prepares the search that a plan asks for. It goes once: its strategy
@@ -47,6 +48,25 @@ func NewSetup(m *engine.Model, targets, controls []Item, p Plan) (*Setup, error)
 		s.Facts = append(s.Facts, search.Fact{Name: "vote", Value: fmt.Sprint(p.Votes, " of ", p.Draws)})
 	}
 	return s, nil
+}
+
+// Divide lets what measurer makes for an evaluator measure instead of this machine alone,
+// see [Evaluator.Divide]: for Evaluator now, and for those of a vote's draws.
+func (s *Setup) Divide(measurer func(*Evaluator) (Measurer, error)) error {
+	s.measurer = measurer
+	return s.divide(s.Evaluator)
+}
+
+func (s *Setup) divide(e *Evaluator) error {
+	if s.measurer == nil {
+		return nil
+	}
+	m, err := s.measurer(e)
+	if err != nil {
+		return err
+	}
+	e.Divide(m)
+	return nil
 }
 
 // evaluator measures patches on some of the targets.
@@ -93,6 +113,9 @@ func (s *Setup) vote(ctx context.Context, limits search.Config) (*search.Result,
 		targets, objective := s.half(p.Seed)
 		eval, err := s.evaluator(targets, objective)
 		if err != nil {
+			return nil, err
+		}
+		if err := s.divide(eval); err != nil {
 			return nil, err
 		}
 		strat, err := p.strategy(s.Matrices, s.Evaluator.Epoch())

@@ -27,7 +27,6 @@ import (
 type Journal struct {
 	path        string
 	file        *durable.Journal
-	version     int // of the file that was read
 	run         []Fact
 	trials      map[trialKey]knownScore
 	futures     map[futureKey]knownFuture
@@ -117,7 +116,6 @@ func openJournal(path string, run []Fact, resume bool, unknown []string) (*Journ
 	var err error
 	j.file, err = durable.OpenJournal(path, durable.Format{
 		What: "the journal of a search", Begin: headerBegin, Header: j.checkHeader, Record: j.take,
-		Unsealed: func() bool { return j.version < journalSealed },
 	}, header{journalVersion, run}, resume)
 	if m := (*MismatchError)(nil); errors.As(err, &m) {
 		return nil, m
@@ -133,16 +131,12 @@ func (j *Journal) checkHeader(line []byte) error {
 	if json.Unmarshal(line, &h) != nil {
 		return errors.New("has a damaged header: start anew without resuming")
 	}
-	if h.Version < journalOldest || h.Version > journalVersion {
+	if h.Version != journalVersion {
 		return fmt.Errorf("has journal version %d, this program writes %d: start anew without resuming", h.Version, journalVersion)
-	}
-	if h.Version < journalNoStreams {
-		h.Run = slices.DeleteFunc(h.Run, func(f Fact) bool { return f.Name == "streams" })
 	}
 	if d := differences(j.known(h.Run), j.known(j.run)); len(d) > 0 {
 		return &MismatchError{Path: j.path, Differs: d}
 	}
-	j.version = h.Version
 	return nil
 }
 
