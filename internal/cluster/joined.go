@@ -21,6 +21,7 @@ var handlers = []struct {
 	begin func(j *joined) (end func(), err error)
 }{
 	{unitsWord, serveUnits},
+	{searchesWord, serveSearches},
 }
 
 // joined is a session that a worker takes part in, as the handlers see it. Its methods

@@ -61,9 +61,9 @@ type Session struct {
 	events  *events
 	running sync.WaitGroup
 
-	elsewhere struct {
+	work struct {
 		mu   sync.Mutex
-		made *elsewhere // nil: nobody has asked for it
+		post *post // nil: nobody has asked for it
 	}
 
 	mu       sync.Mutex

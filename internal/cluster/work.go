@@ -79,12 +79,59 @@ type record struct {
 	Error  string  `json:"error,omitempty"`
 }
 
-// post is the coordinator's carrier over NATS.
+// post is the coordinator's side of the queue, and where the answers come in.
 type post struct {
-	session *Session
-	stream  jetstream.Stream
-	results jetstream.KeyValue
-	warn    sync.Once
+	session  *Session
+	stream   jetstream.Stream
+	desk     *desk
+	searches *searches
+	warn     sync.Once
+}
+
+// post opens the queue, when first asked.
+func (s *Session) post(ctx context.Context) (*post, error) {
+	s.work.mu.Lock()
+	defer s.work.mu.Unlock()
+	if s.work.post != nil {
+		return s.work.post, nil
+	}
+	p := &post{session: s}
+	var err error
+	if p.stream, err = s.conn.workStream(ctx); err != nil {
+		return nil, err
+	}
+	results, err := s.conn.resultsBucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	watcher, err := results.Watch(s.ctx, s.ID()+".>", jetstream.UpdatesOnly())
+	if err != nil {
+		return nil, fmt.Errorf("%s: watching the answers of workers: %w", s.conn.URL(), err)
+	}
+	p.desk = newDesk(p, s.model.Through(nil), s.check())
+	p.searches = &searches{post: p, here: make(chan struct{}, 1), open: map[int64]*searchTask{}}
+	listening := make(chan struct{})
+	ctx, stop := context.WithCancel(s.ctx)
+	go func() {
+		defer close(listening)
+		p.listen(ctx, watcher)
+	}()
+	s.atEnd(func(ctx context.Context) {
+		stop()
+		<-listening
+		_ = watcher.Stop()
+		p.sweep(ctx)
+	})
+	s.work.post = p
+	return p, nil
+}
+
+// sweep removes what the server has of the session.
+func (p *post) sweep(ctx context.Context) {
+	p.purge(ctx, "bankai.work."+p.session.ID()+".>")
+	if kept, err := p.session.conn.js.Stream(ctx, "KV_"+resultsBucket); err == nil {
+		_ = kept.Purge(ctx, jetstream.WithPurgeSubject("$KV."+resultsBucket+"."+p.session.ID()+".>"))
+	}
 }
 
 // workers are those of the session.
@@ -103,32 +150,43 @@ func (p *post) send(number int64, payload []byte, not string) {
 	if not != "" {
 		m.Header.Set(notHeader, not)
 	}
+	p.publish(m, func() {}) // it is computed here in the end
+}
+
+// publish puts a message into the queue, and does not wait for it. lost is called, later,
+// if that fails.
+func (p *post) publish(m *nats.Msg, lost func()) {
 	sent, err := p.session.conn.js.PublishMsgAsync(m)
-	if err != nil {
-		p.lost(err)
-		return
-	}
 	go func() {
+		if err != nil {
+			p.lost(err)
+			lost()
+			return
+		}
 		select {
 		case err := <-sent.Err():
 			p.lost(err)
+			lost()
 		case <-sent.Ok():
 		case <-p.session.ctx.Done():
 		}
 	}()
 }
 
-// lost says once that units do not come into the queue: they are computed here.
+// lost says once that work does not come into the queue: it is done here.
 func (p *post) lost(err error) {
 	if p.session.ctx.Err() == nil {
 		p.warn.Do(func() { p.session.log("the queue on %s takes no work: %v", p.session.conn.URL(), err) })
 	}
 }
 
-// withdraw takes a unit out of the queue.
-func (p *post) withdraw(number int64) {
-	go p.purge(p.session.ctx, workSubject(p.session.ID(), unitsWord, strconv.FormatInt(number, 10)))
+// takeBack takes work of a kind out of the queue.
+func (p *post) takeBack(kind string, number int64) {
+	go p.purge(p.session.ctx, workSubject(p.session.ID(), kind, strconv.FormatInt(number, 10)))
 }
+
+// withdraw takes a unit out of the queue.
+func (p *post) withdraw(number int64) { p.takeBack(unitsWord, number) }
 
 // purge takes messages out of the queue. What remains is done in vain, and goes away with
 // its age.
@@ -141,8 +199,8 @@ func (p *post) purge(ctx context.Context, subject string) {
 // drop takes a worker out of the session.
 func (p *post) drop(worker, why string) { p.session.drop(worker, why) }
 
-// listen passes answers on to a desk until ctx ends.
-func (p *post) listen(ctx context.Context, d *desk, w jetstream.KeyWatcher) {
+// listen passes on what workers say of their work until ctx ends.
+func (p *post) listen(ctx context.Context, w jetstream.KeyWatcher) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -152,19 +210,26 @@ func (p *post) listen(ctx context.Context, d *desk, w jetstream.KeyWatcher) {
 				return
 			}
 			if e != nil && e.Operation() == jetstream.KeyValuePut {
-				p.take(d, e)
+				p.take(e)
 			}
 		}
 	}
 }
 
-// take passes on an answer.
-func (p *post) take(d *desk, e jetstream.KeyValueEntry) {
+// take passes on an answer to a unit, or how far a search is.
+func (p *post) take(e jetstream.KeyValueEntry) {
 	rest, _ := strings.CutPrefix(e.Key(), p.session.ID()+".")
 	word, _, _ := strings.Cut(rest, ".")
+	word, isSearch := strings.CutPrefix(word, "s")
 	number, err := strconv.ParseInt(word, 10, 64)
 	if err != nil {
-		return // of something else that is kept for the session
+		return // it is of no kind that this program knows
+	}
+	if isSearch {
+		if r, err := decode[searchRecord]("what a worker says of a search", e.Value()); err == nil {
+			p.searches.take(number, r)
+		}
+		return
 	}
 	r, err := decode[record]("an answer", e.Value())
 	if err == nil && r.Error != "" {
@@ -173,48 +238,18 @@ func (p *post) take(d *desk, e jetstream.KeyValueEntry) {
 	if err != nil {
 		p.session.log("a unit is computed here, worker %s could not: %v", r.Worker, err)
 	}
-	d.arrived(number, r.Worker, r.Answer, err)
+	p.desk.arrived(number, r.Worker, r.Answer, err)
 }
 
 // Elsewhere divides questions and requests among the workers of the session and this
-// machine, for [engine.Model.Through] of the session's model. Until there is a worker all
-// is computed as without it.
+// machine, for [engine.Model.Through] of the session's model. As long as there is no
+// worker all is computed as without it.
 func (s *Session) Elsewhere(ctx context.Context) (engine.Elsewhere, error) {
-	s.elsewhere.mu.Lock()
-	defer s.elsewhere.mu.Unlock()
-	if s.elsewhere.made != nil {
-		return s.elsewhere.made, nil
-	}
-	p := &post{session: s}
-	var err error
-	if p.stream, err = s.conn.workStream(ctx); err != nil {
-		return nil, err
-	}
-	if p.results, err = s.conn.resultsBucket(ctx); err != nil {
-		return nil, err
-	}
-	w, err := p.results.Watch(s.ctx, s.ID()+".>", jetstream.UpdatesOnly())
+	p, err := s.post(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: watching the answers of workers: %w", s.conn.URL(), err)
+		return nil, err
 	}
-	d := newDesk(p, s.model.Through(nil), s.check())
-	listening := make(chan struct{})
-	ctx, stop := context.WithCancel(s.ctx)
-	go func() {
-		defer close(listening)
-		p.listen(ctx, d, w)
-	}()
-	s.atEnd(func(ctx context.Context) {
-		stop()
-		<-listening
-		_ = w.Stop()
-		p.purge(ctx, "bankai.work."+s.ID()+".>")
-		if kept, err := s.conn.js.Stream(ctx, "KV_"+resultsBucket); err == nil {
-			_ = kept.Purge(ctx, jetstream.WithPurgeSubject("$KV."+resultsBucket+"."+s.ID()+".>"))
-		}
-	})
-	s.elsewhere.made = &elsewhere{d.model, d}
-	return s.elsewhere.made, nil
+	return &elsewhere{p.desk.model, p.desk}, nil
 }
 
 // worksAt lets a worker do work of a kind in a session, one message after another. do says
