@@ -18,6 +18,7 @@ import (
 
 	"bankai/internal/durable"
 
+	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 )
@@ -45,7 +46,8 @@ type Broker struct {
 	local     *local
 	tls       bool
 	dir       string
-	temporary bool // dir is removed at the end
+	temporary bool         // dir is removed at the end
+	lock      *flock.Flock // of dir
 	token     string
 }
 
@@ -138,12 +140,24 @@ func (o BrokerOptions) listen() (*server.Options, error) {
 // there, but inputs and results, so nobody else may read it.
 func (b *Broker) openFolder(dir string) (err error) {
 	b.dir = dir
-	if dir != "" {
-		return os.MkdirAll(dir, 0o700)
+	if dir == "" {
+		b.dir, err = os.MkdirTemp("", "bankai-broker-")
+		b.temporary = err == nil
+		return err
 	}
-	b.dir, err = os.MkdirTemp("", "bankai-broker-")
-	b.temporary = err == nil
-	return err
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	lock := flock.New(filepath.Join(dir, "lock"))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("the broker's folder: %w", err)
+	}
+	if !locked {
+		return fmt.Errorf("another broker uses the folder %s: give this one another", dir)
+	}
+	b.lock = lock
+	return nil
 }
 
 // admit decides who is let in: those with the token, or those with the nkeys, and this
@@ -244,6 +258,11 @@ func (b *Broker) Close() error {
 	if b.server != nil {
 		b.server.Shutdown()
 		b.server.WaitForShutdown()
+	}
+	if b.lock != nil {
+		if err := b.lock.Close(); err != nil {
+			return err
+		}
 	}
 	if b.temporary {
 		return os.RemoveAll(b.dir)

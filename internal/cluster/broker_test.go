@@ -120,6 +120,8 @@ func TestBrokerAgainOnTheSameFolder(t *testing.T) {
 	}
 	eventually(t, "the loss is said", func() bool { return log.count("is lost; trying again") == 1 })
 	second := startBroker(t, BrokerOptions{Dir: dir, Listen: listen})
+	_, err = StartBroker(BrokerOptions{Dir: dir})
+	wantError(t, err, "another broker uses the folder "+dir)
 	if second.Token() != first.Token() {
 		t.Error("the broker has another token on the same folder")
 	}

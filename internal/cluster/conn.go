@@ -55,7 +55,6 @@ type Conn struct {
 	closed  chan struct{} // closed when there will be no connection any more
 
 	mu     sync.Mutex
-	denied string                                // the last violation of permissions
 	asking map[*context.CancelCauseFunc]struct{} // of requests that a violation ends
 }
 

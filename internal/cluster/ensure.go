@@ -18,14 +18,16 @@ func (c *Conn) checkJetStream(ctx context.Context) error {
 	return c.explain(ctx, "JetStream", "", err)
 }
 
-// deny notes a violation of permissions and ends the requests that wait for an answer:
-// the server gives none to what it does not permit.
+// deny ends the requests that wait for an answer: the server gives none to what it does
+// not permit. If there are none, people are told.
 func (c *Conn) deny(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.denied = plain(err)
 	for cancel := range c.asking {
 		(*cancel)(err)
+	}
+	if len(c.asking) == 0 {
+		c.log("the NATS server at %s: the user has no right for what is needed: %s", c.url, plain(err))
 	}
 }
 

@@ -12,14 +12,17 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// handlers are the kinds of work that a worker does in every session it joins. begin
+// handler is a kind of work that a worker does in every session it joins. begin
 // subscribes to it and returns how to end it: end returns when nothing of it runs any
 // more, soon after joined.ctx has ended. What is unfinished then goes back to the
 // coordinator. The session gives nothing to the worker before all have begun.
-var handlers = []struct {
+type handler struct {
 	name  string
 	begin func(j *joined) (end func(), err error)
-}{
+}
+
+// handlers are all kinds of work.
+var handlers = []handler{
 	{unitsWord, serveUnits},
 	{searchesWord, serveSearches},
 }
@@ -159,7 +162,11 @@ func (r *runner) work(ctx context.Context, record sessionRecord, m *engine.Model
 			end()
 		}
 		if !again {
-			r.conn.nc.Publish(byeSubject(record.ID, r.id), nil)
+			why := ""
+			if err != nil {
+				why = err.Error()
+			}
+			r.conn.nc.Publish(byeSubject(record.ID, r.id), []byte(why))
 		}
 	}()
 	if err != nil {

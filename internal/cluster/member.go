@@ -141,11 +141,18 @@ func (s *Session) beat(m *nats.Msg) {
 	}
 }
 
-// bye takes a worker out that leaves.
+// bye takes a worker out that leaves, or that could not begin.
 func (s *Session) bye(m *nats.Msg) {
+	id, why := lastToken(m.Subject), "it left"
+	if len(m.Data) > 0 {
+		why = forPeople(string(m.Data))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.remove(lastToken(m.Subject), "it left")
+	if w := s.admitted[id]; w != nil && len(m.Data) > 0 {
+		s.tellRefused(w.name, why)
+	}
+	s.remove(id, why)
 }
 
 func lastToken(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
@@ -177,11 +184,18 @@ func (s *Session) remove(id, why string) {
 	}
 }
 
-// dropSilent takes out who was not heard of for too long.
+// dropSilent takes out who was not heard of for too long. If this process was stopped
+// itself, all have their time anew.
 func (s *Session) dropSilent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	late := time.Now().Add(-s.conn.timing.Lost)
+	now := time.Now()
+	late := now.Add(-s.conn.timing.Lost)
+	if s.slept.since(now, s.conn.timing.Lost) {
+		for _, m := range s.members {
+			m.heard = now
+		}
+	}
 	for id, m := range s.admitted {
 		if m.heard.Before(late) {
 			delete(s.admitted, id)

@@ -66,6 +66,13 @@ func (s *models) get(ctx context.Context, record sessionRecord) (*openModel, err
 	return m, nil
 }
 
+// count is how many are open.
+func (s *models) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.opened)
+}
+
 // put gives a model back.
 func (s *models) put(m *openModel) {
 	s.mu.Lock()

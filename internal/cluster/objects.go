@@ -41,9 +41,7 @@ type Objects struct {
 // Objects opens the store of contents, and makes it if it is not there. Files that were
 // fetched are kept in the folder cache; "" means [CacheFolder].
 func (c *Conn) Objects(ctx context.Context, cache string) (*Objects, error) {
-	store, err := c.objectStore(ctx, jetstream.ObjectStoreConfig{
-		Bucket: objectBucket, Description: "models, probes and patches of bankai, by SHA-256", TTL: objectAge,
-	})
+	store, err := c.contents(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +52,14 @@ func (c *Conn) Objects(ctx context.Context, cache string) (*Objects, error) {
 		return nil, c.explain(asked, "the object store "+objectBucket, "publish to $JS.API.STREAM.INFO.OBJ_"+objectBucket, err)
 	}
 	return &Objects{conn: c, store: store, stream: stream, cache: cache}, nil
+}
+
+// contents opens the store, and makes it if it is not there. The server may lose it later,
+// with a disk that it was given for a time only.
+func (c *Conn) contents(ctx context.Context) (jetstream.ObjectStore, error) {
+	return c.objectStore(ctx, jetstream.ObjectStoreConfig{
+		Bucket: objectBucket, Description: "models, probes and patches of bankai, by SHA-256", TTL: objectAge,
+	})
 }
 
 // NotThereError says that the server has no content with a digest.
@@ -79,6 +85,9 @@ func (o *Objects) Put(ctx context.Context, what string, r io.ReadSeeker, progres
 		}
 	}
 	d := bankai.Digest(h.Sum(nil))
+	if _, err := o.conn.contents(ctx); err != nil {
+		return d, err
+	}
 	info, err := o.info(ctx, d)
 	var missing *NotThereError
 	switch {
@@ -121,10 +130,16 @@ func (o *Objects) info(ctx context.Context, d bankai.Digest) (*jetstream.ObjectI
 	asked, end := o.conn.request(ctx)
 	defer end()
 	info, err := o.store.GetInfo(asked, d.String())
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
+	if errors.Is(err, jetstream.ErrObjectNotFound) || errors.Is(err, nats.ErrNoResponders) && o.isLost(asked) {
 		return nil, &NotThereError{d}
 	}
 	return info, o.conn.explain(asked, "a content", "publish to $JS.API.DIRECT.GET.OBJ_"+objectBucket+".>", err)
+}
+
+// isLost says whether the server has no store any more, so that nobody answers.
+func (o *Objects) isLost(ctx context.Context) bool {
+	_, err := o.conn.js.Stream(ctx, "OBJ_"+objectBucket)
+	return errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
 func chunkSubject(id string) string { return "$O." + objectBucket + ".C." + id }

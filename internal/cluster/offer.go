@@ -19,6 +19,7 @@ type offer struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
+	ended   bool
 	putting bool
 	now     fileReply
 }
@@ -41,7 +42,7 @@ func (o *offer) state() fileReply {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.now
-	if o.putting || o.ctx.Err() != nil {
+	if o.putting || o.ended {
 		return now
 	}
 	if !now.Digest.IsZero() {
@@ -77,9 +78,10 @@ func (o *offer) put() {
 	o.mu.Unlock()
 }
 
-// wait returns when nothing is put any more, after the context has ended.
-func (o *offer) wait() {
-	o.mu.Lock() // whoever saw the context before its end has begun by now
+// end returns when nothing is put any more. The context has ended by then.
+func (o *offer) end() {
+	o.mu.Lock()
+	o.ended = true
 	o.mu.Unlock()
 	o.running.Wait()
 }

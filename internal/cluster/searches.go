@@ -25,7 +25,6 @@ import (
 const (
 	searchesWord = "searches"
 
-	journalEvery = 2 * time.Second // between two looks whether a journal has grown
 	// journalShare is how many times as long as it takes to send a journal is waited until
 	// it is sent again, whole: a long one on a slow line does not fill it.
 	journalShare = 10
@@ -142,7 +141,7 @@ func (s *searches) put(ctx context.Context, job score.Job, known string) (sent s
 // Next waits for a search that has come back, or that is to be run here.
 func (g *searchGroup) Next(ctx context.Context) (score.Ready, error) {
 	g.release()
-	look := time.NewTicker(lease)
+	look := time.NewTicker(g.session.conn.timing.Lease)
 	defer look.Stop()
 	for {
 		workers, changed := g.workers()

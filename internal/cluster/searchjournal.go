@@ -61,12 +61,12 @@ func (w *searchWorker) sendAlong(ctx context.Context, j *workJournal, r *searchR
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for wait := journalEvery; sleep(ctx, wait) == nil; {
+		for wait := w.conn.timing.Journal; sleep(ctx, wait) == nil; {
 			began := time.Now()
 			if err := w.send(ctx, j, r, say); err != nil && ctx.Err() == nil {
 				w.logf("the journal of a search is not sent: %v", err)
 			}
-			wait = max(journalEvery, journalShare*time.Since(began))
+			wait = max(w.conn.timing.Journal, journalShare*time.Since(began))
 		}
 	}()
 	return func() { cancel(); <-ended }

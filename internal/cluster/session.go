@@ -16,7 +16,8 @@ import (
 )
 
 // Options say what a [Session] is for, and who is told of it. Its functions are called
-// one at a time, in the order of what happens; each may be nil.
+// one at a time, in the order of what happens, and must not close the session; each may
+// be nil.
 type Options struct {
 	Name string // for people: what is done, by whom
 	// ModelFile is the only file of the model, for workers that lack it; "" offers none.
@@ -74,6 +75,7 @@ type Session struct {
 	banned   map[string]string  // by id: why
 	refused  map[string]bool    // what people were told of
 	changed  chan struct{}      // closed when members change
+	slept    pauses
 }
 
 // Open announces a session on a model, whose workers compute with it. It runs [Trial]
@@ -205,7 +207,7 @@ func (s *Session) Close() error {
 	s.signal()
 	s.mu.Unlock()
 	if s.offer != nil {
-		s.offer.wait()
+		s.offer.end()
 	}
 	s.events.close()
 	return nil

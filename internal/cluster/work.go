@@ -29,8 +29,7 @@ const (
 	workAge    = 24 * time.Hour
 	resultsAge = time.Hour
 
-	lease     = 30 * time.Second // without a word from a worker: the unit goes to another
-	leaseWord = lease / 5        // between two such words
+	leaseWords = 5                // words from a worker in the time of a lease
 	mostTries = 5                // deliveries of a unit; then it is left to the coordinator
 	idleQueue = time.Minute      // without anybody who asks, after which the server forgets who was asking
 	notHeader = "Bankai-Not"     // of a message: the worker that is not to do it
@@ -65,10 +64,10 @@ func (c *Conn) resultsBucket(ctx context.Context) (jetstream.KeyValue, error) {
 
 // workQueue is where the workers of a session get work of a kind. Whoever comes first
 // makes it.
-func workQueue(ctx context.Context, stream jetstream.Stream, session, kind string) (jetstream.Consumer, error) {
+func (c *Conn) workQueue(ctx context.Context, stream jetstream.Stream, session, kind string) (jetstream.Consumer, error) {
 	return stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Name: kind + "-" + session, FilterSubject: workSubject(session, kind, "*"),
-		AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease, MaxDeliver: mostTries, InactiveThreshold: idleQueue,
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: c.timing.Lease, MaxDeliver: mostTries, InactiveThreshold: idleQueue,
 	})
 }
 
@@ -264,7 +263,7 @@ func worksAt(j *joined, kind string, do func(ctx context.Context, m jetstream.Ms
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
-			err := fetchOne(ctx, stream, j.record.ID, kind, func(m jetstream.Msg) { workOn(ctx, j, m, do) })
+			err := fetchOne(ctx, j.conn, stream, j.record.ID, kind, func(m jetstream.Msg) { workOn(ctx, j, m, do) })
 			if err != nil {
 				_ = sleep(ctx, time.Second) // the server is away, or has forgotten the queue
 			}
@@ -277,8 +276,8 @@ func worksAt(j *joined, kind string, do func(ctx context.Context, m jetstream.Ms
 const fetchWait = 20 * time.Second
 
 // fetchOne waits for a piece of work and does it.
-func fetchOne(ctx context.Context, stream jetstream.Stream, session, kind string, do func(m jetstream.Msg)) error {
-	queue, err := workQueue(ctx, stream, session, kind)
+func fetchOne(ctx context.Context, c *Conn, stream jetstream.Stream, session, kind string, do func(m jetstream.Msg)) error {
+	queue, err := c.workQueue(ctx, stream, session, kind)
 	if err != nil {
 		return err
 	}
@@ -311,7 +310,7 @@ func workOn(ctx context.Context, j *joined, m jetstream.Msg, do func(ctx context
 	stop := make(chan struct{})
 	go func() {
 		defer close(words)
-		t := time.NewTicker(leaseWord)
+		t := time.NewTicker(j.conn.timing.Lease / leaseWords)
 		defer t.Stop()
 		for {
 			select {

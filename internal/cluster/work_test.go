@@ -196,11 +196,11 @@ func TestQueueForgets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, err := workQueue(t.Context(), stream, "someone", unitsWord)
+	queue, err := conn.workQueue(t.Context(), stream, "someone", unitsWord)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := queue.CachedInfo().Config; c.InactiveThreshold != idleQueue || c.Durable != "" || c.AckWait != lease || c.MaxDeliver != mostTries {
+	if c := queue.CachedInfo().Config; c.InactiveThreshold != idleQueue || c.Durable != "" || c.AckWait != quick.Lease || c.MaxDeliver != mostTries {
 		t.Errorf("the queue's reader is %+v", c)
 	}
 	results, err := conn.resultsBucket(t.Context())

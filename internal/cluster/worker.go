@@ -50,6 +50,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return w.runner(ctx, objects).run()
+}
+
+// runner is the worker before it does anything.
+func (w *Worker) runner(ctx context.Context, objects *Objects) *runner {
 	r := &runner{
 		conn: w.Conn, objects: objects, id: nuid.Next(), name: forPeople(cmp.Or(w.Name, hostName())), log: w.Log, most: w.Sessions,
 		turns: make(chan struct{}, 1), sessions: map[string]*attendance{}, started: time.Now(), enough: make(chan struct{}),
@@ -59,6 +64,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	r.models = &models{open: w.Open, runner: r, opened: map[modelKey]*openModel{}}
+	return r
+}
+
+// run is Worker.Run.
+func (r *runner) run() error {
 	defer r.leave()
 	if err := r.register(); err != nil {
 		return err
@@ -66,12 +76,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := r.listen(); err != nil {
 		return err
 	}
+	r.conn.nc.FlushTimeout(r.conn.timing.Reply) // if the server is away, it is told when it is back
 	r.log("%s waits for work at %s", r.name, r.conn.url)
 	tick := time.NewTicker(r.conn.timing.Beat)
 	defer tick.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-r.ctx.Done():
 			return nil
 		case <-r.enough:
 			return nil
@@ -102,6 +113,7 @@ type runner struct {
 
 	mu       sync.Mutex
 	left     bool
+	slept    pauses
 	sessions map[string]*attendance // by id, of all that are announced
 	ended    int                    // sessions that it took part in
 	now      activity
@@ -188,10 +200,17 @@ func (r *runner) end(id string, why error) {
 	}
 }
 
-// dropSilent forgets the sessions that are announced no more.
+// dropSilent forgets the sessions that are announced no more. If this process was stopped
+// itself, all have their time anew.
 func (r *runner) dropSilent() {
-	late := time.Now().Add(-r.conn.timing.Gone)
+	now := time.Now()
+	late := now.Add(-r.conn.timing.Gone)
 	r.mu.Lock()
+	if r.slept.since(now, r.conn.timing.Gone) {
+		for _, a := range r.sessions {
+			a.heard = now
+		}
+	}
 	var silent []string
 	for id, a := range r.sessions {
 		if a.heard.Before(late) {

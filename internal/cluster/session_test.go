@@ -1,0 +1,494 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"bankai/engine"
+	"bankai/internal/enginetest"
+
+	"github.com/nats-io/nuid"
+)
+
+// told is what a session's functions were told.
+type told struct {
+	mu                    sync.Mutex
+	joined, left, refused []string
+}
+
+func (o *told) options() Options {
+	add := func(list *[]string, line string) {
+		o.mu.Lock()
+		*list = append(*list, line)
+		o.mu.Unlock()
+	}
+	return Options{
+		Name:    "a test",
+		Joined:  func(m Member) { add(&o.joined, m.Name) },
+		Left:    func(m Member, why string) { add(&o.left, m.Name+": "+why) },
+		Refused: func(name, why string) { add(&o.refused, name+": "+why) },
+	}
+}
+
+func (o *told) has(list *[]string, part string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(*list, func(line string) bool { return strings.Contains(line, part) })
+}
+
+func (o *told) count(list *[]string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(*list)
+}
+
+var exact = engine.Options{Threads: 1, Precision: engine.Exact}
+
+func TestWorkersJoinAndLeave(t *testing.T) {
+	b, file, events, log := startBroker(t, BrokerOptions{}), tinyFile(t), &told{}, &lines{}
+	early := runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "early", Cache: t.TempDir(), Open: opener(file), Log: log.log})
+	s := openSession(t, dial(t, b.Access()), golden(t, exact), events.options())
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "late\x1b[2J", Cache: t.TempDir(), Open: opener(file)})
+	if err := s.Wait(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	ws := s.Workers()
+	if ws[0].Name != "early" || ws[1].Name != "late·[2J" || ws[0].Cores != 1 || ws[0].Kernel != s.model.Kernel() || ws[0].ID == ws[1].ID {
+		t.Errorf("workers: %+v", ws)
+	}
+	peers, changed := s.peers()
+	if err := early(); err != nil {
+		t.Errorf("a worker that leaves: %v", err)
+	}
+	<-changed
+	<-peers[0].gone
+	eventually(t, "people are told", func() bool { return events.has(&events.left, "early: it left") && events.count(&events.joined) == 2 })
+	if ws := s.Workers(); len(ws) != 1 || ws[0].Name != "late·[2J" {
+		t.Errorf("workers: %+v", ws)
+	}
+	for _, want := range []string{"early waits for work at nats://", "a test: takes part", "a test: this worker has left", "early has left"} {
+		if log.count(want) != 1 {
+			t.Errorf("the worker does not say %q once:\n%s", want, log)
+		}
+	}
+}
+
+// TestRefusals are by name, on both sides.
+func TestRefusals(t *testing.T) {
+	b, file, events := startBroker(t, BrokerOptions{}), tinyFile(t), &told{}
+	openSession(t, dial(t, b.Access()), golden(t, exact), events.options())
+	for name, c := range map[string]struct {
+		open func(context.Context, Need) (*engine.Model, error)
+		want string
+	}{
+		"no model":      {func(context.Context, Need) (*engine.Model, error) { return nil, nil }, "offers no file"},
+		"unreadable":    {func(context.Context, Need) (*engine.Model, error) { return nil, fmt.Errorf("it is broken") }, "it is broken"},
+		"another model": {func(context.Context, Need) (*engine.Model, error) { return enginetest.Tiny(t, exact), nil }, "its model is "},
+		"other precision": {func(context.Context, Need) (*engine.Model, error) {
+			return engine.Open(file, engine.Options{Threads: 1})
+		}, "precision fast, the session with exact"},
+	} {
+		log := &lines{}
+		stop := runWorker(t, Worker{Conn: dial(t, remote(b)), Name: name, Cache: t.TempDir(), Open: c.open, Log: log.log})
+		eventually(t, name+" is refused", func() bool {
+			return events.has(&events.refused, name+": ") && log.count("a test: this worker is refused: ") == 1
+		})
+		if !events.has(&events.refused, c.want) || log.count(c.want) != 1 {
+			t.Errorf("%s: want %q; told are %q and\n%s", name, c.want, events.refused, log)
+		}
+		if err := stop(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := events.count(&events.joined); n > 0 {
+		t.Errorf("%d were let in", n)
+	}
+	if n := events.count(&events.refused); n != 4 {
+		t.Errorf("%d refusals are told, want 4: %q", n, events.refused)
+	}
+}
+
+// TestRefusedRequirements sends what workers of other programs would.
+func TestRefusedRequirements(t *testing.T) {
+	b, events := startBroker(t, BrokerOptions{}), &told{}
+	c := dial(t, b.Access())
+	s := openSession(t, c, golden(t, exact), events.options())
+	for name, change := range map[string]func(*hello){
+		"version 2 of the protocol": func(h *hello) { h.Version = 2; h.Program = "bankai 9" },
+		"its model is":              func(h *hello) { h.Model[0] ^= 1 },
+		"other settings":            func(h *hello) { h.Settings[0] ^= 1 },
+		"precision fast":            func(h *hello) { h.Precision = "fast" },
+		"its arithmetic gives":      func(h *hello) { h.Trial[0] ^= 1 },
+		"makes no sense":            func(h *hello) { h.ID = "*" },
+	} {
+		h := hello{requirements: s.record.requirements, machine: machine{Name: "other"}, ID: nuid.Next()}
+		change(&h)
+		m, err := c.nc.Request(helloSubject(s.ID()), encode(h), time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := decode[helloReply]("reply", m.Data)
+		if err != nil || reply.OK || !strings.Contains(reply.Refused, name) {
+			t.Errorf("%s: %+v, %v", name, reply, err)
+		}
+	}
+	if reason := s.record.refuse(s.record.requirements); reason != "" {
+		t.Errorf("the session would refuse itself: %s", reason)
+	}
+}
+
+// TestWorkerRefusesOtherVersions does not open a model for a session that it does not
+// understand, and says so to the coordinator.
+func TestWorkerRefusesOtherVersions(t *testing.T) {
+	b, log := startBroker(t, BrokerOptions{}), &lines{}
+	c := dial(t, b.Access())
+	record := sessionRecord{requirements: requirements{Version: 2, Program: "bankai 9"}, ID: nuid.Next(), Name: "of the future"}
+	hellos, err := c.nc.SubscribeSync(helloSubject(record.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(context.Context, Need) (*engine.Model, error) { t.Error("a model is opened"); return nil, nil }
+	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Open: open, Log: log.log})
+	eventually(t, "the worker listens", func() bool { return log.count("waits for work") == 1 })
+	if err := c.nc.Publish(announceSubject(record.ID), encode(record)); err != nil {
+		t.Fatal(err)
+	}
+	m, err := hellos.NextMsg(time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := decode[hello]("hello", m.Data)
+	if err != nil || !strings.Contains(h.Lacks, "version 1 of the protocol, the session version 2") {
+		t.Errorf("%+v, %v", h, err)
+	}
+	m.Respond(encode(helloReply{Refused: h.Lacks}))
+	eventually(t, "the worker says it", func() bool { return log.count("of the future: this worker is refused: it speaks version 1") == 1 })
+}
+
+// TestModelIsFetched by workers that lack it: once on a machine.
+func TestModelIsFetched(t *testing.T) {
+	b, cache, log := startBroker(t, BrokerOptions{}), t.TempDir(), &lines{}
+	o := (&told{}).options()
+	o.ModelFile = tinyFile(t)
+	s := openSession(t, dial(t, b.Access()), golden(t, exact), o)
+	var asked atomic.Int64
+	open := func(ctx context.Context, need Need) (*engine.Model, error) {
+		asked.Add(1)
+		return fetched(ctx, need)
+	}
+	for n := range 2 {
+		runWorker(t, Worker{Conn: dial(t, remote(b)), Name: fmt.Sprint(n), Cache: cache, Open: open, Log: log.log})
+		if err := s.Wait(t.Context(), n+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked.Load() != 4 || log.count("fetches the model tiny.gguf") != 2 {
+		t.Errorf("asked for a model %d times, want 4:\n%s", asked.Load(), log)
+	}
+}
+
+// TestModelFileIsGone refuses the worker that needs it, and tells nobody the path.
+func TestModelFileIsGone(t *testing.T) {
+	b, events, local := startBroker(t, BrokerOptions{}), &told{}, &lines{}
+	o := events.options()
+	o.ModelFile, o.Log = tinyFile(t), local.log
+	s := openSession(t, dial(t, b.Access()), golden(t, exact), o)
+	s.offer.path += ".gone"
+	log := &lines{}
+	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Open: fetched, Log: log.log})
+	eventually(t, "it is refused", func() bool { return events.has(&events.refused, "cannot give it") })
+	eventually(t, "the worker says so", func() bool { return log.count("is refused") == 1 })
+	if local.count(s.offer.path) == 0 || log.count(s.offer.path) > 0 {
+		t.Errorf("here is said:\n%s\nthere:\n%s", local, log)
+	}
+}
+
+// TestWorkerIsKilled is noticed by its silence.
+func TestWorkerIsKilled(t *testing.T) {
+	b, events := startBroker(t, BrokerOptions{}), &told{}
+	timing := quick
+	timing.Lost = 300 * time.Millisecond
+	s := openSession(t, dialTiming(t, b.Access(), timing), golden(t, exact), events.options())
+	c := dial(t, remote(b))
+	stop := runWorker(t, Worker{Conn: c, Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t))})
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	peers, _ := s.peers()
+	c.nc.Close() // as a kill does: no goodbye
+	<-peers[0].gone
+	eventually(t, "people are told", func() bool { return events.has(&events.left, "w: it gave no sign of life") })
+	wantError(t, stop(), "closed")
+}
+
+// TestWorkerComesBack that was taken for dead.
+func TestWorkerComesBack(t *testing.T) {
+	b, events := startBroker(t, BrokerOptions{}), &told{}
+	often, seldom := quick, quick
+	often.Lost, seldom.Beat = 50*time.Millisecond, 150*time.Millisecond
+	s := openSession(t, dialTiming(t, b.Access(), often), golden(t, exact), events.options())
+	log := &lines{}
+	var opened atomic.Int64
+	open := opener(tinyFile(t))
+	runWorker(t, Worker{Conn: dialTiming(t, remote(b), seldom), Name: "w", Cache: t.TempDir(), Log: log.log, Open: func(ctx context.Context, need Need) (*engine.Model, error) {
+		opened.Add(1)
+		return open(ctx, need)
+	}})
+	eventually(t, "it is taken in twice", func() bool { return events.count(&events.joined) >= 2 && events.count(&events.left) >= 1 })
+	if opened.Load() != 1 || log.count("takes part") != 1 {
+		t.Errorf("the model was opened %d times, want once:\n%s", opened.Load(), log)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCoordinatorIsGone is noticed by its silence, and what was held for it is let go.
+func TestCoordinatorIsGone(t *testing.T) {
+	b, log := startBroker(t, BrokerOptions{}), &lines{}
+	timing := quick
+	timing.Gone = 300 * time.Millisecond
+	c := dial(t, b.Access())
+	s := openSession(t, c, golden(t, exact), Options{Name: "a test"})
+	conn := dialTiming(t, remote(b), timing)
+	objects, err := conn.Objects(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	w := Worker{Conn: conn, Name: "w", Open: opener(tinyFile(t)), Log: log.log}
+	r := w.runner(ctx, objects)
+	done := make(chan error, 1)
+	go func() { done <- r.run() }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.models.count(); n != 1 {
+		t.Errorf("%d models are open", n)
+	}
+	c.nc.Close() // as a kill does
+	eventually(t, "the worker notices", func() bool { return log.count("a test: its coordinator is not heard of any more") == 1 })
+	eventually(t, "the model is closed", func() bool { return r.models.count() == 0 })
+	again := openSession(t, dial(t, b.Access()), golden(t, exact), Options{})
+	if err := again.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSessionEnds lets a worker go that came for one session.
+func TestSessionEnds(t *testing.T) {
+	b, log := startBroker(t, BrokerOptions{}), &lines{}
+	c := dial(t, b.Access())
+	done := make(chan error, 1)
+	w := Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Sessions: 1, Open: opener(tinyFile(t)), Log: log.log}
+	go func() { done <- w.Run(t.Context()) }()
+	s := openSession(t, c, golden(t, exact), Options{Name: "a test"})
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	peers, _ := s.peers()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-peers[0].gone
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if log.count("a test: it has ended") != 1 {
+		t.Errorf("the worker says:\n%s", log)
+	}
+	if err := s.Wait(t.Context(), 1); err == nil {
+		t.Error("Wait waits for workers of a closed session")
+	}
+}
+
+// TestDroppedWorker does not come back.
+func TestDroppedWorker(t *testing.T) {
+	b, events, log := startBroker(t, BrokerOptions{}), &told{}, &lines{}
+	s := openSession(t, dial(t, b.Access()), golden(t, exact), events.options())
+	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t)), Log: log.log})
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	id := s.Workers()[0].ID
+	s.drop(id, "it computed wrong bits")
+	if n := len(s.Workers()); n != 0 {
+		t.Errorf("%d workers", n)
+	}
+	eventually(t, "both sides say so", func() bool {
+		return events.has(&events.left, "w: it computed wrong bits") && log.count("has dropped this worker: it computed wrong bits") == 1
+	})
+	h := hello{requirements: s.record.requirements, machine: machine{Name: "w"}, ID: id}
+	m, err := s.conn.nc.Request(helloSubject(s.ID()), encode(h), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := decode[helloReply]("reply", m.Data); err != nil || reply.OK || reply.Refused != "it computed wrong bits" {
+		t.Errorf("%+v, %v", reply, err)
+	}
+}
+
+// TestBrokerRestarts in the middle of a session, which goes on.
+func TestBrokerRestarts(t *testing.T) {
+	dir, events := t.TempDir(), &told{}
+	b, err := StartBroker(BrokerOptions{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	timing := quick
+	timing.Lost, timing.Gone = time.Hour, time.Hour
+	s := openSession(t, dialTiming(t, remote(b), timing), golden(t, exact), events.options())
+	worker := dialTiming(t, remote(b), timing)
+	runWorker(t, Worker{Conn: worker, Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t))})
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	listen := b.server.Addr().String()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = startBroker(t, BrokerOptions{Dir: dir, Listen: listen})
+	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "new", Cache: t.TempDir(), Open: opener(tinyFile(t))})
+	if err := s.Wait(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	heard := func() time.Time {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.members[0].heard
+	}
+	before := heard()
+	eventually(t, "the first worker is heard of again", func() bool { return heard().After(before) })
+	if n := events.count(&events.left); n != 0 {
+		t.Errorf("somebody has left: %q", events.left)
+	}
+}
+
+// TestOneComputesAtATime on a worker, whatever the number of its sessions.
+func TestOneComputesAtATime(t *testing.T) {
+	b := startBroker(t, BrokerOptions{})
+	var now, most, turns atomic.Int64
+	withHandler(t, func(j *joined) (func(), error) {
+		var running sync.WaitGroup
+		running.Go(func() {
+			for range 20 {
+				release, err := j.turn(j.ctx, "tests")
+				if err != nil {
+					return
+				}
+				most.Store(max(most.Load(), now.Add(1)))
+				time.Sleep(time.Millisecond)
+				now.Add(-1)
+				release(1, 10)
+				turns.Add(1)
+			}
+		})
+		return running.Wait, nil
+	})
+	for range 2 {
+		openSession(t, dial(t, b.Access()), golden(t, exact), Options{})
+	}
+	conn := dial(t, remote(b))
+	runWorker(t, Worker{Conn: conn, Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t))})
+	eventually(t, "all is done", func() bool { return turns.Load() == 40 })
+	if most.Load() != 1 {
+		t.Errorf("%d computed at once", most.Load())
+	}
+	var info WorkerInfo
+	eventually(t, "it is counted", func() bool {
+		list, err := Workers(t.Context(), conn)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%v, %v", list, err)
+		}
+		info = list[0]
+		return info.Units == 40 && info.Tokens == 400
+	})
+	if info.Speed <= 0 || info.Name != "w" || info.Kernel == "" || info.Session == "" || info.Started.IsZero() || info.Doing != "" {
+		t.Errorf("%+v", info)
+	}
+}
+
+// TestWorkersOfNobody is an empty list, soon.
+func TestWorkersOfNobody(t *testing.T) {
+	list, err := Workers(t.Context(), dial(t, startBroker(t, BrokerOptions{}).Access()))
+	if err != nil || len(list) != 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
+// TestHandlerFails ends the session for the worker, and nothing else.
+func TestHandlerFails(t *testing.T) {
+	b, log, events := startBroker(t, BrokerOptions{}), &lines{}, &told{}
+	withHandler(t, func(j *joined) (func(), error) { return nil, fmt.Errorf("no room") })
+	s := openSession(t, dial(t, b.Access()), golden(t, exact), events.options())
+	stop := runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t)), Log: log.log})
+	eventually(t, "both sides say so", func() bool {
+		return log.count("a test: test: no room") == 1 && events.has(&events.refused, "w: test: no room")
+	})
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if n := len(s.Workers()); n != 0 {
+		t.Errorf("%d workers", n)
+	}
+}
+
+// TestTrial tells arithmetics apart, and nothing else.
+func TestTrial(t *testing.T) {
+	trial := func(m *engine.Model) string {
+		t.Helper()
+		d, err := Trial(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.String()
+	}
+	want := trial(golden(t, exact))
+	for _, o := range []engine.Options{{Threads: 3, Precision: engine.Exact}, {Threads: 1, Precision: engine.Exact, Kernel: "portable"}} {
+		if got := trial(golden(t, o)); got != want {
+			t.Errorf("%+v: %s, want %s", o, got, want)
+		}
+	}
+	if trial(golden(t, engine.Options{Threads: 1})) == want || trial(enginetest.Tiny(t, exact)) == want {
+		t.Error("another precision or model has the same trial")
+	}
+}
+
+// withHandler lets workers of this test do something in their sessions.
+func withHandler(t testing.TB, begin func(j *joined) (end func(), err error)) {
+	t.Helper()
+	old := handlers
+	handlers = slices.Clone(handlers)
+	handlers = append(handlers, handler{"test", begin})
+	t.Cleanup(func() { handlers = old })
+}
+
+// TestPauses are noticed, and a usual tick is none.
+func TestPauses(t *testing.T) {
+	var p pauses
+	at := time.Now()
+	for i, c := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, false}, {time.Second, false}, {5 * time.Second, false}, {6 * time.Second, true}, {time.Second, false}} {
+		at = at.Add(c.after)
+		if got := p.since(at, 10*time.Second); got != c.want {
+			t.Errorf("%d: %v after the last call", i, c.after)
+		}
+	}
+}
