@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"bankai"
 	"bankai/engine"
 	"bankai/probe"
 	"bankai/score"
@@ -176,5 +177,71 @@ func TestSearches(t *testing.T) {
 	left, err := objects.store.List(t.Context())
 	if err == nil && len(left) > 0 {
 		t.Errorf("%d contents are left, %s the first", len(left), left[0].Description)
+	}
+}
+
+// A search goes on elsewhere where a worker left it, whether that said goodbye or was cut
+// off, and ends as on one machine; when nobody is left, here.
+func TestSearchChangesHands(t *testing.T) {
+	m := golden(t, engine.Options{Threads: 2})
+	const steps = 3000
+	want := found(t, theSearch(t, m, score.MethodRandom, 5, steps), nil)
+	for _, c := range []struct {
+		name string
+		end  func(conn *Conn, stop func() error)
+		next bool // there is another worker
+	}{
+		{"leaves", func(_ *Conn, stop func() error) { stop() }, true},
+		{"cut off", func(conn *Conn, _ func() error) { conn.nc.Close() }, true},
+		{"cut off, nobody is left", func(conn *Conn, _ func() error) { conn.nc.Close() }, false},
+	} {
+		b := startBroker(t, BrokerOptions{})
+		conn := dial(t, b.Access())
+		s := openSession(t, conn, m, Options{})
+		far := searcherOf(t, s)
+		p := s.work.post.searches
+		conns, stops := workers(t, b, 1)
+		if err := s.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		var got search.Result
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			one := theSearch(t, m, score.MethodRandom, 5, steps)
+			one.Searcher = far
+			got = found(t, one, nil)
+		}()
+		eventually(t, c.name+": a journal comes in", func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			for _, task := range p.open {
+				if task.journal != (bankai.Digest{}) {
+					return true
+				}
+			}
+			return false
+		})
+		p.mu.Lock()
+		unended := len(p.open)
+		p.mu.Unlock()
+		if unended == 0 {
+			t.Fatalf("%s: the search ended before that", c.name)
+		}
+		if c.next {
+			workers(t, b, 1)
+			if err := s.Wait(t.Context(), 2); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.end(conns[0], stops[0])
+		<-ended
+		sameFound(t, c.name, got, want)
+		if far.back != 1 || (far.here == 1) == c.next {
+			t.Errorf("%s: %d came back, %d here", c.name, far.back, far.here)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
