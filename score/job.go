@@ -3,7 +3,6 @@ package score
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"slices"
 
@@ -118,6 +117,8 @@ type Ahead interface {
 	// search that is to be run here is not begun elsewhere any more. Only one such runs on
 	// this machine at a time, until the next call of Next or Close.
 	Next(ctx context.Context) (Ready, error)
+	// Wrong says that the journal of a search that came back holds wrong numbers.
+	Wrong(index int)
 	// Close ends what still runs elsewhere.
 	Close() error
 }
@@ -149,31 +150,78 @@ func (s *Setup) goAhead(ctx context.Context, jobs []Job, journals []*search.Jour
 		if err != nil {
 			return
 		}
-		if r.Journal != "" {
-			err = errors.Join(journals[r.Index].Absorb(r.Journal), os.Remove(r.Journal))
-		}
-		if r.Here && err == nil {
-			err = s.runHere(ctx, jobs[r.Index], journals[r.Index])
-		}
+		err = s.comeBack(ctx, all, r, jobs[r.Index], journals[r.Index])
 		if err != nil && ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-// runHere runs one search into its journal.
-func (s *Setup) runHere(ctx context.Context, job Job, journal *search.Journal) error {
+// comeBack takes in what is known of a search, if it holds, and does the rest here if that
+// is left.
+func (s *Setup) comeBack(ctx context.Context, all Ahead, r Ready, job Job, journal *search.Journal) error {
+	if r.Journal != "" {
+		defer os.Remove(r.Journal)
+		known := search.NewJournal(journal.Facts())
+		if err := known.Absorb(r.Journal); err != nil {
+			return err
+		}
+		if !r.Here {
+			holds, err := s.holds(ctx, job, known)
+			if err != nil {
+				return err
+			}
+			if !holds {
+				all.Wrong(r.Index)
+				return nil
+			}
+		}
+		if err := journal.Absorb(r.Journal); err != nil {
+			return err
+		}
+	}
+	if !r.Here {
+		return nil
+	}
+	_, err := s.runHere(ctx, job, journal, func(*Setup, *search.Result) error { return nil })
+	return err
+}
+
+// holds runs a search with its whole journal, which costs nothing, and measures what it
+// finds. A machine that computed wrong bits on the way to it hardly has the right fitness
+// at the end. Of a search by samples, whose result is measured on some, nothing is
+// measured.
+func (s *Setup) holds(ctx context.Context, job Job, known *search.Journal) (holds bool, err error) {
+	_, err = s.runHere(ctx, job, known, func(own *Setup, r *search.Result) error {
+		if job.Plan.Method == MethodSampled || r.Stopped == search.StopInterrupted {
+			holds = true
+			return nil
+		}
+		scores, err := own.Evaluator.Score(ctx, r.Patch, []search.Move{{}})
+		if err == nil {
+			holds = scores[0].Fitness == r.Fitness
+		}
+		return err
+	})
+	return holds, err
+}
+
+// runHere runs one search with a journal, and calls with for what it found.
+func (s *Setup) runHere(ctx context.Context, job Job, journal *search.Journal, with func(own *Setup, r *search.Result) error) (*search.Result, error) {
 	own, err := job.Setup(s.Model)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer own.Evaluator.Release()
 	if err := s.divide(own.Evaluator); err != nil {
-		return err
+		return nil, err
 	}
 	job.Limits.Journal = journal
-	_, err = own.Run(ctx, job.Limits)
-	return err
+	r, err := own.Run(ctx, job.Limits)
+	if err != nil {
+		return r, err
+	}
+	return r, with(own, r)
 }
 
 // ahead lets a search run elsewhere if it may, and returns the limits with the journal of

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +28,9 @@ type farther struct {
 	dir   string
 	steps int // of those that do not come to their end; 0: they are run here
 	done  int
-	known int // journals that it was given
+	known int               // journals that it was given
+	lies  func(path string) // changes a journal; may be nil
+	wrong int               // journals that were found wrong
 }
 
 func (f *farther) Ahead(_ context.Context, jobs []score.Job, known []string) (score.Ahead, error) {
@@ -43,6 +49,8 @@ type ahead struct {
 }
 
 func (a *ahead) Close() error { return nil }
+
+func (a *ahead) Wrong(int) { a.wrong++ }
 
 func (a *ahead) Next(ctx context.Context) (score.Ready, error) {
 	a.at++
@@ -78,7 +86,11 @@ func (a *ahead) Next(ctx context.Context) (score.Ready, error) {
 		a.t.Fatal(err)
 	}
 	a.done++
-	return r, job.Limits.Journal.Close()
+	err = job.Limits.Journal.Close()
+	if a.lies != nil {
+		a.lies(r.Journal)
+	}
+	return r, err
 }
 
 // A search that went ahead elsewhere finds what it finds here, whole or in part, and tells
@@ -109,8 +121,8 @@ func TestSearchAhead(t *testing.T) {
 				t.Fatal(err)
 			}
 			sameResult(t, method.String(), got, want)
-			if far.done == 0 {
-				t.Errorf("%s: nothing went ahead", method)
+			if far.done == 0 || far.wrong > 0 {
+				t.Errorf("%s: %d went ahead, %d are said to be wrong", method, far.done, far.wrong)
 			}
 			if left, _ := os.ReadDir(far.dir); len(left) > 0 {
 				t.Errorf("%s: %d files are left", method, len(left))
@@ -176,4 +188,47 @@ func TestVoteAheadResumed(t *testing.T) {
 	}
 	sameResult(t, "resumed", got, want)
 	sameResult(t, "resumed again, with nobody", run(true, p.Limits, nil), want)
+}
+
+// A journal from elsewhere that holds wrong numbers is found out, and does not count.
+func TestSearchAheadWrong(t *testing.T) {
+	p := score.NewPlan(score.MethodGuided)
+	p.Layers, p.Seed, p.Limits.Steps = []int{1}, 3, 25
+	alone, err := setup(tiny(t), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := alone.Run(t.Context(), p.Limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := &farther{t: t, model: tiny(t), dir: t.TempDir(), lies: func(path string) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, rest, _ := strings.Cut(string(text), "\n")
+		out := head + "\n"
+		for line := range strings.Lines(rest) {
+			record, _, _ := strings.Cut(line, "\t")
+			record = regexp.MustCompile(`"fitness":(-?[0-9]+)\.`).ReplaceAllString(record, `"fitness":${1}.0`)
+			out += fmt.Sprintf("%s\t\"%08x\"\n", record, crc32.ChecksumIEEE([]byte(record)))
+		}
+		if err := os.WriteFile(path, []byte(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	s, err := setup(tiny(t), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Searcher = far
+	got, err := s.Run(t.Context(), p.Limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameResult(t, "wrong journal", got, want)
+	if far.wrong != 1 {
+		t.Errorf("%d journals are said to be wrong, of 1 that is", far.wrong)
+	}
 }

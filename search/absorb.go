@@ -10,6 +10,9 @@ import (
 // long as the program, and need not be closed.
 func NewJournal(run []Fact) *Journal { return newJournal("the journal", run, false, nil) }
 
+// Facts are those of the journal's run.
+func (j *Journal) Facts() []Fact { return j.run }
+
 // Path is the file that a journal is in; "" if it is in none.
 func (j *Journal) Path() string {
 	if j.file == nil {

@@ -78,6 +78,7 @@ type searchTask struct {
 	begun   int           // how often a worker began it
 	stays   bool          // it is for this machine
 	journal bankai.Digest // the latest that is known
+	by      string        // its worker
 }
 
 // searchGroup is searches that were begun together: a [score.Ahead].
@@ -86,7 +87,8 @@ type searchGroup struct {
 	tasks []*searchTask   // nil for those that have come back
 	kept  []bankai.Digest // contents for it alone
 	news  chan struct{}
-	holds bool // it holds here
+	by    map[int]string // the worker whose journal a search came back with, by index
+	holds bool           // it holds here
 }
 
 // Searcher lets whole searches run on the workers of the session and on this machine, side
@@ -101,7 +103,7 @@ func (s *Session) Searcher(ctx context.Context) (score.Searcher, error) {
 
 // Ahead begins searches.
 func (s *searches) Ahead(ctx context.Context, jobs []score.Job, known []string) (score.Ahead, error) {
-	g := &searchGroup{searches: s, news: make(chan struct{}, 1)}
+	g := &searchGroup{searches: s, by: map[int]string{}, news: make(chan struct{}, 1)}
 	for i, job := range jobs {
 		sent, err := s.put(ctx, job, known[i])
 		if err != nil {
@@ -243,6 +245,7 @@ func (g *searchGroup) ready(ctx context.Context, i int, here bool) (score.Ready,
 	g.close(t)
 	g.kept = append(g.kept, t.journal)
 	g.mu.Unlock()
+	g.by[i] = t.by
 	r := score.Ready{Index: i, Here: here}
 	if t.journal == (bankai.Digest{}) {
 		return r, nil
@@ -259,6 +262,13 @@ func (g *searchGroup) ready(ctx context.Context, i int, here bool) (score.Ready,
 		r.Journal = ""
 	}
 	return r, nil
+}
+
+// Wrong drops the worker of a search.
+func (g *searchGroup) Wrong(i int) {
+	if by := g.by[i]; by != "" {
+		g.drop(by, "it computes wrong bits: what its search found has another fitness")
+	}
 }
 
 // journalFile is a new file that holds a journal.
@@ -358,7 +368,7 @@ func (s *searches) take(number int64, r searchRecord) {
 	}
 	defer s.tellAll()
 	if r.Journal != (bankai.Digest{}) {
-		t.journal = r.Journal
+		t.journal, t.by = r.Journal, r.Worker
 	}
 	if r.Began {
 		t.begun++
