@@ -215,7 +215,7 @@ func (f *adaptFlags) run(ctx context.Context, a *app) error {
 	job := repair.Job{
 		Task: task, Model: m, Path: f.model.path, Plan: plan,
 		Guarding: repair.Guarding{Wanted: !f.guard.none, Tokens: f.guard.tokens},
-		Files:    files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console, Divide: a.divide(),
+		Files:    files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console, Divide: a.divide(), Searcher: a.searcher(),
 	}
 	found, err := job.Do(ctx)
 	if found == nil {

@@ -29,8 +29,10 @@ type crew struct {
 	broker  *cluster.Broker // nil: it is elsewhere
 	conn    *cluster.Conn
 	session *cluster.Session
-	kernel  string
 	working atomic.Int64 // machines, this one among them
+
+	model    *engine.Model // asks all of them
+	searcher score.Searcher
 }
 
 // openMachines connects to the broker of --workers, or starts one, and lets workers come.
@@ -39,7 +41,7 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 	if err != nil {
 		return nil, err
 	}
-	c := &crew{app: a, kernel: m.Kernel()}
+	c := &crew{app: a}
 	c.working.Store(1)
 	defer func() {
 		if err != nil {
@@ -69,6 +71,14 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 	if err != nil {
 		return nil, err
 	}
+	elsewhere, err := c.session.Elsewhere(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.searcher, err = c.session.Searcher(ctx); err != nil {
+		return nil, err
+	}
+	c.model = m.Through(elsewhere)
 	a.Beside = func() string { return machinesText(int(c.working.Load())) }
 	return c, nil
 }
@@ -147,11 +157,14 @@ func (c *crew) refused(name, why string) {
 	c.app.Warn("%s may not help: %s", text.Printable(name), text.Printable(why))
 }
 
-// Model is a model whose questions they share.
-func (c *crew) Model(m *engine.Model) *engine.Model { return m.Through(c.session.Elsewhere()) }
+// Model is the model that they share, which asks its questions of all of them.
+func (c *crew) Model() *engine.Model { return c.model }
 
 // Measurer is what measures for an evaluator on all of them.
 func (c *crew) Measurer(e *score.Evaluator) (score.Measurer, error) { return c.session.Measurer(e) }
+
+// Searcher lets whole searches run on them, side by side.
+func (c *crew) Searcher() score.Searcher { return c.searcher }
 
 // List are those that take part now, this one first.
 func (c *crew) List() []workerDoc {
@@ -159,7 +172,7 @@ func (c *crew) List() []workerDoc {
 	if err != nil {
 		name = "this machine"
 	}
-	docs := []workerDoc{{Name: name, Kernel: c.kernel, Cores: runtime.NumCPU(), Tool: program.Tool()}}
+	docs := []workerDoc{{Name: name, Kernel: c.model.Kernel(), Cores: runtime.NumCPU(), Tool: program.Tool()}}
 	for _, w := range c.session.Workers() {
 		docs = append(docs, workerDoc{
 			Name: w.Name, Doing: w.Doing, For: time.Since(w.Since).Seconds(), Units: w.Units, Tokens: w.Tokens, Speed: w.Speed,

@@ -79,7 +79,10 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 		return err
 	}
 	defer done()
-	r := &experiment.Run{Model: m, Seed: a.seed, Divide: a.divide()}
+	r := &experiment.Run{Model: m, Seed: a.seed}
+	if a.machines != nil {
+		r.Searcher, r.AtOnce = a.machines.Searcher(), piecesAtOnce
+	}
 	var folder *resultFolder
 	if f.out != "" {
 		if folder, err = a.resultFolder(f.out, name); err != nil {
@@ -102,6 +105,10 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 	}
 	return a.publish(ctx, result, folder)
 }
+
+// piecesAtOnce is how many pieces of an experiment are in work at a time where there are
+// other machines: enough for a few, and not more of what each keeps in memory here.
+const piecesAtOnce = 8
 
 // resultFolder is where the files of an experiment go.
 type resultFolder struct {

@@ -321,7 +321,7 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 	}
 	job := repair.Job{
 		Task: task, Model: m, Path: f.model.path, Plan: plan,
-		Guarding: f.guarding(), Files: files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console, Divide: a.divide(),
+		Guarding: f.guarding(), Files: files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console, Divide: a.divide(), Searcher: a.searcher(),
 	}
 	found, err := job.Do(ctx)
 	if found == nil {

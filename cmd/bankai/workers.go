@@ -18,10 +18,12 @@ import (
 
 // machines are those that share the work of a run: this one, and the workers.
 type machines interface {
-	// Model is a model whose questions they share.
-	Model(m *engine.Model) *engine.Model
+	// Model is the model that they share, which asks its questions of all of them.
+	Model() *engine.Model
 	// Measurer is what measures for an evaluator on all of them.
 	Measurer(e *score.Evaluator) (score.Measurer, error)
+	// Searcher lets whole searches run on them, side by side.
+	Searcher() score.Searcher
 	// List are those that take part now, this one first.
 	List() []workerDoc
 	// Close lets the workers go. The model that they shared is not closed before.
@@ -181,7 +183,7 @@ func (a *app) share(ctx context.Context, f *modelFlags, m *engine.Model) (shared
 		return nil, nil, err
 	}
 	a.machines = all
-	return all.Model(m), all.Close, nil
+	return all.Model(), all.Close, nil
 }
 
 // divide is what lets the machines, if there are others, share a search; nil if there are
@@ -191,6 +193,14 @@ func (a *app) divide() func(e *score.Evaluator) (score.Measurer, error) {
 		return nil
 	}
 	return a.machines.Measurer
+}
+
+// searcher lets whole searches run on other machines, nil if there are none.
+func (a *app) searcher() score.Searcher {
+	if a.machines == nil {
+		return nil
+	}
+	return a.machines.Searcher()
 }
 
 // sharers are the machines that take part, nil if there is this one alone.

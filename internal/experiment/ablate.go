@@ -258,29 +258,14 @@ func (o AblateOptions) setup(r *Run, s Setting, seed uint64) (*score.Setup, erro
 	return score.NewSetup(r.Model, targets, controls, plan)
 }
 
-// seek searches once. A search that went by what another machine measured wrongly begins
-// anew: the machine that did was dropped.
-func (o AblateOptions) seek(ctx context.Context, r *Run, s Setting, seed uint64) (*search.Result, error) {
-	for {
-		set, err := o.setup(r, s, seed)
-		if err != nil {
-			return nil, err
-		}
-		if r.Divide != nil {
-			if err := set.Divide(r.Divide); err != nil {
-				return nil, err
-			}
-		}
-		found, err := set.Run(ctx, set.Plan.Limits)
-		if wrong := (interface{ TaintedSince() int })(nil); !errors.As(err, &wrong) {
-			return found, err
-		}
-	}
-}
-
 // run searches once and measures the patch.
 func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) (p ablatePiece, err error) {
-	found, err := o.seek(ctx, r, s, seed)
+	set, err := o.setup(r, s, seed)
+	if err != nil {
+		return p, err
+	}
+	set.Searcher = r.Searcher
+	found, err := set.Run(ctx, set.Plan.Limits)
 	if err != nil {
 		return p, err
 	}

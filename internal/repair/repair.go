@@ -65,6 +65,8 @@ type Job struct {
 	// Divide makes what measures for an evaluator where other machines share that. Nil:
 	// this one does it alone.
 	Divide func(e *score.Evaluator) (score.Measurer, error)
+	// Searcher, if set, may let the draws of a vote go ahead elsewhere.
+	Searcher score.Searcher
 }
 
 // run is a job that is under way.

@@ -39,6 +39,7 @@ func (m *marked) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, 
 
 // divide lets other machines share the search, if there are any.
 func (r *run) divide() error {
+	r.setup.Searcher = r.Searcher
 	if r.Divide == nil {
 		return nil
 	}
