@@ -29,13 +29,13 @@ const (
 	workAge    = 24 * time.Hour
 	resultsAge = time.Hour
 
-	leaseWords = 5                // words from a worker in the time of a lease
-	mostTries = 5                // deliveries of a unit; then it is left to the coordinator
-	idleQueue = time.Minute      // without anybody who asks, after which the server forgets who was asking
-	notHeader = "Bankai-Not"     // of a message: the worker that is not to do it
-	notForMe  = 2 * time.Second  // until such a message comes to somebody again
-	putTries  = 5                // of an answer that the server does not take
-	unitsWord = "units"
+	leaseWords = 5               // words from a worker in the time of a lease
+	mostTries  = 5               // deliveries of a unit; then it is left to the coordinator
+	idleQueue  = time.Minute     // without anybody who asks, after which the server forgets who was asking
+	notHeader  = "Bankai-Not"    // of a message: the worker that is not to do it
+	notForMe   = 2 * time.Second // until such a message comes to somebody again
+	putTries   = 5               // of an answer that the server does not take
+	unitsWord  = "units"
 )
 
 // workSubject is where work of a kind waits; "*" for the number means all.
