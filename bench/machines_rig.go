@@ -129,13 +129,15 @@ func (s stage) outcome(dir string, printed []byte) (out outcome, err error) {
 // in it.
 var seconds = regexp.MustCompile(`"seconds":[0-9.e+-]+,?|\t"[0-9a-f]+"$`)
 
-// decisions is a journal without its times.
+// decisions is a journal without its times, and without the notes of what was written:
+// who is interrupted writes what there is, and notes it.
 func decisions(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}
 	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, `,"written":`) })
 	for i, line := range lines {
 		lines[i] = seconds.ReplaceAllString(line, "")
 	}

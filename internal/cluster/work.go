@@ -384,6 +384,7 @@ func (w *unitWorker) compute(ctx context.Context, u unit) (answers, error) {
 		return answers{}, err
 	}
 	a, err := u.compute(ctx, w.model)
+	spoilAnswers(&a)
 	release(1, u.tokens())
 	return a, err
 }
