@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestBrokerListensOnLoopback(t *testing.T) {
 		t.Errorf("listens on %s", b.URL())
 	}
 	info, err := os.Stat(b.TokenFile())
-	if err != nil || info.Mode().Perm() != 0o600 {
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("the token's file: %v, %v", info, err)
 	}
 	text, err := os.ReadFile(b.TokenFile())
@@ -166,6 +167,22 @@ func TestWrongCredentials(t *testing.T) {
 		wantError(t, err, c.parts...)
 		if err != nil && (strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), b.Token())) {
 			t.Errorf("%s: the error tells a secret: %v", c.name, err)
+		}
+	}
+}
+
+// TestBrokerBeyondLoopback is told by a name, and lets its own process in with any
+// credentials, with TLS or without.
+func TestBrokerBeyondLoopback(t *testing.T) {
+	cert, key := certificate(t)
+	for _, o := range []BrokerOptions{{}, {Cert: cert, Key: key}, {NKeys: []string{newKey(t).public}}, {Cert: cert, Key: key, NKeys: []string{newKey(t).public}}} {
+		o.Listen = "0.0.0.0:0"
+		b := startBroker(t, o)
+		if b.Loopback() || !strings.Contains(b.URL(), "://"+hostName()+":") {
+			t.Errorf("the broker is at %s", b.URL())
+		}
+		if _, err := dial(t, b.Access()).Objects(t.Context(), t.TempDir()); err != nil {
+			t.Error(err)
 		}
 	}
 }

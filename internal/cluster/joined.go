@@ -74,11 +74,8 @@ func sessionName(r sessionRecord) string {
 // worker for dead. took says whether the worker was ever let in.
 func (r *runner) attend(ctx context.Context, record sessionRecord) (took bool) {
 	name := sessionName(record)
-	m, err := r.models.get(ctx, record)
-	if ctx.Err() != nil {
-		return false
-	}
 	h := hello{requirements: requirements{Version: wireVersion, Program: programName()}, machine: r.machine(nil), ID: r.id}
+	m, err := r.models.get(ctx, record)
 	if err != nil {
 		h.Lacks = err.Error()
 	} else {

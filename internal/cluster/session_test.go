@@ -492,3 +492,29 @@ func TestPauses(t *testing.T) {
 		}
 	}
 }
+
+// TestPartition cuts a worker's line for a while: both sides go on without the other, and
+// find each other again.
+func TestPartition(t *testing.T) {
+	b, events, log := startBroker(t, BrokerOptions{}), &told{}, &lines{}
+	timing := quick
+	timing.Lost, timing.Gone = 300*time.Millisecond, 300*time.Millisecond
+	s := openSession(t, dialTiming(t, b.Access(), timing), golden(t, exact), events.options())
+	line, access := newLink(t, b)
+	runWorker(t, Worker{Conn: dialTiming(t, access, timing), Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t)), Log: log.log})
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	line.set(true)
+	eventually(t, "both sides notice", func() bool {
+		return events.has(&events.left, "w: it gave no sign of life") && log.count("its coordinator is not heard of any more") == 1
+	})
+	if n := len(s.Workers()); n != 0 {
+		t.Errorf("%d workers", n)
+	}
+	line.set(false)
+	eventually(t, "the worker is back", func() bool { return events.count(&events.joined) == 2 && log.count("takes part") == 2 })
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+}
