@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,8 +88,8 @@ func (r *runner) attend(ctx context.Context, record sessionRecord) (took bool) {
 		if err != nil {
 			break
 		}
-		if !reply.OK {
-			r.log("%s: this worker is refused: %s", name, forPeople(reply.Refused))
+		if !reply.OK || m == nil { // whoever lets in a worker without a model is no coordinator of ours
+			r.log("%s: this worker is refused: %s", name, forPeople(cmp.Or(reply.Refused, h.Lacks)))
 			break
 		}
 		again, err := r.work(ctx, record, m.Model, !took)
