@@ -317,6 +317,33 @@ func TestSessionEnds(t *testing.T) {
 	}
 }
 
+// TestEndedSession is not begun again by an announcement that comes late.
+func TestEndedSession(t *testing.T) {
+	b, log := startBroker(t, BrokerOptions{}), &lines{}
+	c := dial(t, b.Access())
+	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t)), Log: log.log})
+	s := openSession(t, c, golden(t, exact), Options{Name: "a test"})
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the worker says that it has ended", func() bool { return log.count("it has ended") == 1 })
+	hellos, err := c.nc.SubscribeSync(helloSubject(s.ID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.nc.Publish(announceSubject(s.ID()), encode(s.record))
+	next := openSession(t, c, s.model, Options{}) // announced behind it
+	if err := next.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := hellos.Pending(); err != nil || n > 0 {
+		t.Errorf("the worker asks to be let in %d times, %v", n, err)
+	}
+}
+
 // TestDroppedWorker does not come back.
 func TestDroppedWorker(t *testing.T) {
 	b, events, log := startBroker(t, BrokerOptions{}), &told{}, &lines{}
