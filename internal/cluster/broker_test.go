@@ -258,26 +258,6 @@ func TestServerWithoutJetStream(t *testing.T) {
 	wantError(t, err, "nats://127.0.0.1:1", "is it running")
 }
 
-// TestMissingRights names the right that a user of an existing server lacks.
-func TestMissingRights(t *testing.T) {
-	deny := &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.CREATE.>"}}}
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
-		Users: []*server.User{{Username: "me", Password: "s3cret", Permissions: deny}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	defer func() { s.Shutdown(); s.WaitForShutdown() }()
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the server does not start")
-	}
-	c := dial(t, Access{URL: "nats://me:s3cret@" + strings.TrimPrefix(s.ClientURL(), "nats://")})
-	_, err = c.Objects(t.Context(), t.TempDir())
-	wantError(t, err, "no right", "publish to $JS.API.STREAM.CREATE.OBJ_bankai-objects")
-}
-
 // TestDialWaits waits for a server that is not there yet, and gives up with its context.
 func TestDialWaits(t *testing.T) {
 	log := &lines{}
