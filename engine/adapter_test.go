@@ -187,7 +187,7 @@ func factorGradient(t testing.TB, m *Model, qs []WeightedQuestion, c []float32, 
 		t.Fatal(err)
 	}
 	sums := m.adapter.Zeros()
-	_, err = trunk.gradient(context.Background(), ws, 0, tokens, func(s *LayerGradient) error {
+	_, err = trunk.gradient(context.Background(), ws, 0, tokens, nil, func(s *LayerGradient) error {
 		var weight []float32
 		for _, q := range s.Questions {
 			weight = append(weight, c[q])
@@ -279,7 +279,7 @@ func TestGradientsKnowTheAnswers(t *testing.T) {
 	questions, ws := split(qs)
 	trunk := newTrunk(t, m, questions, []Cut{2, 4})
 	seen := 0
-	_, err := trunk.gradient(context.Background(), ws, 0, 30, func(s *LayerGradient) error {
+	_, err := trunk.gradient(context.Background(), ws, 0, 30, nil, func(s *LayerGradient) error {
 		for _, q := range s.Questions {
 			seen++
 			if got, want := fmt.Sprint(s.Answers(q)), fmt.Sprint(trunk.Answers()[q]); got != want {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"bankai/internal/kernel"
 )
@@ -34,7 +35,7 @@ func (m *Model) Gradient(ctx context.Context, qs []WeightedQuestion, visit func(
 	if err != nil {
 		return nil, err
 	}
-	return t.gradient(ctx, ws, 0, gradientTokens, visit)
+	return t.gradient(ctx, ws, 0, gradientTokens, nil, visit)
 }
 
 // Gradient derives the F of every question by the outputs of the projections above
@@ -49,17 +50,20 @@ func (m *Model) Gradient(ctx context.Context, qs []WeightedQuestion, visit func(
 // tells when it sees a block with the last of them. Cuts above the last block that mixes
 // tokens divide nothing: only tokens whose logits are wanted have a stream there.
 //
+// A wave takes no questions from both sides of a border, of which there are as many as
+// visit's sums have parts: each is the number of the question that it is before, ascending.
+//
 // A LayerGradient is overwritten after visit returns, and its error ends the call.
 // Neither the bits of a row nor the order of all rows at one block depend on the cuts, the
 // waves, or the other questions.
-func (t *Trunk) Gradient(ctx context.Context, ws []Weighting, lowest Cut, visit func(*LayerGradient) error) error {
-	_, err := t.gradient(ctx, ws, lowest, gradientTokens, visit)
+func (t *Trunk) Gradient(ctx context.Context, ws []Weighting, lowest Cut, borders []int, visit func(*LayerGradient) error) error {
+	_, err := t.gradient(ctx, ws, lowest, gradientTokens, borders, visit)
 	return err
 }
 
 // gradient is Gradient in waves of at most limit tokens, and scores the questions on the
 // way.
-func (t *Trunk) gradient(ctx context.Context, ws []Weighting, lowest Cut, limit int, visit func(*LayerGradient) error) ([][]Answer, error) {
+func (t *Trunk) gradient(ctx context.Context, ws []Weighting, lowest Cut, limit int, borders []int, visit func(*LayerGradient) error) ([][]Answer, error) {
 	if err := t.check(ws); err != nil {
 		return nil, err
 	}
@@ -80,12 +84,16 @@ func (t *Trunk) gradient(ctx context.Context, ws []Weighting, lowest Cut, limit 
 	}
 	for _, s := range segments {
 		fit := max(1, gradientMemory/s.tokenBytes(t.model))
-		err := waves(len(t.qs), min(limit, fit), func(i int) Question { return t.qs[i].Question }, func(lo, hi, tokens int) error {
-			g.last = hi == len(t.qs)
-			return g.wave(ctx, t, s, ws[lo:hi], lo, tokens)
-		})
-		if err != nil {
-			return nil, err
+		first := 0
+		for _, end := range append(slices.Clone(borders), len(t.qs)) {
+			err := waves(end-first, min(limit, fit), func(i int) Question { return t.qs[first+i].Question }, func(lo, hi, tokens int) error {
+				g.last = first+hi == len(t.qs)
+				return g.wave(ctx, t, s, ws[first+lo:first+hi], first+lo, tokens)
+			})
+			if err != nil {
+				return nil, err
+			}
+			first = end
 		}
 	}
 	return g.answers, nil

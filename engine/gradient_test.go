@@ -232,7 +232,7 @@ func TestGradientOfAPatchedModel(t *testing.T) {
 				if err := trunk.Move(context.Background(), 0); err != nil {
 					t.Fatal(err)
 				}
-				if err := trunk.Gradient(context.Background(), ws, 0, moved.visit); err != nil {
+				if err := trunk.Gradient(context.Background(), ws, 0, nil, moved.visit); err != nil {
 					t.Fatal(err)
 				}
 				baked := bakedModel(t, m, p, precision)

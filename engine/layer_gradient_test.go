@@ -112,7 +112,7 @@ func outerOf(t testing.TB, m *Model, qs []WeightedQuestion, c []float32, tokens,
 		t.Fatal(err)
 	}
 	all := map[string][]float32{}
-	_, err = trunk.gradient(context.Background(), ws, 0, tokens, func(s *LayerGradient) error {
+	_, err = trunk.gradient(context.Background(), ws, 0, tokens, nil, func(s *LayerGradient) error {
 		var weight []float32
 		for _, q := range s.Questions {
 			weight = append(weight, c[q])

@@ -48,7 +48,7 @@ func TestSegmentsAndWaves(t *testing.T) {
 					for _, tokens := range []int{1, 40} {
 						what := fmt.Sprintf("%s %v, cuts %v, down to %d, waves of %d", name, precision, cuts, lowest, tokens)
 						got := gradients{}
-						scored, err := trunk.gradient(ctx, ws, lowest, tokens, got.visit)
+						scored, err := trunk.gradient(ctx, ws, lowest, tokens, nil, got.visit)
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -80,7 +80,7 @@ func TestSegmentsOfALongPrompt(t *testing.T) {
 		questions, ws := split(qs)
 		want, _ := gradientOf(t, m, qs)
 		got := gradients{}
-		if err := newTrunk(t, m, questions, []Cut{2, 3}).Gradient(context.Background(), ws, 0, got.visit); err != nil {
+		if err := newTrunk(t, m, questions, []Cut{2, 3}).Gradient(context.Background(), ws, 0, nil, got.visit); err != nil {
 			t.Fatal(err)
 		}
 		sameGradients(t, "170 tokens and an answer", got, want)
@@ -119,7 +119,7 @@ func TestOrderOfGradients(t *testing.T) {
 			}
 		}
 	}
-	_, err := trunk.gradient(context.Background(), ws, 2, 1, func(s *LayerGradient) error {
+	_, err := trunk.gradient(context.Background(), ws, 2, 1, nil, func(s *LayerGradient) error {
 		if s.Questions[0] != s.Questions[len(s.Questions)-1] || len(s.Questions) != questions[s.Questions[0]].Tokens() {
 			t.Errorf("a wave of questions %v", s.Questions)
 		}
@@ -142,11 +142,11 @@ func TestTrunkGradientRefuses(t *testing.T) {
 		"too many":        {two, two},
 		"too few answers": {{LogProbs: []float64{1}}},
 	} {
-		if err := trunk.Gradient(context.Background(), ws, 0, visit); err == nil || visits > 0 {
+		if err := trunk.Gradient(context.Background(), ws, 0, nil, visit); err == nil || visits > 0 {
 			t.Errorf("%s: %v after %d visits", what, err, visits)
 		}
 	}
-	if err := trunk.Gradient(context.Background(), []Weighting{two}, 0, visit); !errors.Is(err, stop) || visits != 1 {
+	if err := trunk.Gradient(context.Background(), []Weighting{two}, 0, nil, visit); !errors.Is(err, stop) || visits != 1 {
 		t.Errorf("visit's error: %v after %d visits", err, visits)
 	}
 }

@@ -61,6 +61,7 @@ const (
 type Evaluator struct {
 	model     *engine.Workbench
 	opts      Options
+	given     [2][]Item // targets and controls
 	fitness   weighted
 	questions []question // targets, then controls, then what is kept: lines of the text, items
 	targets   int        // how many of them are targets
@@ -81,8 +82,14 @@ type Evaluator struct {
 	deal  deal
 	parts []part // of the samples used last, the latest last
 
-	whole *Evaluator // of which this is the evaluator of a sample, or nil
-	of    []int      // and which of its questions
+	whole  *Evaluator // of which this is the evaluator of a sample or a block, or nil
+	of     []int      // and which of its questions
+	sample search.Sample
+
+	divided Measurer  // measures instead of this machine; nil: none
+	cutUp   *division // the questions' blocks, once they were asked for
+	sharing sync.Mutex
+	share   *shares // nil until blocks are measured here
 }
 
 // NewEvaluator prepares items for measuring patches of m. There must be
@@ -100,7 +107,7 @@ func NewEvaluator(m *engine.Model, targets, controls []Item, o Options) (*Evalua
 	if err := o.check(len(targets)); err != nil {
 		return nil, fmt.Errorf("score: %w", err)
 	}
-	e := &Evaluator{model: m.Workbench(), opts: o, targets: len(targets), controls: len(controls)}
+	e := &Evaluator{model: m.Workbench(), opts: o, given: [2][]Item{targets, controls}, targets: len(targets), controls: len(controls)}
 	e.spec = newSpec(m, targets, controls, o)
 	for _, set := range [][]Item{targets, controls} {
 		for _, i := range set {
@@ -252,7 +259,11 @@ func (e *Evaluator) Facts() []search.Fact { return e.spec.Facts() }
 func (e *Evaluator) Baseline(ctx context.Context) (search.Score, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.prepare(ctx); err != nil {
+	if m := e.divided; m != nil {
+		if err := e.prepareThere(ctx, m); err != nil {
+			return search.Score{}, err
+		}
+	} else if err := e.prepare(ctx); err != nil {
 		return search.Score{}, err
 	}
 	return e.scoreOf(*e.base, e.cost(e.all, 0)), nil
@@ -267,6 +278,11 @@ func (e *Evaluator) Release() {
 	e.trunk, e.at, e.tried, e.parts = nil, nil, bankai.Digest{}, nil
 	for i := range e.questions {
 		e.questions[i].Reference = nil
+	}
+	e.sharing.Lock()
+	defer e.sharing.Unlock()
+	if e.share != nil {
+		e.share.release()
 	}
 }
 
@@ -289,15 +305,37 @@ func (e *Evaluator) Score(ctx context.Context, cur *bankai.Patch, moves []search
 	return e.scoreParts(ctx, cur, moves)
 }
 
-// score measures moves on the current patch, which is in place.
-func (e *Evaluator) score(ctx context.Context, moves []search.Move) ([]search.Score, error) {
-	g, err := e.newGrid(moves)
-	if err != nil {
-		return nil, err
+// scoreOn measures moves on the patch cur, here or elsewhere.
+func (e *Evaluator) scoreOn(ctx context.Context, cur *bankai.Patch, moves []search.Move) (scores []search.Score, err error) {
+	if m := e.elsewhere(); m != nil {
+		if err := e.prepareThere(ctx, m); err != nil {
+			return nil, err
+		}
+		g := e.newRows(moves)
+		return e.score(moves, g, func(questions []int) error { return g.fillThere(ctx, m, cur, moves, questions) })
 	}
+	err = e.on(ctx, cur, func() error {
+		g, err := e.newGrid(moves)
+		if err != nil {
+			return err
+		}
+		scores, err = e.score(moves, g, func(questions []int) error {
+			if len(moves) == 1 && len(questions) == len(e.questions) {
+				return e.try(ctx, moves[0], &g.rows[0])
+			}
+			g.want(questions)
+			return g.fill(ctx)
+		})
+		return err
+	})
+	return scores, err
+}
+
+// score measures moves whose values fill puts into a grid, those of some questions at a
+// time.
+func (e *Evaluator) score(moves []search.Move, g *grid, fill func(questions []int) error) ([]search.Score, error) {
 	if len(e.worst) > 0 {
-		g.want(e.worst)
-		if err := g.fill(ctx); err != nil {
+		if err := fill(e.worst); err != nil {
 			return nil, err
 		}
 		for i, m := range moves {
@@ -305,13 +343,7 @@ func (e *Evaluator) score(ctx context.Context, moves []search.Move) ([]search.Sc
 			g.rows[i].screened = len(m.Flips) > 0 && !slices.ContainsFunc(e.worst, gains)
 		}
 	}
-	if len(moves) == 1 {
-		err = e.try(ctx, moves[0], &g.rows[0])
-	} else {
-		g.want(e.all)
-		err = g.fill(ctx)
-	}
-	if err != nil {
+	if err := fill(e.all); err != nil {
 		return nil, err
 	}
 	scores := make([]search.Score, len(moves))
@@ -329,6 +361,14 @@ func (e *Evaluator) score(ctx context.Context, moves []search.Move) ([]search.Sc
 		}
 	}
 	return scores, nil
+}
+
+// elsewhere is what measures instead of this machine, if anything.
+func (e *Evaluator) elsewhere() Measurer {
+	if e.whole != nil {
+		return e.whole.divided
+	}
+	return e.divided
 }
 
 // try scores a move on all questions and keeps the streams that it leads to, in

@@ -3,6 +3,7 @@ package score
 import (
 	"context"
 	"math"
+	"slices"
 
 	"bankai"
 	"bankai/engine"
@@ -30,7 +31,7 @@ type place struct{ row, question int }
 // newGrid has a row for each move, on the patch that is in place: what no move
 // changes is known already.
 func (e *Evaluator) newGrid(moves []search.Move) (*grid, error) {
-	g := &grid{e: e, rows: make([]gridRow, len(moves))}
+	g := e.newRows(moves)
 	for i, m := range moves {
 		if len(m.Flips) == 0 {
 			g.rows[i].values = e.answered()
@@ -40,12 +41,21 @@ func (e *Evaluator) newGrid(moves []search.Move) (*grid, error) {
 		if err != nil {
 			return nil, err
 		}
-		g.rows[i] = gridRow{overlay: overlay, above: e.below(m.Flips), values: make([]float64, len(e.questions))}
-		for q := range g.rows[i].values {
-			g.rows[i].values[q] = math.NaN()
-		}
+		g.rows[i].overlay = overlay
 	}
 	return g, nil
+}
+
+// newRows has a row for each move, of which nothing is known.
+func (e *Evaluator) newRows(moves []search.Move) *grid {
+	g := &grid{e: e, rows: make([]gridRow, len(moves))}
+	for i, m := range moves {
+		g.rows[i].values = slices.Repeat([]float64{math.NaN()}, len(e.questions))
+		if len(m.Flips) > 0 {
+			g.rows[i].above = e.below(m.Flips)
+		}
+	}
+	return g
 }
 
 // want asks for those values of some questions that are not there yet.
@@ -73,5 +83,36 @@ func (g *grid) fill(ctx context.Context) error {
 		g.rows[w.row].values[w.question] = g.e.questions[w.question].value(answers[i])
 	}
 	g.wanted = g.wanted[:0]
+	return nil
+}
+
+// fillThere asks elsewhere for the values of some questions of the moves that were not
+// given up. Of a single move it asks for all at once, so that what follows from them is
+// kept there in case the move is.
+func (g *grid) fillThere(ctx context.Context, m Measurer, cur *bankai.Patch, moves []search.Move, questions []int) error {
+	var left []search.Move
+	var at []int
+	for i, row := range g.rows {
+		if !row.screened && slices.ContainsFunc(questions, func(q int) bool { return math.IsNaN(row.values[q]) }) {
+			left, at = append(left, moves[i]), append(at, i)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	if len(questions) == len(g.e.questions) {
+		questions = nil
+	}
+	values, err := g.e.valuesThere(ctx, m, cur, left, questions)
+	if err != nil {
+		return err
+	}
+	for k, i := range at {
+		for q, x := range values[k] {
+			if !math.IsNaN(x) {
+				g.rows[i].values[q] = x
+			}
+		}
+	}
 	return nil
 }

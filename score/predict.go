@@ -20,6 +20,10 @@ const predictionCost = 3
 // predicts the change of every item's value by every row and group, then applies
 // the fitness to the predicted values: so a control costs only what it loses. Of
 // bits, which are many and change little, the fitness itself is derived.
+//
+// The sums are those of [Block] after block, in their order, so that they have the same
+// bits wherever the blocks are measured. Predictions of bits are made here in any case: a
+// block would have to send a float for every weight.
 func (e *Evaluator) Predict(ctx context.Context, cur *bankai.Patch, w search.Want) (f search.Predictions, cost float64, err error) {
 	whole := e
 	whole.mu.Lock()
@@ -28,215 +32,228 @@ func (e *Evaluator) Predict(ctx context.Context, cur *bankai.Patch, w search.Wan
 	if err != nil {
 		return f, 0, err
 	}
+	sites := e.sites(w, cur.Flips())
+	if m := whole.divided; m != nil && !sites.bits() {
+		f, err = e.predictThere(ctx, m, cur, w, sites)
+		return f, e.predictionCost(sites), err
+	}
 	err = e.on(ctx, cur, func() error {
-		p := newPredictor(e, w, cur.Flips())
-		cost = float64(predictionCost * e.cost(e.all, p.lowest))
-		if err := e.trunk.Gradient(ctx, e.weightings(e.trunk.Answers()), p.lowest, p.visit); err != nil {
+		now := e.answered()
+		r := newRanking(e, w, sites, now)
+		d := newDerivation(e, sites, e.blocks(), now, r.add)
+		d.gradient = e.gradient(now)
+		d.matrixDone = r.finish
+		if err := d.run(ctx); err != nil {
 			return err
 		}
-		f = p.predictions(w)
+		f = r.predictions(w)
 		return nil
 	})
-	return f, cost, err
+	return f, e.predictionCost(sites), err
 }
 
-// predictor adds up, layer by layer, what flips change, and ranks them.
-type predictor struct {
-	e         *Evaluator
-	estimator estimator
-	lowest    engine.Cut
-
-	tensors  map[string]*site
-	best     [search.Granularities]top
-	held     []search.Prediction
-	flips    map[bankai.Flip]float64 // of those asked for
-	slots    []int                   // of every token of some questions
-	weights  []float32               // of every token of some questions, for bits
-	gradient []float64               // ∂fitness/∂ weight·value of every question
-	row      []float32
+// predictionCost is what predictions of some matrices take, in forward-pass equivalents.
+func (e *Evaluator) predictionCost(s sites) float64 {
+	return float64(predictionCost * e.cost(e.all, s.lowest(e)))
 }
 
-// site is a matrix while its flips are summed up.
+// sites are the matrices of which predictions are made, by name.
+type sites map[string]*site
+
+// site is a matrix while what its flips change is added up.
 type site struct {
 	search.Matrix
 	wanted [search.Granularities]bool
 	held   []bankai.Flip
 	asked  []bankai.Flip
-	rows   []float32 // [slot][row]
-	groups []float32 // [slot][group][row]
-	bits   []float32 // [row][column]: ∂fitness/∂ the weight
 }
 
-func newPredictor(e *Evaluator, w search.Want, flips []bankai.Flip) *predictor {
-	now := e.answered()
-	p := &predictor{e: e, estimator: newEstimator(e, e.split(now)), tensors: map[string]*site{}, gradient: e.gradient(now)}
+// sites are those that a wish is about, on a patch of some flips.
+func (e *Evaluator) sites(w search.Want, flips []bankai.Flip) sites {
+	s := sites{}
 	for size, n := range w.Best {
-		p.best[size].n = n
 		for _, m := range w.Matrices {
 			if n > 0 {
-				p.site(m).wanted[size] = true
+				s.of(m).wanted[size] = true
 			}
 		}
 	}
-	if w.Held {
-		for _, f := range flips {
-			m, ok := e.matrix(f.Tensor)
-			if !ok { // the embedding or the head, where predictions do not reach
-				continue
-			}
-			s := p.site(m)
-			s.held = append(s.held, f)
-			s.wanted[search.GranularityOf(f)] = true
-		}
+	if !w.Held {
+		flips = nil
 	}
-	p.flips = map[bankai.Flip]float64{}
-	for _, f := range w.Flips {
+	for i, f := range slices.Concat(flips, w.Flips) {
 		m, ok := e.matrix(f.Tensor)
-		if !ok {
+		if !ok { // the embedding or the head, where predictions do not reach
 			continue
 		}
-		s := p.site(m)
-		s.asked = append(s.asked, f)
-		s.wanted[search.GranularityOf(f)] = true
-	}
-	p.lowest = math.MaxInt
-	for name := range p.tensors {
-		p.lowest = min(p.lowest, e.model.CutBelow(name))
-	}
-	return p
-}
-
-func (p *predictor) site(m search.Matrix) *site {
-	if p.tensors[m.Name] == nil {
-		p.tensors[m.Name] = &site{Matrix: m}
-	}
-	return p.tensors[m.Name]
-}
-
-// visit adds what one layer says of some questions.
-func (p *predictor) visit(l *engine.LayerGradient) error {
-	p.slots, p.weights = p.slots[:0], p.weights[:0]
-	for _, q := range l.Questions {
-		p.slots = append(p.slots, p.estimator.slot[q])
-		p.weights = append(p.weights, float32(p.gradient[q]))
-	}
-	for k, proj := range l.Projections {
-		s := p.tensors[proj.Tensor]
-		if s == nil {
-			continue
+		at := s.of(m)
+		at.wanted[search.GranularityOf(f)] = true
+		if i < len(flips) {
+			at.held = append(at.held, f)
+		} else {
+			at.asked = append(at.asked, f)
 		}
-		n := p.estimator.slots * s.Rows
-		if s.wanted[search.Row] {
-			s.rows = sized(s.rows, n)
-			l.AddEffects(k, engine.WholeRow, p.slots, s.rows)
-		}
-		if s.wanted[search.Group] {
-			s.groups = sized(s.groups, n*s.Groups)
-			for g := range s.Groups {
-				l.AddEffects(k, g, p.slots, s.groups[g*n:][:n])
-			}
-		}
-		if s.wanted[search.Bit] {
-			s.bits = sized(s.bits, s.Rows*s.Groups*bankai.GroupSize)
-			l.AddOuter(k, 0, s.Rows, p.weights, s.bits)
-		}
-		if l.Last {
-			p.finish(s, func(r int) []float32 {
-				p.row = slices.Grow(p.row[:0], s.Groups*bankai.GroupSize)[:s.Groups*bankai.GroupSize]
-				l.Weights(k, r, p.row)
-				return p.row
-			})
-		}
-	}
-	return nil
-}
-
-// sized is s, or n zeros if that is nil.
-func sized(s []float32, n int) []float32 {
-	if s == nil {
-		s = make([]float32, n)
 	}
 	return s
 }
 
-// finish ranks the flips of a matrix and lets go of its sums. weights gives the
-// weights of a row.
-func (p *predictor) finish(s *site, weights func(r int) []float32) {
-	if s.wanted[search.Row] && p.best[search.Row].n > 0 {
-		for r := range s.Rows {
-			f := bankai.Flip{Tensor: s.Name, Row: uint32(r), N: bankai.ToEnd}
-			p.best[search.Row].add(f, p.estimator.fitness(s.rows[r:], s.Rows))
+func (s sites) of(m search.Matrix) *site {
+	if s[m.Name] == nil {
+		s[m.Name] = &site{Matrix: m}
+	}
+	return s[m.Name]
+}
+
+// bits reports whether bits are among what is wanted.
+func (s sites) bits() bool {
+	for _, at := range s {
+		if at.wanted[search.Bit] {
+			return true
 		}
 	}
-	if s.wanted[search.Group] && p.best[search.Group].n > 0 {
-		for r := range s.Rows {
+	return false
+}
+
+// lowest is the cut below all of them.
+func (s sites) lowest(e *Evaluator) engine.Cut {
+	var lowest engine.Cut = math.MaxInt
+	for name := range s {
+		lowest = min(lowest, e.model.CutBelow(name))
+	}
+	return lowest
+}
+
+// flips is how many flips of a size a matrix has. Those of groups are numbered by the
+// group, then the row.
+func (s *site) flips(size search.Granularity) int {
+	if size == search.Group {
+		return s.Rows * s.Groups
+	}
+	return s.Rows
+}
+
+// ranking adds up what blocks say of flips, and ranks these once all of a matrix is
+// said.
+type ranking struct {
+	e         *Evaluator
+	estimator estimator
+	sites     sites
+	totals    map[string]*[search.Granularities]totals
+
+	best  [search.Granularities]top
+	held  []search.Prediction
+	flips map[bankai.Flip]float64 // of those asked for
+}
+
+func newRanking(e *Evaluator, w search.Want, s sites, now []float64) *ranking {
+	r := &ranking{
+		e: e, estimator: newEstimator(e, e.split(now)), sites: s,
+		totals: map[string]*[search.Granularities]totals{}, flips: map[bankai.Flip]float64{},
+	}
+	for size, n := range w.Best {
+		r.best[size].n = n
+	}
+	return r
+}
+
+// add takes in what a block says. Blocks come in their order.
+func (r *ranking) add(said Effects) error {
+	all := r.totals[said.Tensor]
+	if all == nil {
+		all = new([search.Granularities]totals)
+		r.totals[said.Tensor] = all
+	}
+	if all[said.Size] == nil {
+		all[said.Size] = r.e.newTotals(r.sites[said.Tensor].flips(said.Size))
+	}
+	all[said.Size].add(r.e, said)
+	return nil
+}
+
+// bitSums are the derivatives of the fitness by the weights of a matrix.
+type bitSums struct {
+	derivatives []float32             // [row][column]: ∂F/∂ the weight
+	weights     func(r int) []float32 // of a row; valid until the next call
+}
+
+// finish ranks the flips of a matrix, and lets go of its sums.
+func (r *ranking) finish(name string, bits bitSums) {
+	s, all := r.sites[name], r.totals[name]
+	delete(r.totals, name)
+	if all == nil {
+		all = new([search.Granularities]totals)
+	}
+	if s.wanted[search.Row] && r.best[search.Row].n > 0 {
+		for row := range s.Rows {
+			f := bankai.Flip{Tensor: name, Row: uint32(row), N: bankai.ToEnd}
+			r.best[search.Row].add(f, r.estimator.fitness(all[search.Row], row))
+		}
+	}
+	if s.wanted[search.Group] && r.best[search.Group].n > 0 {
+		for row := range s.Rows {
 			for g := range s.Groups {
-				f := bankai.Flip{Tensor: s.Name, Row: uint32(r), Col: uint32(g) * bankai.GroupSize, N: bankai.GroupSize}
-				p.best[search.Group].add(f, p.ofGroup(s, r, g))
+				f := bankai.Flip{Tensor: name, Row: uint32(row), Col: uint32(g) * bankai.GroupSize, N: bankai.GroupSize}
+				r.best[search.Group].add(f, r.estimator.fitness(all[search.Group], g*s.Rows+row))
 			}
 		}
 	}
-	if s.wanted[search.Bit] && p.best[search.Bit].n > 0 {
-		p.rankBits(s, weights)
+	if s.wanted[search.Bit] && r.best[search.Bit].n > 0 {
+		r.rankBits(s, bits)
 	}
 	for _, f := range s.held {
-		p.held = append(p.held, search.Prediction{Flip: f, Fitness: p.without(s, f, weights)})
+		r.held = append(r.held, search.Prediction{Flip: f, Fitness: r.once(s, all, f, bits)})
 	}
 	for _, f := range s.asked {
-		p.flips[f] = p.without(s, f, weights)
+		r.flips[f] = r.once(s, all, f, bits)
 	}
-	s.rows, s.groups, s.bits = nil, nil, nil
-}
-
-func (p *predictor) ofGroup(s *site, r, g int) float64 {
-	return p.estimator.fitness(s.groups[g*p.estimator.slots*s.Rows+r:], s.Rows)
 }
 
 // rankBits takes in the best weight of every row of a matrix: flipping w changes the
 // fitness by −2·w·∂fitness/∂w.
-func (p *predictor) rankBits(s *site, weights func(r int) []float32) {
-	for r := range s.Rows {
-		w := weights(r)
+func (r *ranking) rankBits(s *site, bits bitSums) {
+	for row := range s.Rows {
+		w := bits.weights(row)
 		best, at := math.Inf(-1), 0
-		for c, derivative := range s.bits[r*len(w):][:len(w)] {
-			if f := p.estimator.now - 2*float64(w[c]*derivative); f > best {
+		for c, derivative := range bits.derivatives[row*len(w):][:len(w)] {
+			if f := r.estimator.now - 2*float64(w[c]*derivative); f > best {
 				best, at = f, c
 			}
 		}
-		p.best[search.Bit].add(bankai.Flip{Tensor: s.Name, Row: uint32(r), Col: uint32(at), N: 1}, best)
+		r.best[search.Bit].add(bankai.Flip{Tensor: s.Name, Row: uint32(row), Col: uint32(at), N: 1}, best)
 	}
 }
 
-// without is the fitness predicted for a patch that loses one of its flips.
-func (p *predictor) without(s *site, f bankai.Flip, weights func(r int) []float32) float64 {
+// once is the fitness predicted for a patch once a flip is made, be it that it is taken
+// out.
+func (r *ranking) once(s *site, all *[search.Granularities]totals, f bankai.Flip, bits bitSums) float64 {
 	row := int(f.Row)
 	switch search.GranularityOf(f) {
 	case search.Row:
-		return p.estimator.fitness(s.rows[row:], s.Rows)
+		return r.estimator.fitness(all[search.Row], row)
 	case search.Group:
-		return p.ofGroup(s, row, int(f.Col)/bankai.GroupSize)
+		return r.estimator.fitness(all[search.Group], int(f.Col)/bankai.GroupSize*s.Rows+row)
 	}
-	w, sum := weights(row), p.estimator.now
+	w, sum := bits.weights(row), r.estimator.now
 	from, end := uint64(f.Col), min(uint64(f.Col)+uint64(f.N), uint64(len(w)))
 	for c := from; c < end; c++ {
-		sum -= 2 * float64(w[c]*s.bits[row*len(w)+int(c)])
+		sum -= 2 * float64(w[c]*bits.derivatives[row*len(w)+int(c)])
 	}
 	return sum
 }
 
-// predictions are the results, once all layers were visited.
-func (p *predictor) predictions(w search.Want) search.Predictions {
+// predictions are the results, once all matrices were ranked.
+func (r *ranking) predictions(w search.Want) search.Predictions {
 	var f search.Predictions
 	if !w.Sample.All() {
-		f.Now = p.estimator.now
+		f.Now = r.estimator.now
 	}
 	for _, flip := range w.Flips {
-		f.Flips = append(f.Flips, search.Prediction{Flip: flip, Fitness: p.flips[flip]})
+		f.Flips = append(f.Flips, search.Prediction{Flip: flip, Fitness: r.flips[flip]})
 	}
-	for size := range p.best {
-		f.Best[size] = slices.Clip(p.best[size].sorted())
+	for size := range r.best {
+		f.Best[size] = slices.Clip(r.best[size].sorted())
 	}
-	held := top{n: len(p.held), list: p.held}
+	held := top{n: len(r.held), list: r.held}
 	f.Held = held.sorted()
 	return f
 }

@@ -15,6 +15,7 @@ type question struct {
 	weight float64
 	passes [][]int32       // the answers by which work is counted
 	before []engine.Answer // under the unpatched model, once it was asked
+	was    *float64        // the value then, where others measure
 }
 
 // newQuestion is of an item that was checked.

@@ -43,18 +43,16 @@ func newDeal(e *Evaluator, s Samples) deal {
 	return d
 }
 
-// of are the questions of a sample, and how many of every stratum they are.
-func (d deal) of(s search.Sample) (questions, counts []int) {
+// of are the questions of a sample.
+func (d deal) of(s search.Sample) (questions []int) {
 	first := 0
 	for _, stratum := range d.strata {
-		list := stratum.Of(s)
-		for _, i := range list {
+		for _, i := range stratum.Of(s) {
 			questions = append(questions, first+i)
 		}
-		counts = append(counts, len(list))
 		first += stratum.Examples
 	}
-	return questions, counts
+	return questions
 }
 
 // Epoch is the number of blocks in which every target comes once.
@@ -66,17 +64,25 @@ type part struct {
 	sample search.Sample
 }
 
+// takes reports samples that the evaluator was not made for.
+func (e *Evaluator) takes(s search.Sample) error {
+	if err := s.Check(); err != nil {
+		return fmt.Errorf("score: %w", err)
+	}
+	if !s.All() && e.opts.Samples.Block == 0 {
+		return fmt.Errorf("score: a move on %v: the evaluator was made for all examples together", s)
+	}
+	return nil
+}
+
 // part returns the evaluator of a sample, with what it has computed already if it is
 // one of the latest. Its base values are known where they were computed before.
 func (e *Evaluator) part(s search.Sample) (*Evaluator, error) {
 	if s.All() {
 		return e, nil
 	}
-	if err := s.Check(); err != nil {
-		return nil, fmt.Errorf("score: %w", err)
-	}
-	if e.opts.Samples.Block == 0 {
-		return nil, fmt.Errorf("score: a move on %v: the evaluator was made for all examples together", s)
+	if err := e.takes(s); err != nil {
+		return nil, err
 	}
 	if i := slices.IndexFunc(e.parts, func(p part) bool { return p.sample == s }); i >= 0 {
 		p := e.parts[i]
@@ -87,40 +93,45 @@ func (e *Evaluator) part(s search.Sample) (*Evaluator, error) {
 	if len(e.parts) == samplesKept {
 		e.parts = slices.Delete(e.parts, 0, 1)
 	}
-	questions, counts := e.deal.of(s)
-	e.parts = append(e.parts, part{e.only(questions, counts), s})
-	return e.parts[len(e.parts)-1].Evaluator, nil
+	own := e.only(e.deal.of(s))
+	own.sample = s
+	own.opts.Memory = max(1, e.opts.memory()/samplesKept)
+	tokens := 0
+	for _, q := range own.questions {
+		tokens += q.Tokens()
+	}
+	own.cuts = own.opts.cuts(e.model.Model, tokens)
+	e.parts = append(e.parts, part{own, s})
+	return own, nil
 }
 
-// only is an evaluator of some of the questions on the same workbench, which counts
-// cost as the whole does.
-func (e *Evaluator) only(questions, counts []int) *Evaluator {
+// only is an evaluator of some of the questions, in ascending order, on the same
+// workbench, which counts cost as the whole does. It has yet to be told where to keep
+// streams.
+func (e *Evaluator) only(questions []int) *Evaluator {
 	o := e.opts
-	o.Memory = max(1, e.opts.memory()/samplesKept)
 	o.Screen = 0
-	own := &Evaluator{model: e.model, opts: o, full: e.full, whole: e, targets: 0}
-	if len(o.Sets) > 0 {
-		own.opts.Sets = slices.Clone(o.Sets)
+	own := &Evaluator{model: e.model, opts: o, full: e.full, whole: e, of: questions}
+	before := func(n int) int { // how many come before question n of the whole
+		at, _ := slices.BinarySearch(questions, n)
+		return at
 	}
-	for i, n := range counts[:e.deal.targets] {
-		if len(o.Sets) > 0 {
-			own.opts.Sets[i].Probes = n
-		}
-		own.targets += n
+	own.targets = before(e.targets)
+	own.controls = before(e.targets+e.controls) - own.targets
+	own.opts.Sets = slices.Clone(o.Sets)
+	first := 0
+	for i, s := range o.Sets {
+		own.opts.Sets[i].Probes = before(first+s.Probes) - before(first)
+		first += s.Probes
 	}
-	own.controls = counts[e.deal.targets]
-	tokens := 0
 	for i, q := range questions {
 		own.questions = append(own.questions, e.questions[q])
 		own.all = append(own.all, i)
-		own.of = append(own.of, q)
-		tokens += e.questions[q].Tokens()
 		if e.questions[q].aim.Kind == Keep {
 			own.tokens += float64(e.questions[q].weight * float64(len(e.questions[q].Answers[0])))
 		}
 	}
 	own.fitness = weighted{own.opts.Objective, own.weights(0, own.targets), own.weights(own.targets, own.controls)}
-	own.cuts = own.opts.cuts(e.model.Model, tokens)
 	return own
 }
 
@@ -171,11 +182,7 @@ func (e *Evaluator) scoreParts(ctx context.Context, cur *bankai.Patch, moves []s
 		if err != nil {
 			return nil, err
 		}
-		var some []search.Score
-		err = p.on(ctx, cur, func() (err error) {
-			some, err = p.score(ctx, group)
-			return err
-		})
+		some, err := p.scoreOn(ctx, cur, group)
 		if err != nil {
 			return nil, err
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // specVersion changes whenever equal fields of a Spec would give other scores.
-const specVersion = 2
+const specVersion = 3
 
 // Spec says what an [Evaluator] measures: all that its scores follow from, and
 // nothing of the machine it runs on. Evaluators of equal specs give the same bits.

@@ -128,7 +128,7 @@ func TestSpecRefuses(t *testing.T) {
 		{"fewer controls", spec, m, targets, controls[:1], o.Text, "score: controls: 1 ("},
 		{"another text", spec, m, targets, controls, []string{"once more"}, "score: text: 1 ("},
 		{"no text", spec, m, targets, controls, nil, "score: a divergence needs a text"},
-		{"another version", newer, m, targets, controls, o.Text, "score: the spec has version 3, this program measures by version 2"},
+		{"another version", newer, m, targets, controls, o.Text, "score: the spec has version 4, this program measures by version 3"},
 	} {
 		if _, err := described(c.spec, c.model, c.targets, c.controls, score.Options{Text: c.text}); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %s…", c.name, err, c.want)

@@ -22,7 +22,6 @@ import (
 type Follower struct {
 	tail *durable.Tail
 	base bankai.Digest
-	old  bool // its lines have no checksums
 
 	Followed
 	states    map[bankai.Digest]*followedState
@@ -72,7 +71,7 @@ type followedLine struct {
 func NewFollower(path string, base bankai.Digest) *Follower {
 	f := &Follower{base: base}
 	f.tail = durable.NewTail(path, durable.Format{
-		What: "the journal of a search", Header: f.begin, Record: f.take, Unsealed: func() bool { return f.old },
+		What: "the journal of a search", Header: f.begin, Record: f.take,
 	})
 	return f
 }
@@ -93,8 +92,8 @@ func (f *Follower) begin(line []byte) error {
 	if json.Unmarshal(line, &h) != nil {
 		return errors.New("it is no header")
 	}
-	if h.Version < journalOldest || h.Version > journalVersion {
-		return fmt.Errorf("it is of journal version %d, this program reads %d to %d", h.Version, journalOldest, journalVersion)
+	if h.Version != journalVersion {
+		return fmt.Errorf("it is of journal version %d, this program reads %d", h.Version, journalVersion)
 	}
 	start := bankai.New(f.base, bankai.Meta{})
 	for _, fact := range h.Run {
@@ -102,7 +101,7 @@ func (f *Follower) begin(line []byte) error {
 			return errors.New("the run began from a patch, or in another model")
 		}
 	}
-	f.old, f.trials = h.Version < journalSealed, 0
+	f.trials = 0
 	f.Followed = Followed{Lines: 1}
 	f.at = &followedState{patch: start, now: map[Sample]float64{}}
 	f.states = map[bankai.Digest]*followedState{start.ContentDigest(): f.at}

@@ -26,8 +26,7 @@ import (
 // sure that the evaluator still gives the same bits.
 type Journal struct {
 	path        string
-	file        *durable.Journal
-	version     int // of the file that was read
+	file        *durable.Journal // nil: there is none
 	run         []Fact
 	trials      map[trialKey]knownScore
 	futures     map[futureKey]knownFuture
@@ -109,16 +108,22 @@ func CheckJournal(path string, run []Fact, resume bool, unknown ...string) error
 	return j.Close()
 }
 
+// newJournal is a journal that holds nothing, and has no file yet.
+func newJournal(path string, run []Fact, resume bool, unknown []string) *Journal {
+	j := &Journal{path: path, run: run, resume: resume, unknown: unknown}
+	j.forget()
+	return j
+}
+
+// format is how a file is read whose records go to take.
+func (j *Journal) format(take func(line []byte) error) durable.Format {
+	return durable.Format{What: "the journal of a search", Begin: headerBegin, Header: j.checkHeader, Record: take}
+}
+
 func openJournal(path string, run []Fact, resume bool, unknown []string) (*Journal, error) {
-	j := &Journal{
-		path: path, run: run, resume: resume, unknown: unknown, written: map[bankai.Digest]float64{},
-		trials: map[trialKey]knownScore{}, futures: map[futureKey]knownFuture{}, checkpoints: map[checkpointKey][]bool{},
-	}
+	j := newJournal(path, run, resume, unknown)
 	var err error
-	j.file, err = durable.OpenJournal(path, durable.Format{
-		What: "the journal of a search", Begin: headerBegin, Header: j.checkHeader, Record: j.take,
-		Unsealed: func() bool { return j.version < journalSealed },
-	}, header{journalVersion, run}, resume)
+	j.file, err = durable.OpenJournal(path, j.format(j.take), header{journalVersion, run}, resume)
 	if m := (*MismatchError)(nil); errors.As(err, &m) {
 		return nil, m
 	} else if err != nil {
@@ -127,22 +132,25 @@ func openJournal(path string, run []Fact, resume bool, unknown []string) (*Journ
 	return j, nil
 }
 
+// forget lets go of all that records said.
+func (j *Journal) forget() {
+	j.trials, j.futures = map[trialKey]knownScore{}, map[futureKey]knownFuture{}
+	j.checkpoints, j.written = map[checkpointKey][]bool{}, map[bankai.Digest]float64{}
+	j.seconds, j.measured = 0, 0
+}
+
 // checkHeader refuses the journal of another run.
 func (j *Journal) checkHeader(line []byte) error {
 	var h header
 	if json.Unmarshal(line, &h) != nil {
 		return errors.New("has a damaged header: start anew without resuming")
 	}
-	if h.Version < journalOldest || h.Version > journalVersion {
+	if h.Version != journalVersion {
 		return fmt.Errorf("has journal version %d, this program writes %d: start anew without resuming", h.Version, journalVersion)
-	}
-	if h.Version < journalNoStreams {
-		h.Run = slices.DeleteFunc(h.Run, func(f Fact) bool { return f.Name == "streams" })
 	}
 	if d := differences(j.known(h.Run), j.known(j.run)); len(d) > 0 {
 		return &MismatchError{Path: j.path, Differs: d}
 	}
-	j.version = h.Version
 	return nil
 }
 
@@ -156,12 +164,17 @@ func (j *Journal) take(line []byte) error {
 	r, err := parseRecord(line)
 	if err == nil {
 		j.know(r)
-		j.seconds = max(j.seconds, float64(r.Seconds))
-		if r.Trial != nil || r.Prediction != nil {
-			j.measured = j.seconds
-		}
+		j.clock(r)
 	}
 	return err
+}
+
+// clock notes when a record was made that this run has not made.
+func (j *Journal) clock(r record) {
+	j.seconds = max(j.seconds, float64(r.Seconds))
+	if r.Trial != nil || r.Prediction != nil {
+		j.measured = j.seconds
+	}
 }
 
 // know takes in what a record says.
@@ -197,9 +210,29 @@ func (j *Journal) name() string {
 // taken since. It is zero if there was nothing to resume.
 func (j *Journal) Len() int { return len(j.trials) }
 
+// Mark is where the journal is now, for [Journal.CutBack]: what is recorded later comes
+// behind it. Those of its parts have marks of their own.
+func (j *Journal) Mark() int64 { return j.file.Size() }
+
+// CutBack takes back what was recorded since a mark, because it rests on scores that were
+// wrong: the journal is then as if the run had been interrupted there, and the run that
+// is begun again with it goes on from there. No run may be using it. A mark behind the end
+// was cut off before, and is an error.
+func (j *Journal) CutBack(mark int64) error {
+	j.forget()
+	if err := j.file.CutBack(j.format(j.take), mark); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}
+
 // Part opens the journal of a part of the run, in a file beside this one whose
-// name ends in that of the part. It is resumed if this one was, and closed with it.
+// name ends in that of the part. It is resumed if this one was, and closed with it. Where
+// there is no file, the part has none.
 func (j *Journal) Part(name string, run []Fact) (*Journal, error) {
+	if j.file == nil {
+		return NewJournal(run), nil
+	}
 	p, err := OpenJournal(j.path+"."+name, run, j.resume)
 	if err == nil {
 		p.whole = j
@@ -225,6 +258,9 @@ func (j *Journal) Written(p *bankai.Patch) (fitness float64, ok bool) {
 // Close writes everything to disk and closes the file, and those of the parts. It
 // may be called twice.
 func (j *Journal) Close() error {
+	if j.file == nil {
+		return nil
+	}
 	err := j.file.Close()
 	for _, p := range j.parts {
 		err = errors.Join(err, p.Close())
@@ -271,8 +307,10 @@ func (j *Journal) append(records ...record) error {
 	for i, r := range records {
 		lines[i] = r
 	}
-	if err := j.file.Append(lines...); err != nil {
-		return fmt.Errorf("journal: %w", err)
+	if j.file != nil {
+		if err := j.file.Append(lines...); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
 	}
 	for _, r := range records {
 		j.know(r)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -246,11 +247,14 @@ func TestACheckpointOfAnotherLength(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data = asVersion(3, data) // without checksums, which would notice it first
-	whole := []byte(`"right":"101"`)
-	at := bytes.LastIndex(data, whole)
-	cut := slices.Concat(data[:at], []byte(`"right":"10"`), data[at+len(whole):])
-	if err := os.WriteFile(path, cut, 0o666); err != nil {
+	lines := strings.SplitAfter(string(data), "\n")
+	for i, line := range slices.Backward(lines) {
+		if record, _, _ := strings.Cut(line, "\t"); strings.Contains(record, `"right":"101"`) {
+			lines[i] = sealed(strings.Replace(record, `"right":"101"`, `"right":"10"`, 1))
+			break
+		}
+	}
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "")), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := run(true); err == nil || !strings.Contains(err.Error(), "holds looks at 3 and at 2 answers of one set") || !strings.Contains(err.Error(), path) {
@@ -258,31 +262,9 @@ func TestACheckpointOfAnotherLength(t *testing.T) {
 	}
 }
 
-// asVersion is a journal as an older version wrote it, without checksums.
-func asVersion(version int, journal []byte) []byte {
-	head := fmt.Appendf(nil, `{"bankai_search_journal":%d,`, version)
-	journal = bytes.Replace(journal, []byte(`{"bankai_search_journal":7,`), head, 1)
-	return regexp.MustCompile(`\t"[0-9a-f]{8}"`).ReplaceAll(journal, nil)
-}
-
-// Journals of older versions are read: they do not say what was written, have no
-// checksums, and name the places where streams were kept, which decide nothing.
-func TestOlderVersions(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "j")
-	want, _ := recorded(t, path, false, context.Background(), search.Config{Steps: 9}, nil)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := asVersion(3, bytes.Replace(data, []byte(`"run":[`), []byte(`"run":[{"name":"streams","value":"[1 2]"},`), 1))
-	if err := os.WriteFile(path, old, 0o666); err != nil || bytes.Equal(old, data) {
-		t.Fatal("the header is not of version 7", err)
-	}
-	got, scored := recorded(t, path, true, context.Background(), search.Config{Steps: 9}, nil)
-	same(t, "resumed", got, want)
-	if scored != 0 {
-		t.Errorf("%d moves scored again", scored)
-	}
+// sealed is a line of a journal with its checksum.
+func sealed(record string) string {
+	return fmt.Sprintf("%s\t\"%08x\"\n", record, crc32.ChecksumIEEE([]byte(record)))
 }
 
 func TestAJournalOfAnotherRunIsRefused(t *testing.T) {
@@ -345,16 +327,17 @@ func TestAJournalIsCheckedByWhatIsKnown(t *testing.T) {
 
 func TestWhatIsNoJournalIsLeftAlone(t *testing.T) {
 	facts := []search.Fact{{Name: "seed", Value: "1"}}
-	header := `{"bankai_search_journal":3,"run":[{"name":"seed","value":"1"}]}` + "\n"
+	header := `{"bankai_search_journal":8,"run":[{"name":"seed","value":"1"}]}` + "\n"
 	for _, c := range []struct{ content, want string }{
 		{"my diary", "is not the journal of a search"},
 		{"my diary\n", "is not the journal of a search"},
 		{"{}\n", "is not the journal of a search"},
-		{`{"bankai_search_journal":9}` + "\n", "has journal version 9, this program writes 7"},
-		{header + "oops\n{}\n", "line 2 is damaged"},
-		{header + `{"on":"12"}` + "\n{}\n", "line 2 is damaged"},
-		{header + `{"cost":"many"}` + "\n{}\n", "line 2 is damaged"},
-		{header + `{"on":"` + bankai.Digest{}.String() + `","trial":{"cost":"NaN"}}` + "\n{}\n", "line 2 is damaged (its costs and seconds must be"},
+		{`{"bankai_search_journal":9}` + "\n", "has journal version 9, this program writes 8"},
+		{`{"bankai_search_journal":7,"run":[{"name":"seed","value":"1"}]}` + "\n", "has journal version 7, this program writes 8: start anew without resuming"},
+		{header + "oops\n" + sealed("{}"), "line 2 is damaged"},
+		{header + sealed(`{"on":"12"}`) + sealed("{}"), "line 2 is damaged"},
+		{header + sealed(`{"cost":"many"}`) + sealed("{}"), "line 2 is damaged"},
+		{header + sealed(`{"on":"`+bankai.Digest{}.String()+`","trial":{"cost":"NaN"}}`) + sealed("{}"), "line 2 is damaged (its costs and seconds must be"},
 	} {
 		path := filepath.Join(t.TempDir(), "j")
 		if err := os.WriteFile(path, []byte(c.content), 0o666); err != nil {
@@ -384,5 +367,109 @@ func TestJournalsThatCannotBeWritten(t *testing.T) {
 	r, err := search.Run(context.Background(), newLandscape(), greedy(t, search.Row, 1), empty(), search.Config{Steps: 5, Journal: j})
 	if !errors.Is(err, os.ErrClosed) || r.Stopped != "" {
 		t.Errorf("a full disk, say, went unnoticed: %v", err)
+	}
+}
+
+// Wherever a journal is cut back to, the run that goes on with it ends as the one that was
+// never wrong, and scores only what was cut off. So it does after another program opened
+// the file.
+func TestCutBackToEveryMark(t *testing.T) {
+	c := search.Config{Steps: 30}
+	want, _ := recorded(t, filepath.Join(t.TempDir(), "right"), false, context.Background(), c, nil)
+	for n := 0; n < 30; n += 3 {
+		path := filepath.Join(t.TempDir(), "j")
+		ev, st := newLandscape(), greedy(t, search.Group, 11)
+		j, err := search.OpenJournal(path, search.Identity(empty(), ev, st), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Journal = j
+		var mark int64
+		calls := 0
+		lying := &watching{ev, func(scores []search.Score) {
+			if calls++; calls > n {
+				for i := range scores {
+					scores[i].Fitness = -scores[i].Fitness
+				}
+			}
+		}, func() {
+			if calls == n {
+				mark = j.Mark()
+			}
+		}}
+		wrong, err := search.Run(context.Background(), lying, st, empty(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n < 10 && reflect.DeepEqual(wrong.Patch.Flips(), want.Patch.Flips()) {
+			t.Errorf("wrong scores from call %d on changed nothing", n)
+		}
+		if err := j.CutBack(mark); err != nil {
+			t.Fatal(err)
+		}
+		if j.Mark() != mark && n > 0 || j.Len() > n {
+			t.Errorf("call %d: mark %d, want %d; %d trials", n, j.Mark(), mark, j.Len())
+		}
+		before := ev.scored
+		got, err := search.Run(context.Background(), ev, greedy(t, search.Group, 11), empty(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 1 && ev.scored-before >= 31 {
+			t.Errorf("call %d: all of %d moves were scored again", n, ev.scored-before)
+		}
+		same(t, "cut back", got, want)
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again, scored := recorded(t, path, true, context.Background(), search.Config{Steps: 30}, nil)
+		same(t, "read", again, want)
+		if scored > 0 {
+			t.Errorf("call %d: the file lacks %d moves", n, scored)
+		}
+	}
+}
+
+// watching sees the scores of an evaluator, and when it is asked.
+type watching struct {
+	*landscape
+	scores func([]search.Score)
+	asked  func()
+}
+
+func (w *watching) Score(ctx context.Context, cur *bankai.Patch, moves []search.Move) ([]search.Score, error) {
+	w.asked()
+	scores, err := w.landscape.Score(ctx, cur, moves)
+	w.scores(scores)
+	return scores, err
+}
+
+// A journal is cut only where a record ends, and a mark that was cut off is none.
+func TestCutBackRefuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	j, err := search.OpenJournal(path, nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if err := j.CutBack(j.Mark()); err != nil || j.Mark() != 0 {
+		t.Errorf("of an empty journal: %v", err)
+	}
+	for i := range 3 {
+		if err := j.Wrote(empty(), float64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end := j.Mark()
+	for _, mark := range []int64{-1, end - 1, end + 1} {
+		if err := j.CutBack(mark); err == nil || !strings.Contains(err.Error(), "cannot be cut back") {
+			t.Errorf("to %d of %d bytes: %v", mark, end, err)
+		}
+	}
+	if err := j.CutBack(0); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := j.Written(empty()); ok || j.Mark() <= 0 || j.Mark() >= end {
+		t.Errorf("of a journal cut back to its begin: mark %d", j.Mark())
 	}
 }

@@ -14,16 +14,9 @@ import (
 )
 
 const (
-	// journalVersion changes whenever old journals would be misread, or old programs
-	// would misread new ones.
-	journalVersion = 7
-	// journalOldest is the oldest version that can be read: it lacks what was written.
-	journalOldest = 3
-	// journalSealed is the first version whose records have checksums.
-	journalSealed = 5
-	// journalNoStreams is the first version whose facts do not tell how much memory
-	// the run had. The costs of older ones may follow from that.
-	journalNoStreams = 6
+	// journalVersion changes whenever old journals would be misread, or gone on with
+	// otherwise than they began, or old programs would misread new ones.
+	journalVersion = 8
 	// headerBegin is how the first line begins, of any version.
 	headerBegin = `{"bankai_search_journal":`
 )
@@ -327,6 +320,41 @@ func (m *Move) UnmarshalJSON(b []byte) error {
 	err := json.Unmarshal(b, &r)
 	*m = r.move()
 	return cmp.Or(err, m.Sample.Check())
+}
+
+// wantRecord is a Want, with matrices by name.
+type wantRecord struct {
+	Matrices []string           `json:"matrices,omitempty"`
+	Best     [Granularities]int `json:"best"`
+	Held     bool               `json:"held,omitempty"`
+	Flips    []flip             `json:"flips,omitempty"`
+	Sample   sampleRecord       `json:"sample,omitzero"`
+}
+
+// MarshalJSON names the matrices only, whose shapes and scales are those of the model.
+func (w Want) MarshalJSON() ([]byte, error) {
+	r := wantRecord{Best: w.Best, Held: w.Held, Sample: sampleRecord{w.Sample.First, w.Sample.N}}
+	for _, m := range w.Matrices {
+		r.Matrices = append(r.Matrices, m.Name)
+	}
+	for _, f := range w.Flips {
+		r.Flips = append(r.Flips, newFlip(f))
+	}
+	return json.Marshal(r)
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON. The matrices have nothing but their names.
+func (w *Want) UnmarshalJSON(b []byte) error {
+	var r wantRecord
+	err := json.Unmarshal(b, &r)
+	*w = Want{Best: r.Best, Held: r.Held, Sample: Sample{r.Sample[0], r.Sample[1]}}
+	for _, name := range r.Matrices {
+		w.Matrices = append(w.Matrices, Matrix{Name: name})
+	}
+	for _, f := range r.Flips {
+		w.Flips = append(w.Flips, f.flip())
+	}
+	return cmp.Or(err, w.Sample.Check())
 }
 
 // MarshalJSON gives a score as a journal holds it, to the bit.

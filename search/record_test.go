@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"math"
 	"os"
 	"path/filepath"
@@ -110,7 +112,7 @@ func TestNaNIsKept(t *testing.T) {
 // Whatever is in a file, it is refused and left alone, or read, and what was read
 // reads the same after more was appended.
 func FuzzJournal(f *testing.F) {
-	header := `{"bankai_search_journal":3,"run":[{"name":"seed","value":"1"}]}` + "\n"
+	header := `{"bankai_search_journal":8,"run":[{"name":"seed","value":"1"}]}` + "\n"
 	on := bankai.Digest{1}.String()
 	line := `{"on":"` + on + `","seconds":1,"trial":{"step":1,"flips":[{"tensor":"a","row":1}],"fitness":"-Inf","screened":true,"cost":0.25}}` + "\n"
 	future := `{"on":"` + on + `","seconds":1,"forecast":{"want":"[1 0 0] false","best":[[["a",1,0,0,0.5]]],"held":[["a",1,0,128,"NaN"]],"cost":3}}` + "\n"
@@ -119,6 +121,13 @@ func FuzzJournal(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		lines := bytes.SplitAfter(data, []byte("\n"))
+		for i, line := range lines[1:] { // sealed, so that changed ones are read, too
+			if record, whole := bytes.CutSuffix(line, []byte("\n")); whole {
+				lines[1+i] = fmt.Appendf(nil, "%s\t\"%08x\"\n", record, crc32.ChecksumIEEE(record))
+			}
+		}
+		data = bytes.Join(lines, nil)
 		path := filepath.Join(t.TempDir(), "j")
 		if err := os.WriteFile(path, data, 0o666); err != nil {
 			t.Fatal(err)
