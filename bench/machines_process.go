@@ -105,6 +105,9 @@ func (p *process) end(patience time.Duration) error {
 	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
+		if p.cmd.ProcessState.ExitCode() < 0 && p.said() == "" {
+			return nil // it had not begun to listen to signals
+		}
 		return p.failure()
 	case <-time.After(patience):
 	}
