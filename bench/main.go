@@ -3,6 +3,7 @@
 //
 //	go run ./bench
 //	go run ./bench serve
+//	go run ./bench cluster
 //
 // The engines take turns, so that both meet the same moods of the machine, and
 // the medians over the rounds count. Figures of different runs compare badly:
@@ -13,6 +14,9 @@
 // With the word serve it measures the server, bankai serve, instead: patches for each
 // user, patches that are added, long prompts beside streams, and users against
 // llama.cpp's.
+//
+// With the word cluster it times the units of a search, and simulates with them what
+// machines gain that search together, and what keeps them from gaining more.
 package main
 
 import (
@@ -34,8 +38,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	run, args := bench, os.Args[1:]
-	if len(args) > 0 && args[0] == "serve" {
-		run, args = benchServe, args[1:]
+	if len(args) > 0 {
+		switch args[0] {
+		case "serve":
+			run, args = benchServe, args[1:]
+		case "cluster":
+			run, args = benchCluster, args[1:]
+		}
 	}
 	if err := run(ctx, args, os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -110,10 +110,9 @@ func CheckJournal(path string, run []Fact, resume bool, unknown ...string) error
 
 // newJournal is a journal that holds nothing, and has no file yet.
 func newJournal(path string, run []Fact, resume bool, unknown []string) *Journal {
-	return &Journal{
-		path: path, run: run, resume: resume, unknown: unknown, written: map[bankai.Digest]float64{},
-		trials: map[trialKey]knownScore{}, futures: map[futureKey]knownFuture{}, checkpoints: map[checkpointKey][]bool{},
-	}
+	j := &Journal{path: path, run: run, resume: resume, unknown: unknown}
+	j.forget()
+	return j
 }
 
 // format is how a file is read whose records go to take.
@@ -131,6 +130,13 @@ func openJournal(path string, run []Fact, resume bool, unknown []string) (*Journ
 		return nil, err
 	}
 	return j, nil
+}
+
+// forget lets go of all that records said.
+func (j *Journal) forget() {
+	j.trials, j.futures = map[trialKey]knownScore{}, map[futureKey]knownFuture{}
+	j.checkpoints, j.written = map[checkpointKey][]bool{}, map[bankai.Digest]float64{}
+	j.seconds, j.measured = 0, 0
 }
 
 // checkHeader refuses the journal of another run.
@@ -203,6 +209,22 @@ func (j *Journal) name() string {
 // Len returns the number of trials the journal held when it was opened and has
 // taken since. It is zero if there was nothing to resume.
 func (j *Journal) Len() int { return len(j.trials) }
+
+// Mark is where the journal is now, for [Journal.CutBack]: what is recorded later comes
+// behind it. Those of its parts have marks of their own.
+func (j *Journal) Mark() int64 { return j.file.Size() }
+
+// CutBack takes back what was recorded since a mark, because it rests on scores that were
+// wrong: the journal is then as if the run had been interrupted there, and the run that
+// is begun again with it goes on from there. No run may be using it. A mark behind the end
+// was cut off before, and is an error.
+func (j *Journal) CutBack(mark int64) error {
+	j.forget()
+	if err := j.file.CutBack(j.format(j.take), mark); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}
 
 // Part opens the journal of a part of the run, in a file beside this one whose
 // name ends in that of the part. It is resumed if this one was, and closed with it. Where

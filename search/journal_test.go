@@ -369,3 +369,107 @@ func TestJournalsThatCannotBeWritten(t *testing.T) {
 		t.Errorf("a full disk, say, went unnoticed: %v", err)
 	}
 }
+
+// Wherever a journal is cut back to, the run that goes on with it ends as the one that was
+// never wrong, and scores only what was cut off. So it does after another program opened
+// the file.
+func TestCutBackToEveryMark(t *testing.T) {
+	c := search.Config{Steps: 30}
+	want, _ := recorded(t, filepath.Join(t.TempDir(), "right"), false, context.Background(), c, nil)
+	for n := 0; n < 30; n += 3 {
+		path := filepath.Join(t.TempDir(), "j")
+		ev, st := newLandscape(), greedy(t, search.Group, 11)
+		j, err := search.OpenJournal(path, search.Identity(empty(), ev, st), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Journal = j
+		var mark int64
+		calls := 0
+		lying := &watching{ev, func(scores []search.Score) {
+			if calls++; calls > n {
+				for i := range scores {
+					scores[i].Fitness = -scores[i].Fitness
+				}
+			}
+		}, func() {
+			if calls == n {
+				mark = j.Mark()
+			}
+		}}
+		wrong, err := search.Run(context.Background(), lying, st, empty(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n < 10 && reflect.DeepEqual(wrong.Patch.Flips(), want.Patch.Flips()) {
+			t.Errorf("wrong scores from call %d on changed nothing", n)
+		}
+		if err := j.CutBack(mark); err != nil {
+			t.Fatal(err)
+		}
+		if j.Mark() != mark && n > 0 || j.Len() > n {
+			t.Errorf("call %d: mark %d, want %d; %d trials", n, j.Mark(), mark, j.Len())
+		}
+		before := ev.scored
+		got, err := search.Run(context.Background(), ev, greedy(t, search.Group, 11), empty(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 1 && ev.scored-before >= 31 {
+			t.Errorf("call %d: all of %d moves were scored again", n, ev.scored-before)
+		}
+		same(t, "cut back", got, want)
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again, scored := recorded(t, path, true, context.Background(), search.Config{Steps: 30}, nil)
+		same(t, "read", again, want)
+		if scored > 0 {
+			t.Errorf("call %d: the file lacks %d moves", n, scored)
+		}
+	}
+}
+
+// watching sees the scores of an evaluator, and when it is asked.
+type watching struct {
+	*landscape
+	scores func([]search.Score)
+	asked  func()
+}
+
+func (w *watching) Score(ctx context.Context, cur *bankai.Patch, moves []search.Move) ([]search.Score, error) {
+	w.asked()
+	scores, err := w.landscape.Score(ctx, cur, moves)
+	w.scores(scores)
+	return scores, err
+}
+
+// A journal is cut only where a record ends, and a mark that was cut off is none.
+func TestCutBackRefuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	j, err := search.OpenJournal(path, nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if err := j.CutBack(j.Mark()); err != nil || j.Mark() != 0 {
+		t.Errorf("of an empty journal: %v", err)
+	}
+	for i := range 3 {
+		if err := j.Wrote(empty(), float64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end := j.Mark()
+	for _, mark := range []int64{-1, end - 1, end + 1} {
+		if err := j.CutBack(mark); err == nil || !strings.Contains(err.Error(), "cannot be cut back") {
+			t.Errorf("to %d of %d bytes: %v", mark, end, err)
+		}
+	}
+	if err := j.CutBack(0); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := j.Written(empty()); ok || j.Mark() <= 0 || j.Mark() >= end {
+		t.Errorf("of a journal cut back to its begin: mark %d", j.Mark())
+	}
+}

@@ -27,10 +27,10 @@ type desk struct {
 	mu    sync.Mutex
 	last  int64           // number of a unit
 	open  map[int64]*task // of calls that have not come to their end
-	calls []*call         // the same
+	calls []*order        // the same
 	out   int             // tasks that are sent
 	fails map[string]int  // units in a row that a worker could not compute
-	past  answered
+	past  unproved
 	wrong error // an answer that was used already was wrong
 }
 
@@ -61,7 +61,7 @@ const (
 type task struct {
 	unit
 	number  int64
-	call    *call
+	order   *order
 	payload []byte
 	stays   bool // it is for this machine: it cannot be sent, or a worker could not compute it
 	state   state
@@ -73,15 +73,15 @@ type task struct {
 	others  map[string]answers
 }
 
-// call is some units that are asked for together.
-type call struct {
+// order is some units that are asked for together.
+type order struct {
 	tasks []*task
 	news  chan struct{} // something has happened to a task, or to who takes part
 }
 
-// answered are the answers of workers that nobody checked, of calls that have come to
+// unproved are the answers of workers that nobody checked, of calls that have come to
 // their end.
-type answered struct {
+type unproved struct {
 	units []pastUnit
 	bytes int
 }
@@ -138,12 +138,12 @@ func (d *desk) do(ctx context.Context, units []unit, settled func(i int, a answe
 }
 
 // begin takes units in.
-func (d *desk) begin(units []unit) *call {
-	c := &call{news: make(chan struct{}, 1)}
+func (d *desk) begin(units []unit) *order {
+	c := &order{news: make(chan struct{}, 1)}
 	for _, u := range units {
 		payload, err := encodeUnit(u)
 		stays := err != nil || len(payload) > maxMessage || u.generates() > mostGenerated
-		c.tasks = append(c.tasks, &task{unit: u, call: c, payload: payload, stays: stays})
+		c.tasks = append(c.tasks, &task{unit: u, order: c, payload: payload, stays: stays})
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -157,7 +157,7 @@ func (d *desk) begin(units []unit) *call {
 }
 
 // end forgets a call, and takes back what others were sent.
-func (d *desk) end(c *call) error {
+func (d *desk) end(c *order) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, t := range c.tasks {
@@ -172,12 +172,12 @@ func (d *desk) end(c *call) error {
 			d.past.add(pastUnit{t.payload, t.by, bitsOf(t.answer)})
 		}
 	}
-	d.calls = slices.DeleteFunc(d.calls, func(o *call) bool { return o == c })
+	d.calls = slices.DeleteFunc(d.calls, func(o *order) bool { return o == c })
 	d.tellAll()
 	return d.wrong
 }
 
-func (a *answered) add(u pastUnit) {
+func (a *unproved) add(u pastUnit) {
 	a.units, a.bytes = append(a.units, u), a.bytes+len(u.payload)
 	for a.bytes > mostPast {
 		a.bytes -= len(a.units[0].payload)
@@ -191,7 +191,7 @@ func (t *task) settled() bool {
 }
 
 // settled are the answers of a call that are there, by the index of their units.
-func (d *desk) settled(c *call) map[int]answers {
+func (d *desk) settled(c *order) map[int]answers {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := map[int]answers{}
@@ -210,7 +210,7 @@ func (d *desk) tellAll() {
 	}
 }
 
-func (c *call) tell() {
+func (c *order) tell() {
 	select {
 	case c.news <- struct{}{}:
 	default:
@@ -218,7 +218,7 @@ func (c *call) tell() {
 }
 
 // finish sees to it that all units of a call are answered.
-func (d *desk) finish(ctx context.Context, c *call, take func()) error {
+func (d *desk) finish(ctx context.Context, c *order, take func()) error {
 	for {
 		workers, changed := d.workers()
 		d.mu.Lock()
@@ -271,7 +271,7 @@ func (d *desk) fill(workers int) {
 
 // pick is what this machine would compute next of a call, nil if there is nothing; left
 // says whether the call is yet to come to its end.
-func (d *desk) pick(c *call, workers []string) (t *task, left bool) {
+func (d *desk) pick(c *order, workers []string) (t *task, left bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	best := 0
@@ -299,7 +299,7 @@ func (d *desk) pick(c *call, workers []string) (t *task, left bool) {
 }
 
 // computeOne computes a unit of a call on this machine, if there is one to compute.
-func (d *desk) computeOne(ctx context.Context, c *call, workers []string) error {
+func (d *desk) computeOne(ctx context.Context, c *order, workers []string) error {
 	t, _ := d.pick(c, workers)
 	if t == nil {
 		return nil
@@ -344,7 +344,7 @@ func (d *desk) own(t *task, first bool, a answers, err error) (liars []string, _
 	if first && t.state == done {
 		return nil, nil
 	}
-	return nil, &unitError{slices.Index(t.call.tasks, t), err}
+	return nil, &unitError{slices.Index(t.order.tasks, t), err}
 }
 
 // unitError says which unit of a call could not be computed.

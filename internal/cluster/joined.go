@@ -23,6 +23,7 @@ type handler struct {
 
 // handlers are all kinds of work.
 var handlers = []handler{
+	{"measuring", beginMeasuring},
 	{unitsWord, serveUnits},
 	{searchesWord, serveSearches},
 }

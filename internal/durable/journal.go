@@ -259,10 +259,19 @@ func (j *Journal) setAside() error {
 	if err != nil {
 		return err
 	}
+	return j.swap(t, func() error {
+		_, err := j.disk.keep(j.path)
+		return err
+	})
+}
+
+// swap puts another file, locked, in the place of the journal's, after before.
+func (j *Journal) swap(t *temp, before func() error) error {
 	if !renamesOpen {
 		j.file.Close()
 	}
-	if _, err = j.disk.keep(j.path); err == nil {
+	err := before()
+	if err == nil {
 		err = t.place(j.path)
 	}
 	if !t.gone {
@@ -320,6 +329,61 @@ func (j *Journal) sync() error {
 	err := j.disk.sync(j.file)
 	j.synced = time.Now()
 	return err
+}
+
+// Size is how many bytes of the file are this journal's; 0 before the first record, or
+// [Journal.Begin].
+func (j *Journal) Size() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.begun {
+		return 0
+	}
+	return j.size
+}
+
+// CutBack takes the records behind a size off, one that [Journal.Size] returned, and gives
+// those that stay to f.Record; the header always stays. Another file takes the place of
+// this one, so that a crash leaves one of the two and a [Tail] begins anew.
+func (j *Journal) CutBack(f Format, size int64) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.err != nil {
+		return j.err
+	}
+	if !j.begun && size == 0 {
+		return nil
+	}
+	if !j.begun || size < 0 || size > j.size {
+		return fmt.Errorf("%s: cannot be cut back to %d bytes: it has %d", j.path, size, j.size)
+	}
+	data := make([]byte, j.size)
+	if _, err := j.file.ReadAt(data, 0); err != nil {
+		return fmt.Errorf("%s: cannot be read: %w", j.path, err)
+	}
+	size = max(size, int64(bytes.IndexByte(data, '\n'))+1)
+	f.Header = func([]byte) error { return nil } // it is ours
+	whole, err := f.take(data[:size])
+	if err != nil {
+		return fmt.Errorf("%s: %w", j.path, err)
+	}
+	if int64(whole) != size {
+		return fmt.Errorf("%s: cannot be cut back to %d bytes: no record ends there", j.path, size)
+	}
+	t, err := j.disk.temp(j.path)
+	if err != nil {
+		return Unwritable(j.path, err)
+	}
+	if err := errors.Join(j.disk.write(t.File, data[:size], 0), j.disk.sync(t.File)); err != nil {
+		t.discard()
+		return Unwritable(j.path, err)
+	}
+	if err := j.swap(t, func() error { return nil }); err != nil {
+		j.err = Unwritable(j.path, err) // which file is there is not known
+		return j.err
+	}
+	j.size = size
+	return nil
 }
 
 // Close writes everything to the disk and closes the file. One that nothing was

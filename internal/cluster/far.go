@@ -1,0 +1,337 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"bankai"
+	"bankai/score"
+	"bankai/search"
+)
+
+// peer is a machine that measures blocks: it answers what it is asked with the bits that
+// any other gives. Requests of one peer may overlap; it may do one after another. It
+// begins with the first part and goes on in their order, or does all of them side by side.
+//
+// got is called one at a time, and its error ends the request; a peer must return soon
+// after ctx ends. busy is what the machine spent on the request, without waiting for
+// others or the network; 0 if it cannot tell. An error means that the machine can no
+// longer be relied on.
+type peer interface {
+	// name is for people.
+	name() string
+	// values gives [move][question] for every part, in any order.
+	values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(i int, values [][]float64) error) (busy time.Duration, err error)
+	// effects gives, for every block, its effects tensor by tensor from the top, then nil.
+	// The numbers are the receiver's from then on.
+	effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(i int, e *score.Effects) error) (busy time.Duration, err error)
+}
+
+// Divided measures on several machines, one of which is the coordinator's: every block of
+// questions at one of them, where its streams are. What it returns does not depend on who
+// there is, nor on who is how fast, comes, fails or computes wrong bits.
+//
+// Its methods may be called from several goroutines; calls wait for one another.
+type Divided struct {
+	check  int   // after how many units of a machine one is checked; 0: never
+	memory int64 // bound of effects that wait for their turn, in bytes
+	lost   func(p peer, err error)
+
+	close func() // nil: there is nothing to close
+
+	calls   sync.Mutex // held during a call
+	dealing dealing
+	number  int // of the last call
+
+	mu     sync.Mutex // guards what follows
+	coming []peer
+	going  map[peer]bool
+	begun  int
+}
+
+// defaultMemory bounds the effects that wait for those of other blocks, in bytes: 256 MiB.
+// Beyond it machines wait, apart from the one that all wait for. Each of them has one
+// tensor's effects on the way besides.
+const defaultMemory = 256 << 20
+
+// newDivided measures at here alone until others join. check is after how many units of a
+// machine one is computed by another one, too; 0: never. lost is told who is asked
+// nothing more and why: a *WrongBits if its numbers were wrong.
+func newDivided(here peer, check int, memory int64, lost func(p peer, err error)) *Divided {
+	return &Divided{
+		check: check, memory: memory, lost: lost, going: map[peer]bool{},
+		dealing: dealing{parties: []*party{{peer: here, here: true}}, hands: map[search.Sample]*hand{}},
+	}
+}
+
+// join takes a peer in, from the next call on.
+func (d *Divided) join(p peer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.coming = append(d.coming, p)
+}
+
+// leave takes a peer out, from the next call on. One that leaves during a call returns
+// errors there.
+func (d *Divided) leave(p peer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.coming = slices.DeleteFunc(d.coming, func(o peer) bool { return o == p })
+	d.going[p] = true
+}
+
+// Calls is the number of the last call of Values or Effects that has begun, from 1. What
+// was recorded before the next begins rests on calls up to it: see [TaintedError].
+func (d *Divided) Calls() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.begun
+}
+
+// Close ends that workers join. It is not needed where the session is closed.
+func (d *Divided) Close() {
+	if d.close != nil {
+		d.close()
+	}
+}
+
+// Values measures moves on a patch: for every part, [move][question] in nats. It fails
+// with a *TaintedError if a machine has computed wrong bits in an earlier call.
+func (d *Divided) Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part) ([][][]float64, error) {
+	d.calls.Lock()
+	defer d.calls.Unlock()
+	d.begin()
+	for {
+		c, err := d.measure(ctx, question{cur: cur, moves: moves}, parts, d.check, nil)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.conflict) == 0 {
+			d.note(c, d.number)
+			values := make([][][]float64, len(parts))
+			for k := range c.units {
+				values[k] = c.units[k].values
+			}
+			return values, nil
+		}
+		if err := d.resolve(ctx, c, false); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Effects predicts flips: got is told, for block k, tensor by tensor from the top, one at
+// a time; of each tensor in the order of the blocks. It fails with a *TaintedError if a
+// machine has computed wrong bits, in this call or an earlier one.
+func (d *Divided) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(k int, e score.Effects) error) error {
+	d.calls.Lock()
+	defer d.calls.Unlock()
+	d.begin()
+	parts := make([]score.Part, len(blocks))
+	for k, b := range blocks {
+		parts[k].Block = b
+	}
+	for {
+		given := false
+		c, err := d.measure(ctx, question{cur: cur, want: &w}, parts, d.check, func(k int, e score.Effects) error {
+			given = true
+			return got(k, e)
+		})
+		if err != nil {
+			return err
+		}
+		if len(c.conflict) == 0 {
+			d.note(c, d.number)
+			return nil
+		}
+		if err := d.resolve(ctx, c, given); err != nil {
+			return err
+		}
+	}
+}
+
+// begin begins a call: with who has come, and without who has gone.
+func (d *Divided) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begun++
+	d.dealing.call = d.begun
+	d.number = d.begun
+	for _, p := range d.coming {
+		d.dealing.parties = append(d.dealing.parties, &party{peer: p})
+	}
+	d.coming = nil
+	for _, p := range d.dealing.parties {
+		p.gone = p.gone || d.going[p.peer]
+	}
+	clear(d.going)
+	d.tidy()
+}
+
+// tidy forgets who is gone.
+func (d *Divided) tidy() {
+	d.dealing.parties = slices.DeleteFunc(d.dealing.parties, func(p *party) bool { return p.gone && !p.here })
+}
+
+// event is what a peer says.
+type event struct {
+	request *request
+	i       int
+	values  [][]float64
+	effects *score.Effects
+	taken   chan struct{} // closed when more may come; nil: of values
+	over    bool
+	busy    time.Duration
+	err     error
+}
+
+// measure asks the peers until every unit is answered, or machines differ: see
+// [call.conflict]. When it returns, nobody works on it any more.
+func (d *Divided) measure(ctx context.Context, q question, parts []score.Part, check int, got func(k int, e score.Effects) error) (*call, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	d.tidy()
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := newCall(&d.dealing, q, parts, check, d.memory, time.Now())
+	events := make(chan event)
+	running := 0
+	defer func() {
+		cancel()
+		for running > 0 {
+			if e := <-events; e.over {
+				running--
+			}
+		}
+		d.tidy()
+	}()
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
+	for !c.over() {
+		for _, r := range c.send(time.Now()) {
+			running++
+			go ask(within, r, q, c.partsOf(r), events)
+		}
+		select {
+		case e := <-events:
+			if e.over {
+				running--
+				if ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+			}
+			d.take(c, e)
+			if e.over {
+				if at := c.next(); !at.IsZero() {
+					alarm.Reset(time.Until(at))
+				}
+			}
+		case <-alarm.C:
+			c.wake(time.Now())
+			if at := c.next(); !at.IsZero() {
+				alarm.Reset(time.Until(at))
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if got != nil {
+			if err := c.handOn(got); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if c.err != nil {
+		return nil, fmt.Errorf("here: %w", c.err)
+	}
+	c.finish(time.Now())
+	return c, nil
+}
+
+// partsOf are the parts of a request.
+func (c *call) partsOf(r *request) []score.Part {
+	parts := make([]score.Part, len(r.units))
+	for i, k := range r.units {
+		parts[i] = c.units[k].Part
+	}
+	return parts
+}
+
+// take tells the call what a peer says, and says who is lost by that.
+func (d *Divided) take(c *call, e event) {
+	p, known := e.request.party, e.request.party.gone
+	var err error
+	switch {
+	case e.over:
+		err = e.err
+		if err == nil && len(e.request.left) > 0 && !p.gone {
+			err = errAnswers
+		}
+		c.ended(e.request, e.busy, err, time.Now())
+	case known: // what it still says is not heard
+		if e.taken != nil {
+			close(e.taken)
+		}
+	case e.taken != nil:
+		if err = c.answeredEffects(e.request, e.i, e.effects, func() { close(e.taken) }); err != nil {
+			close(e.taken)
+			c.drop(p, err)
+		}
+	default:
+		if err = c.answeredValues(e.request, e.i, e.values); err != nil {
+			c.drop(p, err)
+		}
+	}
+	if err != nil && !known && !p.here {
+		d.tell(p, err)
+	}
+}
+
+// tell says who is lost.
+func (d *Divided) tell(p *party, err error) {
+	if d.lost != nil {
+		d.lost(p.peer, err)
+	}
+}
+
+// errOver ends a request that nobody waits for any more.
+var errOver = errors.New("the call is over")
+
+// ask asks a peer for a request, and tells what comes of it.
+func ask(ctx context.Context, r *request, q question, parts []score.Part, events chan<- event) {
+	say := func(e event) error {
+		e.request = r
+		select {
+		case events <- e:
+		case <-ctx.Done():
+			return errOver
+		}
+		if e.taken != nil {
+			select {
+			case <-e.taken:
+			case <-ctx.Done():
+				return errOver
+			}
+		}
+		return nil
+	}
+	end := event{request: r, over: true}
+	if q.want == nil {
+		end.busy, end.err = r.party.values(ctx, q.cur, q.moves, parts, func(i int, values [][]float64) error {
+			return say(event{i: i, values: values})
+		})
+	} else {
+		blocks := make([]score.Block, len(parts))
+		for i, p := range parts {
+			blocks[i] = p.Block
+		}
+		end.busy, end.err = r.party.effects(ctx, q.cur, *q.want, blocks, func(i int, e *score.Effects) error {
+			return say(event{i: i, effects: e, taken: make(chan struct{})})
+		})
+	}
+	events <- end
+}

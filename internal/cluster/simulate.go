@@ -1,0 +1,270 @@
+package cluster
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+	"time"
+
+	"bankai"
+	"bankai/score"
+	"bankai/search"
+)
+
+// Simulation says how long a guided search takes on many machines, by the times that its
+// parts were measured to take on one: the calls of a [Divided] run on a clock that is
+// simulated. All machines are as fast, and have a line of their own to the coordinator,
+// whose own line carries everything.
+type Simulation struct {
+	Blocks     int // of about 256 tokens each
+	Candidates int // moves that are measured, one a call
+	Gradients  int // predictions among them
+
+	Values  time.Duration // of a move on a block, as a mean over the layers
+	Pass    time.Duration // over a block from the beginning, which a machine needs for one that is new to it
+	Effects time.Duration // of a block: a gradient and its sums
+	Sum     time.Duration // the coordinator adds one block's effects and, of all, ranks the flips
+
+	EffectBytes int64 // of one block
+	Tensors     int   // that they are of: as many messages, or more if they are long
+	AskBytes    int64 // of a request: a patch, a move, blocks
+
+	Mbit    float64       // a second, of every line and direction
+	Latency time.Duration // of a message
+	Message time.Duration // of the coordinator's processor, for one message
+	Byte    float64       // seconds of the coordinator's processor for one byte
+	Check   int           // after how many units of a machine one is checked; 0: never
+}
+
+// Simulated is what a [Simulation] says of a number of workers.
+type Simulated struct {
+	Workers    int
+	Time       time.Duration
+	Predicting time.Duration // of Time, that of the predictions
+	Sent       int64         // bytes from the coordinator
+	Received   int64         // bytes to it
+	Messages   int           // to and from it
+	// Shares of Time in which the coordinator's line, its processor with messages, and
+	// its sums of gradients were busy. Where one comes near 1, more workers gain nothing.
+	Line, Handling, Summing float64
+}
+
+// simulation is a Simulation that runs.
+type simulation struct {
+	Simulation
+	Simulated
+	now      time.Duration
+	dealing  dealing
+	machines []*simulatedMachine
+	events   simulatedEvents
+	order    int
+
+	up, down, handles, sums time.Duration // when the lines, the processor and the sums are free
+	upBusy, downBusy        time.Duration
+	handlesBusy, sumsBusy   time.Duration
+}
+
+// simulatedMachine is a machine that measures.
+type simulatedMachine struct {
+	peer
+	free time.Duration        // when it has computed what it was asked
+	out  time.Duration        // when its line has sent everything
+	has  map[score.Block]bool // blocks of which it has streams
+}
+
+// simulatedEvent is something that happens at a time.
+type simulatedEvent struct {
+	at    time.Duration
+	order int
+	do    func()
+}
+
+type simulatedEvents []simulatedEvent
+
+func (e simulatedEvents) Len() int      { return len(e) }
+func (e simulatedEvents) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *simulatedEvents) Push(x any)   { *e = append(*e, x.(simulatedEvent)) }
+func (e *simulatedEvents) Pop() any {
+	last := (*e)[len(*e)-1]
+	*e = (*e)[:len(*e)-1]
+	return last
+}
+
+func (e simulatedEvents) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(e[i].at, e[j].at), cmp.Compare(e[i].order, e[j].order)) < 0
+}
+
+// Run simulates the search with so many workers beside the coordinator's machine.
+func (s Simulation) Run(workers int) Simulated {
+	r := &simulation{Simulation: s, dealing: dealing{hands: map[search.Sample]*hand{}}}
+	for i := range workers + 1 {
+		m := &simulatedMachine{has: map[score.Block]bool{}}
+		r.machines = append(r.machines, m)
+		r.dealing.parties = append(r.dealing.parties, &party{peer: m, here: i == 0})
+	}
+	parts := make([]score.Part, s.Blocks)
+	for i := range parts {
+		parts[i] = score.Part{Block: score.Block{Index: i}, Tokens: 256}
+	}
+	for i := range s.Candidates {
+		if i*s.Gradients/s.Candidates != (i+1)*s.Gradients/s.Candidates {
+			began := r.now
+			r.call(parts, nil)
+			r.call(parts, &search.Want{})
+			r.Predicting += r.now - began
+		}
+		r.call(parts, nil)
+	}
+	r.Workers, r.Time = workers, r.now
+	share := func(d time.Duration) float64 { return d.Seconds() / max(r.now.Seconds(), 1e-9) }
+	r.Line, r.Handling, r.Summing = share(max(r.upBusy, r.downBusy)), share(r.handlesBusy), share(r.sumsBusy)
+	return r.Simulated
+}
+
+func (r *simulation) time() time.Time { return time.Unix(0, 0).Add(r.now) }
+
+func (r *simulation) at(t time.Duration, do func()) {
+	r.order++
+	heap.Push(&r.events, simulatedEvent{t, r.order, do})
+}
+
+// call simulates one call, for effects if something is wanted.
+func (r *simulation) call(parts []score.Part, want *search.Want) {
+	r.dealing.call++
+	q := question{moves: []search.Move{{}}, want: want}
+	c := newCall(&r.dealing, q, parts, r.Check, defaultMemory, r.time())
+	r.events = nil
+	for {
+		for _, request := range c.send(r.time()) {
+			r.ask(c, request)
+		}
+		if c.over() {
+			break
+		}
+		next := heap.Pop(&r.events).(simulatedEvent)
+		if wake := c.next(); !wake.IsZero() {
+			if at := max(r.now, wake.Sub(time.Unix(0, 0))); at < next.at {
+				heap.Push(&r.events, next)
+				r.now = at
+				c.wake(r.time())
+				continue
+			}
+		}
+		r.now = max(r.now, next.at)
+		next.do()
+		c.handOn(func(int, score.Effects) error {
+			took := r.Sum / time.Duration(r.Tensors)
+			r.sums = max(r.sums, r.now) + took
+			r.sumsBusy += took
+			return nil
+		})
+	}
+	r.now = max(r.now, r.sums)
+	c.finish(r.time())
+	for _, m := range r.machines { // what is left is given up
+		m.free, m.out = min(m.free, r.now+r.Latency), min(m.out, r.now+r.Latency)
+	}
+}
+
+// ask simulates a request and all that comes of it.
+func (r *simulation) ask(c *call, request *request) {
+	m := request.party.peer.(*simulatedMachine)
+	here := request.party.here
+	begin := r.now
+	if !here {
+		begin = r.transfer(&r.up, &r.upBusy, r.now, r.AskBytes) + r.Latency
+		r.Sent += r.AskBytes
+		r.Messages++
+		r.handle(r.now, 0)
+	}
+	t := max(begin, m.free)
+	began := t
+	for i, k := range request.units {
+		u := &c.units[k]
+		if !m.has[u.Block] {
+			m.has[u.Block] = true
+			t += r.Pass
+		}
+		if c.want == nil {
+			t += r.Values
+			r.answer(m, here, t, 64, func() { c.answeredValues(request, i, [][]float64{{0}}) })
+			continue
+		}
+		for n := range r.Tensors {
+			t += r.Effects / time.Duration(r.Tensors)
+			r.answer(m, here, t, r.EffectBytes/int64(r.Tensors), func() {
+				c.answeredEffects(request, i, &score.Effects{Tensor: tensorNames[n%len(tensorNames)], Columns: []int{k}}, func() {})
+			})
+		}
+		r.answer(m, here, t, 16, func() { c.answeredEffects(request, i, nil, func() {}) })
+	}
+	m.free = t
+	r.answer(m, here, t, 16, func() { c.ended(request, t-began, nil, r.time()) })
+}
+
+var tensorNames = []string{"q", "k", "v", "o", "gate", "up", "down"}
+
+// answer lets something happen when a message that is sent at a time was read.
+func (r *simulation) answer(m *simulatedMachine, here bool, sent time.Duration, bytes int64, do func()) {
+	if here {
+		r.at(sent, do)
+		return
+	}
+	m.out = max(m.out, sent) + r.takes(bytes)
+	r.at(m.out+r.Latency, func() { // it has come to the coordinator's line
+		come := r.transfer(&r.down, &r.downBusy, r.now, bytes)
+		r.Received += bytes
+		messages := 1 + int(bytes/maxMessage)
+		r.Messages += messages
+		r.at(r.handle(come, bytes)+time.Duration(messages-1)*r.Message, do)
+	})
+}
+
+// transfer is when so many bytes have gone over one direction of the coordinator's line.
+func (r *simulation) transfer(line, busy *time.Duration, from time.Duration, bytes int64) time.Duration {
+	took := r.takes(bytes)
+	*line = max(*line, from) + took
+	*busy += took
+	return *line
+}
+
+// takes is how long a line sends so many bytes.
+func (r *simulation) takes(bytes int64) time.Duration {
+	return time.Duration(float64(bytes*8) / r.Mbit * 1e3)
+}
+
+// handle is when the coordinator has dealt with a message.
+func (r *simulation) handle(from time.Duration, bytes int64) time.Duration {
+	took := r.Message + time.Duration(float64(bytes)*r.Byte*1e9)
+	r.handles = max(r.handles, from) + took
+	r.handlesBusy += took
+	return r.handles
+}
+
+// ByteTime measures what the coordinator's processor does for one byte of effects: to read
+// it and to make the digest, in seconds.
+func ByteTime() float64 {
+	e := &score.Effects{Tensor: "t", Columns: []int{0}, Data: make([]float32, 1<<20)}
+	text := encodeEffects(e)
+	var took []time.Duration
+	for range 5 {
+		began := time.Now()
+		back, err := decodeEffects(slices.Clone(text))
+		if err != nil {
+			panic(err) // we have written it ourselves
+		}
+		digestOfEffects(back)
+		took = append(took, time.Since(began))
+	}
+	return slices.Min(took).Seconds() / float64(len(text))
+}
+
+// AskBytes is the size of a request for values of one move on blocks, on a patch.
+func AskBytes(cur *bankai.Patch, m search.Move, blocks int) (int64, error) {
+	parts := make([]score.Part, blocks)
+	for i := range parts {
+		parts[i] = score.Part{Block: score.Block{Index: i}, Tokens: 256}
+	}
+	text, err := encodeAsk(bankai.Digest{}, question{cur: cur, moves: []search.Move{m}}, parts)
+	return int64(len(text)), err
+}
