@@ -308,7 +308,7 @@ func TestDeskLiar(t *testing.T) {
 func TestDeskUsedWrongAnswer(t *testing.T) {
 	m := enginetest.Tiny(t, engine.Options{Threads: 2})
 	a := someAsks(t, m, 8)
-	u := unit{questions: a.qs[:1]}
+	u := workUnit{questions: a.qs[:1]}
 	payload, err := encodeUnit(u)
 	if err != nil {
 		t.Fatal(err)
@@ -328,7 +328,7 @@ func TestDeskUsedWrongAnswer(t *testing.T) {
 	if err := d.distrust(t.Context(), "bad"); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = d.do(t.Context(), []unit{u}, func(int, answers) {})
+	_, _, err = d.do(t.Context(), []workUnit{u}, func(int, unitAnswers) {})
 	if wrong := (*WrongAnswerError)(nil); !errors.As(err, &wrong) || wrong.Worker != "bad" {
 		t.Errorf("%v: want an error that names the worker", err)
 	}

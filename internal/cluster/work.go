@@ -29,13 +29,13 @@ const (
 	workAge    = 24 * time.Hour
 	resultsAge = time.Hour
 
-	leaseWords = 5                // words from a worker in the time of a lease
-	mostTries = 5                // deliveries of a unit; then it is left to the coordinator
-	idleQueue = time.Minute      // without anybody who asks, after which the server forgets who was asking
-	notHeader = "Bankai-Not"     // of a message: the worker that is not to do it
-	notForMe  = 2 * time.Second  // until such a message comes to somebody again
-	putTries  = 5                // of an answer that the server does not take
-	unitsWord = "units"
+	leaseWords = 5               // words from a worker in the time of a lease
+	mostTries  = 5               // deliveries of a unit; then it is left to the coordinator
+	idleQueue  = time.Minute     // without anybody who asks, after which the server forgets who was asking
+	notHeader  = "Bankai-Not"    // of a message: the worker that is not to do it
+	notForMe   = 2 * time.Second // until such a message comes to somebody again
+	putTries   = 5               // of an answer that the server does not take
+	unitsWord  = "units"
 )
 
 // workSubject is where work of a kind waits; "*" for the number means all.
@@ -73,9 +73,9 @@ func (c *Conn) workQueue(ctx context.Context, stream jetstream.Stream, session, 
 
 // record is what a worker answers to a unit.
 type record struct {
-	Worker string  `json:"worker"`
-	Answer answers `json:"answer,omitzero"`
-	Error  string  `json:"error,omitempty"`
+	Worker string      `json:"worker"`
+	Answer unitAnswers `json:"answer,omitzero"`
+	Error  string      `json:"error,omitempty"`
 }
 
 // post is the coordinator's side of the queue, and where the answers come in.
@@ -378,10 +378,10 @@ func numberOf(m jetstream.Msg) (int64, error) {
 }
 
 // compute answers a unit when it is this unit's turn.
-func (w *unitWorker) compute(ctx context.Context, u unit) (answers, error) {
+func (w *unitWorker) compute(ctx context.Context, u workUnit) (unitAnswers, error) {
 	release, err := w.turn(ctx, u.what())
 	if err != nil {
-		return answers{}, err
+		return unitAnswers{}, err
 	}
 	a, err := u.compute(ctx, w.model)
 	release(1, u.tokens())
