@@ -178,16 +178,16 @@ func (tr *troupe) play(p *player) {
 	}
 }
 
-// asks are questions and requests about a model, some of them patched, and what the model
+// workload is questions and requests about a model, some of them patched, and what the model
 // alone answers.
-type asks struct {
+type workload struct {
 	qs      []engine.Question
 	reqs    []engine.Request
 	scores  [][]engine.Answer
 	results []engine.Result
 }
 
-func someAsks(t *testing.T, m *engine.Model, n int) (a asks) {
+func someAsks(t *testing.T, m *engine.Model, n int) (a workload) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	ids := func(n int) []int32 {
 		out := make([]int32, n)
@@ -225,7 +225,7 @@ func someAsks(t *testing.T, m *engine.Model, n int) (a asks) {
 }
 
 // check asks a model that divides, and compares.
-func (a asks) check(t *testing.T, what string, m *engine.Model) {
+func (a workload) check(t *testing.T, what string, m *engine.Model) {
 	t.Helper()
 	scores, err := m.Score(t.Context(), a.qs)
 	if err != nil || !reflect.DeepEqual(scores, a.scores) {
