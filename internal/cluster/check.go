@@ -64,7 +64,7 @@ type answered struct {
 }
 
 // sum is the digest of all that was said of a unit.
-func (u *unit) sum() digest { return digestOfSums(u.seen) }
+func (u *piece) sum() digest { return digestOfSums(u.seen) }
 
 // note keeps who answered what, should it turn out later that they compute wrong bits.
 // Nobody doubts here. number is that of the call that was asked first.

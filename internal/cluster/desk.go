@@ -30,7 +30,7 @@ type desk struct {
 	calls []*order        // the same
 	out   int             // tasks that are sent
 	fails map[string]int  // units in a row that a worker could not compute
-	past  settledUnits
+	past  unproved
 	wrong error // an answer that was used already was wrong
 }
 
@@ -59,18 +59,18 @@ const (
 
 // task is a unit on its way to an answer.
 type task struct {
-	workUnit
+	unit
 	number  int64
-	call    *order
+	order   *order
 	payload []byte
 	stays   bool // it is for this machine: it cannot be sent, or a worker could not compute it
 	state   state
 	cancel  context.CancelFunc // of computing it here; nil unless that happens
-	answer  unitAnswers
+	answer  answers
 	by      string // worker that answered; "": this machine
 	audited bool   // another machine is to answer it, too
 	checked bool   // and has, with the same bits
-	others  map[string]unitAnswers
+	others  map[string]answers
 }
 
 // order is some units that are asked for together.
@@ -79,9 +79,9 @@ type order struct {
 	news  chan struct{} // something has happened to a task, or to who takes part
 }
 
-// settledUnits are the answers of workers that nobody checked, of calls that have come to
+// unproved are the answers of workers that nobody checked, of calls that have come to
 // their end.
-type settledUnits struct {
+type unproved struct {
 	units []pastUnit
 	bytes int
 }
@@ -92,7 +92,7 @@ type pastUnit struct {
 	digest  [sha256.Size]byte // of the answers
 }
 
-func bitsOf(a unitAnswers) [sha256.Size]byte { return sha256.Sum256(encode(a)) }
+func bitsOf(a answers) [sha256.Size]byte { return sha256.Sum256(encode(a)) }
 
 // mostPast bounds, in bytes, the units that are remembered so that they can be computed
 // again if their worker turns out to be wrong. The oldest are forgotten first.
@@ -118,9 +118,9 @@ func newDesk(c carrier, m *engine.Model, check int) *desk {
 
 // do answers units, in their order. settled is told of each as soon as its answer is
 // there, in this goroutine. After an error the answers hold what there is; ok tells which.
-func (d *desk) do(ctx context.Context, units []workUnit, settled func(i int, a unitAnswers)) (all []unitAnswers, ok []bool, err error) {
+func (d *desk) do(ctx context.Context, units []unit, settled func(i int, a answers)) (all []answers, ok []bool, err error) {
 	c := d.begin(units)
-	all, ok = make([]unitAnswers, len(units)), make([]bool, len(units))
+	all, ok = make([]answers, len(units)), make([]bool, len(units))
 	take := func() {
 		for i, a := range d.settled(c) {
 			if all[i] = a; !ok[i] {
@@ -138,12 +138,12 @@ func (d *desk) do(ctx context.Context, units []workUnit, settled func(i int, a u
 }
 
 // begin takes units in.
-func (d *desk) begin(units []workUnit) *order {
+func (d *desk) begin(units []unit) *order {
 	c := &order{news: make(chan struct{}, 1)}
 	for _, u := range units {
 		payload, err := encodeUnit(u)
 		stays := err != nil || len(payload) > maxMessage || u.generates() > mostGenerated
-		c.tasks = append(c.tasks, &task{workUnit: u, call: c, payload: payload, stays: stays})
+		c.tasks = append(c.tasks, &task{unit: u, order: c, payload: payload, stays: stays})
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -177,7 +177,7 @@ func (d *desk) end(c *order) error {
 	return d.wrong
 }
 
-func (a *settledUnits) add(u pastUnit) {
+func (a *unproved) add(u pastUnit) {
 	a.units, a.bytes = append(a.units, u), a.bytes+len(u.payload)
 	for a.bytes > mostPast {
 		a.bytes -= len(a.units[0].payload)
@@ -191,10 +191,10 @@ func (t *task) settled() bool {
 }
 
 // settled are the answers of a call that are there, by the index of their units.
-func (d *desk) settled(c *order) map[int]unitAnswers {
+func (d *desk) settled(c *order) map[int]answers {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := map[int]unitAnswers{}
+	all := map[int]answers{}
 	for i, t := range c.tasks {
 		if t.settled() {
 			all[i] = t.answer
@@ -331,7 +331,7 @@ func (d *desk) computeOne(ctx context.Context, c *order, workers []string) error
 
 // own takes what this machine has computed of a task, or why it could not, which is no
 // error if a worker was quicker.
-func (d *desk) own(t *task, first bool, a unitAnswers, err error) (liars []string, _ error) {
+func (d *desk) own(t *task, first bool, a answers, err error) (liars []string, _ error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t.cancel = nil
@@ -344,7 +344,7 @@ func (d *desk) own(t *task, first bool, a unitAnswers, err error) (liars []strin
 	if first && t.state == done {
 		return nil, nil
 	}
-	return nil, &unitError{slices.Index(t.call.tasks, t), err}
+	return nil, &unitError{slices.Index(t.order.tasks, t), err}
 }
 
 // unitError says which unit of a call could not be computed.
@@ -358,7 +358,7 @@ func (e *unitError) Unwrap() error { return e.err }
 
 // judge takes this machine's own answer to a task, and returns the workers that gave
 // another one.
-func (t *task) judge(a unitAnswers) (liars []string) {
+func (t *task) judge(a answers) (liars []string) {
 	for worker, other := range t.others {
 		if !other.same(a) {
 			liars = append(liars, worker)
@@ -373,7 +373,7 @@ func (t *task) judge(a unitAnswers) (liars []string) {
 }
 
 // arrived takes what a worker answered: to a unit, or to one that another answered, too.
-func (d *desk) arrived(number int64, worker string, a unitAnswers, failed error) {
+func (d *desk) arrived(number int64, worker string, a answers, failed error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t := d.open[number]
@@ -386,7 +386,7 @@ func (d *desk) arrived(number int64, worker string, a unitAnswers, failed error)
 		d.tellAll()
 	}()
 	if failed == nil {
-		failed = a.fits(t.workUnit)
+		failed = a.fits(t.unit)
 	}
 	if failed == nil {
 		d.fails[worker] = 0
@@ -414,10 +414,10 @@ func (d *desk) arrived(number int64, worker string, a unitAnswers, failed error)
 	case t.answer.same(a):
 		t.checked = t.checked || t.by != worker
 	case t.by == "": // which is right, whoever came first
-		t.others = map[string]unitAnswers{worker: a}
+		t.others = map[string]answers{worker: a}
 	default:
 		if t.others == nil {
-			t.others = map[string]unitAnswers{}
+			t.others = map[string]answers{}
 		}
 		t.others[worker] = a
 	}
@@ -431,7 +431,7 @@ func (d *desk) distrust(ctx context.Context, worker string) error {
 	for _, t := range d.open {
 		delete(t.others, worker)
 		if t.state == done && t.by == worker && !t.checked {
-			t.state, t.answer, t.by = waiting, unitAnswers{}, ""
+			t.state, t.answer, t.by = waiting, answers{}, ""
 		}
 	}
 	var past []pastUnit

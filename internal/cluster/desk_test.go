@@ -178,16 +178,16 @@ func (tr *troupe) play(p *player) {
 	}
 }
 
-// workload is questions and requests about a model, some of them patched, and what the model
+// asks are questions and requests about a model, some of them patched, and what the model
 // alone answers.
-type workload struct {
+type asks struct {
 	qs      []engine.Question
 	reqs    []engine.Request
 	scores  [][]engine.Answer
 	results []engine.Result
 }
 
-func someAsks(t *testing.T, m *engine.Model, n int) (a workload) {
+func someAsks(t *testing.T, m *engine.Model, n int) (a asks) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	ids := func(n int) []int32 {
 		out := make([]int32, n)
@@ -225,7 +225,7 @@ func someAsks(t *testing.T, m *engine.Model, n int) (a workload) {
 }
 
 // check asks a model that divides, and compares.
-func (a workload) check(t *testing.T, what string, m *engine.Model) {
+func (a asks) check(t *testing.T, what string, m *engine.Model) {
 	t.Helper()
 	scores, err := m.Score(t.Context(), a.qs)
 	if err != nil || !reflect.DeepEqual(scores, a.scores) {
@@ -308,7 +308,7 @@ func TestDeskLiar(t *testing.T) {
 func TestDeskUsedWrongAnswer(t *testing.T) {
 	m := enginetest.Tiny(t, engine.Options{Threads: 2})
 	a := someAsks(t, m, 8)
-	u := workUnit{questions: a.qs[:1]}
+	u := unit{questions: a.qs[:1]}
 	payload, err := encodeUnit(u)
 	if err != nil {
 		t.Fatal(err)
@@ -328,7 +328,7 @@ func TestDeskUsedWrongAnswer(t *testing.T) {
 	if err := d.distrust(t.Context(), "bad"); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = d.do(t.Context(), []workUnit{u}, func(int, unitAnswers) {})
+	_, _, err = d.do(t.Context(), []unit{u}, func(int, answers) {})
 	if wrong := (*WrongAnswerError)(nil); !errors.As(err, &wrong) || wrong.Worker != "bad" {
 		t.Errorf("%v: want an error that names the worker", err)
 	}

@@ -33,12 +33,12 @@ func (e *elsewhere) Score(ctx context.Context, m *engine.Model, qs []engine.Ques
 		}
 		return tokenBytes * (bytes + len(qs[i].Prompt)), 0
 	})
-	units := make([]workUnit, len(parts))
+	units := make([]unit, len(parts))
 	for k, part := range parts {
-		units[k] = workUnit{overlay: qs[part[0]].Overlay, questions: pick(qs, part)}
+		units[k] = unit{overlay: qs[part[0]].Overlay, questions: pick(qs, part)}
 	}
 	out := make([][]engine.Answer, len(qs))
-	all, _, err := e.desk.do(ctx, units, func(int, unitAnswers) {})
+	all, _, err := e.desk.do(ctx, units, func(int, answers) {})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (e *elsewhere) Score(ctx context.Context, m *engine.Model, qs []engine.Ques
 const tokenBytes = 7
 
 // Generate answers requests to the model of the session. emit is told the tokens of a
-// workUnit when all of it is there, those of its requests one after another. What a machine
+// unit when all of it is there, those of its requests one after another. What a machine
 // said that turns out to compute wrong bits may be among them: the results alone count
 // then.
 func (e *elsewhere) Generate(ctx context.Context, m *engine.Model, reqs []engine.Request, emit func(i int, id int32)) ([]engine.Result, error) {
@@ -68,12 +68,12 @@ func (e *elsewhere) Generate(ctx context.Context, m *engine.Model, reqs []engine
 		}
 		return bytes + tokenBytes*(len(reqs[i].Prompt)+len(reqs[i].Until.Tokens)+3*len(reqs[i].Sampling.Bias)), reqs[i].Max
 	})
-	units := make([]workUnit, len(parts))
+	units := make([]unit, len(parts))
 	for k, part := range parts {
-		units[k] = workUnit{overlay: reqs[part[0]].Overlay, requests: pick(reqs, part)}
+		units[k] = unit{overlay: reqs[part[0]].Overlay, requests: pick(reqs, part)}
 	}
 	out := make([]engine.Result, len(reqs))
-	all, ok, err := e.desk.do(ctx, units, func(k int, a unitAnswers) {
+	all, ok, err := e.desk.do(ctx, units, func(k int, a answers) {
 		for i, r := range a.Results {
 			for _, id := range r.IDs {
 				if emit != nil {

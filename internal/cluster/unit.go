@@ -12,9 +12,9 @@ import (
 	"bankai/engine"
 )
 
-// workUnit is some questions, or some requests, that are answered by one machine in one go,
+// unit is some questions, or some requests, that are answered by one machine in one go,
 // all under the same patch. Its answers do not depend on what else is asked.
-type workUnit struct {
+type unit struct {
 	overlay   *engine.Overlay // of all; nil: none
 	questions []engine.Question
 	requests  []engine.Request // that can be sent: see engine.Elsewhere
@@ -53,14 +53,14 @@ type sentResult struct {
 	Generated int     `json:"generated"`
 }
 
-// unitAnswers are those of a unit: of its questions or of its requests.
-type unitAnswers struct {
+// answers are those of a unit: of its questions or of its requests.
+type answers struct {
 	Scores  [][]sentAnswer `json:"scores,omitempty"`
 	Results []sentResult   `json:"results,omitempty"`
 }
 
 // tokens is how many go through the model at least, for people and to balance by.
-func (u workUnit) tokens() (n int) {
+func (u unit) tokens() (n int) {
 	for _, q := range u.questions {
 		n += q.Tokens()
 	}
@@ -71,7 +71,7 @@ func (u workUnit) tokens() (n int) {
 }
 
 // generates is how many tokens its requests generate at most.
-func (u workUnit) generates() (n int) {
+func (u unit) generates() (n int) {
 	for _, r := range u.requests {
 		n += r.Max
 	}
@@ -79,7 +79,7 @@ func (u workUnit) generates() (n int) {
 }
 
 // what says what a unit is, for people.
-func (u workUnit) what() string {
+func (u unit) what() string {
 	if n := len(u.requests); n > 0 {
 		return fmt.Sprintf("generating %d texts", n)
 	}
@@ -87,7 +87,7 @@ func (u workUnit) what() string {
 }
 
 // encodeUnit writes a unit down. It fails on a patch that has no encoding.
-func encodeUnit(u workUnit) ([]byte, error) {
+func encodeUnit(u unit) ([]byte, error) {
 	var s sentUnit
 	if p := u.overlay.Patch(); p != nil {
 		var err error
@@ -105,7 +105,7 @@ func encodeUnit(u workUnit) ([]byte, error) {
 }
 
 // decodeUnit reads what encodeUnit wrote. overlay makes the overlay of a patch.
-func decodeUnit(text []byte, overlay func(encoded []byte) (*engine.Overlay, error)) (u workUnit, err error) {
+func decodeUnit(text []byte, overlay func(encoded []byte) (*engine.Overlay, error)) (u unit, err error) {
 	s, err := decode[sentUnit]("a unit of work", text)
 	if err != nil {
 		return u, err
@@ -130,7 +130,7 @@ func decodeUnit(text []byte, overlay func(encoded []byte) (*engine.Overlay, erro
 }
 
 // compute answers a unit with a model here.
-func (u workUnit) compute(ctx context.Context, m *engine.Model) (a unitAnswers, err error) {
+func (u unit) compute(ctx context.Context, m *engine.Model) (a answers, err error) {
 	if len(u.requests) > 0 {
 		results, err := m.Generate(ctx, u.requests, nil)
 		if err != nil {
@@ -159,7 +159,7 @@ func (u workUnit) compute(ctx context.Context, m *engine.Model) (a unitAnswers, 
 }
 
 // fits refuses answers to something else than the unit.
-func (a unitAnswers) fits(u workUnit) error {
+func (a answers) fits(u unit) error {
 	ok := len(a.Scores) == len(u.questions) && len(a.Results) == len(u.requests)
 	for i := 0; ok && i < len(a.Scores); i++ {
 		ok = len(a.Scores[i]) == len(u.questions[i].Answers)
@@ -171,7 +171,7 @@ func (a unitAnswers) fits(u workUnit) error {
 }
 
 // scores are the answers to questions.
-func (a unitAnswers) scores() [][]engine.Answer {
+func (a answers) scores() [][]engine.Answer {
 	all := make([][]engine.Answer, len(a.Scores))
 	for i, of := range a.Scores {
 		all[i] = make([]engine.Answer, len(of))
@@ -186,7 +186,7 @@ func (a unitAnswers) scores() [][]engine.Answer {
 }
 
 // results are those of requests.
-func (a unitAnswers) results() []engine.Result {
+func (a answers) results() []engine.Result {
 	all := make([]engine.Result, len(a.Results))
 	for i, r := range a.Results {
 		all[i] = engine.Result{IDs: r.IDs, Text: r.Text, Finish: r.Finish, StopText: r.StopText, Prompted: r.Prompted, Generated: r.Generated}
@@ -195,7 +195,7 @@ func (a unitAnswers) results() []engine.Result {
 }
 
 // same reports whether answers have the same bits.
-func (a unitAnswers) same(b unitAnswers) bool { return bytes.Equal(encode(a), encode(b)) }
+func (a answers) same(b answers) bool { return bytes.Equal(encode(a), encode(b)) }
 
 // Sizes of units.
 const (

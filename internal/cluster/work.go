@@ -73,9 +73,9 @@ func (c *Conn) workQueue(ctx context.Context, stream jetstream.Stream, session, 
 
 // record is what a worker answers to a unit.
 type record struct {
-	Worker string      `json:"worker"`
-	Answer unitAnswers `json:"answer,omitzero"`
-	Error  string      `json:"error,omitempty"`
+	Worker string  `json:"worker"`
+	Answer answers `json:"answer,omitzero"`
+	Error  string  `json:"error,omitempty"`
 }
 
 // post is the coordinator's side of the queue, and where the answers come in.
@@ -378,10 +378,10 @@ func numberOf(m jetstream.Msg) (int64, error) {
 }
 
 // compute answers a unit when it is this unit's turn.
-func (w *unitWorker) compute(ctx context.Context, u workUnit) (unitAnswers, error) {
+func (w *unitWorker) compute(ctx context.Context, u unit) (answers, error) {
 	release, err := w.turn(ctx, u.what())
 	if err != nil {
-		return unitAnswers{}, err
+		return answers{}, err
 	}
 	a, err := u.compute(ctx, w.model)
 	release(1, u.tokens())
