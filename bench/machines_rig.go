@@ -275,11 +275,18 @@ func (b *broker) start(ctx context.Context) (err error) {
 
 // listens waits until a process listens at an address.
 func (p *process) listens(ctx context.Context, address string) error {
-	for {
+	return p.until(ctx, func() bool {
 		c, err := net.Dial("tcp", address)
 		if err == nil {
-			return c.Close()
+			c.Close()
 		}
+		return err == nil
+	})
+}
+
+// until waits for something that a process does while it is alive.
+func (p *process) until(ctx context.Context, done func() bool) error {
+	for !done() {
 		select {
 		case <-p.done:
 			return cmp.Or(p.failure(), fmt.Errorf("%s has ended: %s", p.name, p.last()))
@@ -288,4 +295,5 @@ func (p *process) listens(ctx context.Context, address string) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	return nil
 }
