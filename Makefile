@@ -21,6 +21,7 @@ browser: ## the page, in a browser (Debian: chromium, npm); -pictures writes tho
 lint: ## format, vet, staticcheck
 	@unformatted=$$(go tool gofumpt -l . ); test -z "$$unformatted" || { echo "not gofumpt-ed: $$unformatted"; exit 1; }
 	go vet ./...
+	go vet -tags nocluster ./cmd/bankai
 	go tool staticcheck ./...
 
 cross: ## compiles and vets every platform

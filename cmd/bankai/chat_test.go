@@ -37,14 +37,14 @@ func TestVoice(t *testing.T) {
 	}
 	for _, c := range []struct {
 		what string
-		on   terminal.Console
+		on   *terminal.Console
 		want string
 	}{
-		{"a terminal", terminal.Console{Screen: true, Color: "always"}, "‹two and |‹two|\n\nIt is 4.\n"},
-		{"one without colours", terminal.Console{Screen: true, Color: "never"}, "two and two\n\nIt is 4.\n"},
-		{"a pipe", terminal.Console{Color: "auto"}, "It is 4.\n"},
+		{"a terminal", &terminal.Console{Screen: true, Color: "always"}, "‹two and |‹two|\n\nIt is 4.\n"},
+		{"one without colours", &terminal.Console{Screen: true, Color: "never"}, "two and two\n\nIt is 4.\n"},
+		{"a pipe", &terminal.Console{Color: "auto"}, "It is 4.\n"},
 	} {
-		if got := spoken(&c.on, answer); got != c.want {
+		if got := spoken(c.on, answer); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.what, got, c.want)
 		}
 	}

@@ -77,9 +77,9 @@ func TestJSONKeysAreInTheTable(t *testing.T) {
 			used[key] = true
 		}
 	}
-	// A demo takes half a minute, a server runs until it is told to end, a conversation
-	// wants input, and a page the engine for browsers.
-	for _, doc := range []reflect.Type{reflect.TypeFor[demoDoc](), reflect.TypeFor[serveDoc](), reflect.TypeFor[saidDoc](), reflect.TypeFor[store.Fault](), reflect.TypeFor[exported](), reflect.TypeFor[try.File]()} {
+	// A demo takes half a minute, a server runs until it is told to end, as does a worker, a
+	// conversation wants input, and a page the engine for browsers.
+	for _, doc := range []reflect.Type{reflect.TypeFor[demoDoc](), reflect.TypeFor[serveDoc](), reflect.TypeFor[saidDoc](), reflect.TypeFor[store.Fault](), reflect.TypeFor[exported](), reflect.TypeFor[try.File](), reflect.TypeFor[workerDoc](), reflect.TypeFor[workersDoc](), reflect.TypeFor[eventDoc]()} {
 		for i := range doc.NumField() {
 			key, _, _ := strings.Cut(doc.Field(i).Tag.Get("json"), ",")
 			if key == "" {

@@ -16,16 +16,16 @@ import (
 	"time"
 )
 
-// spoken collects what a command says, for whoever waits for it.
-type spoken struct {
+// heard collects what a command says, for whoever waits for it.
+type heard struct {
 	mu   sync.Mutex
 	text strings.Builder
 	more chan struct{} // gets a word when there is more
 }
 
-func newSpoken() *spoken { return &spoken{more: make(chan struct{}, 1)} }
+func newHeard() *heard { return &heard{more: make(chan struct{}, 1)} }
 
-func (s *spoken) Write(p []byte) (int, error) {
+func (s *heard) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.text.Write(p)
@@ -36,14 +36,14 @@ func (s *spoken) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (s *spoken) String() string {
+func (s *heard) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
 }
 
 // await waits until something is said.
-func (s *spoken) await(t *testing.T, what string) []string {
+func (s *heard) await(t *testing.T, what string) []string {
 	t.Helper()
 	wanted := regexp.MustCompile(what)
 	late := time.After(time.Minute)
@@ -83,14 +83,14 @@ func TestSearchWithAWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := freePort(t)
-	worker, done := newSpoken(), make(chan int)
+	worker, done := newHeard(), make(chan int)
 	go func() {
 		done <- doMain([]string{"worker", "--connect", "nats://127.0.0.1:" + port, "--token-file", "token", "--name", "second", "--once"}, strings.NewReader(""), io.Discard, worker)
 	}()
 	worker.await(t, "waiting for the broker")
 	search := []string{"search", "--probes", "demo:search", "--controls", "demo:control_few", "--proj", "gate", "--steps", "12"}
 	var out bytes.Buffer
-	log := newSpoken()
+	log := newHeard()
 	status := doMain(append(search, "-o", "p.bankai", "--json", "--workers", "embedded:"+port, "--token-file", "token"), strings.NewReader(""), &out, log)
 	if status != statusDone {
 		t.Fatalf("exit status %d: %s", status, log)
@@ -131,7 +131,7 @@ func TestSearchWithAWorker(t *testing.T) {
 func TestWorkersAreListed(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv(workerTokenVariable, "")
-	log, done, out := newSpoken(), make(chan int), newSpoken()
+	log, done, out := newHeard(), make(chan int), newHeard()
 	go func() {
 		done <- doMain([]string{"search", "--probes", "demo:search", "--controls", "demo:control_few", "-o", "p.bankai", "--steps", "4", "--proj", "gate", "--workers", "embedded:0"}, strings.NewReader(""), out, log)
 	}()
