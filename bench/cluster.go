@@ -200,7 +200,6 @@ type units struct {
 	w    search.Want
 	s    *cluster.Simulation
 	said [][]score.Effects // of each block
-	took time.Duration     // of adding up
 }
 
 // values times a block's values, for moves in five layers.
@@ -314,4 +313,3 @@ func (r *clustered) table() string {
 		r.Model, r.Sizes, u.Blocks, u.Candidates, u.Gradients, r.CPU, r.Threads, number(u.Mbit), u.Latency, u.Check)
 	return b.String()
 }
-

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestBrokerListensOnLoopback(t *testing.T) {
 		t.Errorf("listens on %s", b.URL())
 	}
 	info, err := os.Stat(b.TokenFile())
-	if err != nil || info.Mode().Perm() != 0o600 {
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("the token's file: %v, %v", info, err)
 	}
 	text, err := os.ReadFile(b.TokenFile())
@@ -170,6 +171,22 @@ func TestWrongCredentials(t *testing.T) {
 	}
 }
 
+// TestBrokerBeyondLoopback is told by a name, and lets its own process in with any
+// credentials, with TLS or without.
+func TestBrokerBeyondLoopback(t *testing.T) {
+	cert, key := certificate(t)
+	for _, o := range []BrokerOptions{{}, {Cert: cert, Key: key}, {NKeys: []string{newKey(t).public}}, {Cert: cert, Key: key, NKeys: []string{newKey(t).public}}} {
+		o.Listen = "0.0.0.0:0"
+		b := startBroker(t, o)
+		if b.Loopback() || !strings.Contains(b.URL(), "://"+hostName()+":") {
+			t.Errorf("the broker is at %s", b.URL())
+		}
+		if _, err := dial(t, b.Access()).Objects(t.Context(), t.TempDir()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestCredentials(t *testing.T) {
 	b := startBroker(t, BrokerOptions{})
 	host := strings.TrimPrefix(b.URL(), "nats://")
@@ -239,26 +256,6 @@ func TestServerWithoutJetStream(t *testing.T) {
 	wantError(t, err, "JetStream is not enabled", "-js")
 	_, err = Dial(t.Context(), Access{URL: "nats://127.0.0.1:1"})
 	wantError(t, err, "nats://127.0.0.1:1", "is it running")
-}
-
-// TestMissingRights names the right that a user of an existing server lacks.
-func TestMissingRights(t *testing.T) {
-	deny := &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.CREATE.>"}}}
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
-		Users: []*server.User{{Username: "me", Password: "s3cret", Permissions: deny}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	defer func() { s.Shutdown(); s.WaitForShutdown() }()
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the server does not start")
-	}
-	c := dial(t, Access{URL: "nats://me:s3cret@" + strings.TrimPrefix(s.ClientURL(), "nats://")})
-	_, err = c.Objects(t.Context(), t.TempDir())
-	wantError(t, err, "no right", "publish to $JS.API.STREAM.CREATE.OBJ_bankai-objects")
 }
 
 // TestDialWaits waits for a server that is not there yet, and gives up with its context.

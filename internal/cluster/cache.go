@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"time"
 
 	"bankai"
 	"bankai/internal/durable"
@@ -17,7 +18,8 @@ import (
 
 // CacheFolder is where a machine keeps the files that it has fetched: cluster in the
 // folder that BANKAI_HOME names, or else bankai/cluster in the user's folder for caches.
-// It may be removed whenever no worker runs.
+// What was not used for [cacheAge] is removed when something is fetched; the folder may
+// be removed whenever no worker runs.
 func CacheFolder() (string, error) {
 	if home := os.Getenv("BANKAI_HOME"); home != "" {
 		return filepath.Abs(filepath.Join(home, "cluster"))
@@ -28,6 +30,9 @@ func CacheFolder() (string, error) {
 	}
 	return filepath.Join(dir, "bankai", "cluster"), nil
 }
+
+// cacheAge is how long a machine keeps a file that nothing needs.
+const cacheAge = 30 * 24 * time.Hour
 
 // fileExtension is what a coordinator may have at the end of a file's name here.
 var fileExtension = regexp.MustCompile(`^(\.[A-Za-z0-9]{1,16})?$`)
@@ -48,6 +53,8 @@ func (o *Objects) File(ctx context.Context, d bankai.Digest, ext string, progres
 	path = filepath.Join(dir, d.String()+ext)
 	switch sum, err := sumOf(ctx, path); {
 	case err == nil && sum == d:
+		now := time.Now()
+		os.Chtimes(path, now, now) // if it cannot be noted that the file was used, it is fetched again some day
 		return path, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", err
@@ -59,6 +66,7 @@ func (o *Objects) File(ctx context.Context, d bankai.Digest, ext string, progres
 	if err != nil {
 		return "", err
 	}
+	removeUnused(dir, time.Now().Add(-cacheAge))
 	err = durable.Write(ctx, path, func(f durable.File) error { return o.download(ctx, d, info, f, progress) })
 	if err != nil { // on Windows, nobody can replace what another process has just put there and reads
 		if sum, bad := sumOf(ctx, path); bad == nil && sum == d {
@@ -66,6 +74,23 @@ func (o *Objects) File(ctx context.Context, d bankai.Digest, ext string, progres
 		}
 	}
 	return path, err
+}
+
+// cachedFile is a name that File gives.
+var cachedFile = regexp.MustCompile(`^[0-9a-f]{64}(\.[A-Za-z0-9]{1,16})?$`)
+
+// removeUnused makes room: the files that nothing has needed since then go, if they can.
+func removeUnused(dir string, then time.Time) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && cachedFile.MatchString(e.Name()) && info.ModTime().Before(then) {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 // sumOf is the SHA-256 of a file.

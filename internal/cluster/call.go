@@ -343,9 +343,7 @@ func (c *call) drop(p *party, err error) {
 			continue
 		}
 		r.over, r.failed = true, true
-		for _, k := range r.left {
-			orphans = append(orphans, k)
-		}
+		orphans = append(orphans, r.left...)
 		r.left = nil
 	}
 	slices.Sort(orphans)

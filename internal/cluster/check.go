@@ -25,10 +25,11 @@ func (e *WrongBits) Error() string {
 }
 
 // TaintedError says that results of earlier calls were wrong, because a worker computed
-// wrong bits. What rests on the calls from Since on is to be taken back; then the work can
-// go on from there, without that worker.
+// wrong bits. What rests on the calls from Since on is to be taken back, also what an
+// evaluator remembers of them; then the work can go on from there, without that worker.
 type TaintedError struct {
-	Since int // the first wrong call, see [Divided.Calls]
+	Since int   // the first wrong call, see [Divided.Calls]
+	Mark  int64 // where to cut the journal back that [Divided.Follow] was told of
 	Wrong []*WrongBits
 }
 
@@ -50,8 +51,8 @@ func (e *TaintedError) Unwrap() []error {
 	return errs
 }
 
-// TaintedSince is the first wrong call.
-func (e *TaintedError) TaintedSince() int { return e.Since }
+// CutBackTo is Mark.
+func (e *TaintedError) CutBackTo() int64 { return e.Mark }
 
 // answered are the answers of a machine in one call which here did not give, too: what was
 // asked, and the digests of what it said. Two machines that agree prove nothing, since they
@@ -116,7 +117,7 @@ func (d *Divided) resolve(ctx context.Context, c *call, given bool) error {
 	for _, p := range d.dealing.parties {
 		p.log = slices.DeleteFunc(p.log, func(l answered) bool { return l.call >= r.since })
 	}
-	return &TaintedError{Since: r.since, Wrong: r.wrong}
+	return &TaintedError{Since: r.since, Mark: d.marked[r.since-1], Wrong: r.wrong}
 }
 
 // review looks for what wrong bits have spoilt.

@@ -16,7 +16,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(brokerVariable); dir != "" {
+		serve(dir, os.Getenv(listenVariable))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // quick is a timing for tests: what takes seconds in earnest takes a fraction of one.
 var quick = timing{Beat: 20 * time.Millisecond, Lost: 2 * time.Second, Announce: 20 * time.Millisecond, Gone: 2 * time.Second, Reply: 5 * time.Second, Lease: 2 * time.Second, Journal: 20 * time.Millisecond}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,10 +121,10 @@ func (c *Conn) connect(ctx context.Context, a Access, options []nats.Option) err
 	}
 }
 
-// dialed is the URL to connect to: within the process there is no TLS.
+// dialed is the URL to connect to: a pipe has none of its own, and no TLS.
 func (a Access) dialed() string {
 	if a.local != nil {
-		return strings.Replace(a.URL, "tls://", "nats://", 1)
+		return cmp.Or(a.local.url, "nats://pipe")
 	}
 	return a.URL
 }
@@ -230,7 +231,10 @@ func (a Access) options() ([]nats.Option, error) {
 
 // options are for a connection within the process.
 func (l *local) options(token string) []nats.Option {
-	options := []nats.Option{nats.InProcessServer(l.server)}
+	var options []nats.Option
+	if l.url == "" {
+		options = append(options, nats.InProcessServer(l.server))
+	}
 	if l.key == nil {
 		return append(options, nats.Token(token))
 	}

@@ -6,4 +6,10 @@
 // model; a [Worker] takes part in the sessions that it finds, if its model, program
 // and arithmetic give the same bits. A worker computes our own measurements on models
 // and inputs that it checks by digest. It is sent no programs and no paths.
+//
+// The user of an existing NATS server needs these rights, on a server with JetStream:
+//
+//   - publish to bankai.>, $JS.API.>, $JS.ACK.>, $O.bankai-objects.>, $KV.>, $SRV.> and
+//     _INBOX.>
+//   - subscribe to bankai.>, $SRV.> and _INBOX.>
 package cluster

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,11 +79,8 @@ func sessionName(r sessionRecord) string {
 // worker for dead. took says whether the worker was ever let in.
 func (r *runner) attend(ctx context.Context, record sessionRecord) (took bool) {
 	name := sessionName(record)
-	m, err := r.models.get(ctx, record)
-	if ctx.Err() != nil {
-		return false
-	}
 	h := hello{requirements: requirements{Version: wireVersion, Program: programName()}, machine: r.machine(nil), ID: r.id}
+	m, err := r.models.get(ctx, record)
 	if err != nil {
 		h.Lacks = err.Error()
 	} else {
@@ -94,8 +92,8 @@ func (r *runner) attend(ctx context.Context, record sessionRecord) (took bool) {
 		if err != nil {
 			break
 		}
-		if !reply.OK {
-			r.log("%s: this worker is refused: %s", name, forPeople(reply.Refused))
+		if !reply.OK || m == nil { // whoever lets in a worker without a model is no coordinator of ours
+			r.log("%s: this worker is refused: %s", name, forPeople(cmp.Or(reply.Refused, h.Lacks)))
 			break
 		}
 		again, err := r.work(ctx, record, m.Model, !took)

@@ -55,7 +55,11 @@ type asked struct {
 
 // beginMeasuring answers requests to measure until the session ends.
 func beginMeasuring(j *joined) (end func(), err error) {
-	w := &measuring{j: j, more: make(chan struct{}, 1)}
+	return (&measuring{j: j, more: make(chan struct{}, 1)}).begin()
+}
+
+func (w *measuring) begin() (end func(), err error) {
+	j := w.j
 	var cancel context.CancelFunc
 	w.ctx, cancel = context.WithCancel(j.ctx)
 	w.sub, err = j.conn.nc.Subscribe(blockSubject(j.record.ID, j.id, "*"), w.message)

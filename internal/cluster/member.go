@@ -117,11 +117,16 @@ func (s *Session) beat(m *nats.Msg) {
 	if err != nil {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	if s.alive(id, b) {
 		return
 	}
+	s.conn.nc.Publish(outSubject(s.record.ID, id), encode(outNotice{Why: "it was not heard of for some time", Again: true}))
+}
+
+// alive notes a sign of life; false says that it is of no member, who may come anew.
+func (s *Session) alive(id string, b beat) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if w := s.admitted[id]; w != nil {
 		delete(s.admitted, id)
 		s.members = append(s.members, w)
@@ -130,15 +135,13 @@ func (s *Session) beat(m *nats.Msg) {
 		if view := w.view(); s.options.Joined != nil {
 			s.events.post(func() { s.options.Joined(view) })
 		}
-		return
+		return true
 	}
 	if w := s.find(id); w != nil {
 		w.beat, w.heard = b, time.Now()
-		return
+		return true
 	}
-	if workerID.MatchString(id) && s.banned[id] == "" {
-		s.conn.nc.Publish(outSubject(s.record.ID, id), encode(outNotice{Why: "it was not heard of for some time", Again: true}))
-	}
+	return s.closed || s.banned[id] != "" || !workerID.MatchString(id)
 }
 
 // bye takes a worker out that leaves, or that could not begin.
@@ -211,8 +214,8 @@ func (s *Session) dropSilent() {
 // drop takes a worker out for good: whoever comes from its process is refused.
 func (s *Session) drop(id, why string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.banned[id] = why
 	s.remove(id, why)
+	s.mu.Unlock()
 	s.conn.nc.Publish(outSubject(s.record.ID, id), encode(outNotice{Why: why}))
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"bankai"
 
@@ -318,5 +319,40 @@ func TestStoreIsLost(t *testing.T) {
 	}
 	if got, err := o.Bytes(t.Context(), d, 100); err != nil || string(got) != "text" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestUnusedFilesGo when another is fetched; what was used of late stays, as does what
+// others have put there.
+func TestUnusedFilesGo(t *testing.T) {
+	o := objectsOf(t, startBroker(t, BrokerOptions{}))
+	old := time.Now().Add(-2 * cacheAge)
+	file := func(text string) string {
+		t.Helper()
+		d, err := o.PutBytes(t.Context(), text, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, err := o.File(t.Context(), d, ".bin", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	unused, used, other := file("unused"), file("used"), filepath.Join(o.cache, "notes.txt")
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{unused, used, other} {
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file("used")
+	file("new")
+	for path, want := range map[string]bool{unused: false, used: true, other: true} {
+		if _, err := os.Stat(path); (err == nil) != want {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }

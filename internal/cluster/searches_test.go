@@ -15,6 +15,8 @@ import (
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // theSearch is a search on the tiny model.
@@ -228,6 +230,7 @@ func TestSearchChangesHands(t *testing.T) {
 		if unended == 0 {
 			t.Fatalf("%s: the search ended before that", c.name)
 		}
+		heirs := heirsOf(t, s)
 		if c.next {
 			workers(t, b, 1)
 			if err := s.Wait(t.Context(), 2); err != nil {
@@ -237,11 +240,48 @@ func TestSearchChangesHands(t *testing.T) {
 		c.end(conns[0], stops[0])
 		<-ended
 		sameFound(t, c.name, got, want)
+		if got := heirs(); (got > 0) != c.next {
+			t.Errorf("%s: %d workers went on from what another had done", c.name, got)
+		}
 		if far.back != 1 || (far.here == 1) == c.next {
 			t.Errorf("%s: %d came back, %d here", c.name, far.back, far.here)
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// heirsOf counts, until it is called, the workers that begin a search with the journal of
+// another.
+func heirsOf(t *testing.T, s *Session) (count func() int) {
+	t.Helper()
+	results, err := s.conn.resultsBucket(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := results.Watch(t.Context(), s.ID()+".>", jetstream.UpdatesOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for e := range w.Updates() {
+			if e == nil {
+				continue
+			}
+			if r, err := decode[searchRecord]("a search", e.Value()); err == nil && r.Began && r.Journal != (bankai.Digest{}) {
+				n++
+			}
+		}
+	}()
+	return func() int {
+		if err := w.Stop(); err != nil {
+			t.Error(err)
+		}
+		<-ended
+		return n
 	}
 }

@@ -12,8 +12,6 @@ import (
 
 	"bankai/engine"
 	"bankai/internal/enginetest"
-
-	"github.com/nats-io/nuid"
 )
 
 // told is what a session's functions were told.
@@ -82,136 +80,6 @@ func TestWorkersJoinAndLeave(t *testing.T) {
 	}
 }
 
-// TestRefusals are by name, on both sides.
-func TestRefusals(t *testing.T) {
-	b, file, events := startBroker(t, BrokerOptions{}), tinyFile(t), &told{}
-	openSession(t, dial(t, b.Access()), golden(t, exact), events.options())
-	for name, c := range map[string]struct {
-		open func(context.Context, Need) (*engine.Model, error)
-		want string
-	}{
-		"no model":      {func(context.Context, Need) (*engine.Model, error) { return nil, nil }, "offers no file"},
-		"unreadable":    {func(context.Context, Need) (*engine.Model, error) { return nil, fmt.Errorf("it is broken") }, "it is broken"},
-		"another model": {func(context.Context, Need) (*engine.Model, error) { return enginetest.Tiny(t, exact), nil }, "its model is "},
-		"other precision": {func(context.Context, Need) (*engine.Model, error) {
-			return engine.Open(file, engine.Options{Threads: 1})
-		}, "precision fast, the session with exact"},
-	} {
-		log := &lines{}
-		stop := runWorker(t, Worker{Conn: dial(t, remote(b)), Name: name, Cache: t.TempDir(), Open: c.open, Log: log.log})
-		eventually(t, name+" is refused", func() bool {
-			return events.has(&events.refused, name+": ") && log.count("a test: this worker is refused: ") == 1
-		})
-		if !events.has(&events.refused, c.want) || log.count(c.want) != 1 {
-			t.Errorf("%s: want %q; told are %q and\n%s", name, c.want, events.refused, log)
-		}
-		if err := stop(); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if n := events.count(&events.joined); n > 0 {
-		t.Errorf("%d were let in", n)
-	}
-	if n := events.count(&events.refused); n != 4 {
-		t.Errorf("%d refusals are told, want 4: %q", n, events.refused)
-	}
-}
-
-// TestRefusedRequirements sends what workers of other programs would.
-func TestRefusedRequirements(t *testing.T) {
-	b, events := startBroker(t, BrokerOptions{}), &told{}
-	c := dial(t, b.Access())
-	s := openSession(t, c, golden(t, exact), events.options())
-	for name, change := range map[string]func(*hello){
-		"version 2 of the protocol": func(h *hello) { h.Version = 2; h.Program = "bankai 9" },
-		"its model is":              func(h *hello) { h.Model[0] ^= 1 },
-		"other settings":            func(h *hello) { h.Settings[0] ^= 1 },
-		"precision fast":            func(h *hello) { h.Precision = "fast" },
-		"its arithmetic gives":      func(h *hello) { h.Trial[0] ^= 1 },
-		"makes no sense":            func(h *hello) { h.ID = "*" },
-	} {
-		h := hello{requirements: s.record.requirements, machine: machine{Name: "other"}, ID: nuid.Next()}
-		change(&h)
-		m, err := c.nc.Request(helloSubject(s.ID()), encode(h), time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		reply, err := decode[helloReply]("reply", m.Data)
-		if err != nil || reply.OK || !strings.Contains(reply.Refused, name) {
-			t.Errorf("%s: %+v, %v", name, reply, err)
-		}
-	}
-	if reason := s.record.refuse(s.record.requirements); reason != "" {
-		t.Errorf("the session would refuse itself: %s", reason)
-	}
-}
-
-// TestWorkerRefusesOtherVersions does not open a model for a session that it does not
-// understand, and says so to the coordinator.
-func TestWorkerRefusesOtherVersions(t *testing.T) {
-	b, log := startBroker(t, BrokerOptions{}), &lines{}
-	c := dial(t, b.Access())
-	record := sessionRecord{requirements: requirements{Version: 2, Program: "bankai 9"}, ID: nuid.Next(), Name: "of the future"}
-	hellos, err := c.nc.SubscribeSync(helloSubject(record.ID))
-	if err != nil {
-		t.Fatal(err)
-	}
-	open := func(context.Context, Need) (*engine.Model, error) { t.Error("a model is opened"); return nil, nil }
-	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Open: open, Log: log.log})
-	eventually(t, "the worker listens", func() bool { return log.count("waits for work") == 1 })
-	if err := c.nc.Publish(announceSubject(record.ID), encode(record)); err != nil {
-		t.Fatal(err)
-	}
-	m, err := hellos.NextMsg(time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := decode[hello]("hello", m.Data)
-	if err != nil || !strings.Contains(h.Lacks, "version 1 of the protocol, the session version 2") {
-		t.Errorf("%+v, %v", h, err)
-	}
-	m.Respond(encode(helloReply{Refused: h.Lacks}))
-	eventually(t, "the worker says it", func() bool { return log.count("of the future: this worker is refused: it speaks version 1") == 1 })
-}
-
-// TestModelIsFetched by workers that lack it: once on a machine.
-func TestModelIsFetched(t *testing.T) {
-	b, cache, log := startBroker(t, BrokerOptions{}), t.TempDir(), &lines{}
-	o := (&told{}).options()
-	o.ModelFile = tinyFile(t)
-	s := openSession(t, dial(t, b.Access()), golden(t, exact), o)
-	var asked atomic.Int64
-	open := func(ctx context.Context, need Need) (*engine.Model, error) {
-		asked.Add(1)
-		return fetched(ctx, need)
-	}
-	for n := range 2 {
-		runWorker(t, Worker{Conn: dial(t, remote(b)), Name: fmt.Sprint(n), Cache: cache, Open: open, Log: log.log})
-		if err := s.Wait(t.Context(), n+1); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if asked.Load() != 4 || log.count("fetches the model tiny.gguf") != 2 {
-		t.Errorf("asked for a model %d times, want 4:\n%s", asked.Load(), log)
-	}
-}
-
-// TestModelFileIsGone refuses the worker that needs it, and tells nobody the path.
-func TestModelFileIsGone(t *testing.T) {
-	b, events, local := startBroker(t, BrokerOptions{}), &told{}, &lines{}
-	o := events.options()
-	o.ModelFile, o.Log = tinyFile(t), local.log
-	s := openSession(t, dial(t, b.Access()), golden(t, exact), o)
-	s.offer.path += ".gone"
-	log := &lines{}
-	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Open: fetched, Log: log.log})
-	eventually(t, "it is refused", func() bool { return events.has(&events.refused, "cannot give it") })
-	eventually(t, "the worker says so", func() bool { return log.count("is refused") == 1 })
-	if local.count(s.offer.path) == 0 || log.count(s.offer.path) > 0 {
-		t.Errorf("here is said:\n%s\nthere:\n%s", local, log)
-	}
-}
-
 // TestWorkerIsKilled is noticed by its silence.
 func TestWorkerIsKilled(t *testing.T) {
 	b, events := startBroker(t, BrokerOptions{}), &told{}
@@ -220,10 +88,8 @@ func TestWorkerIsKilled(t *testing.T) {
 	s := openSession(t, dialTiming(t, b.Access(), timing), golden(t, exact), events.options())
 	c := dial(t, remote(b))
 	stop := runWorker(t, Worker{Conn: c, Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t))})
-	if err := s.Wait(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
-	peers, _ := s.peers()
+	var peers []*member
+	eventually(t, "it takes part", func() bool { peers, _ = s.peers(); return len(peers) == 1 })
 	c.nc.Close() // as a kill does: no goodbye
 	<-peers[0].gone
 	eventually(t, "people are told", func() bool { return events.has(&events.left, "w: it gave no sign of life") })
@@ -278,11 +144,9 @@ func TestCoordinatorIsGone(t *testing.T) {
 	if err := s.Wait(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	if n := r.models.count(); n != 1 {
-		t.Errorf("%d models are open", n)
-	}
+	eventually(t, "the model is open", func() bool { return r.models.count() == 1 })
 	c.nc.Close() // as a kill does
-	eventually(t, "the worker notices", func() bool { return log.count("a test: its coordinator is not heard of any more") == 1 })
+	eventually(t, "the worker notices", func() bool { return log.count("a test: its coordinator is not heard of any more") > 0 })
 	eventually(t, "the model is closed", func() bool { return r.models.count() == 0 })
 	again := openSession(t, dial(t, b.Access()), golden(t, exact), Options{})
 	if err := again.Wait(t.Context(), 1); err != nil {
@@ -314,6 +178,33 @@ func TestSessionEnds(t *testing.T) {
 	}
 	if err := s.Wait(t.Context(), 1); err == nil {
 		t.Error("Wait waits for workers of a closed session")
+	}
+}
+
+// TestEndedSession is not begun again by an announcement that comes late.
+func TestEndedSession(t *testing.T) {
+	b, log := startBroker(t, BrokerOptions{}), &lines{}
+	c := dial(t, b.Access())
+	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t)), Log: log.log})
+	s := openSession(t, c, golden(t, exact), Options{Name: "a test"})
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the worker says that it has ended", func() bool { return log.count("it has ended") == 1 })
+	hellos, err := c.nc.SubscribeSync(helloSubject(s.ID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.nc.Publish(announceSubject(s.ID()), encode(s.record))
+	next := openSession(t, c, s.model, Options{}) // announced behind it
+	if err := next.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := hellos.Pending(); err != nil || n > 0 {
+		t.Errorf("the worker asks to be let in %d times, %v", n, err)
 	}
 }
 
@@ -490,5 +381,32 @@ func TestPauses(t *testing.T) {
 		if got := p.since(at, 10*time.Second); got != c.want {
 			t.Errorf("%d: %v after the last call", i, c.after)
 		}
+	}
+}
+
+// TestPartition cuts a worker's line for a while: both sides go on without the other, and
+// find each other again.
+func TestPartition(t *testing.T) {
+	b, events, log := startBroker(t, BrokerOptions{}), &told{}, &lines{}
+	timing := quick
+	timing.Lost, timing.Gone = 300*time.Millisecond, 300*time.Millisecond
+	s := openSession(t, dialTiming(t, b.Access(), timing), golden(t, exact), events.options())
+	line, access := newLink(t, b)
+	runWorker(t, Worker{Conn: dialTiming(t, access, timing), Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t)), Log: log.log})
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	line.set(true)
+	eventually(t, "both sides notice", func() bool {
+		return events.has(&events.left, "w: it gave no sign of life") && log.count("its coordinator is not heard of any more") > 0
+	})
+	if n := len(s.Workers()); n != 0 {
+		t.Errorf("%d workers", n)
+	}
+	before := events.count(&events.joined)
+	line.set(false)
+	eventually(t, "the worker is back", func() bool { return events.count(&events.joined) > before })
+	if err := s.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -58,6 +58,7 @@ type simulation struct {
 	machines []*simulatedMachine
 	events   simulatedEvents
 	order    int
+	alarm    time.Time // when the call is to be woken; zero: not
 
 	up, down, handles, sums time.Duration // when the lines, the processor and the sums are free
 	upBusy, downBusy        time.Duration
@@ -133,7 +134,7 @@ func (r *simulation) call(parts []score.Part, want *search.Want) {
 	r.dealing.call++
 	q := question{moves: []search.Move{{}}, want: want}
 	c := newCall(&r.dealing, q, parts, r.Check, defaultMemory, r.time())
-	r.events = nil
+	r.events, r.alarm = nil, time.Time{}
 	for {
 		for _, request := range c.send(r.time()) {
 			r.ask(c, request)
@@ -142,13 +143,12 @@ func (r *simulation) call(parts []score.Part, want *search.Want) {
 			break
 		}
 		next := heap.Pop(&r.events).(simulatedEvent)
-		if wake := c.next(); !wake.IsZero() {
-			if at := max(r.now, wake.Sub(time.Unix(0, 0))); at < next.at {
-				heap.Push(&r.events, next)
-				r.now = at
-				c.wake(r.time())
-				continue
-			}
+		if !r.alarm.IsZero() && r.alarm.Before(time.Unix(0, 0).Add(next.at)) {
+			heap.Push(&r.events, next)
+			r.now = max(r.now, r.alarm.Sub(time.Unix(0, 0)))
+			c.wake(r.time())
+			r.alarm = c.next()
+			continue
 		}
 		r.now = max(r.now, next.at)
 		next.do()
@@ -199,7 +199,10 @@ func (r *simulation) ask(c *call, request *request) {
 		r.answer(m, here, t, 16, func() { c.answeredEffects(request, i, nil, func() {}) })
 	}
 	m.free = t
-	r.answer(m, here, t, 16, func() { c.ended(request, t-began, nil, r.time()) })
+	r.answer(m, here, t, 16, func() {
+		c.ended(request, t-began, nil, r.time())
+		r.alarm = c.next()
+	})
 }
 
 var tensorNames = []string{"q", "k", "v", "o", "gate", "up", "down"}

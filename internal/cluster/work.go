@@ -63,11 +63,16 @@ func (c *Conn) resultsBucket(ctx context.Context) (jetstream.KeyValue, error) {
 }
 
 // workQueue is where the workers of a session get work of a kind. Whoever comes first
-// makes it.
+// makes it. A unit that several workers did not come to an end with is left to the
+// coordinator; of searches that counts itself who began them.
 func (c *Conn) workQueue(ctx context.Context, stream jetstream.Stream, session, kind string) (jetstream.Consumer, error) {
+	tries := mostTries
+	if kind == searchesWord {
+		tries = -1
+	}
 	return stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Name: kind + "-" + session, FilterSubject: workSubject(session, kind, "*"),
-		AckPolicy: jetstream.AckExplicitPolicy, AckWait: c.timing.Lease, MaxDeliver: mostTries, InactiveThreshold: idleQueue,
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: c.timing.Lease, MaxDeliver: tries, InactiveThreshold: idleQueue,
 	})
 }
 
@@ -252,7 +257,8 @@ func (s *Session) Elsewhere(ctx context.Context) (engine.Elsewhere, error) {
 }
 
 // worksAt lets a worker do work of a kind in a session, one message after another. do says
-// whether the work is done; what is not goes back.
+// whether the work is done; what is not goes back. Of a coordinator that is not heard of
+// any more nothing stays in the queue.
 func worksAt(j *joined, kind string, do func(ctx context.Context, m jetstream.Msg) (done bool)) (end func(), err error) {
 	stream, err := j.conn.workStream(j.ctx)
 	if err != nil {
@@ -269,7 +275,15 @@ func worksAt(j *joined, kind string, do func(ctx context.Context, m jetstream.Ms
 			}
 		}
 	}()
-	return func() { stop(); <-ended }, nil
+	return func() {
+		stop()
+		<-ended
+		if cause := context.Cause(j.ctx); errors.Is(cause, errSilent) && j.conn.nc.IsConnected() {
+			forget, cancel := context.WithTimeout(context.Background(), closing)
+			defer cancel()
+			_ = stream.Purge(forget, jetstream.WithPurgeSubject(workSubject(j.record.ID, kind, "*")))
+		}
+	}, nil
 }
 
 // fetchWait is how long a request for work waits at the server before it is made anew.

@@ -190,13 +190,16 @@ func (r *runner) count() {
 	}
 }
 
-// end stops taking part in a session.
+// end stops taking part in a session. One that has ended is remembered for a while: an
+// announcement may still be on its way. One that was silent may come back.
 func (r *runner) end(id string, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a := r.sessions[id]; a != nil {
 		a.cancel(why)
-		delete(r.sessions, id)
+		if why == errSilent {
+			delete(r.sessions, id)
+		}
 	}
 }
 

@@ -1,0 +1,114 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"bankai"
+	"bankai/engine"
+	"bankai/internal/enginetest"
+	"bankai/score"
+	"bankai/search"
+)
+
+// liar is a machine whose bits are wrong from an answer on.
+type liar struct {
+	herePeer
+	left atomic.Int64 // right answers
+}
+
+func (l *liar) name() string { return "liar" }
+
+func (l *liar) values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(i int, values [][]float64) error) (time.Duration, error) {
+	return l.herePeer.values(ctx, cur, moves, parts, func(i int, values [][]float64) error {
+		if l.left.Add(-1) < 0 {
+			for _, row := range values {
+				for k := range row {
+					row[k] = math.Nextafter(row[k]+0.5, 1)
+				}
+			}
+		}
+		return got(i, values)
+	})
+}
+
+func (l *liar) effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(i int, e *score.Effects) error) (time.Duration, error) {
+	return l.herePeer.effects(ctx, cur, w, blocks, func(i int, e *score.Effects) error {
+		if e != nil && l.left.Add(-1) < 0 {
+			for k := range e.Data {
+				e.Data[k] = -e.Data[k]
+			}
+		}
+		return got(i, e)
+	})
+}
+
+// A search that has gone on from wrong bits goes back to before them, and ends as that of
+// one machine, with its journal to the byte.
+func TestSearchGoesBackFromWrongBits(t *testing.T) {
+	m := enginetest.Demo(t, engine.Options{})
+	const steps = 8
+	want, journal := guided(t, m, measured(t, m), steps)
+	back := 0
+	for _, right := range []int64{0, 30} {
+		l := &liar{herePeer: herePeer{measured(t, m)}}
+		l.left.Store(right)
+		d := newDivided(&herePeer{measured(t, m)}, 9, defaultMemory, nil)
+		d.join(l)
+		e := measured(t, m)
+		e.Divide(d)
+		st, err := search.NewGuided(searchedMatrices(t, m), 5, search.Row, search.Group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, start := filepath.Join(t.TempDir(), "journal"), bankai.New(m.Digest(), bankai.Meta{})
+		j, err := search.OpenJournal(path, search.Identity(start, e, st), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Follow(j.Mark)
+		var got *search.Result
+		for {
+			got, err = search.Run(t.Context(), e, st, start, search.Config{Steps: steps, Journal: j})
+			tainted := (*TaintedError)(nil)
+			if !errors.As(err, &tainted) {
+				break
+			}
+			back++
+			if err := j.CutBack(tainted.CutBackTo()); err != nil {
+				t.Fatal(err)
+			}
+			e = measured(t, m) // which remembers nothing wrong
+			e.Divide(d)
+			if st, err = search.NewGuided(searchedMatrices(t, m), 5, search.Row, search.Group); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Patch.ContentDigest() != want.Patch.ContentDigest() || !bytes.Equal(timeless(text), journal) {
+			t.Errorf("wrong after %d answers: the patch or the journal is another than of one machine", right)
+		}
+		if n := len(d.dealing.parties); n != 1 {
+			t.Errorf("wrong after %d answers: it was not dropped", right)
+		}
+	}
+	if back < 2 {
+		t.Errorf("%d times something was taken back", back)
+	}
+}
