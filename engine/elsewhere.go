@@ -20,8 +20,8 @@ type Elsewhere interface {
 	// called by one goroutine at a time, for the tokens of a request in order, but may be
 	// told many at once. After an error the results hold what there is.
 	Generate(ctx context.Context, m *Model, reqs []Request, emit func(i int, id int32)) ([]Result, error)
-	// Width is about how many times as much is worth asking at once as of one machine; at
-	// least 1.
+	// Width is about how many times as much is worth asking at once as of one machine: more
+	// than there are machines, so that none has to wait for another; at least 1.
 	Width() int
 }
 

@@ -109,6 +109,8 @@ type Searcher interface {
 	// Ahead begins searches elsewhere. known names, for each, a file with a journal of it
 	// as far as it went before, or is "".
 	Ahead(ctx context.Context, jobs []Job, known []string) (Ahead, error)
+	// Width counts the machines, this one included.
+	Width() int
 }
 
 // Ahead is searches that run elsewhere. One goroutine uses it.
@@ -206,16 +208,13 @@ func (s *Setup) holds(ctx context.Context, job Job, known *search.Journal) (hold
 	return holds, err
 }
 
-// runHere runs one search with a journal, and calls with for what it found.
+// runHere runs one search, not divided, since others are at searches of their own, with a journal, and calls with for what it found.
 func (s *Setup) runHere(ctx context.Context, job Job, journal *search.Journal, with func(own *Setup, r *search.Result) error) (*search.Result, error) {
 	own, err := job.Setup(s.Model)
 	if err != nil {
 		return nil, err
 	}
 	defer own.Evaluator.Release()
-	if err := s.divide(own.Evaluator); err != nil {
-		return nil, err
-	}
 	job.Limits.Journal = journal
 	r, err := own.Run(ctx, job.Limits)
 	if err != nil {
@@ -225,10 +224,10 @@ func (s *Setup) runHere(ctx context.Context, job Job, journal *search.Journal, w
 }
 
 // ahead lets a search run elsewhere if it may, and returns the limits with the journal of
-// it. One that watches answers, or has a journal of its own, is run here: it may end where
-// nobody elsewhere knows.
+// it. One that watches answers is run here: it may end where nobody elsewhere knows. So is
+// one that has a journal of its own, or whose measuring is divided.
 func (s *Setup) ahead(ctx context.Context, limits search.Config) search.Config {
-	if s.Searcher == nil || limits.Journal != nil || limits.Validation != nil {
+	if s.Searcher == nil || limits.Journal != nil || limits.Validation != nil || s.measurer != nil {
 		return limits
 	}
 	limits.Journal = search.NewJournal(s.Facts)
@@ -236,9 +235,10 @@ func (s *Setup) ahead(ctx context.Context, limits search.Config) search.Config {
 	return limits
 }
 
-// drawsAhead lets the draws of a vote run elsewhere, likewise.
+// drawsAhead lets the draws of a vote run elsewhere, likewise. Where there are more machines
+// than draws, and measuring is divided, each draw has all of them instead.
 func (s *Setup) drawsAhead(ctx context.Context, voters []search.Voter, jobs []Job, limits search.Config) {
-	if s.Searcher == nil || limits.Validation != nil {
+	if s.Searcher == nil || limits.Validation != nil || s.measurer != nil && s.Searcher.Width() > len(voters) {
 		return
 	}
 	journals := make([]*search.Journal, len(voters))

@@ -42,6 +42,8 @@ func (f *farther) Ahead(_ context.Context, jobs []score.Job, known []string) (sc
 	return &ahead{farther: f, jobs: jobs}, nil
 }
 
+func (f *farther) Width() int { return 2 }
+
 type ahead struct {
 	*farther
 	jobs []score.Job

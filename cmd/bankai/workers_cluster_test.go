@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"bankai/internal/cluster"
 )
 
 // heard collects what a command says, for whoever waits for it.
@@ -88,7 +90,7 @@ func TestSearchWithAWorker(t *testing.T) {
 		done <- doMain([]string{"worker", "--connect", "nats://127.0.0.1:" + port, "--token-file", "token", "--name", "second", "--once"}, strings.NewReader(""), io.Discard, worker)
 	}()
 	worker.await(t, "trying again")
-	search := []string{"search", "--probes", "demo:search", "--controls", "demo:control_few", "--proj", "gate", "--steps", "12"}
+	search := []string{"search", "--probes", "demo:search", "--controls", "demo:control_few", "--proj", "gate", "--layers", "5", "--steps", "3"}
 	var out bytes.Buffer
 	log := newHeard()
 	status := doMain(append(search, "-o", "p.bankai", "--json", "--workers", "embedded:"+port, "--token-file", "token"), strings.NewReader(""), &out, log)
@@ -115,26 +117,29 @@ func TestSearchWithAWorker(t *testing.T) {
 	if status, _, log := runApp(append(search, "-o", "p.bankai")...); status != statusDone {
 		t.Fatalf("alone: exit status %d: %s", status, log)
 	}
-	for _, name := range []string{"p.bankai"} {
-		with, err := os.ReadFile(filepath.Join("..", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		alone, err := os.ReadFile(name)
-		if err != nil || !bytes.Equal(with, alone) {
-			t.Errorf("%s is another one with a worker: %v", name, err)
-		}
+	with, err := os.ReadFile(filepath.Join("..", "p.bankai"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone, err := os.ReadFile("p.bankai")
+	if err != nil || !bytes.Equal(with, alone) {
+		t.Errorf("with a worker it is another patch: %v", err)
 	}
 }
 
-// The workers of a broker are listed while it is there; a wrong token is told as one.
+// A broker tells how to become a worker, and with its token its workers are listed; a wrong
+// one is told as such, without it.
 func TestWorkersAreListed(t *testing.T) {
-	t.Chdir(t.TempDir())
 	t.Setenv(workerTokenVariable, "")
-	log, done, out := newHeard(), make(chan int), newHeard()
-	go func() {
-		done <- doMain([]string{"search", "--probes", "demo:search", "--controls", "demo:control_few", "-o", "p.bankai", "--steps", "4", "--proj", "gate", "--workers", "embedded:0"}, strings.NewReader(""), out, log)
-	}()
+	broker, err := cluster.StartBroker(cluster.BrokerOptions{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	log := newHeard()
+	c := &crew{app: newApp(nil, nil, io.Discard, log), broker: broker}
+	c.app.Quiet = true // which is no reason to keep it back
+	c.invite(&workersFlags{at: embedded})
 	found := log.await(t, `BANKAI_WORKER_TOKEN=(\S+) bankai worker --connect (\S+)`)
 	t.Setenv(workerTokenVariable, "wrong-token-of-nobody")
 	if status, _, said := runApp("workers", "--connect", found[2]); status != statusFailed || strings.Contains(said, "wrong-token") {
@@ -146,8 +151,5 @@ func TestWorkersAreListed(t *testing.T) {
 	}
 	if status, said, failed := runApp("workers", "--connect", found[2], "--json"); status != statusDone || said != "{\"workers\":[]}\n" {
 		t.Errorf("exit status %d: %s%s", status, said, failed)
-	}
-	if status := <-done; status != statusDone {
-		t.Errorf("the search ended with exit status %d: %s", status, log)
 	}
 }

@@ -381,20 +381,20 @@ func TestDeskSideBySide(t *testing.T) {
 // order.
 func TestCut(t *testing.T) {
 	for _, c := range []struct {
-		n, machines, bytes, generated int
-		want                          string
+		n, units, bytes, generated int
+		want                       string
 	}{
-		{3, 4, 10, 0, "3"},
-		{10, 2, 10, 0, "4 4 2"},
-		{60, 3, 10, 0, "7 7 7 7 7 7 7 7 4"},
-		{500, 2, 10, 0, "32 32 32 32 32 32 32 32 32 32 32 32 32 32 32 20"},
+		{3, 12, 10, 0, "3"},
+		{10, 6, 10, 0, "4 4 2"},
+		{60, 9, 10, 0, "7 7 7 7 7 7 7 7 4"},
+		{500, 6, 10, 0, "32 32 32 32 32 32 32 32 32 32 32 32 32 32 32 20"},
 		{5, 1, mostUnitBytes / 2, 0, "2 2 1"},
 		{3, 1, mostUnitBytes * 2, 0, "1 1 1"},
 		{4, 1, 1, mostGenerated / 2, "2 2"},
 	} {
 		var got []int
 		at := 0
-		for _, run := range cut(c.n, c.machines, func(int) (int, int) { return c.bytes, c.generated }) {
+		for _, run := range cut(c.n, c.units, func(int) (int, int) { return c.bytes, c.generated }) {
 			if run[0] != at {
 				t.Fatalf("%+v: a run begins at %d, not %d", c, run[0], at)
 			}
@@ -402,7 +402,7 @@ func TestCut(t *testing.T) {
 			got = append(got, run[1]-run[0])
 		}
 		if s := fmt.Sprint(got); s != "["+c.want+"]" || at != c.n {
-			t.Errorf("%d on %d machines: %s, want %s", c.n, c.machines, s, c.want)
+			t.Errorf("%d into %d units: %s, want %s", c.n, c.units, s, c.want)
 		}
 	}
 }

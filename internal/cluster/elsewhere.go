@@ -14,8 +14,17 @@ type elsewhere struct {
 	desk  *desk
 }
 
-// Width counts the machines.
+// Width is as much as gives every machine several units that are as large as what one
+// machine does alone: of smaller ones its batches would be slower.
 func (e *elsewhere) Width() int {
+	if n := e.machines(); n > 1 {
+		return n * perWorker
+	}
+	return 1
+}
+
+// machines counts them, this one included.
+func (e *elsewhere) machines() int {
 	ids, _ := e.desk.workers()
 	return 1 + len(ids)
 }
@@ -23,11 +32,11 @@ func (e *elsewhere) Width() int {
 // Score answers questions about the model of the session; another model's are answered
 // here.
 func (e *elsewhere) Score(ctx context.Context, m *engine.Model, qs []engine.Question) ([][]engine.Answer, error) {
-	width := e.Width()
-	if m != e.model || width == 1 {
+	machines := e.machines()
+	if m != e.model || machines == 1 {
 		return m.Score(ctx, qs)
 	}
-	parts := byOverlay(len(qs), width, func(i int) *engine.Overlay { return qs[i].Overlay }, func(i int) (bytes, generated int) {
+	parts := byOverlay(len(qs), e.units(machines), func(i int) *engine.Overlay { return qs[i].Overlay }, func(i int) (bytes, generated int) {
 		for _, a := range qs[i].Answers {
 			bytes += len(a)
 		}
@@ -58,11 +67,11 @@ const tokenBytes = 7
 // said that turns out to compute wrong bits may be among them: the results alone count
 // then.
 func (e *elsewhere) Generate(ctx context.Context, m *engine.Model, reqs []engine.Request, emit func(i int, id int32)) ([]engine.Result, error) {
-	width := e.Width()
-	if m != e.model || width == 1 {
+	machines := e.machines()
+	if m != e.model || machines == 1 {
 		return m.Generate(ctx, reqs, emit)
 	}
-	parts := byOverlay(len(reqs), width, func(i int) *engine.Overlay { return reqs[i].Overlay }, func(i int) (bytes, generated int) {
+	parts := byOverlay(len(reqs), e.units(machines), func(i int) *engine.Overlay { return reqs[i].Overlay }, func(i int) (bytes, generated int) {
 		for _, s := range reqs[i].StopTexts {
 			bytes += len(s)
 		}
@@ -121,9 +130,17 @@ func renumbered(err error, parts [][]int, ok []bool, out []engine.Result) error 
 	return err
 }
 
-// byOverlay divides n things into units for a number of machines: of each the indices.
-// Those of a unit have one overlay.
-func byOverlay(n, machines int, overlay func(i int) *engine.Overlay, size func(i int) (bytes, generated int)) (parts [][]int) {
+// units is into how many units a call is divided: each machine gets several of all that is
+// asked at the same time.
+func (e *elsewhere) units(machines int) int {
+	e.desk.mu.Lock()
+	defer e.desk.mu.Unlock()
+	return max(1, machines*perWorker/(1+len(e.desk.calls)))
+}
+
+// byOverlay divides n things into about so many units: of each the indices. Those of a unit
+// have one overlay.
+func byOverlay(n, units int, overlay func(i int) *engine.Overlay, size func(i int) (bytes, generated int)) (parts [][]int) {
 	var order []*engine.Overlay
 	of := map[*engine.Overlay][]int{}
 	for i := range n {
@@ -135,7 +152,7 @@ func byOverlay(n, machines int, overlay func(i int) *engine.Overlay, size func(i
 	}
 	for _, o := range order {
 		all := of[o]
-		for _, run := range cut(len(all), machines, func(i int) (int, int) { return size(all[i]) }) {
+		for _, run := range cut(len(all), units, func(i int) (int, int) { return size(all[i]) }) {
 			parts = append(parts, all[run[0]:run[1]])
 		}
 	}

@@ -101,6 +101,12 @@ func (s *Session) Searcher(ctx context.Context) (score.Searcher, error) {
 	return p.searches, nil
 }
 
+// Width counts the machines.
+func (s *searches) Width() int {
+	ids, _ := s.workers()
+	return 1 + len(ids)
+}
+
 // Ahead begins searches.
 func (s *searches) Ahead(ctx context.Context, jobs []score.Job, known []string) (score.Ahead, error) {
 	g := &searchGroup{searches: s, by: map[int]string{}, news: make(chan struct{}, 1)}

@@ -211,9 +211,9 @@ const (
 )
 
 // cut divides n things, of so many bytes and possibly generated tokens each, into runs of
-// neighbours for a number of machines.
-func cut(n, machines int, size func(i int) (bytes, generated int)) (runs [][2]int) {
-	most := min(max((n+machines*perWorker-1)/(machines*perWorker), leastUnit), mostUnit)
+// neighbours: about so many units, unless these were too small or too large.
+func cut(n, units int, size func(i int) (bytes, generated int)) (runs [][2]int) {
+	most := min(max((n+units-1)/units, leastUnit), mostUnit)
 	for lo := 0; lo < n; {
 		hi, bytes, generated := lo, 0, 0
 		for hi < n && hi-lo < most {

@@ -57,7 +57,7 @@ func TestElsewhere(t *testing.T) {
 	s := openSession(t, conn, m, Options{Name: "units", Check: 3, Log: log.log})
 	through := elsewhereOf(t, s)
 	if through.Width() != 1 {
-		t.Errorf("%d machines, without a worker", through.Width())
+		t.Errorf("%d times as much at once, without a worker", through.Width())
 	}
 	a.check(t, "alone", through)
 
@@ -65,8 +65,8 @@ func TestElsewhere(t *testing.T) {
 	if err := s.Wait(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
-	if through.Width() != 4 {
-		t.Errorf("%d machines, with 3 workers", through.Width())
+	if through.Width() != 4*perWorker {
+		t.Errorf("%d times as much at once, with 3 workers", through.Width())
 	}
 	for i := 0; units(s) < 20; i++ {
 		a.check(t, fmt.Sprint("three workers, round ", i), through)
