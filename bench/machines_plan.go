@@ -23,7 +23,9 @@ const (
 	acts
 )
 
-func (a act) String() string { return [...]string{"kill", "leave", "freeze", "line", "full disk", "join"}[a] }
+func (a act) String() string {
+	return [...]string{"kill", "leave", "freeze", "line", "full disk", "join"}[a]
+}
 
 // Whom something happens to: 0 and up are workers.
 const (

@@ -27,6 +27,7 @@ type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
 	err  error         // of cmd.Wait
+	told bool          // to end: told again it would end at once
 }
 
 // command is a process that is to be started.
@@ -74,9 +75,10 @@ func (p *process) alive() bool {
 	}
 }
 
-// signal sends a signal, if it has not ended.
+// signal sends a signal, if it has not ended. SIGTERM is sent once.
 func (p *process) signal(s syscall.Signal) {
-	if p.alive() {
+	if p.alive() && !(s == syscall.SIGTERM && p.told) {
+		p.told = p.told || s == syscall.SIGTERM
 		_ = p.cmd.Process.Signal(s)
 	}
 }

@@ -44,8 +44,10 @@ func (s stage) String() string { return [...]string{"search", "eval"}[s] }
 // args are the command's, run in a folder of its own.
 func (s stage) args() []string {
 	if s == searching {
-		return []string{"search", "--probes", "demo:search_few", "--controls", "demo:control_few", "--guard", "none",
-			"--steps", "20", "-o", "fix.bankai", "--threads", "1", "--json"}
+		return []string{
+			"search", "--probes", "demo:search_few", "--controls", "demo:control_few", "--guard", "none",
+			"--steps", "20", "-o", "fix.bankai", "--threads", "1", "--json",
+		}
 	}
 	return []string{"eval", "--probes", "demo:heldout", "--limit", "160", "--guard", "none", "--patch", "fix.bankai", "--all", "--threads", "1", "--json"}
 }

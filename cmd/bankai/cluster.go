@@ -159,8 +159,16 @@ func (c *crew) refused(name, why string) {
 // Model is the model that they share, which asks its questions of all of them.
 func (c *crew) Model() *engine.Model { return c.model }
 
-// Measurer is what measures for an evaluator on all of them.
-func (c *crew) Measurer(e *score.Evaluator) (score.Measurer, error) { return c.session.Measurer(e) }
+// Measurer is what measures for an evaluator on all of them, nil if the broker does not
+// take what the workers need for it: this machine measures alone then.
+func (c *crew) Measurer(e *score.Evaluator) (score.Measurer, error) {
+	m, err := c.session.Measurer(e)
+	if err != nil {
+		c.app.Warn("%v; this machine measures alone", err)
+		return nil, nil
+	}
+	return m, nil
+}
 
 // Searcher lets whole searches run on them, side by side.
 func (c *crew) Searcher() score.Searcher { return c.searcher }

@@ -6,4 +6,4 @@ import "bankai/score"
 
 func spoilValues([][]float64)     {}
 func spoilEffects(*score.Effects) {}
-func spoilAnswers(*answers)   {}
+func spoilAnswers(*answers)       {}
