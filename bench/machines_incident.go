@@ -78,8 +78,11 @@ func (s *scene) toCoordinator(ctx context.Context, g stage, i incident) error {
 		}
 		if i.act == kill {
 			s.coordinator.kill()
-		} else if err := s.coordinator.end(patience); err == nil || errors.Is(err, errHangs) {
-			return err // it had just come to its end; or it does not
+		} else if err := s.coordinator.end(patience); errors.Is(err, errHangs) {
+			return err
+		}
+		if s.coordinator.err == nil {
+			return nil // it had just come to its end
 		}
 		s.ended = true
 		s.after(i.lasts, func() error { return s.resume(ctx, g) })
