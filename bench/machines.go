@@ -108,6 +108,7 @@ func (r *rig) schedules(ctx context.Context, o machinesOptions, out io.Writer) e
 		next   = o.seed
 		failed []string
 		sum    tally
+		played int
 		all    sync.WaitGroup
 	)
 	began := time.Now()
@@ -123,6 +124,7 @@ func (r *rig) schedules(ctx context.Context, o machinesOptions, out io.Writer) e
 				}
 				t, err := r.schedule(ctx, seed, o.limit)
 				mu.Lock()
+				played++
 				sum.add(t)
 				fmt.Fprintf(out, "%s\n", t.line(seed, err))
 				if err != nil {
@@ -133,7 +135,7 @@ func (r *rig) schedules(ctx context.Context, o machinesOptions, out io.Writer) e
 		})
 	}
 	all.Wait()
-	fmt.Fprintf(out, "\n%s in %s, of which %s:\n%s", text.Count(o.schedules, "schedule"), text.Elapsed(time.Since(began).Seconds()),
+	fmt.Fprintf(out, "\n%s in %s, of which %s:\n%s", text.Count(played, "schedule"), text.Elapsed(time.Since(began).Seconds()),
 		text.Plural(len(failed), "failed", "failed"), sum.table())
 	if err := ctx.Err(); err != nil {
 		return err
