@@ -5,7 +5,9 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -111,7 +113,13 @@ func TestLayers(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			if strings.HasPrefix(name, natsModules) && pkg != "internal/cluster" {
+				t.Errorf("%s imports %s: only internal/cluster knows of it", path, name)
+			}
 			name, ours := strings.CutPrefix(name, "bankai/")
+			if ours && name == "internal/cluster" && !slices.Contains(usesCluster, pkg) {
+				t.Errorf("%s imports %s: only %v may", path, name, usesCluster)
+			}
 			if !ours && name != "bankai" {
 				continue
 			}
@@ -126,6 +134,33 @@ func TestLayers(t *testing.T) {
 	}
 	if len(seen) != len(layers) {
 		t.Errorf("%d packages found, %d listed", len(seen), len(layers))
+	}
+}
+
+// natsModules are the client, the server and its keys.
+const natsModules = "github.com/nats-io/"
+
+// usesCluster are the packages that may work on many machines: all others get what they
+// need of that by interfaces of their own.
+var usesCluster = []string{"cmd/bankai", "bench"}
+
+// What decides and what measures a search needs no NATS, in all that it is built of; nor
+// does the program with the tag nocluster.
+func TestSearchIsFreeOfNATS(t *testing.T) {
+	for _, list := range [][]string{{"./search", "./score", "./engine"}, {"-tags", "nocluster", "./cmd/bankai"}} {
+		out, err := exec.Command("go", slices.Concat([]string{"list", "-deps"}, list)...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := strings.Fields(string(out))
+		if !slices.Contains(all, "bankai/search") {
+			t.Fatalf("%v: the list of what it is built of lacks bankai/search", list)
+		}
+		for _, name := range all {
+			if strings.HasPrefix(name, natsModules) || name == "bankai/internal/cluster" {
+				t.Errorf("%v is built of %s", list, name)
+			}
+		}
 	}
 }
 

@@ -16,6 +16,8 @@ type Request struct {
 	Sampling Sampling // zero: greedy
 	// Stop, if set, ends the generation when it returns true for the tokens so far.
 	Stop func(ids []int32) bool
+	// Until ends it where that says.
+	Until Until
 	// StopTexts end the generation as soon as its text has one of them.
 	StopTexts []string
 
@@ -39,7 +41,7 @@ type Request struct {
 type Result struct {
 	IDs    []int32
 	Text   string // of IDs, up to the stop text if one ended it
-	Finish string // "stop": the model, a stop text or Stop ended it; "length": Max or the context did; "": see Err
+	Finish string // "stop": the model, a stop text, Until or Stop ended it; "length": Max or the context did; "": see Err
 	// StopText is the one that ended the generation, "" if none did.
 	StopText string
 
@@ -75,6 +77,9 @@ const generateSeqs = 64
 // what Generate returns. After any other error (of ctx, say) the results hold what
 // was generated before it.
 func (m *Model) Generate(ctx context.Context, reqs []Request, emit func(i int, id int32)) ([]Result, error) {
+	if m.elsewhere != nil {
+		return m.generateThrough(ctx, reqs, emit)
+	}
 	l := m.Loop(LoopOptions{MaxSequences: generateSeqs, Chunk: math.MaxInt})
 	defer l.Close()
 	out := make([]Result, len(reqs))

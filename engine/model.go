@@ -71,6 +71,10 @@ type Model struct {
 	adapter *Adapter        // nil: none
 	loaded  *Model          // that the workbench was made of; nil: this one is no workbench's
 
+	// Of a model that computes elsewhere, too: see Through.
+	elsewhere Elsewhere // nil: everything is computed here
+	inner     *Model    // the same without
+
 	gradients sync.Pool // of *gradient: their memory is large
 
 	// The forward pass; a matrix is [outputs, inputs].

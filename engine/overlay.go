@@ -13,8 +13,9 @@ import (
 // sequences with different overlays run in one batch. It corrects the outputs of
 // the touched rows. A nil *Overlay is the model as it is.
 type Overlay struct {
-	model   *Model
-	version int // of the model's weights
+	model   *Model // without an Elsewhere
+	version int    // of the model's weights
+	patch   *bankai.Patch
 	digest  func() bankai.Digest
 	tensors map[*kernel.Matrix]*patchedRows
 }
@@ -48,7 +49,7 @@ func (m *Model) checkOverlay(o *Overlay) error {
 	if o == nil {
 		return nil
 	}
-	if o.model != m {
+	if m = m.here(); o.model != m {
 		return &OtherModelError{"overlay"}
 	}
 	m.mu.RLock()
@@ -65,9 +66,10 @@ func (m *Model) Overlay(p *bankai.Patch) (*Overlay, error) {
 	if err != nil || len(flips) == 0 {
 		return nil, err
 	}
+	m = m.here()
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	o := &Overlay{model: m, version: m.version, tensors: map[*kernel.Matrix]*patchedRows{}}
+	o := &Overlay{model: m, version: m.version, patch: p, tensors: map[*kernel.Matrix]*patchedRows{}}
 	applied := m.applied
 	o.digest = sync.OnceValue(func() bankai.Digest { return m.digestOf(append(slices.Clip(applied), p)) })
 	for w, flips := range byMatrix(m, flips) {

@@ -129,7 +129,7 @@ func (b *Batch) check(spans []span) error {
 		switch {
 		case s.seq == nil || s.seq.batch != b:
 			return fmt.Errorf("input %d: the sequence belongs to another batch", s.tag)
-		case s.seq.overlay != nil && s.seq.overlay.model != b.model:
+		case s.seq.overlay != nil && s.seq.overlay.model != b.model.here():
 			return fmt.Errorf("input %d: %w", s.tag, &OtherModelError{"overlay"})
 		case seen[s.seq]:
 			return fmt.Errorf("input %d: the sequence is in this step twice", s.tag)

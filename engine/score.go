@@ -40,6 +40,9 @@ type Answer struct {
 // Score scores the answers of every question. A question's answers share the
 // pass over its prompt. The result does not depend on how questions are batched.
 func (m *Model) Score(ctx context.Context, qs []Question) ([][]Answer, error) {
+	if m.elsewhere != nil {
+		return m.scoreThrough(ctx, qs)
+	}
 	return m.scoreAll(ctx, job{}, qs)
 }
 

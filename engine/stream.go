@@ -206,7 +206,7 @@ func (s *Stream) accept(m *Model, processed int) {
 	case s.text.stop != "":
 		r.StopText = s.text.stop
 		s.finish("stop")
-	case s.stops():
+	case s.req.Until.Reached(m.tok, r.IDs), s.stops():
 		s.finish("stop")
 	case m.config.Context > 0 && processed >= m.config.Context, len(r.IDs) >= s.req.Max:
 		s.finish("length")

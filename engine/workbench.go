@@ -22,7 +22,7 @@ type Workbench struct {
 // Workbench begins with the model as loaded, also if m is that of a workbench. It
 // takes no copy of weights.
 func (m *Model) Workbench() *Workbench {
-	from := m
+	from := m.here()
 	if m.loaded != nil {
 		from = m.loaded
 	}

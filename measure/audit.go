@@ -80,6 +80,7 @@ type Named struct {
 // Scorer gives the log-probabilities and ranks of answers; *engine.Model is one.
 type Scorer interface {
 	Context() int // the most tokens that a prompt and its answer may have; 0 for no limit
+	Width() int   // about how many times as much is worth asking at once as of one machine
 	Score(ctx context.Context, qs []engine.Question) ([][]engine.Answer, error)
 }
 

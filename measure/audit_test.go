@@ -151,6 +151,8 @@ type ranked map[int32]engine.Answer
 
 func (ranked) Context() int { return 40 }
 
+func (ranked) Width() int { return 1 }
+
 func (r ranked) Score(_ context.Context, qs []engine.Question) ([][]engine.Answer, error) {
 	var out [][]engine.Answer
 	for _, q := range qs {
@@ -203,6 +205,8 @@ func TestAuditRanks(t *testing.T) {
 type failing struct{}
 
 func (failing) Context() int { return 0 }
+
+func (failing) Width() int { return 1 }
 
 func (failing) Score(context.Context, []engine.Question) ([][]engine.Answer, error) {
 	return nil, errors.New("out of memory")

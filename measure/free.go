@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"bankai/engine"
-	"bankai/internal/bpe"
 	"bankai/judge"
 	"bankai/probe"
 )
@@ -56,7 +55,7 @@ func Room(asked []Asked) int {
 // may keep them.
 func Answers(ctx context.Context, m Model, o *engine.Overlay, asked []Asked, most int, given func([]Given) error) error {
 	for done := 0; done < len(asked); {
-		part := asked[done:min(done+measured, len(asked))]
+		part := asked[done:min(done+atOnce(m), len(asked))]
 		answers, err := answerPart(ctx, m, o, part, most)
 		if err != nil {
 			return fmt.Errorf("answering %s to %s: %w", part[0].Name, part[len(part)-1].Name, err)
@@ -75,7 +74,7 @@ func answerPart(ctx context.Context, m Model, o *engine.Overlay, asked []Asked, 
 	for i, q := range asked {
 		reqs[i] = engine.Request{Prompt: q.Prompt, Overlay: o, Max: most}
 		if q.Line {
-			reqs[i].Stop = lineEnded(tok)
+			reqs[i].Until = lineEnded
 		}
 	}
 	results, err := m.Generate(ctx, reqs, nil)
@@ -94,15 +93,7 @@ func answerPart(ctx context.Context, m Model, o *engine.Overlay, asked []Asked, 
 
 // lineEnded ends a request where the line ends that its answer is on: leading white
 // space is no answer yet.
-func lineEnded(tok *bpe.Tokenizer) func(ids []int32) bool {
-	return func(ids []int32) bool {
-		if !strings.Contains(tok.Decode(ids[len(ids)-1:]), probe.Stop) {
-			return false
-		}
-		text := tok.Decode(ids)
-		return firstLine(text) != text
-	}
-}
+var lineEnded = engine.Until{Line: engine.FirstLine}
 
 // firstLine is a text up to the end of the first line that has something on it.
 func firstLine(text string) string {

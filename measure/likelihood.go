@@ -29,7 +29,7 @@ func LogProbsOf(ctx context.Context, m Scorer, o *engine.Overlay, qs []Scored, p
 	out := make(LogProbs, 0, len(qs))
 	for len(out) < len(qs) {
 		done := len(out)
-		part := qs[done:min(done+measured, len(qs))]
+		part := qs[done:min(done+atOnce(m), len(qs))]
 		questions := make([]engine.Question, len(part))
 		for i, q := range part {
 			questions[i] = engine.Question{Prompt: q.Prompt, Answers: q.Answers, Overlay: o}

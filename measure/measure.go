@@ -26,9 +26,12 @@ type Measurement struct {
 	SeqLogprob []float64 // in nats
 }
 
-// measured is how many probes are answered at once, between two calls of
+// measured is how many probes a machine answers at once, between two calls of
 // progress. Results do not depend on it.
 const measured = 32
+
+// atOnce is how many probes are worth asking a model at once.
+func atOnce(m Scorer) int { return measured * max(1, m.Width()) }
 
 // Measure lets the model answer every probe greedily, through the overlay o (nil
 // is the base), and scores right against wrong answers. An answer may take
@@ -39,7 +42,7 @@ func Measure(ctx context.Context, m Model, o *engine.Overlay, set probe.Set, pro
 	out := &Measurement{}
 	for len(out.Texts) < len(set) {
 		done := len(out.Texts)
-		part := set[done:min(done+measured, len(set))]
+		part := set[done:min(done+atOnce(m), len(set))]
 		if err := out.answer(ctx, m, o, part); err != nil {
 			return nil, fmt.Errorf("answering probes %d to %d: %w", done+1, done+len(part), err)
 		}
@@ -56,7 +59,7 @@ func Measure(ctx context.Context, m Model, o *engine.Overlay, set probe.Set, pro
 // Right tells which probes of a set the model answers right, as Measure does.
 func Right(ctx context.Context, m Model, o *engine.Overlay, set probe.Set) ([]bool, error) {
 	out := &Measurement{}
-	for part := range slices.Chunk(set, measured) {
+	for part := range slices.Chunk(set, atOnce(m)) {
 		if err := out.answer(ctx, m, o, part); err != nil {
 			return nil, err
 		}
@@ -65,9 +68,7 @@ func Right(ctx context.Context, m Model, o *engine.Overlay, set probe.Set) ([]bo
 }
 
 // answered ends a request at the token that has [probe.Stop].
-func answered(tok *bpe.Tokenizer) func(ids []int32) bool {
-	return func(ids []int32) bool { return strings.Contains(tok.Decode(ids[len(ids)-1:]), probe.Stop) }
-}
+var answered = engine.Until{Line: engine.AnyLine}
 
 // answer appends the generated texts and their marks.
 func (out *Measurement) answer(ctx context.Context, m Model, o *engine.Overlay, set probe.Set) error {
@@ -76,7 +77,7 @@ func (out *Measurement) answer(ctx context.Context, m Model, o *engine.Overlay, 
 	for i, p := range set {
 		reqs[i] = engine.Request{
 			Prompt: tok.Encode(p.Prompt), Overlay: o, Max: budget(tok, p),
-			Stop: answered(tok),
+			Until: answered,
 		}
 	}
 	results, err := m.Generate(ctx, reqs, nil)

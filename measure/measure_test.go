@@ -32,7 +32,7 @@ func (s script) Generate(_ context.Context, reqs []engine.Request, _ func(int, i
 		s.max[prompt] = r.Max
 		var ids []int32
 		for _, id := range s.tok.Encode(s.lines[prompt]) {
-			if ids = append(ids, id); len(ids) == r.Max || r.Stop(ids) {
+			if ids = append(ids, id); len(ids) == r.Max || r.Until.Reached(s.tok, ids) {
 				break
 			}
 		}
@@ -41,9 +41,11 @@ func (s script) Generate(_ context.Context, reqs []engine.Request, _ func(int, i
 	return out, nil
 }
 
-// Score gives a log-probability of −1 a token.
 func (s script) Context() int { return 0 }
 
+func (s script) Width() int { return 1 }
+
+// Score gives a log-probability of −1 a token.
 func (s script) Score(_ context.Context, qs []engine.Question) ([][]engine.Answer, error) {
 	var out [][]engine.Answer
 	for _, q := range qs {

@@ -37,8 +37,8 @@ func (w *miner) complete(starts []start) ([]completion, error) {
 	for k, s := range starts {
 		reqs[k] = engine.Request{
 			Prompt: s.ids(), Overlay: w.overlay,
-			Max:  max(1, budget(w.tok, w.set[s.i])+spare-len(s.forced)),
-			Stop: answered(w.tok),
+			Max:   max(1, budget(w.tok, w.set[s.i])+spare-len(s.forced)),
+			Until: answered,
 		}
 		if strings.Contains(w.tok.Decode(s.forced), probe.Stop) {
 			reqs[k].Max = 0

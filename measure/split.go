@@ -95,8 +95,9 @@ func Sample(set probe.Set, n int, seed uint64) probe.Set {
 // After every few probes progress, unless nil, is told how many were found.
 func FirstRight(ctx context.Context, m Model, o *engine.Overlay, set probe.Set, order []int, n int, progress func(found int)) ([]int, error) {
 	var right []int
-	for lo := 0; lo < len(order) && len(right) < n; lo += measured {
-		part := order[lo:min(lo+measured, len(order))]
+	size := atOnce(m)
+	for lo := 0; lo < len(order) && len(right) < n; lo += size {
+		part := order[lo:min(lo+size, len(order))]
 		asked := make(probe.Set, len(part))
 		for i, k := range part {
 			asked[i] = set[k]

@@ -413,11 +413,11 @@ func (e *Evaluator) predictThere(ctx context.Context, m Measurer, cur *bankai.Pa
 	for b := range blocks {
 		blocks[b] = Block{e.sample, b}
 	}
-	merge := merging{r, len(blocks), map[subject]*inOrder{}, map[string]int{}}
+	merge := merging{ranking: r, blocks: len(blocks), waiting: map[subject]*inOrder{}, done: map[string]int{}}
 	if err := m.Effects(ctx, cur, w, blocks, merge.got); err != nil {
 		return search.Predictions{}, err
 	}
-	if len(merge.waiting) > 0 {
+	if len(merge.waiting) > 0 || merge.ranked < len(s) {
 		return search.Predictions{}, errors.New("score: a block said less than it was asked")
 	}
 	return r.predictions(w), nil
@@ -429,6 +429,7 @@ type merging struct {
 	blocks  int
 	waiting map[subject]*inOrder
 	done    map[string]int // sizes of a matrix of which all was said
+	ranked  int            // matrices of which all sizes are done
 }
 
 // subject is what effects are about.
@@ -476,6 +477,7 @@ func (m *merging) got(k int, e Effects) error {
 			}
 			if m.done[e.Tensor] == wanted {
 				m.ranking.finish(e.Tensor, bitSums{})
+				m.ranked++
 			}
 			return nil
 		}

@@ -22,6 +22,10 @@ type Setup struct {
 	Facts     []search.Fact // all that decides how it goes, for [OpenJournal]
 	Start     *bankai.Patch // empty; its metadata is that of the result
 
+	// Searcher, if set, may let the search, or the draws of a vote, go ahead elsewhere. It
+	// changes nothing of what is found.
+	Searcher Searcher
+
 	strategy planned
 	measurer func(*Evaluator) (Measurer, error) // see Divide
 }
@@ -90,7 +94,7 @@ func (s *Setup) Run(ctx context.Context, limits search.Config) (*search.Result, 
 	if s.Plan.Method == MethodVote {
 		result, err = s.vote(ctx, limits)
 	} else {
-		result, err = search.Run(ctx, s.Evaluator, s.strategy, s.Start, limits)
+		result, err = search.Run(ctx, s.Evaluator, s.strategy, s.Start, s.ahead(ctx, limits))
 	}
 	if result == nil {
 		return nil, err
@@ -107,6 +111,7 @@ func (s *Setup) Run(ctx context.Context, limits search.Config) (*search.Result, 
 // chose.
 func (s *Setup) vote(ctx context.Context, limits search.Config) (*search.Result, error) {
 	var voters []search.Voter
+	var jobs []Job
 	for i := range s.Plan.Draws {
 		p := s.Plan
 		p.Seed += uint64(i)
@@ -123,13 +128,17 @@ func (s *Setup) vote(ctx context.Context, limits search.Config) (*search.Result,
 			return nil, err
 		}
 		v := search.Voter{Evaluator: eval, Strategy: strat, Unit: eval.full / s.Evaluator.full, Release: eval.Release}
+		facts := search.Identity(s.Start, eval, strat)
 		if j := limits.Journal; j != nil {
-			if v.Journal, err = j.Part(fmt.Sprint("draw", i+1), search.Identity(s.Start, eval, strat)); err != nil {
+			if v.Journal, err = j.Part(fmt.Sprint("draw", i+1), facts); err != nil {
 				return nil, err
 			}
+		} else if s.Searcher != nil {
+			v.Journal = search.NewJournal(facts)
 		}
-		voters = append(voters, v)
+		voters, jobs = append(voters, v), append(jobs, s.drawJob(targets, p, objective))
 	}
+	s.drawsAhead(ctx, voters, jobs, limits)
 	return search.Vote(ctx, s.Evaluator, voters, s.Plan.Votes, s.Start, limits)
 }
 

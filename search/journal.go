@@ -26,7 +26,7 @@ import (
 // sure that the evaluator still gives the same bits.
 type Journal struct {
 	path        string
-	file        *durable.Journal
+	file        *durable.Journal // nil: there is none
 	run         []Fact
 	trials      map[trialKey]knownScore
 	futures     map[futureKey]knownFuture
@@ -108,24 +108,28 @@ func CheckJournal(path string, run []Fact, resume bool, unknown ...string) error
 	return j.Close()
 }
 
-func openJournal(path string, run []Fact, resume bool, unknown []string) (*Journal, error) {
+// newJournal is a journal that holds nothing, and has no file yet.
+func newJournal(path string, run []Fact, resume bool, unknown []string) *Journal {
 	j := &Journal{path: path, run: run, resume: resume, unknown: unknown}
 	j.forget()
+	return j
+}
+
+// format is how a file is read whose records go to take.
+func (j *Journal) format(take func(line []byte) error) durable.Format {
+	return durable.Format{What: "the journal of a search", Begin: headerBegin, Header: j.checkHeader, Record: take}
+}
+
+func openJournal(path string, run []Fact, resume bool, unknown []string) (*Journal, error) {
+	j := newJournal(path, run, resume, unknown)
 	var err error
-	j.file, err = durable.OpenJournal(path, j.format(), header{journalVersion, run}, resume)
+	j.file, err = durable.OpenJournal(path, j.format(j.take), header{journalVersion, run}, resume)
 	if m := (*MismatchError)(nil); errors.As(err, &m) {
 		return nil, m
 	} else if err != nil {
 		return nil, err
 	}
 	return j, nil
-}
-
-// format is how the file is read.
-func (j *Journal) format() durable.Format {
-	return durable.Format{
-		What: "the journal of a search", Begin: headerBegin, Header: j.checkHeader, Record: j.take,
-	}
 }
 
 // forget lets go of all that records said.
@@ -160,12 +164,17 @@ func (j *Journal) take(line []byte) error {
 	r, err := parseRecord(line)
 	if err == nil {
 		j.know(r)
-		j.seconds = max(j.seconds, float64(r.Seconds))
-		if r.Trial != nil || r.Prediction != nil {
-			j.measured = j.seconds
-		}
+		j.clock(r)
 	}
 	return err
+}
+
+// clock notes when a record was made that this run has not made.
+func (j *Journal) clock(r record) {
+	j.seconds = max(j.seconds, float64(r.Seconds))
+	if r.Trial != nil || r.Prediction != nil {
+		j.measured = j.seconds
+	}
 }
 
 // know takes in what a record says.
@@ -211,15 +220,19 @@ func (j *Journal) Mark() int64 { return j.file.Size() }
 // was cut off before, and is an error.
 func (j *Journal) CutBack(mark int64) error {
 	j.forget()
-	if err := j.file.CutBack(j.format(), mark); err != nil {
+	if err := j.file.CutBack(j.format(j.take), mark); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
 }
 
 // Part opens the journal of a part of the run, in a file beside this one whose
-// name ends in that of the part. It is resumed if this one was, and closed with it.
+// name ends in that of the part. It is resumed if this one was, and closed with it. Where
+// there is no file, the part has none.
 func (j *Journal) Part(name string, run []Fact) (*Journal, error) {
+	if j.file == nil {
+		return NewJournal(run), nil
+	}
 	p, err := OpenJournal(j.path+"."+name, run, j.resume)
 	if err == nil {
 		p.whole = j
@@ -245,6 +258,9 @@ func (j *Journal) Written(p *bankai.Patch) (fitness float64, ok bool) {
 // Close writes everything to disk and closes the file, and those of the parts. It
 // may be called twice.
 func (j *Journal) Close() error {
+	if j.file == nil {
+		return nil
+	}
 	err := j.file.Close()
 	for _, p := range j.parts {
 		err = errors.Join(err, p.Close())
@@ -291,8 +307,10 @@ func (j *Journal) append(records ...record) error {
 	for i, r := range records {
 		lines[i] = r
 	}
-	if err := j.file.Append(lines...); err != nil {
-		return fmt.Errorf("journal: %w", err)
+	if j.file != nil {
+		if err := j.file.Append(lines...); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
 	}
 	for _, r := range records {
 		j.know(r)

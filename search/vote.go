@@ -113,14 +113,20 @@ func (r *Result) voted(ctx context.Context, first *Result, c Config) error {
 	return nil
 }
 
+// Limits are those of the search of one voter of n, given those of the vote.
+func (v Voter) Limits(c Config, n int) Config {
+	c.Journal = v.Journal
+	c.Steps = max(1, c.Steps/n)
+	c.MaxCost /= float64(float64(n) * v.Unit)
+	return c
+}
+
 // run is the search of the i-th voter of n.
 func (v Voter) run(ctx context.Context, cur *bankai.Patch, c Config, n, i int, before *Result) (*Result, error) {
 	if v.Release != nil { // the memory of one evaluator has to do for all draws
 		defer v.Release()
 	}
-	c.Journal = v.Journal
-	c.Steps = max(1, c.Steps/n)
-	c.MaxCost /= float64(float64(n) * v.Unit)
+	c = v.Limits(c, n)
 	if report := c.Progress; report != nil {
 		c.Progress = func(p Progress) {
 			p.Step, p.Cost, p.Steps = p.Step+before.Steps, float64(p.Cost*v.Unit)+before.Cost, p.Steps*n

@@ -99,6 +99,7 @@ journal beside the output (P.journal) keeps the work: the same command with
 
 func (f *adaptFlags) add(cmd *cobra.Command) {
 	f.model.add(cmd)
+	f.model.workers.add(cmd)
 	f.data.add(cmd)
 	flags := cmd.Flags()
 	f.changed = flags.Changed
@@ -138,7 +139,7 @@ func (f *adaptFlags) check() error {
 		return usagef("--report %s: must end in .html", f.report)
 	}
 	p := f.plan(score.MethodGuided, 0)
-	return cmp.Or(f.said.check(), f.data.check(""), flagError(cmp.Or(p.Check(), p.Limits.Check())), checkPatchName(f.out))
+	return cmp.Or(f.model.workers.check(), f.said.check(), f.data.check(""), flagError(cmp.Or(p.Check(), p.Limits.Check())), checkPatchName(f.out))
 }
 
 // isLimit reports whether a number can bound or weigh something: it is from 0 on, and finite.
@@ -185,6 +186,11 @@ func (f *adaptFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
+	m, done, err := a.share(ctx, &f.model, m)
+	if err != nil {
+		return err
+	}
+	defer done()
 	r, err := asking.NewRenderer(m)
 	if err != nil {
 		return err
@@ -209,7 +215,7 @@ func (f *adaptFlags) run(ctx context.Context, a *app) error {
 	job := repair.Job{
 		Task: task, Model: m, Path: f.model.path, Plan: plan,
 		Guarding: repair.Guarding{Wanted: !f.guard.none, Tokens: f.guard.tokens},
-		Files:    files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console,
+		Files:    files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console, Divide: a.divide(), Searcher: a.searcher(),
 	}
 	found, err := job.Do(ctx)
 	if found == nil {
@@ -219,6 +225,7 @@ func (f *adaptFlags) run(ctx context.Context, a *app) error {
 		a.Note("done after %s in all, of which the search took %s", text.Elapsed(time.Since(began).Seconds()), text.Elapsed(found.Cost.Seconds))
 	}
 	doc := newAdaptDoc(found, task, data)
+	doc.Workers = a.sharers()
 	return cmp.Or(a.PrintChecked(doc, doc.write), err)
 }
 
@@ -281,6 +288,7 @@ type adaptDoc struct {
 	Taken    []string            `json:"taken"`    // what was taken as what
 	Examples adaptExamples       `json:"examples"` // how many
 	Skipped  []string            `json:"skipped"`  // lines, and examples that the model cannot read
+	Workers  []workerDoc         `json:"workers,omitempty"`
 }
 
 // adaptExamples are numbers of examples.

@@ -26,13 +26,14 @@ type app struct {
 	seed    uint64         // --seed
 	threads flagtype.Count // --threads, 0 for all cores
 
-	flags   *pflag.FlagSet   // of the command that runs
-	chosen  []string         // flags that settings stand for, in the recorded command line
-	helpErr error            // of printing a page
-	started bool             // the command line was understood, and the command's work began
-	open    []progress.Meter // of work on files, which an error may have ended
-	ending  sync.Mutex       // held by whoever says how the program ends
-	longer  atomic.Int64     // nanoseconds beyond grace that the command may take to end
+	flags    *pflag.FlagSet   // of the command that runs
+	chosen   []string         // flags that settings stand for, in the recorded command line
+	helpErr  error            // of printing a page
+	started  bool             // the command line was understood, and the command's work began
+	open     []progress.Meter // of work on files, which an error may have ended
+	ending   sync.Mutex       // held by whoever says how the program ends
+	machines machines         // that share the work, nil if this one is alone
+	longer   atomic.Int64     // nanoseconds beyond grace that the command may take to end
 }
 
 func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *app {

@@ -49,6 +49,9 @@ or with a judge of your own: --judge 'python3 judge.py'.
 		Args: arguments(0, -1, "the files of the data, or the probe file with --probes"),
 		RunE: a.do(func(ctx context.Context, args []string) error {
 			data.files = append(data.files, args...)
+			if err := model.workers.check(); err != nil {
+				return err
+			}
 			if err := data.check(o.probes); err != nil {
 				return err
 			}
@@ -66,6 +69,7 @@ or with a judge of your own: --judge 'python3 judge.py'.
 	}
 	model.add(cmd)
 	model.addPatch(cmd)
+	model.workers.add(cmd)
 	cmd.Flags().StringVar(&o.probes, "probes", "", "probe `FILE`, best one that no search used")
 	cmd.Flags().Var(&o.limit, "limit", "ask only `N` of the probes, with the categories in proportion; --seed says which")
 	cmd.Flags().Var(&o.guard.guardFlag, "guard", "what else the patches changed: auto, none, or on a guard made of N tokens")
@@ -95,6 +99,11 @@ func eval(ctx context.Context, a *app, f *modelFlags, o *evalFlags) error {
 		return err
 	}
 	defer m.Close()
+	m, done, err := a.share(ctx, f, m)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := watched.Fit(m, watched.Named(s)...); err != nil {
 		return err
 	}

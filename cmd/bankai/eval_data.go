@@ -135,6 +135,11 @@ func evalData(ctx context.Context, a *app, f *modelFlags, d *dataFlags, all bool
 		return err
 	}
 	defer m.Close()
+	m, done, err := a.share(ctx, f, m)
+	if err != nil {
+		return err
+	}
+	defer done()
 	doc := evalDataDoc{
 		Model: source.RefOf(f.path, m.Weights()), Data: d.files, Taken: data.Facts(), Judge: d.judge,
 		Patches: append([]string{}, f.patches...), Precision: f.precision.String(), Tool: program.Tool(), Command: a.commandLine(),

@@ -62,6 +62,7 @@ type experimentFlags struct {
 
 func (f *experimentFlags) add(cmd *cobra.Command) {
 	f.model.add(cmd)
+	f.model.workers.add(cmd)
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "`FOLDER` for figures, pictures, the page and the journal")
 	cmd.Flags().BoolVar(&f.resume, "resume", false, "do only what the folder's journal does not hold")
 }
@@ -73,10 +74,17 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 	measure func(ctx context.Context, r *experiment.Run) (report.Result, error),
 ) error {
 	began := time.Now()
+	m, done, err := a.share(ctx, &f.model, m)
+	if err != nil {
+		return err
+	}
+	defer done()
 	r := &experiment.Run{Model: m, Seed: a.seed}
+	if a.machines != nil {
+		r.Searcher, r.AtOnce = a.machines.Searcher(), piecesAtOnce
+	}
 	var folder *resultFolder
 	if f.out != "" {
-		var err error
 		if folder, err = a.resultFolder(f.out, name); err != nil {
 			return err
 		}
@@ -97,6 +105,10 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 	}
 	return a.publish(ctx, result, folder)
 }
+
+// piecesAtOnce is how many pieces of an experiment are in work at a time where there are
+// other machines: enough for a few, and not more of what each keeps in memory here.
+const piecesAtOnce = 8
 
 // resultFolder is where the files of an experiment go.
 type resultFolder struct {
@@ -236,6 +248,9 @@ func (f *experimentFlags) file(cmd *cobra.Command, value *string, flag, embedded
 // check refuses what cannot be right whatever the files hold, and sets the files
 // that were not given.
 func (f *experimentFlags) check() error {
+	if err := f.model.workers.check(); err != nil {
+		return err
+	}
 	for _, u := range f.files {
 		switch {
 		case u.given():

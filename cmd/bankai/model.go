@@ -21,6 +21,7 @@ type modelFlags struct {
 	path      string
 	precision flagtype.Choice[engine.Precision]
 	patches   []string
+	workers   workersFlags // of a command that declares them
 }
 
 // add declares --model and --precision.

@@ -23,7 +23,7 @@ func (a *app) commandLine() string {
 }
 
 // runFlags say how a run goes and reports, not what it finds.
-var runFlags = []string{"threads", "json", "quiet", "resume", "force", "report"}
+var runFlags = []string{"threads", "json", "quiet", "resume", "force", "report", "workers", "token-file", "nkey", "creds", "ca"}
 
 // withoutRunFlags drops the runFlags from a command line that was parsed by flags.
 func withoutRunFlags(flags *pflag.FlagSet, args []string) (kept []string) {

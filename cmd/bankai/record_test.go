@@ -20,6 +20,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"search", "--probes", "--json", "-o", "--threads"}, "bankai search --probes --json -o --threads"}, // are values
 		{[]string{"search", "--json=false", "--", "--threads", "2"}, "bankai search -- --threads 2"},
 		{[]string{"search", "--threads"}, "bankai search"},
+		{[]string{"search", "--workers", "embedded", "-o", "p", "--token-file=t", "--nkey", "n", "--creds", "c", "--ca", "a"}, "bankai search -o p"},
 	} {
 		a := newApp(c.args, nil, io.Discard, io.Discard)
 		cmd, _, err := a.root().Find(c.args)

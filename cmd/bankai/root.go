@@ -58,6 +58,7 @@ Environment:
   BANKAI_KERNEL       the kernel set to use; "bankai version" lists them
   BANKAI_KEY_PASSWORD the password of your secret key, for "bankai patch sign"
   BANKAI_API_KEY      a key that "bankai serve" wants of those who ask
+  BANKAI_WORKER_TOKEN the token of the broker of --workers and of "bankai worker"
   HF_HOME             the folder of the cache of downloaded models
   HF_TOKEN            the token for what is not open to everybody on the hub
   HF_ENDPOINT         the hub to download from instead of https://huggingface.co
@@ -147,6 +148,7 @@ func (a *app) root() *cobra.Command {
 		{"share", "Share it:", []*cobra.Command{libraryCommand(a), keygenCommand(a), pushCommand(a), pullCommand(a)}},
 		{"use", "Use it:", []*cobra.Command{chatCommand(a), serveCommand(a), webCommand(a)}},
 		{"measure", "Measure:", []*cobra.Command{probesCommand(a), auditCommand(a), evalCommand(a), experimentCommand(a), reportCommand(a), benchCommand(a)}},
+		{"machines", "Use more machines:", []*cobra.Command{workerCommand(a), workersCommand(a)}},
 		{"other", "Other:", []*cobra.Command{configCommand(a), versionCommand(a)}},
 	}
 	for _, g := range groups {

@@ -153,6 +153,7 @@ has flips: in P, or beside a patch of another run, which stays, in a file with
 
 func (f *searchFlags) add(cmd *cobra.Command) {
 	f.model.add(cmd)
+	f.model.workers.add(cmd)
 	flags := cmd.Flags()
 	f.changed = flags.Changed
 	flags.StringArrayVar(&f.probes, "probes", nil, "probe `FILE` to search with; several are helped together")
@@ -309,19 +310,24 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Close()
+	m, done, err := a.share(ctx, &f.model, m)
+	if err != nil {
+		return err
+	}
+	defer done()
 	task, err := repair.NewProbes(m, f.model.path, sets, plan.Objective, a.Force, a.Console)
 	if err != nil {
 		return err
 	}
 	job := repair.Job{
 		Task: task, Model: m, Path: f.model.path, Plan: plan,
-		Guarding: f.guarding(), Files: files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console,
+		Guarding: f.guarding(), Files: files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console, Divide: a.divide(), Searcher: a.searcher(),
 	}
 	found, err := job.Do(ctx)
 	if found == nil {
 		return err
 	}
-	doc := searchDoc{found, &task.ProbesResult}
+	doc := searchDoc{found, &task.ProbesResult, a.sharers()}
 	return cmp.Or(a.Print(doc, func(w io.Writer) { doc.write(w) }), err)
 }
 
@@ -329,6 +335,7 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 type searchDoc struct {
 	*repair.Result
 	*repair.ProbesResult
+	Workers []workerDoc `json:"workers,omitempty"` // that took part at the end; left out where this machine was alone
 }
 
 // check refuses what cannot be right whatever the files hold.
@@ -353,7 +360,7 @@ func (f *searchFlags) check() error {
 	if err := f.checkShares(); err != nil {
 		return err
 	}
-	return cmp.Or(f.said.check(), f.checkTime(), f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
+	return cmp.Or(f.model.workers.check(), f.said.check(), f.checkTime(), f.checkPlan(), f.checkUsed(), checkPatchName(f.out))
 }
 
 // checkTime refuses a time that is none.

@@ -33,6 +33,8 @@ var (
 	signingFiles  = []string{".pub", ".key"}
 	sigFiles      = []string{signature.Extension}
 	pemFiles      = []string{".pem", ".crt", ".key"}
+	nkeyFiles     = []string{".nk", ".txt"}
+	credsFiles    = []string{".creds"}
 )
 
 // closedValues are the flags that take a few words, by name. Those of lists take
@@ -70,12 +72,13 @@ func fileValues() map[string]fileValue {
 		"text": texts, "control-text": texts, "report": {endings: pageFiles, written: true},
 		"api-key-file": {endings: keyFiles}, "admin-key-file": {endings: keyFiles}, "tls-cert": {endings: pemFiles}, "tls-key": {endings: pemFiles},
 		"key": {endings: signingFiles}, "signature": {endings: sigFiles}, "base": {endings: modelFiles, names: []string{source.DemoModel, anyBase}},
+		"token-file": {endings: keyFiles}, "nkey": {endings: nkeyFiles}, "creds": {endings: credsFiles}, "ca": {endings: pemFiles},
 		"examples": {endings: questionFiles}, "with": {endings: slices.Concat(probeFiles, textFiles, pageFiles, []string{".htm", ".md"})}, "file": {endings: slices.Concat(questionFiles, textFiles), names: demoSets(".jsonl")},
 	}
 }
 
 // noFiles are flags whose values no shell can complete.
-var noFiles = []string{"listen", "alias", "cors-origin", "kv-memory", "max-sequences", "queue", "queue-tokens", "inline-patches", "drain", "comment", "name", "only", "remove", "path-prefix"}
+var noFiles = []string{"listen", "alias", "cors-origin", "kv-memory", "max-sequences", "queue", "queue-tokens", "inline-patches", "drain", "comment", "name", "only", "remove", "path-prefix", "workers", "connect"}
 
 // fileValue is what a flag for a file takes.
 type fileValue struct {

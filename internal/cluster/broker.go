@@ -54,6 +54,7 @@ type Broker struct {
 // local is how the process of a broker connects to it: without a network.
 type local struct {
 	server *server.Server
+	log    *serverLog
 	key    nkeys.KeyPair // nil: the token opens
 }
 
@@ -90,8 +91,8 @@ func (b *Broker) start(o BrokerOptions, options *server.Options) (err error) {
 	if b.server, err = server.NewServer(options); err != nil {
 		return fmt.Errorf("the NATS server: %w", err)
 	}
-	b.local.server = b.server
 	log := &serverLog{warn: o.Warn}
+	b.local.server, b.local.log = b.server, log
 	b.server.SetLogger(log, false, false)
 	b.server.Start()
 	for late := time.Now().Add(brokerStart); !b.server.ReadyForConnections(startPiece); {

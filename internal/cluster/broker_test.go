@@ -345,3 +345,24 @@ func certificate(t testing.TB) (cert, key string) {
 	}
 	return cert, key
 }
+
+// TestDiskIsFull is told by the server to its log alone, over and over: people are told
+// once, and whoever waits for an answer is told why there is none.
+func TestDiskIsFull(t *testing.T) {
+	said := &lines{}
+	b := startBroker(t, BrokerOptions{Warn: said.log})
+	c := dial(t, b.Access())
+	if c.diskFull() {
+		t.Error("the disk is full from the beginning")
+	}
+	for range 3 {
+		b.local.log.Errorf("failed to store a message: write %s: no space left on device", "1.blk")
+	}
+	if said.count("no space left") != 1 || said.count("") != 1 {
+		t.Errorf("said is:\n%s", said)
+	}
+	wantError(t, c.explain(t.Context(), "storing a content", "", context.DeadlineExceeded), "storing a content", "its disk is full", "start the server anew")
+	if dial(t, remote(b)).diskFull() {
+		t.Error("another process knows the server's log")
+	}
+}

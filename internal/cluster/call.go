@@ -29,7 +29,7 @@ type question struct {
 type call struct {
 	dealing *dealing
 	question
-	units    []unit
+	units    []piece
 	requests []*request // that were made, in order
 	unsent   int        // the first of them that has not been sent
 	began    time.Time
@@ -42,8 +42,8 @@ type call struct {
 	waiting []*late // what could not be taken yet
 }
 
-// unit is a part in a call.
-type unit struct {
+// piece is a part in a call.
+type piece struct {
 	score.Part
 	owner   *party
 	need    int      // how many machines have to measure it
@@ -93,11 +93,11 @@ type late struct {
 // newCall deals the parts. every is after how many units of a party one is checked; 0:
 // never.
 func newCall(d *dealing, q question, parts []score.Part, every int, memory int64, now time.Time) *call {
-	c := &call{dealing: d, question: q, units: make([]unit, len(parts)), began: now, left: len(parts), memory: memory}
+	c := &call{dealing: d, question: q, units: make([]piece, len(parts)), began: now, left: len(parts), memory: memory}
 	owners := d.deal(parts)
 	mine := map[*party][]int{}
 	for k, p := range parts {
-		c.units[k] = unit{Part: p, owner: owners[k], need: 1}
+		c.units[k] = piece{Part: p, owner: owners[k], need: 1}
 		mine[owners[k]] = append(mine[owners[k]], k)
 	}
 	for _, p := range d.parties {
@@ -276,7 +276,7 @@ func (c *call) say(k int, p *party, sum digest) bool {
 	return true
 }
 
-func (u *unit) stream(p *party) *stream {
+func (u *piece) stream(p *party) *stream {
 	return &u.streams[slices.IndexFunc(u.streams, func(s stream) bool { return s.by == p })]
 }
 
@@ -302,7 +302,7 @@ func (c *call) whole(r *request, k int) {
 }
 
 // answers is how many machines have measured the unit.
-func (u *unit) answers() (n int) {
+func (u *piece) answers() (n int) {
 	for _, s := range u.streams {
 		if s.whole {
 			n++

@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // quick is a timing for tests: what takes seconds in earnest takes a fraction of one.
-var quick = timing{Beat: 20 * time.Millisecond, Lost: 2 * time.Second, Announce: 20 * time.Millisecond, Gone: 2 * time.Second, Reply: 5 * time.Second}
+var quick = timing{Beat: 20 * time.Millisecond, Lost: 2 * time.Second, Announce: 20 * time.Millisecond, Gone: 2 * time.Second, Reply: 5 * time.Second, Lease: 2 * time.Second, Journal: 20 * time.Millisecond}
 
 // startBroker is a broker that ends with the test.
 func startBroker(t testing.TB, o BrokerOptions) *Broker {

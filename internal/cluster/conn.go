@@ -47,6 +47,7 @@ type Access struct {
 type Conn struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
+	local  *local // a broker in this process; nil: the network
 	url    string // without secrets
 	log    func(format string, args ...any)
 	timing timing
@@ -68,7 +69,7 @@ const (
 // Dial connects to a NATS server and checks that it has JetStream. Errors name the
 // server and no secrets.
 func Dial(ctx context.Context, a Access) (*Conn, error) {
-	c := &Conn{url: withoutSecrets(a.URL), log: a.Log, timing: usualTiming, closed: make(chan struct{}), asking: map[*context.CancelCauseFunc]struct{}{}}
+	c := &Conn{local: a.local, url: withoutSecrets(a.URL), log: a.Log, timing: usualTiming, closed: make(chan struct{}), asking: map[*context.CancelCauseFunc]struct{}{}}
 	if a.timing != nil {
 		c.timing = *a.timing
 	}

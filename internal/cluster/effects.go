@@ -64,7 +64,7 @@ func (c *call) limit(k int) int {
 }
 
 // handedOn reports whether all effects of the unit were handed on.
-func (u *unit) handedOn() bool { return u.answers() > 0 && u.given == len(u.seen) }
+func (u *piece) handedOn() bool { return u.answers() > 0 && u.given == len(u.seen) }
 
 // handOn gives what can be given, of each tensor in the order of the units.
 func (c *call) handOn(got func(k int, e score.Effects) error) error {

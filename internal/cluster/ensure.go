@@ -68,11 +68,16 @@ func (c *Conn) explain(ctx context.Context, what, right string, err error) error
 		return fmt.Errorf("%s: JetStream is not enabled for this user: start the server with -js, enable it for the account, or look whether its disk is full", prefix)
 	case errors.As(err, &api) && slices.Contains(fullErrors, api.ErrorCode):
 		return fmt.Errorf("%s: its store is full (%s): free space on its disk, or raise its limits: %w", prefix, api.Description, err)
+	case c.diskFull():
+		return fmt.Errorf("%s: its disk is full: free space there and start the server anew: it stores nothing more until then: %w", prefix, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return fmt.Errorf("%s: no answer: %w", prefix, err)
+		return fmt.Errorf("%s: no answer; is the server's disk full? %w", prefix, err)
 	}
 	return fmt.Errorf("%s: %w", prefix, err)
 }
+
+// diskFull says whether the server is in this process and cannot write.
+func (c *Conn) diskFull() bool { return c.local != nil && c.local.log.diskFull() }
 
 func needs(right string) string {
 	if right == "" {

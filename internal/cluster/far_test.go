@@ -240,8 +240,8 @@ func fakePatch(i int) *bankai.Patch {
 	return bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "b", Row: uint32(i), N: bankai.ToEnd})
 }
 
-// asks is what a search asks in turn, its results on record.
-type asks struct {
+// asking is what a search asks in turn, its results on record.
+type asking struct {
 	t       *testing.T
 	d       *Divided
 	results []any // of the steps
@@ -251,7 +251,7 @@ type asks struct {
 }
 
 // step asks for the next result, as a run does that goes back when it has to.
-func (a *asks) step(ctx context.Context) error {
+func (a *asking) step(ctx context.Context) error {
 	n := len(a.results)
 	cur := fakePatch(n)
 	var result any
@@ -272,10 +272,9 @@ func (a *asks) step(ctx context.Context) error {
 	}
 	if bad := (*TaintedError)(nil); errors.As(err, &bad) {
 		a.tainted++
-		if n := int(bad.Mark); n > 0 && a.calls[n-1] >= bad.Since || n < len(a.calls) && a.calls[n] < bad.Since {
-			a.t.Errorf("cut back to %d of results that calls %v gave, since call %d is wrong", n, a.calls, bad.Since)
+		for n := len(a.calls); n > 0 && a.calls[n-1] >= bad.Since; n-- {
+			a.results, a.calls = a.results[:n-1], a.calls[:n-1]
 		}
-		a.results, a.calls = a.results[:bad.Mark], a.calls[:bad.Mark]
 		return nil
 	}
 	if err != nil {
@@ -291,7 +290,7 @@ var fakeWant = search.Want{Best: [search.Granularities]int{search.Row: 8}}
 func alone(t *testing.T, parts []score.Part, steps int) []any {
 	var out []any
 	synctest.Test(t, func(t *testing.T) {
-		a := &asks{t: t, d: newDivided(&fake{called: "here"}, 0, defaultMemory, nil), parts: parts}
+		a := &asking{t: t, d: newDivided(&fake{called: "here"}, 0, defaultMemory, nil), parts: parts}
 		for range steps {
 			if err := a.step(t.Context()); err != nil {
 				t.Fatal(err)
@@ -331,7 +330,7 @@ func TestDividedAtRandom(t *testing.T) {
 				memory = int64(r.IntN(300))
 			}
 			d := newDivided(here, []int{0, 1, 2, 5}[r.IntN(4)], memory, func(p peer, err error) { lost[p.name()]++ })
-			a := &asks{t: t, d: d, parts: parts}
+			a := &asking{t: t, d: d, parts: parts}
 			var there []peer
 			for n := 0; len(a.results) < steps; n++ {
 				for range r.IntN(3) {
@@ -384,8 +383,7 @@ func TestWrongBitsAtRandom(t *testing.T) {
 				}
 				d.join(f)
 			}
-			a := &asks{t: t, d: d, parts: parts}
-			d.Follow(func() int64 { return int64(len(a.results)) })
+			a := &asking{t: t, d: d, parts: parts}
 			for n := 0; len(a.results) < steps; n++ {
 				if n > 200 {
 					t.Fatalf("seed %d: no end", seed)

@@ -24,6 +24,8 @@ type handler struct {
 // handlers are all kinds of work.
 var handlers = []handler{
 	{"measuring", beginMeasuring},
+	{unitsWord, serveUnits},
+	{searchesWord, serveSearches},
 }
 
 // joined is a session that a worker takes part in, as the handlers see it. Its methods

@@ -208,7 +208,7 @@ func (o *Objects) publish(ctx context.Context, m *nats.Msg, id string) error {
 			return nil
 		}
 		passing := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || !o.conn.nc.IsConnected()
-		if ctx.Err() != nil || o.conn.Err() != nil || !passing || time.Now().After(late) {
+		if ctx.Err() != nil || o.conn.Err() != nil || o.conn.diskFull() || !passing || time.Now().After(late) {
 			return o.conn.explain(asked, "storing a content", "publish to $O."+objectBucket+".>", err)
 		}
 		if err := sleep(ctx, reconnectWait); err != nil {

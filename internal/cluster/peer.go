@@ -34,7 +34,7 @@ const mostAnswer = 1 << 30
 func (p *remotePeer) name() string { return p.member.name }
 
 func (p *remotePeer) values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(i int, values [][]float64) error) (time.Duration, error) {
-	return p.ask(ctx, question{cur: cur, moves: moves}, parts, answers{
+	return p.ask(ctx, question{cur: cur, moves: moves}, parts, listener{
 		values: func(part int, data []byte) error {
 			values, err := decodeValues(data)
 			if err != nil {
@@ -50,7 +50,7 @@ func (p *remotePeer) effects(ctx context.Context, cur *bankai.Patch, w search.Wa
 	for i, b := range blocks {
 		parts[i].Block = b
 	}
-	return p.ask(ctx, question{cur: cur, want: &w}, parts, answers{
+	return p.ask(ctx, question{cur: cur, want: &w}, parts, listener{
 		effects: func(part int, data []byte) error {
 			e, err := decodeEffects(data)
 			if err != nil {
@@ -62,8 +62,8 @@ func (p *remotePeer) effects(ctx context.Context, cur *bankai.Patch, w search.Wa
 	})
 }
 
-// answers take what comes of a request; those that are nil are not expected.
-type answers struct {
+// listener takes what comes of a request; functions that are nil are not expected.
+type listener struct {
 	values, effects func(part int, data []byte) error
 	end             func(part int) error
 }
@@ -77,7 +77,7 @@ func (f *failure) Error() string { return f.text }
 var errGone = errors.New("it has left")
 
 // ask sends a request and takes its answers until it is done.
-func (p *remotePeer) ask(ctx context.Context, q question, parts []score.Part, take answers) (busy time.Duration, err error) {
+func (p *remotePeer) ask(ctx context.Context, q question, parts []score.Part, take listener) (busy time.Duration, err error) {
 	within, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	data, err := encodeAsk(p.task, q, parts)
@@ -123,7 +123,7 @@ func (p *remotePeer) subject(token string) string {
 type receiving struct {
 	peer   *remotePeer
 	inbox  string
-	take   answers
+	take   listener
 	parts  int
 	next   uint32 // number of the message that is expected
 	record []byte // of an answer, the pieces that have come

@@ -5,16 +5,23 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 )
 
-// serverLog gives a NATS server's warnings and errors on, and remembers the last error.
+// serverLog gives a NATS server's warnings and errors on, and remembers what went wrong.
 type serverLog struct {
-	warn func(format string, args ...any)
+	warn func(format string, args ...any) // nil: nobody is told
 
 	mu    sync.Mutex
-	last  string
+	said  map[string]time.Time // lines, and when they were said
+	last  string               // error
 	fatal bool
+	full  time.Time // when the disk was full
 }
+
+// sayAgain is how long the same line is not said again: a server that cannot write says
+// so for every message.
+const sayAgain = time.Minute
 
 // reason is the last error.
 func (l *serverLog) reason() string {
@@ -30,24 +37,42 @@ func (l *serverLog) failed() bool {
 	return l.fatal
 }
 
-// say passes a line on.
-func (l *serverLog) say(format string, args []any) {
-	if l.warn != nil {
-		l.warn("NATS server: %s", strings.TrimSpace(fmt.Sprintf(format, args...)))
-	}
+// diskFull says whether the disk was full of late. The server tells that to nobody else:
+// it does not answer who wants something stored.
+func (l *serverLog) diskFull() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.full.IsZero() && time.Since(l.full) < sayAgain
 }
 
-func (l *serverLog) keep(format string, args []any) {
+// say passes a line on, unless it was passed on just now.
+func (l *serverLog) say(format string, args []any) {
+	line, now := strings.TrimSpace(fmt.Sprintf(format, args...)), time.Now()
 	l.mu.Lock()
-	l.last = strings.TrimSpace(fmt.Sprintf(format, args...))
+	if strings.Contains(line, "no space left on device") || strings.Contains(line, "not enough space on the disk") {
+		l.full = now
+	}
+	if l.said == nil || len(l.said) > 100 {
+		l.said = map[string]time.Time{}
+	}
+	before, again := l.said[line]
+	again = again && now.Sub(before) < sayAgain
+	if !again {
+		l.said[line] = now
+	}
 	l.mu.Unlock()
+	if l.warn != nil && !again {
+		l.warn("NATS server: %s", line)
+	}
 }
 
 // Warnf, Errorf and Fatalf are worth being said; the others are not.
 func (l *serverLog) Warnf(format string, args ...any) { l.say(format, args) }
 
 func (l *serverLog) Errorf(format string, args ...any) {
-	l.keep(format, args)
+	l.mu.Lock()
+	l.last = strings.TrimSpace(fmt.Sprintf(format, args...))
+	l.mu.Unlock()
 	l.say(format, args)
 }
 

@@ -62,7 +62,13 @@ type Session struct {
 	events  *events
 	running sync.WaitGroup
 
+	work struct {
+		mu   sync.Mutex
+		post *post // nil: nobody has asked for it
+	}
+
 	mu       sync.Mutex
+	ends     []func(ctx context.Context) // of what was divided: Close calls them
 	closed   bool
 	members  []*member
 	admitted map[string]*member // who has been let in and was not heard of since
@@ -185,6 +191,7 @@ func (s *Session) Close() error {
 	}
 	s.cancel()
 	s.running.Wait()
+	s.endWork()
 	for _, sub := range s.subs {
 		sub.Unsubscribe()
 	}
@@ -204,6 +211,33 @@ func (s *Session) Close() error {
 	}
 	s.events.close()
 	return nil
+}
+
+// atEnd lets Close call a function, whose context leaves time for requests to the server.
+func (s *Session) atEnd(f func(ctx context.Context)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ends = append(s.ends, f)
+}
+
+// closing bounds how long Close waits for what the server is to forget. What remains there
+// goes away with its age.
+const closing = 3 * time.Second
+
+// endWork ends all that was divided.
+func (s *Session) endWork() {
+	s.mu.Lock()
+	ends := s.ends
+	s.ends = nil
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), closing)
+	defer cancel()
+	if !s.conn.nc.IsConnected() {
+		cancel()
+	}
+	for _, end := range ends {
+		end(ctx)
+	}
 }
 
 // signal wakes those who wait for a change of the members. The caller has the lock.

@@ -122,10 +122,13 @@ type timing struct {
 	Announce time.Duration // of a session
 	Gone     time.Duration // without an announcement: a session is taken for dead
 	Reply    time.Duration // without an answer to a short request: it is asked again
+	Lease    time.Duration // without a word from a worker: its unit or search goes to another
+	Journal  time.Duration // between two looks whether the journal of a search has grown
 }
 
 var usualTiming = timing{
 	Beat: time.Second, Lost: 5 * time.Second, Announce: time.Second, Gone: 15 * time.Second, Reply: 5 * time.Second,
+	Lease: 30 * time.Second, Journal: 2 * time.Second,
 }
 
 // pauses notice that a process, or its machine, was stopped for a while: others did not

@@ -264,6 +264,7 @@ func (o AblateOptions) run(ctx context.Context, r *Run, s Setting, seed uint64) 
 	if err != nil {
 		return p, err
 	}
+	set.Searcher = r.Searcher
 	found, err := set.Run(ctx, set.Plan.Limits)
 	if err != nil {
 		return p, err

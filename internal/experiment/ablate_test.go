@@ -402,3 +402,29 @@ func TestAblateGoesThroughJSON(t *testing.T) {
 		}
 	}
 }
+
+// However many searches run at once, the figures are the same, whether the journal took
+// the pieces in order or not.
+func TestAblateAtOnce(t *testing.T) {
+	m, o := enginetest.Demo(t, engine.Options{Threads: 2}), smallAblation(t)
+	o.Steps, o.Pool.Set, o.HeldOut.Set = 3, o.Pool.Set[:10], o.HeldOut.Set[:5]
+	want := untimed(t, ablate(t, &Run{Model: m, Seed: 1}, o))
+	path := filepath.Join(t.TempDir(), "ablate.journal")
+	for _, resume := range []bool{false, true} {
+		j, err := OpenJournal(path, nil, resume)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last Progress
+		r := &Run{Model: m, Seed: 1, AtOnce: 4, Journal: j, Progress: func(p Progress) { last = p }}
+		if got := untimed(t, ablate(t, r, o)); got != want {
+			t.Errorf("4 at once:\n%s\nwant\n%s", got, want)
+		}
+		if last.Done != last.Total || resume != (last.Resumed == last.Total) {
+			t.Errorf("progress ends with %+v", last)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

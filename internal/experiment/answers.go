@@ -31,8 +31,8 @@ type piece struct {
 }
 
 // doJobs does every job once, also where two have the same key, and returns what
-// they found by key.
-func doJobs(ctx context.Context, r *Run, jobs []job) (map[string]piece, error) {
+// they found by key; so many at once.
+func doJobs(ctx context.Context, r *Run, atOnce int, jobs []job) (map[string]piece, error) {
 	var keys []string
 	var once []job
 	done := map[string]piece{}
@@ -42,7 +42,7 @@ func doJobs(ctx context.Context, r *Run, jobs []job) (map[string]piece, error) {
 			keys, once = append(keys, j.key), append(once, j)
 		}
 	}
-	pieces, err := Each(ctx, r, keys, func(ctx context.Context, i int) (piece, error) { return once[i].do(ctx) })
+	pieces, err := each(ctx, r, atOnce, keys, func(ctx context.Context, i int) (piece, error) { return once[i].do(ctx) })
 	for i, p := range pieces {
 		done[keys[i]] = p
 	}

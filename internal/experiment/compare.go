@@ -57,7 +57,7 @@ func MeasureComparison(ctx context.Context, r *Run, o CompareOptions) (*Comparis
 	if err := checkSets(ctx, r.Model, a.sets); err != nil {
 		return nil, err
 	}
-	done, err := doJobs(ctx, r, a.jobs())
+	done, err := doJobs(ctx, r, r.AtOnce, a.jobs())
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"bankai/internal/durable"
 )
@@ -18,6 +19,7 @@ type Journal struct {
 	version int // of the file that was read
 
 	held  map[string]json.RawMessage
+	mu    sync.Mutex
 	added int
 }
 
@@ -119,6 +121,8 @@ func (j *Journal) add(key string, v any) error {
 	if err := j.file.Append(journalLine{key, value}); err != nil {
 		return err
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.added++
 	return nil
 }
@@ -128,6 +132,8 @@ func (j *Journal) Len() int {
 	if j == nil {
 		return 0
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	return len(j.held) + j.added
 }
 

@@ -133,7 +133,7 @@ func MeasureLayers(ctx context.Context, r *Run, o LayersOptions) (*LayerMap, err
 	if err != nil {
 		return nil, err
 	}
-	values, err := Each(ctx, r, keys, func(ctx context.Context, i int) ([]report.NullFloat, error) {
+	values, err := EachInTurn(ctx, r, keys, func(ctx context.Context, i int) ([]report.NullFloat, error) {
 		var flips []bankai.Flip
 		if i > 0 {
 			flips = sites[i-1].flips()

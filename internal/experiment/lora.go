@@ -174,7 +174,7 @@ func CompareLoRA(ctx context.Context, r *Run, o LoRAOptions) (*LoRA, error) {
 			return []loraPiece{{Timing: t}}, err
 		})
 	}
-	done, err := Each(ctx, r, work.keys, func(ctx context.Context, i int) ([]loraPiece, error) { return work.do[i](ctx) })
+	done, err := EachInTurn(ctx, r, work.keys, func(ctx context.Context, i int) ([]loraPiece, error) { return work.do[i](ctx) })
 	if err != nil {
 		return nil, err
 	}

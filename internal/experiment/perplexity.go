@@ -87,7 +87,7 @@ func MeasurePerplexity(ctx context.Context, r *Run, o TextOptions) (*Perplexity,
 	for i, s := range starts {
 		keys[i] = fmt.Sprintf("window at token %d", s)
 	}
-	windows, err := Each(ctx, r, keys, func(ctx context.Context, i int) (window, error) {
+	windows, err := EachInTurn(ctx, r, keys, func(ctx context.Context, i int) (window, error) {
 		return measureWindow(ctx, r.Model, o, o.question(starts[i]))
 	})
 	if err != nil {

@@ -220,7 +220,7 @@ func MeasureRobustness(ctx context.Context, r *Run, o RobustnessOptions) (*Robus
 		keys[i] = run.key()
 	}
 	w := r.Model.Workbench()
-	found, err := Each(ctx, r, keys, func(ctx context.Context, i int) (flipMeasure, error) {
+	found, err := EachInTurn(ctx, r, keys, func(ctx context.Context, i int) (flipMeasure, error) {
 		return runs[i].measure(ctx, w, r.Seed, o.Lines)
 	})
 	if err != nil {

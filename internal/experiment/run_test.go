@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -166,4 +167,70 @@ func FuzzJournal(f *testing.F) {
 			t.Errorf("held %v, %v, %d; %d lines, were %d", held, err, v, again.Len(), n)
 		}
 	})
+}
+
+// As many pieces are in work at once as the run says, and no more; in turn, one.
+func TestEachAtOnce(t *testing.T) {
+	keys := make([]string, 12)
+	want := make([]int, len(keys))
+	for i := range keys {
+		keys[i], want[i] = fmt.Sprint("piece ", i), i*i
+	}
+	for _, c := range []struct{ atOnce, want int }{{0, 1}, {1, 1}, {4, 4}} {
+		var mu sync.Mutex
+		inWork, most := 0, 0
+		together := make(chan struct{})
+		var last Progress
+		got, err := Each(t.Context(), &Run{AtOnce: c.atOnce, Progress: func(p Progress) { last = p }}, keys, func(ctx context.Context, i int) (int, error) {
+			mu.Lock()
+			inWork++
+			if most = max(most, inWork); inWork == c.want {
+				select {
+				case <-together:
+				default:
+					close(together)
+				}
+			}
+			mu.Unlock()
+			<-together // only so many can be there at once to open it
+			mu.Lock()
+			inWork--
+			mu.Unlock()
+			return i * i, nil
+		})
+		if err != nil || !slices.Equal(got, want) || most != c.want || last.Done != len(keys) {
+			t.Errorf("%d at once: %v, %v, %d were; %+v", c.atOnce, got, err, most, last)
+		}
+	}
+	most, inWork := 0, 0
+	if _, err := EachInTurn(t.Context(), &Run{AtOnce: 4}, keys, func(context.Context, int) (int, error) {
+		inWork++
+		most = max(most, inWork)
+		inWork--
+		return 0, nil
+	}); err != nil || most != 1 {
+		t.Errorf("in turn: %d at once, %v", most, err)
+	}
+}
+
+// A piece that fails ends the others, and its error is the one that is told.
+func TestFailedPieceAtOnce(t *testing.T) {
+	broken := errors.New("no luck")
+	begun := make(chan struct{})
+	_, err := Each(t.Context(), &Run{AtOnce: 2}, []string{"waits", "bad", "never"}, func(ctx context.Context, i int) (int, error) {
+		switch i {
+		case 0:
+			close(begun)
+			<-ctx.Done()
+			return 0, ctx.Err()
+		case 1:
+			<-begun
+			return 0, broken
+		}
+		t.Error("a piece began after another had failed")
+		return 0, nil
+	})
+	if !errors.Is(err, broken) || err.Error() != "bad: no luck" {
+		t.Errorf("%v", err)
+	}
 }

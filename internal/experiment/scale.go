@@ -114,7 +114,7 @@ func MeasureScale(ctx context.Context, r *Run, o ScaleOptions) (*Scales, error) 
 	for i, j := range jobs {
 		keys[i] = j.key
 	}
-	found, err := Each(ctx, r, keys, func(ctx context.Context, i int) (scaleMeasure, error) { return jobs[i].do(ctx) })
+	found, err := EachInTurn(ctx, r, keys, func(ctx context.Context, i int) (scaleMeasure, error) { return jobs[i].do(ctx) })
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func MeasureStack(ctx context.Context, r *Run, o StackOptions) (*Stack, error) {
 		return nil, err
 	}
 	orders := newOrdering(r, patches, o.Probes)
-	done, err := doJobs(ctx, r, append(a.jobs(), orders.jobs()...))
+	done, err := doJobs(ctx, r, 1, append(a.jobs(), orders.jobs()...))
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func MeasureVariations(ctx context.Context, r *Run, o VariationOptions) (*Variat
 	if err := checkSets(ctx, r.Model, a.sets); err != nil {
 		return nil, err
 	}
-	done, err := doJobs(ctx, r, a.jobs())
+	done, err := doJobs(ctx, r, r.AtOnce, a.jobs())
 	if err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ func (w *maker) answer(ctx context.Context, what string, chosen [sides][]asked, 
 	all := slices.Concat(chosen[used], chosen[heldOut])
 	reqs := make([]engine.Request, len(all))
 	for i, a := range all {
-		reqs[i] = engine.Request{Prompt: a.ids, Max: shortAnswer, Stop: w.lineEnds()}
+		reqs[i] = engine.Request{Prompt: a.ids, Max: shortAnswer, Until: w.lineEnds()}
 	}
 	results, err := w.generate(ctx, what, reqs)
 	if err != nil {
@@ -196,11 +196,11 @@ func (w *maker) add(s side, items []Item, share float64) {
 }
 
 // lineEnds ends the answer of a plain model with its line; a chat model ends its turn.
-func (w *maker) lineEnds() func([]int32) bool {
-	if !w.plain() {
-		return nil
+func (w *maker) lineEnds() (u engine.Until) {
+	if w.plain() {
+		u.Line = engine.AnyLine
 	}
-	return func(ids []int32) bool { return slices.Contains(w.tok.Bytes(ids[len(ids)-1]), '\n') }
+	return u
 }
 
 // ended is what was generated, with the end token if the model itself came to an end. A

@@ -67,7 +67,7 @@ func (w *maker) drawDocuments(ctx context.Context) (docs []document, err error) 
 	}
 	var have [sides]int
 	for n := 0; n < mostWaves && (have[used] < w.wanted(used) || have[heldOut] < w.wanted(heldOut)); n++ {
-		results, err := w.generate(ctx, "guard, the model's own texts", w.draws(slices.Repeat([][]int32{start}, wave), most, nil))
+		results, err := w.generate(ctx, "guard, the model's own texts", w.draws(slices.Repeat([][]int32{start}, wave), most, engine.Until{}))
 		if err != nil {
 			return nil, err
 		}
@@ -93,14 +93,14 @@ func (w *maker) wanted(s side) int { return w.room(s, plainTexts+lineCuts*plainL
 const lineCuts = 2
 
 // draws are requests at temperature 1, each with a seed of its own.
-func (w *maker) draws(prompts [][]int32, most int, stop func([]int32) bool) []engine.Request {
+func (w *maker) draws(prompts [][]int32, most int, until engine.Until) []engine.Request {
 	reqs := make([]engine.Request, len(prompts))
 	for i, p := range prompts {
 		n := most
 		if c := w.m.Context(); c > 0 {
 			n = min(n, c-len(p))
 		}
-		reqs[i] = engine.Request{Prompt: p, Max: n, Stop: stop, Sampling: engine.Sampling{Temperature: 1, Seed: w.seeds.Uint64()}}
+		reqs[i] = engine.Request{Prompt: p, Max: n, Until: until, Sampling: engine.Sampling{Temperature: 1, Seed: w.seeds.Uint64()}}
 	}
 	return reqs
 }
@@ -197,7 +197,7 @@ func (w *maker) ownTurns(ctx context.Context) error {
 	if len(begin) == 0 || !w.fits(len(begin)+longAnswer) {
 		return nil
 	}
-	stop := func(ids []int32) bool { return ids[len(ids)-1] == end }
+	until := engine.Until{Tokens: []int32{end}}
 	var short, long [sides][]asked
 	var spent [2][sides]int
 	seen := map[string]bool{}
@@ -205,7 +205,7 @@ func (w *maker) ownTurns(ctx context.Context) error {
 		return spent[0][used] >= w.room(used, turnAnswers)-longAnswer && spent[1][used] >= w.room(used, turnAnswers)-longAnswer
 	}
 	for n := 0; n < mostWaves && !full(); n++ {
-		results, err := w.generate(ctx, "guard, the model's own questions", w.draws(slices.Repeat([][]int32{begin}, wave), longAnswer, stop))
+		results, err := w.generate(ctx, "guard, the model's own questions", w.draws(slices.Repeat([][]int32{begin}, wave), longAnswer, until))
 		if err != nil {
 			return err
 		}
@@ -245,7 +245,7 @@ func (w *maker) drawAnswers(ctx context.Context, chosen [sides][]asked) error {
 		for _, a := range chosen[s] {
 			prompts = append(prompts, a.ids)
 		}
-		results, err := w.generate(ctx, "guard, longer answers", w.draws(prompts, longAnswer, nil))
+		results, err := w.generate(ctx, "guard, longer answers", w.draws(prompts, longAnswer, engine.Until{}))
 		if err != nil {
 			return err
 		}

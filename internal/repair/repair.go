@@ -62,6 +62,11 @@ type Job struct {
 	Said   bankai.Meta      // description, author and license of the patch, as people give them
 	Run    *outputs.Run     // remembers what was written
 	To     progress.Watcher
+	// Divide makes what measures for an evaluator where other machines share that. Nil:
+	// this one does it alone.
+	Divide func(e *score.Evaluator) (score.Measurer, error)
+	// Searcher, if set, may let the draws of a vote go ahead elsewhere.
+	Searcher score.Searcher
 }
 
 // run is a job that is under way.
@@ -71,6 +76,7 @@ type run struct {
 	meta    bankai.Meta // the provenance of what is found
 	journal *search.Journal
 	guard   *guard.Guard // nil if there is none
+	calls   *marked      // of the other machines, nil if there are none
 
 	found  *search.Result
 	result *Result
@@ -90,6 +96,9 @@ func (j *Job) Do(ctx context.Context) (*Result, error) {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.divide(); err != nil {
+		return nil, err
 	}
 	if err := r.Forecast(ctx, r.setup); err != nil {
 		return nil, err
@@ -145,7 +154,7 @@ func (r *run) search(ctx context.Context) (*Result, error) {
 	if r.Resume && r.journal.Len() == 0 && !hasDrawn(r.Plan, out.Path) {
 		r.To.Note("nothing to resume: %s.journal begins anew", out.Path)
 	}
-	found, runErr := Search(ctx, r.To, r.setup, r.Watch(), r.journal) // it may return a result beside an error
+	found, runErr := r.seek(ctx) // it may return a result beside an error
 	if found == nil {
 		return nil, runErr
 	}

@@ -32,6 +32,12 @@ func newBar(w io.Writer, what string, total int64, remark func() string) *bar {
 
 func (b *bar) set(done int64) { b.one.SetCurrent(done) }
 
+// above writes a line above the bar, unless it is gone.
+func (b *bar) above(line string) bool {
+	_, err := b.all.Write([]byte(line + "\n"))
+	return err == nil
+}
+
 // stop takes the bar away.
 func (b *bar) stop() {
 	b.one.Abort(true)

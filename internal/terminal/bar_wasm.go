@@ -17,4 +17,6 @@ func newBar(io.Writer, string, int64, func() string) *bar { return nil }
 
 func (*bar) set(int64) {}
 
+func (*bar) above(string) bool { return false }
+
 func (*bar) stop() {}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"bankai/internal/text"
@@ -31,6 +32,13 @@ type Console struct {
 	// seconds.
 	LinesEvery time.Duration
 	Color      ColorMode // --color
+	// Beside is said behind the remarks of every meter: how many machines work. It is called
+	// by a goroutine of its own, and must not wait for one that writes to the console. Nil:
+	// nothing.
+	Beside func() string
+
+	writing sync.Mutex // held by who writes a line to Stderr; of the field below
+	shown   *bar       // the bar that is on the terminal, nil if there is none
 }
 
 // New is the console of two streams, without colours or bars where they are no terminals.
@@ -73,12 +81,28 @@ func (c *Console) PrintChecked(doc any, text func(w io.Writer) error) error {
 
 // Warn tells the user, in one line, about something that does not stop the work.
 func (c *Console) Warn(format string, args ...any) {
-	fmt.Fprintf(c.Stderr, "%s %s\n", c.said("bankai: warning:", yellow), text.Line(fmt.Sprintf(format, args...)))
+	c.line(c.said("bankai: warning:", yellow) + " " + text.Line(fmt.Sprintf(format, args...)))
 }
 
 // Fail tells the user, in one line, why the work ended.
 func (c *Console) Fail(why string) {
-	fmt.Fprintf(c.Stderr, "%s %s\n", c.said("bankai:", red), text.Line(why))
+	c.line(c.said("bankai:", red) + " " + text.Line(why))
+}
+
+// line writes a line to stderr, above the bar if one is shown there.
+func (c *Console) line(s string) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.shown == nil || !c.shown.above(s) {
+		fmt.Fprintln(c.Stderr, s)
+	}
+}
+
+// show makes a bar the one that is shown. Nil: there is none.
+func (c *Console) show(b *bar) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.shown = b
 }
 
 // said is how a line on stderr begins, in a colour if there is one.
@@ -89,12 +113,13 @@ func (c *Console) said(begin, color string) string {
 	return begin
 }
 
-// Note tells the user, in one line, how the work goes. It never goes to stdout.
+// Note tells the user, in one line, how the work goes. It never goes to stdout. Notes and
+// warnings may come from several goroutines.
 func (c *Console) Note(format string, args ...any) {
 	if c.Quiet {
 		return
 	}
-	fmt.Fprintln(c.Stderr, text.Line(fmt.Sprintf(format, args...)))
+	c.line(text.Line(fmt.Sprintf(format, args...)))
 }
 
 // Shown is a text as it may be written to stdout: to a terminal, without the

@@ -47,13 +47,21 @@ func (m *meter) text() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	remark := text.Line(m.note)
+	if m.on.Beside != nil {
+		remark = joined(remark, m.on.Beside())
+	}
 	if left, known := m.pace.Left(time.Now()); known {
-		if remark != "" {
-			remark += ", "
-		}
-		remark += left.Round(time.Second).String() + " left"
+		remark = joined(remark, left.Round(time.Second).String()+" left")
 	}
 	return remark
+}
+
+// joined are two remarks, each of which may be empty, as one.
+func joined(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + ", " + b
 }
 
 // Set tells how many pieces are done, with a remark on how it goes.
@@ -68,6 +76,7 @@ func (m *meter) Set(done int64, remark string) {
 	case m.on.Bars:
 		if m.bar == nil && now.Sub(m.began) >= barAfter {
 			m.bar = newBar(m.on.Stderr, m.what, m.total, m.text)
+			m.on.show(m.bar)
 		}
 		if m.bar != nil {
 			m.bar.set(done)
@@ -85,6 +94,7 @@ func (m *meter) Set(done int64, remark string) {
 // Stop takes the bar away.
 func (m *meter) Stop() {
 	if m.bar != nil {
+		m.on.show(nil)
 		m.bar.stop()
 		m.bar = nil
 	}

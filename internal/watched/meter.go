@@ -33,7 +33,7 @@ func probeWork(e probe.Encoder, p probe.Probe) int64 {
 }
 
 // gradual is a model that shows how far the scoring of questions is. It scores a
-// pass's worth of them at a time, which changes no result.
+// pass's worth of them at a time on each machine, which changes no result.
 type gradual struct {
 	*engine.Model
 	to   progress.Watcher
@@ -54,9 +54,10 @@ func (g gradual) Score(ctx context.Context, qs []engine.Question) ([][]engine.An
 	meter := g.to.Meter(g.what, int64(total))
 	defer meter.Stop()
 	var all [][]engine.Answer
+	most := passTokens * g.Width()
 	for len(qs) > 0 {
 		n, tokens := 0, 0
-		for n < len(qs) && (n == 0 || tokens+qs[n].Tokens() <= passTokens) {
+		for n < len(qs) && (n == 0 || tokens+qs[n].Tokens() <= most) {
 			tokens += qs[n].Tokens()
 			n++
 		}

@@ -1,0 +1,337 @@
+//go:build !nocluster && !js
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"bankai"
+	"bankai/engine"
+	"bankai/internal/cluster"
+	"bankai/internal/outputs"
+	"bankai/internal/program"
+	"bankai/internal/source"
+	"bankai/internal/text"
+	"bankai/score"
+)
+
+// crew is the machines that work for this run, by way of a broker.
+type crew struct {
+	app     *app
+	broker  *cluster.Broker // nil: it is elsewhere
+	conn    *cluster.Conn
+	session *cluster.Session
+	working atomic.Int64 // machines, this one among them
+
+	model    *engine.Model // asks all of them
+	searcher score.Searcher
+}
+
+// openMachines connects to the broker of --workers, or starts one, and lets workers come.
+func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (_ machines, err error) {
+	where, err := f.workers.where()
+	if err != nil {
+		return nil, err
+	}
+	c := &crew{app: a}
+	c.working.Store(1)
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	access, err := f.workers.access(where.url, a.Warn)
+	if err != nil {
+		return nil, err
+	}
+	if where.url == "" {
+		c.broker, err = cluster.StartBroker(cluster.BrokerOptions{Listen: where.listen, Token: access.Token, Warn: a.Warn})
+		if err != nil {
+			return nil, fmt.Errorf("--workers %s: %w", f.workers.at, err)
+		}
+		c.invite(&f.workers)
+		access = c.broker.Access()
+		access.Log = a.Warn
+	}
+	if c.conn, err = cluster.Dial(ctx, access); err != nil {
+		return nil, err
+	}
+	c.session, err = cluster.Open(ctx, c.conn, m, cluster.Options{
+		Name: sessionName(a), ModelFile: offered(f.path),
+		Joined: c.joined, Left: c.left, Refused: c.refused, Log: a.Note,
+	})
+	if err != nil {
+		return nil, err
+	}
+	elsewhere, err := c.session.Elsewhere(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.searcher, err = c.session.Searcher(ctx); err != nil {
+		return nil, err
+	}
+	c.model = m.Through(elsewhere)
+	a.Beside = func() string { return machinesText(int(c.working.Load())) }
+	return c, nil
+}
+
+// access is what gets to a broker.
+func (f *accessFlags) access(address string, log func(format string, args ...any)) (cluster.Access, error) {
+	token, err := f.token()
+	return cluster.Access{URL: address, Token: token, NKeySeed: f.nkey, Creds: f.creds, CA: f.ca, Log: log}, err
+}
+
+// sessionName tells people whose work it is, and what.
+func sessionName(a *app) string {
+	host, err := os.Hostname()
+	if err != nil {
+		return a.Command
+	}
+	return a.Command + " on " + host
+}
+
+// offered is the file of a model that workers may have, if it is one.
+func offered(model string) string {
+	path, err := source.LocateModel(model)
+	if err != nil || model == source.DemoModel || source.IsFolder(path) || len(outputs.Inputs([]string{path})) != 1 {
+		return ""
+	}
+	return path
+}
+
+// invite says how another machine becomes a worker. The token is not part of the command
+// itself, which others could read there as long as it runs.
+func (c *crew) invite(f *workersFlags) {
+	at := c.broker.URL()
+	command := fmt.Sprintf("bankai worker --connect %s", at)
+	switch {
+	case f.tokenFile != "":
+		command += " --token-file FILE, with the token of " + text.Quoted(f.tokenFile)
+	case os.Getenv(workerTokenVariable) != "":
+		command += ", with " + workerTokenVariable + " as it is here"
+	default:
+		command = workerTokenVariable + "=" + c.broker.Token() + " " + command
+	}
+	c.app.tell("for each machine that is to help: %s", command)
+	if c.broker.Loopback() {
+		u, err := url.Parse(at)
+		if err != nil {
+			return // it is of this machine as well
+		}
+		c.app.Warn("%s is of this machine alone: others get there by \"ssh -R %s:127.0.0.1:%s MACHINE\", or by --workers %s:0.0.0.0:%s in a network that you trust",
+			at, u.Port(), u.Port(), embedded, u.Port())
+	}
+}
+
+// tell says what must not be missed, also with --quiet.
+func (a *app) tell(format string, args ...any) {
+	quiet := a.Quiet
+	a.Quiet = false
+	a.Note(format, args...)
+	a.Quiet = quiet
+}
+
+func (c *crew) joined(w cluster.Member) {
+	n := c.working.Add(1)
+	c.app.Note("%s helps (%s, %s): %s work", text.Printable(w.Name), text.Count(w.Cores, "core"), w.Kernel, text.Count(int(n), "machine"))
+}
+
+func (c *crew) left(w cluster.Member, why string) {
+	n := c.working.Add(-1)
+	rest := text.Plural(int(n), "machine works", "machines work")
+	if n == 1 {
+		rest = "this machine works alone"
+	}
+	c.app.Warn("%s is gone: %s; %s", text.Printable(w.Name), text.Printable(why), rest)
+}
+
+func (c *crew) refused(name, why string) {
+	c.app.Warn("%s may not help: %s", text.Printable(name), text.Printable(why))
+}
+
+// Model is the model that they share, which asks its questions of all of them.
+func (c *crew) Model() *engine.Model { return c.model }
+
+// Measurer is what measures for an evaluator on all of them.
+func (c *crew) Measurer(e *score.Evaluator) (score.Measurer, error) { return c.session.Measurer(e) }
+
+// Searcher lets whole searches run on them, side by side.
+func (c *crew) Searcher() score.Searcher { return c.searcher }
+
+// List are those that take part now, this one first.
+func (c *crew) List() []workerDoc {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "this machine"
+	}
+	docs := []workerDoc{{Name: name, Kernel: c.model.Kernel(), Cores: runtime.NumCPU(), Tool: program.Tool()}}
+	for _, w := range c.session.Workers() {
+		docs = append(docs, workerDoc{
+			Name: w.Name, Doing: w.Doing, For: time.Since(w.Since).Seconds(), Units: w.Units, Tokens: w.Tokens, Speed: w.Speed,
+			Kernel: w.Kernel, Cores: w.Cores, Tool: program.Tool(), // those of other versions are refused
+		})
+	}
+	return docs
+}
+
+// Close lets the workers go.
+func (c *crew) Close() {
+	if c.session != nil {
+		c.session.Close()
+	}
+	if c.conn != nil {
+		c.conn.Close()
+	}
+	if c.broker != nil {
+		c.broker.Close()
+	}
+}
+
+// runWorker takes part in work until ctx ends.
+func runWorker(ctx context.Context, a *app, f *workerFlags) error {
+	access, err := f.access(f.broker, a.said)
+	if err != nil {
+		return err
+	}
+	if err := source.FoundModel(f.model); err != nil {
+		return err
+	}
+	if err := awaitBroker(ctx, a, f.broker); err != nil {
+		return ended(err)
+	}
+	conn, err := cluster.Dial(ctx, access)
+	if err != nil {
+		return ended(err)
+	}
+	defer conn.Close()
+	w := cluster.Worker{Conn: conn, Name: f.name, Log: a.said, Open: (&shelf{app: a, names: []string{f.model, source.DemoModel}, digests: map[string]bankai.Digest{}}).open}
+	if f.once {
+		w.Sessions = 1
+	}
+	return ended(w.Run(ctx))
+}
+
+// ended is the error of a worker, for which it is no failure to be told to end.
+func ended(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// awaitBroker waits until something listens where a broker is to be, as long as that
+// takes: machines are started in any order.
+func awaitBroker(ctx context.Context, a *app, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	at := net.JoinHostPort(u.Hostname(), portOf(u))
+	const every = time.Second
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	for told := false; ; {
+		conn, err := dialer.DialContext(ctx, "tcp", at)
+		if err == nil {
+			return conn.Close()
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !told {
+			a.said("waiting for the broker: %v", err)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(every):
+		}
+	}
+}
+
+// portOf is the port of an address, or the usual one of its scheme.
+func portOf(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "ws":
+		return "80"
+	case u.Scheme == "wss":
+		return "443"
+	}
+	return embeddedDefault
+}
+
+// shelf is the models that a worker has.
+type shelf struct {
+	app     *app
+	names   []string
+	digests map[string]bankai.Digest // of those that were opened once
+}
+
+// open opens the model that a session needs, nil if it is not here.
+func (s *shelf) open(_ context.Context, need cluster.Need) (*engine.Model, error) {
+	names := s.names
+	if need.File != "" {
+		names = []string{need.File}
+	}
+	for _, name := range names {
+		if d, known := s.digests[name]; known && d != need.Model {
+			continue
+		}
+		file, err := s.app.openWeights(name)
+		if err != nil {
+			return nil, err
+		}
+		s.digests[name] = file.Digest()
+		if file.Digest() != need.Model {
+			if err := file.Close(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		m, err := engine.Load(file, engine.Options{Threads: int(s.app.threads), Precision: need.Precision})
+		if err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
+		return m, nil
+	}
+	return nil, nil
+}
+
+// listWorkers asks those that are connected to a broker what they do.
+func listWorkers(ctx context.Context, a *app, broker string, f *accessFlags) ([]workerDoc, error) {
+	access, err := f.access(broker, a.Warn)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := cluster.Dial(ctx, access)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	found, err := cluster.Workers(ctx, conn)
+	docs := []workerDoc{}
+	for _, w := range found {
+		d := workerDoc{
+			Name: w.Name, Doing: w.Doing, Units: w.Units, Tokens: w.Tokens, Speed: w.Speed, Session: w.Session,
+			Kernel: w.Kernel, Cores: w.Cores, Tool: w.Program,
+		}
+		if since := w.Since; !since.IsZero() {
+			d.For = time.Since(since).Seconds()
+		}
+		if !w.Model.IsZero() {
+			d.Digest = w.Model.String()
+		}
+		docs = append(docs, d)
+	}
+	return docs, err
+}

@@ -1,0 +1,153 @@
+//go:build !nocluster && !js
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// spoken collects what a command says, for whoever waits for it.
+type spoken struct {
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{} // gets a word when there is more
+}
+
+func newSpoken() *spoken { return &spoken{more: make(chan struct{}, 1)} }
+
+func (s *spoken) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text.Write(p)
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+func (s *spoken) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// await waits until something is said.
+func (s *spoken) await(t *testing.T, what string) []string {
+	t.Helper()
+	wanted := regexp.MustCompile(what)
+	late := time.After(time.Minute)
+	for {
+		if found := wanted.FindStringSubmatch(s.String()); found != nil {
+			return found
+		}
+		select {
+		case <-s.more:
+		case <-late:
+			t.Fatalf("nobody said %q, but:\n%s", what, s)
+		}
+	}
+}
+
+// freePort is one that nobody listens on.
+func freePort(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// A search with a worker finds the patch that it finds alone, to the byte, and both sides
+// say who takes part. The worker is there first, and ends with the work.
+func TestSearchWithAWorker(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv(workerTokenVariable, "")
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+	if err := os.WriteFile("token", []byte("0123456789abcdef\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	port := freePort(t)
+	worker, done := newSpoken(), make(chan int)
+	go func() {
+		done <- doMain([]string{"worker", "--connect", "nats://127.0.0.1:" + port, "--token-file", "token", "--name", "second", "--once"}, strings.NewReader(""), io.Discard, worker)
+	}()
+	worker.await(t, "waiting for the broker")
+	search := []string{"search", "--probes", "demo:search", "--controls", "demo:control_few", "--proj", "gate", "--steps", "12"}
+	var out bytes.Buffer
+	log := newSpoken()
+	status := doMain(append(search, "-o", "p.bankai", "--json", "--workers", "embedded:"+port, "--token-file", "token"), strings.NewReader(""), &out, log)
+	if status != statusDone {
+		t.Fatalf("exit status %d: %s", status, log)
+	}
+	log.await(t, `second helps \(.*\): 2 machines work`)
+	if said := log.String(); strings.Contains(said, "0123456789abcdef") || !strings.Contains(said, "is of this machine alone") {
+		t.Errorf("it said: %s", said)
+	}
+	if status := <-done; status != statusDone {
+		t.Errorf("the worker ended with exit status %d: %s", status, worker)
+	}
+	worker.await(t, "bankai search on .*takes part")
+	var doc struct{ Workers []workerDoc }
+	if err := json.Unmarshal(out.Bytes(), &doc); err != nil || len(doc.Workers) != 2 || doc.Workers[1].Name != "second" {
+		t.Errorf("workers: %+v, %v", doc.Workers, err)
+	}
+	// Recorded is the command without the flags of the machines; the name is the same.
+	if err := os.Mkdir("alone", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("alone")
+	if status, _, log := runApp(append(search, "-o", "p.bankai")...); status != statusDone {
+		t.Fatalf("alone: exit status %d: %s", status, log)
+	}
+	for _, name := range []string{"p.bankai"} {
+		with, err := os.ReadFile(filepath.Join("..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone, err := os.ReadFile(name)
+		if err != nil || !bytes.Equal(with, alone) {
+			t.Errorf("%s is another one with a worker: %v", name, err)
+		}
+	}
+}
+
+// The workers of a broker are listed while it is there; a wrong token is told as one.
+func TestWorkersAreListed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv(workerTokenVariable, "")
+	log, done, out := newSpoken(), make(chan int), newSpoken()
+	go func() {
+		done <- doMain([]string{"search", "--probes", "demo:search", "--controls", "demo:control_few", "-o", "p.bankai", "--steps", "4", "--proj", "gate", "--workers", "embedded:0"}, strings.NewReader(""), out, log)
+	}()
+	found := log.await(t, `BANKAI_WORKER_TOKEN=(\S+) bankai worker --connect (\S+)`)
+	t.Setenv(workerTokenVariable, "wrong-token-of-nobody")
+	if status, _, said := runApp("workers", "--connect", found[2]); status != statusFailed || strings.Contains(said, "wrong-token") {
+		t.Errorf("a wrong token: exit status %d: %s", status, said)
+	}
+	t.Setenv(workerTokenVariable, found[1])
+	if status, said, failed := runApp("workers", "--connect", found[2]); status != statusDone || !strings.Contains(said, "There are no workers") {
+		t.Errorf("exit status %d: %s%s", status, said, failed)
+	}
+	if status, said, failed := runApp("workers", "--connect", found[2], "--json"); status != statusDone || said != "{\"workers\":[]}\n" {
+		t.Errorf("exit status %d: %s%s", status, said, failed)
+	}
+	if status := <-done; status != statusDone {
+		t.Errorf("the search ended with exit status %d: %s", status, log)
+	}
+}

@@ -1,0 +1,465 @@
+package cluster
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"sync"
+
+	"bankai/engine"
+)
+
+// desk hands out units and takes their answers. Whoever asks computes, too, one unit at a
+// time on this machine, so that all gets done if no worker is left: first what nobody has
+// been sent, the last of it first; then, where nothing is left to begin, what others have
+// not answered yet, of which the first answer counts.
+//
+// A worker is believed, but of its answers some are also computed by another machine. Of
+// two that differ this machine's own is the right one. A worker that was wrong is dropped,
+// and what else it answered is computed again here.
+type desk struct {
+	carrier
+	model *engine.Model
+	check int           // after how many units one is checked; below 1: never
+	here  chan struct{} // held by who computes on this machine
+
+	mu    sync.Mutex
+	last  int64           // number of a unit
+	open  map[int64]*task // of calls that have not come to their end
+	calls []*order        // the same
+	out   int             // tasks that are sent
+	fails map[string]int  // units in a row that a worker could not compute
+	past  unproved
+	wrong error // an answer that was used already was wrong
+}
+
+// carrier takes units to workers. Of what it is given and is lost, nobody needs to know:
+// this machine computes it in the end. Its methods return at once.
+type carrier interface {
+	// workers are the ids of those who take part; changed is closed when it is others.
+	workers() (ids []string, changed <-chan struct{})
+	// send lets one of the workers compute a unit, but not the one whose id is not.
+	send(number int64, payload []byte, not string)
+	// withdraw takes a unit back, if nobody has it yet.
+	withdraw(number int64)
+	// drop takes a worker out for good.
+	drop(worker, why string)
+}
+
+// state is where a task is.
+type state uint8
+
+const (
+	waiting state = iota // for a machine
+	sent
+	computed // on this machine, now; a worker may have it, too
+	done
+)
+
+// task is a unit on its way to an answer.
+type task struct {
+	unit
+	number  int64
+	order   *order
+	payload []byte
+	stays   bool // it is for this machine: it cannot be sent, or a worker could not compute it
+	state   state
+	cancel  context.CancelFunc // of computing it here; nil unless that happens
+	answer  answers
+	by      string // worker that answered; "": this machine
+	audited bool   // another machine is to answer it, too
+	checked bool   // and has, with the same bits
+	others  map[string]answers
+}
+
+// order is some units that are asked for together.
+type order struct {
+	tasks []*task
+	news  chan struct{} // something has happened to a task, or to who takes part
+}
+
+// unproved are the answers of workers that nobody checked, of calls that have come to
+// their end.
+type unproved struct {
+	units []pastUnit
+	bytes int
+}
+
+type pastUnit struct {
+	payload []byte
+	by      string
+	digest  [sha256.Size]byte // of the answers
+}
+
+func bitsOf(a answers) [sha256.Size]byte { return sha256.Sum256(encode(a)) }
+
+// mostPast bounds, in bytes, the units that are remembered so that they can be computed
+// again if their worker turns out to be wrong. The oldest are forgotten first.
+const mostPast = 64 << 20
+
+// WrongAnswerError says that a worker's answer was wrong and has been used before that was
+// found out, so that what was made of it is worth nothing.
+type WrongAnswerError struct {
+	Worker string // its id
+}
+
+// Error says what to do.
+func (e *WrongAnswerError) Error() string {
+	return fmt.Sprintf("worker %s computes wrong bits, and an answer of it was used before that showed: run it again without that machine", e.Worker)
+}
+
+func newDesk(c carrier, m *engine.Model, check int) *desk {
+	return &desk{
+		carrier: c, model: m, check: check, here: make(chan struct{}, 1),
+		open: map[int64]*task{}, fails: map[string]int{},
+	}
+}
+
+// do answers units, in their order. settled is told of each as soon as its answer is
+// there, in this goroutine. After an error the answers hold what there is; ok tells which.
+func (d *desk) do(ctx context.Context, units []unit, settled func(i int, a answers)) (all []answers, ok []bool, err error) {
+	c := d.begin(units)
+	all, ok = make([]answers, len(units)), make([]bool, len(units))
+	take := func() {
+		for i, a := range d.settled(c) {
+			if all[i] = a; !ok[i] {
+				ok[i] = true
+				settled(i, a)
+			}
+		}
+	}
+	err = d.finish(ctx, c, take)
+	take()
+	if wrong := d.end(c); wrong != nil {
+		err = wrong
+	}
+	return all, ok, err
+}
+
+// begin takes units in.
+func (d *desk) begin(units []unit) *order {
+	c := &order{news: make(chan struct{}, 1)}
+	for _, u := range units {
+		payload, err := encodeUnit(u)
+		stays := err != nil || len(payload) > maxMessage || u.generates() > mostGenerated
+		c.tasks = append(c.tasks, &task{unit: u, order: c, payload: payload, stays: stays})
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls = append(d.calls, c)
+	for _, t := range c.tasks {
+		d.last++
+		t.number, t.audited = d.last, d.check > 0 && d.last%int64(d.check) == 0
+		d.open[t.number] = t
+	}
+	return c
+}
+
+// end forgets a call, and takes back what others were sent.
+func (d *desk) end(c *order) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, t := range c.tasks {
+		delete(d.open, t.number)
+		if t.state == sent {
+			d.out--
+		}
+		if t.state != done || t.audited {
+			d.withdraw(t.number)
+		}
+		if t.state == done && t.by != "" && !t.checked {
+			d.past.add(pastUnit{t.payload, t.by, bitsOf(t.answer)})
+		}
+	}
+	d.calls = slices.DeleteFunc(d.calls, func(o *order) bool { return o == c })
+	d.tellAll()
+	return d.wrong
+}
+
+func (a *unproved) add(u pastUnit) {
+	a.units, a.bytes = append(a.units, u), a.bytes+len(u.payload)
+	for a.bytes > mostPast {
+		a.bytes -= len(a.units[0].payload)
+		a.units = a.units[1:]
+	}
+}
+
+// settled is whether an answer counts: if it is to be checked, it has been.
+func (t *task) settled() bool {
+	return t.state == done && (!t.audited || t.checked || t.by == "") && len(t.others) == 0
+}
+
+// settled are the answers of a call that are there, by the index of their units.
+func (d *desk) settled(c *order) map[int]answers {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := map[int]answers{}
+	for i, t := range c.tasks {
+		if t.settled() {
+			all[i] = t.answer
+		}
+	}
+	return all
+}
+
+// tellAll wakes all calls. The desk is locked.
+func (d *desk) tellAll() {
+	for _, c := range d.calls {
+		c.tell()
+	}
+}
+
+func (c *order) tell() {
+	select {
+	case c.news <- struct{}{}:
+	default:
+	}
+}
+
+// finish sees to it that all units of a call are answered.
+func (d *desk) finish(ctx context.Context, c *order, take func()) error {
+	for {
+		workers, changed := d.workers()
+		d.mu.Lock()
+		d.fill(len(workers))
+		d.mu.Unlock()
+		take()
+		var here chan struct{}
+		if t, left := d.pick(c, workers); !left {
+			return nil
+		} else if t != nil {
+			here = d.here
+		}
+		select {
+		case here <- struct{}{}:
+			err := d.computeOne(ctx, c, workers)
+			<-d.here
+			if err != nil {
+				return err
+			}
+		case <-c.news:
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// mostFails is how many units in a row a worker may fail to compute.
+const mostFails = 3
+
+// perWindow is how many units a worker has been sent at most: one that it computes, and
+// one so that it need not wait.
+const perWindow = 2
+
+// fill sends units, as many as workers can begin. The desk is locked.
+func (d *desk) fill(workers int) {
+	for _, c := range d.calls {
+		for _, t := range c.tasks {
+			if d.out >= perWindow*workers {
+				return
+			}
+			if t.state == waiting && !t.stays {
+				t.state = sent
+				d.out++
+				d.send(t.number, t.payload, "")
+			}
+		}
+	}
+}
+
+// pick is what this machine would compute next of a call, nil if there is nothing; left
+// says whether the call is yet to come to its end.
+func (d *desk) pick(c *order, workers []string) (t *task, left bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	best := 0
+	for _, o := range c.tasks { // of equals the last
+		if o.settled() {
+			continue
+		}
+		left = true
+		urgency := 0
+		switch {
+		case o.state == waiting:
+			urgency = 4
+		case len(o.others) > 0: // to say who is right
+			urgency = 3
+		case o.state == sent:
+			urgency = 2
+		case o.state == done: // nobody has checked it yet
+			urgency = 1
+		}
+		if urgency > 0 && urgency >= best {
+			t, best = o, urgency
+		}
+	}
+	return t, left
+}
+
+// computeOne computes a unit of a call on this machine, if there is one to compute.
+func (d *desk) computeOne(ctx context.Context, c *order, workers []string) error {
+	t, _ := d.pick(c, workers)
+	if t == nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d.mu.Lock()
+	was := t.state
+	if was == sent {
+		d.out--
+		d.withdraw(t.number)
+	}
+	if was != done {
+		t.state, t.cancel = computed, cancel
+	}
+	d.mu.Unlock()
+	a, err := t.compute(ctx, d.model)
+	liars, err := d.own(t, was != done, a, err)
+	if err != nil {
+		return err
+	}
+	for _, worker := range liars {
+		if err := d.distrust(ctx, worker); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// own takes what this machine has computed of a task, or why it could not, which is no
+// error if a worker was quicker.
+func (d *desk) own(t *task, first bool, a answers, err error) (liars []string, _ error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t.cancel = nil
+	if t.state == computed {
+		t.state = waiting
+	}
+	if err == nil {
+		return t.judge(a), nil
+	}
+	if first && t.state == done {
+		return nil, nil
+	}
+	return nil, &unitError{slices.Index(t.order.tasks, t), err}
+}
+
+// unitError says which unit of a call could not be computed.
+type unitError struct {
+	unit int
+	err  error
+}
+
+func (e *unitError) Error() string { return e.err.Error() }
+func (e *unitError) Unwrap() error { return e.err }
+
+// judge takes this machine's own answer to a task, and returns the workers that gave
+// another one.
+func (t *task) judge(a answers) (liars []string) {
+	for worker, other := range t.others {
+		if !other.same(a) {
+			liars = append(liars, worker)
+		}
+	}
+	if t.state == done && t.by != "" && !t.answer.same(a) {
+		liars = append(liars, t.by)
+	}
+	t.answer, t.by, t.state, t.checked, t.others = a, "", done, true, nil
+	slices.Sort(liars)
+	return liars
+}
+
+// arrived takes what a worker answered: to a unit, or to one that another answered, too.
+func (d *desk) arrived(number int64, worker string, a answers, failed error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.open[number]
+	if t == nil {
+		return
+	}
+	ids, _ := d.workers()
+	defer func() {
+		d.fill(len(ids))
+		d.tellAll()
+	}()
+	if failed == nil {
+		failed = a.fits(t.unit)
+	}
+	if failed == nil {
+		d.fails[worker] = 0
+	}
+	switch {
+	case failed != nil:
+		if t.state == sent { // it is computed here
+			d.out--
+			t.state, t.stays = waiting, true
+		}
+		if d.fails[worker]++; d.fails[worker] == mostFails {
+			d.drop(worker, fmt.Sprintf("it could not compute %d units in a row: %v", mostFails, failed))
+		}
+	case t.state != done:
+		if t.state == sent {
+			d.out--
+		}
+		t.state, t.answer, t.by = done, a, worker
+		if t.cancel != nil {
+			t.cancel()
+		}
+		if t.audited && len(ids) > 1 {
+			d.send(t.number, t.payload, worker)
+		}
+	case t.answer.same(a):
+		t.checked = t.checked || t.by != worker
+	case t.by == "": // which is right, whoever came first
+		t.others = map[string]answers{worker: a}
+	default:
+		if t.others == nil {
+			t.others = map[string]answers{}
+		}
+		t.others[worker] = a
+	}
+}
+
+// distrust drops a worker that was wrong and computes again here what nobody checked of
+// what it answered.
+func (d *desk) distrust(ctx context.Context, worker string) error {
+	d.drop(worker, "it computes wrong bits")
+	d.mu.Lock()
+	for _, t := range d.open {
+		delete(t.others, worker)
+		if t.state == done && t.by == worker && !t.checked {
+			t.state, t.answer, t.by = waiting, answers{}, ""
+		}
+	}
+	var past []pastUnit
+	d.past.units = slices.DeleteFunc(d.past.units, func(u pastUnit) bool {
+		if u.by == worker {
+			past = append(past, u)
+			d.past.bytes -= len(u.payload)
+		}
+		return u.by == worker
+	})
+	d.tellAll()
+	d.mu.Unlock()
+	overlays := newOverlays(d.model)
+	for _, p := range past {
+		u, err := decodeUnit(p.payload, overlays.of)
+		if err != nil {
+			return err
+		}
+		a, err := u.compute(ctx, d.model)
+		if err != nil {
+			return err
+		}
+		if bitsOf(a) != p.digest {
+			d.mu.Lock()
+			d.wrong = &WrongAnswerError{worker}
+			d.mu.Unlock()
+			return nil // end says it
+		}
+	}
+	return nil
+}

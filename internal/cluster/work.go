@@ -1,0 +1,409 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"bankai/engine"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Work goes through a queue that the NATS server keeps: a unit is with one worker at a
+// time, who says every little while that it is still at it; if it does not, another one
+// gets it. Answers are kept by the number of their unit, so that one which comes twice is
+// one.
+const (
+	workStream    = "BANKAI_WORK"
+	resultsBucket = "bankai-results"
+
+	// workAge is how long work may wait, and resultsAge how long answers are kept: what
+	// coordinators leave behind that have died goes away after it.
+	workAge    = 24 * time.Hour
+	resultsAge = time.Hour
+
+	leaseWords = 5               // words from a worker in the time of a lease
+	mostTries  = 5               // deliveries of a unit; then it is left to the coordinator
+	idleQueue  = time.Minute     // without anybody who asks, after which the server forgets who was asking
+	notHeader  = "Bankai-Not"    // of a message: the worker that is not to do it
+	notForMe   = 2 * time.Second // until such a message comes to somebody again
+	putTries   = 5               // of an answer that the server does not take
+	unitsWord  = "units"
+)
+
+// workSubject is where work of a kind waits; "*" for the number means all.
+func workSubject(session, kind, number string) string {
+	return "bankai.work." + session + "." + kind + "." + number
+}
+
+// resultKey is under which an answer is kept. What another worker answered to the same
+// comes under the key with that worker's id behind it.
+func resultKey(session string, number int64) string {
+	return session + "." + strconv.FormatInt(number, 10)
+}
+
+func (c *Conn) workStream(ctx context.Context) (jetstream.Stream, error) {
+	return c.stream(ctx, jetstream.StreamConfig{
+		Name: workStream, Subjects: []string{"bankai.work.>"}, Retention: jetstream.WorkQueuePolicy,
+		MaxAge: workAge, Storage: jetstream.FileStorage, Description: "work of bankai's sessions",
+	})
+}
+
+func (c *Conn) resultsBucket(ctx context.Context) (jetstream.KeyValue, error) {
+	return c.keyValues(ctx, jetstream.KeyValueConfig{
+		Bucket: resultsBucket, TTL: resultsAge, Storage: jetstream.FileStorage, Description: "answers to units of bankai's sessions",
+	})
+}
+
+// workQueue is where the workers of a session get work of a kind. Whoever comes first
+// makes it.
+func (c *Conn) workQueue(ctx context.Context, stream jetstream.Stream, session, kind string) (jetstream.Consumer, error) {
+	return stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Name: kind + "-" + session, FilterSubject: workSubject(session, kind, "*"),
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: c.timing.Lease, MaxDeliver: mostTries, InactiveThreshold: idleQueue,
+	})
+}
+
+// record is what a worker answers to a unit.
+type record struct {
+	Worker string  `json:"worker"`
+	Answer answers `json:"answer,omitzero"`
+	Error  string  `json:"error,omitempty"`
+}
+
+// post is the coordinator's side of the queue, and where the answers come in.
+type post struct {
+	session  *Session
+	stream   jetstream.Stream
+	desk     *desk
+	searches *searches
+	warn     sync.Once
+}
+
+// post opens the queue, when first asked.
+func (s *Session) post(ctx context.Context) (*post, error) {
+	s.work.mu.Lock()
+	defer s.work.mu.Unlock()
+	if s.work.post != nil {
+		return s.work.post, nil
+	}
+	p := &post{session: s}
+	var err error
+	if p.stream, err = s.conn.workStream(ctx); err != nil {
+		return nil, err
+	}
+	results, err := s.conn.resultsBucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	watcher, err := results.Watch(s.ctx, s.ID()+".>", jetstream.UpdatesOnly())
+	if err != nil {
+		return nil, fmt.Errorf("%s: watching the answers of workers: %w", s.conn.URL(), err)
+	}
+	p.desk = newDesk(p, s.model.Through(nil), s.check())
+	p.searches = &searches{post: p, here: make(chan struct{}, 1), open: map[int64]*searchTask{}}
+	listening := make(chan struct{})
+	ctx, stop := context.WithCancel(s.ctx)
+	go func() {
+		defer close(listening)
+		p.listen(ctx, watcher)
+	}()
+	s.atEnd(func(ctx context.Context) {
+		stop()
+		<-listening
+		_ = watcher.Stop()
+		p.sweep(ctx)
+	})
+	s.work.post = p
+	return p, nil
+}
+
+// sweep removes what the server has of the session.
+func (p *post) sweep(ctx context.Context) {
+	p.purge(ctx, "bankai.work."+p.session.ID()+".>")
+	if kept, err := p.session.conn.js.Stream(ctx, "KV_"+resultsBucket); err == nil {
+		_ = kept.Purge(ctx, jetstream.WithPurgeSubject("$KV."+resultsBucket+"."+p.session.ID()+".>"))
+	}
+}
+
+// workers are those of the session.
+func (p *post) workers() (ids []string, changed <-chan struct{}) {
+	peers, changed := p.session.peers()
+	for _, m := range peers {
+		ids = append(ids, m.id)
+	}
+	return ids, changed
+}
+
+// send puts a unit into the queue.
+func (p *post) send(number int64, payload []byte, not string) {
+	m := nats.NewMsg(workSubject(p.session.ID(), unitsWord, strconv.FormatInt(number, 10)))
+	m.Data = payload
+	if not != "" {
+		m.Header.Set(notHeader, not)
+	}
+	p.publish(m, func() {}) // it is computed here in the end
+}
+
+// publish puts a message into the queue, and does not wait for it. lost is called, later,
+// if that fails.
+func (p *post) publish(m *nats.Msg, lost func()) {
+	sent, err := p.session.conn.js.PublishMsgAsync(m)
+	go func() {
+		if err != nil {
+			p.lost(err)
+			lost()
+			return
+		}
+		select {
+		case err := <-sent.Err():
+			p.lost(err)
+			lost()
+		case <-sent.Ok():
+		case <-p.session.ctx.Done():
+		}
+	}()
+}
+
+// lost says once that work does not come into the queue: it is done here.
+func (p *post) lost(err error) {
+	if p.session.ctx.Err() == nil {
+		p.warn.Do(func() { p.session.log("the queue on %s takes no work: %v", p.session.conn.URL(), err) })
+	}
+}
+
+// takeBack takes work of a kind out of the queue.
+func (p *post) takeBack(kind string, number int64) {
+	go p.purge(p.session.ctx, workSubject(p.session.ID(), kind, strconv.FormatInt(number, 10)))
+}
+
+// withdraw takes a unit out of the queue.
+func (p *post) withdraw(number int64) { p.takeBack(unitsWord, number) }
+
+// purge takes messages out of the queue. What remains is done in vain, and goes away with
+// its age.
+func (p *post) purge(ctx context.Context, subject string) {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	_ = p.stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
+}
+
+// drop takes a worker out of the session.
+func (p *post) drop(worker, why string) { p.session.drop(worker, why) }
+
+// listen passes on what workers say of their work until ctx ends.
+func (p *post) listen(ctx context.Context, w jetstream.KeyWatcher) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, open := <-w.Updates():
+			if !open {
+				return
+			}
+			if e != nil && e.Operation() == jetstream.KeyValuePut {
+				p.take(e)
+			}
+		}
+	}
+}
+
+// take passes on an answer to a unit, or how far a search is.
+func (p *post) take(e jetstream.KeyValueEntry) {
+	rest, _ := strings.CutPrefix(e.Key(), p.session.ID()+".")
+	word, _, _ := strings.Cut(rest, ".")
+	word, isSearch := strings.CutPrefix(word, "s")
+	number, err := strconv.ParseInt(word, 10, 64)
+	if err != nil {
+		return // it is of no kind that this program knows
+	}
+	if isSearch {
+		if r, err := decode[searchRecord]("what a worker says of a search", e.Value()); err == nil {
+			p.searches.take(number, r)
+		}
+		return
+	}
+	r, err := decode[record]("an answer", e.Value())
+	if err == nil && r.Error != "" {
+		err = errors.New(r.Error)
+	}
+	if err != nil {
+		p.session.log("a unit is computed here, worker %s could not: %v", r.Worker, err)
+	}
+	p.desk.arrived(number, r.Worker, r.Answer, err)
+}
+
+// Elsewhere divides questions and requests among the workers of the session and this
+// machine, for [engine.Model.Through] of the session's model. As long as there is no
+// worker all is computed as without it.
+func (s *Session) Elsewhere(ctx context.Context) (engine.Elsewhere, error) {
+	p, err := s.post(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &elsewhere{p.desk.model, p.desk}, nil
+}
+
+// worksAt lets a worker do work of a kind in a session, one message after another. do says
+// whether the work is done; what is not goes back.
+func worksAt(j *joined, kind string, do func(ctx context.Context, m jetstream.Msg) (done bool)) (end func(), err error) {
+	stream, err := j.conn.workStream(j.ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(j.ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			err := fetchOne(ctx, j.conn, stream, j.record.ID, kind, func(m jetstream.Msg) { workOn(ctx, j, m, do) })
+			if err != nil {
+				_ = sleep(ctx, time.Second) // the server is away, or has forgotten the queue
+			}
+		}
+	}()
+	return func() { stop(); <-ended }, nil
+}
+
+// fetchWait is how long a request for work waits at the server before it is made anew.
+const fetchWait = 20 * time.Second
+
+// fetchOne waits for a piece of work and does it.
+func fetchOne(ctx context.Context, c *Conn, stream jetstream.Stream, session, kind string, do func(m jetstream.Msg)) error {
+	queue, err := c.workQueue(ctx, stream, session, kind)
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		waiting, cancel := context.WithTimeout(ctx, fetchWait)
+		batch, err := queue.Fetch(1, jetstream.FetchContext(waiting))
+		if err != nil {
+			cancel()
+			return err
+		}
+		for m := range batch.Messages() {
+			do(m)
+		}
+		err = batch.Error()
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) {
+			return err
+		}
+	}
+	return nil
+}
+
+// workOn does a piece of work, and lets the server know while it lasts.
+func workOn(ctx context.Context, j *joined, m jetstream.Msg, do func(ctx context.Context, m jetstream.Msg) bool) {
+	if m.Headers().Get(notHeader) == j.id {
+		_ = m.NakWithDelay(notForMe)
+		return
+	}
+	words := make(chan struct{})
+	stop := make(chan struct{})
+	go func() {
+		defer close(words)
+		t := time.NewTicker(j.conn.timing.Lease / leaseWords)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				_ = m.InProgress() // a lost one is made good by the next
+			case <-stop:
+				return
+			}
+		}
+	}()
+	done := do(ctx, m)
+	close(stop)
+	<-words
+	if done {
+		_ = m.Ack() // if it is lost the work comes again, and its answer is there
+	} else {
+		_ = m.Nak()
+	}
+}
+
+// serveUnits answers units of a session.
+func serveUnits(j *joined) (end func(), err error) {
+	results, err := j.conn.resultsBucket(j.ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &unitWorker{joined: j, results: results, overlays: newOverlays(j.model)}
+	return worksAt(j, unitsWord, w.do)
+}
+
+// unitWorker answers units.
+type unitWorker struct {
+	*joined
+	results  jetstream.KeyValue
+	overlays *overlays
+}
+
+// do answers one unit.
+func (w *unitWorker) do(ctx context.Context, m jetstream.Msg) (done bool) {
+	number, err := numberOf(m)
+	if err != nil {
+		return true // nobody waits for it
+	}
+	r := record{Worker: w.id}
+	u, err := decodeUnit(m.Data(), w.overlays.of)
+	if err == nil {
+		r.Answer, err = w.compute(ctx, u)
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	if err != nil {
+		r = record{Worker: w.id, Error: err.Error()}
+	}
+	value, err := json.Marshal(r)
+	if err != nil || len(value) > maxMessage {
+		value = encode(record{Worker: w.id, Error: fmt.Sprintf("the answer takes %d bytes, more than a message of %d", len(value), maxMessage)})
+	}
+	return w.put(ctx, resultKey(w.record.ID, number), value)
+}
+
+// numberOf is the number of the work that a message is about.
+func numberOf(m jetstream.Msg) (int64, error) {
+	return strconv.ParseInt(lastToken(m.Subject()), 10, 64)
+}
+
+// compute answers a unit when it is this unit's turn.
+func (w *unitWorker) compute(ctx context.Context, u unit) (answers, error) {
+	release, err := w.turn(ctx, u.what())
+	if err != nil {
+		return answers{}, err
+	}
+	a, err := u.compute(ctx, w.model)
+	release(1, u.tokens())
+	return a, err
+}
+
+// put keeps an answer: under its key, if it is the first there.
+func (w *unitWorker) put(ctx context.Context, key string, value []byte) (done bool) {
+	for range putTries {
+		try, cancel := context.WithTimeout(ctx, apiTimeout)
+		_, err := w.results.Create(try, key, value)
+		if errors.Is(err, jetstream.ErrKeyExists) {
+			_, err = w.results.Put(try, key+"."+w.id, value)
+		}
+		cancel()
+		if err == nil {
+			return true
+		}
+		w.logf("%s does not take an answer: %v", w.conn.URL(), err)
+		if sleep(ctx, time.Second) != nil {
+			return false
+		}
+	}
+	return false
+}

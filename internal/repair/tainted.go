@@ -1,0 +1,96 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bankai"
+	"bankai/score"
+	"bankai/search"
+)
+
+// tainted is the error of a search of which another machine measured something wrongly
+// that the search has gone by already. Who did was dropped, and is named in it.
+type tainted interface {
+	error
+	// TaintedSince is the first call of the measurer that was wrong, from 1.
+	TaintedSince() int
+}
+
+// marked is a measurer that remembers how far the journal was before each of its calls.
+type marked struct {
+	score.Measurer
+	journal *search.Journal
+	marks   []int64 // by call
+}
+
+// Values is that of the measurer.
+func (m *marked) Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part) ([][][]float64, error) {
+	m.marks = append(m.marks, m.journal.Mark())
+	return m.Measurer.Values(ctx, cur, moves, parts)
+}
+
+// Effects is that of the measurer.
+func (m *marked) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(k int, e score.Effects) error) error {
+	m.marks = append(m.marks, m.journal.Mark())
+	return m.Measurer.Effects(ctx, cur, w, blocks, got)
+}
+
+// divide lets other machines share the search, if there are any.
+func (r *run) divide() error {
+	r.setup.Searcher = r.Searcher
+	if r.Divide == nil {
+		return nil
+	}
+	return r.setup.Divide(func(e *score.Evaluator) (score.Measurer, error) {
+		m, err := r.Divide(e)
+		if m == nil || err != nil || r.isVote() {
+			return m, err
+		}
+		r.calls = &marked{Measurer: m, journal: r.journal}
+		return r.calls, nil
+	})
+}
+
+func (r *run) isVote() bool { return r.Plan.Method == score.MethodVote }
+
+// seek searches. A search that went by wrong measurements goes back to before them, and
+// from there it ends as if there had been none. It comes to an end, since every time a
+// machine fewer takes part.
+func (r *run) seek(ctx context.Context) (*search.Result, error) {
+	for {
+		found, err := Search(ctx, r.To, r.setup, r.Watch(), r.journal)
+		wrong := tainted(nil)
+		if !errors.As(err, &wrong) {
+			return found, err
+		}
+		r.To.Warn("%v: the search goes back to before that", wrong)
+		if err := r.back(ctx, wrong.TaintedSince()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// back sets the search up anew, since it goes once, with a journal that holds only what
+// comes before a call. A vote, whose draws have journals of their own, begins anew.
+func (r *run) back(ctx context.Context, call int) error {
+	if r.isVote() {
+		r.Resume = false
+		if err := r.journal.Close(); err != nil {
+			return err
+		}
+		r.journal = nil
+		if err := errors.Join(r.prepare(ctx), r.open(ctx)); err != nil {
+			return err
+		}
+		return r.divide()
+	}
+	if call < 1 || r.calls == nil || call > len(r.calls.marks) {
+		return fmt.Errorf("%s: nobody knows what of it is right, after wrong measurements: begin without --resume", r.journalPath())
+	}
+	if err := errors.Join(r.journal.CutBack(r.calls.marks[call-1]), r.prepare(ctx)); err != nil {
+		return err
+	}
+	return r.divide()
+}
