@@ -332,9 +332,9 @@ func TestAnswersThatMakeNoSense(t *testing.T) {
 // The report of wrong bits says who, and since when.
 func TestTaintedError(t *testing.T) {
 	wrong := &WrongBits{Worker: "lab 3", Call: 7, Block: score.Block{Index: 2}}
-	var err error = fmt.Errorf("search: %w", &TaintedError{Since: 5, Mark: 77, Wrong: []*WrongBits{wrong}})
+	var err error = fmt.Errorf("search: %w", &TaintedError{Since: 5, Wrong: []*WrongBits{wrong}})
 	var back *TaintedError
-	if !errors.As(err, &back) || back.CutBackTo() != 77 || !strings.Contains(err.Error(), "since call 5") || !strings.Contains(err.Error(), "lab 3") {
+	if !errors.As(err, &back) || back.TaintedSince() != 5 || !strings.Contains(err.Error(), "since call 5") || !strings.Contains(err.Error(), "lab 3") {
 		t.Errorf("%v", err)
 	}
 	var who *WrongBits

@@ -51,8 +51,6 @@ type Divided struct {
 	coming []peer
 	going  map[peer]bool
 	begun  int
-	marks  func() int64
-	marked []int64 // before each call
 }
 
 // defaultMemory bounds the effects that wait for those of other blocks, in bytes: 256 MiB.
@@ -99,15 +97,6 @@ func (d *Divided) Close() {
 	if d.close != nil {
 		d.close()
 	}
-}
-
-// Follow notes the marks of a journal before every call, so that a *TaintedError says where
-// to cut it back. It is called before the first call, with [search.Journal.Mark] of the
-// journal of the only run that asks.
-func (d *Divided) Follow(mark func() int64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.marks = mark
 }
 
 // Values measures moves on a patch: for every part, [move][question] in nats. It fails
@@ -170,11 +159,6 @@ func (d *Divided) begin() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.begun++
-	var mark int64
-	if d.marks != nil {
-		mark = d.marks()
-	}
-	d.marked = append(d.marked, mark)
 	d.dealing.call = d.begun
 	d.number = d.begun
 	for _, p := range d.coming {

@@ -129,8 +129,8 @@ func TestAnswersThatFail(t *testing.T) {
 	short := quick
 	short.Lost = 300 * time.Millisecond
 	p, c := farAway(t, short)
-	var answer func(inbox string)
-	sub, err := c.nc.Subscribe(p.subject(askToken), func(m *nats.Msg) { answer(m.Reply) })
+	var answer atomic.Value // of a func(inbox string)
+	sub, err := c.nc.Subscribe(p.subject(askToken), func(m *nats.Msg) { answer.Load().(func(string))(m.Reply) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,6 +144,7 @@ func TestAnswersThatFail(t *testing.T) {
 			}
 		}
 	}
+	gone := make(chan struct{})
 	good := encodeValues([][]float64{{1}})
 	for name, test := range map[string]struct {
 		answer func(string)
@@ -158,10 +159,13 @@ func TestAnswersThatFail(t *testing.T) {
 		"effects":        {says(frame{kind: effectsLast}), "was not asked"},
 		"end of effects": {says(frame{kind: partEnd}), "was not asked"},
 		"half of values": {says(frame{kind: valuesLast, data: good[:9]}), "makes no sense"},
-		"it has left":    {func(string) { close(p.member.gone) }, "it has left"},
+		"it has left":    {func(string) { close(gone) }, "it has left"},
 	} {
-		p.member.gone = make(chan struct{})
-		answer = test.answer
+		answer.Store(test.answer)
+		p := &remotePeer{session: p.session, member: &member{id: "worker", name: "far", gone: gone}}
+		if test.want != "it has left" {
+			p.member.gone = make(chan struct{})
+		}
 		_, err := p.values(t.Context(), fakePatch(1), fakeMoves(1), []score.Part{{}}, func(int, [][]float64) error { return nil })
 		if err == nil {
 			t.Errorf("%s: no error", name)
@@ -170,7 +174,6 @@ func TestAnswersThatFail(t *testing.T) {
 		wantError(t, err, test.want)
 	}
 	sub.Unsubscribe()
-	p.member.gone = make(chan struct{})
 	work(t, p, c, &blockTest{
 		values:  func([]search.Move) ([][]float64, error) { panic("index out of range") },
 		effects: func(func(score.Effects) error) error { return errors.New("not of bits") },

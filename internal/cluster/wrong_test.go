@@ -54,7 +54,7 @@ func (l *liar) effects(ctx context.Context, cur *bankai.Patch, w search.Want, bl
 // one machine, with its journal to the byte.
 func TestSearchGoesBackFromWrongBits(t *testing.T) {
 	m := enginetest.Demo(t, engine.Options{})
-	const steps = 8
+	const steps = 6
 	want, journal := guided(t, m, measured(t, m), steps)
 	back := 0
 	for _, right := range []int64{4, 30} {
@@ -63,7 +63,9 @@ func TestSearchGoesBackFromWrongBits(t *testing.T) {
 		d := newDivided(&herePeer{measured(t, m)}, 9, defaultMemory, nil)
 		d.join(l)
 		e := measured(t, m)
-		e.Divide(d)
+		marks := map[int]int64{} // before each call
+		mark := func() {}
+		e.Divide(between{d, func() { mark() }})
 		st, err := search.NewGuided(searchedMatrices(t, m), 5, search.Row, search.Group)
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +75,7 @@ func TestSearchGoesBackFromWrongBits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.Follow(j.Mark)
+		mark = func() { marks[d.Calls()+1] = j.Mark() }
 		var got *search.Result
 		for {
 			got, err = search.Run(t.Context(), e, st, start, search.Config{Steps: steps, Journal: j})
@@ -82,11 +84,15 @@ func TestSearchGoesBackFromWrongBits(t *testing.T) {
 				break
 			}
 			back++
-			if err := j.CutBack(tainted.CutBackTo()); err != nil {
+			at, known := marks[tainted.Since]
+			if !known {
+				t.Fatalf("there was no call %d", tainted.Since)
+			}
+			if err := j.CutBack(at); err != nil {
 				t.Fatal(err)
 			}
 			e = measured(t, m) // which remembers nothing wrong
-			e.Divide(d)
+			e.Divide(between{d, func() { mark() }})
 			if st, err = search.NewGuided(searchedMatrices(t, m), 5, search.Row, search.Group); err != nil {
 				t.Fatal(err)
 			}
