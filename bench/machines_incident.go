@@ -218,6 +218,6 @@ func (t tally) table() string {
 	rows.Add("of those that found no broker", t.excused)
 	rows.Add("units by workers", t.units)
 	rows.Add("workers with wrong bits", t.wrong)
-	rows.Add("of those named", t.named)
+	rows.Add("times that one was named", t.named)
 	return rows.String()
 }

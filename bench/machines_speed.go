@@ -24,9 +24,9 @@ type task struct {
 
 // tasks are a search, an evaluation and a vote, which is searches side by side.
 var tasks = []task{
-	{"search", []string{"search", "--probes", "demo:search", "--controls", "demo:control", "--guard", "none", "--steps", "60", "-o", "fix.bankai", "--force"}},
+	{"search", []string{"search", "--probes", "demo:search", "--controls", "demo:control", "--guard", "none", "--steps", "20", "-o", "fix.bankai", "--force"}},
 	{"eval", []string{"eval", "--probes", "demo:heldout", "--guard", "none", "--patch", "fix.bankai"}},
-	{"vote", []string{"search", "--probes", "demo:search_few", "--controls", "demo:control_few", "--guard", "none", "--strategy", "vote", "--draws", "4", "--steps", "20", "-o", "vote.bankai", "--force"}},
+	{"vote", []string{"search", "--probes", "demo:search_few", "--controls", "demo:control_few", "--guard", "none", "--strategy", "vote", "--draws", "4", "--steps", "12", "-o", "vote.bankai", "--force"}},
 }
 
 // lap is a task that was run once.

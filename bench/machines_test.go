@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"io"
 	"math"
@@ -31,10 +30,20 @@ func TestMachines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	// A broker of its own, killed; one in the coordinator, killed; a worker with wrong bits.
-	if err := r.schedules(t.Context(), machinesOptions{schedules: 4, seed: 8, atOnce: 4, limit: 5 * time.Minute}, &out); err != nil {
-		t.Errorf("%v\n%s", err, &out)
+	if err := r.refer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, seed := range map[string]uint64{
+		"the broker and the coordinator are killed": 1007,
+		"a coordinator is killed, and its broker":   113,
+		"a worker computes wrong bits":              10,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if played, err := r.schedule(t.Context(), seed, 5*time.Minute); err != nil {
+				t.Errorf("%v\n%s", err, played.table())
+			}
+		})
 	}
 }
 
