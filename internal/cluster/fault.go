@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"bankai/internal/cluster/desk"
 	"bankai/score"
 )
 
@@ -41,7 +42,7 @@ func spoilEffects(e *score.Effects) {
 	}
 }
 
-func spoilAnswers(a *answers) {
+func spoilAnswers(a *desk.Answers) {
 	switch {
 	case !wrong:
 	case len(a.Scores) > 0 && len(a.Scores[0]) > 0:

@@ -2,8 +2,11 @@
 
 package cluster
 
-import "bankai/score"
+import (
+	"bankai/internal/cluster/desk"
+	"bankai/score"
+)
 
 func spoilValues([][]float64)     {}
 func spoilEffects(*score.Effects) {}
-func spoilAnswers(*answers)       {}
+func spoilAnswers(*desk.Answers)       {}
