@@ -9,4 +9,4 @@ import (
 
 func spoilValues([][]float64)     {}
 func spoilEffects(*score.Effects) {}
-func spoilAnswers(*desk.Answers)       {}
+func spoilAnswers(*desk.Answers)  {}
