@@ -173,9 +173,9 @@ func (b between) Values(ctx context.Context, cur *bankai.Patch, moves []search.M
 	return b.Measurer.Values(ctx, cur, moves, parts)
 }
 
-func (b between) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(k int, said score.Effects) error) error {
+func (b between) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, flips map[score.Subject]int, parts []score.Part, got func(k int, said score.Effects) error) error {
 	b.before()
-	return b.Measurer.Effects(ctx, cur, w, blocks, got)
+	return b.Measurer.Effects(ctx, cur, w, flips, parts, got)
 }
 
 // Workers that compute are asked for their share, and what they send is what they have

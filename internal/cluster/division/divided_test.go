@@ -224,7 +224,7 @@ func (s *sum) got(k int, e score.Effects) error {
 func fakeParts(n int) []score.Part {
 	parts := make([]score.Part, n)
 	for i := range parts {
-		parts[i] = score.Part{Block: score.Block{Sample: search.Sample{First: 3, N: 2}, Index: i}, Questions: []int{0, 1, 2}, Tokens: float64(200 + 31*i%100)}
+		parts[i] = score.Part{Block: score.Block{Sample: search.Sample{First: 3, N: 2}, Index: i}, Questions: []int{0, 1, 2}, N: 3, Columns: []int{i}, Tokens: float64(200 + 31*i%100)}
 	}
 	return parts
 }
@@ -258,12 +258,8 @@ func (a *asking) step(ctx context.Context) error {
 	var err error
 	if n%3 == 2 {
 		s := newSum(a.t, len(a.parts))
-		blocks := make([]score.Block, len(a.parts))
-		for i, p := range a.parts {
-			blocks[i] = p.Block
-		}
-		err = a.d.Effects(ctx, cur, fakeWant, blocks, s.got)
-		if err == nil && s.told != len(blocks)*fakeTensors {
+		err = a.d.Effects(ctx, cur, fakeWant, fakeFlips(), a.parts, s.got)
+		if err == nil && s.told != len(a.parts)*fakeTensors {
 			a.t.Errorf("told %d effects", s.told)
 		}
 		result = s.total
@@ -285,6 +281,15 @@ func (a *asking) step(ctx context.Context) error {
 }
 
 var fakeWant = search.Want{Best: [search.Granularities]int{search.Row: 8}}
+
+// fakeFlips are those that it is about.
+func fakeFlips() map[score.Subject]int {
+	flips := map[score.Subject]int{}
+	for t := range fakeTensors {
+		flips[score.Subject{Tensor: fmt.Sprint("t", t)}] = fakeWant.Best[search.Row]
+	}
+	return flips
+}
 
 // alone is what one machine gives.
 func alone(t *testing.T, parts []score.Part, steps int) []any {
