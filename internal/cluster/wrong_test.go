@@ -15,7 +15,6 @@ import (
 
 	"bankai"
 	"bankai/engine"
-	"bankai/internal/enginetest"
 	"bankai/score"
 	"bankai/search"
 )
@@ -55,7 +54,7 @@ func (l *liar) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, bl
 // A search that has gone on from wrong bits goes back to before them, and ends as that of
 // one machine, with its journal to the byte.
 func TestSearchGoesBackFromWrongBits(t *testing.T) {
-	m := enginetest.Demo(t, engine.Options{})
+	m := golden(t, engine.Options{Threads: 2})
 	const steps = 6
 	want, journal := guided(t, m, measured(t, m), steps)
 	back := 0
