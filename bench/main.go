@@ -4,6 +4,7 @@
 //	go run ./bench
 //	go run ./bench serve
 //	go run ./bench cluster
+//	go run ./bench machines -schedules 200
 //
 // The engines take turns, so that both meet the same moods of the machine, and
 // the medians over the rounds count. Figures of different runs compare badly:
@@ -17,6 +18,10 @@
 //
 // With the word cluster it times the units of a search, and simulates with them what
 // machines gain that search together, and what keeps them from gaining more.
+//
+// With the word machines it runs them, as processes of this one, on Linux: -schedules
+// shows that what comes out is what one process finds, whatever fails, -speed how much
+// sooner, and -soak that their memory does not grow.
 package main
 
 import (
@@ -44,6 +49,8 @@ func main() {
 			run, args = benchServe, args[1:]
 		case "cluster":
 			run, args = benchCluster, args[1:]
+		case "machines":
+			run, args = benchMachines, args[1:]
 		}
 	}
 	if err := run(ctx, args, os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {

@@ -23,7 +23,8 @@ const predictionCost = 3
 //
 // The sums are those of [Block] after block, in their order, so that they have the same
 // bits wherever the blocks are measured. Predictions of bits are made here in any case: a
-// block would have to send a float for every weight.
+// block would have to send a float for every weight. So are those of so many groups that
+// sending what all blocks say of them would take longer than making them: see mostEffects.
 func (e *Evaluator) Predict(ctx context.Context, cur *bankai.Patch, w search.Want) (f search.Predictions, cost float64, err error) {
 	whole := e
 	whole.mu.Lock()
@@ -33,7 +34,7 @@ func (e *Evaluator) Predict(ctx context.Context, cur *bankai.Patch, w search.Wan
 		return f, 0, err
 	}
 	sites := e.sites(w, cur.Flips())
-	if m := whole.divided; m != nil && !sites.bits() {
+	if m := whole.divided; m != nil && !sites.bits() && e.effectBytes(sites) <= mostEffects {
 		f, err = e.predictThere(ctx, m, cur, w, sites)
 		return f, e.predictionCost(sites), err
 	}
@@ -112,6 +113,23 @@ func (s sites) bits() bool {
 		}
 	}
 	return false
+}
+
+// mostEffects is the most bytes that blocks send of one prediction: 1 GiB, which is a minute
+// and a half at 100 Mbit/s.
+const mostEffects = 1 << 30
+
+// effectBytes is how much all blocks of an evaluator's questions say of the flips of s.
+func (e *Evaluator) effectBytes(s sites) (bytes int64) {
+	columns, _, _ := e.columns()
+	for _, at := range s {
+		for size, wanted := range at.wanted {
+			if wanted {
+				bytes += 4 * int64(columns) * int64(at.flips(search.Granularity(size)))
+			}
+		}
+	}
+	return bytes * int64(len(e.division().ends))
 }
 
 // lowest is the cut below all of them.

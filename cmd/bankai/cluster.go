@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"runtime"
@@ -160,8 +159,16 @@ func (c *crew) refused(name, why string) {
 // Model is the model that they share, which asks its questions of all of them.
 func (c *crew) Model() *engine.Model { return c.model }
 
-// Measurer is what measures for an evaluator on all of them.
-func (c *crew) Measurer(e *score.Evaluator) (score.Measurer, error) { return c.session.Measurer(e) }
+// Measurer is what measures for an evaluator on all of them, nil if the broker does not
+// take what the workers need for it: this machine measures alone then.
+func (c *crew) Measurer(e *score.Evaluator) (score.Measurer, error) {
+	m, err := c.session.Measurer(e)
+	if err != nil {
+		c.app.Warn("%v; this machine measures alone", err)
+		return nil, nil
+	}
+	return m, nil
+}
 
 // Searcher lets whole searches run on them, side by side.
 func (c *crew) Searcher() score.Searcher { return c.searcher }
@@ -204,9 +211,7 @@ func runWorker(ctx context.Context, a *app, f *workerFlags) error {
 	if err := source.FoundModel(f.model); err != nil {
 		return err
 	}
-	if err := awaitBroker(ctx, a, f.broker); err != nil {
-		return ended(err)
-	}
+	access.Wait = true // machines are started in any order
 	conn, err := cluster.Dial(ctx, access)
 	if err != nil {
 		return ended(err)
@@ -225,49 +230,6 @@ func ended(err error) error {
 		return nil
 	}
 	return err
-}
-
-// awaitBroker waits until something listens where a broker is to be, as long as that
-// takes: machines are started in any order.
-func awaitBroker(ctx context.Context, a *app, address string) error {
-	u, err := url.Parse(address)
-	if err != nil {
-		return err
-	}
-	at := net.JoinHostPort(u.Hostname(), portOf(u))
-	const every = time.Second
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	for told := false; ; {
-		conn, err := dialer.DialContext(ctx, "tcp", at)
-		if err == nil {
-			return conn.Close()
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !told {
-			a.said("waiting for the broker: %v", err)
-			told = true
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(every):
-		}
-	}
-}
-
-// portOf is the port of an address, or the usual one of its scheme.
-func portOf(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "ws":
-		return "80"
-	case u.Scheme == "wss":
-		return "443"
-	}
-	return embeddedDefault
 }
 
 // shelf is the models that a worker has.

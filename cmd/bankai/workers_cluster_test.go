@@ -89,7 +89,7 @@ func TestSearchWithAWorker(t *testing.T) {
 	go func() {
 		done <- doMain([]string{"worker", "--connect", "nats://127.0.0.1:" + port, "--token-file", "token", "--name", "second", "--once"}, strings.NewReader(""), io.Discard, worker)
 	}()
-	worker.await(t, "waiting for the broker")
+	worker.await(t, "trying again")
 	search := []string{"search", "--probes", "demo:search", "--controls", "demo:control_few", "--proj", "gate", "--layers", "5", "--steps", "3"}
 	var out bytes.Buffer
 	log := newHeard()

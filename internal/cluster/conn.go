@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/url"
@@ -70,6 +71,21 @@ const (
 // Dial connects to a NATS server and checks that it has JetStream. Errors name the
 // server and no secrets.
 func Dial(ctx context.Context, a Access) (*Conn, error) {
+	for {
+		c, err := dialOnce(ctx, a)
+		if err == nil || !a.Wait || !isSilence(ctx, err) {
+			return c, err
+		}
+	}
+}
+
+// isSilence reports whether a server has given no answer in time, while somebody waits for
+// it: it may have gone when it was asked.
+func isSilence(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout))
+}
+
+func dialOnce(ctx context.Context, a Access) (*Conn, error) {
 	c := &Conn{local: a.local, url: withoutSecrets(a.URL), log: a.Log, timing: usualTiming, closed: make(chan struct{}), asking: map[*context.CancelCauseFunc]struct{}{}}
 	if a.timing != nil {
 		c.timing = *a.timing
@@ -156,7 +172,7 @@ func connectUntil(ctx context.Context, url string, options []nats.Option) (*nats
 // isNetwork says whether an error is one of the way to the server.
 func isNetwork(err error) bool {
 	var e net.Error
-	return errors.As(err, &e)
+	return errors.As(err, &e) || errors.Is(err, io.EOF) // of a tunnel with nothing behind it
 }
 
 // refusalOf says why there is no connection, and what to do.

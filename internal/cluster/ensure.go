@@ -107,10 +107,24 @@ func (c *Conn) stream(ctx context.Context, config jetstream.StreamConfig) (jetst
 		func(ctx context.Context) (jetstream.Stream, error) { return c.js.CreateStream(ctx, config) })
 }
 
+// ensureTries is how often the server is asked that gives no answer: it may be gone, and
+// back, in between.
+const ensureTries = 3
+
 // ensure opens what open finds, or else what create makes. Another process may make it
 // at the same time, with the same configuration or that of another version, which is
 // used as it is.
-func ensure[T any](ctx context.Context, c *Conn, what, stream string, missing, exists error, open, create func(context.Context) (T, error)) (T, error) {
+func ensure[T any](ctx context.Context, c *Conn, what, stream string, missing, exists error, open, create func(context.Context) (T, error)) (v T, err error) {
+	for range ensureTries {
+		v, err = openOrCreate(ctx, c, what, stream, missing, exists, open, create)
+		if !isSilence(ctx, err) || c.diskFull() {
+			break
+		}
+	}
+	return v, err
+}
+
+func openOrCreate[T any](ctx context.Context, c *Conn, what, stream string, missing, exists error, open, create func(context.Context) (T, error)) (T, error) {
 	asked, end := c.request(ctx)
 	v, err := open(asked)
 	end()

@@ -16,6 +16,10 @@ import (
 // mostTask bounds what a worker reads to make an evaluator, in bytes.
 const mostTask = 256 << 20
 
+// taskPatience bounds how long the server may take to store what a search measures: a
+// search can begin without.
+const taskPatience = 20 * time.Second
+
 // mostFailures is how often a worker may say that it cannot measure before it is dropped.
 const mostFailures = 5
 
@@ -39,14 +43,16 @@ func (s *Session) Measurer(e *score.Evaluator) (*Measurer, error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
 	}
-	task, err := s.objects.PutBytes(s.ctx, "what a search measures", encode(e.Task()))
+	ctx, cancel := context.WithTimeout(s.ctx, taskPatience)
+	task, err := s.objects.PutBytes(ctx, "what a search measures", encode(e.Task()))
+	cancel()
 	if err != nil {
 		return nil, err
 	}
 	a := &assembly{session: s, task: task, peers: map[*member]*remotePeer{}, failures: map[string]int{}}
 	d := division.New(division.Here{Evaluator: e}, s.check(), division.Memory, a.lost)
 	a.divided = d
-	ctx, cancel := context.WithCancel(s.ctx)
+	ctx, cancel = context.WithCancel(s.ctx)
 	changed := a.update()
 	s.running.Go(func() { a.watch(ctx, changed) })
 	return &Measurer{d, a, cancel}, nil

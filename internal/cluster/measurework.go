@@ -230,6 +230,7 @@ func (w *measuring) measure(a *asked, out *answering) (busy time.Duration, err e
 	if q.Want == nil {
 		return division.Values(a.ctx, e, q, parts, func(i int, values [][]float64) error {
 			units++
+			spoilValues(values)
 			return pieces(encodeValues(values), i, valuesFrame, valuesLast, out.send)
 		})
 	}
@@ -242,6 +243,7 @@ func (w *measuring) measure(a *asked, out *answering) (busy time.Duration, err e
 			units++
 			return out.send(frame{kind: partEnd, part: uint32(i)})
 		}
+		spoilEffects(said)
 		return pieces(encodeEffects(said), i, effectsFrame, effectsLast, out.send)
 	})
 }

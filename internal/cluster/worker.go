@@ -47,6 +47,9 @@ type Worker struct {
 // more.
 func (w *Worker) Run(ctx context.Context) error {
 	objects, err := w.Conn.Objects(ctx, w.Cache)
+	for isSilence(ctx, err) { // there is time
+		objects, err = w.Conn.Objects(ctx, w.Cache)
+	}
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,8 @@ import (
 // been sent, the last of it first; then, where nothing is left to begin, what others have
 // not answered yet, of which the first answer counts.
 //
-// A worker is believed, but of its answers some are also computed by another machine. Of
-// two that differ this machine's own is the right one. A worker that was wrong is dropped,
+// A worker is believed, but of its answers some are also computed by another machine: one
+// of its first, and then every so many. Of two that differ this machine's own is the right one. A worker that was wrong is dropped,
 // and what else it answered is computed again here.
 type Desk struct {
 	carrier Carrier
@@ -30,6 +30,7 @@ type Desk struct {
 	calls []*call         // the same
 	out   int             // tasks that are sent
 	fails map[string]int  // units in a row that a worker could not compute
+	known map[string]bool // workers of whom an answer has been checked
 	past  unproved
 	wrong error // an answer that was used already was wrong
 }
@@ -79,6 +80,12 @@ type call struct {
 	news  chan struct{} // something has happened to a task, or to who takes part
 }
 
+// checks reports whether one of a worker's answers waits to be checked: the call does not
+// come to its end before.
+func (c *call) checks(worker string) bool {
+	return slices.ContainsFunc(c.tasks, func(t *task) bool { return t.audited && t.by == worker && t.state == done && !t.checked })
+}
+
 // unproved are the answers of workers that nobody checked, of calls that have come to
 // their end.
 type unproved struct {
@@ -114,7 +121,7 @@ func (e *WrongAnswerError) Error() string {
 func New(c Carrier, m *engine.Model, check int) *Desk {
 	return &Desk{
 		carrier: c, model: m, check: check, here: make(chan struct{}, 1),
-		open: map[int64]*task{}, fails: map[string]int{},
+		open: map[int64]*task{}, fails: map[string]int{}, known: map[string]bool{},
 	}
 }
 
@@ -341,6 +348,9 @@ func (d *Desk) own(t *task, first bool, a Answers, err error) (liars []string, _
 		t.state = waiting
 	}
 	if err == nil {
+		if t.state == done && t.by != "" && t.answer.same(a) {
+			d.known[t.by] = true
+		}
 		return t.judge(a), nil
 	}
 	if first && t.state == done {
@@ -406,6 +416,7 @@ func (d *Desk) Arrived(number int64, worker string, a Answers, failed error) {
 		if t.state == sent {
 			d.out--
 		}
+		t.audited = t.audited || d.check > 0 && !d.known[worker] && !t.call.checks(worker)
 		t.state, t.answer, t.by = done, a, worker
 		if t.cancel != nil {
 			t.cancel()
@@ -414,7 +425,10 @@ func (d *Desk) Arrived(number int64, worker string, a Answers, failed error) {
 			d.carrier.Send(t.number, t.payload, worker)
 		}
 	case t.answer.same(a):
-		t.checked = t.checked || t.by != worker
+		if t.by != worker {
+			t.checked = true
+			d.known[t.by], d.known[worker] = true, true
+		}
 	case t.by == "": // which is right, whoever came first
 		t.others = map[string]Answers{worker: a}
 	default:

@@ -113,15 +113,15 @@ func (c *call) weight(k int) float64 {
 	return c.dealing.place(c.units[k].Block).weight
 }
 
-// choose are those of a party's units that are checked, by its turn: those whose block
-// was not for the longest time.
+// choose are those of a party's units that are checked, its first one and then by its
+// turn: those whose block was not for the longest time.
 func (c *call) choose(p *party, units []int, every int) []int {
 	if p.here || every <= 0 {
 		return nil
 	}
 	before := p.units
 	p.units += len(units)
-	n := p.units/every - before/every
+	n := (p.units+every-1)/every - (before+every-1)/every
 	if n == 0 {
 		return nil
 	}
