@@ -12,10 +12,9 @@ import (
 	"regexp"
 	"testing"
 
-	"bankai/internal/cluster/division"
-
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/cluster/division"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"

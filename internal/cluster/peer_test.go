@@ -9,10 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"bankai/internal/cluster/division"
-
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/cluster/division"
 	"bankai/score"
 	"bankai/search"
 

@@ -10,9 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"bankai/internal/cluster/desk"
-
 	"bankai/engine"
+	"bankai/internal/cluster/desk"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"

@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"bankai/internal/cluster/division"
-
 	"bankai"
 	"bankai/engine"
+	"bankai/internal/cluster/division"
 	"bankai/score"
 	"bankai/search"
 )
