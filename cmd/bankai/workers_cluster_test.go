@@ -153,3 +153,22 @@ func TestWorkersAreListed(t *testing.T) {
 		t.Errorf("exit status %d: %s%s", status, said, failed)
 	}
 }
+
+// A model in one file is offered to workers; a folder and the built-in one, which they
+// have, are not, nor are parts of one.
+func TestOfferedModels(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("folder", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one.gguf", "folder/model.safetensors", "some-00001-of-00002.gguf", "some-00002-of-00002.gguf"} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{"one.gguf": "one.gguf", "folder": "", "some-00001-of-00002.gguf": "", "demo": ""} {
+		if got := offered(name); got != want {
+			t.Errorf("%s: %q is offered, want %q", name, got, want)
+		}
+	}
+}
