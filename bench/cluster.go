@@ -17,6 +17,7 @@ import (
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/cluster"
+	"bankai/internal/cluster/division"
 	"bankai/internal/text"
 	"bankai/score"
 	"bankai/search"
@@ -30,7 +31,7 @@ type clusterOptions struct {
 	sizes   []search.Granularity
 	workers []int
 	json    bool
-	cluster.Simulation
+	division.Simulation
 }
 
 func parseCluster(args []string) (o clusterOptions, err error) {
@@ -78,9 +79,9 @@ type clustered struct {
 	Threads   int                 `json:"threads"`
 	Model     string              `json:"model"`
 	Sizes     string              `json:"sizes"`
-	Units     cluster.Simulation  `json:"units"`
-	Alone     cluster.Simulated   `json:"alone"`
-	Simulated []cluster.Simulated `json:"simulated"`
+	Units     division.Simulation  `json:"units"`
+	Alone     division.Simulated   `json:"alone"`
+	Simulated []division.Simulated `json:"simulated"`
 }
 
 // benchCluster times the units of a search here, and simulates it on many machines.
@@ -155,7 +156,7 @@ func blockItemsOf(m *engine.Model) (targets, controls []score.Item) {
 }
 
 // timeUnits measures what a simulation needs to know.
-func timeUnits(ctx context.Context, m *engine.Model, sizes []search.Granularity, s *cluster.Simulation) error {
+func timeUnits(ctx context.Context, m *engine.Model, sizes []search.Granularity, s *division.Simulation) error {
 	ms, err := score.Matrices(m.Weights(), nil, []string{"gate", "up"})
 	if err != nil {
 		return err
@@ -186,7 +187,7 @@ func timeUnits(ctx context.Context, m *engine.Model, sizes []search.Granularity,
 	if err := u.sum(); err != nil {
 		return err
 	}
-	s.Byte = cluster.ByteTime()
+	s.Byte, s.Piece = cluster.ByteTime(), cluster.Piece
 	move := search.Move{Flips: []bankai.Flip{{Tensor: ms[0].Name, N: bankai.ToEnd}}}
 	s.AskBytes, err = cluster.AskBytes(u.cur, move, s.Blocks)
 	return err
@@ -198,7 +199,7 @@ type units struct {
 	e    *score.Evaluator
 	cur  *bankai.Patch
 	w    search.Want
-	s    *cluster.Simulation
+	s    *division.Simulation
 	said [][]score.Effects // of each block
 }
 
@@ -299,7 +300,7 @@ func (r *clustered) table() string {
 	fmt.Fprintf(&b, "One unit, measured: values of a move on a block %v, a pass over a block %v, effects of a block %v and %s, sum of a block's effects %v.\n\n",
 		u.Values.Round(10*time.Microsecond), u.Pass.Round(10*time.Microsecond), u.Effects.Round(10*time.Microsecond), text.Size(u.EffectBytes), u.Sum.Round(time.Microsecond))
 	fmt.Fprintf(&b, "| workers beside the coordinator | a candidate | a gradient | times as fast as alone, all in all | the line is busy | messages | sums | to and from the coordinator |\n|---|---|---|---|---|---|---|---|\n")
-	for _, s := range slices.Concat([]cluster.Simulated{r.Alone}, r.Simulated) {
+	for _, s := range slices.Concat([]division.Simulated{r.Alone}, r.Simulated) {
 		gradient := "none"
 		if u.Gradients > 0 {
 			gradient = (s.Predicting / time.Duration(u.Gradients)).Round(time.Millisecond).String()

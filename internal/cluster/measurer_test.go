@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"testing"
 
+	"bankai/internal/cluster/division"
+
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
@@ -192,7 +194,7 @@ func TestWorkersAreAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	members, _ := s.peers()
-	far, here := &remotePeer{s, members[0], task}, &herePeer{e}
+	far, here := &remotePeer{s, members[0], task}, division.Here{Evaluator: e}
 	cur := bankai.New(m.Digest(), bankai.Meta{Name: "with metadata"}, bankai.Flip{Tensor: "blk.2.ffn_gate.weight", Row: 3, N: bankai.ToEnd})
 	moves := []search.Move{{}, {Flips: []bankai.Flip{{Tensor: "blk.1.ffn_up.weight", Row: 7, Col: 128, N: 128}}}}
 	n, err := e.Blocks(search.Sample{})
@@ -206,17 +208,17 @@ func TestWorkersAreAsked(t *testing.T) {
 		blocks = append(blocks, score.Block{Index: i})
 	}
 	w := search.Want{Matrices: searchedMatrices(t, m), Best: [search.Granularities]int{5, 5}, Held: true}
-	said := func(p peer) (values map[int][][]float64, effects map[int][]score.Effects) {
+	said := func(p division.Peer) (values map[int][][]float64, effects map[int][]score.Effects) {
 		values, effects = map[int][][]float64{}, map[int][]score.Effects{}
-		busy, err := p.values(t.Context(), cur, moves, parts, func(i int, v [][]float64) error {
+		busy, err := p.Values(t.Context(), cur, moves, parts, func(i int, v [][]float64) error {
 			values[i] = v
 			return nil
 		})
 		if err != nil || busy <= 0 {
-			t.Errorf("%s: busy for %v, %v", p.name(), busy, err)
+			t.Errorf("%s: busy for %v, %v", p.Name(), busy, err)
 		}
 		ended := 0
-		_, err = p.effects(t.Context(), cur, w, blocks, func(i int, e *score.Effects) error {
+		_, err = p.Effects(t.Context(), cur, w, blocks, func(i int, e *score.Effects) error {
 			if e == nil {
 				ended++
 			} else {
@@ -225,7 +227,7 @@ func TestWorkersAreAsked(t *testing.T) {
 			return nil
 		})
 		if err != nil || ended != n {
-			t.Errorf("%s: %d of %d blocks, %v", p.name(), ended, n, err)
+			t.Errorf("%s: %d of %d blocks, %v", p.Name(), ended, n, err)
 		}
 		return values, effects
 	}
@@ -237,15 +239,15 @@ func TestWorkersAreAsked(t *testing.T) {
 	eventually(t, "the worker's units are counted", func() bool { return s.Workers()[0].Units == int64(len(parts)+n) })
 
 	none := errors.New("no more")
-	if _, err := far.effects(t.Context(), cur, w, blocks, func(int, *score.Effects) error { return none }); !errors.Is(err, none) {
+	if _, err := far.Effects(t.Context(), cur, w, blocks, func(int, *score.Effects) error { return none }); !errors.Is(err, none) {
 		t.Errorf("got's error: %v", err)
 	}
 	w.Best[search.Bit] = 1
-	_, err = far.effects(t.Context(), cur, w, blocks, func(int, *score.Effects) error { return nil })
+	_, err = far.Effects(t.Context(), cur, w, blocks, func(int, *score.Effects) error { return nil })
 	wantError(t, err, "effects of bits")
 	w.Best[search.Bit] = 0
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = far.values(ctx, cur, moves, parts, func(int, [][]float64) error { cancel(); return nil })
+	_, err = far.Values(ctx, cur, moves, parts, func(int, [][]float64) error { cancel(); return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end of the context: %v", err)
 	}
@@ -256,9 +258,9 @@ func TestWorkersAreAsked(t *testing.T) {
 
 // What is sent comes back as it was, of any length.
 func TestMeasureWire(t *testing.T) {
-	q := question{
-		cur:   bankai.New(bankai.Digest{1}, bankai.Meta{Name: "x"}, bankai.Flip{Tensor: "a", Row: 1, N: bankai.ToEnd}),
-		moves: []search.Move{{}, {Flips: []bankai.Flip{{Tensor: "b", Row: math.MaxUint32, Col: 5, N: 3}, {Tensor: "c", N: bankai.ToEnd}}}},
+	q := division.Query{
+		Patch: bankai.New(bankai.Digest{1}, bankai.Meta{Name: "x"}, bankai.Flip{Tensor: "a", Row: 1, N: bankai.ToEnd}),
+		Moves: []search.Move{{}, {Flips: []bankai.Flip{{Tensor: "b", Row: math.MaxUint32, Col: 5, N: 3}, {Tensor: "c", N: bankai.ToEnd}}}},
 	}
 	parts := []score.Part{
 		{Block: score.Block{Sample: search.Sample{First: 3, N: 2}, Index: 4}, Tokens: 12.5},
@@ -273,8 +275,8 @@ func TestMeasureWire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if task != (bankai.Digest{9}) || back.cur.ContentDigest() != q.cur.ContentDigest() || back.cur.Base() != q.cur.Base() || back.want != nil ||
-		!reflect.DeepEqual(backParts, parts) || !reflect.DeepEqual(back.moves, q.moves) {
+	if task != (bankai.Digest{9}) || back.Patch.ContentDigest() != q.Patch.ContentDigest() || back.Patch.Base() != q.Patch.Base() || back.Want != nil ||
+		!reflect.DeepEqual(backParts, parts) || !reflect.DeepEqual(back.Moves, q.Moves) {
 		t.Errorf("came back as %+v of %+v", back, backParts)
 	}
 	for n := range data {

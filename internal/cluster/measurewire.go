@@ -9,6 +9,8 @@ import (
 	"math"
 	"time"
 
+	"bankai/internal/cluster/division"
+
 	"bankai"
 	"bankai/score"
 	"bankai/search"
@@ -59,19 +61,19 @@ func (f *wireFlip) UnmarshalJSON(b []byte) error {
 }
 
 // encodeAsk is a request as it goes over the wire.
-func encodeAsk(task bankai.Digest, q question, parts []score.Part) ([]byte, error) {
-	a := askHeader{Task: task, Want: q.want}
+func encodeAsk(task bankai.Digest, q division.Query, parts []score.Part) ([]byte, error) {
+	a := askHeader{Task: task, Want: q.Want}
 	for _, p := range parts {
 		a.Parts = append(a.Parts, wirePart{[3]int{p.Sample.First, p.Sample.N, p.Index}, p.Questions, p.Tokens})
 	}
-	for _, m := range q.moves {
+	for _, m := range q.Moves {
 		flips := make([]wireFlip, len(m.Flips))
 		for i, f := range m.Flips {
 			flips[i] = wireFlip(f)
 		}
 		a.Moves = append(a.Moves, flips)
 	}
-	patch, err := q.cur.WithMeta(bankai.Meta{}).Encode()
+	patch, err := q.Patch.WithMeta(bankai.Meta{}).Encode()
 	if err != nil {
 		return nil, err
 	}
@@ -79,13 +81,13 @@ func encodeAsk(task bankai.Digest, q question, parts []score.Part) ([]byte, erro
 }
 
 // decodeAsk reads what encodeAsk wrote.
-func decodeAsk(data []byte) (task bankai.Digest, q question, parts []score.Part, err error) {
+func decodeAsk(data []byte) (task bankai.Digest, q division.Query, parts []score.Part, err error) {
 	header, patch, _ := bytes.Cut(data, []byte("\n"))
 	a, err := decode[askHeader]("a request to measure", header)
 	if err != nil {
 		return task, q, nil, err
 	}
-	if q.cur, err = bankai.Read(bytes.NewReader(patch)); err != nil {
+	if q.Patch, err = bankai.Read(bytes.NewReader(patch)); err != nil {
 		return task, q, nil, fmt.Errorf("the patch of a request to measure: %w", err)
 	}
 	for _, p := range a.Parts {
@@ -99,9 +101,9 @@ func decodeAsk(data []byte) (task bankai.Digest, q question, parts []score.Part,
 		for _, f := range flips {
 			m.Flips = append(m.Flips, bankai.Flip(f))
 		}
-		q.moves = append(q.moves, m)
+		q.Moves = append(q.Moves, m)
 	}
-	q.want = a.Want
+	q.Want = a.Want
 	return a.Task, q, parts, nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"bankai/internal/cluster/division"
+
 	"bankai"
 	"bankai/score"
 
@@ -39,7 +41,7 @@ type measuring struct {
 // keptTask is an evaluator of the session.
 type keptTask struct {
 	task bankai.Digest
-	blockMeasurer
+	division.Evaluator
 	release func()
 }
 
@@ -209,7 +211,7 @@ func (w *measuring) measure(a *asked, out *answering) (busy time.Duration, err e
 	}
 	a.data = nil
 	doing, tokens := "measuring moves", 0
-	if q.want != nil {
+	if q.Want != nil {
 		doing = "predicting flips"
 	}
 	for _, p := range parts {
@@ -225,8 +227,8 @@ func (w *measuring) measure(a *asked, out *answering) (busy time.Duration, err e
 	if err != nil {
 		return 0, err
 	}
-	if q.want == nil {
-		return measureValues(a.ctx, e, q, parts, func(i int, values [][]float64) error {
+	if q.Want == nil {
+		return division.Values(a.ctx, e, q, parts, func(i int, values [][]float64) error {
 			units++
 			return pieces(encodeValues(values), i, valuesFrame, valuesLast, out.send)
 		})
@@ -235,7 +237,7 @@ func (w *measuring) measure(a *asked, out *answering) (busy time.Duration, err e
 	for i, p := range parts {
 		blocks[i] = p.Block
 	}
-	return measureEffects(a.ctx, e, q, blocks, func(i int, said *score.Effects) error {
+	return division.Effects(a.ctx, e, q, blocks, func(i int, said *score.Effects) error {
 		if said == nil {
 			units++
 			return out.send(frame{kind: partEnd, part: uint32(i)})
@@ -245,7 +247,7 @@ func (w *measuring) measure(a *asked, out *answering) (busy time.Duration, err e
 }
 
 // evaluator is that of a task, which is fetched if it is new.
-func (w *measuring) evaluator(ctx context.Context, task bankai.Digest) (blockMeasurer, error) {
+func (w *measuring) evaluator(ctx context.Context, task bankai.Digest) (division.Evaluator, error) {
 	if i := slices.IndexFunc(w.kept, func(k keptTask) bool { return k.task == task }); i >= 0 {
 		k := w.kept[i]
 		w.kept = append(slices.Delete(w.kept, i, i+1), k)

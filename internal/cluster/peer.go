@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"bankai/internal/cluster/division"
+
 	"bankai"
 	"bankai/internal/text"
 	"bankai/score"
@@ -31,10 +33,10 @@ const ahead = 16
 // mostAnswer bounds one answer, in bytes: the values of a part, or a tensor's effects.
 const mostAnswer = 1 << 30
 
-func (p *remotePeer) name() string { return p.member.name }
+func (p *remotePeer) Name() string { return p.member.name }
 
-func (p *remotePeer) values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(i int, values [][]float64) error) (time.Duration, error) {
-	return p.ask(ctx, question{cur: cur, moves: moves}, parts, listener{
+func (p *remotePeer) Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(i int, values [][]float64) error) (time.Duration, error) {
+	return p.ask(ctx, division.Query{Patch: cur, Moves: moves}, parts, listener{
 		values: func(part int, data []byte) error {
 			values, err := decodeValues(data)
 			if err != nil {
@@ -45,12 +47,12 @@ func (p *remotePeer) values(ctx context.Context, cur *bankai.Patch, moves []sear
 	})
 }
 
-func (p *remotePeer) effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(i int, e *score.Effects) error) (time.Duration, error) {
+func (p *remotePeer) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(i int, e *score.Effects) error) (time.Duration, error) {
 	parts := make([]score.Part, len(blocks))
 	for i, b := range blocks {
 		parts[i].Block = b
 	}
-	return p.ask(ctx, question{cur: cur, want: &w}, parts, listener{
+	return p.ask(ctx, division.Query{Patch: cur, Want: &w}, parts, listener{
 		effects: func(part int, data []byte) error {
 			e, err := decodeEffects(data)
 			if err != nil {
@@ -77,7 +79,7 @@ func (f *failure) Error() string { return f.text }
 var errGone = errors.New("it has left")
 
 // ask sends a request and takes its answers until it is done.
-func (p *remotePeer) ask(ctx context.Context, q question, parts []score.Part, take listener) (busy time.Duration, err error) {
+func (p *remotePeer) ask(ctx context.Context, q division.Query, parts []score.Part, take listener) (busy time.Duration, err error) {
 	within, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	data, err := encodeAsk(p.task, q, parts)
@@ -164,7 +166,7 @@ func (r *receiving) run(ctx context.Context, messages *nats.Subscription) (busy 
 // frame takes one message.
 func (r *receiving) frame(f frame) (done bool, err error) {
 	if int64(f.part) >= int64(r.parts) {
-		return false, errAnswers
+		return false, division.ErrAnswers
 	}
 	switch f.kind {
 	case valuesFrame, effectsFrame:
@@ -177,7 +179,7 @@ func (r *receiving) frame(f frame) (done bool, err error) {
 	case effectsLast:
 		err = r.whole(r.take.effects, f)
 	case partEnd:
-		if err = errAnswers; r.take.end != nil {
+		if err = division.ErrAnswers; r.take.end != nil {
 			err = r.take.end(int(f.part))
 		}
 	case workingFrame:
@@ -197,7 +199,7 @@ func (r *receiving) frame(f frame) (done bool, err error) {
 // whole takes an answer whose last piece has come.
 func (r *receiving) whole(take func(int, []byte) error, f frame) error {
 	if take == nil {
-		return errAnswers
+		return division.ErrAnswers
 	}
 	data := f.data
 	if len(r.record) > 0 {

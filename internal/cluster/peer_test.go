@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"bankai/internal/cluster/division"
+
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
@@ -26,6 +28,13 @@ func farAway(t *testing.T, timing timing) (*remotePeer, *Conn) {
 	return &remotePeer{session: s, member: &member{id: "worker", name: "far", gone: make(chan struct{})}}, dialTiming(t, remote(b), timing)
 }
 
+// What is asked of peers that do not look at it.
+var (
+	somePatch = bankai.New(bankai.Digest{}, bankai.Meta{}, bankai.Flip{Tensor: "b", Row: 1, N: bankai.ToEnd})
+	someMoves = []search.Move{{Flips: []bankai.Flip{{Tensor: "a", N: bankai.ToEnd}}}}
+	someWant  = search.Want{Best: [search.Granularities]int{search.Row: 8}}
+)
+
 // blockTest measures without a model.
 type blockTest struct {
 	values  func(moves []search.Move) ([][]float64, error)
@@ -41,13 +50,13 @@ func (b *blockTest) Effects(_ context.Context, _ *bankai.Patch, _ score.Block, _
 }
 
 // work lets a worker measure with b.
-func work(t *testing.T, p *remotePeer, c *Conn, b blockMeasurer) {
+func work(t *testing.T, p *remotePeer, c *Conn, b division.Evaluator) {
 	t.Helper()
 	j := &joined{
 		ctx: t.Context(), record: p.session.record, id: p.member.id, conn: c,
 		runner: &runner{turns: make(chan struct{}, 1), log: func(string, ...any) {}},
 	}
-	w := &measuring{j: j, more: make(chan struct{}, 1), kept: []keptTask{{task: p.task, blockMeasurer: b, release: func() {}}}}
+	w := &measuring{j: j, more: make(chan struct{}, 1), kept: []keptTask{{task: p.task, Evaluator: b, release: func() {}}}}
 	end, err := w.begin()
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +100,7 @@ func TestLongAnswers(t *testing.T) {
 	}
 	parts := []score.Part{{}, {Block: score.Block{Index: 1}}}
 	got := 0
-	_, err := p.values(t.Context(), fakePatch(1), []search.Move{{Flips: long}, {}}, parts, func(i int, v [][]float64) error {
+	_, err := p.Values(t.Context(), somePatch, []search.Move{{Flips: long}, {}}, parts, func(i int, v [][]float64) error {
 		got++
 		if want := [][]float64{{100_000}, {0}}; !reflect.DeepEqual(v, want) {
 			t.Errorf("part %d: %v", i, v)
@@ -102,7 +111,7 @@ func TestLongAnswers(t *testing.T) {
 		t.Fatalf("%d parts, %v", got, err)
 	}
 	next := 0
-	_, err = p.effects(t.Context(), fakePatch(1), fakeWant, []score.Block{{}}, func(i int, e *score.Effects) error {
+	_, err = p.Effects(t.Context(), somePatch, someWant, []score.Block{{}}, func(i int, e *score.Effects) error {
 		if e == nil {
 			return nil
 		}
@@ -166,7 +175,7 @@ func TestAnswersThatFail(t *testing.T) {
 		if test.want != "it has left" {
 			p.member.gone = make(chan struct{})
 		}
-		_, err := p.values(t.Context(), fakePatch(1), fakeMoves(1), []score.Part{{}}, func(int, [][]float64) error { return nil })
+		_, err := p.Values(t.Context(), somePatch, someMoves, []score.Part{{}}, func(int, [][]float64) error { return nil })
 		if err == nil {
 			t.Errorf("%s: no error", name)
 			continue
@@ -178,9 +187,9 @@ func TestAnswersThatFail(t *testing.T) {
 		values:  func([]search.Move) ([][]float64, error) { panic("index out of range") },
 		effects: func(func(score.Effects) error) error { return errors.New("not of bits") },
 	})
-	_, err = p.values(t.Context(), fakePatch(1), fakeMoves(1), []score.Part{{}}, nil)
+	_, err = p.Values(t.Context(), somePatch, someMoves, []score.Part{{}}, nil)
 	wantError(t, err, "a fault in the program", "index out of range")
-	_, err = p.effects(t.Context(), fakePatch(1), fakeWant, []score.Block{{}}, nil)
+	_, err = p.Effects(t.Context(), somePatch, someWant, []score.Block{{}}, nil)
 	wantError(t, err, "not of bits")
 	if told := (*failure)(nil); !errors.As(err, &told) {
 		t.Errorf("%T", err)
@@ -205,36 +214,27 @@ func TestLostPeers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// there is the peer of a name, once it takes part.
-	there := func(name string) (found peer) {
+	// there is the peer of a name, once it is another one than before.
+	there := func(name string, before *remotePeer) (found *remotePeer) {
 		eventually(t, name+" takes part", func() bool {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			for _, p := range d.coming {
-				if p.name() == name {
+			d.peers.mu.Lock()
+			defer d.peers.mu.Unlock()
+			for _, p := range d.peers.peers {
+				if p.Name() == name && p != before {
 					found = p
 				}
 			}
-			d.coming = nil
 			return found != nil
 		})
 		return found
 	}
-	all := map[string]peer{}
-	d.mu.Lock()
-	for _, p := range d.coming {
-		all[p.name()] = p
-	}
-	d.coming = nil
-	d.mu.Unlock()
-	d.lost(all["wrong"], &WrongBits{Worker: "wrong"})
+	d.peers.lost(there("wrong", nil), &division.WrongBits{Worker: "wrong"})
 	wantError(t, errors.New(<-left), "wrong: ", "other bits")
-	d.lost(all["lost"], errors.New("nothing was heard"))
-	if p := there("lost"); p == all["lost"] {
-		t.Error("the same peer came again")
-	}
-	for p := all["failing"]; ; p = there("failing") {
-		d.lost(p, &failure{"no memory"})
+	lost := there("lost", nil)
+	d.peers.lost(lost, errors.New("nothing was heard"))
+	there("lost", lost)
+	for p := there("failing", nil); ; p = there("failing", p) {
+		d.peers.lost(p, &failure{"no memory"})
 		if len(left) > 0 || len(s.Workers()) == 1 {
 			break
 		}

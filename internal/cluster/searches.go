@@ -70,6 +70,15 @@ type searches struct {
 	out    int // that are sent
 }
 
+// state is where a search is.
+type state uint8
+
+const (
+	waiting state = iota // for a machine
+	sent
+	done
+)
+
 // searchTask is a search on its way.
 type searchTask struct {
 	number  int64
@@ -103,7 +112,7 @@ func (s *Session) Searcher(ctx context.Context) (score.Searcher, error) {
 
 // Width counts the machines.
 func (s *searches) Width() int {
-	ids, _ := s.workers()
+	ids, _ := s.Workers()
 	return 1 + len(ids)
 }
 
@@ -152,7 +161,7 @@ func (g *searchGroup) Next(ctx context.Context) (score.Ready, error) {
 	look := time.NewTicker(g.session.conn.timing.Lease)
 	defer look.Stop()
 	for {
-		workers, changed := g.workers()
+		workers, changed := g.Workers()
 		g.fill(len(workers))
 		i, here := g.choose(len(workers))
 		var slot chan struct{}
@@ -273,7 +282,7 @@ func (g *searchGroup) ready(ctx context.Context, i int, here bool) (score.Ready,
 // Wrong drops the worker of a search.
 func (g *searchGroup) Wrong(i int) {
 	if by := g.by[i]; by != "" {
-		g.drop(by, "it computes wrong bits: what its search found has another fitness")
+		g.Drop(by, "it computes wrong bits: what its search found has another fitness")
 	}
 }
 
@@ -364,7 +373,7 @@ func (s *searches) tellAll() {
 
 // take takes what a worker says of a search.
 func (s *searches) take(number int64, r searchRecord) {
-	workers, _ := s.workers()
+	workers, _ := s.Workers()
 	defer s.fill(len(workers))
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"bankai/internal/cluster/desk"
+
 	"bankai"
 )
 
@@ -15,6 +17,9 @@ const wireVersion = 1
 // maxMessage bounds what is sent in one message, in bytes: a NATS server takes 1 MiB
 // unless it is told otherwise, its headers included.
 const maxMessage = 512 << 10
+
+// A unit of questions or requests, and its answers, go in one message each.
+const _ = uint(maxMessage - desk.MaxBytes)
 
 // Subjects. Ids of sessions and workers are NUIDs: 22 letters and digits, which no
 // other word of a subject is.

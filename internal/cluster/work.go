@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"bankai/internal/cluster/desk"
+
 	"bankai/engine"
 
 	"github.com/nats-io/nats.go"
@@ -78,16 +80,16 @@ func (c *Conn) workQueue(ctx context.Context, stream jetstream.Stream, session, 
 
 // record is what a worker answers to a unit.
 type record struct {
-	Worker string  `json:"worker"`
-	Answer answers `json:"answer,omitzero"`
-	Error  string  `json:"error,omitempty"`
+	Worker string       `json:"worker"`
+	Answer desk.Answers `json:"answer,omitzero"`
+	Error  string       `json:"error,omitempty"`
 }
 
 // post is the coordinator's side of the queue, and where the answers come in.
 type post struct {
 	session  *Session
 	stream   jetstream.Stream
-	desk     *desk
+	desk     *desk.Desk
 	searches *searches
 	warn     sync.Once
 }
@@ -112,7 +114,7 @@ func (s *Session) post(ctx context.Context) (*post, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: watching the answers of workers: %w", s.conn.URL(), err)
 	}
-	p.desk = newDesk(p, s.model.Through(nil), s.check())
+	p.desk = desk.New(p, s.model.Through(nil), s.check())
 	p.searches = &searches{post: p, here: make(chan struct{}, 1), open: map[int64]*searchTask{}}
 	listening := make(chan struct{})
 	ctx, stop := context.WithCancel(s.ctx)
@@ -138,8 +140,8 @@ func (p *post) sweep(ctx context.Context) {
 	}
 }
 
-// workers are those of the session.
-func (p *post) workers() (ids []string, changed <-chan struct{}) {
+// Workers are those of the session.
+func (p *post) Workers() (ids []string, changed <-chan struct{}) {
 	peers, changed := p.session.peers()
 	for _, m := range peers {
 		ids = append(ids, m.id)
@@ -147,8 +149,8 @@ func (p *post) workers() (ids []string, changed <-chan struct{}) {
 	return ids, changed
 }
 
-// send puts a unit into the queue.
-func (p *post) send(number int64, payload []byte, not string) {
+// Send puts a unit into the queue.
+func (p *post) Send(number int64, payload []byte, not string) {
 	m := nats.NewMsg(workSubject(p.session.ID(), unitsWord, strconv.FormatInt(number, 10)))
 	m.Data = payload
 	if not != "" {
@@ -189,8 +191,8 @@ func (p *post) takeBack(kind string, number int64) {
 	go p.purge(p.session.ctx, workSubject(p.session.ID(), kind, strconv.FormatInt(number, 10)))
 }
 
-// withdraw takes a unit out of the queue.
-func (p *post) withdraw(number int64) { p.takeBack(unitsWord, number) }
+// Withdraw takes a unit out of the queue.
+func (p *post) Withdraw(number int64) { p.takeBack(unitsWord, number) }
 
 // purge takes messages out of the queue. What remains is done in vain, and goes away with
 // its age.
@@ -200,8 +202,8 @@ func (p *post) purge(ctx context.Context, subject string) {
 	_ = p.stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
 }
 
-// drop takes a worker out of the session.
-func (p *post) drop(worker, why string) { p.session.drop(worker, why) }
+// Drop takes a worker out of the session.
+func (p *post) Drop(worker, why string) { p.session.drop(worker, why) }
 
 // listen passes on what workers say of their work until ctx ends.
 func (p *post) listen(ctx context.Context, w jetstream.KeyWatcher) {
@@ -242,7 +244,7 @@ func (p *post) take(e jetstream.KeyValueEntry) {
 	if err != nil {
 		p.session.log("a unit is computed here, worker %s could not: %v", r.Worker, err)
 	}
-	p.desk.arrived(number, r.Worker, r.Answer, err)
+	p.desk.Arrived(number, r.Worker, r.Answer, err)
 }
 
 // Elsewhere divides questions and requests among the workers of the session and this
@@ -253,7 +255,7 @@ func (s *Session) Elsewhere(ctx context.Context) (engine.Elsewhere, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &elsewhere{p.desk.model, p.desk}, nil
+	return p.desk, nil
 }
 
 // worksAt lets a worker do work of a kind in a session, one message after another. do says
@@ -351,7 +353,7 @@ func serveUnits(j *joined) (end func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &unitWorker{joined: j, results: results, overlays: newOverlays(j.model)}
+	w := &unitWorker{joined: j, results: results, overlays: desk.NewOverlays(j.model)}
 	return worksAt(j, unitsWord, w.do)
 }
 
@@ -359,7 +361,7 @@ func serveUnits(j *joined) (end func(), err error) {
 type unitWorker struct {
 	*joined
 	results  jetstream.KeyValue
-	overlays *overlays
+	overlays *desk.Overlays
 }
 
 // do answers one unit.
@@ -369,7 +371,7 @@ func (w *unitWorker) do(ctx context.Context, m jetstream.Msg) (done bool) {
 		return true // nobody waits for it
 	}
 	r := record{Worker: w.id}
-	u, err := decodeUnit(m.Data(), w.overlays.of)
+	u, err := desk.Decode(m.Data(), w.overlays.Of)
 	if err == nil {
 		r.Answer, err = w.compute(ctx, u)
 	}
@@ -392,13 +394,13 @@ func numberOf(m jetstream.Msg) (int64, error) {
 }
 
 // compute answers a unit when it is this unit's turn.
-func (w *unitWorker) compute(ctx context.Context, u unit) (answers, error) {
-	release, err := w.turn(ctx, u.what())
+func (w *unitWorker) compute(ctx context.Context, u desk.Unit) (desk.Answers, error) {
+	release, err := w.turn(ctx, u.What())
 	if err != nil {
-		return answers{}, err
+		return desk.Answers{}, err
 	}
-	a, err := u.compute(ctx, w.model)
-	release(1, u.tokens())
+	a, err := u.Compute(ctx, w.model)
+	release(1, u.Tokens())
 	return a, err
 }
 

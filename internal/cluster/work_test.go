@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"bankai/internal/enginetest"
+
+	"bankai/internal/cluster/desk"
+
 	"bankai/engine"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -52,41 +56,41 @@ func TestElsewhere(t *testing.T) {
 	b := startBroker(t, BrokerOptions{})
 	conn := dial(t, b.Access())
 	m := golden(t, engine.Options{Threads: 2})
-	a := someAsks(t, m, 80)
+	a := enginetest.NewAsks(t, m, 80)
 	var log lines
 	s := openSession(t, conn, m, Options{Name: "units", Check: 3, Log: log.log})
 	through := elsewhereOf(t, s)
 	if through.Width() != 1 {
 		t.Errorf("%d times as much at once, without a worker", through.Width())
 	}
-	a.check(t, "alone", through)
+	a.Check(t, "alone", through)
 
 	conns, stops := workers(t, b, 3)
 	if err := s.Wait(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
-	if through.Width() != 4*perWorker {
+	if through.Width() != 4*3 {
 		t.Errorf("%d times as much at once, with 3 workers", through.Width())
 	}
 	for i := 0; units(s) < 20; i++ {
-		a.check(t, fmt.Sprint("three workers, round ", i), through)
+		a.Check(t, fmt.Sprint("three workers, round ", i), through)
 	}
 
 	var cut sync.WaitGroup
 	cut.Go(func() { conns[0].nc.Close() })
-	a.check(t, "one is cut off", through)
+	a.Check(t, "one is cut off", through)
 	cut.Wait()
 	cut.Go(func() {
 		if err := stops[1](); err != nil {
 			t.Error(err)
 		}
 	})
-	a.check(t, "one leaves", through)
+	a.Check(t, "one leaves", through)
 	cut.Wait()
 	if err := stops[2](); err != nil {
 		t.Error(err)
 	}
-	a.check(t, "all have left", through)
+	a.Check(t, "all have left", through)
 
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -114,25 +118,25 @@ func TestElsewhereWithoutServer(t *testing.T) {
 	listen := b.server.Addr().String()
 	conn := dial(t, access)
 	m := golden(t, engine.Options{Threads: 2})
-	a := someAsks(t, m, 40)
+	a := enginetest.NewAsks(t, m, 40)
 	s := openSession(t, conn, m, Options{Check: 3})
 	through := elsewhereOf(t, s)
 	workers(t, b, 2)
 	if err := s.Wait(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
-	a.check(t, "with workers", through)
+	a.Check(t, "with workers", through)
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	a.check(t, "the server is gone", through)
+	a.Check(t, "the server is gone", through)
 	startBroker(t, BrokerOptions{Dir: dir, Listen: listen, Token: access.Token})
 	if err := s.Wait(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
 	before := units(s)
 	for i := 0; units(s) < before+5; i++ {
-		a.check(t, fmt.Sprint("the server is back, round ", i), through)
+		a.Check(t, fmt.Sprint("the server is back, round ", i), through)
 	}
 }
 
@@ -147,7 +151,7 @@ func TestElsewhereLiar(t *testing.T) {
 	b := startBroker(t, BrokerOptions{})
 	conn := dial(t, b.Access())
 	m := golden(t, engine.Options{Threads: 2})
-	a := someAsks(t, m, 80)
+	a := enginetest.NewAsks(t, m, 80)
 	left := make(chan string, 10)
 	s := openSession(t, conn, m, Options{Check: 1, Left: func(w Member, why string) { left <- w.Name + ": " + why }})
 	through := elsewhereOf(t, s)
@@ -156,7 +160,7 @@ func TestElsewhereLiar(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := 0; len(left) == 0; i++ {
-		a.check(t, fmt.Sprint("round ", i), through)
+		a.Check(t, fmt.Sprint("round ", i), through)
 	}
 	if got := <-left; !strings.HasPrefix(got, "worker0: ") || !strings.Contains(got, "wrong bits") {
 		t.Errorf("left: %s", got)
@@ -169,9 +173,9 @@ func serveLies(j *joined) (end func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &unitWorker{joined: j, results: results, overlays: newOverlays(j.model)}
+	w := &unitWorker{joined: j, results: results, overlays: desk.NewOverlays(j.model)}
 	return worksAt(j, unitsWord, func(ctx context.Context, m jetstream.Msg) bool {
-		u, err := decodeUnit(m.Data(), w.overlays.of)
+		u, err := desk.Decode(m.Data(), w.overlays.Of)
 		if err != nil {
 			return false
 		}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"bankai/internal/cluster/division"
+
 	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
@@ -20,14 +22,14 @@ import (
 
 // liar is a machine whose bits are wrong from an answer on.
 type liar struct {
-	herePeer
+	division.Here
 	left atomic.Int64 // right answers
 }
 
-func (l *liar) name() string { return "liar" }
+func (l *liar) Name() string { return "liar" }
 
-func (l *liar) values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(i int, values [][]float64) error) (time.Duration, error) {
-	return l.herePeer.values(ctx, cur, moves, parts, func(i int, values [][]float64) error {
+func (l *liar) Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(i int, values [][]float64) error) (time.Duration, error) {
+	return l.Here.Values(ctx, cur, moves, parts, func(i int, values [][]float64) error {
 		if l.left.Add(-1) < 0 {
 			for _, row := range values {
 				for k := range row {
@@ -39,8 +41,8 @@ func (l *liar) values(ctx context.Context, cur *bankai.Patch, moves []search.Mov
 	})
 }
 
-func (l *liar) effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(i int, e *score.Effects) error) (time.Duration, error) {
-	return l.herePeer.effects(ctx, cur, w, blocks, func(i int, e *score.Effects) error {
+func (l *liar) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(i int, e *score.Effects) error) (time.Duration, error) {
+	return l.Here.Effects(ctx, cur, w, blocks, func(i int, e *score.Effects) error {
 		if e != nil && l.left.Add(-1) < 0 {
 			for k := range e.Data {
 				e.Data[k] = -e.Data[k]
@@ -58,10 +60,11 @@ func TestSearchGoesBackFromWrongBits(t *testing.T) {
 	want, journal := guided(t, m, measured(t, m), steps)
 	back := 0
 	for _, right := range []int64{0, 30} {
-		l := &liar{herePeer: herePeer{measured(t, m)}}
+		l := &liar{Here: division.Here{Evaluator: measured(t, m)}}
 		l.left.Store(right)
-		d := newDivided(&herePeer{measured(t, m)}, 9, defaultMemory, nil)
-		d.join(l)
+		dropped := 0
+		d := division.New(division.Here{Evaluator: measured(t, m)}, 9, division.Memory, func(division.Peer, error) { dropped++ })
+		d.Join(l)
 		e := measured(t, m)
 		marks := map[int]int64{} // before each call
 		mark := func() {}
@@ -79,7 +82,7 @@ func TestSearchGoesBackFromWrongBits(t *testing.T) {
 		var got *search.Result
 		for {
 			got, err = search.Run(t.Context(), e, st, start, search.Config{Steps: steps, Journal: j})
-			tainted := (*TaintedError)(nil)
+			tainted := (*division.TaintedError)(nil)
 			if !errors.As(err, &tainted) {
 				break
 			}
@@ -110,8 +113,8 @@ func TestSearchGoesBackFromWrongBits(t *testing.T) {
 		if got.Patch.ContentDigest() != want.Patch.ContentDigest() || !bytes.Equal(timeless(text), journal) {
 			t.Errorf("wrong after %d answers: the patch or the journal is another than of one machine", right)
 		}
-		if n := len(d.dealing.parties); n != 1 {
-			t.Errorf("wrong after %d answers: it was not dropped", right)
+		if dropped != 1 {
+			t.Errorf("wrong after %d answers: it was dropped %d times", right, dropped)
 		}
 	}
 	if back < 2 {

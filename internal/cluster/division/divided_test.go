@@ -1,4 +1,4 @@
-package cluster
+package division
 
 import (
 	"context"
@@ -38,7 +38,7 @@ type fake struct {
 	parts    int
 }
 
-func (f *fake) name() string { return f.called }
+func (f *fake) Name() string { return f.called }
 
 // next notes that it answers: that may be its last, or a wrong one.
 func (f *fake) next(ctx context.Context) (wrong bool, err error) {
@@ -89,7 +89,7 @@ func (f *fake) begin(parts int) {
 	f.parts += parts
 }
 
-func (f *fake) values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(int, [][]float64) error) (time.Duration, error) {
+func (f *fake) Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(int, [][]float64) error) (time.Duration, error) {
 	f.begin(len(parts))
 	if err := spend(ctx, f.trip); err != nil {
 		return 0, err
@@ -149,7 +149,7 @@ func effectsOf(cur *bankai.Patch, w search.Want, b score.Block, tensor int) *sco
 	return e
 }
 
-func (f *fake) effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(int, *score.Effects) error) (time.Duration, error) {
+func (f *fake) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(int, *score.Effects) error) (time.Duration, error) {
 	f.begin(len(blocks))
 	if err := spend(ctx, f.trip); err != nil {
 		return 0, err
@@ -290,7 +290,7 @@ var fakeWant = search.Want{Best: [search.Granularities]int{search.Row: 8}}
 func alone(t *testing.T, parts []score.Part, steps int) []any {
 	var out []any
 	synctest.Test(t, func(t *testing.T) {
-		a := &asking{t: t, d: newDivided(&fake{called: "here"}, 0, defaultMemory, nil), parts: parts}
+		a := &asking{t: t, d: New(&fake{called: "here"}, 0, Memory, nil), parts: parts}
 		for range steps {
 			if err := a.step(t.Context()); err != nil {
 				t.Fatal(err)
@@ -325,20 +325,20 @@ func TestDividedAtRandom(t *testing.T) {
 			}
 			lost := map[string]int{}
 			here := &fake{called: "here", token: time.Duration(1+r.IntN(10)) * 20 * time.Microsecond, serial: r.IntN(2) == 0}
-			memory := int64(defaultMemory)
+			memory := int64(Memory)
 			if r.IntN(2) == 0 {
 				memory = int64(r.IntN(300))
 			}
-			d := newDivided(here, []int{0, 1, 2, 5}[r.IntN(4)], memory, func(p peer, err error) { lost[p.name()]++ })
+			d := New(here, []int{0, 1, 2, 5}[r.IntN(4)], memory, func(p Peer, err error) { lost[p.Name()]++ })
 			a := &asking{t: t, d: d, parts: parts}
-			var there []peer
+			var there []Peer
 			for n := 0; len(a.results) < steps; n++ {
 				for range r.IntN(3) {
 					there = append(there, new(len(there)))
-					d.join(there[len(there)-1])
+					d.Join(there[len(there)-1])
 				}
 				if len(there) > 0 && r.IntN(4) == 0 {
-					d.leave(there[r.IntN(len(there))])
+					d.Leave(there[r.IntN(len(there))])
 				}
 				if err := a.step(t.Context()); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
@@ -367,8 +367,8 @@ func TestWrongBitsAtRandom(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 2))
 			wrong := map[string]bool{}
-			d := newDivided(&fake{called: "here", token: 100 * time.Microsecond}, 1+r.IntN(6), defaultMemory, func(p peer, err error) {
-				name := p.name()
+			d := New(&fake{called: "here", token: 100 * time.Microsecond}, 1+r.IntN(6), Memory, func(p Peer, err error) {
+				name := p.Name()
 				if w := (*WrongBits)(nil); !errors.As(err, &w) || w.Worker != name {
 					t.Errorf("seed %d: %s is lost: %v", seed, name, err)
 				}
@@ -381,7 +381,7 @@ func TestWrongBitsAtRandom(t *testing.T) {
 					f.wrong = 1 + r.IntN(40)
 					bad = append(bad, f)
 				}
-				d.join(f)
+				d.Join(f)
 			}
 			a := &asking{t: t, d: d, parts: parts}
 			for n := 0; len(a.results) < steps; n++ {

@@ -1,4 +1,4 @@
-package cluster
+package division
 
 import (
 	"context"
@@ -58,13 +58,13 @@ func (e *TaintedError) TaintedSince() int { return e.Since }
 // may have the same fault. They are kept as long as the run, about 100 bytes a unit.
 type answered struct {
 	call  int
-	asked question
+	asked Query
 	parts []score.Part
 	sums  []digest // of all that was said of a part
 }
 
 // sum is the digest of all that was said of a unit.
-func (u *piece) sum() digest { return digestOfSums(u.seen) }
+func (u *unit) sum() digest { return digestOfSums(u.seen) }
 
 // note keeps who answered what, should it turn out later that they compute wrong bits.
 // Nobody doubts here. number is that of the call that was asked first.
@@ -84,7 +84,7 @@ func (d *Divided) note(c *call, number int) {
 			}
 			l := at[s.by]
 			if l == nil {
-				l = &answered{call: number, asked: c.question}
+				l = &answered{call: number, asked: c.Query}
 				at[s.by] = l
 			}
 			l.parts = append(l.parts, u.Part)
@@ -132,7 +132,7 @@ type review struct {
 func (r *review) judge(ctx context.Context, c *call) error {
 	for _, k := range c.conflict {
 		u := &c.units[k]
-		truth, err := r.d.here(ctx, c.question, u.Part)
+		truth, err := r.d.here(ctx, c.Query, u.Part)
 		if err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (r *review) condemn(p *party, b score.Block) {
 		return
 	}
 	r.judged = append(r.judged, p)
-	w := &WrongBits{Worker: p.name(), Call: r.d.number, Block: b}
+	w := &WrongBits{Worker: p.Name(), Call: r.d.number, Block: b}
 	p.gone = true
 	r.wrong = append(r.wrong, w)
 	r.suspect = append(r.suspect, p)
@@ -227,17 +227,17 @@ func (r *review) proved(ctx context.Context, l answered) (bool, error) {
 }
 
 // here is what the coordinator's own machine says of a part.
-func (d *Divided) here(ctx context.Context, q question, part score.Part) (sums []digest, err error) {
+func (d *Divided) here(ctx context.Context, q Query, part score.Part) (sums []digest, err error) {
 	here := d.dealing.parties[0]
-	if q.want == nil {
-		_, err = here.values(ctx, q.cur, q.moves, []score.Part{part}, func(_ int, values [][]float64) error {
+	if q.Want == nil {
+		_, err = here.Values(ctx, q.Patch, q.Moves, []score.Part{part}, func(_ int, values [][]float64) error {
 			sums = append(sums, digestOfValues(values))
 			return nil
 		})
 	} else {
-		_, err = here.effects(ctx, q.cur, *q.want, []score.Block{part.Block}, func(_ int, e *score.Effects) error {
+		_, err = here.Effects(ctx, q.Patch, *q.Want, []score.Block{part.Block}, func(_ int, e *score.Effects) error {
 			if e != nil {
-				sums = append(sums, digestOfEffects(e))
+				sums = append(sums, Digest(e))
 			}
 			return nil
 		})

@@ -1,4 +1,4 @@
-package cluster
+package desk
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"bankai/engine"
 )
 
-// desk hands out units and takes their answers. Whoever asks computes, too, one unit at a
+// Desk hands out units and takes their answers. Whoever asks computes, too, one unit at a
 // time on this machine, so that all gets done if no worker is left: first what nobody has
 // been sent, the last of it first; then, where nothing is left to begin, what others have
 // not answered yet, of which the first answer counts.
@@ -18,33 +18,33 @@ import (
 // A worker is believed, but of its answers some are also computed by another machine. Of
 // two that differ this machine's own is the right one. A worker that was wrong is dropped,
 // and what else it answered is computed again here.
-type desk struct {
-	carrier
-	model *engine.Model
-	check int           // after how many units one is checked; below 1: never
-	here  chan struct{} // held by who computes on this machine
+type Desk struct {
+	carrier Carrier
+	model   *engine.Model
+	check   int           // after how many units one is checked; below 1: never
+	here    chan struct{} // held by who computes on this machine
 
 	mu    sync.Mutex
 	last  int64           // number of a unit
 	open  map[int64]*task // of calls that have not come to their end
-	calls []*order        // the same
+	calls []*call         // the same
 	out   int             // tasks that are sent
 	fails map[string]int  // units in a row that a worker could not compute
 	past  unproved
 	wrong error // an answer that was used already was wrong
 }
 
-// carrier takes units to workers. Of what it is given and is lost, nobody needs to know:
+// Carrier takes units to workers. Of what it is given and is lost, nobody needs to know:
 // this machine computes it in the end. Its methods return at once.
-type carrier interface {
-	// workers are the ids of those who take part; changed is closed when it is others.
-	workers() (ids []string, changed <-chan struct{})
-	// send lets one of the workers compute a unit, but not the one whose id is not.
-	send(number int64, payload []byte, not string)
-	// withdraw takes a unit back, if nobody has it yet.
-	withdraw(number int64)
-	// drop takes a worker out for good.
-	drop(worker, why string)
+type Carrier interface {
+	// Workers are the ids of those who take part; changed is closed when it is others.
+	Workers() (ids []string, changed <-chan struct{})
+	// Send lets one of the workers compute a unit, but not the one whose id is not.
+	Send(number int64, payload []byte, not string)
+	// Withdraw takes a unit back, if nobody has it yet.
+	Withdraw(number int64)
+	// Drop takes a worker out for good.
+	Drop(worker, why string)
 }
 
 // state is where a task is.
@@ -59,22 +59,22 @@ const (
 
 // task is a unit on its way to an answer.
 type task struct {
-	unit
+	Unit
 	number  int64
-	order   *order
+	call    *call
 	payload []byte
 	stays   bool // it is for this machine: it cannot be sent, or a worker could not compute it
 	state   state
 	cancel  context.CancelFunc // of computing it here; nil unless that happens
-	answer  answers
+	answer  Answers
 	by      string // worker that answered; "": this machine
 	audited bool   // another machine is to answer it, too
 	checked bool   // and has, with the same bits
-	others  map[string]answers
+	others  map[string]Answers
 }
 
-// order is some units that are asked for together.
-type order struct {
+// call is some units that are asked for together.
+type call struct {
 	tasks []*task
 	news  chan struct{} // something has happened to a task, or to who takes part
 }
@@ -92,7 +92,7 @@ type pastUnit struct {
 	digest  [sha256.Size]byte // of the answers
 }
 
-func bitsOf(a answers) [sha256.Size]byte { return sha256.Sum256(encode(a)) }
+func bitsOf(a Answers) [sha256.Size]byte { return sha256.Sum256(a.encode()) }
 
 // mostPast bounds, in bytes, the units that are remembered so that they can be computed
 // again if their worker turns out to be wrong. The oldest are forgotten first.
@@ -109,8 +109,10 @@ func (e *WrongAnswerError) Error() string {
 	return fmt.Sprintf("worker %s computes wrong bits, and an answer of it was used before that showed: run it again without that machine", e.Worker)
 }
 
-func newDesk(c carrier, m *engine.Model, check int) *desk {
-	return &desk{
+// New is a desk for a model without an [engine.Elsewhere]. check is after how many units one
+// is computed by another machine, too; below 1: never.
+func New(c Carrier, m *engine.Model, check int) *Desk {
+	return &Desk{
 		carrier: c, model: m, check: check, here: make(chan struct{}, 1),
 		open: map[int64]*task{}, fails: map[string]int{},
 	}
@@ -118,9 +120,9 @@ func newDesk(c carrier, m *engine.Model, check int) *desk {
 
 // do answers units, in their order. settled is told of each as soon as its answer is
 // there, in this goroutine. After an error the answers hold what there is; ok tells which.
-func (d *desk) do(ctx context.Context, units []unit, settled func(i int, a answers)) (all []answers, ok []bool, err error) {
+func (d *Desk) do(ctx context.Context, units []Unit, settled func(i int, a Answers)) (all []Answers, ok []bool, err error) {
 	c := d.begin(units)
-	all, ok = make([]answers, len(units)), make([]bool, len(units))
+	all, ok = make([]Answers, len(units)), make([]bool, len(units))
 	take := func() {
 		for i, a := range d.settled(c) {
 			if all[i] = a; !ok[i] {
@@ -138,12 +140,12 @@ func (d *desk) do(ctx context.Context, units []unit, settled func(i int, a answe
 }
 
 // begin takes units in.
-func (d *desk) begin(units []unit) *order {
-	c := &order{news: make(chan struct{}, 1)}
+func (d *Desk) begin(units []Unit) *call {
+	c := &call{news: make(chan struct{}, 1)}
 	for _, u := range units {
-		payload, err := encodeUnit(u)
-		stays := err != nil || len(payload) > maxMessage || u.generates() > mostGenerated
-		c.tasks = append(c.tasks, &task{unit: u, order: c, payload: payload, stays: stays})
+		payload, err := u.encode()
+		stays := err != nil || len(payload) > MaxBytes || u.generates() > mostGenerated
+		c.tasks = append(c.tasks, &task{Unit: u, call: c, payload: payload, stays: stays})
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -157,7 +159,7 @@ func (d *desk) begin(units []unit) *order {
 }
 
 // end forgets a call, and takes back what others were sent.
-func (d *desk) end(c *order) error {
+func (d *Desk) end(c *call) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, t := range c.tasks {
@@ -166,13 +168,13 @@ func (d *desk) end(c *order) error {
 			d.out--
 		}
 		if t.state != done || t.audited {
-			d.withdraw(t.number)
+			d.carrier.Withdraw(t.number)
 		}
 		if t.state == done && t.by != "" && !t.checked {
 			d.past.add(pastUnit{t.payload, t.by, bitsOf(t.answer)})
 		}
 	}
-	d.calls = slices.DeleteFunc(d.calls, func(o *order) bool { return o == c })
+	d.calls = slices.DeleteFunc(d.calls, func(o *call) bool { return o == c })
 	d.tellAll()
 	return d.wrong
 }
@@ -191,10 +193,10 @@ func (t *task) settled() bool {
 }
 
 // settled are the answers of a call that are there, by the index of their units.
-func (d *desk) settled(c *order) map[int]answers {
+func (d *Desk) settled(c *call) map[int]Answers {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := map[int]answers{}
+	all := map[int]Answers{}
 	for i, t := range c.tasks {
 		if t.settled() {
 			all[i] = t.answer
@@ -204,13 +206,13 @@ func (d *desk) settled(c *order) map[int]answers {
 }
 
 // tellAll wakes all calls. The desk is locked.
-func (d *desk) tellAll() {
+func (d *Desk) tellAll() {
 	for _, c := range d.calls {
 		c.tell()
 	}
 }
 
-func (c *order) tell() {
+func (c *call) tell() {
 	select {
 	case c.news <- struct{}{}:
 	default:
@@ -218,9 +220,9 @@ func (c *order) tell() {
 }
 
 // finish sees to it that all units of a call are answered.
-func (d *desk) finish(ctx context.Context, c *order, take func()) error {
+func (d *Desk) finish(ctx context.Context, c *call, take func()) error {
 	for {
-		workers, changed := d.workers()
+		workers, changed := d.carrier.Workers()
 		d.mu.Lock()
 		d.fill(len(workers))
 		d.mu.Unlock()
@@ -254,7 +256,7 @@ const mostFails = 3
 const perWindow = 2
 
 // fill sends units, as many as workers can begin. The desk is locked.
-func (d *desk) fill(workers int) {
+func (d *Desk) fill(workers int) {
 	for _, c := range d.calls {
 		for _, t := range c.tasks {
 			if d.out >= perWindow*workers {
@@ -263,7 +265,7 @@ func (d *desk) fill(workers int) {
 			if t.state == waiting && !t.stays {
 				t.state = sent
 				d.out++
-				d.send(t.number, t.payload, "")
+				d.carrier.Send(t.number, t.payload, "")
 			}
 		}
 	}
@@ -271,7 +273,7 @@ func (d *desk) fill(workers int) {
 
 // pick is what this machine would compute next of a call, nil if there is nothing; left
 // says whether the call is yet to come to its end.
-func (d *desk) pick(c *order, workers []string) (t *task, left bool) {
+func (d *Desk) pick(c *call, workers []string) (t *task, left bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	best := 0
@@ -299,7 +301,7 @@ func (d *desk) pick(c *order, workers []string) (t *task, left bool) {
 }
 
 // computeOne computes a unit of a call on this machine, if there is one to compute.
-func (d *desk) computeOne(ctx context.Context, c *order, workers []string) error {
+func (d *Desk) computeOne(ctx context.Context, c *call, workers []string) error {
 	t, _ := d.pick(c, workers)
 	if t == nil {
 		return nil
@@ -310,13 +312,13 @@ func (d *desk) computeOne(ctx context.Context, c *order, workers []string) error
 	was := t.state
 	if was == sent {
 		d.out--
-		d.withdraw(t.number)
+		d.carrier.Withdraw(t.number)
 	}
 	if was != done {
 		t.state, t.cancel = computed, cancel
 	}
 	d.mu.Unlock()
-	a, err := t.compute(ctx, d.model)
+	a, err := t.Compute(ctx, d.model)
 	liars, err := d.own(t, was != done, a, err)
 	if err != nil {
 		return err
@@ -331,7 +333,7 @@ func (d *desk) computeOne(ctx context.Context, c *order, workers []string) error
 
 // own takes what this machine has computed of a task, or why it could not, which is no
 // error if a worker was quicker.
-func (d *desk) own(t *task, first bool, a answers, err error) (liars []string, _ error) {
+func (d *Desk) own(t *task, first bool, a Answers, err error) (liars []string, _ error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t.cancel = nil
@@ -344,7 +346,7 @@ func (d *desk) own(t *task, first bool, a answers, err error) (liars []string, _
 	if first && t.state == done {
 		return nil, nil
 	}
-	return nil, &unitError{slices.Index(t.order.tasks, t), err}
+	return nil, &unitError{slices.Index(t.call.tasks, t), err}
 }
 
 // unitError says which unit of a call could not be computed.
@@ -358,7 +360,7 @@ func (e *unitError) Unwrap() error { return e.err }
 
 // judge takes this machine's own answer to a task, and returns the workers that gave
 // another one.
-func (t *task) judge(a answers) (liars []string) {
+func (t *task) judge(a Answers) (liars []string) {
 	for worker, other := range t.others {
 		if !other.same(a) {
 			liars = append(liars, worker)
@@ -372,21 +374,21 @@ func (t *task) judge(a answers) (liars []string) {
 	return liars
 }
 
-// arrived takes what a worker answered: to a unit, or to one that another answered, too.
-func (d *desk) arrived(number int64, worker string, a answers, failed error) {
+// Arrived takes what a worker answered: to a unit, or to one that another answered, too.
+func (d *Desk) Arrived(number int64, worker string, a Answers, failed error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t := d.open[number]
 	if t == nil {
 		return
 	}
-	ids, _ := d.workers()
+	ids, _ := d.carrier.Workers()
 	defer func() {
 		d.fill(len(ids))
 		d.tellAll()
 	}()
 	if failed == nil {
-		failed = a.fits(t.unit)
+		failed = a.fits(t.Unit)
 	}
 	if failed == nil {
 		d.fails[worker] = 0
@@ -398,7 +400,7 @@ func (d *desk) arrived(number int64, worker string, a answers, failed error) {
 			t.state, t.stays = waiting, true
 		}
 		if d.fails[worker]++; d.fails[worker] == mostFails {
-			d.drop(worker, fmt.Sprintf("it could not compute %d units in a row: %v", mostFails, failed))
+			d.carrier.Drop(worker, fmt.Sprintf("it could not compute %d units in a row: %v", mostFails, failed))
 		}
 	case t.state != done:
 		if t.state == sent {
@@ -409,15 +411,15 @@ func (d *desk) arrived(number int64, worker string, a answers, failed error) {
 			t.cancel()
 		}
 		if t.audited && len(ids) > 1 {
-			d.send(t.number, t.payload, worker)
+			d.carrier.Send(t.number, t.payload, worker)
 		}
 	case t.answer.same(a):
 		t.checked = t.checked || t.by != worker
 	case t.by == "": // which is right, whoever came first
-		t.others = map[string]answers{worker: a}
+		t.others = map[string]Answers{worker: a}
 	default:
 		if t.others == nil {
-			t.others = map[string]answers{}
+			t.others = map[string]Answers{}
 		}
 		t.others[worker] = a
 	}
@@ -425,13 +427,13 @@ func (d *desk) arrived(number int64, worker string, a answers, failed error) {
 
 // distrust drops a worker that was wrong and computes again here what nobody checked of
 // what it answered.
-func (d *desk) distrust(ctx context.Context, worker string) error {
-	d.drop(worker, "it computes wrong bits")
+func (d *Desk) distrust(ctx context.Context, worker string) error {
+	d.carrier.Drop(worker, "it computes wrong bits")
 	d.mu.Lock()
 	for _, t := range d.open {
 		delete(t.others, worker)
 		if t.state == done && t.by == worker && !t.checked {
-			t.state, t.answer, t.by = waiting, answers{}, ""
+			t.state, t.answer, t.by = waiting, Answers{}, ""
 		}
 	}
 	var past []pastUnit
@@ -444,13 +446,13 @@ func (d *desk) distrust(ctx context.Context, worker string) error {
 	})
 	d.tellAll()
 	d.mu.Unlock()
-	overlays := newOverlays(d.model)
+	overlays := NewOverlays(d.model)
 	for _, p := range past {
-		u, err := decodeUnit(p.payload, overlays.of)
+		u, err := Decode(p.payload, overlays.Of)
 		if err != nil {
 			return err
 		}
-		a, err := u.compute(ctx, d.model)
+		a, err := u.Compute(ctx, d.model)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package cluster
+package desk
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 	"bankai/engine"
 )
 
-// unit is some questions, or some requests, that are answered by one machine in one go,
+// Unit is some questions, or some requests, that are answered by one machine in one go,
 // all under the same patch. Its answers do not depend on what else is asked.
-type unit struct {
+type Unit struct {
 	overlay   *engine.Overlay // of all; nil: none
 	questions []engine.Question
 	requests  []engine.Request // that can be sent: see engine.Elsewhere
@@ -53,14 +53,14 @@ type sentResult struct {
 	Generated int     `json:"generated"`
 }
 
-// answers are those of a unit: of its questions or of its requests.
-type answers struct {
+// Answers are those of a unit: of its questions or of its requests.
+type Answers struct {
 	Scores  [][]sentAnswer `json:"scores,omitempty"`
 	Results []sentResult   `json:"results,omitempty"`
 }
 
-// tokens is how many go through the model at least, for people and to balance by.
-func (u unit) tokens() (n int) {
+// Tokens is how many go through the model at least, for people and to balance by.
+func (u Unit) Tokens() (n int) {
 	for _, q := range u.questions {
 		n += q.Tokens()
 	}
@@ -71,23 +71,23 @@ func (u unit) tokens() (n int) {
 }
 
 // generates is how many tokens its requests generate at most.
-func (u unit) generates() (n int) {
+func (u Unit) generates() (n int) {
 	for _, r := range u.requests {
 		n += r.Max
 	}
 	return n
 }
 
-// what says what a unit is, for people.
-func (u unit) what() string {
+// What says what a unit is, for people.
+func (u Unit) What() string {
 	if n := len(u.requests); n > 0 {
 		return fmt.Sprintf("generating %d texts", n)
 	}
 	return fmt.Sprintf("scoring %d questions", len(u.questions))
 }
 
-// encodeUnit writes a unit down. It fails on a patch that has no encoding.
-func encodeUnit(u unit) ([]byte, error) {
+// encode writes a unit down. It fails on a patch that has no encoding.
+func (u Unit) encode() ([]byte, error) {
 	var s sentUnit
 	if p := u.overlay.Patch(); p != nil {
 		var err error
@@ -104,11 +104,11 @@ func encodeUnit(u unit) ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// decodeUnit reads what encodeUnit wrote. overlay makes the overlay of a patch.
-func decodeUnit(text []byte, overlay func(encoded []byte) (*engine.Overlay, error)) (u unit, err error) {
-	s, err := decode[sentUnit]("a unit of work", text)
-	if err != nil {
-		return u, err
+// Decode reads what encode wrote. overlay makes the overlay of a patch.
+func Decode(text []byte, overlay func(encoded []byte) (*engine.Overlay, error)) (u Unit, err error) {
+	var s sentUnit
+	if err := json.Unmarshal(text, &s); err != nil {
+		return u, fmt.Errorf("a unit of work makes no sense: %w", err)
 	}
 	if len(s.Patch) > 0 {
 		if u.overlay, err = overlay(s.Patch); err != nil {
@@ -129,8 +129,8 @@ func decodeUnit(text []byte, overlay func(encoded []byte) (*engine.Overlay, erro
 	return u, nil
 }
 
-// compute answers a unit with a model here.
-func (u unit) compute(ctx context.Context, m *engine.Model) (a answers, err error) {
+// Compute answers a unit with a model here.
+func (u Unit) Compute(ctx context.Context, m *engine.Model) (a Answers, err error) {
 	if len(u.requests) > 0 {
 		results, err := m.Generate(ctx, u.requests, nil)
 		if err != nil {
@@ -159,7 +159,7 @@ func (u unit) compute(ctx context.Context, m *engine.Model) (a answers, err erro
 }
 
 // fits refuses answers to something else than the unit.
-func (a answers) fits(u unit) error {
+func (a Answers) fits(u Unit) error {
 	ok := len(a.Scores) == len(u.questions) && len(a.Results) == len(u.requests)
 	for i := 0; ok && i < len(a.Scores); i++ {
 		ok = len(a.Scores[i]) == len(u.questions[i].Answers)
@@ -171,7 +171,7 @@ func (a answers) fits(u unit) error {
 }
 
 // scores are the answers to questions.
-func (a answers) scores() [][]engine.Answer {
+func (a Answers) scores() [][]engine.Answer {
 	all := make([][]engine.Answer, len(a.Scores))
 	for i, of := range a.Scores {
 		all[i] = make([]engine.Answer, len(of))
@@ -186,7 +186,7 @@ func (a answers) scores() [][]engine.Answer {
 }
 
 // results are those of requests.
-func (a answers) results() []engine.Result {
+func (a Answers) results() []engine.Result {
 	all := make([]engine.Result, len(a.Results))
 	for i, r := range a.Results {
 		all[i] = engine.Result{IDs: r.IDs, Text: r.Text, Finish: r.Finish, StopText: r.StopText, Prompted: r.Prompted, Generated: r.Generated}
@@ -194,8 +194,20 @@ func (a answers) results() []engine.Result {
 	return all
 }
 
+// encode writes answers down, to the bit.
+func (a Answers) encode() []byte {
+	text, err := json.Marshal(a)
+	if err != nil {
+		panic(err) // numbers and texts alone are always to be written
+	}
+	return text
+}
+
 // same reports whether answers have the same bits.
-func (a answers) same(b answers) bool { return bytes.Equal(encode(a), encode(b)) }
+func (a Answers) same(b Answers) bool { return bytes.Equal(a.encode(), b.encode()) }
+
+// MaxBytes bounds a unit and its answers as they are sent, in bytes.
+const MaxBytes = 512 << 10
 
 // Sizes of units.
 const (
@@ -206,8 +218,8 @@ const (
 	perWorker = 3
 	// mostUnitBytes bounds a unit as it is sent, and mostGenerated the tokens that its
 	// requests may generate, so that the answers fit into a message.
-	mostUnitBytes = maxMessage / 2
-	mostGenerated = maxMessage / 64
+	mostUnitBytes = MaxBytes / 2
+	mostGenerated = MaxBytes / 64
 )
 
 // cut divides n things, of so many bytes and possibly generated tokens each, into runs of

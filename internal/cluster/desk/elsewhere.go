@@ -1,4 +1,4 @@
-package cluster
+package desk
 
 import (
 	"context"
@@ -8,46 +8,40 @@ import (
 	"bankai/engine"
 )
 
-// elsewhere divides what a session's model is asked among its workers and this machine.
-type elsewhere struct {
-	model *engine.Model // without an Elsewhere
-	desk  *desk
-}
-
 // Width is as much as gives every machine several units that are as large as what one
 // machine does alone: of smaller ones its batches would be slower.
-func (e *elsewhere) Width() int {
-	if n := e.machines(); n > 1 {
+func (d *Desk) Width() int {
+	if n := d.machines(); n > 1 {
 		return n * perWorker
 	}
 	return 1
 }
 
 // machines counts them, this one included.
-func (e *elsewhere) machines() int {
-	ids, _ := e.desk.workers()
+func (d *Desk) machines() int {
+	ids, _ := d.carrier.Workers()
 	return 1 + len(ids)
 }
 
 // Score answers questions about the model of the session; another model's are answered
 // here.
-func (e *elsewhere) Score(ctx context.Context, m *engine.Model, qs []engine.Question) ([][]engine.Answer, error) {
-	machines := e.machines()
-	if m != e.model || machines == 1 {
+func (d *Desk) Score(ctx context.Context, m *engine.Model, qs []engine.Question) ([][]engine.Answer, error) {
+	machines := d.machines()
+	if m != d.model || machines == 1 {
 		return m.Score(ctx, qs)
 	}
-	parts := byOverlay(len(qs), e.units(machines), func(i int) *engine.Overlay { return qs[i].Overlay }, func(i int) (bytes, generated int) {
+	parts := byOverlay(len(qs), d.divide(machines), func(i int) *engine.Overlay { return qs[i].Overlay }, func(i int) (bytes, generated int) {
 		for _, a := range qs[i].Answers {
 			bytes += len(a)
 		}
 		return tokenBytes * (bytes + len(qs[i].Prompt)), 0
 	})
-	units := make([]unit, len(parts))
+	units := make([]Unit, len(parts))
 	for k, part := range parts {
-		units[k] = unit{overlay: qs[part[0]].Overlay, questions: pick(qs, part)}
+		units[k] = Unit{overlay: qs[part[0]].Overlay, questions: some(qs, part)}
 	}
 	out := make([][]engine.Answer, len(qs))
-	all, _, err := e.desk.do(ctx, units, func(int, answers) {})
+	all, _, err := d.do(ctx, units, func(int, Answers) {})
 	if err != nil {
 		return nil, err
 	}
@@ -66,23 +60,23 @@ const tokenBytes = 7
 // unit when all of it is there, those of its requests one after another. What a machine
 // said that turns out to compute wrong bits may be among them: the results alone count
 // then.
-func (e *elsewhere) Generate(ctx context.Context, m *engine.Model, reqs []engine.Request, emit func(i int, id int32)) ([]engine.Result, error) {
-	machines := e.machines()
-	if m != e.model || machines == 1 {
+func (d *Desk) Generate(ctx context.Context, m *engine.Model, reqs []engine.Request, emit func(i int, id int32)) ([]engine.Result, error) {
+	machines := d.machines()
+	if m != d.model || machines == 1 {
 		return m.Generate(ctx, reqs, emit)
 	}
-	parts := byOverlay(len(reqs), e.units(machines), func(i int) *engine.Overlay { return reqs[i].Overlay }, func(i int) (bytes, generated int) {
+	parts := byOverlay(len(reqs), d.divide(machines), func(i int) *engine.Overlay { return reqs[i].Overlay }, func(i int) (bytes, generated int) {
 		for _, s := range reqs[i].StopTexts {
 			bytes += len(s)
 		}
 		return bytes + tokenBytes*(len(reqs[i].Prompt)+len(reqs[i].Until.Tokens)+3*len(reqs[i].Sampling.Bias)), reqs[i].Max
 	})
-	units := make([]unit, len(parts))
+	units := make([]Unit, len(parts))
 	for k, part := range parts {
-		units[k] = unit{overlay: reqs[part[0]].Overlay, requests: pick(reqs, part)}
+		units[k] = Unit{overlay: reqs[part[0]].Overlay, requests: some(reqs, part)}
 	}
 	out := make([]engine.Result, len(reqs))
-	all, ok, err := e.desk.do(ctx, units, func(k int, a answers) {
+	all, ok, err := d.do(ctx, units, func(k int, a Answers) {
 		for i, r := range a.Results {
 			for _, id := range r.IDs {
 				if emit != nil {
@@ -130,12 +124,12 @@ func renumbered(err error, parts [][]int, ok []bool, out []engine.Result) error 
 	return err
 }
 
-// units is into how many units a call is divided: each machine gets several of all that is
+// divide is into how many units a call is divided: each machine gets several of all that is
 // asked at the same time.
-func (e *elsewhere) units(machines int) int {
-	e.desk.mu.Lock()
-	defer e.desk.mu.Unlock()
-	return max(1, machines*perWorker/(1+len(e.desk.calls)))
+func (d *Desk) divide(machines int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return max(1, machines*perWorker/(1+len(d.calls)))
 }
 
 // byOverlay divides n things into about so many units: of each the indices. Those of a unit
@@ -159,11 +153,11 @@ func byOverlay(n, units int, overlay func(i int) *engine.Overlay, size func(i in
 	return parts
 }
 
-// pick are some of all.
-func pick[T any](all []T, of []int) []T {
-	some := make([]T, 0, len(of))
+// some are some of all.
+func some[T any](all []T, of []int) []T {
+	picked := make([]T, 0, len(of))
 	for _, i := range of {
-		some = append(some, all[i])
+		picked = append(picked, all[i])
 	}
-	return slices.Clip(some)
+	return slices.Clip(picked)
 }

@@ -1,4 +1,4 @@
-package cluster
+package division
 
 import (
 	"crypto/sha256"
@@ -64,7 +64,7 @@ func (c *call) limit(k int) int {
 }
 
 // handedOn reports whether all effects of the unit were handed on.
-func (u *piece) handedOn() bool { return u.answers() > 0 && u.given == len(u.seen) }
+func (u *unit) handedOn() bool { return u.answers() > 0 && u.given == len(u.seen) }
 
 // handOn gives what can be given, of each tensor in the order of the units.
 func (c *call) handOn(got func(k int, e score.Effects) error) error {
@@ -98,8 +98,8 @@ func (c *call) handOn(got func(k int, e score.Effects) error) error {
 // bytesOf is the size of the numbers.
 func bytesOf(e score.Effects) int64 { return 4 * int64(len(e.Data)) }
 
-// digestOfEffects identifies effects to the bit.
-func digestOfEffects(e *score.Effects) digest {
+// Digest is the SHA-256 of effects, which identifies them to the bit.
+func Digest(e *score.Effects) [sha256.Size]byte {
 	h := sha256.New()
 	writeNumbers(h, uint64(len(e.Tensor)), uint64(e.Size), uint64(len(e.Columns)), uint64(len(e.Data)))
 	for _, c := range e.Columns {

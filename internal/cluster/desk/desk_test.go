@@ -1,4 +1,4 @@
-package cluster
+package desk
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"bankai"
 	"bankai/engine"
 	"bankai/internal/enginetest"
 )
@@ -18,7 +17,7 @@ import (
 // troupe is workers in this process, who do as their parts say.
 type troupe struct {
 	t     *testing.T
-	desk  *desk
+	desk  *Desk
 	model *engine.Model
 
 	mu      sync.Mutex
@@ -56,7 +55,7 @@ func newTroupe(t *testing.T, m *engine.Model, check int, seed uint64, players ..
 		changed: make(chan struct{}), dropped: map[string]string{},
 	}
 	tr.work = sync.NewCond(&tr.mu)
-	tr.desk = newDesk(tr, m, check)
+	tr.desk = New(tr, m, check)
 	for _, p := range players {
 		tr.running.Go(func() { tr.play(p) })
 	}
@@ -70,7 +69,7 @@ func newTroupe(t *testing.T, m *engine.Model, check int, seed uint64, players ..
 	return tr
 }
 
-func (tr *troupe) workers() (ids []string, changed <-chan struct{}) {
+func (tr *troupe) Workers() (ids []string, changed <-chan struct{}) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	for _, p := range tr.members {
@@ -81,7 +80,7 @@ func (tr *troupe) workers() (ids []string, changed <-chan struct{}) {
 	return ids, tr.changed
 }
 
-func (tr *troupe) send(number int64, payload []byte, not string) {
+func (tr *troupe) Send(number int64, payload []byte, not string) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.queue = append(tr.queue, sending{number, payload, not})
@@ -89,13 +88,13 @@ func (tr *troupe) send(number int64, payload []byte, not string) {
 	tr.work.Broadcast()
 }
 
-func (tr *troupe) withdraw(number int64) {
+func (tr *troupe) Withdraw(number int64) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.queue = slices.DeleteFunc(tr.queue, func(s sending) bool { return s.number == number })
 }
 
-func (tr *troupe) drop(worker, why string) {
+func (tr *troupe) Drop(worker, why string) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.dropped[worker] = why
@@ -141,7 +140,7 @@ func (tr *troupe) chance(n int) bool {
 
 // play answers units until the player dies or the test ends.
 func (tr *troupe) play(p *player) {
-	overlays := newOverlays(tr.model)
+	overlays := NewOverlays(tr.model)
 	for n := 0; ; n++ {
 		s, ok := tr.next(p)
 		if !ok {
@@ -153,11 +152,11 @@ func (tr *troupe) play(p *player) {
 			tr.mu.Unlock()
 			return
 		}
-		u, err := decodeUnit(s.payload, overlays.of)
+		u, err := Decode(s.payload, overlays.Of)
 		if err != nil {
 			tr.t.Error(err)
 		}
-		a, err := u.compute(context.Background(), tr.model)
+		a, err := u.Compute(context.Background(), tr.model)
 		if err != nil {
 			tr.t.Error(err)
 		}
@@ -171,74 +170,9 @@ func (tr *troupe) play(p *player) {
 		if tr.chance(p.errs) {
 			err = errors.New("out of luck")
 		}
-		tr.desk.arrived(s.number, p.id, a, err)
+		tr.desk.Arrived(s.number, p.id, a, err)
 		if p.twin {
-			tr.desk.arrived(s.number, p.id, a, nil)
-		}
-	}
-}
-
-// asks are questions and requests about a model, some of them patched, and what the model
-// alone answers.
-type asks struct {
-	qs      []engine.Question
-	reqs    []engine.Request
-	scores  [][]engine.Answer
-	results []engine.Result
-}
-
-func someAsks(t *testing.T, m *engine.Model, n int) (a asks) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	ids := func(n int) []int32 {
-		out := make([]int32, n)
-		for i := range out {
-			out[i] = int32(rng.IntN(m.Config().Vocab - 4))
-		}
-		return out
-	}
-	patch := bankai.New(m.Digest(), bankai.Meta{}, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: 3, N: bankai.ToEnd}, bankai.Flip{Tensor: "blk.1.ffn_gate.weight", Row: 5, N: bankai.ToEnd})
-	overlay, err := m.Overlay(patch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range n {
-		q := engine.Question{Prompt: ids(1 + rng.IntN(6)), Answers: [][]int32{ids(1 + rng.IntN(3)), ids(2)}}
-		r := engine.Request{Prompt: ids(1 + rng.IntN(6)), Max: 1 + rng.IntN(6)}
-		switch i % 4 {
-		case 1:
-			q.Overlay, r.Overlay = overlay, overlay
-			r.Sampling = engine.Sampling{Temperature: 1.5, TopP: 0.9, Seed: uint64(i), Bias: map[int32]float32{7: 0.1, 9: -3.3}}
-		case 2:
-			r.Until = engine.Until{Line: engine.FirstLine, Tokens: []int32{int32(i)}}
-		case 3:
-			r.StopTexts = []string{"a", "é\n"}
-		}
-		a.qs, a.reqs = append(a.qs, q), append(a.reqs, r)
-	}
-	if a.scores, err = m.Score(t.Context(), a.qs); err != nil {
-		t.Fatal(err)
-	}
-	if a.results, err = m.Generate(t.Context(), a.reqs, nil); err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// check asks a model that divides, and compares.
-func (a asks) check(t *testing.T, what string, m *engine.Model) {
-	t.Helper()
-	scores, err := m.Score(t.Context(), a.qs)
-	if err != nil || !reflect.DeepEqual(scores, a.scores) {
-		t.Errorf("%s: scores differ, %v", what, err)
-	}
-	told := make([][]int32, len(a.reqs))
-	results, err := m.Generate(t.Context(), a.reqs, func(i int, id int32) { told[i] = append(told[i], id) })
-	if err != nil || !reflect.DeepEqual(results, a.results) {
-		t.Errorf("%s: results differ, %v", what, err)
-	}
-	for i, r := range a.results {
-		if !slices.Equal(told[i], r.IDs) {
-			t.Errorf("%s: request %d was told of as %v, and has %v", what, i, told[i], r.IDs)
+			tr.desk.Arrived(s.number, p.id, a, nil)
 		}
 	}
 }
@@ -247,7 +181,7 @@ func (a asks) check(t *testing.T, what string, m *engine.Model) {
 // twice, all of them or some.
 func TestDeskSchedules(t *testing.T) {
 	m := enginetest.Tiny(t, engine.Options{Threads: 2})
-	a := someAsks(t, m, 60)
+	a := enginetest.NewAsks(t, m, 60)
 	sent := 0
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -264,9 +198,9 @@ func TestDeskSchedules(t *testing.T) {
 			players = append(players, p)
 		}
 		tr := newTroupe(t, m, 1+rng.IntN(4), seed, players...)
-		through := m.Through(&elsewhere{m, tr.desk})
-		a.check(t, fmt.Sprint("seed ", seed), through)
-		a.check(t, fmt.Sprint("seed ", seed, " again"), through)
+		through := m.Through(tr.desk)
+		a.Check(t, fmt.Sprint("seed ", seed), through)
+		a.Check(t, fmt.Sprint("seed ", seed, " again"), through)
 		sent += tr.sends
 		if len(tr.desk.open) > 0 || len(tr.desk.calls) > 0 || tr.desk.out != 0 {
 			t.Errorf("seed %d: %d units, %d calls, %d sent are left", seed, len(tr.desk.open), len(tr.desk.calls), tr.desk.out)
@@ -281,7 +215,7 @@ func TestDeskSchedules(t *testing.T) {
 // count.
 func TestDeskLiar(t *testing.T) {
 	m := enginetest.Tiny(t, engine.Options{Threads: 2})
-	a := someAsks(t, m, 60)
+	a := enginetest.NewAsks(t, m, 60)
 	caught := 0
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 2))
@@ -290,7 +224,7 @@ func TestDeskLiar(t *testing.T) {
 			players = players[:1]
 		}
 		tr := newTroupe(t, m, 1, seed, players...) // every unit is checked
-		a.check(t, fmt.Sprint("seed ", seed), m.Through(&elsewhere{m, tr.desk}))
+		a.Check(t, fmt.Sprint("seed ", seed), m.Through(tr.desk))
 		if _, out := tr.dropped["liar"]; out {
 			caught++
 		}
@@ -307,14 +241,14 @@ func TestDeskLiar(t *testing.T) {
 // and all after it.
 func TestDeskUsedWrongAnswer(t *testing.T) {
 	m := enginetest.Tiny(t, engine.Options{Threads: 2})
-	a := someAsks(t, m, 8)
-	u := unit{questions: a.qs[:1]}
-	payload, err := encodeUnit(u)
+	a := enginetest.NewAsks(t, m, 8)
+	u := Unit{questions: a.Questions[:1]}
+	payload, err := u.encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	tr := newTroupe(t, m, 1, 1)
-	right, err := u.compute(t.Context(), m)
+	right, err := u.Compute(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +262,7 @@ func TestDeskUsedWrongAnswer(t *testing.T) {
 	if err := d.distrust(t.Context(), "bad"); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = d.do(t.Context(), []unit{u}, func(int, answers) {})
+	_, _, err = d.do(t.Context(), []Unit{u}, func(int, Answers) {})
 	if wrong := (*WrongAnswerError)(nil); !errors.As(err, &wrong) || wrong.Worker != "bad" {
 		t.Errorf("%v: want an error that names the worker", err)
 	}
@@ -337,11 +271,11 @@ func TestDeskUsedWrongAnswer(t *testing.T) {
 // A call whose context ends tells so and leaves nothing behind, with what there is.
 func TestDeskCancelled(t *testing.T) {
 	m := enginetest.Tiny(t, engine.Options{Threads: 2})
-	a := someAsks(t, m, 40)
+	a := enginetest.NewAsks(t, m, 40)
 	tr := newTroupe(t, m, 0, 1, &player{id: "a", dies: -1})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	results, err := m.Through(&elsewhere{m, tr.desk}).Generate(ctx, a.reqs, func(int, int32) { cancel() })
+	results, err := m.Through(tr.desk).Generate(ctx, a.Requests, func(int, int32) { cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
@@ -349,7 +283,7 @@ func TestDeskCancelled(t *testing.T) {
 	for i, r := range results {
 		if r.Err == nil {
 			there++
-			if !reflect.DeepEqual(r, a.results[i]) {
+			if !reflect.DeepEqual(r, a.Results[i]) {
 				t.Errorf("request %d: %+v", i, r)
 			}
 		} else if !errors.Is(r.Err, context.Canceled) {
@@ -367,12 +301,12 @@ func TestDeskCancelled(t *testing.T) {
 // Calls side by side have their own answers each.
 func TestDeskSideBySide(t *testing.T) {
 	m := enginetest.Tiny(t, engine.Options{Threads: 2})
-	a := someAsks(t, m, 40)
+	a := enginetest.NewAsks(t, m, 40)
 	tr := newTroupe(t, m, 5, 1, &player{id: "a", dies: 9}, &player{id: "b", dies: -1})
-	through := m.Through(&elsewhere{m, tr.desk})
+	through := m.Through(tr.desk)
 	var all sync.WaitGroup
 	for i := range 4 {
-		all.Go(func() { a.check(t, fmt.Sprint("caller ", i), through) })
+		all.Go(func() { a.Check(t, fmt.Sprint("caller ", i), through) })
 	}
 	all.Wait()
 }

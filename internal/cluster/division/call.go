@@ -1,4 +1,4 @@
-package cluster
+package division
 
 import (
 	"crypto/sha256"
@@ -7,18 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"bankai"
 	"bankai/score"
-	"bankai/search"
 )
-
-// question is what a call asks of every part: the values of moves, or what is predicted
-// of flips.
-type question struct {
-	cur   *bankai.Patch
-	moves []search.Move
-	want  *search.Want // nil: values
-}
 
 // call is one call of a [Divided]: who is asked for what, and what has come. It is a pure
 // machine, which is told what happened at what time and says what is to be sent, so it
@@ -28,8 +18,8 @@ type question struct {
 // says of it has to be the same, or the call ends in a conflict.
 type call struct {
 	dealing *dealing
-	question
-	units    []piece
+	Query
+	units    []unit
 	requests []*request // that were made, in order
 	unsent   int        // the first of them that has not been sent
 	began    time.Time
@@ -42,8 +32,8 @@ type call struct {
 	waiting []*late // what could not be taken yet
 }
 
-// piece is a part in a call.
-type piece struct {
+// unit is a part in a call.
+type unit struct {
 	score.Part
 	owner   *party
 	need    int      // how many machines have to measure it
@@ -92,12 +82,12 @@ type late struct {
 
 // newCall deals the parts. every is after how many units of a party one is checked; 0:
 // never.
-func newCall(d *dealing, q question, parts []score.Part, every int, memory int64, now time.Time) *call {
-	c := &call{dealing: d, question: q, units: make([]piece, len(parts)), began: now, left: len(parts), memory: memory}
+func newCall(d *dealing, q Query, parts []score.Part, every int, memory int64, now time.Time) *call {
+	c := &call{dealing: d, Query: q, units: make([]unit, len(parts)), began: now, left: len(parts), memory: memory}
 	owners := d.deal(parts)
 	mine := map[*party][]int{}
 	for k, p := range parts {
-		c.units[k] = piece{Part: p, owner: owners[k], need: 1}
+		c.units[k] = unit{Part: p, owner: owners[k], need: 1}
 		mine[owners[k]] = append(mine[owners[k]], k)
 	}
 	for _, p := range d.parties {
@@ -111,7 +101,7 @@ func newCall(d *dealing, q question, parts []score.Part, every int, memory int64
 	for _, k := range checks {
 		c.units[k].need = 2
 	}
-	c.place(checks, nil)
+	c.assign(checks, nil)
 	return c
 }
 
@@ -168,9 +158,9 @@ func (c *call) request(p *party, units []int) {
 	c.requests = append(c.requests, r)
 }
 
-// place asks for units more of those that were not asked for them yet, and of whom not
+// assign asks for units more of those that were not asked for them yet, and of whom not
 // does not exclude; here measures them if nobody else can.
-func (c *call) place(units []int, not func(*party) bool) {
+func (c *call) assign(units []int, not func(*party) bool) {
 	for _, p := range c.dealing.parties {
 		p.load = 0
 	}
@@ -214,18 +204,18 @@ func (c *call) send(now time.Time) []*request {
 // over reports whether nothing more is waited for.
 func (c *call) over() bool { return c.left == 0 || len(c.conflict) > 0 || c.err != nil }
 
-// errAnswers is of a machine that breaks the rules of answering.
-var errAnswers = errors.New("it answered what it was not asked, or not all of it")
+// ErrAnswers is of a machine that breaks the rules of answering.
+var ErrAnswers = errors.New("it answered what it was not asked, or not all of it")
 
 // answeredValues takes the values of a request's i-th unit.
 func (c *call) answeredValues(r *request, i int, values [][]float64) error {
 	if !r.expects(i) {
-		return errAnswers
+		return ErrAnswers
 	}
 	k := r.units[i]
 	u := &c.units[k]
-	if len(values) != len(c.moves) || u.Questions != nil && slices.ContainsFunc(values, func(v []float64) bool { return len(v) != len(u.Questions) }) {
-		return fmt.Errorf("it answered %d moves of a part with others than the %d moves and %d questions asked", len(values), len(c.moves), len(u.Questions))
+	if len(values) != len(c.Moves) || u.Questions != nil && slices.ContainsFunc(values, func(v []float64) bool { return len(v) != len(u.Questions) }) {
+		return fmt.Errorf("it answered %d moves of a part with others than the %d moves and %d questions asked", len(values), len(c.Moves), len(u.Questions))
 	}
 	if c.say(k, r.party, digestOfValues(values)) {
 		u.values = values
@@ -238,7 +228,7 @@ func (c *call) answeredValues(r *request, i int, values [][]float64) error {
 // are no more. It calls taken when the machine may go on, at once or later.
 func (c *call) answeredEffects(r *request, i int, e *score.Effects, taken func()) error {
 	if !r.expects(i) {
-		return errAnswers
+		return ErrAnswers
 	}
 	k := r.units[i]
 	if e == nil {
@@ -246,7 +236,7 @@ func (c *call) answeredEffects(r *request, i int, e *score.Effects, taken func()
 		taken()
 		return nil
 	}
-	c.waiting = append(c.waiting, &late{r, k, *e, digestOfEffects(e), taken})
+	c.waiting = append(c.waiting, &late{r, k, *e, Digest(e), taken})
 	c.admit()
 	return nil
 }
@@ -276,7 +266,7 @@ func (c *call) say(k int, p *party, sum digest) bool {
 	return true
 }
 
-func (u *piece) stream(p *party) *stream {
+func (u *unit) stream(p *party) *stream {
 	return &u.streams[slices.IndexFunc(u.streams, func(s stream) bool { return s.by == p })]
 }
 
@@ -302,7 +292,7 @@ func (c *call) whole(r *request, k int) {
 }
 
 // answers is how many machines have measured the unit.
-func (u *piece) answers() (n int) {
+func (u *unit) answers() (n int) {
 	for _, s := range u.streams {
 		if s.whole {
 			n++
@@ -315,7 +305,7 @@ func (u *piece) answers() (n int) {
 // machine's, which is asked no more: its blocks go to others.
 func (c *call) ended(r *request, busy time.Duration, err error, now time.Time) {
 	if err == nil && len(r.left) > 0 {
-		err = errAnswers
+		err = ErrAnswers
 	}
 	r.over, r.took, r.busy, r.failed = true, max(1, now.Sub(c.began)), busy, err != nil
 	if err != nil {
@@ -348,7 +338,7 @@ func (c *call) drop(p *party, err error) {
 	}
 	slices.Sort(orphans)
 	orphans = slices.DeleteFunc(orphans, func(k int) bool { return c.units[k].done || c.working(k)+c.units[k].answers() >= c.units[k].need })
-	c.place(orphans, nil)
+	c.assign(orphans, nil)
 	for _, k := range orphans {
 		u := &c.units[k]
 		if at := c.dealing.place(u.Block); at.owner == p && !u.asked[len(u.asked)-1].gone {
@@ -401,7 +391,7 @@ func (c *call) wake(now time.Time) {
 		}
 	}
 	slices.Sort(units)
-	c.place(units, func(p *party) bool { return !slices.Contains(idle, p) })
+	c.assign(units, func(p *party) bool { return !slices.Contains(idle, p) })
 }
 
 // next is when wake has something to look at; zero if that is not to be told.

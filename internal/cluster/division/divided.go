@@ -1,4 +1,4 @@
-package cluster
+package division
 
 import (
 	"context"
@@ -13,24 +13,6 @@ import (
 	"bankai/search"
 )
 
-// peer is a machine that measures blocks: it answers what it is asked with the bits that
-// any other gives. Requests of one peer may overlap; it may do one after another. It
-// begins with the first part and goes on in their order, or does all of them side by side.
-//
-// got is called one at a time, and its error ends the request; a peer must return soon
-// after ctx ends. busy is what the machine spent on the request, without waiting for
-// others or the network; 0 if it cannot tell. An error means that the machine can no
-// longer be relied on.
-type peer interface {
-	// name is for people.
-	name() string
-	// values gives [move][question] for every part, in any order.
-	values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part, got func(i int, values [][]float64) error) (busy time.Duration, err error)
-	// effects gives, for every block, its effects tensor by tensor from the top, then nil.
-	// The numbers are the receiver's from then on.
-	effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(i int, e *score.Effects) error) (busy time.Duration, err error)
-}
-
 // Divided measures on several machines, one of which is the coordinator's: every block of
 // questions at one of them, where its streams are. What it returns does not depend on who
 // there is, nor on who is how fast, comes, fails or computes wrong bits.
@@ -39,48 +21,46 @@ type peer interface {
 type Divided struct {
 	check  int   // after how many units of a machine one is checked; 0: never
 	memory int64 // bound of effects that wait for their turn, in bytes
-	lost   func(p peer, err error)
-
-	close func() // nil: there is nothing to close
+	lost   func(p Peer, err error)
 
 	calls   sync.Mutex // held during a call
 	dealing dealing
 	number  int // of the last call
 
 	mu     sync.Mutex // guards what follows
-	coming []peer
-	going  map[peer]bool
+	coming []Peer
+	going  map[Peer]bool
 	begun  int
 }
 
-// defaultMemory bounds the effects that wait for those of other blocks, in bytes: 256 MiB.
+// Memory is the usual bound of the effects that wait for those of other blocks, in bytes: 256 MiB.
 // Beyond it machines wait, apart from the one that all wait for. Each of them has one
 // tensor's effects on the way besides.
-const defaultMemory = 256 << 20
+const Memory = 256 << 20
 
-// newDivided measures at here alone until others join. check is after how many units of a
+// New measures at here alone until others join. check is after how many units of a
 // machine one is computed by another one, too; 0: never. lost is told who is asked
 // nothing more and why: a *WrongBits if its numbers were wrong.
-func newDivided(here peer, check int, memory int64, lost func(p peer, err error)) *Divided {
+func New(here Peer, check int, memory int64, lost func(p Peer, err error)) *Divided {
 	return &Divided{
-		check: check, memory: memory, lost: lost, going: map[peer]bool{},
-		dealing: dealing{parties: []*party{{peer: here, here: true}}, hands: map[search.Sample]*hand{}},
+		check: check, memory: memory, lost: lost, going: map[Peer]bool{},
+		dealing: dealing{parties: []*party{{Peer: here, here: true}}, hands: map[search.Sample]*hand{}},
 	}
 }
 
-// join takes a peer in, from the next call on.
-func (d *Divided) join(p peer) {
+// Join takes a peer in, from the next call on.
+func (d *Divided) Join(p Peer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.coming = append(d.coming, p)
 }
 
-// leave takes a peer out, from the next call on. One that leaves during a call returns
+// Leave takes a peer out, from the next call on. One that leaves during a call returns
 // errors there.
-func (d *Divided) leave(p peer) {
+func (d *Divided) Leave(p Peer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.coming = slices.DeleteFunc(d.coming, func(o peer) bool { return o == p })
+	d.coming = slices.DeleteFunc(d.coming, func(o Peer) bool { return o == p })
 	d.going[p] = true
 }
 
@@ -92,13 +72,6 @@ func (d *Divided) Calls() int {
 	return d.begun
 }
 
-// Close ends that workers join. It is not needed where the session is closed.
-func (d *Divided) Close() {
-	if d.close != nil {
-		d.close()
-	}
-}
-
 // Values measures moves on a patch: for every part, [move][question] in nats. It fails
 // with a *TaintedError if a machine has computed wrong bits in an earlier call.
 func (d *Divided) Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part) ([][][]float64, error) {
@@ -106,7 +79,7 @@ func (d *Divided) Values(ctx context.Context, cur *bankai.Patch, moves []search.
 	defer d.calls.Unlock()
 	d.begin()
 	for {
-		c, err := d.measure(ctx, question{cur: cur, moves: moves}, parts, d.check, nil)
+		c, err := d.measure(ctx, Query{Patch: cur, Moves: moves}, parts, d.check, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -137,7 +110,7 @@ func (d *Divided) Effects(ctx context.Context, cur *bankai.Patch, w search.Want,
 	}
 	for {
 		given := false
-		c, err := d.measure(ctx, question{cur: cur, want: &w}, parts, d.check, func(k int, e score.Effects) error {
+		c, err := d.measure(ctx, Query{Patch: cur, Want: &w}, parts, d.check, func(k int, e score.Effects) error {
 			given = true
 			return got(k, e)
 		})
@@ -162,11 +135,11 @@ func (d *Divided) begin() {
 	d.dealing.call = d.begun
 	d.number = d.begun
 	for _, p := range d.coming {
-		d.dealing.parties = append(d.dealing.parties, &party{peer: p})
+		d.dealing.parties = append(d.dealing.parties, &party{Peer: p})
 	}
 	d.coming = nil
 	for _, p := range d.dealing.parties {
-		p.gone = p.gone || d.going[p.peer]
+		p.gone = p.gone || d.going[p.Peer]
 	}
 	clear(d.going)
 	d.tidy()
@@ -191,7 +164,7 @@ type event struct {
 
 // measure asks the peers until every unit is answered, or machines differ: see
 // [call.conflict]. When it returns, nobody works on it any more.
-func (d *Divided) measure(ctx context.Context, q question, parts []score.Part, check int, got func(k int, e score.Effects) error) (*call, error) {
+func (d *Divided) measure(ctx context.Context, q Query, parts []score.Part, check int, got func(k int, e score.Effects) error) (*call, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -269,7 +242,7 @@ func (d *Divided) take(c *call, e event) {
 	case e.over:
 		err = e.err
 		if err == nil && len(e.request.left) > 0 && !p.gone {
-			err = errAnswers
+			err = ErrAnswers
 		}
 		c.ended(e.request, e.busy, err, time.Now())
 	case known: // what it still says is not heard
@@ -294,7 +267,7 @@ func (d *Divided) take(c *call, e event) {
 // tell says who is lost.
 func (d *Divided) tell(p *party, err error) {
 	if d.lost != nil {
-		d.lost(p.peer, err)
+		d.lost(p.Peer, err)
 	}
 }
 
@@ -302,7 +275,7 @@ func (d *Divided) tell(p *party, err error) {
 var errOver = errors.New("the call is over")
 
 // ask asks a peer for a request, and tells what comes of it.
-func ask(ctx context.Context, r *request, q question, parts []score.Part, events chan<- event) {
+func ask(ctx context.Context, r *request, q Query, parts []score.Part, events chan<- event) {
 	say := func(e event) error {
 		e.request = r
 		select {
@@ -320,8 +293,8 @@ func ask(ctx context.Context, r *request, q question, parts []score.Part, events
 		return nil
 	}
 	end := event{request: r, over: true}
-	if q.want == nil {
-		end.busy, end.err = r.party.values(ctx, q.cur, q.moves, parts, func(i int, values [][]float64) error {
+	if q.Want == nil {
+		end.busy, end.err = r.party.Values(ctx, q.Patch, q.Moves, parts, func(i int, values [][]float64) error {
 			return say(event{i: i, values: values})
 		})
 	} else {
@@ -329,7 +302,7 @@ func ask(ctx context.Context, r *request, q question, parts []score.Part, events
 		for i, p := range parts {
 			blocks[i] = p.Block
 		}
-		end.busy, end.err = r.party.effects(ctx, q.cur, *q.want, blocks, func(i int, e *score.Effects) error {
+		end.busy, end.err = r.party.Effects(ctx, q.Patch, *q.Want, blocks, func(i int, e *score.Effects) error {
 			return say(event{i: i, effects: e, taken: make(chan struct{})})
 		})
 	}

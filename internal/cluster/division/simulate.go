@@ -1,12 +1,10 @@
-package cluster
+package division
 
 import (
 	"cmp"
 	"container/heap"
-	"slices"
 	"time"
 
-	"bankai"
 	"bankai/score"
 	"bankai/search"
 )
@@ -28,6 +26,7 @@ type Simulation struct {
 	EffectBytes int64 // of one block
 	Tensors     int   // that they are of: as many messages, or more if they are long
 	AskBytes    int64 // of a request: a patch, a move, blocks
+	Piece       int64 // that fit into one message; 0: everything does
 
 	Mbit    float64       // a second, of every line and direction
 	Latency time.Duration // of a message
@@ -67,7 +66,7 @@ type simulation struct {
 
 // simulatedMachine is a machine that measures.
 type simulatedMachine struct {
-	peer
+	Peer
 	free time.Duration        // when it has computed what it was asked
 	out  time.Duration        // when its line has sent everything
 	has  map[score.Block]bool // blocks of which it has streams
@@ -101,7 +100,7 @@ func (s Simulation) Run(workers int) Simulated {
 	for i := range workers + 1 {
 		m := &simulatedMachine{has: map[score.Block]bool{}}
 		r.machines = append(r.machines, m)
-		r.dealing.parties = append(r.dealing.parties, &party{peer: m, here: i == 0})
+		r.dealing.parties = append(r.dealing.parties, &party{Peer: m, here: i == 0})
 	}
 	parts := make([]score.Part, s.Blocks)
 	for i := range parts {
@@ -132,8 +131,8 @@ func (r *simulation) at(t time.Duration, do func()) {
 // call simulates one call, for effects if something is wanted.
 func (r *simulation) call(parts []score.Part, want *search.Want) {
 	r.dealing.call++
-	q := question{moves: []search.Move{{}}, want: want}
-	c := newCall(&r.dealing, q, parts, r.Check, defaultMemory, r.time())
+	q := Query{Moves: []search.Move{{}}, Want: want}
+	c := newCall(&r.dealing, q, parts, r.Check, Memory, r.time())
 	r.events, r.alarm = nil, time.Time{}
 	for {
 		for _, request := range c.send(r.time()) {
@@ -168,7 +167,7 @@ func (r *simulation) call(parts []score.Part, want *search.Want) {
 
 // ask simulates a request and all that comes of it.
 func (r *simulation) ask(c *call, request *request) {
-	m := request.party.peer.(*simulatedMachine)
+	m := request.party.Peer.(*simulatedMachine)
 	here := request.party.here
 	begin := r.now
 	if !here {
@@ -185,7 +184,7 @@ func (r *simulation) ask(c *call, request *request) {
 			m.has[u.Block] = true
 			t += r.Pass
 		}
-		if c.want == nil {
+		if c.Want == nil {
 			t += r.Values
 			r.answer(m, here, t, 64, func() { c.answeredValues(request, i, [][]float64{{0}}) })
 			continue
@@ -217,7 +216,10 @@ func (r *simulation) answer(m *simulatedMachine, here bool, sent time.Duration, 
 	r.at(m.out+r.Latency, func() { // it has come to the coordinator's line
 		come := r.transfer(&r.down, &r.downBusy, r.now, bytes)
 		r.Received += bytes
-		messages := 1 + int(bytes/maxMessage)
+		messages := 1
+		if r.Piece > 0 {
+			messages += int(bytes / r.Piece)
+		}
 		r.Messages += messages
 		r.at(r.handle(come, bytes)+time.Duration(messages-1)*r.Message, do)
 	})
@@ -242,32 +244,4 @@ func (r *simulation) handle(from time.Duration, bytes int64) time.Duration {
 	r.handles = max(r.handles, from) + took
 	r.handlesBusy += took
 	return r.handles
-}
-
-// ByteTime measures what the coordinator's processor does for one byte of effects: to read
-// it and to make the digest, in seconds.
-func ByteTime() float64 {
-	e := &score.Effects{Tensor: "t", Columns: []int{0}, Data: make([]float32, 1<<20)}
-	text := encodeEffects(e)
-	var took []time.Duration
-	for range 5 {
-		began := time.Now()
-		back, err := decodeEffects(slices.Clone(text))
-		if err != nil {
-			panic(err) // we have written it ourselves
-		}
-		digestOfEffects(back)
-		took = append(took, time.Since(began))
-	}
-	return slices.Min(took).Seconds() / float64(len(text))
-}
-
-// AskBytes is the size of a request for values of one move on blocks, on a patch.
-func AskBytes(cur *bankai.Patch, m search.Move, blocks int) (int64, error) {
-	parts := make([]score.Part, blocks)
-	for i := range parts {
-		parts[i] = score.Part{Block: score.Block{Index: i}, Tokens: 256}
-	}
-	text, err := encodeAsk(bankai.Digest{}, question{cur: cur, moves: []search.Move{m}}, parts)
-	return int64(len(text)), err
 }

@@ -1,4 +1,4 @@
-package cluster
+package division
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 
 // party is a machine that takes part in the measuring.
 type party struct {
-	peer
+	Peer
 	here  bool       // it is the coordinator's own: it judges where others differ
 	gone  bool       // it is asked nothing more
 	speed float64    // tokens a second, of which only the ratio to those of others counts; 0: not known

@@ -1,4 +1,4 @@
-package cluster
+package desk
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"bankai/engine"
 )
 
-// overlays makes overlays of patches as they are sent, and keeps the latest: most units
+// Overlays makes overlays of patches as they are sent, and keeps the latest: most units
 // come under the patch of the one before, or under none.
-type overlays struct {
+type Overlays struct {
 	model *engine.Model
 
 	mu   sync.Mutex
@@ -26,10 +26,10 @@ type keptOverlay struct {
 // mostOverlays is how many are kept.
 const mostOverlays = 2
 
-func newOverlays(m *engine.Model) *overlays { return &overlays{model: m} }
+func NewOverlays(m *engine.Model) *Overlays { return &Overlays{model: m} }
 
-// of is the overlay of an encoded patch.
-func (k *overlays) of(encoded []byte) (*engine.Overlay, error) {
+// Of is the overlay of an encoded patch.
+func (k *Overlays) Of(encoded []byte) (*engine.Overlay, error) {
 	sum := sha256.Sum256(encoded)
 	k.mu.Lock()
 	defer k.mu.Unlock()

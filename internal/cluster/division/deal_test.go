@@ -1,4 +1,4 @@
-package cluster
+package division
 
 import (
 	"context"
@@ -20,8 +20,8 @@ func blocksOf(d *Divided) (n map[string]int, owners []string) {
 	n = map[string]int{}
 	for _, h := range d.dealing.hands {
 		for _, p := range h.places {
-			n[p.owner.name()]++
-			owners = append(owners, p.owner.name())
+			n[p.owner.Name()]++
+			owners = append(owners, p.owner.Name())
 		}
 	}
 	return n, owners
@@ -42,8 +42,8 @@ func TestDealing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here := &fake{called: "here", token: 40 * time.Microsecond}
 		fast := &fake{called: "fast", token: 10 * time.Microsecond}
-		d := newDivided(here, 0, defaultMemory, nil)
-		d.join(fast)
+		d := New(here, 0, Memory, nil)
+		d.Join(fast)
 		ask := func(parts []score.Part) {
 			t.Helper()
 			if _, err := d.Values(t.Context(), fakePatch(1), fakeMoves(1), parts); err != nil {
@@ -71,7 +71,7 @@ func TestDealing(t *testing.T) {
 		}
 
 		another := &fake{called: "another", token: 10 * time.Microsecond}
-		d.join(another)
+		d.Join(another)
 		for range 20 {
 			ask(parts)
 		}
@@ -89,7 +89,7 @@ func TestDealing(t *testing.T) {
 			t.Errorf("%d blocks went from one of the old machines to the other", moved)
 		}
 
-		d.leave(fast)
+		d.Leave(fast)
 		requests = fast.requests
 		ask(parts)
 		if n, _ := blocksOf(d); n["fast"] != 0 || fast.requests != requests {
@@ -103,9 +103,9 @@ func TestDealing(t *testing.T) {
 func TestSlowMachines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &fake{called: "slow", token: 10 * time.Microsecond}
-		d := newDivided(&fake{called: "here", token: 10 * time.Microsecond}, 0, defaultMemory, func(p peer, err error) { t.Errorf("%s: %v", p.name(), err) })
-		d.join(slow)
-		d.join(&fake{called: "other", token: 10 * time.Microsecond})
+		d := New(&fake{called: "here", token: 10 * time.Microsecond}, 0, Memory, func(p Peer, err error) { t.Errorf("%s: %v", p.Name(), err) })
+		d.Join(slow)
+		d.Join(&fake{called: "other", token: 10 * time.Microsecond})
 		parts := evenParts(300)
 		call := func() time.Duration {
 			began := time.Now()
@@ -140,12 +140,12 @@ func TestChecksAreRegular(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
 			here := &fake{called: "here", token: 10 * time.Microsecond}
-			d := newDivided(here, every, defaultMemory, nil)
+			d := New(here, every, Memory, nil)
 			all := []*fake{here}
 			for i := range workers {
 				f := &fake{called: fmt.Sprint("worker ", i), token: 10 * time.Microsecond}
 				all = append(all, f)
-				d.join(f)
+				d.Join(f)
 			}
 			hereParts := 0
 			for i := range calls {
@@ -172,7 +172,7 @@ func TestChecksAreRegular(t *testing.T) {
 			}
 			for _, h := range d.dealing.hands {
 				for i, p := range h.places {
-					if p.owner.name() != "here" && p.checked < calls-2*every {
+					if p.owner.Name() != "here" && p.checked < calls-2*every {
 						t.Errorf("%d workers: block %d was checked last in call %d", workers, i, p.checked)
 					}
 				}
@@ -184,10 +184,10 @@ func TestChecksAreRegular(t *testing.T) {
 // What is not to be handed on yet waits at its machine, beyond the bound; what can be
 // handed on, or is what all wait for, does not.
 func TestEffectsWaitForRoom(t *testing.T) {
-	here, far := &party{peer: &fake{called: "here"}, here: true}, &party{peer: &fake{called: "far"}}
+	here, far := &party{Peer: &fake{called: "here"}, here: true}, &party{Peer: &fake{called: "far"}}
 	d := &dealing{parties: []*party{here, far}, hands: map[search.Sample]*hand{}}
 	parts := evenParts(2)
-	c := newCall(d, question{want: &fakeWant}, parts, 0, 3*32, time.Unix(0, 0)) // room for 3 of 32 bytes
+	c := newCall(d, Query{Want: &fakeWant}, parts, 0, 3*32, time.Unix(0, 0)) // room for 3 of 32 bytes
 	requests := c.send(time.Unix(0, 0))
 	if len(requests) != 2 {
 		t.Fatalf("%d requests", len(requests))
@@ -243,8 +243,8 @@ func TestDividedEnds(t *testing.T) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			here := &fake{called: "here", token: time.Millisecond}
-			d := newDivided(here, 2, defaultMemory, nil)
-			d.join(&fake{called: "far", token: time.Millisecond})
+			d := New(here, 2, Memory, nil)
+			d.Join(&fake{called: "far", token: time.Millisecond})
 			test(t, d, here)
 		})
 	}
@@ -293,7 +293,7 @@ type rude struct {
 	say func(got func(int, [][]float64) error) error
 }
 
-func (r *rude) values(_ context.Context, _ *bankai.Patch, _ []search.Move, _ []score.Part, got func(int, [][]float64) error) (time.Duration, error) {
+func (r *rude) Values(_ context.Context, _ *bankai.Patch, _ []search.Move, _ []score.Part, got func(int, [][]float64) error) (time.Duration, error) {
 	return 0, r.say(got)
 }
 
@@ -314,8 +314,8 @@ func TestAnswersThatMakeNoSense(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var lost []string
-			d := newDivided(&fake{called: "here", token: time.Microsecond}, 0, defaultMemory, func(p peer, err error) { lost = append(lost, err.Error()) })
-			d.join(&rude{fake{called: "rude"}, say})
+			d := New(&fake{called: "here", token: time.Microsecond}, 0, Memory, func(p Peer, err error) { lost = append(lost, err.Error()) })
+			d.Join(&rude{fake{called: "rude"}, say})
 			if _, err := d.Values(t.Context(), fakePatch(1), fakeMoves(1), parts); err != nil {
 				t.Fatal(err)
 			}
