@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -234,7 +235,7 @@ func awaitBroker(ctx context.Context, a *app, address string) error {
 	if err != nil {
 		return err
 	}
-	at := net.JoinHostPort(u.Hostname(), portOf(u))
+	at := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), embeddedDefault))
 	const every = time.Second
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	for told := false; ; {
@@ -255,19 +256,6 @@ func awaitBroker(ctx context.Context, a *app, address string) error {
 		case <-time.After(every):
 		}
 	}
-}
-
-// portOf is the port of an address, or the usual one of its scheme.
-func portOf(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "ws":
-		return "80"
-	case u.Scheme == "wss":
-		return "443"
-	}
-	return embeddedDefault
 }
 
 // shelf is the models that a worker has.
