@@ -216,6 +216,9 @@ func (w *measuring) measure(a *asked, out *answering) (busy time.Duration, err e
 	for _, p := range parts {
 		tokens += int(p.Tokens)
 	}
+	if q.Want == nil {
+		tokens *= len(q.Moves)
+	}
 	release, err := w.j.turn(a.ctx, doing)
 	if err != nil {
 		return 0, err
