@@ -186,7 +186,7 @@ func TestWorkersAreAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	members, _ := s.peers()
-	far, here := &remotePeer{s, members[0], task}, division.Here{Evaluator: e}
+	far, here := &remotePeer{session: s, member: members[0], task: task}, division.Here{Evaluator: e}
 	cur := bankai.New(m.Digest(), bankai.Meta{Name: "with metadata"}, bankai.Flip{Tensor: "blk.1.ffn_gate.weight", Row: 3, N: bankai.ToEnd})
 	moves := []search.Move{{}, {Flips: []bankai.Flip{{Tensor: "blk.1.ffn_up.weight", Row: 7, N: 128}}}}
 	n, err := e.Blocks(search.Sample{})

@@ -129,6 +129,7 @@ const (
 	workingFrame = 'w' // nothing new, but it is worked on
 	doneFrame    = 'd' // all was sent; data is the nanoseconds it took (8 bytes)
 	failedFrame  = 'x' // data says why
+	lackFrame    = 'l' // the same, where what is measured cannot be read
 )
 
 const frameHead = 9 // bytes
