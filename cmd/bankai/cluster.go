@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -85,6 +84,9 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 // access is what gets to a broker.
 func (f *accessFlags) access(address string, log func(format string, args ...any)) (cluster.Access, error) {
 	token, err := f.token()
+	if err == nil && f.tokenFile != "" && othersMayRead(f.tokenFile) {
+		log("%s: others on this machine can read this token: chmod 600 %s", text.Printable(f.tokenFile), text.Printable(f.tokenFile))
+	}
 	return cluster.Access{URL: address, Token: token, NKeySeed: f.nkey, Creds: f.creds, CA: f.ca, Log: log}, err
 }
 
@@ -104,38 +106,6 @@ func offered(model string) string {
 		return ""
 	}
 	return path
-}
-
-// invite says how another machine becomes a worker. The token is not part of the command
-// itself, which others could read there as long as it runs.
-func (c *crew) invite(f *workersFlags) {
-	at := c.broker.URL()
-	command := fmt.Sprintf("bankai worker --connect %s", at)
-	switch {
-	case f.tokenFile != "":
-		command += " --token-file FILE, with the token of " + text.Quoted(f.tokenFile)
-	case os.Getenv(workerTokenVariable) != "":
-		command += ", with " + workerTokenVariable + " as it is here"
-	default:
-		command = workerTokenVariable + "=" + c.broker.Token() + " " + command
-	}
-	c.app.tell("for each machine that is to help: %s", command)
-	if c.broker.Loopback() {
-		u, err := url.Parse(at)
-		if err != nil {
-			return // it is of this machine as well
-		}
-		c.app.Warn("%s is of this machine alone: others get there by \"ssh -R %s:127.0.0.1:%s MACHINE\", or by --workers %s:0.0.0.0:%s in a network that you trust",
-			at, u.Port(), u.Port(), embedded, u.Port())
-	}
-}
-
-// tell says what must not be missed, also with --quiet.
-func (a *app) tell(format string, args ...any) {
-	quiet := a.Quiet
-	a.Quiet = false
-	a.Note(format, args...)
-	a.Quiet = quiet
 }
 
 func (c *crew) joined(w cluster.Member) {
