@@ -3,11 +3,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +63,7 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 		access.Log = a.Warn
 	}
 	if c.conn, err = cluster.Dial(ctx, access); err != nil {
-		return nil, err
+		return nil, reached(err)
 	}
 	c.session, err = cluster.Open(ctx, c.conn, m, cluster.Options{
 		Name: sessionName(a), ModelFile: offered(f.path),
@@ -88,6 +91,22 @@ func (f *accessFlags) access(address string, log func(format string, args ...any
 		log("%s: others on this machine can read this token: chmod 600 %s", text.Printable(f.tokenFile), text.Printable(f.tokenFile))
 	}
 	return cluster.Access{URL: address, Token: token, NKeySeed: f.nkey, Creds: f.creds, CA: f.ca, Log: log}, err
+}
+
+// reached adds to an error of a broker what sets it right.
+func reached(err error) error {
+	var e *cluster.ServerError
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.Refused() && e.Shown == "token":
+		return fmt.Errorf("the broker at %s does not take this token: it is that of another broker, or of a run that has ended: give the right one by %s or --token-file", e.URL, workerTokenVariable)
+	case e.Refused() && e.Shown == "":
+		return fmt.Errorf("the broker at %s lets in who has its token, and none was given: give it by %s or --token-file, or say who you are by --nkey or --creds", e.URL, workerTokenVariable)
+	case e.Untrusted():
+		return fmt.Errorf("the broker at %s has a certificate of an authority that is not trusted here: give the file with that authority by --ca (%w)", e.URL, e.Err)
+	}
+	return err
 }
 
 // sessionName tells people whose work it is, and what.
@@ -143,18 +162,24 @@ func (c *crew) Measurer(e *score.Evaluator) (score.Measurer, error) {
 // Searcher lets whole searches run on them, side by side.
 func (c *crew) Searcher() score.Searcher { return c.searcher }
 
-// List are those that take part now, this one first.
+// List are those that took part, this one first.
 func (c *crew) List() []workerDoc {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "this machine"
 	}
-	docs := []workerDoc{{Name: name, Kernel: c.model.Kernel(), Cores: runtime.NumCPU(), Tool: program.Tool()}}
-	for _, w := range c.session.Workers() {
-		docs = append(docs, workerDoc{
-			Name: w.Name, Doing: w.Doing, For: time.Since(w.Since).Seconds(), Units: w.Units, Tokens: w.Tokens, Speed: w.Speed,
+	var docs []workerDoc
+	for i, w := range c.session.Shares() {
+		d := workerDoc{
+			Name: w.Name, Doing: w.Doing, Units: w.Units, Tokens: w.Tokens, Speed: w.Speed,
 			Kernel: w.Kernel, Cores: w.Cores, Tool: program.Tool(), // those of other versions are refused
-		})
+		}
+		if i == 0 {
+			d.Name, d.Kernel, d.Cores = name, c.model.Kernel(), runtime.NumCPU()
+		} else {
+			d.For = time.Since(w.Since).Seconds()
+		}
+		docs = append(docs, d)
 	}
 	return docs
 }
@@ -162,6 +187,9 @@ func (c *crew) List() []workerDoc {
 // Close lets the workers go.
 func (c *crew) Close() {
 	if c.session != nil {
+		if said := sharesText(c.session.Shares()); said != "" {
+			c.app.Note("%s", said)
+		}
 		c.session.Close()
 	}
 	if c.conn != nil {
@@ -170,6 +198,41 @@ func (c *crew) Close() {
 	if c.broker != nil {
 		c.broker.Close()
 	}
+}
+
+// mostShares is how many machines are named at the end.
+const mostShares = 8
+
+// sharesText says who did how much, this machine, the first, last; "" if it was alone.
+func sharesText(all []cluster.Member) string {
+	if len(all) < 2 {
+		return ""
+	}
+	said := text.Count(len(all), "machine") + " took part"
+	var sum int64
+	for _, m := range all {
+		sum += m.Tokens
+	}
+	if sum == 0 {
+		return said
+	}
+	others := slices.SortedStableFunc(slices.Values(all[1:]), func(a, b cluster.Member) int { return cmp.Compare(b.Tokens, a.Tokens) })
+	var parts []string
+	for i, m := range others[:min(len(others), mostShares)] {
+		part := text.Printable(m.Name)
+		if i == 0 {
+			part += " did"
+		}
+		part += fmt.Sprintf(" %.0f %%", 100*float64(m.Tokens)/float64(sum))
+		if i == 0 {
+			part += " of the tokens"
+		}
+		parts = append(parts, part)
+	}
+	if n := len(others) - len(parts); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", n))
+	}
+	return said + ": " + strings.Join(append(parts, fmt.Sprintf("this one %.0f %%", 100*float64(all[0].Tokens)/float64(sum))), ", ")
 }
 
 // runWorker takes part in work until ctx ends.
@@ -184,14 +247,14 @@ func runWorker(ctx context.Context, a *app, f *workerFlags) error {
 	access.Wait = true // machines are started in any order
 	conn, err := cluster.Dial(ctx, access)
 	if err != nil {
-		return ended(err)
+		return ended(reached(err))
 	}
 	defer conn.Close()
 	w := cluster.Worker{Conn: conn, Name: f.name, Log: a.said, Open: (&shelf{app: a, names: []string{f.model, source.DemoModel}, digests: map[string]bankai.Digest{}}).open}
 	if f.once {
 		w.Sessions = 1
 	}
-	return ended(w.Run(ctx))
+	return ended(reached(w.Run(ctx)))
 }
 
 // ended is the error of a worker, for which it is no failure to be told to end.
@@ -247,7 +310,7 @@ func listWorkers(ctx context.Context, a *app, broker string, f *accessFlags) ([]
 	}
 	conn, err := cluster.Dial(ctx, access)
 	if err != nil {
-		return nil, err
+		return nil, reached(err)
 	}
 	defer conn.Close()
 	found, err := cluster.Workers(ctx, conn)

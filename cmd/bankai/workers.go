@@ -25,7 +25,7 @@ type machines interface {
 	Measurer(e *score.Evaluator) (score.Measurer, error)
 	// Searcher lets whole searches run on them, side by side.
 	Searcher() score.Searcher
-	// List are those that take part now, this one first.
+	// List are those that took part, this one first.
 	List() []workerDoc
 	// Close lets the workers go. The model that they shared is not closed before.
 	Close()

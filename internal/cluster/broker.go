@@ -93,7 +93,10 @@ func (b *Broker) start(o BrokerOptions, options *server.Options) (err error) {
 	if b.server, err = server.NewServer(options); err != nil {
 		return fmt.Errorf("the NATS server: %w", err)
 	}
-	log := &serverLog{warn: o.Warn}
+	log := &serverLog{warn: o.Warn, secret: "token"}
+	if b.token == "" {
+		log.secret = "key"
+	}
 	b.local.server, b.local.log = b.server, log
 	b.server.SetLogger(log, false, false)
 	b.server.Start()

@@ -11,6 +11,8 @@ import (
 
 	"bankai"
 	"bankai/score"
+
+	"github.com/nats-io/nats.go"
 )
 
 // mostTask bounds what a worker reads to make an evaluator, in bytes.
@@ -50,7 +52,7 @@ func (s *Session) Measurer(e *score.Evaluator) (*Measurer, error) {
 		return nil, err
 	}
 	a := &assembly{session: s, task: task, peers: map[*member]*remotePeer{}, failures: map[string]int{}}
-	d := division.New(division.Here{Evaluator: e}, s.check(), division.Memory, a.lost)
+	d := division.New(own{division.Here{Evaluator: e}, s}, s.check(), division.Memory, a.lost)
 	a.divided = d
 	ctx, cancel = context.WithCancel(s.ctx)
 	changed := a.update()
@@ -135,6 +137,10 @@ func (a *assembly) lost(p division.Peer, err error) {
 	case <-r.member.gone:
 		return
 	default:
+	}
+	if errors.Is(err, nats.ErrNoResponders) { // its connection is gone; if it is back, it comes anew
+		a.session.missing(r.member, "it does not answer, its share is measured elsewhere")
+		return
 	}
 	wrong, told := (*division.WrongBits)(nil), (*failure)(nil)
 	if errors.As(err, &told) {

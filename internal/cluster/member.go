@@ -179,11 +179,21 @@ func (s *Session) remove(id, why string) {
 		}
 		s.members = append(s.members[:i:i], s.members[i+1:]...)
 		close(m.gone)
+		s.remember(m)
 		s.signal()
 		if view := m.view(); s.options.Left != nil {
 			s.events.post(func() { s.options.Left(view, why) })
 		}
 		return
+	}
+}
+
+// missing takes a member out that cannot be reached, unless it is none any more.
+func (s *Session) missing(m *member, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.find(m.id) == m {
+		s.remove(m.id, why)
 	}
 }
 
