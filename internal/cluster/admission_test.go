@@ -32,7 +32,7 @@ func TestRefusals(t *testing.T) {
 		log := &lines{}
 		stop := runWorker(t, Worker{Conn: dial(t, remote(b)), Name: name, Cache: t.TempDir(), Open: c.open, Log: log.log})
 		eventually(t, name+" is refused", func() bool {
-			return events.has(&events.refused, name+": ") && log.count("a test: this worker is refused: ") == 1
+			return events.has(&events.refused, name+": ") && log.count("): this worker is refused: ") == 1
 		})
 		if !events.has(&events.refused, c.want) || log.count(c.want) != 1 {
 			t.Errorf("%s: want %q; told are %q and\n%s", name, c.want, events.refused, log)
