@@ -103,8 +103,6 @@ func reached(err error) error {
 		return fmt.Errorf("the broker at %s does not take this token: it is that of another broker, or of a run that has ended: give the right one by %s or --token-file", e.URL, workerTokenVariable)
 	case e.Refused() && e.Shown == "":
 		return fmt.Errorf("the broker at %s lets in who has its token, and none was given: give it by %s or --token-file, or say who you are by --nkey or --creds", e.URL, workerTokenVariable)
-	case e.Untrusted():
-		return fmt.Errorf("the broker at %s has a certificate of an authority that is not trusted here: give the file with that authority by --ca (%w)", e.URL, e.Err)
 	}
 	return err
 }

@@ -103,7 +103,7 @@ func TestWorkerRefusesOtherVersions(t *testing.T) {
 		t.Errorf("%+v, %v", h, err)
 	}
 	m.Respond(encode(helloReply{OK: true})) // as a coordinator of ours would not
-	eventually(t, "the worker says it", func() bool { return log.count("of the future: this worker is refused: it speaks version 1") == 1 })
+	eventually(t, "the worker says it", func() bool { return log.count("): this worker is refused: it speaks version 1") == 1 })
 }
 
 // TestModelIsFetched by workers that lack it: once on a machine.

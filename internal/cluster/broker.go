@@ -233,12 +233,13 @@ func (b *Broker) findToken(given string) (string, error) {
 func (b *Broker) URL() string { return b.URLs()[0] }
 
 // URLs are all that a server has that listens on all addresses: one for each of this
-// machine that others may reach, or else one with the machine's name.
+// machine that others may reach. If there is none, and with TLS, whose certificates are of
+// names, it is told by the machine's name.
 func (b *Broker) URLs() []string {
 	a := b.address()
 	hosts := []string{a.IP.String()}
 	if a.IP.IsUnspecified() {
-		if hosts = reachable(); len(hosts) == 0 {
+		if hosts = reachable(); len(hosts) == 0 || b.tls {
 			hosts = []string{hostName()}
 		}
 	}

@@ -113,7 +113,7 @@ func (r *runner) attend(ctx context.Context, record sessionRecord) (took bool) {
 			break
 		}
 		if !reply.OK || m == nil { // whoever lets in a worker without a model is no coordinator of ours
-			r.log("%s: this worker is refused: %s", name, forPeople(cmp.Or(reply.Refused, h.Lacks)))
+			r.log("%s: this worker is refused: %s", name, reasonForPeople(cmp.Or(reply.Refused, h.Lacks)))
 			break
 		}
 		again, err := r.work(ctx, record, m.Model, !took)
@@ -225,7 +225,7 @@ func (j *joined) beats(out <-chan outNotice) (again bool, err error) {
 			if n.Again {
 				return true, nil
 			}
-			return false, fmt.Errorf("the coordinator has dropped this worker: %s", forPeople(n.Why))
+			return false, fmt.Errorf("the coordinator has dropped this worker: %s", reasonForPeople(n.Why))
 		case <-tick.C:
 		}
 	}

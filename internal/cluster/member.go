@@ -87,7 +87,7 @@ func (s *Session) hello(m *nats.Msg) {
 		why = s.record.refuse(h.requirements)
 	}
 	if why != "" && h.Lacks != "" {
-		why = forPeople(h.Lacks)
+		why = reasonForPeople(h.Lacks)
 	}
 	now := time.Now()
 	if why == "" {
@@ -148,7 +148,7 @@ func (s *Session) alive(id string, b beat) bool {
 func (s *Session) bye(m *nats.Msg) {
 	id, why := lastToken(m.Subject), "it left"
 	if len(m.Data) > 0 {
-		why = forPeople(string(m.Data))
+		why = reasonForPeople(string(m.Data))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

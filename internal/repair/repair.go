@@ -64,7 +64,7 @@ type Job struct {
 	Run    *outputs.Run     // remembers what was written
 	To     progress.Watcher
 	// Divide makes what measures for an evaluator where other machines share that. Nil:
-	// this one does it alone.
+	// this one does it alone. It is closed when it is of no use any more, if it can be.
 	Divide func(e *score.Evaluator) (score.Measurer, error)
 	// Searcher, if set, may let the draws of a vote go ahead elsewhere.
 	Searcher score.Searcher
@@ -77,7 +77,9 @@ type run struct {
 	meta    bankai.Meta // the provenance of what is found
 	journal *search.Journal
 	guard   *guard.Guard // nil if there is none
-	calls   *marked      // of the other machines, nil if there are none
+	calls   *marked      // of the other machines, nil if there are none, or in a vote
+
+	measurers []score.Measurer // that Divide made and that are in use
 
 	found  *search.Result
 	result *Result
@@ -141,8 +143,9 @@ func (r *run) open(context.Context) (err error) {
 
 func (r *run) journalPath() string { return r.Files.patch.Path + ".journal" }
 
-// close closes the journal, if it was opened.
+// close closes the journal, if it was opened, and lets go of what measured.
 func (r *run) close() {
+	r.dismiss()
 	if r.journal != nil {
 		r.journal.Close()
 	}
