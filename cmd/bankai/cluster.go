@@ -30,7 +30,7 @@ type crew struct {
 	broker  *cluster.Broker // nil: it is elsewhere
 	conn    *cluster.Conn
 	session *cluster.Session
-	working atomic.Int64 // machines, this one among them
+	opened  atomic.Pointer[cluster.Session] // session, for those who are told of what happens there
 
 	model    *engine.Model // asks all of them
 	searcher score.Searcher
@@ -43,7 +43,6 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 		return nil, err
 	}
 	c := &crew{app: a}
-	c.working.Store(1)
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -72,6 +71,7 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 	if err != nil {
 		return nil, err
 	}
+	c.opened.Store(c.session)
 	elsewhere, err := c.session.Elsewhere(ctx)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 		return nil, err
 	}
 	c.model = m.Through(elsewhere)
-	a.Beside = func() string { return machinesText(int(c.working.Load())) }
+	a.Beside = func() string { return machinesText(c.working()) }
 	return c, nil
 }
 
@@ -125,14 +125,22 @@ func offered(model string) string {
 	return path
 }
 
+// working is how many machines work, this one among them.
+func (c *crew) working() int {
+	if s := c.opened.Load(); s != nil {
+		return s.Working()
+	}
+	return 1
+}
+
 func (c *crew) joined(w cluster.Member) {
-	n := c.working.Add(1)
-	c.app.Note("%s helps (%s, %s): %s work", text.Printable(w.Name), text.Count(w.Cores, "core"), w.Kernel, text.Count(int(n), "machine"))
+	n := max(2, c.working()) // it may be the first, and quicker than the session is known here
+	c.app.Note("%s helps (%s, %s): %s work", text.Printable(w.Name), text.Count(w.Cores, "core"), w.Kernel, text.Count(n, "machine"))
 }
 
 func (c *crew) left(w cluster.Member, why string) {
-	n := c.working.Add(-1)
-	rest := text.Plural(int(n), "machine works", "machines work")
+	n := c.working()
+	rest := text.Plural(n, "machine works", "machines work")
 	if n == 1 {
 		rest = "this machine works alone"
 	}

@@ -60,8 +60,8 @@ type Conn struct {
 	timing timing
 
 	closing  atomic.Bool
-	reported atomic.Bool // somebody returns why it has ended: the log need not tell
-	closed  chan struct{} // closed when there will be no connection any more
+	reported atomic.Bool   // somebody returns why it has ended: the log need not tell
+	closed   chan struct{} // closed when there will be no connection any more
 
 	mu     sync.Mutex
 	asking map[*context.CancelCauseFunc]struct{} // of requests that a violation ends

@@ -137,10 +137,6 @@ func (a *assembly) lost(p division.Peer, err error) {
 		return
 	default:
 	}
-	if errors.Is(err, nats.ErrNoResponders) { // its connection is gone; if it is back, it comes anew
-		a.session.missing(r.member, "it does not answer, its share is measured elsewhere")
-		return
-	}
 	wrong, told := (*division.WrongBits)(nil), (*failure)(nil)
 	if errors.As(err, &told) {
 		a.failures[r.member.id]++
@@ -151,7 +147,12 @@ func (a *assembly) lost(p division.Peer, err error) {
 	case n >= mostFailures:
 		a.session.drop(r.member.id, fmt.Sprintf("it failed %d times to measure: %v", n, err))
 	case a.peers[r.member] == r:
-		a.session.log("%s: %v: its share is measured elsewhere, and it is asked again", r.Name(), err)
+		switch {
+		case !errors.Is(err, nats.ErrNoResponders):
+			a.session.log("%s: %v: its share is measured elsewhere, and it is asked again", r.Name(), err)
+		case a.session.missing(r.member):
+			a.session.log("%s does not answer: its share is measured elsewhere", r.Name())
+		}
 		a.again = append(a.again, r.member)
 	}
 }

@@ -15,11 +15,11 @@ type serverLog struct {
 	secret string                           // what lets in, for people
 
 	mu      sync.Mutex
-	strange map[string]bool // addresses of those who were refused
-	said  map[string]time.Time // lines, and when they were said
-	last  string               // error
-	fatal bool
-	full  time.Time // when the disk was full
+	strange map[string]bool      // addresses of those who were refused
+	said    map[string]time.Time // lines, and when they were said
+	last    string               // error
+	fatal   bool
+	full    time.Time // when the disk was full
 }
 
 // sayAgain is how long the same line is not said again: a server that cannot write says

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"bankai"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
 )
 
 // TestShares of who is there and of who has left; of who was dropped there is none.
@@ -53,25 +55,25 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// TestWhoDoesNotAnswerIsGone at once, and comes anew if it is there after all.
-func TestWhoDoesNotAnswerIsGone(t *testing.T) {
-	b, events := startBroker(t, BrokerOptions{}), &told{}
-	s := openSession(t, dial(t, b.Access()), golden(t, exact), events.options())
-	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "k1", Cache: t.TempDir(), Open: opener(tinyFile(t))})
-	if err := s.Wait(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
-	members, _ := s.peers()
-	a := &assembly{session: s, peers: map[*member]*remotePeer{}, failures: map[string]int{}}
-	p := &remotePeer{s, members[0], bankai.Digest{}}
-	for range 2 { // of the second nothing is said
+// TestWhoDoesNotAnswer is said once, and works no more until it is heard of.
+func TestWhoDoesNotAnswer(t *testing.T) {
+	b, log := startBroker(t, BrokerOptions{}), &lines{}
+	s := openSession(t, dial(t, b.Access()), golden(t, exact), Options{Log: log.log})
+	m := &member{id: nuid.Next(), name: "k1", heard: time.Now(), gone: make(chan struct{})}
+	s.mu.Lock()
+	s.admitted[m.id] = m
+	s.mu.Unlock()
+	s.alive(m.id, beat{})
+	p := &remotePeer{s, m, bankai.Digest{}}
+	a := &assembly{session: s, peers: map[*member]*remotePeer{m: p}, failures: map[string]int{}}
+	for range 2 {
 		a.lost(p, fmt.Errorf("asking: %w", nats.ErrNoResponders))
 	}
-	eventually(t, "it is said", func() bool {
-		return events.has(&events.left, "k1: it does not answer, its share is measured elsewhere")
-	})
-	eventually(t, "it is back", func() bool { return events.count(&events.joined) == 2 })
-	if n := events.count(&events.left); n != 1 {
-		t.Errorf("it was gone %d times: %q", n, events.left)
+	eventually(t, "it is said", func() bool { return log.count("k1 does not answer: its share is measured elsewhere") == 1 })
+	if n := s.Working(); n != 1 || log.count("") != 1 || len(a.again) != 2 {
+		t.Errorf("%d work; it is to be asked again %d times; said was:\n%s", n, len(a.again), log)
+	}
+	if s.alive(m.id, beat{}); s.Working() != 2 {
+		t.Errorf("%d work when it is back", s.Working())
 	}
 }
