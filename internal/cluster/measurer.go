@@ -11,6 +11,8 @@ import (
 	"bankai"
 	"bankai/internal/cluster/division"
 	"bankai/score"
+
+	"github.com/nats-io/nats.go"
 )
 
 // mostTask bounds what a worker reads to make an evaluator, in bytes.
@@ -53,7 +55,7 @@ func (s *Session) Measurer(e *score.Evaluator) (*Measurer, error) {
 	if err := a.put(s.ctx); err != nil {
 		return nil, err
 	}
-	d := division.New(division.Here{Evaluator: e}, s.check(), division.Memory, a.lost)
+	d := division.New(own{division.Here{Evaluator: e}, s}, s.check(), division.Memory, a.lost)
 	a.divided = d
 	ctx, cancel := context.WithCancel(s.ctx)
 	changed := a.update()
@@ -205,7 +207,12 @@ func (a *assembly) lost(p division.Peer, err error) {
 		a.session.drop(r.member.id, fmt.Sprintf("it failed %d times in a row to measure: %v", f.row, err))
 	case a.peers[r.member] == r:
 		pause := a.session.conn.timing.Beat * time.Duration(min(longestPause, 1<<min(f.all-1, 30)))
-		a.session.log("%s: %v: its share is measured elsewhere, and it is asked again in %v", r.Name(), err, pause)
+		switch {
+		case !errors.Is(err, nats.ErrNoResponders):
+			a.session.log("%s: %v: its share is measured elsewhere, and it is asked again in %v", r.Name(), err, pause)
+		case a.session.missing(r.member):
+			a.session.log("%s does not answer: its share is measured elsewhere", r.Name())
+		}
 		a.lacking = a.lacking || lacks
 		a.again = append(a.again, again{r.member, time.Now().Add(pause), lacks})
 	}
