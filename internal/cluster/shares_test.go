@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"bankai"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 )
@@ -64,8 +62,8 @@ func TestWhoDoesNotAnswer(t *testing.T) {
 	s.admitted[m.id] = m
 	s.mu.Unlock()
 	s.alive(m.id, beat{})
-	p := &remotePeer{s, m, bankai.Digest{}}
-	a := &assembly{session: s, peers: map[*member]*remotePeer{m: p}, failures: map[string]int{}}
+	p := &remotePeer{session: s, member: m}
+	a := &assembly{session: s, peers: map[*member]*remotePeer{m: p}, failures: map[string]*failures{}}
 	for range 2 {
 		a.lost(p, fmt.Errorf("asking: %w", nats.ErrNoResponders))
 	}
