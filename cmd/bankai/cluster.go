@@ -125,8 +125,8 @@ func (c *crew) invite(f *workersFlags) {
 		if err != nil {
 			return // it is of this machine as well
 		}
-		c.app.Warn("%s is of this machine alone: others get there by \"ssh -R %s:127.0.0.1:%s MACHINE\", or by --workers %s:0.0.0.0:%s in a network that you trust",
-			at, u.Port(), u.Port(), embedded, u.Port())
+		c.app.Warn("%s is of this machine alone: others get there by \"ssh -R %s:%s MACHINE\", or by --workers %s:0.0.0.0:%s in a network that you trust",
+			at, u.Port(), u.Host, embedded, u.Port())
 	}
 }
 
