@@ -364,7 +364,7 @@ func TestDiskIsFull(t *testing.T) {
 	}
 }
 
-// TestBrokerThatCannotListen says why once, in its error, and names the address once.
+// TestBrokerThatCannotListen says why once: in its error.
 func TestBrokerThatCannotListen(t *testing.T) {
 	log := &lines{}
 	taken := startBroker(t, BrokerOptions{}).server.Addr().String()
