@@ -95,3 +95,27 @@ func TestTooMuch(t *testing.T) {
 		}
 	}
 }
+
+// TestTaken refuses what no coordinator lets another machine search.
+func TestTaken(t *testing.T) {
+	usual := func() score.Job {
+		return score.Job{Plan: score.NewPlan(score.MethodGuided), Limits: search.Config{Steps: 1000}}
+	}
+	if err := taken(usual()); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(j *score.Job){
+		"a vote":        func(j *score.Job) { j.Plan.Method, j.Plan.Draws = score.MethodVote, 3 },
+		"granularities": func(j *score.Job) { j.Plan.Sizes = make([]search.Granularity, score.MaxSizes+1) },
+		"a batch":       func(j *score.Job) { j.Limits.Batch = search.MaxBatch + 1 },
+		"no steps":      func(j *score.Job) { j.Limits.Steps = -1 },
+		"steps":         func(j *score.Job) { j.Limits.Steps = math.MaxInt32 + 1 },
+		"a block":       func(j *score.Job) { j.Plan.Method, j.Plan.Block = score.MethodSampled, math.MaxInt32+1 },
+	} {
+		j := usual()
+		change(&j)
+		if taken(j) == nil {
+			t.Errorf("%s: it is taken", name)
+		}
+	}
+}

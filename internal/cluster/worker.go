@@ -113,7 +113,7 @@ type runner struct {
 	started time.Time
 	turns   chan struct{} // holds a value while something computes
 	intake  *intake
-	ends    []func()      // of subscriptions and the registry
+	ends    []func() // of subscriptions and the registry
 	running sync.WaitGroup
 	enough  chan struct{} // closed when most sessions have ended
 
