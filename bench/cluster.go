@@ -75,10 +75,10 @@ func parseCluster(args []string) (o clusterOptions, err error) {
 
 // clustered is what was measured and simulated.
 type clustered struct {
-	CPU       string              `json:"cpu"`
-	Threads   int                 `json:"threads"`
-	Model     string              `json:"model"`
-	Sizes     string              `json:"sizes"`
+	CPU       string               `json:"cpu"`
+	Threads   int                  `json:"threads"`
+	Model     string               `json:"model"`
+	Sizes     string               `json:"sizes"`
 	Units     division.Simulation  `json:"units"`
 	Alone     division.Simulated   `json:"alone"`
 	Simulated []division.Simulated `json:"simulated"`
@@ -278,7 +278,7 @@ func (u *units) Values(ctx context.Context, cur *bankai.Patch, moves []search.Mo
 
 // Effects implements [score.Measurer]: it says again what was said. The first block is only
 // added up; with the second the flips are ranked, which is done once for all blocks.
-func (u *units) Effects(_ context.Context, _ *bankai.Patch, _ search.Want, _ []score.Block, got func(k int, said score.Effects) error) error {
+func (u *units) Effects(_ context.Context, _ *bankai.Patch, _ search.Want, _ map[score.Subject]int, _ []score.Part, got func(k int, said score.Effects) error) error {
 	var took [2]time.Duration
 	for b, said := range u.said {
 		began := time.Now()

@@ -80,10 +80,12 @@ func workersCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "workers --connect URL",
 		Short: "which workers are there, doing what, how fast",
-		Long: `Lists the workers that are connected to a broker: name, what each does and for how
-long, the units of work that it did since it began, tokens a second of late,
-model, kernel set, cores and version. With --json also the tokens that it
-computed, and whose work it is.`,
+		Long: `Lists the workers that are connected to a broker: what each does and for how
+long, how many units of work it did since it began, and how many tokens a second
+in the last ten seconds of computing. Counted are the tokens of questions, once
+for each candidate that was measured on them, and those that were generated. A
+candidate that changes only late layers takes less than a whole pass, so that a
+search shows more than an evaluation. Whole searches count as units alone.`,
 		Example: `  bankai workers --connect nats://127.0.0.1:4222 --token-file token`,
 		Args:    arguments(0, 0, "none; --connect names the broker"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
@@ -123,7 +125,7 @@ type workerDoc struct {
 	For     float64 `json:"for_seconds"` // it has been doing that
 	Units   int64   `json:"units"`       // of work that it did
 	Tokens  int64   `json:"tokens"`      // that it computed
-	Speed   float64 `json:"speed"`       // tokens a second of late, while it computed
+	Speed   float64 `json:"speed"`       // tokens a second, in the last ten seconds or so of computing
 	Session string  `json:"session"`     // that it works for
 	Digest  string  `json:"digest"`      // of the model that it computes with; "" for none
 	Kernel  string  `json:"kernel"`
@@ -166,10 +168,15 @@ func writeWorkers(w io.Writer, all []workerDoc) {
 	fmt.Fprint(w, t.String())
 }
 
-// said are the lines of a worker: documents on stdout with --json, or else notes.
+// said are the lines of a worker: documents on stdout with --json, or else notes, which
+// have the time where they go to a file or another program.
 func (a *app) said(format string, args ...any) {
 	if !a.JSON {
-		a.Note(format, args...)
+		line := fmt.Sprintf(format, args...)
+		if !a.Bars {
+			line = time.Now().UTC().Format(time.RFC3339) + " " + line
+		}
+		a.Note("%s", line)
 		return
 	}
 	a.Print(eventDoc{time.Now().UTC(), text.Line(fmt.Sprintf(format, args...))}, nil)

@@ -3,6 +3,8 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -16,8 +18,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 )
 
 // Access says where a NATS server is, and what opens it: at most one kind of
@@ -51,11 +55,13 @@ type Conn struct {
 	js     jetstream.JetStream
 	local  *local // a broker in this process; nil: the network
 	url    string // without secrets
+	shown  string // see [ServerError]
 	log    func(format string, args ...any)
 	timing timing
 
-	closing atomic.Bool
-	closed  chan struct{} // closed when there will be no connection any more
+	closing  atomic.Bool
+	reported atomic.Bool   // somebody returns why it has ended: the log need not tell
+	closed   chan struct{} // closed when there will be no connection any more
 
 	mu     sync.Mutex
 	asking map[*context.CancelCauseFunc]struct{} // of requests that a violation ends
@@ -86,7 +92,7 @@ func isSilence(ctx context.Context, err error) bool {
 }
 
 func dialOnce(ctx context.Context, a Access) (*Conn, error) {
-	c := &Conn{local: a.local, url: withoutSecrets(a.URL), log: a.Log, timing: usualTiming, closed: make(chan struct{}), asking: map[*context.CancelCauseFunc]struct{}{}}
+	c := &Conn{local: a.local, url: withoutSecrets(a.URL), shown: a.shown(), log: a.Log, timing: usualTiming, closed: make(chan struct{}), asking: map[*context.CancelCauseFunc]struct{}{}}
 	if a.timing != nil {
 		c.timing = *a.timing
 	}
@@ -123,7 +129,7 @@ func (c *Conn) connect(ctx context.Context, a Access, options []nats.Option) err
 			return ctx.Err()
 		}
 		unreachable := errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || isNetwork(err)
-		err = fmt.Errorf("the NATS server at %s: %s", c.url, refusalOf(err))
+		err = c.trouble(err)
 		if !a.Wait || !unreachable {
 			return err
 		}
@@ -175,10 +181,57 @@ func isNetwork(err error) bool {
 	return errors.As(err, &e) || errors.Is(err, io.EOF) // of a tunnel with nothing behind it
 }
 
+// ServerError says why there is no connection to a NATS server, and what to do.
+type ServerError struct {
+	URL   string // without secrets
+	Shown string // what was shown to be let in: "token", "nkey", "creds" or "user"; "": nothing
+	Err   error
+}
+
+// Error implements error.
+func (e *ServerError) Error() string {
+	return fmt.Sprintf("the NATS server at %s: %s", e.URL, refusalOf(e.Err))
+}
+
+// Unwrap is what the connection ended with.
+func (e *ServerError) Unwrap() error { return e.Err }
+
+// Refused reports whether the server did not take what was shown to it.
+func (e *ServerError) Refused() bool { return isRefusal(e.Err) }
+
+// trouble is a ServerError.
+func (c *Conn) trouble(err error) error { return &ServerError{c.url, c.shown, err} }
+
+// shown is what the server is shown to let us in, as in [ServerError].
+func (a Access) shown() string {
+	u, err := url.Parse(a.URL)
+	switch {
+	case a.Token != "" || a.TokenFile != "":
+		return "token"
+	case a.NKeySeed != "":
+		return "nkey"
+	case a.Creds != "":
+		return "creds"
+	case err == nil && u.User != nil:
+		return "user"
+	}
+	return ""
+}
+
+// isRefusal reports whether an error says that credentials are not taken.
+func isRefusal(err error) bool {
+	for _, refused := range []error{nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired} {
+		if errors.Is(err, refused) {
+			return true
+		}
+	}
+	return false
+}
+
 // refusalOf says why there is no connection, and what to do.
 func refusalOf(err error) string {
 	switch {
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked), errors.Is(err, nats.ErrAccountAuthExpired):
+	case isRefusal(err):
 		return "it does not let us in: check the token, the user, or the key (" + plain(err) + ")"
 	case errors.Is(err, nats.ErrSecureConnRequired):
 		return "it wants TLS: write tls:// instead of nats://"
@@ -188,6 +241,10 @@ func refusalOf(err error) string {
 		return "there is none: is it running, and is the address right?"
 	case errors.Is(err, nats.ErrNkeysNotSupported):
 		return "it takes no nkeys: give the credentials that it has"
+	case errors.As(err, new(x509.HostnameError)), errors.As(err, new(x509.CertificateInvalidError)):
+		return "its certificate is not accepted: " + plain(err)
+	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(*tls.CertificateVerificationError)): // the latter by a system's own check
+		return "its certificate comes from an authority that is not known here: give that one's certificate (--ca)"
 	}
 	return plain(err)
 }
@@ -237,6 +294,9 @@ func (a Access) options() ([]nats.Option, error) {
 	}
 	options = append(options, credentials...)
 	if a.CA != "" {
+		if err := checkCA(a.CA); err != nil {
+			return nil, err
+		}
 		options = append(options, nats.RootCAs(a.CA))
 	}
 	if a.Cert != "" || a.Key != "" {
@@ -280,11 +340,14 @@ func (a Access) credentials() (options []nats.Option, err error) {
 			return nil, fmt.Errorf("the token: %s is empty", a.TokenFile)
 		}
 	case a.NKeySeed != "":
+		if _, err := os.Stat(a.NKeySeed); err != nil {
+			return nil, fmt.Errorf("the nkey: %w", err)
+		}
 		option, err := nats.NkeyOptionFromSeed(a.NKeySeed)
 		return []nats.Option{option}, unreadable("nkey", a.NKeySeed, err)
 	case a.Creds != "":
-		if _, err := os.Stat(a.Creds); err != nil {
-			return nil, fmt.Errorf("the .creds file: %w", err)
+		if err := checkCreds(a.Creds); err != nil {
+			return nil, err
 		}
 		return []nats.Option{nats.UserCredentials(a.Creds)}, nil
 	}
@@ -292,6 +355,42 @@ func (a Access) credentials() (options []nats.Option, err error) {
 		options = append(options, nats.Token(token))
 	}
 	return options, nil
+}
+
+// checkCreds says what is wrong with a .creds file. A server only says that it lets nobody
+// in, also where the user's time has passed.
+func checkCreds(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("the .creds file: %w", err)
+	}
+	token, err := nkeys.ParseDecoratedJWT(text)
+	if err != nil {
+		return fmt.Errorf("%s holds no user of NATS: want a .creds file, with its JWT and its seed", file)
+	}
+	user, err := jwt.DecodeUserClaims(token)
+	if err != nil {
+		return fmt.Errorf("%s holds no user of NATS: want a .creds file, with its JWT and its seed", file)
+	}
+	if until := time.Unix(user.Expires, 0); user.Expires > 0 && until.Before(time.Now()) {
+		return fmt.Errorf("%s: the user's time ended at %s: ask for a new .creds file", file, until.UTC().Format(time.RFC3339))
+	}
+	if _, err := nkeys.ParseDecoratedUserNKey(text); err != nil {
+		return fmt.Errorf("%s holds no seed of a user beside its JWT: want a .creds file, with both", file)
+	}
+	return nil
+}
+
+// checkCA says what is wrong with a file of authorities.
+func checkCA(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("the certificates to trust: %w", err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(text) {
+		return fmt.Errorf("%s holds no certificates: want those of authorities, as PEM", file)
+	}
+	return nil
 }
 
 // unreadable says which file of credentials is wrong, without what it holds.
@@ -307,7 +406,7 @@ func (c *Conn) handlers() []nats.Option {
 	return []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			switch {
-			case c.closing.Load():
+			case c.closing.Load() || isRefusal(err): // of which the end is told
 			case err == nil || strings.Contains(err.Error(), "EOF"):
 				c.log("the connection to %s is lost; trying again", c.url)
 			default:
@@ -316,14 +415,17 @@ func (c *Conn) handlers() []nats.Option {
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) { c.log("the connection to %s is back", c.url) }),
 		nats.ClosedHandler(func(nc *nats.Conn) {
-			if err := nc.LastError(); !c.closing.Load() && err != nil {
-				c.log("the NATS server at %s: %s", c.url, refusalOf(err))
+			if err := nc.LastError(); !c.closing.Load() && !c.reported.Load() && err != nil {
+				c.log("%v", c.trouble(err))
 			}
 			close(c.closed)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				c.deny(err)
+				return
+			}
+			if isRefusal(err) { // another try follows, or the end
 				return
 			}
 			if sub != nil {
@@ -342,7 +444,7 @@ func (c *Conn) Err() error {
 		return nil
 	}
 	if err := c.nc.LastError(); err != nil && !c.closing.Load() {
-		return fmt.Errorf("the NATS server at %s: %s", c.url, refusalOf(err))
+		return c.trouble(err)
 	}
 	return fmt.Errorf("the connection to %s is closed", c.url)
 }

@@ -9,10 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"bankai"
 	"bankai/internal/cluster/division"
 	"bankai/internal/text"
-
-	"bankai"
 	"bankai/score"
 
 	"github.com/nats-io/nats.go"
@@ -265,7 +264,11 @@ func (w *measuring) answer(a *asked) {
 	case a.ctx.Err() != nil: // nobody waits for it
 	case err != nil:
 		w.j.logf("a request to measure failed: %v", err)
-		out.send(frame{kind: failedFrame, data: []byte(clip(err.Error()))})
+		f := frame{kind: failedFrame, data: []byte(clip(err.Error()))}
+		if lacks := (*lackError)(nil); errors.As(err, &lacks) {
+			f = frame{kind: lackFrame, data: []byte(clip(lacks.text))}
+		}
+		out.send(f)
 	default:
 		out.send(frame{kind: doneFrame, data: encodeBusy(busy)})
 	}
@@ -307,6 +310,9 @@ func (w *measuring) measure(a *asked, out *answering) (busy time.Duration, err e
 	for _, p := range parts {
 		tokens += int(p.Tokens)
 	}
+	if q.Want == nil {
+		tokens *= len(q.Moves)
+	}
 	release, err := w.j.turn(a.ctx, doing)
 	if err != nil {
 		return 0, err
@@ -347,7 +353,7 @@ func (w *measuring) evaluator(ctx context.Context, task bankai.Digest) (division
 	}
 	content, err := w.j.objects.Bytes(ctx, task, mostTask)
 	if err != nil {
-		return nil, err
+		return nil, &lackError{err.Error()}
 	}
 	t, err := decode[score.Task]("what is to be measured", content)
 	if err != nil {

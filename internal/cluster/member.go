@@ -21,8 +21,9 @@ type member struct {
 	gone  chan struct{} // closed when it is no member any more
 
 	// The session's lock guards these.
-	beat  beat      // the last
-	heard time.Time // when
+	beat    beat      // the last
+	heard   time.Time // when
+	missing bool      // and since then it could not be reached
 }
 
 // view is what others are told of a member. The caller has the session's lock.
@@ -87,7 +88,7 @@ func (s *Session) hello(m *nats.Msg) {
 		why = s.record.refuse(h.requirements)
 	}
 	if why != "" && h.Lacks != "" {
-		why = forPeople(h.Lacks)
+		why = reasonForPeople(h.Lacks)
 	}
 	now := time.Now()
 	if why == "" {
@@ -130,7 +131,7 @@ func (s *Session) alive(id string, b beat) bool {
 	if w := s.admitted[id]; w != nil {
 		delete(s.admitted, id)
 		s.members = append(s.members, w)
-		w.beat, w.heard = b, time.Now()
+		w.beat, w.heard, w.missing = b, time.Now(), false
 		s.signal()
 		if view := w.view(); s.options.Joined != nil {
 			s.events.post(func() { s.options.Joined(view) })
@@ -138,7 +139,7 @@ func (s *Session) alive(id string, b beat) bool {
 		return true
 	}
 	if w := s.find(id); w != nil {
-		w.beat, w.heard = b, time.Now()
+		w.beat, w.heard, w.missing = b, time.Now(), false
 		return true
 	}
 	return s.closed || s.banned[id] != "" || !workerID.MatchString(id)
@@ -148,7 +149,7 @@ func (s *Session) alive(id string, b beat) bool {
 func (s *Session) bye(m *nats.Msg) {
 	id, why := lastToken(m.Subject), "it left"
 	if len(m.Data) > 0 {
-		why = forPeople(string(m.Data))
+		why = reasonForPeople(string(m.Data))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,12 +180,36 @@ func (s *Session) remove(id, why string) {
 		}
 		s.members = append(s.members[:i:i], s.members[i+1:]...)
 		close(m.gone)
+		s.remember(m)
 		s.signal()
 		if view := m.view(); s.options.Left != nil {
 			s.events.post(func() { s.options.Left(view, why) })
 		}
 		return
 	}
+}
+
+// missing notes that a member cannot be reached, until it is heard of again; first says
+// that this is new. Its connection may have broken, and be back soon.
+func (s *Session) missing(m *member) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first = !m.missing
+	m.missing = true
+	return first
+}
+
+// Working is how many machines work: this one, and the members that can be reached.
+func (s *Session) Working() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 1
+	for _, m := range s.members {
+		if !m.missing {
+			n++
+		}
+	}
+	return n
 }
 
 // dropSilent takes out who was not heard of for too long. If this process was stopped

@@ -9,11 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"bankai/internal/cluster/division"
-
 	"bankai"
 	"bankai/engine"
-	"bankai/internal/enginetest"
+	"bankai/internal/cluster/division"
 	"bankai/score"
 	"bankai/search"
 
@@ -199,11 +197,11 @@ func TestAnswersThatFail(t *testing.T) {
 // Whoever computes wrong bits, or fails time and again, is dropped from the session; who
 // was not reached is asked again.
 func TestLostPeers(t *testing.T) {
-	m := enginetest.Demo(t, engine.Options{})
+	m := golden(t, engine.Options{Threads: 2})
 	b := startBroker(t, BrokerOptions{})
 	left := make(chan string, 10)
 	s := openSession(t, dial(t, remote(b)), m, Options{Cache: t.TempDir(), Left: func(w Member, why string) { left <- w.Name + ": " + why }})
-	open := demoOpener(t)
+	open := opener(tinyFile(t))
 	for _, name := range []string{"wrong", "failing", "lost"} {
 		runWorker(t, Worker{Conn: dial(t, remote(b)), Name: name, Open: open, Cache: t.TempDir()})
 	}
@@ -231,13 +229,22 @@ func TestLostPeers(t *testing.T) {
 	d.peers.lost(there("wrong", nil), &division.WrongBits{Worker: "wrong"})
 	wantError(t, errors.New(<-left), "wrong: ", "other bits")
 	lost := there("lost", nil)
-	d.peers.lost(lost, errors.New("nothing was heard"))
-	there("lost", lost)
+	unheard := errors.New("nothing was heard")
+	for i, err := range []error{unheard, unheard, nil, unheard, &lackError{"it was removed"}, division.ErrFruitless} {
+		if err == nil {
+			lost.answered()
+			continue
+		}
+		d.peers.lost(lost, err)
+		if lost = there("lost", lost); len(left) > 0 {
+			t.Fatalf("failure %d: %s", i, <-left)
+		}
+	}
 	for p := there("failing", nil); ; p = there("failing", p) {
 		d.peers.lost(p, &failure{"no memory"})
 		if len(left) > 0 || len(s.Workers()) == 1 {
 			break
 		}
 	}
-	wantError(t, errors.New(<-left), "failing: ", "it failed 5 times to measure: no memory")
+	wantError(t, errors.New(<-left), "failing: ", "it failed 3 times in a row to measure: no memory")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bankai"
@@ -62,6 +63,8 @@ type Session struct {
 	events  *events
 	running sync.WaitGroup
 
+	measured atomic.Int64 // tokens, on this machine
+
 	work struct {
 		mu   sync.Mutex
 		post *post // nil: nobody has asked for it
@@ -76,6 +79,9 @@ type Session struct {
 	refused  map[string]bool    // what people were told of
 	changed  chan struct{}      // closed when members change
 	slept    pauses
+
+	past      map[string]Member // by id: what those did who have left
+	pastOrder []string          // their ids
 }
 
 // Open announces a session on a model, whose workers compute with it. It runs [Trial]
@@ -92,7 +98,7 @@ func Open(ctx context.Context, c *Conn, m *engine.Model, o Options) (*Session, e
 	s := &Session{
 		conn: c, model: m, objects: objects, options: o, events: newEvents(),
 		record:   sessionRecord{requirements: requirementsOf(m, trial), ID: nuid.Next(), Name: o.Name},
-		admitted: map[string]*member{}, banned: map[string]string{}, refused: map[string]bool{}, changed: make(chan struct{}),
+		admitted: map[string]*member{}, banned: map[string]string{}, refused: map[string]bool{}, past: map[string]Member{}, changed: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	if o.ModelFile != "" {
@@ -274,6 +280,10 @@ func requirementsOf(m *engine.Model, trial bankai.Digest) requirements {
 
 // forPeople is a name from elsewhere, such that it can be printed.
 func forPeople(name string) string { return text.Clip(text.Printable(name), 80) }
+
+// reasonForPeople is a reason from elsewhere, such that it can be printed: in full, with
+// what to do.
+func reasonForPeople(why string) string { return text.Clip(text.Printable(why), 500) }
 
 // events calls functions one after the other, in the order in which they were posted,
 // without those who post waiting for them.

@@ -48,6 +48,7 @@ type Worker struct {
 // more. What computes when ctx ends has [Leaving] to notice it; then it is left to itself,
 // for a process that ends, and its temporary files are removed.
 func (w *Worker) Run(ctx context.Context) error {
+	w.Conn.reported.Store(true)
 	objects, err := w.Conn.Objects(ctx, w.Cache)
 	for isSilence(ctx, err) { // there is time
 		objects, err = w.Conn.Objects(ctx, w.Cache)
@@ -278,7 +279,9 @@ func (r *runner) leave() {
 	if r.conn.nc.IsConnected() {
 		r.conn.nc.FlushTimeout(time.Second) // who is not told notices by itself
 	}
-	r.log("%s has left %s", r.name, r.conn.url)
+	if r.conn.Err() == nil { // or else Run says why
+		r.log("%s has left %s", r.name, r.conn.url)
+	}
 }
 
 // Leaving is how long [Worker.Run] waits, when it is to end, for what computes: one pass of a
