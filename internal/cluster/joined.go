@@ -177,15 +177,15 @@ func (r *runner) work(ctx context.Context, record sessionRecord, m *engine.Model
 	ends, err := j.begin()
 	defer func() {
 		cancel()
-		for _, end := range ends {
-			end()
-		}
-		if !again {
+		if !again { // before what computes has noticed it, which can take long
 			why := ""
 			if err != nil {
 				why = err.Error()
 			}
 			r.conn.nc.Publish(byeSubject(record.ID, r.id), []byte(why))
+		}
+		for _, end := range ends {
+			end()
 		}
 	}()
 	if err != nil {

@@ -78,7 +78,7 @@ var workerID = regexp.MustCompile(`^[A-Za-z0-9]{22}$`)
 // that it is ready for work.
 func (s *Session) hello(m *nats.Msg) {
 	h, err := decode[hello]("a worker's hello", m.Data)
-	if err != nil || !workerID.MatchString(h.ID) {
+	if err != nil || !workerID.MatchString(h.ID) || h.Cores < 0 {
 		m.Respond(encode(helloReply{Refused: "its hello makes no sense to " + programName()}))
 		return
 	}
@@ -115,7 +115,7 @@ func (s *Session) tellRefused(name, why string) {
 func (s *Session) beat(m *nats.Msg) {
 	id := lastToken(m.Subject)
 	b, err := decode[beat]("a worker's sign of life", m.Data)
-	if err != nil {
+	if err != nil || b.Units < 0 || b.Tokens < 0 || b.Speed < 0 {
 		return
 	}
 	if s.alive(id, b) {
