@@ -34,7 +34,7 @@ var handlers = []handler{
 type joined struct {
 	ctx     context.Context // ends when the worker leaves or the session ends
 	record  sessionRecord
-	id      string // of the worker
+	*identity       // of the worker
 	conn    *Conn
 	model   *engine.Model
 	objects *Objects
@@ -79,7 +79,7 @@ func sessionName(r sessionRecord) string {
 // worker for dead. took says whether the worker was ever let in.
 func (r *runner) attend(ctx context.Context, record sessionRecord) (took bool) {
 	name := sessionName(record)
-	h := hello{requirements: requirements{Version: wireVersion, Program: programName()}, machine: r.machine(nil), ID: r.id}
+	h := hello{requirements: requirements{Version: wireVersion, Program: programName()}, machine: r.machine(nil)}
 	m, err := r.models.get(ctx, record)
 	if err != nil {
 		h.Lacks = err.Error()
@@ -124,7 +124,7 @@ func whyLeft(ctx context.Context) string {
 func (r *runner) greet(ctx context.Context, record sessionRecord, h hello) (helloReply, error) {
 	for {
 		asked, cancel := context.WithTimeout(ctx, r.conn.timing.Reply)
-		m, err := r.conn.nc.RequestWithContext(asked, helloSubject(record.ID), encode(h))
+		m, err := r.conn.nc.RequestWithContext(asked, helloSubject(record.ID), r.seal(helloSubject(record.ID), encode(h)))
 		cancel()
 		if err == nil {
 			return decode[helloReply]("the coordinator's answer", m.Data)
@@ -139,7 +139,7 @@ func (r *runner) greet(ctx context.Context, record sessionRecord, h hello) (hell
 // is out; again says that it may come back.
 func (r *runner) work(ctx context.Context, record sessionRecord, m *engine.Model, first bool) (again bool, err error) {
 	within, cancel := context.WithCancel(ctx)
-	j := &joined{ctx: within, record: record, id: r.id, conn: r.conn, model: m, objects: r.objects, runner: r}
+	j := &joined{ctx: within, record: record, identity: r.identity, conn: r.conn, model: m, objects: r.objects, runner: r}
 	out := make(chan outNotice, 1)
 	sub, err := r.conn.nc.Subscribe(outSubject(record.ID, r.id), func(m *nats.Msg) {
 		if notice, err := decode[outNotice]("a notice", m.Data); err == nil {
@@ -165,7 +165,8 @@ func (r *runner) work(ctx context.Context, record sessionRecord, m *engine.Model
 			if err != nil {
 				why = err.Error()
 			}
-			r.conn.nc.Publish(byeSubject(record.ID, r.id), []byte(why))
+			bye := byeSubject(record.ID, r.id)
+			r.conn.nc.Publish(bye, r.seal(bye, []byte(why)))
 		}
 	}()
 	if err != nil {
@@ -201,7 +202,8 @@ func (j *joined) beats(out <-chan outNotice) (again bool, err error) {
 			j.mu.Lock()
 			b := j.count.beat()
 			j.mu.Unlock()
-			j.conn.nc.Publish(beatSubject(j.record.ID, j.id), encode(b))
+			subject := beatSubject(j.record.ID, j.id)
+			j.conn.nc.Publish(subject, j.seal(subject, encode(b)))
 		}
 		select {
 		case <-j.ctx.Done():

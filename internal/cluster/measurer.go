@@ -142,7 +142,7 @@ func (a *assembly) lost(p division.Peer, err error) {
 	}
 	switch n := a.failures[r.member.id]; {
 	case errors.As(err, &wrong):
-		a.session.drop(r.member.id, err.Error())
+		a.session.distrust(r.member.id, err.Error())
 	case n >= mostFailures:
 		a.session.drop(r.member.id, fmt.Sprintf("it failed %d times to measure: %v", n, err))
 	case a.peers[r.member] == r:
