@@ -98,6 +98,7 @@ func (c *call) checks(worker string) bool {
 type unproved struct {
 	units []pastUnit
 	bytes int
+	lost  map[string]bool // workers of whom some were forgotten
 }
 
 type pastUnit struct {
@@ -109,7 +110,8 @@ type pastUnit struct {
 func bitsOf(a Answers) [sha256.Size]byte { return sha256.Sum256(a.encode()) }
 
 // mostPast bounds, in bytes, the units that are remembered so that they can be computed
-// again if their worker turns out to be wrong. The oldest are forgotten first.
+// again if their worker turns out to be wrong. The oldest are forgotten first; then they
+// count as wrong.
 const mostPast = 64 << 20
 
 // WrongAnswerError says that a worker's answer was wrong and has been used before that was
@@ -197,6 +199,10 @@ func (a *unproved) add(u pastUnit) {
 	a.units, a.bytes = append(a.units, u), a.bytes+len(u.payload)
 	for a.bytes > mostPast {
 		a.bytes -= len(a.units[0].payload)
+		if a.lost == nil {
+			a.lost = map[string]bool{}
+		}
+		a.lost[a.units[0].by] = true
 		a.units = a.units[1:]
 	}
 }
@@ -239,9 +245,12 @@ func (d *Desk) finish(ctx context.Context, c *call, take func()) error {
 		workers, changed := d.carrier.Workers()
 		d.mu.Lock()
 		d.fill(len(workers))
-		liars := d.liars
+		liars, wrong := d.liars, d.wrong
 		d.liars = nil
 		d.mu.Unlock()
+		if wrong != nil {
+			return wrong
+		}
 		if err := d.distrust(ctx, liars...); err != nil {
 			return err
 		}
@@ -524,10 +533,14 @@ func (d *Desk) takeBack(ctx context.Context, worker string) error {
 		}
 		return u.by == worker
 	})
+	wrong := d.past.lost[worker]
 	d.tellAll()
 	d.mu.Unlock()
 	overlays := NewOverlays(d.model)
 	for _, p := range past {
+		if wrong {
+			break
+		}
 		u, err := Decode(p.payload, overlays.Of)
 		if err != nil {
 			return err
@@ -536,12 +549,12 @@ func (d *Desk) takeBack(ctx context.Context, worker string) error {
 		if err != nil {
 			return err
 		}
-		if bitsOf(a) != p.digest {
-			d.mu.Lock()
-			d.wrong = &WrongAnswerError{d.carrier.Name(worker)}
-			d.mu.Unlock()
-			return nil // end says it
-		}
+		wrong = bitsOf(a) != p.digest
+	}
+	if wrong { // end says it
+		d.mu.Lock()
+		d.wrong = &WrongAnswerError{d.carrier.Name(worker)}
+		d.mu.Unlock()
 	}
 	return nil
 }

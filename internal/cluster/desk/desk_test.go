@@ -45,6 +45,7 @@ type player struct {
 	id   string
 	dies int // before it answers so many units; below 0: never
 	lies int // of so many answers one is wrong; 0: none
+	late int // right answers before it lies
 	errs int // of so many units it cannot compute one; 0: none
 	twin bool
 	gone bool
@@ -163,7 +164,7 @@ func (tr *troupe) play(p *player) {
 		if err != nil {
 			tr.t.Error(err)
 		}
-		if tr.chance(p.lies) {
+		if n >= p.late && tr.chance(p.lies) {
 			if len(a.Scores) > 0 {
 				a.Scores[0][0][0] ^= 1
 			} else {
@@ -272,6 +273,62 @@ func TestDeskUsedWrongAnswer(t *testing.T) {
 	d.Restart()
 	if _, _, err = d.do(t.Context(), []Unit{u}, func(int, Answers) {}); err != nil {
 		t.Errorf("after a new start: %v", err)
+	}
+}
+
+// What is done again after a wrong answer was used ends right, whenever the worker begins to
+// lie.
+func TestDeskAgain(t *testing.T) {
+	m := enginetest.Tiny(t, engine.Options{Threads: 2})
+	a := enginetest.NewAsks(t, m, 12)
+	again := 0
+	for seed := range uint64(12) {
+		tr := newTroupe(t, m, 7, seed, &player{id: "liar", dies: -1, late: 1 + int(seed%4), lies: 1}, &player{id: "honest", dies: -1})
+		through := m.Through(tr.desk)
+		step := func() (all [][][]engine.Answer, err error) {
+			for range 10 {
+				scores, err := through.Score(t.Context(), a.Questions)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, scores)
+			}
+			return all, nil
+		}
+		all, err := step()
+		for wrong := (*WrongAnswerError)(nil); errors.As(err, &wrong); again++ {
+			if wrong.Worker != "liar" {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+			tr.desk.Restart()
+			all, err = step()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, scores := range all {
+			if tr.dropped["liar"] != "" && !reflect.DeepEqual(scores, a.Scores) {
+				t.Errorf("seed %d: call %d is wrong", seed, i)
+			}
+		}
+	}
+	if again == 0 {
+		t.Error("no wrong answer was used")
+	}
+}
+
+// Of answers that have been forgotten nobody knows that they were right.
+func TestDeskForgottenAnswers(t *testing.T) {
+	m := enginetest.Tiny(t, engine.Options{Threads: 1})
+	d := newTroupe(t, m, 0, 1).desk
+	for _, by := range []string{"bad", "good"} {
+		d.past.add(pastUnit{payload: make([]byte, mostPast/2+1), by: by})
+	}
+	if n := len(d.past.units); n != 1 || d.past.units[0].by != "good" {
+		t.Fatalf("%d are kept", n)
+	}
+	if err := d.distrust(t.Context(), "bad"); err != nil || d.wrong == nil {
+		t.Errorf("%v, %v", err, d.wrong)
 	}
 }
 
