@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"bankai/internal/cluster"
+	"bankai/internal/terminal"
 )
 
 // heard collects what a command says, for whoever waits for it.
@@ -151,5 +153,41 @@ func TestWorkersAreListed(t *testing.T) {
 	}
 	if status, said, failed := runApp("workers", "--connect", found[2], "--json"); status != statusDone || said != "{\"workers\":[]}\n" {
 		t.Errorf("exit status %d: %s%s", status, said, failed)
+	}
+}
+
+// suspects are machines of which one gave a wrong answer.
+type suspects struct {
+	machines
+	left int // how often that comes out
+}
+
+var errWrong = errors.New("w computes wrong bits")
+
+func (s *suspects) Again(err error) bool {
+	s.left--
+	return errors.Is(err, errWrong) && s.left >= 0
+}
+
+// What rests on a wrong answer is done again, nothing else is.
+func TestAgain(t *testing.T) {
+	elsewhere := errors.New("else")
+	for _, c := range []struct {
+		machines machines
+		err      error // of the first tries
+		tries    int
+		want     error
+	}{
+		{nil, errWrong, 1, errWrong},
+		{&suspects{left: 9}, elsewhere, 1, elsewhere},
+		{&suspects{left: 9}, nil, 1, nil},
+		{&suspects{left: 2}, errWrong, 3, errWrong},
+	} {
+		a := &app{Console: &terminal.Console{Stderr: io.Discard}}
+		a.machines = c.machines
+		tries := 0
+		if err := a.again(func() error { tries++; return c.err }); err != c.want || tries != c.tries {
+			t.Errorf("%+v: %v after %d tries", c, err, tries)
+		}
 	}
 }

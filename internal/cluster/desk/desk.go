@@ -125,6 +125,9 @@ func (e *WrongAnswerError) Error() string {
 	return fmt.Sprintf("%s computes wrong bits, and an answer of it was used before that showed: run it again without that machine", e.Worker)
 }
 
+// RestsOnWrong says that what was made since the desk began may rest on wrong answers.
+func (e *WrongAnswerError) RestsOnWrong() {}
+
 // New is a desk for a model without an [engine.Elsewhere]. check is after how many units one
 // is computed by another machine, too; below 1: never.
 func New(c Carrier, m *engine.Model, check int) *Desk {
