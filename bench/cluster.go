@@ -75,10 +75,10 @@ func parseCluster(args []string) (o clusterOptions, err error) {
 
 // clustered is what was measured and simulated.
 type clustered struct {
-	CPU       string              `json:"cpu"`
-	Threads   int                 `json:"threads"`
-	Model     string              `json:"model"`
-	Sizes     string              `json:"sizes"`
+	CPU       string               `json:"cpu"`
+	Threads   int                  `json:"threads"`
+	Model     string               `json:"model"`
+	Sizes     string               `json:"sizes"`
 	Units     division.Simulation  `json:"units"`
 	Alone     division.Simulated   `json:"alone"`
 	Simulated []division.Simulated `json:"simulated"`

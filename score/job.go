@@ -185,7 +185,10 @@ func (s *Setup) comeBack(ctx context.Context, all Ahead, r Ready, job Job, journ
 	if !r.Here {
 		return nil
 	}
-	_, err := s.runHere(ctx, job, journal, func(*Setup, *search.Result) error { return nil })
+	_, err := s.runHere(ctx, job, journal, func(_ *Setup, found *search.Result) error {
+		journal.Account(found.Seconds)
+		return nil
+	})
 	return err
 }
 
@@ -208,7 +211,8 @@ func (s *Setup) holds(ctx context.Context, job Job, known *search.Journal) (hold
 	return holds, err
 }
 
-// runHere runs one search, not divided, since others are at searches of their own, with a journal, and calls with for what it found.
+// runHere runs one search with a journal, not divided, since others are at searches of
+// their own, and calls with for what it found.
 func (s *Setup) runHere(ctx context.Context, job Job, journal *search.Journal, with func(own *Setup, r *search.Result) error) (*search.Result, error) {
 	own, err := job.Setup(s.Model)
 	if err != nil {

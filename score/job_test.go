@@ -234,3 +234,39 @@ func TestSearchAheadWrong(t *testing.T) {
 		t.Errorf("%d journals are said to be wrong, of 1 that is", far.wrong)
 	}
 }
+
+// nobody leaves all searches to this machine.
+type nobody struct{ left []score.Job }
+
+func (n *nobody) Width() int { return 1 }
+
+func (n *nobody) Ahead(_ context.Context, jobs []score.Job, _ []string) (score.Ahead, error) {
+	return &nobody{jobs}, nil
+}
+
+func (n *nobody) Next(context.Context) (score.Ready, error) {
+	n.left = n.left[1:]
+	return score.Ready{Index: len(n.left), Here: true}, nil
+}
+
+func (n *nobody) Wrong(int) {}
+
+func (n *nobody) Close() error { return nil }
+
+// A search that was to go ahead elsewhere and was run here took the time that it took.
+func TestSearchAheadHere(t *testing.T) {
+	p := score.NewPlan(score.MethodGuided)
+	p.Layers, p.Seed, p.Limits.Steps = []int{1}, 3, 9
+	s, err := setup(tiny(t), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Searcher = &nobody{}
+	got, err := s.Run(t.Context(), p.Limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := got.Trajectory[len(got.Trajectory)-1]; got.Seconds < last.Seconds || last.Seconds == 0 {
+		t.Errorf("it took %v s, and its last point is at %v s", got.Seconds, last.Seconds)
+	}
+}

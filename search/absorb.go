@@ -59,6 +59,13 @@ func (j *Journal) Absorb(path string) error {
 	return nil
 }
 
+// Account makes what the journal holds that of an earlier run which took so many seconds:
+// one that goes on with it begins there.
+func (j *Journal) Account(seconds float64) {
+	j.seconds = max(j.seconds, seconds)
+	j.measured = j.seconds
+}
+
 // knows says whether a record tells nothing new.
 func (j *Journal) knows(r record) bool {
 	known := false

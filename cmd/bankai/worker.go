@@ -78,8 +78,11 @@ func workersCommand(a *app) *cobra.Command {
 		Use:   "workers --connect URL",
 		Short: "which workers are there, doing what, how fast",
 		Long: `Lists the workers that are connected to a broker: what each does and for how
-long, the units of work and the tokens that it did since it began, and how many
-tokens a second it did of late.`,
+long, how many units of work it did since it began, and how many tokens a second
+in the last ten seconds of computing. Counted are the tokens of questions, once
+for each candidate that was measured on them, and those that were generated. A
+candidate that changes only late layers takes less than a whole pass, so that a
+search shows more than an evaluation. Whole searches count as units alone.`,
 		Example: `  bankai workers --connect nats://127.0.0.1:4222 --token-file token`,
 		Args:    arguments(0, 0, "none; --connect names the broker"),
 		RunE: a.do(func(ctx context.Context, _ []string) error {
@@ -119,7 +122,7 @@ type workerDoc struct {
 	For     float64 `json:"for_seconds"` // it has been doing that
 	Units   int64   `json:"units"`       // of work that it did
 	Tokens  int64   `json:"tokens"`      // that it computed
-	Speed   float64 `json:"speed"`       // tokens a second of late, while it computed
+	Speed   float64 `json:"speed"`       // tokens a second, in the last ten seconds or so of computing
 	Session string  `json:"session"`     // that it works for
 	Digest  string  `json:"digest"`      // of the model that it computes with; "" for none
 	Kernel  string  `json:"kernel"`

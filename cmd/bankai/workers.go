@@ -142,7 +142,7 @@ func brokerURL(flag, address string) (string, error) {
 	switch {
 	case err != nil:
 		return "", usagef("%s: %s", flag, want)
-	case u.Scheme != "nats" && u.Scheme != "tls" && u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "":
+	case u.Scheme != "nats" && u.Scheme != "tls" || u.Hostname() == "":
 		return "", usagef("%s %s: %s", flag, u.Redacted(), want)
 	case u.User != nil && u.User.Username() != "" && !hasPassword(u):
 		return "", usagef("%s: a token in an address can be read by others on this machine: give it with --token-file or %s", flag, workerTokenVariable)

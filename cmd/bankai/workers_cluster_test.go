@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"bankai/internal/cluster"
+	"bankai/internal/experiment"
 	"bankai/internal/terminal"
 )
 
@@ -188,6 +190,72 @@ func TestAgain(t *testing.T) {
 		tries := 0
 		if err := a.again(func() error { tries++; return c.err }); err != c.want || tries != c.tries {
 			t.Errorf("%+v: %v after %d tries", c, err, tries)
+		}
+	}
+}
+
+// A model in one file is offered to workers; a folder and the built-in one, which they
+// have, are not, nor are parts of one.
+func TestOfferedModels(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("folder", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one.gguf", "folder/model.safetensors", "some-00001-of-00002.gguf", "some-00002-of-00002.gguf"} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{"one.gguf": "one.gguf", "folder": "", "some-00001-of-00002.gguf": "", "demo": ""} {
+		if got := offered(name); got != want {
+			t.Errorf("%s: %q is offered, want %q", name, got, want)
+		}
+	}
+}
+
+// An experiment whose searches run on a worker and here, side by side, draws of votes among
+// them, has the figures of one machine: all but how long it took.
+func TestAblateWithAWorker(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv(workerTokenVariable, "0123456789abcdef")
+	for _, strategy := range []string{"guided", "vote"} {
+		run := func(more ...string) (x experiment.Ablate) {
+			args := append([]string{
+				"experiment", "ablate", "--json", "--strategy", strategy, "--vary", "probes", "--counts", "4", "--base-count", "6",
+				"--layers", "5", "--proj", "gate", "--max-cost", "2", "--held", "4", "--seeds", "2",
+			}, more...)
+			status, out, log := runApp(args...)
+			if status != statusDone {
+				t.Fatalf("exit status %d: %s", status, log)
+			}
+			if len(more) > 0 && !strings.Contains(log, "2 machines work") {
+				t.Errorf("%s: nobody helped: %s", strategy, log)
+			}
+			if err := json.Unmarshal([]byte(out), &x); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range x.Settings {
+				for i := range s.Runs {
+					s.Runs[i].Took = 0
+				}
+			}
+			return x
+		}
+		want := run()
+		port := freePort(t)
+		worker, done := newHeard(), make(chan int)
+		go func() {
+			done <- doMain([]string{"worker", "--connect", "nats://127.0.0.1:" + port, "--once"}, strings.NewReader(""), io.Discard, worker)
+		}()
+		worker.await(t, "waiting for the broker")
+		got := run("--workers", "embedded:"+port)
+		if status := <-done; status != statusDone {
+			t.Errorf("the worker ended with exit status %d: %s", status, worker)
+		}
+		for i, s := range want.Settings {
+			if !reflect.DeepEqual(got.Settings[i].Runs, s.Runs) {
+				t.Errorf("%s, %s: %+v, alone %+v", strategy, s.Name, got.Settings[i].Runs, s.Runs)
+			}
 		}
 	}
 }

@@ -21,6 +21,7 @@ func TestWorkersPlace(t *testing.T) {
 		{at: "embedded:1:2:3", wrong: "embedded:HOST:PORT"},
 		{at: "lab:4222", wrong: "want an address such as nats://host:4222"},
 		{at: "http://lab:4222", wrong: "want an address such as nats://host:4222"},
+		{at: "wss://lab:443", wrong: "want an address such as nats://host:4222"},
 		{at: "nats://", wrong: "want an address such as nats://host:4222"},
 		{at: "nats://secret@lab:4222", wrong: "give it with --token-file or BANKAI_WORKER_TOKEN"},
 		{at: "nats://me:secret@lab:\n", wrong: "want an address such as nats://host:4222"},

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"math"
 	"time"
 )
 
@@ -10,12 +11,15 @@ type activity struct {
 	doing   string        // "": it waits
 	since   time.Time     // of doing, or of waiting
 	units   int64
-	tokens  int64
-	speed   float64 // tokens a second of late, while computing
+	tokens  int64   // of questions, for each candidate that was measured on them, and of what was generated
+	speed   float64 // tokens a second, over about speedOver of computing
+
+	lately struct{ tokens, seconds float64 }
 }
 
-// recent is how much of the speed is that of the latest work.
-const recent = 0.3
+// speedOver is how much computing the speed is about: what was done before counts for less
+// and less. Weighed by time, a unit that takes microseconds says no more than it lasted.
+const speedOver = 10 * time.Second
 
 func (a *activity) begin(session sessionRecord, doing string) {
 	a.session, a.doing, a.since = session, doing, time.Now()
@@ -23,16 +27,21 @@ func (a *activity) begin(session sessionRecord, doing string) {
 
 func (a *activity) end(units, tokens int) {
 	now := time.Now()
-	if took := now.Sub(a.since).Seconds(); tokens > 0 && took > 0 {
-		if speed := float64(tokens) / took; a.speed == 0 {
-			a.speed = speed
-		} else {
-			a.speed += recent * (speed - a.speed)
-		}
-	}
+	a.did(units, tokens, now.Sub(a.since))
+	a.doing, a.since = "", now
+}
+
+// did takes in units that took some time. Work whose tokens nobody counts, such as a whole
+// search, says nothing of the speed.
+func (a *activity) did(units, tokens int, took time.Duration) {
 	a.units += int64(units)
 	a.tokens += int64(tokens)
-	a.doing, a.since = "", now
+	if tokens > 0 && took > 0 {
+		kept := math.Exp(-float64(took) / float64(speedOver))
+		a.lately.tokens = kept*a.lately.tokens + float64(tokens)
+		a.lately.seconds = kept*a.lately.seconds + took.Seconds()
+		a.speed = a.lately.tokens / a.lately.seconds
+	}
 }
 
 func (a *activity) beat() beat {

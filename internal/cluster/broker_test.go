@@ -155,6 +155,8 @@ func TestWrongCredentials(t *testing.T) {
 		{"no file", Access{URL: b.URL(), TokenFile: empty + "2"}, []string{empty + "2"}},
 		{"no seed", Access{URL: b.URL(), NKeySeed: empty}, []string{empty, "no nkey"}},
 		{"no creds", Access{URL: b.URL(), Creds: empty + "2"}, []string{empty + "2"}},
+		{"empty creds", Access{URL: b.URL(), Creds: empty}, []string{empty, "no user of NATS"}},
+		{"no certificates", Access{URL: "tls://" + host, Token: b.Token(), CA: empty}, []string{empty, "holds no certificates"}},
 		{"two kinds", Access{URL: b.URL(), Token: "s3cret", NKeySeed: empty}, []string{"more than one"}},
 		{"no such scheme", Access{URL: "http://me:s3cret@" + host}, []string{"nats://HOST:PORT"}},
 		{"TLS where none is", Access{URL: "tls://" + host, Token: b.Token()}, []string{"has no TLS"}},

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -16,8 +17,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 )
 
 // Access says where a NATS server is, and what opens it: at most one kind of
@@ -188,6 +191,10 @@ func refusalOf(err error) string {
 		return "there is none: is it running, and is the address right?"
 	case errors.Is(err, nats.ErrNkeysNotSupported):
 		return "it takes no nkeys: give the credentials that it has"
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return "its certificate comes from an authority that is not known here: give that one's certificate (--ca)"
+	case errors.As(err, new(x509.HostnameError)), errors.As(err, new(x509.CertificateInvalidError)):
+		return "its certificate is not accepted: " + plain(err)
 	}
 	return plain(err)
 }
@@ -237,6 +244,9 @@ func (a Access) options() ([]nats.Option, error) {
 	}
 	options = append(options, credentials...)
 	if a.CA != "" {
+		if err := checkCA(a.CA); err != nil {
+			return nil, err
+		}
 		options = append(options, nats.RootCAs(a.CA))
 	}
 	if a.Cert != "" || a.Key != "" {
@@ -280,11 +290,14 @@ func (a Access) credentials() (options []nats.Option, err error) {
 			return nil, fmt.Errorf("the token: %s is empty", a.TokenFile)
 		}
 	case a.NKeySeed != "":
+		if _, err := os.Stat(a.NKeySeed); err != nil {
+			return nil, fmt.Errorf("the nkey: %w", err)
+		}
 		option, err := nats.NkeyOptionFromSeed(a.NKeySeed)
 		return []nats.Option{option}, unreadable("nkey", a.NKeySeed, err)
 	case a.Creds != "":
-		if _, err := os.Stat(a.Creds); err != nil {
-			return nil, fmt.Errorf("the .creds file: %w", err)
+		if err := checkCreds(a.Creds); err != nil {
+			return nil, err
 		}
 		return []nats.Option{nats.UserCredentials(a.Creds)}, nil
 	}
@@ -292,6 +305,42 @@ func (a Access) credentials() (options []nats.Option, err error) {
 		options = append(options, nats.Token(token))
 	}
 	return options, nil
+}
+
+// checkCreds says what is wrong with a .creds file. A server only says that it lets nobody
+// in, also where the user's time has passed.
+func checkCreds(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("the .creds file: %w", err)
+	}
+	token, err := nkeys.ParseDecoratedJWT(text)
+	if err != nil {
+		return fmt.Errorf("%s holds no user of NATS: want a .creds file, with its JWT and its seed", file)
+	}
+	user, err := jwt.DecodeUserClaims(token)
+	if err != nil {
+		return fmt.Errorf("%s holds no user of NATS: want a .creds file, with its JWT and its seed", file)
+	}
+	if until := time.Unix(user.Expires, 0); user.Expires > 0 && until.Before(time.Now()) {
+		return fmt.Errorf("%s: the user's time ended at %s: ask for a new .creds file", file, until.UTC().Format(time.RFC3339))
+	}
+	if _, err := nkeys.ParseDecoratedUserNKey(text); err != nil {
+		return fmt.Errorf("%s holds no seed of a user beside its JWT: want a .creds file, with both", file)
+	}
+	return nil
+}
+
+// checkCA says what is wrong with a file of authorities.
+func checkCA(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("the certificates to trust: %w", err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(text) {
+		return fmt.Errorf("%s holds no certificates: want those of authorities, as PEM", file)
+	}
+	return nil
 }
 
 // unreadable says which file of credentials is wrong, without what it holds.

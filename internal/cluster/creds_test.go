@@ -67,14 +67,16 @@ func TestCreds(t *testing.T) {
 	if !s.ReadyForConnections(time.Minute) {
 		t.Fatal("the server does not start")
 	}
-	creds := func(jetStream bool) string {
+	creds := func(jetStream bool, until int64) string {
 		owner, user := newIssuer(t, nkeys.CreateAccount), newIssuer(t, nkeys.CreateUser)
 		account(owner, jetStream)
+		claims := jwt.NewUserClaims(user.public)
+		claims.Expires = until
 		seed, err := user.Seed()
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := jwt.FormatUserConfig(owner.signed(t, jwt.NewUserClaims(user.public)), seed)
+		text, err := jwt.FormatUserConfig(owner.signed(t, claims), seed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,15 +86,17 @@ func TestCreds(t *testing.T) {
 		}
 		return path
 	}
-	o, err := dial(t, Access{URL: s.ClientURL(), Creds: creds(true)}).Objects(t.Context(), t.TempDir())
+	o, err := dial(t, Access{URL: s.ClientURL(), Creds: creds(true, 0)}).Objects(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := o.PutBytes(t.Context(), "text", []byte("text")); err != nil {
 		t.Error(err)
 	}
-	_, err = Dial(t.Context(), Access{URL: s.ClientURL(), Creds: creds(false)})
+	_, err = Dial(t.Context(), Access{URL: s.ClientURL(), Creds: creds(false, 0)})
 	wantError(t, err, "JetStream is not enabled for this user")
+	_, err = Dial(t.Context(), Access{URL: s.ClientURL(), Creds: creds(true, 1)})
+	wantError(t, err, "the user's time ended at 1970-01-01T00:00:01Z")
 	_, err = Dial(t.Context(), Access{URL: s.ClientURL()})
 	wantError(t, err, "does not let us in")
 }

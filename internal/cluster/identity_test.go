@@ -162,7 +162,7 @@ func TestAnswersOfStrangers(t *testing.T) {
 	if n := log.count("member·[31m could not: e·[2J"); n != 1 || log.count("") != 2 {
 		t.Errorf("the worker's failures are told %d times:\n%.1000s", n, log)
 	}
-	if n := len(log.String()); n > 400 {
+	if n := len(log.String()); n > 1500 {
 		t.Errorf("%d bytes are told", n)
 	}
 }

@@ -32,13 +32,13 @@ var handlers = []handler{
 // joined is a session that a worker takes part in, as the handlers see it. Its methods
 // may be called from several goroutines.
 type joined struct {
-	ctx     context.Context // ends when the worker leaves or the session ends
-	record  sessionRecord
-	*identity       // of the worker
-	conn    *Conn
-	model   *engine.Model
-	objects *Objects
-	runner  *runner
+	ctx       context.Context // ends when the worker leaves or the session ends
+	record    sessionRecord
+	*identity // of the worker
+	conn      *Conn
+	model     *engine.Model
+	objects   *Objects
+	runner    *runner
 
 	mu    sync.Mutex
 	count activity // of this session alone
@@ -93,7 +93,7 @@ func (r *runner) attend(ctx context.Context, record sessionRecord) (took bool) {
 			break
 		}
 		if !reply.OK || m == nil { // whoever lets in a worker without a model is no coordinator of ours
-			r.log("%s: this worker is refused: %s", name, forPeople(cmp.Or(reply.Refused, h.Lacks)))
+			r.log("%s: this worker is refused: %s", name, reasonForPeople(cmp.Or(reply.Refused, h.Lacks)))
 			break
 		}
 		again, err := r.work(ctx, record, m.Model, !took)
@@ -212,7 +212,7 @@ func (j *joined) beats(out <-chan outNotice) (again bool, err error) {
 			if n.Again {
 				return true, nil
 			}
-			return false, fmt.Errorf("the coordinator has dropped this worker: %s", forPeople(n.Why))
+			return false, fmt.Errorf("the coordinator has dropped this worker: %s", reasonForPeople(n.Why))
 		case <-tick.C:
 		}
 	}

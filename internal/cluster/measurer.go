@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"bankai/internal/cluster/division"
-
 	"bankai"
+	"bankai/internal/cluster/division"
 	"bankai/score"
 )
 

@@ -12,31 +12,23 @@ import (
 	"regexp"
 	"testing"
 
-	"bankai/internal/cluster/division"
-
 	"bankai"
 	"bankai/engine"
-	"bankai/internal/enginetest"
-	"bankai/models/demo"
+	"bankai/internal/cluster/division"
 	"bankai/probe"
 	"bankai/score"
 	"bankai/search"
 )
 
-// demoOpener opens the built-in model.
-func demoOpener(t testing.TB) func(context.Context, Need) (*engine.Model, error) {
-	path := filepath.Join(t.TempDir(), "demo.gguf")
-	if err := os.WriteFile(path, demo.Model(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return opener(path)
-}
-
-// measured is an evaluator of some of the demo's probes.
+// measured is an evaluator of some probes, in several blocks.
 func measured(t testing.TB, m *engine.Model) *score.Evaluator {
 	t.Helper()
-	e, err := score.NewProbeEvaluator(m, enginetest.DemoSet(t, "search_few"), enginetest.DemoSet(t, "control")[:20], score.Options{
-		Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: 2, Slack: 0.1}, Samples: score.Samples{Block: 5, Seed: 1},
+	var set probe.Set
+	for i := range 60 {
+		set = append(set, probe.Probe{Name: fmt.Sprint("p", i), Prompt: fmt.Sprintf("The sum of %d and %d, as everybody knows, is", i, i%7), Correct: fmt.Sprint(" ", i+i%7), Wrong: fmt.Sprint(" ", i)})
+	}
+	e, err := score.NewProbeEvaluator(m, set[:40], set[40:], score.Options{
+		Objective: score.Objective{Metric: probe.AnswerLogprob, Penalty: 2, Slack: 0.1}, Samples: score.Samples{Block: 20, Seed: 1},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -44,10 +36,10 @@ func measured(t testing.TB, m *engine.Model) *score.Evaluator {
 	return e
 }
 
-// searchedMatrices are some of the demo's.
+// searchedMatrices are some of the tiny model's.
 func searchedMatrices(t testing.TB, m *engine.Model) (ms []search.Matrix) {
 	t.Helper()
-	for _, name := range []string{"blk.1.ffn_up.weight", "blk.2.ffn_gate.weight"} {
+	for _, name := range []string{"blk.0.ffn_up.weight", "blk.1.ffn_gate.weight"} {
 		tensor, ok := m.Weights().Tensor(name)
 		if !ok {
 			t.Fatalf("there is no %s", name)
@@ -93,7 +85,7 @@ func timeless(text []byte) []byte {
 // machine, to the byte: also when a worker leaves in the middle, another comes, and the
 // server goes away for a while.
 func TestSearchOfManyMachines(t *testing.T) {
-	m := enginetest.Demo(t, engine.Options{})
+	m := golden(t, engine.Options{Threads: 2})
 	const steps = 10
 	want, journal := guided(t, m, measured(t, m), steps)
 	if want.Accepted < 2 {
@@ -105,7 +97,7 @@ func TestSearchOfManyMachines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := demoOpener(t)
+	open := opener(tinyFile(t))
 	log := &lines{}
 	s := openSession(t, dial(t, remote(b)), m, Options{Name: "test", Check: 3, Cache: t.TempDir(), Log: log.log})
 	worker := func(name string) (stop func() error) {
@@ -181,10 +173,10 @@ func (b between) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, 
 // Workers that compute are asked for their share, and what they send is what they have
 // computed, to the bit.
 func TestWorkersAreAsked(t *testing.T) {
-	m := enginetest.Demo(t, engine.Options{})
+	m := golden(t, engine.Options{Threads: 2})
 	b := startBroker(t, BrokerOptions{})
 	s := openSession(t, dial(t, remote(b)), m, Options{Cache: t.TempDir(), Check: -1})
-	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "far", Open: demoOpener(t), Cache: t.TempDir()})
+	runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "far", Open: opener(tinyFile(t)), Cache: t.TempDir()})
 	if err := s.Wait(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -195,8 +187,8 @@ func TestWorkersAreAsked(t *testing.T) {
 	}
 	members, _ := s.peers()
 	far, here := &remotePeer{s, members[0], task}, division.Here{Evaluator: e}
-	cur := bankai.New(m.Digest(), bankai.Meta{Name: "with metadata"}, bankai.Flip{Tensor: "blk.2.ffn_gate.weight", Row: 3, N: bankai.ToEnd})
-	moves := []search.Move{{}, {Flips: []bankai.Flip{{Tensor: "blk.1.ffn_up.weight", Row: 7, Col: 128, N: 128}}}}
+	cur := bankai.New(m.Digest(), bankai.Meta{Name: "with metadata"}, bankai.Flip{Tensor: "blk.1.ffn_gate.weight", Row: 3, N: bankai.ToEnd})
+	moves := []search.Move{{}, {Flips: []bankai.Flip{{Tensor: "blk.1.ffn_up.weight", Row: 7, N: 128}}}}
 	n, err := e.Blocks(search.Sample{})
 	if err != nil {
 		t.Fatal(err)

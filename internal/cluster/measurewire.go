@@ -9,9 +9,8 @@ import (
 	"math"
 	"time"
 
-	"bankai/internal/cluster/division"
-
 	"bankai"
+	"bankai/internal/cluster/division"
 	"bankai/score"
 	"bankai/search"
 )

@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"bankai/internal/cluster/division"
-
 	"bankai"
+	"bankai/internal/cluster/division"
 	"bankai/score"
 
 	"github.com/nats-io/nats.go"
@@ -216,6 +215,9 @@ func (w *measuring) measure(a *asked, out *answering) (busy time.Duration, err e
 	}
 	for _, p := range parts {
 		tokens += int(p.Tokens)
+	}
+	if q.Want == nil {
+		tokens *= len(q.Moves)
 	}
 	release, err := w.j.turn(a.ctx, doing)
 	if err != nil {

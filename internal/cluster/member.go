@@ -15,7 +15,7 @@ import (
 // member is a worker of a session, as the coordinator keeps it. A worker that went and
 // comes back is another member, with the same id.
 type member struct {
-	id    string
+	id     string
 	name   string // for people
 	cores  int
 	kernel string // for people
@@ -120,7 +120,7 @@ func (s *Session) refuses(id string, h hello) string {
 	}
 	switch {
 	case why != "" && h.Lacks != "":
-		return forPeople(h.Lacks)
+		return reasonForPeople(h.Lacks)
 	case why != "":
 		return why
 	case len(s.banned) >= mostBanned:
@@ -199,7 +199,7 @@ func (s *Session) bye(m *nats.Msg) {
 	}
 	why := "it left"
 	if len(from.data) > 0 {
-		why = forPeople(string(from.data))
+		why = reasonForPeople(string(from.data))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -133,7 +133,7 @@ func (s *models) tryOpen(ctx context.Context, record sessionRecord, need Need) (
 // fetch gets the model's file, if the session offers it.
 func (s *models) fetch(ctx context.Context, record sessionRecord) (path string, err error) {
 	if record.File == nil {
-		return "", fmt.Errorf("it does not have the model %s, and the session offers no file of it: give the worker the model", short(record.Model.String()))
+		return "", fmt.Errorf("it does not have the model %s, and the session offers no file of it, as of a folder, a split or the built-in model: give the worker a copy with --model", short(record.Model.String()))
 	}
 	name := forPeople(record.File.Name)
 	s.runner.log("%s: fetches the model %s (%s)", sessionName(record), name, text.Size(record.File.Size))
@@ -168,7 +168,7 @@ func (s *models) ask(ctx context.Context, record sessionRecord) (fileReply, erro
 			case err != nil:
 				return reply, err
 			case reply.Error != "":
-				return reply, fmt.Errorf("the model's file: %s", forPeople(reply.Error))
+				return reply, fmt.Errorf("the model's file: %s", reasonForPeople(reply.Error))
 			case !reply.Digest.IsZero():
 				return reply, nil
 			}

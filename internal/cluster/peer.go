@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"bankai/internal/cluster/division"
-
 	"bankai"
+	"bankai/internal/cluster/division"
 	"bankai/internal/text"
 	"bankai/score"
 	"bankai/search"

@@ -9,11 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"bankai/internal/cluster/division"
-
 	"bankai"
 	"bankai/engine"
-	"bankai/internal/enginetest"
+	"bankai/internal/cluster/division"
 	"bankai/score"
 	"bankai/search"
 
@@ -199,11 +197,11 @@ func TestAnswersThatFail(t *testing.T) {
 // Whoever computes wrong bits, or fails time and again, is dropped from the session; who
 // was not reached is asked again.
 func TestLostPeers(t *testing.T) {
-	m := enginetest.Demo(t, engine.Options{})
+	m := golden(t, engine.Options{Threads: 2})
 	b := startBroker(t, BrokerOptions{})
 	left := make(chan string, 10)
 	s := openSession(t, dial(t, remote(b)), m, Options{Cache: t.TempDir(), Left: func(w Member, why string) { left <- w.Name + ": " + why }})
-	open := demoOpener(t)
+	open := opener(tinyFile(t))
 	for _, name := range []string{"wrong", "failing", "lost"} {
 		runWorker(t, Worker{Conn: dial(t, remote(b)), Name: name, Open: open, Cache: t.TempDir()})
 	}

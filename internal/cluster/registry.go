@@ -29,7 +29,7 @@ type WorkerInfo struct {
 	Since   time.Time     `json:"since"`             // of Doing, or of waiting
 	Units   int64         `json:"units"`             // done since it started
 	Tokens  int64         `json:"tokens"`            // computed since it started
-	Speed   float64       `json:"speed"`             // tokens a second of late, while computing
+	Speed   float64       `json:"speed"`             // tokens a second, in the last ten seconds or so of computing
 }
 
 // serviceName is how workers are found by the service API of NATS.

@@ -411,7 +411,7 @@ func (s *searches) take(number int64, from saying, name string, r searchRecord) 
 		}
 		t.state = done
 	case r.Error != "", t.begun > mostTries:
-		why := name + " could not: " + forPeople(r.Error)
+		why := name + " could not: " + reasonForPeople(r.Error)
 		if r.Error == "" {
 			why = fmt.Sprintf("workers began it %d times and did not end it", mostTries)
 		}

@@ -276,6 +276,10 @@ func requirementsOf(m *engine.Model, trial bankai.Digest) requirements {
 // forPeople is a name from elsewhere, such that it can be printed.
 func forPeople(name string) string { return text.Clip(text.Printable(name), 80) }
 
+// reasonForPeople is a reason from elsewhere, such that it can be printed: in full, with
+// what to do.
+func reasonForPeople(why string) string { return text.Clip(text.Printable(why), 500) }
+
 // events calls functions one after the other, in the order in which they were posted,
 // without those who post waiting for them.
 type events struct {

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"bankai/internal/cluster/desk"
-
 	"bankai"
+	"bankai/internal/cluster/desk"
 )
 
 // wireVersion changes whenever programs of before could misread what is sent now.

@@ -10,9 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"bankai/internal/cluster/desk"
-
 	"bankai/engine"
+	"bankai/internal/cluster/desk"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -134,8 +133,14 @@ func (s *Session) post(ctx context.Context) (*post, error) {
 	return p, nil
 }
 
-// sweep removes what the server has of the session.
+// sweep removes what the server has of the session. It first waits for what was sent: the
+// server may take that in after a request to remove it that came later.
 func (p *post) sweep(ctx context.Context) {
+	select {
+	case <-p.session.conn.js.PublishAsyncComplete():
+	case <-time.After(closing / 3):
+	case <-ctx.Done():
+	}
 	p.purge(ctx, "bankai.work."+p.session.ID()+".>")
 	if kept, err := p.session.conn.js.Stream(ctx, "KV_"+resultsBucket); err == nil {
 		_ = kept.Purge(ctx, jetstream.WithPurgeSubject("$KV."+resultsBucket+"."+p.session.ID()+".>"))
@@ -257,7 +262,7 @@ func (p *post) take(e jetstream.KeyValueEntry) {
 	}
 	r, err := decode[record]("an answer", from.data)
 	if err == nil && r.Error != "" {
-		err = errors.New(forPeople(r.Error))
+		err = errors.New(reasonForPeople(r.Error))
 	}
 	if err != nil {
 		p.tellFailed(from.id, "a unit is computed here: %s could not: %v", name, err)

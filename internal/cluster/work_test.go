@@ -9,11 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"bankai/internal/enginetest"
-
-	"bankai/internal/cluster/desk"
-
 	"bankai/engine"
+	"bankai/internal/cluster/desk"
+	"bankai/internal/enginetest"
 
 	"github.com/nats-io/nats.go/jetstream"
 )

@@ -18,7 +18,7 @@ func Inputs(names []string) (files []string) {
 			continue
 		}
 		file, _ := source.Split(name)
-		for _, path := range []string{name, file} {
+		for _, path := range slices.Compact([]string{name, file}) {
 			if path != "" && IsThere(path) {
 				files = append(files, partsOf(path)...)
 			}

@@ -63,7 +63,7 @@ type Job struct {
 	Run    *outputs.Run     // remembers what was written
 	To     progress.Watcher
 	// Divide makes what measures for an evaluator where other machines share that. Nil:
-	// this one does it alone.
+	// this one does it alone. It is closed when it is of no use any more, if it can be.
 	Divide func(e *score.Evaluator) (score.Measurer, error)
 	// Searcher, if set, may let the draws of a vote go ahead elsewhere.
 	Searcher score.Searcher
@@ -77,7 +77,9 @@ type run struct {
 	journal *search.Journal
 	mark    int64        // of the journal, when it was opened
 	guard   *guard.Guard // nil if there is none
-	calls   *marked      // of the other machines, nil if there are none
+	calls   *marked      // of the other machines, nil if there are none, or in a vote
+
+	measurers []score.Measurer // that Divide made and that are in use
 
 	found  *search.Result
 	result *Result
@@ -146,9 +148,10 @@ func (r *run) open(context.Context) (err error) {
 
 func (r *run) journalPath() string { return r.Files.patch.Path + ".journal" }
 
-// close closes the journal, if it was opened, without what rests on wrong answers. err is
-// why the job ends.
+// close closes the journal, if it was opened, without what rests on wrong answers, and lets
+// go of what measured. err is why the job ends.
 func (r *run) close(err error) error {
+	r.dismiss()
 	if r.journal == nil {
 		return nil
 	}

@@ -43,20 +43,39 @@ func (m *marked) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, 
 	return m.Measurer.Effects(ctx, cur, w, blocks, got)
 }
 
-// divide lets other machines share the search, if there are any.
+// divide lets other machines share the search, if there are any. A search that goes back
+// keeps what measured for it: that knows who answered what before, should another machine
+// turn out to be wrong as well. Of a vote every draw has its own.
 func (r *run) divide() error {
 	r.setup.Searcher = r.Searcher
 	if r.Divide == nil {
 		return nil
 	}
 	return r.setup.Divide(func(e *score.Evaluator) (score.Measurer, error) {
+		if r.calls != nil {
+			return r.calls, nil
+		}
 		m, err := r.Divide(e)
-		if m == nil || err != nil || r.isVote() {
-			return m, err
+		if m == nil || err != nil {
+			return nil, err
+		}
+		r.measurers = append(r.measurers, m)
+		if r.isVote() {
+			return m, nil
 		}
 		r.calls = &marked{Measurer: m, journal: r.journal}
 		return r.calls, nil
 	})
+}
+
+// dismiss lets go of what measured, as far as it can be told to.
+func (r *run) dismiss() {
+	for _, m := range r.measurers {
+		if m, ok := m.(interface{ Close() }); ok {
+			m.Close()
+		}
+	}
+	r.measurers, r.calls = nil, nil
 }
 
 func (r *run) isVote() bool { return r.Plan.Method == score.MethodVote }
@@ -78,24 +97,35 @@ func (r *run) seek(ctx context.Context) (*search.Result, error) {
 	}
 }
 
-// back sets the search up anew, since it goes once, with a journal that holds only what
-// comes before a call. A vote, whose draws have journals of their own, begins anew.
+// back sets the search up anew, since it goes once and its evaluator remembers what it was
+// told, with a journal that holds only what comes before a call. A vote, whose draws have
+// journals of their own, begins anew.
 func (r *run) back(ctx context.Context, call int) error {
 	if r.isVote() {
-		r.Resume = false
-		if err := r.journal.Close(); err != nil {
-			return err
-		}
-		r.journal = nil
-		if err := errors.Join(r.prepare(ctx), r.open(ctx)); err != nil {
-			return err
-		}
-		return r.divide()
+		return r.anew(ctx)
 	}
 	if call < 1 || r.calls == nil || call > len(r.calls.marks) {
 		return fmt.Errorf("%s: nobody knows what of it is right, after wrong measurements: begin without --resume", r.journalPath())
 	}
 	if err := errors.Join(r.journal.CutBack(r.calls.marks[call-1]), r.prepare(ctx)); err != nil {
+		return err
+	}
+	return r.divide()
+}
+
+// anew begins a vote anew.
+func (r *run) anew(ctx context.Context) error {
+	r.dismiss()
+	r.Resume = false
+	err := r.journal.Close()
+	r.journal = nil
+	if err != nil {
+		return err
+	}
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if err := r.open(ctx); err != nil {
 		return err
 	}
 	return r.divide()

@@ -122,7 +122,7 @@ type WrongAnswerError struct {
 
 // Error says what to do.
 func (e *WrongAnswerError) Error() string {
-	return fmt.Sprintf("%s computes wrong bits, and an answer of it was used before that showed: run it again without that machine", e.Worker)
+	return fmt.Sprintf("%s computes wrong bits, and an answer of it was used before that showed", e.Worker)
 }
 
 // RestsOnWrong says that what was made since the desk began may rest on wrong answers.

@@ -26,6 +26,7 @@ type keptOverlay struct {
 // mostOverlays is how many are kept.
 const mostOverlays = 2
 
+// NewOverlays keeps none yet.
 func NewOverlays(m *engine.Model) *Overlays { return &Overlays{model: m} }
 
 // Of is the overlay of an encoded patch.

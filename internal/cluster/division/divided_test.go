@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"hash/fnv"
 	"math"
@@ -19,6 +20,9 @@ import (
 	"bankai/score"
 	"bankai/search"
 )
+
+// schedules is how many random courses of events each test goes through.
+var schedules = flag.Uint64("schedules", 200, "random courses of events that each test goes through")
 
 // fake is a peer whose numbers are hashes of what it is asked for.
 type fake struct {
@@ -307,7 +311,7 @@ func TestDividedAtRandom(t *testing.T) {
 	const steps = 7
 	parts := fakeParts(9)
 	want := alone(t, parts, steps)
-	for seed := range uint64(1000) {
+	for seed := range *schedules {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			new := func(i int) *fake {
@@ -363,7 +367,7 @@ func TestWrongBitsAtRandom(t *testing.T) {
 	parts := fakeParts(9)
 	want := alone(t, parts, steps)
 	found, tainted := 0, 0
-	for seed := range uint64(1000) {
+	for seed := range *schedules {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 2))
 			wrong := map[string]bool{}
@@ -413,7 +417,7 @@ func TestWrongBitsAtRandom(t *testing.T) {
 			}
 		})
 	}
-	if found < 600 || tainted < 60 {
+	if uint64(found) < *schedules*6/10 || uint64(tainted) < *schedules*6/100 {
 		t.Errorf("%d faults found, %d times something was taken back: that tests little", found, tainted)
 	}
 }

@@ -23,7 +23,7 @@ func (d *Desk) machines() int {
 	return 1 + len(ids)
 }
 
-// Score answers questions about the model of the session; another model's are answered
+// Score answers questions about the model of the desk; another model's are answered
 // here.
 func (d *Desk) Score(ctx context.Context, m *engine.Model, qs []engine.Question) ([][]engine.Answer, error) {
 	machines := d.machines()
@@ -56,7 +56,7 @@ func (d *Desk) Score(ctx context.Context, m *engine.Model, qs []engine.Question)
 // tokenBytes is about what a token id takes as it is sent.
 const tokenBytes = 7
 
-// Generate answers requests to the model of the session. emit is told the tokens of a
+// Generate answers requests to the model of the desk. emit is told the tokens of a
 // unit when all of it is there, those of its requests one after another. What a machine
 // said that turns out to compute wrong bits may be among them: the results alone count
 // then.
