@@ -337,7 +337,7 @@ func (d *Desk) computeOne(ctx context.Context, c *call, workers []string) error 
 	if t == nil {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	computing, cancel := context.WithCancel(ctx) // ends if a worker is quicker
 	defer cancel()
 	d.mu.Lock()
 	was := t.state
@@ -349,7 +349,7 @@ func (d *Desk) computeOne(ctx context.Context, c *call, workers []string) error 
 		t.state, t.cancel = computed, cancel
 	}
 	d.mu.Unlock()
-	a, err := t.Compute(ctx, d.model)
+	a, err := t.Compute(computing, d.model)
 	liars, err := d.own(t, was != done, a, err)
 	if err != nil {
 		return err

@@ -290,7 +290,7 @@ func TestDeskAgain(t *testing.T) {
 	m := enginetest.Tiny(t, engine.Options{Threads: 2})
 	a := enginetest.NewAsks(t, m, 12)
 	again := 0
-	for seed := range uint64(12) {
+	for seed := uint64(0); seed < 6 || again == 0 && seed < 500; seed++ {
 		tr := newTroupe(t, m, 7, seed, &player{id: "liar", dies: -1, late: 1 + int(seed%4), lies: 1}, &player{id: "honest", dies: -1})
 		through := m.Through(tr.desk)
 		step := func() (all [][][]engine.Answer, err error) {
