@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is one or two commands.
 
-.PHONY: build wasm test browser lint processors avx512 test32 cross generate bench bench-serve microbench fuzz soak release
+.PHONY: build wasm test browser lint processors avx512 test32 cross generate bench bench-serve bench-cluster bench-machines microbench fuzz soak release
 
 build: wasm ## one static binary, ./bankai
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bankai ./cmd/bankai
@@ -52,6 +52,12 @@ bench: ## against llama.cpp (node), on models of 1.7B, 8B and an eighth of 27B: 
 
 bench-serve: ## the server, against engine.Loop and llama.cpp: see go run ./bench serve -help
 	go run ./bench serve $(BENCH)
+
+bench-cluster: ## what machines would gain a search together, simulated: see go run ./bench cluster -help
+	go run ./bench cluster $(BENCH)
+
+bench-machines: ## machines as processes that fail, on Linux; BENCH=-speed or "-soak 1h" otherwise: see go run ./bench machines -help
+	go run ./bench machines $(or $(BENCH),-schedules 200)
 
 microbench: ## kernels, scoring, patching, tokenizer
 	go test -run '^$$' -bench . ./internal/kernel ./internal/bpe ./engine ./internal/weights

@@ -278,7 +278,7 @@ func (u *units) Values(ctx context.Context, cur *bankai.Patch, moves []search.Mo
 
 // Effects implements [score.Measurer]: it says again what was said. The first block is only
 // added up; with the second the flips are ranked, which is done once for all blocks.
-func (u *units) Effects(_ context.Context, _ *bankai.Patch, _ search.Want, _ []score.Block, got func(k int, said score.Effects) error) error {
+func (u *units) Effects(_ context.Context, _ *bankai.Patch, _ search.Want, _ map[score.Subject]int, _ []score.Part, got func(k int, said score.Effects) error) error {
 	var took [2]time.Duration
 	for b, said := range u.said {
 		began := time.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -29,7 +30,15 @@ type Block struct {
 type Part struct {
 	Block
 	Questions []int   // of the block, from 0; nil: all
+	N         int     // how many questions that are
+	Columns   []int   // that its effects have, see [Effects]
 	Tokens    float64 // of them all: what measuring it takes, beside other parts
+}
+
+// Subject is what effects are about: the flips of one size in a matrix.
+type Subject struct {
+	Tensor string
+	Size   search.Granularity
 }
 
 // Effects are what a block says of all flips of one size in a matrix: how its part of
@@ -46,13 +55,16 @@ type Effects struct {
 // answers as [Evaluator.Values] and [Evaluator.Effects] do, to the bit.
 type Measurer interface {
 	// Values are those of the questions of some parts under some moves on the patch cur:
-	// [part][move][question].
+	// [part][move][question]. Numbers of another shape than a part says are an error of
+	// whoever measures.
 	Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []Part) ([][][]float64, error)
 
-	// Effects calls got with what each of some blocks says, in any order of the blocks: k
-	// is an index of blocks. It makes one call at a time; those of one block are in
-	// the order in which they were emitted, and none is made twice. got's error ends it.
-	Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []Block, got func(k int, said Effects) error) error
+	// Effects calls got with what each of some blocks says, all of their questions, in any
+	// order of the blocks: k is an index of parts. It makes one call at a time; those of
+	// one block are in the order in which they were emitted, and none is made twice.
+	// got's error ends it. flips is what every block has to say something about, with
+	// the number of flips of each.
+	Effects(ctx context.Context, cur *bankai.Patch, w search.Want, flips map[Subject]int, parts []Part, got func(k int, said Effects) error) error
 }
 
 // blocks are the ends of the blocks that the questions are cut into: the number of the
@@ -243,6 +255,25 @@ func picked(values []float64, at []int) []float64 {
 	return out
 }
 
+// Fits reports values of the part that are not [move][question] of as many moves and of
+// its questions.
+func (p Part) Fits(values [][]float64, moves int) error {
+	if len(values) != moves || slices.ContainsFunc(values, func(row []float64) bool { return len(row) != p.N }) {
+		return fmt.Errorf("values of others than the %d moves and %d questions asked", moves, p.N)
+	}
+	return nil
+}
+
+// FitsEffects reports effects of the part that are not about one of some subjects, of
+// which the numbers of flips are given, or not of its columns.
+func (p Part) FitsEffects(e *Effects, flips map[Subject]int) error {
+	n, ok := flips[Subject{e.Tensor, e.Size}]
+	if !ok || !slices.Equal(e.Columns, p.Columns) || len(e.Data) != len(p.Columns)*n {
+		return fmt.Errorf("effects of size %d of %.80q that were not asked, or not so many", e.Size, e.Tensor)
+	}
+	return nil
+}
+
 // errBits says what is not divided.
 var errBits = errors.New("score: effects of bits: they are not said block by block, but predicted as a whole")
 
@@ -297,6 +328,14 @@ type division struct {
 	tokens []float64    // of every block
 }
 
+// first is the first question of block b; behind the last block, the number of questions.
+func (d *division) first(b int) int {
+	if b == 0 {
+		return 0
+	}
+	return d.ends[b-1]
+}
+
 func (e *Evaluator) division() *division {
 	if e.cutUp == nil {
 		d := &division{ends: e.blocks()}
@@ -321,7 +360,7 @@ func (e *Evaluator) valuesThere(ctx context.Context, m Measurer, cur *bankai.Pat
 	parts := make([]Part, len(d.ends))
 	at := make([][]int, len(d.ends)) // the questions of the evaluator that a part is about
 	for b := range parts {
-		parts[b] = Part{Block: Block{e.sample, b}, Tokens: d.tokens[b]}
+		parts[b] = Part{Block: Block{e.sample, b}, N: d.first(b+1) - d.first(b), Tokens: d.tokens[b]}
 	}
 	if questions == nil {
 		for q, p := range d.places {
@@ -329,11 +368,12 @@ func (e *Evaluator) valuesThere(ctx context.Context, m Measurer, cur *bankai.Pat
 		}
 	} else {
 		for b := range parts {
-			parts[b].Tokens = 0
+			parts[b].N, parts[b].Tokens = 0, 0
 		}
 		for _, q := range questions {
 			p := d.places[q]
 			parts[p.block].Questions = append(parts[p.block].Questions, p.question)
+			parts[p.block].N++
 			parts[p.block].Tokens += float64(e.questions[q].Tokens())
 			at[p.block] = append(at[p.block], q)
 		}
@@ -350,6 +390,14 @@ func (e *Evaluator) valuesThere(ctx context.Context, m Measurer, cur *bankai.Pat
 	answers, err := m.Values(ctx, cur, moves, parts)
 	if err != nil {
 		return nil, err
+	}
+	if len(answers) != len(parts) {
+		return nil, fmt.Errorf("score: %d of %d blocks were measured", len(answers), len(parts))
+	}
+	for k, p := range parts {
+		if err := p.Fits(answers[k], len(moves)); err != nil {
+			return nil, fmt.Errorf("score: block %d: %w", p.Index, err)
+		}
 	}
 	values := make([][]float64, len(moves))
 	for i := range moves {
@@ -409,12 +457,14 @@ func (e *Evaluator) predictThere(ctx context.Context, m Measurer, cur *bankai.Pa
 	}
 	r := newRanking(e, w, s, now[0])
 	d := e.division()
-	blocks := make([]Block, len(d.ends))
-	for b := range blocks {
-		blocks[b] = Block{e.sample, b}
+	parts := make([]Part, len(d.ends))
+	for b := range parts {
+		parts[b] = Part{Block: Block{e.sample, b}, N: d.first(b+1) - d.first(b), Tokens: d.tokens[b]}
+		parts[b].Columns = newPortion(e, d.first(b), d.first(b+1), now[0]).columns
 	}
-	merge := merging{ranking: r, blocks: len(blocks), waiting: map[subject]*inOrder{}, done: map[string]int{}}
-	if err := m.Effects(ctx, cur, w, blocks, merge.got); err != nil {
+	flips := s.subjects()
+	merge := merging{ranking: r, parts: parts, left: maps.Clone(flips), waiting: map[Subject]*inOrder{}, done: map[string]int{}}
+	if err := m.Effects(ctx, cur, w, flips, parts, merge.got); err != nil {
 		return search.Predictions{}, err
 	}
 	if len(merge.waiting) > 0 || merge.ranked < len(s) {
@@ -426,16 +476,11 @@ func (e *Evaluator) predictThere(ctx context.Context, m Measurer, cur *bankai.Pa
 // merging adds up what blocks say in their order, in whatever order they say it.
 type merging struct {
 	ranking *ranking
-	blocks  int
-	waiting map[subject]*inOrder
+	parts   []Part
+	left    map[Subject]int // of which not all was said
+	waiting map[Subject]*inOrder
 	done    map[string]int // sizes of a matrix of which all was said
 	ranked  int            // matrices of which all sizes are done
-}
-
-// subject is what effects are about.
-type subject struct {
-	tensor string
-	size   search.Granularity
 }
 
 // inOrder holds what blocks said that those before them have not said yet.
@@ -446,15 +491,20 @@ type inOrder struct {
 
 // got takes in what block k says.
 func (m *merging) got(k int, e Effects) error {
-	s := m.ranking.sites[e.Tensor]
-	if s == nil || int(e.Size) >= len(s.wanted) || !s.wanted[e.Size] || len(e.Data) != len(e.Columns)*s.flips(e.Size) {
-		return fmt.Errorf("score: block %d says of %v of %q what it was not asked", k, e.Size, e.Tensor)
+	if k < 0 || k >= len(m.parts) {
+		return fmt.Errorf("score: block %d of %d says something", k, len(m.parts))
 	}
-	of := subject{e.Tensor, e.Size}
+	if err := m.parts[k].FitsEffects(&e, m.left); err != nil {
+		return fmt.Errorf("score: block %d: %w", k, err)
+	}
+	s, of := m.ranking.sites[e.Tensor], Subject{e.Tensor, e.Size}
 	w := m.waiting[of]
 	if w == nil {
 		w = &inOrder{early: map[int]Effects{}}
 		m.waiting[of] = w
+	}
+	if _, twice := w.early[k]; twice || k < w.next {
+		return fmt.Errorf("score: block %d says the same of %q twice", k, e.Tensor)
 	}
 	w.early[k] = e
 	for {
@@ -466,8 +516,9 @@ func (m *merging) got(k int, e Effects) error {
 		if err := m.ranking.add(next); err != nil {
 			return err
 		}
-		if w.next++; w.next == m.blocks {
+		if w.next++; w.next == len(m.parts) {
 			delete(m.waiting, of)
+			delete(m.left, of)
 			m.done[e.Tensor]++
 			wanted := 0
 			for _, yes := range s.wanted {

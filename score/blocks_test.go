@@ -59,8 +59,8 @@ func (c *crew) Values(ctx context.Context, cur *bankai.Patch, moves []search.Mov
 	return out, nil
 }
 
-func (c *crew) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(k int, said score.Effects) error) error {
-	said := make([][]score.Effects, len(blocks))
+func (c *crew) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, _ map[score.Subject]int, parts []score.Part, got func(k int, said score.Effects) error) error {
+	said := make([][]score.Effects, len(parts))
 	data, err := json.Marshal(w)
 	if err != nil {
 		return err
@@ -68,8 +68,8 @@ func (c *crew) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, bl
 	if err := json.Unmarshal(data, &w); err != nil {
 		return err
 	}
-	for k, b := range blocks {
-		err := c.all[c.rnd.IntN(len(c.all))].Effects(ctx, cur, b, w, func(e score.Effects) error {
+	for k, p := range parts {
+		err := c.all[c.rnd.IntN(len(c.all))].Effects(ctx, cur, p.Block, w, func(e score.Effects) error {
 			said[k] = append(said[k], e)
 			return nil
 		})
@@ -77,8 +77,8 @@ func (c *crew) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, bl
 			return err
 		}
 	}
-	for left := len(blocks); left > 0; {
-		k := c.rnd.IntN(len(blocks))
+	for left := len(parts); left > 0; {
+		k := c.rnd.IntN(len(parts))
 		if len(said[k]) == 0 {
 			continue
 		}

@@ -122,14 +122,23 @@ const mostEffects = 1 << 30
 // effectBytes is how much all blocks of an evaluator's questions say of the flips of s.
 func (e *Evaluator) effectBytes(s sites) (bytes int64) {
 	columns, _, _ := e.columns()
-	for _, at := range s {
+	for _, flips := range s.subjects() {
+		bytes += 4 * int64(columns) * int64(flips)
+	}
+	return bytes * int64(len(e.division().ends))
+}
+
+// subjects are what effects are said about, with the number of flips of each.
+func (s sites) subjects() map[Subject]int {
+	all := map[Subject]int{}
+	for name, at := range s {
 		for size, wanted := range at.wanted {
 			if wanted {
-				bytes += 4 * int64(columns) * int64(at.flips(search.Granularity(size)))
+				all[Subject{name, search.Granularity(size)}] = at.flips(search.Granularity(size))
 			}
 		}
 	}
-	return bytes * int64(len(e.division().ends))
+	return all
 }
 
 // lowest is the cut below all of them.

@@ -34,6 +34,7 @@ type Journal struct {
 	written     map[bankai.Digest]float64 // fitness of the patches that the run wrote to files, by content
 	seconds     float64                   // the time that what was read from the file took
 	measured    float64                   // the time of its last trial or prediction
+	candidates  int                       // trials of moves that flip something
 
 	resume  bool
 	unknown []string // names of facts that are not compared
@@ -136,7 +137,7 @@ func openJournal(path string, run []Fact, resume bool, unknown []string) (*Journ
 func (j *Journal) forget() {
 	j.trials, j.futures = map[trialKey]knownScore{}, map[futureKey]knownFuture{}
 	j.checkpoints, j.written = map[checkpointKey][]bool{}, map[bankai.Digest]float64{}
-	j.seconds, j.measured = 0, 0
+	j.seconds, j.measured, j.candidates = 0, 0, 0
 }
 
 // checkHeader refuses the journal of another run.
@@ -181,7 +182,11 @@ func (j *Journal) clock(r record) {
 func (j *Journal) know(r record) {
 	if r.Trial != nil {
 		t := r.Trial.trial()
-		j.trials[trialKey{r.On, t.Move.Digest(), t.Sample}] = knownScore{t.Score, float64(r.Seconds)}
+		key := trialKey{r.On, t.Move.Digest(), t.Sample}
+		if _, known := j.trials[key]; !known && len(t.Flips) > 0 {
+			j.candidates++
+		}
+		j.trials[key] = knownScore{t.Score, float64(r.Seconds)}
 	}
 	if f := r.Prediction; f != nil {
 		j.futures[futureKey{r.On, f.Want}] = knownFuture{f.predictions(), float64(f.Cost), float64(r.Seconds)}
@@ -209,6 +214,10 @@ func (j *Journal) name() string {
 // Len returns the number of trials the journal held when it was opened and has
 // taken since. It is zero if there was nothing to resume.
 func (j *Journal) Len() int { return len(j.trials) }
+
+// Candidates is how many of the trials were of something to flip, not of the patch as it
+// was.
+func (j *Journal) Candidates() int { return j.candidates }
 
 // Mark is where the journal is now, for [Journal.CutBack]: what is recorded later comes
 // behind it. Those of its parts have marks of their own.

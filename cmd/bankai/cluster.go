@@ -3,12 +3,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +30,7 @@ type crew struct {
 	broker  *cluster.Broker // nil: it is elsewhere
 	conn    *cluster.Conn
 	session *cluster.Session
-	working atomic.Int64 // machines, this one among them
+	opened  atomic.Pointer[cluster.Session] // session, for those who are told of what happens there
 
 	model    *engine.Model // asks all of them
 	searcher score.Searcher
@@ -41,7 +43,6 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 		return nil, err
 	}
 	c := &crew{app: a}
-	c.working.Store(1)
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -61,7 +62,7 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 		access.Log = a.Warn
 	}
 	if c.conn, err = cluster.Dial(ctx, access); err != nil {
-		return nil, err
+		return nil, reached(err)
 	}
 	c.session, err = cluster.Open(ctx, c.conn, m, cluster.Options{
 		Name: sessionName(a), ModelFile: offered(f.path),
@@ -70,6 +71,7 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 	if err != nil {
 		return nil, err
 	}
+	c.opened.Store(c.session)
 	elsewhere, err := c.session.Elsewhere(ctx)
 	if err != nil {
 		return nil, err
@@ -78,14 +80,31 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 		return nil, err
 	}
 	c.model = m.Through(elsewhere)
-	a.Beside = func() string { return machinesText(int(c.working.Load())) }
+	a.Beside = func() string { return machinesText(c.working()) }
 	return c, nil
 }
 
 // access is what gets to a broker.
 func (f *accessFlags) access(address string, log func(format string, args ...any)) (cluster.Access, error) {
 	token, err := f.token()
+	if err == nil && f.tokenFile != "" && othersMayRead(f.tokenFile) {
+		log("%s: others on this machine can read this token: chmod 600 %s", text.Printable(f.tokenFile), text.Printable(f.tokenFile))
+	}
 	return cluster.Access{URL: address, Token: token, NKeySeed: f.nkey, Creds: f.creds, CA: f.ca, Log: log}, err
+}
+
+// reached adds to an error of a broker what sets it right.
+func reached(err error) error {
+	var e *cluster.ServerError
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.Refused() && e.Shown == "token":
+		return fmt.Errorf("the broker at %s does not take this token: it is that of another broker, or of a run that has ended: give the right one by %s or --token-file", e.URL, workerTokenVariable)
+	case e.Refused() && e.Shown == "":
+		return fmt.Errorf("the broker at %s lets in who has its token, and none was given: give it by %s or --token-file, or say who you are by --nkey or --creds", e.URL, workerTokenVariable)
+	}
+	return err
 }
 
 // sessionName tells people whose work it is, and what.
@@ -106,46 +125,22 @@ func offered(model string) string {
 	return path
 }
 
-// invite says how another machine becomes a worker. The token is not part of the command
-// itself, which others could read there as long as it runs.
-func (c *crew) invite(f *workersFlags) {
-	at := c.broker.URL()
-	command := fmt.Sprintf("bankai worker --connect %s", at)
-	switch {
-	case f.tokenFile != "":
-		command += " --token-file FILE, with the token of " + text.Quoted(f.tokenFile)
-	case os.Getenv(workerTokenVariable) != "":
-		command += ", with " + workerTokenVariable + " as it is here"
-	default:
-		command = workerTokenVariable + "=" + c.broker.Token() + " " + command
+// working is how many machines work, this one among them.
+func (c *crew) working() int {
+	if s := c.opened.Load(); s != nil {
+		return s.Working()
 	}
-	c.app.tell("for each machine that is to help: %s", command)
-	if c.broker.Loopback() {
-		u, err := url.Parse(at)
-		if err != nil {
-			return // it is of this machine as well
-		}
-		c.app.Warn("%s is of this machine alone: others get there by \"ssh -R %s:127.0.0.1:%s MACHINE\", or by --workers %s:0.0.0.0:%s in a network that you trust",
-			at, u.Port(), u.Port(), embedded, u.Port())
-	}
-}
-
-// tell says what must not be missed, also with --quiet.
-func (a *app) tell(format string, args ...any) {
-	quiet := a.Quiet
-	a.Quiet = false
-	a.Note(format, args...)
-	a.Quiet = quiet
+	return 1
 }
 
 func (c *crew) joined(w cluster.Member) {
-	n := c.working.Add(1)
-	c.app.Note("%s helps (%s, %s): %s work", text.Printable(w.Name), text.Count(w.Cores, "core"), w.Kernel, text.Count(int(n), "machine"))
+	n := max(2, c.working()) // it may be the first, and quicker than the session is known here
+	c.app.Note("%s helps (%s, %s): %s work", text.Printable(w.Name), text.Count(w.Cores, "core"), w.Kernel, text.Count(n, "machine"))
 }
 
 func (c *crew) left(w cluster.Member, why string) {
-	n := c.working.Add(-1)
-	rest := text.Plural(int(n), "machine works", "machines work")
+	n := c.working()
+	rest := text.Plural(n, "machine works", "machines work")
 	if n == 1 {
 		rest = "this machine works alone"
 	}
@@ -176,18 +171,24 @@ func (c *crew) Searcher() score.Searcher { return c.searcher }
 // Again reports whether a wrong answer made something fail.
 func (c *crew) Again(err error) bool { return c.session.Again(err) }
 
-// List are those that take part now, this one first.
+// List are those that took part, this one first.
 func (c *crew) List() []workerDoc {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "this machine"
 	}
-	docs := []workerDoc{{Name: name, Kernel: c.model.Kernel(), Cores: runtime.NumCPU(), Tool: program.Tool()}}
-	for _, w := range c.session.Workers() {
-		docs = append(docs, workerDoc{
-			Name: w.Name, Doing: w.Doing, For: time.Since(w.Since).Seconds(), Units: w.Units, Tokens: w.Tokens, Speed: w.Speed,
+	var docs []workerDoc
+	for i, w := range c.session.Shares() {
+		d := workerDoc{
+			Name: w.Name, Doing: w.Doing, Units: w.Units, Tokens: w.Tokens, Speed: w.Speed,
 			Kernel: w.Kernel, Cores: w.Cores, Tool: program.Tool(), // those of other versions are refused
-		})
+		}
+		if i == 0 {
+			d.Name, d.Kernel, d.Cores = name, c.model.Kernel(), runtime.NumCPU()
+		} else {
+			d.For = time.Since(w.Since).Seconds()
+		}
+		docs = append(docs, d)
 	}
 	return docs
 }
@@ -195,6 +196,9 @@ func (c *crew) List() []workerDoc {
 // Close lets the workers go.
 func (c *crew) Close() {
 	if c.session != nil {
+		if said := sharesText(c.session.Shares()); said != "" {
+			c.app.Note("%s", said)
+		}
 		c.session.Close()
 	}
 	if c.conn != nil {
@@ -203,6 +207,41 @@ func (c *crew) Close() {
 	if c.broker != nil {
 		c.broker.Close()
 	}
+}
+
+// mostShares is how many machines are named at the end.
+const mostShares = 8
+
+// sharesText says who did how much, this machine, the first, last; "" if it was alone.
+func sharesText(all []cluster.Member) string {
+	if len(all) < 2 {
+		return ""
+	}
+	said := text.Count(len(all), "machine") + " took part"
+	var sum int64
+	for _, m := range all {
+		sum += m.Tokens
+	}
+	if sum == 0 {
+		return said
+	}
+	others := slices.SortedStableFunc(slices.Values(all[1:]), func(a, b cluster.Member) int { return cmp.Compare(b.Tokens, a.Tokens) })
+	var parts []string
+	for i, m := range others[:min(len(others), mostShares)] {
+		part := text.Printable(m.Name)
+		if i == 0 {
+			part += " did"
+		}
+		part += fmt.Sprintf(" %.0f %%", 100*float64(m.Tokens)/float64(sum))
+		if i == 0 {
+			part += " of the tokens"
+		}
+		parts = append(parts, part)
+	}
+	if n := len(others) - len(parts); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", n))
+	}
+	return said + ": " + strings.Join(append(parts, fmt.Sprintf("this one %.0f %%", 100*float64(all[0].Tokens)/float64(sum))), ", ")
 }
 
 // runWorker takes part in work until ctx ends.
@@ -217,14 +256,14 @@ func runWorker(ctx context.Context, a *app, f *workerFlags) error {
 	access.Wait = true // machines are started in any order
 	conn, err := cluster.Dial(ctx, access)
 	if err != nil {
-		return ended(err)
+		return ended(reached(err))
 	}
 	defer conn.Close()
 	w := cluster.Worker{Conn: conn, Name: f.name, Log: a.said, Open: (&shelf{app: a, names: []string{f.model, source.DemoModel}, digests: map[string]bankai.Digest{}}).open}
 	if f.once {
 		w.Sessions = 1
 	}
-	return ended(w.Run(ctx))
+	return ended(reached(w.Run(ctx)))
 }
 
 // ended is the error of a worker, for which it is no failure to be told to end.
@@ -280,7 +319,7 @@ func listWorkers(ctx context.Context, a *app, broker string, f *accessFlags) ([]
 	}
 	conn, err := cluster.Dial(ctx, access)
 	if err != nil {
-		return nil, err
+		return nil, reached(err)
 	}
 	defer conn.Close()
 	found, err := cluster.Workers(ctx, conn)

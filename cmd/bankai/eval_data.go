@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +84,12 @@ func (f *dataFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.most, "max-tokens", "of an answer (default: 1.5 times the longest that is wanted, and 16)")
 }
 
+// isBuiltInSet reports whether a name is that of a probe set in the program, and of no file.
+func isBuiltInSet(name string) bool {
+	_, err := os.Stat(name)
+	return err != nil && strings.HasPrefix(name, source.DemoModel+":")
+}
+
 // check refuses flags that do not go together.
 func (f *dataFlags) check(probes string) error {
 	switch {
@@ -89,6 +97,9 @@ func (f *dataFlags) check(probes string) error {
 		return usagef("give the files of the data, or the probe file with --probes")
 	case probes != "" && len(f.files) > 0:
 		return usagef("%s: data and --probes exclude each other: measure one after the other", f.files[0])
+	case slices.ContainsFunc(f.files, isBuiltInSet):
+		name := f.files[slices.IndexFunc(f.files, isBuiltInSet)]
+		return usagef("%s is a built-in probe set, which --probes of search and eval takes, and no file of data: docs/examples has some to try", name)
 	case f.match != "" && f.judge != "":
 		return usagef("--match and --judge exclude each other: answers are judged in one way")
 	case f.timeout <= 0:

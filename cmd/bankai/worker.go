@@ -165,10 +165,15 @@ func writeWorkers(w io.Writer, all []workerDoc) {
 	fmt.Fprint(w, t.String())
 }
 
-// said are the lines of a worker: documents on stdout with --json, or else notes.
+// said are the lines of a worker: documents on stdout with --json, or else notes, which
+// have the time where they go to a file or another program.
 func (a *app) said(format string, args ...any) {
 	if !a.JSON {
-		a.Note(format, args...)
+		line := fmt.Sprintf(format, args...)
+		if !a.Bars {
+			line = time.Now().UTC().Format(time.RFC3339) + " " + line
+		}
+		a.Note("%s", line)
 		return
 	}
 	a.Print(eventDoc{time.Now().UTC(), text.Line(fmt.Sprintf(format, args...))}, nil)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"bankai/engine"
 	"bankai/internal/text"
@@ -27,7 +28,7 @@ type machines interface {
 	// Again reports whether something failed because one of them, which is dropped now, gave
 	// a wrong answer: it is to be done again from the start.
 	Again(err error) bool
-	// List are those that take part now, this one first.
+	// List are those that took part, this one first.
 	List() []workerDoc
 	// Close lets the workers go. The model that they shared is not closed before.
 	Close()
@@ -113,12 +114,18 @@ const (
 func (f *workersFlags) where() (p place, err error) {
 	kind, rest, given := strings.Cut(f.at, ":")
 	if kind != embedded {
+		if !strings.HasPrefix(rest, "//") && len(text.Similar(kind, []string{embedded})) > 0 {
+			return p, usagef("--workers: did you mean %s?", embedded+strings.TrimPrefix(f.at, kind))
+		}
 		p.url, err = brokerURL("--workers", f.at)
 		return p, err
 	}
 	host, port := "127.0.0.1", embeddedDefault
 	if given {
 		port = rest
+	}
+	if _, err := strconv.Atoi(rest); err != nil && rest != "" && (!strings.Contains(rest, ":") || net.ParseIP(rest) != nil) {
+		return p, usagef("--workers %s: did you mean %s:%s?", f.at, embedded, net.JoinHostPort(rest, embeddedDefault))
 	}
 	if strings.Contains(rest, ":") {
 		if host, port, err = net.SplitHostPort(rest); err != nil || host == "" {
@@ -171,7 +178,35 @@ func (f *workersFlags) check() error {
 	if p.url == "" && f.nkey+f.creds+f.ca != "" {
 		return usagef("--nkey, --creds and --ca are for a broker that is there already: %s starts one, with a token", embedded)
 	}
-	return f.accessFlags.check()
+	if err := f.accessFlags.check(); err != nil || p.url != "" {
+		return err
+	}
+	return f.checkToken(p)
+}
+
+// leastToken is how many characters a token has at least that keeps others in a network
+// out: they can try as many as they like.
+const leastToken = 16
+
+// checkToken refuses a token that can be guessed, of a broker that is to be started where
+// other machines can reach it.
+func (f *workersFlags) checkToken(p place) error {
+	token, err := f.token()
+	if err != nil || token == "" {
+		return err
+	}
+	host, _, err := net.SplitHostPort(p.listen)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	if n := utf8.RuneCountInString(token); n < leastToken {
+		return usagef("--workers %s: the token has %s, and whoever guesses it can take part: want %d or more, as \"openssl rand -hex 16\" makes them, or none, for one of this run",
+			f.at, text.Count(n, "character"), leastToken)
+	}
+	return nil
 }
 
 // share lets other machines take part in the work on a model, if --workers asks for it:

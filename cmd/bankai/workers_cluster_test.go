@@ -4,14 +4,17 @@ package main
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +23,8 @@ import (
 	"bankai/internal/cluster"
 	"bankai/internal/experiment"
 	"bankai/internal/terminal"
+
+	"github.com/nats-io/nats.go"
 )
 
 // heard collects what a command says, for whoever waits for it.
@@ -102,15 +107,16 @@ func TestSearchWithAWorker(t *testing.T) {
 		t.Fatalf("exit status %d: %s", status, log)
 	}
 	log.await(t, `second helps \(.*\): 2 machines work`)
-	if said := log.String(); strings.Contains(said, "0123456789abcdef") || !strings.Contains(said, "is of this machine alone") {
+	if said := log.String(); strings.Contains(said, "0123456789abcdef") || !strings.Contains(said, "\nnats://127.0.0.1:"+port+" is of this machine alone") {
 		t.Errorf("it said: %s", said)
 	}
 	if status := <-done; status != statusDone {
 		t.Errorf("the worker ended with exit status %d: %s", status, worker)
 	}
-	worker.await(t, "bankai search on .*takes part")
+	worker.await(t, `(?m)^\d{4}-\d\d-\d\dT\S+Z bankai search on .* \(\w{6}\): takes part`)
+	log.await(t, `2 machines took part: second did \d+ % of the tokens, this one \d+ %`)
 	var doc struct{ Workers []workerDoc }
-	if err := json.Unmarshal(out.Bytes(), &doc); err != nil || len(doc.Workers) != 2 || doc.Workers[1].Name != "second" {
+	if err := json.Unmarshal(out.Bytes(), &doc); err != nil || len(doc.Workers) != 2 || doc.Workers[1].Name != "second" || doc.Workers[0].Tokens+doc.Workers[1].Tokens == 0 {
 		t.Errorf("workers: %+v, %v", doc.Workers, err)
 	}
 	// Recorded is the command without the flags of the machines; the name is the same.
@@ -144,6 +150,9 @@ func TestWorkersAreListed(t *testing.T) {
 	c := &crew{app: newApp(nil, nil, io.Discard, log), broker: broker}
 	c.app.Quiet = true // which is no reason to keep it back
 	c.invite(&workersFlags{at: embedded})
+	if strings.Contains(log.String(), "of this machine alone") {
+		t.Errorf("a note in spite of --quiet: %s", log)
+	}
 	found := log.await(t, `BANKAI_WORKER_TOKEN=(\S+) bankai worker --connect (\S+)`)
 	t.Setenv(workerTokenVariable, "wrong-token-of-nobody")
 	if status, _, said := runApp("workers", "--connect", found[2]); status != statusFailed || strings.Contains(said, "wrong-token") {
@@ -190,6 +199,77 @@ func TestAgain(t *testing.T) {
 		tries := 0
 		if err := a.again(func() error { tries++; return c.err }); err != c.want || tries != c.tries {
 			t.Errorf("%+v: %v after %d tries", c, err, tries)
+		}
+	}
+}
+
+// An error of a broker says which flag sets it right.
+func TestReached(t *testing.T) {
+	other := errors.New("another")
+	for _, c := range []struct {
+		err  error
+		says []string
+	}{
+		{&cluster.ServerError{URL: "nats://lab", Shown: "token", Err: nats.ErrAuthorization}, []string{"nats://lab does not take this token", workerTokenVariable, "--token-file"}},
+		{&cluster.ServerError{URL: "nats://lab", Err: nats.ErrAuthorization}, []string{"nats://lab", "none was given", workerTokenVariable, "--token-file"}},
+		{&cluster.ServerError{URL: "nats://lab", Shown: "nkey", Err: nats.ErrAuthorization}, []string{"nats://lab", "check the token, the user, or the key"}},
+		{&cluster.ServerError{URL: "tls://lab", Err: x509.UnknownAuthorityError{}}, []string{"tls://lab", "--ca"}},
+		{other, []string{"another"}},
+	} {
+		for _, part := range c.says {
+			if err := reached(c.err); !strings.Contains(err.Error(), part) {
+				t.Errorf("%v: does not say %q", err, part)
+			}
+		}
+	}
+	if reached(nil) != nil || !errors.Is(reached(other), other) {
+		t.Error("what is no error of a broker is changed")
+	}
+}
+
+func TestSharesText(t *testing.T) {
+	for _, c := range []struct {
+		all  []cluster.Member
+		want string
+	}{
+		{[]cluster.Member{{Tokens: 5}}, ""},
+		{[]cluster.Member{{}, {Name: "m2"}}, "2 machines took part"},
+		{
+			[]cluster.Member{{Tokens: 25}, {Name: "m3", Tokens: 35}, {Name: "m2", Tokens: 40}},
+			"3 machines took part: m2 did 40 % of the tokens, m3 35 %, this one 25 %",
+		},
+	} {
+		if got := sharesText(c.all); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	many := make([]cluster.Member, 12)
+	many[1].Tokens = 1
+	if got := sharesText(many); !strings.Contains(got, ", 3 more, this one 0 %") {
+		t.Error(got)
+	}
+}
+
+// A file with a token that others can read is warned of.
+func TestTokenFileOfOthers(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files have no mode")
+	}
+	file := filepath.Join(t.TempDir(), "token")
+	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o644: true, 0o640: true} {
+		if err := os.WriteFile(file, []byte("0123456789abcdef"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		var said string
+		f := accessFlags{tokenFile: file}
+		if _, err := f.access("nats://lab", func(format string, args ...any) { said += fmt.Sprintf(format, args...) }); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(said, "others on this machine can read this token: chmod 600") != warned {
+			t.Errorf("%v: %q", mode, said)
 		}
 	}
 }
@@ -247,7 +327,7 @@ func TestAblateWithAWorker(t *testing.T) {
 		go func() {
 			done <- doMain([]string{"worker", "--connect", "nats://127.0.0.1:" + port, "--once"}, strings.NewReader(""), io.Discard, worker)
 		}()
-		worker.await(t, "waiting for the broker")
+		worker.await(t, "trying again")
 		got := run("--workers", "embedded:"+port)
 		if status := <-done; status != statusDone {
 			t.Errorf("the worker ended with exit status %d: %s", status, worker)

@@ -15,6 +15,11 @@ func TestWorkersPlace(t *testing.T) {
 		{at: "embedded:lab:4222", listen: "lab:4222"},
 		{at: "nats://lab:4222", url: "nats://lab:4222"},
 		{at: "tls://me:secret@lab", url: "tls://me:secret@lab"},
+		{at: "embedded:0.0.0.0", wrong: "did you mean embedded:0.0.0.0:4222?"},
+		{at: "embedded:lab", wrong: "did you mean embedded:lab:4222?"},
+		{at: "embedded:::1", wrong: "did you mean embedded:[::1]:4222?"},
+		{at: "embeded:5000", wrong: "did you mean embedded:5000?"},
+		{at: "Embedded", wrong: "did you mean embedded?"},
 		{at: "embedded:", wrong: `"" is no port`},
 		{at: "embedded:99999", wrong: `"99999" is no port`},
 		{at: "embedded::4222", wrong: "embedded:HOST:PORT"},
@@ -56,6 +61,33 @@ func TestWorkersToken(t *testing.T) {
 	} {
 		if got, err := c.f.token(); err != nil || got != c.want {
 			t.Errorf("%+v: %q, %v", c.f, got, err)
+		}
+	}
+}
+
+// A token that can be guessed opens no broker that other machines reach.
+func TestShortTokens(t *testing.T) {
+	for _, c := range []struct {
+		at, token string
+		ok        bool
+	}{
+		{"embedded:0.0.0.0:4222", "abc", false},
+		{"embedded:[::]:4222", "abc", false},
+		{"embedded:lab:4222", "0123456789abcde", false},
+		{"embedded:0.0.0.0:4222", "0123456789abcdef", true},
+		{"embedded:0.0.0.0:4222", "", true},
+		{"embedded", "abc", true},
+		{"embedded:localhost:4222", "abc", true},
+		{"embedded:[::1]:4222", "abc", true},
+		{"nats://lab:4222", "abc", true},
+	} {
+		t.Setenv(workerTokenVariable, c.token)
+		err := (&workersFlags{at: c.at}).check()
+		if (err == nil) != c.ok {
+			t.Errorf("%s with the token %q: %v", c.at, c.token, err)
+		}
+		if err != nil && (strings.Contains(err.Error(), c.token) || !strings.Contains(err.Error(), "openssl rand -hex 16")) {
+			t.Errorf("%s: it tells %q", c.at, err)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestRefusals(t *testing.T) {
 		log := &lines{}
 		stop := runWorker(t, Worker{Conn: dial(t, remote(b)), Name: name, Cache: t.TempDir(), Open: c.open, Log: log.log})
 		eventually(t, name+" is refused", func() bool {
-			return events.has(&events.refused, name+": ") && log.count("a test: this worker is refused: ") == 1
+			return events.has(&events.refused, name+": ") && log.count("): this worker is refused: ") == 1
 		})
 		if !events.has(&events.refused, c.want) || log.count(c.want) != 1 {
 			t.Errorf("%s: want %q; told are %q and\n%s", name, c.want, events.refused, log)
@@ -99,7 +99,7 @@ func TestWorkerRefusesOtherVersions(t *testing.T) {
 		t.Errorf("%+v, %v", h, err)
 	}
 	m.Respond(encode(helloReply{OK: true})) // as a coordinator of ours would not
-	eventually(t, "the worker says it", func() bool { return log.count("of the future: this worker is refused: it speaks version 1") == 1 })
+	eventually(t, "the worker says it", func() bool { return log.count("): this worker is refused: it speaks version 1") == 1 })
 }
 
 // TestModelIsFetched by workers that lack it: once on a machine.

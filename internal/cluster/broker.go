@@ -93,7 +93,10 @@ func (b *Broker) start(o BrokerOptions, options *server.Options) (err error) {
 	if b.server, err = server.NewServer(options); err != nil {
 		return fmt.Errorf("the NATS server: %w", err)
 	}
-	log := &serverLog{warn: o.Warn}
+	log := &serverLog{warn: o.Warn, secret: "token"}
+	if b.token == "" {
+		log.secret = "key"
+	}
 	b.local.server, b.local.log = b.server, log
 	b.server.SetLogger(log, false, false)
 	b.server.Start()
@@ -226,19 +229,53 @@ func (b *Broker) findToken(given string) (string, error) {
 	})
 }
 
-// URL is where other processes find the server, without secrets. A server that listens
-// on all addresses is told by the machine's name.
-func (b *Broker) URL() string {
+// URL is where other processes find the server, without secrets: the first of [Broker.URLs].
+func (b *Broker) URL() string { return b.URLs()[0] }
+
+// URLs are all that a server has that listens on all addresses: one for each of this
+// machine that others may reach. If there is none, and with TLS, whose certificates are of
+// names, it is told by the machine's name.
+func (b *Broker) URLs() []string {
 	a := b.address()
-	host := a.IP.String()
+	hosts := []string{a.IP.String()}
 	if a.IP.IsUnspecified() {
-		host = hostName()
+		if hosts = reachable(); len(hosts) == 0 || b.tls {
+			hosts = []string{hostName()}
+		}
 	}
 	scheme := "nats"
 	if b.tls {
 		scheme = "tls"
 	}
-	return (&url.URL{Scheme: scheme, Host: net.JoinHostPort(host, strconv.Itoa(a.Port))}).String()
+	urls := make([]string, len(hosts))
+	for i, host := range hosts {
+		urls[i] = (&url.URL{Scheme: scheme, Host: net.JoinHostPort(host, strconv.Itoa(a.Port))}).String()
+	}
+	return urls
+}
+
+// reachable are the addresses of this machine that others may get to: those of IPv4, and
+// where there are none those of IPv6.
+func reachable() []string {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var four, six []string
+	for _, a := range all {
+		n, ok := a.(*net.IPNet)
+		switch {
+		case !ok || !n.IP.IsGlobalUnicast():
+		case n.IP.To4() != nil:
+			four = append(four, n.IP.String())
+		default:
+			six = append(six, n.IP.String())
+		}
+	}
+	if len(four) > 0 {
+		return four
+	}
+	return six
 }
 
 // address is where the server listens.
@@ -252,6 +289,9 @@ func hostName() string {
 	}
 	return name
 }
+
+// Port is where the server listens.
+func (b *Broker) Port() int { return b.address().Port }
 
 // Loopback reports whether only this machine can reach the server.
 func (b *Broker) Loopback() bool { return b.address().IP.IsLoopback() }

@@ -173,15 +173,22 @@ func TestWrongCredentials(t *testing.T) {
 	}
 }
 
-// TestBrokerBeyondLoopback is told by a name, and lets its own process in with any
+// TestBrokerBeyondLoopback is told by the addresses that
+// others may reach, or with TLS by a name, and lets its own process in with any
 // credentials, with TLS or without.
 func TestBrokerBeyondLoopback(t *testing.T) {
 	cert, key := certificate(t)
 	for _, o := range []BrokerOptions{{}, {Cert: cert, Key: key}, {NKeys: []string{newKey(t).public}}, {Cert: cert, Key: key, NKeys: []string{newKey(t).public}}} {
 		o.Listen = "0.0.0.0:0"
 		b := startBroker(t, o)
-		if b.Loopback() || !strings.Contains(b.URL(), "://"+hostName()+":") {
-			t.Errorf("the broker is at %s", b.URL())
+		hosts := reachable()
+		if len(hosts) == 0 || o.Cert != "" {
+			hosts = []string{hostName()}
+		}
+		for i, u := range b.URLs() {
+			if b.Loopback() || !strings.Contains(u, "://"+net.JoinHostPort(hosts[i], "")) {
+				t.Errorf("the broker is at %s", u)
+			}
 		}
 		if _, err := dial(t, b.Access()).Objects(t.Context(), t.TempDir()); err != nil {
 			t.Error(err)

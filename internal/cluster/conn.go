@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -54,11 +55,13 @@ type Conn struct {
 	js     jetstream.JetStream
 	local  *local // a broker in this process; nil: the network
 	url    string // without secrets
+	shown  string // see [ServerError]
 	log    func(format string, args ...any)
 	timing timing
 
-	closing atomic.Bool
-	closed  chan struct{} // closed when there will be no connection any more
+	closing  atomic.Bool
+	reported atomic.Bool   // somebody returns why it has ended: the log need not tell
+	closed   chan struct{} // closed when there will be no connection any more
 
 	mu     sync.Mutex
 	asking map[*context.CancelCauseFunc]struct{} // of requests that a violation ends
@@ -89,7 +92,7 @@ func isSilence(ctx context.Context, err error) bool {
 }
 
 func dialOnce(ctx context.Context, a Access) (*Conn, error) {
-	c := &Conn{local: a.local, url: withoutSecrets(a.URL), log: a.Log, timing: usualTiming, closed: make(chan struct{}), asking: map[*context.CancelCauseFunc]struct{}{}}
+	c := &Conn{local: a.local, url: withoutSecrets(a.URL), shown: a.shown(), log: a.Log, timing: usualTiming, closed: make(chan struct{}), asking: map[*context.CancelCauseFunc]struct{}{}}
 	if a.timing != nil {
 		c.timing = *a.timing
 	}
@@ -126,7 +129,7 @@ func (c *Conn) connect(ctx context.Context, a Access, options []nats.Option) err
 			return ctx.Err()
 		}
 		unreachable := errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || isNetwork(err)
-		err = fmt.Errorf("the NATS server at %s: %s", c.url, refusalOf(err))
+		err = c.trouble(err)
 		if !a.Wait || !unreachable {
 			return err
 		}
@@ -178,10 +181,57 @@ func isNetwork(err error) bool {
 	return errors.As(err, &e) || errors.Is(err, io.EOF) // of a tunnel with nothing behind it
 }
 
+// ServerError says why there is no connection to a NATS server, and what to do.
+type ServerError struct {
+	URL   string // without secrets
+	Shown string // what was shown to be let in: "token", "nkey", "creds" or "user"; "": nothing
+	Err   error
+}
+
+// Error implements error.
+func (e *ServerError) Error() string {
+	return fmt.Sprintf("the NATS server at %s: %s", e.URL, refusalOf(e.Err))
+}
+
+// Unwrap is what the connection ended with.
+func (e *ServerError) Unwrap() error { return e.Err }
+
+// Refused reports whether the server did not take what was shown to it.
+func (e *ServerError) Refused() bool { return isRefusal(e.Err) }
+
+// trouble is a ServerError.
+func (c *Conn) trouble(err error) error { return &ServerError{c.url, c.shown, err} }
+
+// shown is what the server is shown to let us in, as in [ServerError].
+func (a Access) shown() string {
+	u, err := url.Parse(a.URL)
+	switch {
+	case a.Token != "" || a.TokenFile != "":
+		return "token"
+	case a.NKeySeed != "":
+		return "nkey"
+	case a.Creds != "":
+		return "creds"
+	case err == nil && u.User != nil:
+		return "user"
+	}
+	return ""
+}
+
+// isRefusal reports whether an error says that credentials are not taken.
+func isRefusal(err error) bool {
+	for _, refused := range []error{nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired} {
+		if errors.Is(err, refused) {
+			return true
+		}
+	}
+	return false
+}
+
 // refusalOf says why there is no connection, and what to do.
 func refusalOf(err error) string {
 	switch {
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked), errors.Is(err, nats.ErrAccountAuthExpired):
+	case isRefusal(err):
 		return "it does not let us in: check the token, the user, or the key (" + plain(err) + ")"
 	case errors.Is(err, nats.ErrSecureConnRequired):
 		return "it wants TLS: write tls:// instead of nats://"
@@ -191,10 +241,10 @@ func refusalOf(err error) string {
 		return "there is none: is it running, and is the address right?"
 	case errors.Is(err, nats.ErrNkeysNotSupported):
 		return "it takes no nkeys: give the credentials that it has"
-	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return "its certificate comes from an authority that is not known here: give that one's certificate (--ca)"
 	case errors.As(err, new(x509.HostnameError)), errors.As(err, new(x509.CertificateInvalidError)):
 		return "its certificate is not accepted: " + plain(err)
+	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(*tls.CertificateVerificationError)): // the latter by a system's own check
+		return "its certificate comes from an authority that is not known here: give that one's certificate (--ca)"
 	}
 	return plain(err)
 }
@@ -356,7 +406,7 @@ func (c *Conn) handlers() []nats.Option {
 	return []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			switch {
-			case c.closing.Load():
+			case c.closing.Load() || isRefusal(err): // of which the end is told
 			case err == nil || strings.Contains(err.Error(), "EOF"):
 				c.log("the connection to %s is lost; trying again", c.url)
 			default:
@@ -365,14 +415,17 @@ func (c *Conn) handlers() []nats.Option {
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) { c.log("the connection to %s is back", c.url) }),
 		nats.ClosedHandler(func(nc *nats.Conn) {
-			if err := nc.LastError(); !c.closing.Load() && err != nil {
-				c.log("the NATS server at %s: %s", c.url, refusalOf(err))
+			if err := nc.LastError(); !c.closing.Load() && !c.reported.Load() && err != nil {
+				c.log("%v", c.trouble(err))
 			}
 			close(c.closed)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				c.deny(err)
+				return
+			}
+			if isRefusal(err) { // another try follows, or the end
 				return
 			}
 			if sub != nil {
@@ -391,7 +444,7 @@ func (c *Conn) Err() error {
 		return nil
 	}
 	if err := c.nc.LastError(); err != nil && !c.closing.Load() {
-		return fmt.Errorf("the NATS server at %s: %s", c.url, refusalOf(err))
+		return c.trouble(err)
 	}
 	return fmt.Errorf("the connection to %s is closed", c.url)
 }

@@ -59,12 +59,25 @@ func (j *joined) turn(ctx context.Context, doing string) (release func(units, to
 		j.count.end(units, tokens)
 		j.mu.Unlock()
 		end(units, tokens)
+		j.beat() // before the answer: a session may end with it
 	}, nil
+}
+
+// beat says that the worker is alive, and what it has done.
+func (j *joined) beat() {
+	if !j.conn.nc.IsConnected() { // an old sign of life is none
+		return
+	}
+	j.mu.Lock()
+	b := j.count.beat()
+	j.mu.Unlock()
+	subject := beatSubject(j.record.ID, j.id)
+	j.conn.nc.Publish(subject, j.seal(subject, encode(b)))
 }
 
 // logf tells people what happened.
 func (j *joined) logf(format string, args ...any) {
-	j.runner.log("%s: %s", sessionName(j.record), fmt.Sprintf(format, args...))
+	j.runner.log("%s: %s", runName(j.record), fmt.Sprintf(format, args...))
 }
 
 // sessionName is a session's name for people.
@@ -75,10 +88,18 @@ func sessionName(r sessionRecord) string {
 	return forPeople(r.Name)
 }
 
+// runName is a session's name for people who read of several, which may have one name.
+func runName(r sessionRecord) string {
+	if r.Name == "" {
+		return sessionName(r)
+	}
+	return sessionName(r) + " (" + r.ID[:6] + ")"
+}
+
 // attend takes part in a session until ctx ends, again after the coordinator took the
 // worker for dead. took says whether the worker was ever let in.
 func (r *runner) attend(ctx context.Context, record sessionRecord) (took bool) {
-	name := sessionName(record)
+	name := runName(record)
 	h := hello{requirements: requirements{Version: wireVersion, Program: programName()}, machine: r.machine(nil)}
 	m, err := r.models.get(ctx, record)
 	if err != nil {
@@ -176,7 +197,7 @@ func (r *runner) work(ctx context.Context, record sessionRecord, m *engine.Model
 		return r.conn.Err() == nil && ctx.Err() == nil, nil
 	}
 	if first {
-		r.log("%s: takes part", sessionName(record))
+		r.log("%s: takes part", runName(record))
 	}
 	return j.beats(out)
 }
@@ -198,13 +219,7 @@ func (j *joined) beats(out <-chan outNotice) (again bool, err error) {
 	tick := time.NewTicker(j.conn.timing.Beat)
 	defer tick.Stop()
 	for {
-		if j.conn.nc.IsConnected() { // an old sign of life is none
-			j.mu.Lock()
-			b := j.count.beat()
-			j.mu.Unlock()
-			subject := beatSubject(j.record.ID, j.id)
-			j.conn.nc.Publish(subject, j.seal(subject, encode(b)))
-		}
+		j.beat()
 		select {
 		case <-j.ctx.Done():
 			return false, nil

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"bankai"
 	"bankai/internal/cluster/division"
 	"bankai/score"
+
+	"github.com/nats-io/nats.go"
 )
 
 // mostTask bounds what a worker reads to make an evaluator, in bytes.
@@ -19,8 +22,12 @@ const mostTask = 256 << 20
 // search can begin without.
 const taskPatience = 20 * time.Second
 
-// mostFailures is how often a worker may say that it cannot measure before it is dropped.
-const mostFailures = 5
+// mostFailures is how many requests in a row a worker may fail before it is dropped.
+const mostFailures = 3
+
+// longestPause is after how many beats a worker that failed is asked again, at most: one
+// after its first failure, twice as many after every other.
+const longestPause = 256
 
 // Measurer measures on the machines of a session.
 type Measurer struct {
@@ -36,22 +43,21 @@ func (m *Measurer) Close() { m.stop() }
 // machine, see [division.Divided]; workers that come later take part, too. It does so until it is
 // closed, or the session.
 //
-// A worker that computes wrong bits is dropped from the session, as is one that fails time
-// and again. One that is not reached is asked again as long as it gives signs of life.
+// A worker that computes wrong bits is dropped from the session, as is one that fails
+// [mostFailures] times in a row: that says so, answers what it was not asked, or nothing.
+// One that only takes longer than others, or cannot read what is measured, is asked again
+// after a while, which grows; what is measured is put anew, as the server may have lost it.
 func (s *Session) Measurer(e *score.Evaluator) (*Measurer, error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, taskPatience)
-	task, err := s.objects.PutBytes(ctx, "what a search measures", encode(e.Task()))
-	cancel()
-	if err != nil {
+	a := &assembly{session: s, evaluator: e, peers: map[*member]*remotePeer{}, failures: map[string]*failures{}}
+	if err := a.put(s.ctx); err != nil {
 		return nil, err
 	}
-	a := &assembly{session: s, task: task, peers: map[*member]*remotePeer{}, failures: map[string]int{}}
-	d := division.New(division.Here{Evaluator: e}, s.check(), division.Memory, a.lost)
+	d := division.New(own{division.Here{Evaluator: e}, s}, s.check(), division.Memory, a.lost)
 	a.divided = d
-	ctx, cancel = context.WithCancel(s.ctx)
+	ctx, cancel := context.WithCancel(s.ctx)
 	changed := a.update()
 	s.running.Go(func() { a.watch(ctx, changed) })
 	return &Measurer{d, a, cancel}, nil
@@ -59,14 +65,37 @@ func (s *Session) Measurer(e *score.Evaluator) (*Measurer, error) {
 
 // assembly keeps the peers of a Measurer those of a session.
 type assembly struct {
-	session *Session
-	task    bankai.Digest
-	divided *division.Divided
+	session   *Session
+	evaluator *score.Evaluator
+	task      bankai.Digest // of what is measured
+	divided   *division.Divided
 
 	mu       sync.Mutex
 	peers    map[*member]*remotePeer
-	failures map[string]int // by worker's id
-	again    []*member      // who failed, and is to join anew
+	failures map[string]*failures // by worker's id
+	again    []again
+	lacking  bool // a worker could not read what is measured
+}
+
+// failures are those of a worker.
+type failures struct {
+	row int // since it last answered
+	all int // with what only takes a pause
+}
+
+// again is who failed, and is to join anew.
+type again struct {
+	*member
+	after time.Time
+	lacks bool // what is measured: that is to be put before
+}
+
+// put puts what is measured, if the server does not have it.
+func (a *assembly) put(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, taskPatience)
+	defer cancel()
+	a.task, err = a.session.objects.PutBytes(ctx, "what a search measures", encode(a.evaluator.Task()))
+	return err
 }
 
 // watch follows who comes and goes.
@@ -78,7 +107,7 @@ func (a *assembly) watch(ctx context.Context, changed <-chan struct{}) {
 		case <-changed:
 			changed = a.update()
 		case <-tick.C:
-			a.retry()
+			a.retry(ctx)
 		case <-ctx.Done():
 			return
 		}
@@ -106,26 +135,50 @@ func (a *assembly) update() (changed <-chan struct{}) {
 	return changed
 }
 
-// retry lets those join anew who failed and are still there.
-func (a *assembly) retry() {
+// retry lets those join anew who failed and are still there, after their pause.
+func (a *assembly) retry(ctx context.Context) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, m := range a.again {
-		if a.peers[m] != nil {
-			a.join(m)
+	lacking := a.lacking
+	a.mu.Unlock()
+	if lacking {
+		if err := a.put(ctx); err != nil {
+			a.session.log("what is measured cannot be given to workers that lack it: %v", err)
+		} else {
+			lacking = false
 		}
 	}
-	a.again = nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lacking = lacking
+	now := time.Now()
+	a.again = slices.DeleteFunc(a.again, func(o again) bool {
+		if now.Before(o.after) || o.lacks && lacking {
+			return false
+		}
+		if a.peers[o.member] != nil {
+			a.join(o.member)
+		}
+		return true
+	})
 }
 
 // join is called with the lock.
 func (a *assembly) join(m *member) {
-	a.peers[m] = &remotePeer{a.session, m, a.task}
+	a.peers[m] = &remotePeer{session: a.session, member: m, task: a.task, answered: func() { a.answered(m) }}
 	a.divided.Join(a.peers[m])
 }
 
-// lost drops a peer that was wrong from the session; one that failed may try again, unless
-// it has done so too often.
+// answered notes that a worker has done what it was asked.
+func (a *assembly) answered(m *member) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if f := a.failures[m.id]; f != nil {
+		f.row = 0
+	}
+}
+
+// lost drops a peer that was wrong from the session, or that failed too often; others may
+// try again.
 func (a *assembly) lost(p division.Peer, err error) {
 	r := p.(*remotePeer)
 	a.mu.Lock()
@@ -135,17 +188,32 @@ func (a *assembly) lost(p division.Peer, err error) {
 		return
 	default:
 	}
-	wrong, told := (*division.WrongBits)(nil), (*failure)(nil)
-	if errors.As(err, &told) {
-		a.failures[r.member.id]++
-	}
-	switch n := a.failures[r.member.id]; {
-	case errors.As(err, &wrong):
+	if wrong := (*division.WrongBits)(nil); errors.As(err, &wrong) {
 		a.session.distrust(r.member.id, err.Error())
-	case n >= mostFailures:
-		a.session.drop(r.member.id, fmt.Sprintf("it failed %d times to measure: %v", n, err))
+		return
+	}
+	f := a.failures[r.member.id]
+	if f == nil {
+		f = &failures{}
+		a.failures[r.member.id] = f
+	}
+	f.all++
+	lacks := errors.As(err, new(*lackError))
+	if !lacks && !errors.Is(err, division.ErrFruitless) && a.session.conn.nc.IsConnected() {
+		f.row++
+	}
+	switch {
+	case f.row >= mostFailures:
+		a.session.drop(r.member.id, fmt.Sprintf("it failed %d times in a row to measure: %v", f.row, err))
 	case a.peers[r.member] == r:
-		a.session.log("%s: %v: its share is measured elsewhere, and it is asked again", r.Name(), err)
-		a.again = append(a.again, r.member)
+		pause := a.session.conn.timing.Beat * time.Duration(min(longestPause, 1<<min(f.all-1, 30)))
+		switch {
+		case !errors.Is(err, nats.ErrNoResponders):
+			a.session.log("%s: %v: its share is measured elsewhere, and it is asked again in %v", r.Name(), err, pause)
+		case a.session.missing(r.member):
+			a.session.log("%s does not answer: its share is measured elsewhere", r.Name())
+		}
+		a.lacking = a.lacking || lacks
+		a.again = append(a.again, again{r.member, time.Now().Add(pause), lacks})
 	}
 }

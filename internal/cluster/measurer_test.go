@@ -165,9 +165,9 @@ func (b between) Values(ctx context.Context, cur *bankai.Patch, moves []search.M
 	return b.Measurer.Values(ctx, cur, moves, parts)
 }
 
-func (b between) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(k int, said score.Effects) error) error {
+func (b between) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, flips map[score.Subject]int, parts []score.Part, got func(k int, said score.Effects) error) error {
 	b.before()
-	return b.Measurer.Effects(ctx, cur, w, blocks, got)
+	return b.Measurer.Effects(ctx, cur, w, flips, parts, got)
 }
 
 // Workers that compute are asked for their share, and what they send is what they have
@@ -186,7 +186,7 @@ func TestWorkersAreAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	members, _ := s.peers()
-	far, here := &remotePeer{s, members[0], task}, division.Here{Evaluator: e}
+	far, here := &remotePeer{session: s, member: members[0], task: task}, division.Here{Evaluator: e}
 	cur := bankai.New(m.Digest(), bankai.Meta{Name: "with metadata"}, bankai.Flip{Tensor: "blk.1.ffn_gate.weight", Row: 3, N: bankai.ToEnd})
 	moves := []search.Move{{}, {Flips: []bankai.Flip{{Tensor: "blk.1.ffn_up.weight", Row: 7, N: 128}}}}
 	n, err := e.Blocks(search.Sample{})

@@ -129,6 +129,7 @@ const (
 	workingFrame = 'w' // nothing new, but it is worked on
 	doneFrame    = 'd' // all was sent; data is the nanoseconds it took (8 bytes)
 	failedFrame  = 'x' // data says why
+	lackFrame    = 'l' // the same, where what is measured cannot be read
 )
 
 const frameHead = 9 // bytes
@@ -215,7 +216,11 @@ func encodeEffects(e *score.Effects) []byte {
 func decodeEffects(b []byte) (*score.Effects, error) {
 	d := wireReader{b: b}
 	e := &score.Effects{Tensor: string(d.take(d.count(1)))}
-	e.Size = search.Granularity(d.number())
+	size := d.number()
+	if size >= uint32(search.Granularities) {
+		d.bad = true
+	}
+	e.Size = search.Granularity(size)
 	e.Columns = make([]int, d.count(4))
 	for i := range e.Columns {
 		e.Columns[i] = int(binary.LittleEndian.Uint32(d.take(4)))

@@ -193,7 +193,11 @@ func (w *measuring) answer(a *asked) {
 	case a.ctx.Err() != nil: // nobody waits for it
 	case err != nil:
 		w.j.logf("a request to measure failed: %v", err)
-		out.send(frame{kind: failedFrame, data: []byte(clip(err.Error()))})
+		f := frame{kind: failedFrame, data: []byte(clip(err.Error()))}
+		if lacks := (*lackError)(nil); errors.As(err, &lacks) {
+			f = frame{kind: lackFrame, data: []byte(clip(lacks.text))}
+		}
+		out.send(f)
 	default:
 		out.send(frame{kind: doneFrame, data: encodeBusy(busy)})
 	}
@@ -259,7 +263,7 @@ func (w *measuring) evaluator(ctx context.Context, task bankai.Digest) (division
 	}
 	text, err := w.j.objects.Bytes(ctx, task, mostTask)
 	if err != nil {
-		return nil, err
+		return nil, &lackError{err.Error()}
 	}
 	t, err := decode[score.Task]("what is to be measured", text)
 	if err != nil {

@@ -23,9 +23,10 @@ type member struct {
 	gone   chan struct{} // closed when it is no member any more
 
 	// The session's lock guards these.
-	beat  beat      // the last
-	heard time.Time // when
-	said  uint64    // number of the last that it said
+	beat    beat      // the last
+	heard   time.Time // when
+	missing bool      // and since then it could not be reached
+	said    uint64    // number of the last that it said
 }
 
 // view is what others are told of a member. The caller has the session's lock.
@@ -178,7 +179,7 @@ func (s *Session) alive(from saying, b beat) bool {
 	if from.number <= w.said {
 		return true // somebody repeats what it said before
 	}
-	w.beat, w.heard, w.said = b, time.Now(), from.number
+	w.beat, w.heard, w.missing, w.said = b, time.Now(), false, from.number
 	if s.admitted[from.id] == nil {
 		return true
 	}
@@ -251,12 +252,36 @@ func (s *Session) remove(id, why string) {
 		}
 		s.members = append(s.members[:i:i], s.members[i+1:]...)
 		close(m.gone)
+		s.remember(m)
 		s.signal()
 		if view := m.view(); s.options.Left != nil {
 			s.events.post(func() { s.options.Left(view, why) })
 		}
 		return
 	}
+}
+
+// missing notes that a member cannot be reached, until it is heard of again; first says
+// that this is new. Its connection may have broken, and be back soon.
+func (s *Session) missing(m *member) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first = !m.missing
+	m.missing = true
+	return first
+}
+
+// Working is how many machines work: this one, and the members that can be reached.
+func (s *Session) Working() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 1
+	for _, m := range s.members {
+		if !m.missing {
+			n++
+		}
+	}
+	return n
 }
 
 // dropSilent takes out who was not heard of for too long. If this process was stopped

@@ -74,10 +74,10 @@ func (e *NotThereError) Error() string {
 // what says what it is, for people. progress, which may be nil, is told how many bytes
 // the server has.
 func (o *Objects) Put(ctx context.Context, what string, r io.ReadSeeker, progress func(done int64)) (bankai.Digest, error) {
-	h := sha256.New()
+	h, size := sha256.New(), int64(0)
 	for _, step := range []func() error{
 		func() error { return rewind(r) },
-		func() error { _, err := io.Copy(h, reading{ctx, r}); return err },
+		func() (err error) { size, err = io.Copy(h, reading{ctx, r}); return err },
 		func() error { return rewind(r) },
 	} {
 		if err := step(); err != nil {
@@ -91,7 +91,7 @@ func (o *Objects) Put(ctx context.Context, what string, r io.ReadSeeker, progres
 	info, err := o.info(ctx, d)
 	var missing *NotThereError
 	switch {
-	case err == nil && time.Since(info.ModTime) < objectAge/2:
+	case err == nil && time.Since(info.ModTime) < objectAge/2 && o.holds(ctx, d, size, info):
 		if progress != nil {
 			progress(int64(info.Size))
 		}
@@ -100,6 +100,25 @@ func (o *Objects) Put(ctx context.Context, what string, r io.ReadSeeker, progres
 		return d, err
 	}
 	return d, o.upload(ctx, d, what, r, progress)
+}
+
+// mostRead is up to how many bytes a content is read that is there already, to see that
+// it is what its name says. A longer one is found out by whoever reads it first.
+const mostRead = 8 << 20
+
+// holds reports whether the server has the content of a digest and size, as far as that is
+// told with little effort. What is something else is removed.
+func (o *Objects) holds(ctx context.Context, d bankai.Digest, size int64, info *jetstream.ObjectInfo) bool {
+	if info.Size != uint64(size) || info.Digest != storedDigest(d) {
+		o.Delete(ctx, d)
+		return false
+	}
+	return size > mostRead || o.download(ctx, d, info, io.Discard, nil) == nil
+}
+
+// storedDigest is a digest as NATS's object stores write it.
+func storedDigest(d bankai.Digest) string {
+	return "SHA-256=" + base64.URLEncoding.EncodeToString(d[:])
 }
 
 func rewind(r io.Seeker) error {
@@ -183,7 +202,7 @@ func (o *Objects) upload(ctx context.Context, d bankai.Digest, what string, r io
 	if bankai.Digest(h.Sum(nil)) != d {
 		return fmt.Errorf("%s changed while it was read", what)
 	}
-	info.Digest = "SHA-256=" + base64.URLEncoding.EncodeToString(d[:])
+	info.Digest = storedDigest(d)
 	text, err := json.Marshal(info)
 	if err != nil {
 		return err

@@ -23,6 +23,8 @@ type remotePeer struct {
 	session *Session
 	member  *member
 	task    bankai.Digest // of what is measured, in the object store
+
+	answered func() // is told when it has answered; nil: nobody is
 }
 
 // ahead is how many messages of effects a worker may send that were not taken yet: 8 MiB
@@ -69,10 +71,18 @@ type listener struct {
 	end             func(part int) error
 }
 
+// mostReason is how much of an error that a worker has told is printed, in characters.
+const mostReason = 300
+
 // failure is an error that a worker has told.
 type failure struct{ text string }
 
 func (f *failure) Error() string { return f.text }
+
+// lackError is of a worker that cannot read what is measured.
+type lackError struct{ text string }
+
+func (e *lackError) Error() string { return "it cannot read what is measured: " + e.text }
 
 // errGone ends the requests of a worker that is no part of the session any more.
 var errGone = errors.New("it has left")
@@ -110,6 +120,9 @@ func (p *remotePeer) ask(ctx context.Context, q division.Query, parts []score.Pa
 	if err == nil {
 		busy, err = r.run(within, messages)
 	}
+	if r.answers > 0 && (err == nil || ctx.Err() != nil) && p.answered != nil {
+		p.answered()
+	}
 	if err != nil {
 		nc.Publish(p.subject(stopToken), encode(mark{ID: r.inbox}))
 	}
@@ -128,6 +141,8 @@ type receiving struct {
 	parts  int
 	next   uint32 // number of the message that is expected
 	record []byte // of an answer, the pieces that have come
+
+	answers int // that were taken
 }
 
 func (r *receiving) run(ctx context.Context, messages *nats.Subscription) (busy time.Duration, err error) {
@@ -185,7 +200,9 @@ func (r *receiving) frame(f frame) (done bool, err error) {
 	case doneFrame:
 		return true, nil
 	case failedFrame:
-		return false, &failure{text.Printable(string(f.data))}
+		return false, &failure{text.Clip(text.Printable(clip(string(f.data))), mostReason)}
+	case lackFrame:
+		return false, &lackError{text.Clip(text.Printable(clip(string(f.data))), mostReason)}
 	default:
 		return false, fmt.Errorf("its answer has a message of kind %q", f.kind)
 	}
@@ -205,5 +222,6 @@ func (r *receiving) whole(take func(int, []byte) error, f frame) error {
 		data = append(r.record, f.data...)
 		r.record = nil
 	}
+	r.answers++
 	return take(int(f.part), data)
 }

@@ -229,13 +229,22 @@ func TestLostPeers(t *testing.T) {
 	d.peers.lost(there("wrong", nil), &division.WrongBits{Worker: "wrong"})
 	wantError(t, errors.New(<-left), "wrong: ", "other bits")
 	lost := there("lost", nil)
-	d.peers.lost(lost, errors.New("nothing was heard"))
-	there("lost", lost)
+	unheard := errors.New("nothing was heard")
+	for i, err := range []error{unheard, unheard, nil, unheard, &lackError{"it was removed"}, division.ErrFruitless} {
+		if err == nil {
+			lost.answered()
+			continue
+		}
+		d.peers.lost(lost, err)
+		if lost = there("lost", lost); len(left) > 0 {
+			t.Fatalf("failure %d: %s", i, <-left)
+		}
+	}
 	for p := there("failing", nil); ; p = there("failing", p) {
 		d.peers.lost(p, &failure{"no memory"})
 		if len(left) > 0 || len(s.Workers()) == 1 {
 			break
 		}
 	}
-	wantError(t, errors.New(<-left), "failing: ", "it failed 5 times to measure: no memory")
+	wantError(t, errors.New(<-left), "failing: ", "it failed 3 times in a row to measure: no memory")
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -10,13 +11,15 @@ import (
 
 // serverLog gives a NATS server's warnings and errors on, and remembers what went wrong.
 type serverLog struct {
-	warn func(format string, args ...any) // nil: nobody is told
+	warn   func(format string, args ...any) // nil: nobody is told
+	secret string                           // what lets in, for people
 
-	mu    sync.Mutex
-	said  map[string]time.Time // lines, and when they were said
-	last  string               // error
-	fatal bool
-	full  time.Time // when the disk was full
+	mu      sync.Mutex
+	strange map[string]bool      // addresses of those who were refused
+	said    map[string]time.Time // lines, and when they were said
+	last    string               // error
+	fatal   bool
+	full    time.Time // when the disk was full
 }
 
 // sayAgain is how long the same line is not said again: a server that cannot write says
@@ -48,6 +51,14 @@ func (l *serverLog) diskFull() bool {
 // say passes a line on, unless it was passed on just now.
 func (l *serverLog) say(format string, args []any) {
 	line, now := strings.TrimSpace(fmt.Sprintf(format, args...)), time.Now()
+	if of := ofClient.FindStringSubmatch(line); of != nil {
+		host := strings.Trim(of[1], "[]")
+		if strings.HasPrefix(of[2], "authentication error") {
+			l.refused(host)
+			return
+		}
+		line = host + ": " + of[2]
+	}
 	l.mu.Lock()
 	if strings.Contains(line, "no space left on device") || strings.Contains(line, "not enough space on the disk") {
 		l.full = now
@@ -63,6 +74,29 @@ func (l *serverLog) say(format string, args []any) {
 	l.mu.Unlock()
 	if l.warn != nil && !again {
 		l.warn("NATS server: %s", line)
+	}
+}
+
+// ofClient is what the server says of a client: its address, and what is the matter. The
+// port and the number of the connection between them are new each time.
+var ofClient = regexp.MustCompile(`^(\S+):\d+ - [a-z_]+:\d+(?: - "[^"]*")* - (.*)$`)
+
+// mostStrange bounds of how many addresses it is told that somebody there was refused.
+const mostStrange = 1000
+
+// refused says, once for each address, that somebody there has not what lets in.
+func (l *serverLog) refused(host string) {
+	l.mu.Lock()
+	again := l.strange[host] || len(l.strange) >= mostStrange
+	if !again {
+		if l.strange == nil {
+			l.strange = map[string]bool{}
+		}
+		l.strange[host] = true
+	}
+	l.mu.Unlock()
+	if l.warn != nil && !again {
+		l.warn("somebody at %s has a wrong %s: refused", host, l.secret)
 	}
 }
 

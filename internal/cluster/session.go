@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bankai"
@@ -62,6 +63,8 @@ type Session struct {
 	events  *events
 	running sync.WaitGroup
 
+	measured atomic.Int64 // tokens, on this machine
+
 	work struct {
 		mu   sync.Mutex
 		post *post // nil: nobody has asked for it
@@ -77,6 +80,9 @@ type Session struct {
 	refused  map[string]bool    // what people were told of, see mostTold
 	changed  chan struct{}      // closed when members change
 	slept    pauses
+
+	past      map[string]Member // by id: what those did who have left
+	pastOrder []string          // their ids
 }
 
 // Open announces a session on a model, whose workers compute with it. It runs [Trial]
@@ -93,7 +99,7 @@ func Open(ctx context.Context, c *Conn, m *engine.Model, o Options) (*Session, e
 	s := &Session{
 		conn: c, model: m, objects: objects, options: o, events: newEvents(),
 		record:   sessionRecord{requirements: requirementsOf(m, trial), ID: nuid.Next(), Name: o.Name},
-		admitted: map[string]*member{}, banned: map[string]string{}, names: map[string]string{}, refused: map[string]bool{}, changed: make(chan struct{}),
+		admitted: map[string]*member{}, banned: map[string]string{}, names: map[string]string{}, refused: map[string]bool{}, past: map[string]Member{}, changed: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	if o.ModelFile != "" {

@@ -73,7 +73,7 @@ func TestWorkersJoinAndLeave(t *testing.T) {
 	if ws := s.Workers(); len(ws) != 1 || ws[0].Name != "late·[2J" {
 		t.Errorf("workers: %+v", ws)
 	}
-	for _, want := range []string{"early waits for work at nats://", "a test: takes part", "a test: this worker has left", "early has left"} {
+	for _, want := range []string{"early waits for work at nats://", "): takes part", "): this worker has left", "early has left"} {
 		if log.count(want) != 1 {
 			t.Errorf("the worker does not say %q once:\n%s", want, log)
 		}
@@ -149,7 +149,7 @@ func TestCoordinatorIsGone(t *testing.T) {
 	}
 	eventually(t, "the model is open", func() bool { return r.models.count() == 1 })
 	c.nc.Close() // as a kill does
-	eventually(t, "the worker notices", func() bool { return log.count("a test: its coordinator is not heard of any more") > 0 })
+	eventually(t, "the worker notices", func() bool { return log.count("): its coordinator is not heard of any more") > 0 })
 	eventually(t, "the model is closed", func() bool { return r.models.count() == 0 })
 	again := openSession(t, dial(t, b.Access()), golden(t, exact), Options{})
 	if err := again.Wait(t.Context(), 1); err != nil {
@@ -176,7 +176,7 @@ func TestSessionEnds(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if log.count("a test: it has ended") != 1 {
+	if log.count("): it has ended") != 1 {
 		t.Errorf("the worker says:\n%s", log)
 	}
 	if err := s.Wait(t.Context(), 1); err == nil {
@@ -330,7 +330,7 @@ func TestHandlerFails(t *testing.T) {
 	s := openSession(t, dial(t, b.Access()), golden(t, exact), events.options())
 	stop := runWorker(t, Worker{Conn: dial(t, remote(b)), Name: "w", Cache: t.TempDir(), Open: opener(tinyFile(t)), Log: log.log})
 	eventually(t, "both sides say so", func() bool {
-		return log.count("a test: test: no room") == 1 && events.has(&events.refused, "w: test: no room")
+		return log.count("): test: no room") == 1 && events.has(&events.refused, "w: test: no room")
 	})
 	if err := stop(); err != nil {
 		t.Error(err)

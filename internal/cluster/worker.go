@@ -45,6 +45,7 @@ type Worker struct {
 // [Worker.Sessions] that it took part in have ended. It fails if the server lets it in no
 // more.
 func (w *Worker) Run(ctx context.Context) error {
+	w.Conn.reported.Store(true)
 	objects, err := w.Conn.Objects(ctx, w.Cache)
 	for isSilence(ctx, err) { // there is time
 		objects, err = w.Conn.Objects(ctx, w.Cache)
@@ -249,7 +250,9 @@ func (r *runner) leave() {
 	if r.conn.nc.IsConnected() {
 		r.conn.nc.FlushTimeout(time.Second) // who is not told notices by itself
 	}
-	r.log("%s has left %s", r.name, r.conn.url)
+	if r.conn.Err() == nil { // or else Run says why
+		r.log("%s has left %s", r.name, r.conn.url)
+	}
 }
 
 // turn waits until nothing else computes on this worker, and says what is done now.

@@ -7,6 +7,7 @@ import "time"
 type Pace struct {
 	total int64
 	marks []mark // in order; the first is the start
+	steps int    // times that more was done
 }
 
 // mark is how much was done at a time.
@@ -28,6 +29,9 @@ func NewPace(began time.Time, done, total int64) *Pace {
 // Add tells how many pieces are done at a time.
 func (p *Pace) Add(now time.Time, done int64) {
 	n := len(p.marks)
+	if done > p.marks[n-1].done {
+		p.steps++
+	}
 	if n > 1 && now.Sub(p.marks[n-2].at) < now.Sub(p.marks[0].at)/paceMarks {
 		p.marks[n-1] = mark{now, done}
 		return
@@ -35,14 +39,20 @@ func (p *Pace) Add(now time.Time, done int64) {
 	p.marks = append(p.marks, mark{now, done})
 }
 
-// One part in leastShare of the work has to be done before anything is said
-// about the rest of it.
-const leastShare = 50
+// One part in leastShare of the work has to be done, and in leastSteps pieces, before
+// anything is said about the rest of it: the first ones take as long as it happens. Where
+// pieces are large, one part in largeShare is enough.
+const (
+	leastShare = 50
+	leastSteps = 3
+	largeShare = 6
+)
 
 // Left is how long the rest takes, as seen at a time; false if that cannot be told.
 func (p *Pace) Left(now time.Time) (time.Duration, bool) {
 	last, start := p.marks[len(p.marks)-1], p.marks[0]
-	if (last.done-start.done)*leastShare < p.total-start.done || last.done >= p.total {
+	done, all := last.done-start.done, p.total-start.done
+	if done*leastShare < all || p.steps < leastSteps && done*largeShare < all || last.done >= p.total {
 		return 0, false
 	}
 	half := last.at.Add(-last.at.Sub(start.at) / 2)

@@ -91,3 +91,17 @@ func TestPaceForgets(t *testing.T) {
 		t.Errorf("%d marks are kept", n)
 	}
 }
+
+// Of one or two pieces of many nothing follows.
+func TestTimeLeftIsNotSaidAtOnce(t *testing.T) {
+	began := time.Unix(0, 0)
+	p := NewPace(began, 0, 30)
+	for done := int64(1); done <= 3; done++ {
+		now := began.Add(time.Duration(done) * 20 * time.Second)
+		p.Add(now, done)
+		p.Add(now, done) // of which nothing is new
+		if left, known := p.Left(now); known != (done == 3) {
+			t.Errorf("after %d of 30 pieces: %v, %v", done, left, known)
+		}
+	}
+}

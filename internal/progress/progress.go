@@ -13,6 +13,12 @@ type Watcher interface {
 	Meter(what string, total int64) Meter
 }
 
+// Resumer is a Watcher that can be told of work that goes on.
+type Resumer interface {
+	// MeterFrom is Meter of work of which a part was done before, in no time now.
+	MeterFrom(what string, done, total int64) Meter
+}
+
 // Meter shows how far a piece of work is.
 type Meter interface {
 	// Set tells how many pieces are done, with a remark on how it goes.

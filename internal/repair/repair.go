@@ -17,6 +17,7 @@ import (
 	"bankai/internal/progress"
 	"bankai/internal/report"
 	"bankai/internal/source"
+	"bankai/internal/text"
 	"bankai/score"
 	"bankai/search"
 	"bankai/store"
@@ -167,8 +168,8 @@ func (r *run) close(err error) error {
 // it.
 func (r *run) search(ctx context.Context) (*Result, error) {
 	out := r.Files.patch
-	if r.Resume && r.journal.Len() == 0 && !hasDrawn(r.Plan, out.Path) {
-		r.To.Note("nothing to resume: %s.journal begins anew", out.Path)
+	if r.Resume {
+		r.To.Note("%s", r.resumed())
 	}
 	found, runErr := r.seek(ctx) // it may return a result beside an error
 	if found == nil {
@@ -187,11 +188,11 @@ func (r *run) search(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if err := r.measure(ctx); errors.Is(err, context.Canceled) {
-		text := fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", out.Path, outputs.GoOn)
+		said := fmt.Sprintf("%s holds the result of the search, which is complete but not measured; %s", out.Path, outputs.GoOn)
 		if measuring := (*outputs.Interrupted)(nil); errors.As(err, &measuring) {
-			text = measuring.Text + "; " + text
+			said = measuring.Text + "; " + said
 		}
-		return nil, &outputs.Interrupted{Text: text, Useful: true}
+		return nil, &outputs.Interrupted{Text: said, Useful: true}
 	} else if err != nil {
 		return nil, fmt.Errorf("%w; %s holds the result of the search, which is complete but not measured", err, out.Path)
 	}
@@ -204,6 +205,20 @@ func (r *run) search(ctx context.Context) (*Result, error) {
 		}
 	}
 	return r.result, nil
+}
+
+// resumed says from where a search goes on.
+func (r *run) resumed() string {
+	path, tried, limits := r.journalPath(), r.journal.Candidates(), r.Plan.Limits
+	switch {
+	case hasDrawn(r.Plan, r.Files.patch.Path):
+		return fmt.Sprintf("goes on with its draws, from %s.draw1 and those beside it", path)
+	case r.journal.Len() == 0:
+		return fmt.Sprintf("nothing to resume: %s begins anew", path)
+	case limits.MaxCost > 0 || limits.MaxSeconds > 0: // which end it before its last step
+		return fmt.Sprintf("goes on after %s, from %s", text.Count(tried, "candidate"), path)
+	}
+	return fmt.Sprintf("goes on after %d of %s, from %s", min(tried, limits.Steps), text.Count(limits.Steps, "candidate"), path)
 }
 
 // measure measures the patch on what the search did not use.

@@ -19,11 +19,21 @@ import (
 func Search(ctx context.Context, w progress.Watcher, s *score.Setup, watch *search.Validation, journal *search.Journal) (*search.Result, error) {
 	limits := s.Plan.Limits
 	limits.Journal, limits.Validation = journal, watch
-	meter := w.Meter("search", searchUnits)
-	defer meter.Stop()
-	limits.Progress = func(p search.Progress) { meter.Set(searchDone(p, limits), progressText(p)) }
+	meter := w.Meter(searchWord, searchUnits)
+	defer func() { meter.Stop() }()
+	resumed := journal != nil && journal.Len() > 0
+	limits.Progress = func(p search.Progress) {
+		done := searchDone(p, limits)
+		if from, ok := w.(progress.Resumer); ok && resumed && p.Rate > 0 { // what the journal knew took no time
+			meter.Stop()
+			meter, resumed = from.MeterFrom(searchWord, done, searchUnits), false
+		}
+		meter.Set(done, progressText(p))
+	}
 	return s.Run(ctx, limits)
 }
+
+const searchWord = "search"
 
 // searchUnits is the whole of a search, as its meter counts.
 const searchUnits = 10_000
@@ -43,8 +53,11 @@ func searchDone(p search.Progress, limits search.Config) int64 {
 
 func progressText(p search.Progress) string {
 	said := fmt.Sprintf("fitness %+.3f, %s, candidate %d", p.Fitness, text.Count(p.Flips, "flip"), p.Step)
-	if p.Rate > 0 {
+	switch {
+	case p.Rate >= 0.1:
 		said += fmt.Sprintf(", %.1f/s", p.Rate)
+	case p.Rate > 0:
+		said += ", " + text.Elapsed(1/p.Rate) + " each"
 	}
 	return said
 }

@@ -38,9 +38,9 @@ func (m *marked) Values(ctx context.Context, cur *bankai.Patch, moves []search.M
 }
 
 // Effects is that of the measurer.
-func (m *marked) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(k int, e score.Effects) error) error {
+func (m *marked) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, flips map[score.Subject]int, parts []score.Part, got func(k int, e score.Effects) error) error {
 	m.marks = append(m.marks, m.journal.Mark())
-	return m.Measurer.Effects(ctx, cur, w, blocks, got)
+	return m.Measurer.Effects(ctx, cur, w, flips, parts, got)
 }
 
 // divide lets other machines share the search, if there are any. A search that goes back

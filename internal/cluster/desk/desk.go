@@ -38,6 +38,16 @@ type Desk struct {
 	liars []string        // found out elsewhere; what they answered is not computed again yet
 	past  unproved
 	wrong error // an answer that was used already was wrong
+
+	units, tokens int64 // that this machine computed
+}
+
+// Computed is how many units this machine has computed, and of how many tokens. What is
+// asked while there is no worker is not counted.
+func (d *Desk) Computed() (units, tokens int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.units, d.tokens
 }
 
 // Carrier takes units to workers. Of what it is given and is lost, nobody needs to know:
@@ -367,6 +377,7 @@ func (d *Desk) own(t *task, first bool, a Answers, err error) (liars []string, _
 		t.state = waiting
 	}
 	if err == nil {
+		d.units, d.tokens = d.units+1, d.tokens+int64(t.Tokens())
 		if t.state == done && t.by != "" && t.answer.same(a) {
 			d.known[t.by] = true
 		}

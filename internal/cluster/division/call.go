@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ type call struct {
 	units    []unit
 	requests []*request // that were made, in order
 	unsent   int        // the first of them that has not been sent
+	dealt    int        // how many of them the call began with, without checks
 	began    time.Time
 	left     int   // units that are not done
 	conflict []int // units of which machines differ
@@ -40,6 +42,8 @@ type unit struct {
 	asked   []*party // who was, in this call
 	streams []stream // what each of them said
 	done    bool
+	doubted bool // here is asked, too: no more than `sure` is given before it agrees
+	sure    int  // effects that were not doubted
 
 	seen   []digest        // of what was taken: of values one, of effects one a tensor
 	values [][]float64     // [move][question]
@@ -54,6 +58,7 @@ type digest = [sha256.Size]byte
 type stream struct {
 	by    *party
 	sums  []digest
+	said  map[score.Subject]bool // effects that have come
 	whole bool
 }
 
@@ -93,6 +98,7 @@ func newCall(d *dealing, q Query, parts []score.Part, every int, memory int64, n
 	for _, p := range d.parties {
 		c.request(p, mine[p])
 	}
+	c.dealt = len(c.requests)
 	var checks []int
 	for _, p := range d.parties {
 		checks = append(checks, c.choose(p, mine[p], every)...)
@@ -145,7 +151,7 @@ func (c *call) request(p *party, units []int) {
 	for _, k := range units {
 		u := &c.units[k]
 		u.asked = append(u.asked, p)
-		u.streams = append(u.streams, stream{by: p})
+		u.streams = append(u.streams, stream{by: p, said: map[score.Subject]bool{}})
 		r.load += c.weight(k)
 		at := c.dealing.place(u.Block)
 		if at.owner != p || at.cold {
@@ -214,8 +220,11 @@ func (c *call) answeredValues(r *request, i int, values [][]float64) error {
 	}
 	k := r.units[i]
 	u := &c.units[k]
-	if len(values) != len(c.Moves) || u.Questions != nil && slices.ContainsFunc(values, func(v []float64) bool { return len(v) != len(u.Questions) }) {
-		return fmt.Errorf("it answered %d moves of a part with others than the %d moves and %d questions asked", len(values), len(c.Moves), len(u.Questions))
+	if err := u.Fits(values, len(c.Moves)); err != nil {
+		return fmt.Errorf("it answered with %w", err)
+	}
+	if !r.party.here && !finite(values...) {
+		c.doubt(k)
 	}
 	if c.say(k, r.party, digestOfValues(values)) {
 		u.values = values
@@ -231,14 +240,57 @@ func (c *call) answeredEffects(r *request, i int, e *score.Effects, taken func()
 		return ErrAnswers
 	}
 	k := r.units[i]
+	u := &c.units[k]
+	s := u.stream(r.party)
 	if e == nil {
+		if len(s.said) != len(c.Flips) {
+			return fmt.Errorf("it answered with effects of %d matrices and sizes instead of %d", len(s.said), len(c.Flips))
+		}
 		c.whole(r, k)
 		taken()
 		return nil
 	}
+	if err := u.FitsEffects(e, c.Flips); err != nil {
+		return fmt.Errorf("it answered with %w", err)
+	}
+	of := score.Subject{Tensor: e.Tensor, Size: e.Size}
+	if s.said[of] {
+		return ErrAnswers
+	}
+	s.said[of] = true
+	if !r.party.here && !finite(e.Data) {
+		c.doubt(k)
+	}
 	c.waiting = append(c.waiting, &late{r, k, *e, Digest(e), taken})
 	c.admit()
 	return nil
+}
+
+// doubt asks here for a unit of which a machine said something that is hardly ever right:
+// nothing that follows counts before here has said the same.
+func (c *call) doubt(k int) {
+	u := &c.units[k]
+	if u.doubted {
+		return
+	}
+	u.doubted, u.sure = true, len(u.seen)
+	if here := c.dealing.parties[0]; !slices.Contains(u.asked, here) {
+		c.request(here, []int{k})
+	}
+}
+
+// certain is how many effects of the unit count.
+func (u *unit) certain() int {
+	if !u.doubted {
+		return math.MaxInt
+	}
+	sure := u.sure
+	for _, s := range u.streams {
+		if s.by.here {
+			sure = max(sure, len(s.sums))
+		}
+	}
+	return sure
 }
 
 // expects reports whether a request's i-th unit is still unanswered.
@@ -285,7 +337,7 @@ func (c *call) whole(r *request, k int) {
 	if len(s.sums) != len(u.seen) {
 		c.differ(k)
 	}
-	if !u.done && (r.party.here || u.answers() >= u.need) {
+	if !u.done && (r.party.here || !u.doubted && u.answers() >= u.need) {
 		u.done = true
 		c.left--
 	}
@@ -364,7 +416,14 @@ const (
 	patience = 2
 	// atLeast is what is waited for a machine in any case.
 	atLeast = 100 * time.Millisecond
+	// unknown is what is waited for one where none can be compared with it.
+	unknown = 5 * time.Second
+	// mostFruitless is of how many calls in a row a machine may answer nothing.
+	mostFruitless = 5
 )
+
+// ErrFruitless is of a machine that others do all the work of, again and again.
+var ErrFruitless = fmt.Errorf("it answered nothing of what it was asked in %d calls in a row", mostFruitless)
 
 // wake looks whether machines are late while others have nothing to do: then those do
 // what is left, too. It is to be called at [call.next].
@@ -434,7 +493,8 @@ func (c *call) idle() (idle []*party) {
 	return idle
 }
 
-// due is when a party that works is late, by how fast those were that are through.
+// due is when a party that works is late, by how fast those were that are through, if any
+// was asked for something.
 func (c *call) due(p *party, idle []*party) (time.Time, bool) {
 	var load float64
 	works := false
@@ -462,7 +522,7 @@ func (c *call) due(p *party, idle []*party) (time.Time, bool) {
 		}
 	}
 	if slowest == 0 {
-		return time.Time{}, false
+		return c.began.Add(unknown), true
 	}
 	expected := time.Duration(slowest * load / c.dealing.rate(p) * float64(time.Second))
 	return c.began.Add(max(atLeast, patience*expected)), true
@@ -505,4 +565,12 @@ func (c *call) finish(now time.Time) {
 		}
 	}
 	c.dealing.learn(paces)
+	if len(c.conflict) > 0 { // it has ended too soon to tell
+		return
+	}
+	for _, r := range c.requests[:c.dealt] {
+		if r.party.fruitless++; len(r.left) < len(r.units) {
+			r.party.fruitless = 0
+		}
+	}
 }

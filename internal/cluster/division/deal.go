@@ -18,6 +18,8 @@ type party struct {
 	units int        // that it was asked for
 	log   []answered // what it answered
 
+	fruitless int // calls in a row of which it has answered nothing
+
 	load float64 // tokens that it has, while blocks are dealt
 }
 

@@ -99,11 +99,15 @@ func TestDealing(t *testing.T) {
 }
 
 // What others have nothing to do but wait for, they do: a machine that hangs costs a call
-// little more than twice its time, and has less from then on.
+// little more than twice its time, has less from then on, and is asked no more in the end.
 func TestSlowMachines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &fake{called: "slow", token: 10 * time.Microsecond}
-		d := New(&fake{called: "here", token: 10 * time.Microsecond}, 0, Memory, func(p Peer, err error) { t.Errorf("%s: %v", p.Name(), err) })
+		d := New(&fake{called: "here", token: 10 * time.Microsecond}, 0, Memory, func(p Peer, err error) {
+			if p != Peer(slow) || err != ErrFruitless {
+				t.Errorf("%s: %v", p.Name(), err)
+			}
+		})
 		d.Join(slow)
 		d.Join(&fake{called: "other", token: 10 * time.Microsecond})
 		parts := evenParts(300)
@@ -187,7 +191,7 @@ func TestEffectsWaitForRoom(t *testing.T) {
 	here, far := &party{Peer: &fake{called: "here"}, here: true}, &party{Peer: &fake{called: "far"}}
 	d := &dealing{parties: []*party{here, far}, hands: map[search.Sample]*hand{}}
 	parts := evenParts(2)
-	c := newCall(d, Query{Want: &fakeWant}, parts, 0, 3*32, time.Unix(0, 0)) // room for 3 of 32 bytes
+	c := newCall(d, Query{Want: &fakeWant, Flips: fakeFlips()}, parts, 0, 3*32, time.Unix(0, 0)) // room for 3 of 32 bytes
 	requests := c.send(time.Unix(0, 0))
 	if len(requests) != 2 {
 		t.Fatalf("%d requests", len(requests))
@@ -249,10 +253,6 @@ func TestDividedEnds(t *testing.T) {
 		})
 	}
 	parts := evenParts(6)
-	blocks := make([]score.Block, len(parts))
-	for i, p := range parts {
-		blocks[i] = p.Block
-	}
 	with(func(t *testing.T, d *Divided, here *fake) {
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 		defer cancel()
@@ -275,7 +275,7 @@ func TestDividedEnds(t *testing.T) {
 	with(func(t *testing.T, d *Divided, here *fake) {
 		full := errors.New("full")
 		told := 0
-		err := d.Effects(t.Context(), fakePatch(1), fakeWant, blocks, func(int, score.Effects) error {
+		err := d.Effects(t.Context(), fakePatch(1), fakeWant, fakeFlips(), parts, func(int, score.Effects) error {
 			if told++; told == 3 {
 				return full
 			}
@@ -307,6 +307,9 @@ func TestAnswersThatMakeNoSense(t *testing.T) {
 		"part 99":      func(got func(int, [][]float64) error) error { return got(99, [][]float64{{1, 2, 3}}) },
 		"two moves":    func(got func(int, [][]float64) error) error { return got(0, [][]float64{{1, 2, 3}, {1, 2, 3}}) },
 		"one question": func(got func(int, [][]float64) error) error { return got(0, [][]float64{{1}}) },
+		"no question":  func(got func(int, [][]float64) error) error { return got(0, [][]float64{{}}) },
+		"no moves":     func(got func(int, [][]float64) error) error { return got(0, nil) },
+		"too many":     func(got func(int, [][]float64) error) error { return got(0, [][]float64{make([]float64, 1000)}) },
 		"twice": func(got func(int, [][]float64) error) error {
 			v := valuesOf(fakePatch(1), fakeMoves(1), parts[1])
 			return errors.Join(got(0, v), got(0, v))

@@ -97,20 +97,16 @@ func (d *Divided) Values(ctx context.Context, cur *bankai.Patch, moves []search.
 	}
 }
 
-// Effects predicts flips: got is told, for block k, tensor by tensor from the top, one at
-// a time; of each tensor in the order of the blocks. It fails with a *TaintedError if a
+// Effects predicts flips, see [score.Measurer]: got is told, for block k, tensor by tensor
+// from the top, one at a time; of each tensor in the order of the blocks. It fails with a *TaintedError if a
 // machine has computed wrong bits, in this call or an earlier one.
-func (d *Divided) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(k int, e score.Effects) error) error {
+func (d *Divided) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, flips map[score.Subject]int, parts []score.Part, got func(k int, e score.Effects) error) error {
 	d.calls.Lock()
 	defer d.calls.Unlock()
 	d.begin()
-	parts := make([]score.Part, len(blocks))
-	for k, b := range blocks {
-		parts[k].Block = b
-	}
 	for {
 		given := false
-		c, err := d.measure(ctx, Query{Patch: cur, Want: &w}, parts, d.check, func(k int, e score.Effects) error {
+		c, err := d.measure(ctx, Query{Patch: cur, Want: &w, Flips: flips}, parts, d.check, func(k int, e score.Effects) error {
 			given = true
 			return got(k, e)
 		})
@@ -186,9 +182,13 @@ func (d *Divided) measure(ctx context.Context, q Query, parts []score.Part, chec
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
 	for !c.over() {
-		for _, r := range c.send(time.Now()) {
+		sent := c.send(time.Now())
+		for _, r := range sent {
 			running++
 			go ask(within, r, q, c.partsOf(r), events)
+		}
+		if len(sent) > 0 {
+			ring(alarm, c.next())
 		}
 		select {
 		case e := <-events:
@@ -200,15 +200,11 @@ func (d *Divided) measure(ctx context.Context, q Query, parts []score.Part, chec
 			}
 			d.take(c, e)
 			if e.over {
-				if at := c.next(); !at.IsZero() {
-					alarm.Reset(time.Until(at))
-				}
+				ring(alarm, c.next())
 			}
 		case <-alarm.C:
 			c.wake(time.Now())
-			if at := c.next(); !at.IsZero() {
-				alarm.Reset(time.Until(at))
-			}
+			ring(alarm, c.next())
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -222,7 +218,20 @@ func (d *Divided) measure(ctx context.Context, q Query, parts []score.Part, chec
 		return nil, fmt.Errorf("here: %w", c.err)
 	}
 	c.finish(time.Now())
+	for _, p := range d.dealing.parties {
+		if p.fruitless >= mostFruitless && !p.here && !p.gone {
+			p.gone = true
+			d.tell(p, ErrFruitless)
+		}
+	}
 	return c, nil
+}
+
+// ring sets an alarm to a time; zero: it stays as it is.
+func ring(alarm *time.Timer, at time.Time) {
+	if !at.IsZero() {
+		alarm.Reset(time.Until(at))
+	}
 }
 
 // partsOf are the parts of a request.

@@ -18,7 +18,7 @@ func (c *call) admit() {
 		at := slices.IndexFunc(c.waiting, func(l *late) bool {
 			u := &c.units[l.unit]
 			next := len(u.stream(l.request.party).sums)
-			return next < len(u.seen) || c.held+bytesOf(l.effects) <= c.memory || next < c.limit(l.unit)
+			return next < len(u.seen) || c.held+bytesOf(l.effects) <= c.memory || next < min(c.limit(l.unit), u.certain())
 		})
 		if at < 0 && len(c.waiting) > 0 && c.stuck() {
 			at = 0
@@ -73,7 +73,7 @@ func (c *call) handOn(got func(k int, e score.Effects) error) error {
 		limit := math.MaxInt
 		for k := range c.units {
 			u := &c.units[k]
-			for len(u.queue) > 0 && u.given < limit && len(c.conflict) == 0 {
+			for len(u.queue) > 0 && u.given < min(limit, u.certain()) && len(c.conflict) == 0 {
 				e := u.queue[0]
 				u.queue[0] = score.Effects{}
 				u.queue = u.queue[1:]
@@ -98,7 +98,20 @@ func (c *call) handOn(got func(k int, e score.Effects) error) error {
 // bytesOf is the size of the numbers.
 func bytesOf(e score.Effects) int64 { return 4 * int64(len(e.Data)) }
 
-// Digest is the SHA-256 of effects, which identifies them to the bit.
+// finite reports whether all numbers are, which those of a model with sense are.
+func finite[T float32 | float64](lists ...[]T) bool {
+	for _, list := range lists {
+		for _, x := range list {
+			if x-x != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Digest is the SHA-256 of effects, which identifies them to the bit: all NaNs are one,
+// since processors make different ones.
 func Digest(e *score.Effects) [sha256.Size]byte {
 	h := sha256.New()
 	writeNumbers(h, uint64(len(e.Tensor)), uint64(e.Size), uint64(len(e.Columns)), uint64(len(e.Data)))
@@ -110,6 +123,9 @@ func Digest(e *score.Effects) [sha256.Size]byte {
 	for part := range slices.Chunk(e.Data, 4096) {
 		buf = buf[:0]
 		for _, x := range part {
+			if x != x {
+				x = float32(math.NaN())
+			}
 			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
 		}
 		h.Write(buf)
@@ -117,12 +133,15 @@ func Digest(e *score.Effects) [sha256.Size]byte {
 	return digest(h.Sum(nil))
 }
 
-// digestOfValues identifies values to the bit.
+// digestOfValues identifies values to the bit, all NaNs being one.
 func digestOfValues(values [][]float64) digest {
 	h := sha256.New()
 	for _, row := range values {
 		writeNumbers(h, uint64(len(row)))
 		for _, v := range row {
+			if v != v {
+				v = math.NaN()
+			}
 			writeNumbers(h, math.Float64bits(v))
 		}
 	}

@@ -34,7 +34,8 @@ type Peer interface {
 type Query struct {
 	Patch *bankai.Patch // that is there before
 	Moves []search.Move
-	Want  *search.Want // nil: values of the moves
+	Want  *search.Want          // nil: values of the moves
+	Flips map[score.Subject]int // what effects are wanted of, and of how many flips
 }
 
 // Here is the coordinator's own machine.

@@ -3,6 +3,7 @@ package division
 import (
 	"cmp"
 	"container/heap"
+	"fmt"
 	"time"
 
 	"bankai/score"
@@ -54,6 +55,8 @@ type simulation struct {
 	Simulated
 	now      time.Duration
 	dealing  dealing
+	tensors  []string
+	flips    map[score.Subject]int // 0 of each
 	machines []*simulatedMachine
 	events   simulatedEvents
 	order    int
@@ -104,7 +107,12 @@ func (s Simulation) Run(workers int) Simulated {
 	}
 	parts := make([]score.Part, s.Blocks)
 	for i := range parts {
-		parts[i] = score.Part{Block: score.Block{Index: i}, Tokens: 256}
+		parts[i] = score.Part{Block: score.Block{Index: i}, N: 1, Tokens: 256}
+	}
+	r.flips = map[score.Subject]int{}
+	for n := range r.Tensors {
+		r.tensors = append(r.tensors, fmt.Sprint("tensor ", n))
+		r.flips[score.Subject{Tensor: r.tensors[n]}] = 0
 	}
 	for i := range s.Candidates {
 		if i*s.Gradients/s.Candidates != (i+1)*s.Gradients/s.Candidates {
@@ -131,12 +139,13 @@ func (r *simulation) at(t time.Duration, do func()) {
 // call simulates one call, for effects if something is wanted.
 func (r *simulation) call(parts []score.Part, want *search.Want) {
 	r.dealing.call++
-	q := Query{Moves: []search.Move{{}}, Want: want}
+	q := Query{Moves: []search.Move{{}}, Want: want, Flips: r.flips}
 	c := newCall(&r.dealing, q, parts, r.Check, Memory, r.time())
 	r.events, r.alarm = nil, time.Time{}
 	for {
 		for _, request := range c.send(r.time()) {
 			r.ask(c, request)
+			r.alarm = c.next()
 		}
 		if c.over() {
 			break
@@ -192,7 +201,7 @@ func (r *simulation) ask(c *call, request *request) {
 		for n := range r.Tensors {
 			t += r.Effects / time.Duration(r.Tensors)
 			r.answer(m, here, t, r.EffectBytes/int64(r.Tensors), func() {
-				c.answeredEffects(request, i, &score.Effects{Tensor: tensorNames[n%len(tensorNames)], Columns: []int{k}}, func() {})
+				c.answeredEffects(request, i, &score.Effects{Tensor: r.tensors[n]}, func() {})
 			})
 		}
 		r.answer(m, here, t, 16, func() { c.answeredEffects(request, i, nil, func() {}) })
@@ -203,8 +212,6 @@ func (r *simulation) ask(c *call, request *request) {
 		r.alarm = c.next()
 	})
 }
-
-var tensorNames = []string{"q", "k", "v", "o", "gate", "up", "down"}
 
 // answer lets something happen when a message that is sent at a time was read.
 func (r *simulation) answer(m *simulatedMachine, here bool, sent time.Duration, bytes int64, do func()) {
