@@ -212,12 +212,22 @@ func (f *adaptFlags) run(ctx context.Context, a *app) error {
 	}
 	plan := f.plan(score.MethodFor(targets), a.seed)
 	plan.Projections = projections
-	job := repair.Job{
-		Task: task, Model: m, Path: f.model.path, Plan: plan,
-		Guarding: repair.Guarding{Wanted: !f.guard.none, Tokens: f.guard.tokens},
-		Files:    files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console, Divide: a.divide(), Searcher: a.searcher(),
-	}
-	found, err := job.Do(ctx)
+	var found *repair.Result
+	tries := 0
+	err = a.again(func() (err error) {
+		if tries++; tries > 1 { // the task remembers what was measured
+			if task, err = adapt.New(m, r, data, f.options(a), a.Console); err != nil {
+				return err
+			}
+		}
+		job := repair.Job{
+			Task: task, Model: m, Path: f.model.path, Plan: plan,
+			Guarding: repair.Guarding{Wanted: !f.guard.none, Tokens: f.guard.tokens},
+			Files:    files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console, Divide: a.divide(), Searcher: a.searcher(),
+		}
+		found, err = job.Do(ctx)
+		return err
+	})
 	if found == nil {
 		return err
 	}

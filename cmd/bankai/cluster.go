@@ -168,6 +168,9 @@ func (c *crew) Measurer(e *score.Evaluator) (score.Measurer, error) {
 // Searcher lets whole searches run on them, side by side.
 func (c *crew) Searcher() score.Searcher { return c.searcher }
 
+// Again reports whether a wrong answer made something fail.
+func (c *crew) Again(err error) bool { return c.session.Again(err) }
+
 // List are those that took part, this one first.
 func (c *crew) List() []workerDoc {
 	name, err := os.Hostname()

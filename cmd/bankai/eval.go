@@ -111,10 +111,14 @@ func eval(ctx context.Context, a *app, f *modelFlags, o *evalFlags) error {
 	if len(s.Set) < all {
 		doc.SampledFrom = all
 	}
-	if err := doc.Measure(ctx, a.Console, m, overlay, s); err != nil {
+	err = a.again(func() error {
+		if err := doc.Measure(ctx, a.Console, m, overlay, s); err != nil {
+			return err
+		}
+		doc.Guard, err = o.guard.measure(ctx, a, m, overlay, f.patches, s)
 		return err
-	}
-	if doc.Guard, err = o.guard.measure(ctx, a, m, overlay, f.patches, s); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	return a.PrintChecked(doc.Sealed(), func(w io.Writer) error { return writeEval(w, doc, o.all) })

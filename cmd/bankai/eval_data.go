@@ -164,7 +164,11 @@ func evalData(ctx context.Context, a *app, f *modelFlags, d *dataFlags, all bool
 		a.Warn("%s", fault)
 	}
 	e.Overlay, e.Watch = overlay, a.Console
-	if doc.DataResult, err = d.evaluate(ctx, a, e); err != nil {
+	err = a.again(func() (err error) {
+		doc.DataResult, err = d.evaluate(ctx, a, e)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	return a.PrintChecked(report.Sealed{Doc: doc}, func(w io.Writer) error { return doc.write(w, all) })

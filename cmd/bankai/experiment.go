@@ -95,7 +95,14 @@ func (a *app) experiment(ctx context.Context, f *experimentFlags, m *engine.Mode
 		defer r.Journal.Close()
 		a.Resumable(path, f.resume)
 	}
-	result, err := withMeter(ctx, a.Console, name, r, measure)
+	var result report.Result
+	err = a.again(func() (err error) {
+		if err := r.Journal.Restart(); err != nil {
+			return err
+		}
+		result, err = withMeter(ctx, a.Console, name, r, measure)
+		return err
+	})
 	if err != nil {
 		return keptWork(err, r.Journal, f.out)
 	}

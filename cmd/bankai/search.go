@@ -315,15 +315,19 @@ func (f *searchFlags) run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer done()
-	task, err := repair.NewProbes(m, f.model.path, sets, plan.Objective, a.Force, a.Console)
-	if err != nil {
+	var task *repair.Probes
+	var found *repair.Result
+	err = a.again(func() (err error) {
+		if task, err = repair.NewProbes(m, f.model.path, sets, plan.Objective, a.Force, a.Console); err != nil {
+			return err
+		}
+		job := repair.Job{
+			Task: task, Model: m, Path: f.model.path, Plan: plan,
+			Guarding: f.guarding(), Files: files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console, Divide: a.divide(), Searcher: a.searcher(),
+		}
+		found, err = job.Do(ctx)
 		return err
-	}
-	job := repair.Job{
-		Task: task, Model: m, Path: f.model.path, Plan: plan,
-		Guarding: f.guarding(), Files: files, Resume: f.resume, By: a.provenance(), Said: f.said.meta(), Run: &a.Run, To: a.Console, Divide: a.divide(), Searcher: a.searcher(),
-	}
-	found, err := job.Do(ctx)
+	})
 	if found == nil {
 		return err
 	}

@@ -25,6 +25,9 @@ type machines interface {
 	Measurer(e *score.Evaluator) (score.Measurer, error)
 	// Searcher lets whole searches run on them, side by side.
 	Searcher() score.Searcher
+	// Again reports whether something failed because one of them, which is dropped now, gave
+	// a wrong answer: it is to be done again from the start.
+	Again(err error) bool
 	// List are those that took part, this one first.
 	List() []workerDoc
 	// Close lets the workers go. The model that they shared is not closed before.
@@ -230,6 +233,19 @@ func (a *app) share(ctx context.Context, f *modelFlags, m *engine.Model) (shared
 	}
 	a.machines = all
 	return all.Model(), all.Close, nil
+}
+
+// again does something until it does not rest on an answer that turned out to be wrong,
+// among what other machines computed. It comes to an end, since every time a machine fewer
+// takes part. Of a try that is done again nothing may remain.
+func (a *app) again(try func() error) error {
+	for {
+		err := try()
+		if a.machines == nil || !a.machines.Again(err) {
+			return err
+		}
+		a.Warn("%v: what it may have spoilt is computed again", err)
+	}
 }
 
 // divide is what lets the machines, if there are others, share a search; nil if there are

@@ -22,6 +22,7 @@ import (
 
 	"bankai/internal/cluster"
 	"bankai/internal/experiment"
+	"bankai/internal/terminal"
 
 	"github.com/nats-io/nats.go"
 )
@@ -183,6 +184,42 @@ func TestInviteThroughSSH(t *testing.T) {
 			t.Errorf("%s: it said: %s", c.listen, log)
 		}
 		broker.Close()
+	}
+}
+
+// suspects are machines of which one gave a wrong answer.
+type suspects struct {
+	machines
+	left int // how often that comes out
+}
+
+var errWrong = errors.New("w computes wrong bits")
+
+func (s *suspects) Again(err error) bool {
+	s.left--
+	return errors.Is(err, errWrong) && s.left >= 0
+}
+
+// What rests on a wrong answer is done again, nothing else is.
+func TestAgain(t *testing.T) {
+	elsewhere := errors.New("else")
+	for _, c := range []struct {
+		machines machines
+		err      error // of the first tries
+		tries    int
+		want     error
+	}{
+		{nil, errWrong, 1, errWrong},
+		{&suspects{left: 9}, elsewhere, 1, elsewhere},
+		{&suspects{left: 9}, nil, 1, nil},
+		{&suspects{left: 2}, errWrong, 3, errWrong},
+	} {
+		a := &app{Console: &terminal.Console{Stderr: io.Discard}}
+		a.machines = c.machines
+		tries := 0
+		if err := a.again(func() error { tries++; return c.err }); err != c.want || tries != c.tries {
+			t.Errorf("%+v: %v after %d tries", c, err, tries)
+		}
 	}
 }
 

@@ -60,15 +60,10 @@ func TestRefusedRequirements(t *testing.T) {
 		"other settings":            func(h *hello) { h.Settings[0] ^= 1 },
 		"precision fast":            func(h *hello) { h.Precision = "fast" },
 		"its arithmetic gives":      func(h *hello) { h.Trial[0] ^= 1 },
-		"makes no sense":            func(h *hello) { h.ID = "*" },
 	} {
-		h := hello{requirements: s.record.requirements, machine: machine{Name: "other"}, ID: nuid.Next()}
+		h := hello{requirements: s.record.requirements, machine: machine{Name: "other"}}
 		change(&h)
-		m, err := c.nc.Request(helloSubject(s.ID()), encode(h), time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		reply, err := decode[helloReply]("reply", m.Data)
+		reply, err := greeted(t, c, s, identityOf(t), h)
 		if err != nil || reply.OK || !strings.Contains(reply.Refused, name) {
 			t.Errorf("%s: %+v, %v", name, reply, err)
 		}
@@ -98,8 +93,9 @@ func TestWorkerRefusesOtherVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := decode[hello]("hello", m.Data)
-	if err != nil || !strings.Contains(h.Lacks, "version 1 of the protocol, the session version 2") {
+	from, ok := unseal(helloSubject(record.ID), m.Data)
+	h, err := decode[hello]("hello", from.data)
+	if !ok || err != nil || !strings.Contains(h.Lacks, "version 1 of the protocol, the session version 2") {
 		t.Errorf("%+v, %v", h, err)
 	}
 	m.Respond(encode(helloReply{OK: true})) // as a coordinator of ours would not

@@ -8,6 +8,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"bankai/internal/cluster/desk"
@@ -16,11 +19,19 @@ import (
 
 // A program with the tag cluster_faults can be told to fail, to see what others make of
 // it: with BANKAI_CLUSTER_FAULT=wrong the worker that it runs computes other bits, the
-// last ones of the first number of every answer. On SIGUSR1 it says how many goroutines
-// it has. Programs without the tag have none of this.
-var wrong = os.Getenv("BANKAI_CLUSTER_FAULT") == "wrong"
+// last ones of the first number of every answer; with wrong:N of those behind the first N
+// answers to units. On SIGUSR1 it says how many goroutines it has. Programs without the tag
+// have none of this.
+var (
+	wrong bool
+	right atomic.Int64 // answers to units that are still to be right
+)
 
 func init() {
+	kind, after, _ := strings.Cut(os.Getenv("BANKAI_CLUSTER_FAULT"), ":")
+	wrong = kind == "wrong"
+	n, _ := strconv.ParseInt(after, 10, 64)
+	right.Store(n)
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1)
 	go func() {
@@ -44,7 +55,7 @@ func spoilEffects(e *score.Effects) {
 
 func spoilAnswers(a *desk.Answers) {
 	switch {
-	case !wrong:
+	case !wrong, right.Add(-1) >= 0:
 	case len(a.Scores) > 0 && len(a.Scores[0]) > 0:
 		a.Scores[0][0][0] ^= 1
 	case len(a.Results) > 0 && len(a.Results[0].IDs) > 0:

@@ -32,13 +32,13 @@ var handlers = []handler{
 // joined is a session that a worker takes part in, as the handlers see it. Its methods
 // may be called from several goroutines.
 type joined struct {
-	ctx     context.Context // ends when the worker leaves or the session ends
-	record  sessionRecord
-	id      string // of the worker
-	conn    *Conn
-	model   *engine.Model
-	objects *Objects
-	runner  *runner
+	ctx       context.Context // ends when the worker leaves or the session ends
+	record    sessionRecord
+	*identity // of the worker
+	conn      *Conn
+	model     *engine.Model
+	objects   *Objects
+	runner    *runner
 
 	mu    sync.Mutex
 	count activity // of this session alone
@@ -71,7 +71,8 @@ func (j *joined) beat() {
 	j.mu.Lock()
 	b := j.count.beat()
 	j.mu.Unlock()
-	j.conn.nc.Publish(beatSubject(j.record.ID, j.id), encode(b))
+	subject := beatSubject(j.record.ID, j.id)
+	j.conn.nc.Publish(subject, j.seal(subject, encode(b)))
 }
 
 // logf tells people what happened.
@@ -99,7 +100,7 @@ func runName(r sessionRecord) string {
 // worker for dead. took says whether the worker was ever let in.
 func (r *runner) attend(ctx context.Context, record sessionRecord) (took bool) {
 	name := runName(record)
-	h := hello{requirements: requirements{Version: wireVersion, Program: programName()}, machine: r.machine(nil), ID: r.id}
+	h := hello{requirements: requirements{Version: wireVersion, Program: programName()}, machine: r.machine(nil)}
 	m, err := r.models.get(ctx, record)
 	if err != nil {
 		h.Lacks = err.Error()
@@ -144,7 +145,7 @@ func whyLeft(ctx context.Context) string {
 func (r *runner) greet(ctx context.Context, record sessionRecord, h hello) (helloReply, error) {
 	for {
 		asked, cancel := context.WithTimeout(ctx, r.conn.timing.Reply)
-		m, err := r.conn.nc.RequestWithContext(asked, helloSubject(record.ID), encode(h))
+		m, err := r.conn.nc.RequestWithContext(asked, helloSubject(record.ID), r.seal(helloSubject(record.ID), encode(h)))
 		cancel()
 		if err == nil {
 			return decode[helloReply]("the coordinator's answer", m.Data)
@@ -159,7 +160,7 @@ func (r *runner) greet(ctx context.Context, record sessionRecord, h hello) (hell
 // is out; again says that it may come back.
 func (r *runner) work(ctx context.Context, record sessionRecord, m *engine.Model, first bool) (again bool, err error) {
 	within, cancel := context.WithCancel(ctx)
-	j := &joined{ctx: within, record: record, id: r.id, conn: r.conn, model: m, objects: r.objects, runner: r}
+	j := &joined{ctx: within, record: record, identity: r.identity, conn: r.conn, model: m, objects: r.objects, runner: r}
 	out := make(chan outNotice, 1)
 	sub, err := r.conn.nc.Subscribe(outSubject(record.ID, r.id), func(m *nats.Msg) {
 		if notice, err := decode[outNotice]("a notice", m.Data); err == nil {
@@ -182,7 +183,8 @@ func (r *runner) work(ctx context.Context, record sessionRecord, m *engine.Model
 			if err != nil {
 				why = err.Error()
 			}
-			r.conn.nc.Publish(byeSubject(record.ID, r.id), []byte(why))
+			bye := byeSubject(record.ID, r.id)
+			r.conn.nc.Publish(bye, r.seal(bye, []byte(why)))
 		}
 		for _, end := range ends {
 			end()

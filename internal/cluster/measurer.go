@@ -189,7 +189,7 @@ func (a *assembly) lost(p division.Peer, err error) {
 	default:
 	}
 	if wrong := (*division.WrongBits)(nil); errors.As(err, &wrong) {
-		a.session.drop(r.member.id, err.Error())
+		a.session.distrust(r.member.id, err.Error())
 		return
 	}
 	f := a.failures[r.member.id]

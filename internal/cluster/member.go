@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -14,23 +15,25 @@ import (
 // member is a worker of a session, as the coordinator keeps it. A worker that went and
 // comes back is another member, with the same id.
 type member struct {
-	id    string
-	name  string // for people
-	hello hello
-	since time.Time
-	gone  chan struct{} // closed when it is no member any more
+	id     string
+	name   string // for people
+	cores  int
+	kernel string // for people
+	since  time.Time
+	gone   chan struct{} // closed when it is no member any more
 
 	// The session's lock guards these.
 	beat    beat      // the last
 	heard   time.Time // when
 	missing bool      // and since then it could not be reached
+	said    uint64    // number of the last that it said
 }
 
 // view is what others are told of a member. The caller has the session's lock.
 func (m *member) view() Member {
 	return Member{
-		ID: m.id, Name: m.name, Cores: m.hello.Cores, Kernel: forPeople(m.hello.Kernel), Since: m.since,
-		Doing: forPeople(m.beat.Doing), Units: m.beat.Units, Tokens: m.beat.Tokens, Speed: m.beat.Speed,
+		ID: m.id, Name: m.name, Cores: m.cores, Kernel: m.kernel, Since: m.since,
+		Doing: m.beat.Doing, Units: m.beat.Units, Tokens: m.beat.Tokens, Speed: m.beat.Speed,
 	}
 }
 
@@ -71,29 +74,38 @@ func (want requirements) refuse(w requirements) string {
 // short is a digest for people.
 func short(digest string) string { return digest[:12] }
 
-// workerID is what the id of a worker looks like: it becomes part of subjects.
+// workerID is what the id of a session or a worker looks like: it becomes part of subjects.
 var workerID = regexp.MustCompile(`^[A-Za-z0-9]{22}$`)
+
+// Bounds of what a session keeps of workers, however many somebody invents.
+const (
+	mostMembers = 1000 // at a time
+	mostBanned  = 1000 // dropped ones; after so many nobody new is let in
+	mostTold    = 100  // refusals that people are told of
+)
 
 // hello lets a worker in, or says why not. It is a member as soon as its first beat says
 // that it is ready for work.
 func (s *Session) hello(m *nats.Msg) {
-	h, err := decode[hello]("a worker's hello", m.Data)
-	if err != nil || !workerID.MatchString(h.ID) || h.Cores < 0 {
+	from, ok := unseal(helloSubject(s.record.ID), m.Data)
+	h, err := decode[hello]("a worker's hello", from.data)
+	if !ok || err != nil || h.Cores < 0 {
 		m.Respond(encode(helloReply{Refused: "its hello makes no sense to " + programName()}))
 		return
 	}
 	s.mu.Lock()
-	why := s.banned[h.ID]
-	if why == "" {
-		why = s.record.refuse(h.requirements)
+	if w := s.known(from.id); w != nil && from.number <= w.said {
+		s.mu.Unlock()
+		return // somebody repeats what it said before
 	}
-	if why != "" && h.Lacks != "" {
-		why = reasonForPeople(h.Lacks)
-	}
+	why := s.refuses(from.id, h)
 	now := time.Now()
 	if why == "" {
-		s.remove(h.ID, "it came anew")
-		s.admitted[h.ID] = &member{id: h.ID, name: forPeople(h.Name), hello: h, since: now, heard: now, gone: make(chan struct{})}
+		s.remove(from.id, "it came anew")
+		s.admitted[from.id] = &member{
+			id: from.id, name: forPeople(h.Name), cores: max(h.Cores, 0), kernel: forPeople(h.Kernel),
+			since: now, heard: now, said: from.number, gone: make(chan struct{}),
+		}
 	} else {
 		s.tellRefused(forPeople(h.Name), why)
 	}
@@ -101,65 +113,125 @@ func (s *Session) hello(m *nats.Msg) {
 	m.Respond(encode(helloReply{OK: why == "", Refused: why}))
 }
 
-// tellRefused tells people of a refusal, once. The caller has the lock.
+// refuses says why a worker is not let in; "" if it is. The caller has the lock.
+func (s *Session) refuses(id string, h hello) string {
+	why := s.banned[id]
+	if why == "" {
+		why = s.record.refuse(h.requirements)
+	}
+	switch {
+	case why != "" && h.Lacks != "":
+		return reasonForPeople(h.Lacks)
+	case why != "":
+		return why
+	case len(s.banned) >= mostBanned:
+		return fmt.Sprintf("the session has dropped %d workers and takes in nobody any more", mostBanned)
+	case s.known(id) == nil && len(s.members)+len(s.admitted) >= mostMembers:
+		return fmt.Sprintf("the session has %d workers, as many as it can", mostMembers)
+	}
+	return ""
+}
+
+// tellRefused tells people of a refusal, once, and of a bounded number of them. The caller
+// has the lock.
 func (s *Session) tellRefused(name, why string) {
 	key := name + "\n" + why
-	if s.options.Refused != nil && !s.refused[key] {
-		s.refused[key] = true
-		s.events.post(func() { s.options.Refused(name, why) })
+	if s.options.Refused == nil || s.refused[key] || len(s.refused) >= mostTold {
+		return
 	}
+	s.refused[key] = true
+	s.events.post(func() { s.options.Refused(name, why) })
+	if len(s.refused) == mostTold {
+		s.log("%d workers were refused: no more of them are told", mostTold)
+	}
+}
+
+// from is who said something under a subject that has his id as its last word; ok is false
+// if he did not.
+func (s *Session) from(m *nats.Msg) (from saying, ok bool) {
+	from, ok = unseal(m.Subject, m.Data)
+	return from, ok && from.id == lastToken(m.Subject)
 }
 
 // beat notes that a worker is alive. One that is no member is told to come anew: it was
 // taken for dead.
 func (s *Session) beat(m *nats.Msg) {
-	id := lastToken(m.Subject)
-	b, err := decode[beat]("a worker's sign of life", m.Data)
-	if err != nil || b.Units < 0 || b.Tokens < 0 || b.Speed < 0 {
+	from, ok := s.from(m)
+	b, err := decode[beat]("a worker's sign of life", from.data)
+	if !ok || err != nil || b.Units < 0 || b.Tokens < 0 || b.Speed < 0 {
 		return
 	}
-	if s.alive(id, b) {
+	if s.alive(from, b) {
 		return
 	}
-	s.conn.nc.Publish(outSubject(s.record.ID, id), encode(outNotice{Why: "it was not heard of for some time", Again: true}))
+	s.conn.nc.Publish(outSubject(s.record.ID, from.id), encode(outNotice{Why: "it was not heard of for some time", Again: true}))
 }
 
 // alive notes a sign of life; false says that it is of no member, who may come anew.
-func (s *Session) alive(id string, b beat) bool {
+func (s *Session) alive(from saying, b beat) bool {
+	b.Doing, b.Units, b.Tokens, b.Speed = forPeople(b.Doing), max(b.Units, 0), max(b.Tokens, 0), max(b.Speed, 0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w := s.admitted[id]; w != nil {
-		delete(s.admitted, id)
-		s.members = append(s.members, w)
-		w.beat, w.heard, w.missing = b, time.Now(), false
-		s.signal()
-		if view := w.view(); s.options.Joined != nil {
-			s.events.post(func() { s.options.Joined(view) })
-		}
+	w := s.known(from.id)
+	if w == nil {
+		return s.closed || s.banned[from.id] != ""
+	}
+	if from.number <= w.said {
+		return true // somebody repeats what it said before
+	}
+	w.beat, w.heard, w.missing, w.said = b, time.Now(), false, from.number
+	if s.admitted[from.id] == nil {
 		return true
 	}
-	if w := s.find(id); w != nil {
-		w.beat, w.heard, w.missing = b, time.Now(), false
-		return true
+	delete(s.admitted, from.id)
+	s.members = append(s.members, w)
+	s.signal()
+	if view := w.view(); s.options.Joined != nil {
+		s.events.post(func() { s.options.Joined(view) })
 	}
-	return s.closed || s.banned[id] != "" || !workerID.MatchString(id)
+	return true
 }
 
 // bye takes a worker out that leaves, or that could not begin.
 func (s *Session) bye(m *nats.Msg) {
-	id, why := lastToken(m.Subject), "it left"
-	if len(m.Data) > 0 {
-		why = reasonForPeople(string(m.Data))
+	from, ok := s.from(m)
+	if !ok {
+		return
+	}
+	why := "it left"
+	if len(from.data) > 0 {
+		why = reasonForPeople(string(from.data))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w := s.admitted[id]; w != nil && len(m.Data) > 0 {
+	if w := s.known(from.id); w == nil || from.number <= w.said {
+		return // somebody repeats what it said before
+	} else if s.admitted[from.id] != nil && len(from.data) > 0 {
 		s.tellRefused(w.name, why)
 	}
-	s.remove(id, why)
+	s.remove(from.id, why)
 }
 
 func lastToken(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
+
+// known is who takes part under an id, or has been let in and was not heard of since; nil
+// if nobody. The caller has the lock.
+func (s *Session) known(id string) *member {
+	if w := s.admitted[id]; w != nil {
+		return w
+	}
+	return s.find(id)
+}
+
+// counts says whether what a worker answers counts: it takes part, or has been let in.
+func (s *Session) counts(id string) (name string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.known(id); w != nil {
+		return w.name, true
+	}
+	return "", false
+}
 
 // find is the member with an id; nil if there is none. The caller has the lock.
 func (s *Session) find(id string) *member {
@@ -236,9 +308,34 @@ func (s *Session) dropSilent() {
 	}
 }
 
+// distrust drops a worker that was wrong: what else it said counts no more.
+func (s *Session) distrust(id, why string) {
+	s.drop(id, why)
+	s.work.mu.Lock()
+	p := s.work.post
+	s.work.mu.Unlock()
+	if p != nil {
+		p.searches.distrust(id)
+		p.desk.Suspect(id)
+	}
+}
+
+// nameOf is a worker's name for people, also after it was dropped.
+func (s *Session) nameOf(id string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.known(id); w != nil {
+		return w.name
+	}
+	return cmp.Or(s.names[id], "a worker")
+}
+
 // drop takes a worker out for good: whoever comes from its process is refused.
 func (s *Session) drop(id, why string) {
 	s.mu.Lock()
+	if w := s.known(id); w != nil {
+		s.names[id] = w.name
+	}
 	s.banned[id] = why
 	s.remove(id, why)
 	s.mu.Unlock()

@@ -50,7 +50,6 @@ type sentSearch struct {
 
 // searchRecord is what is known of a search: the latest that its worker has said.
 type searchRecord struct {
-	Worker  string        `json:"worker"`
 	Began   bool          `json:"began,omitempty"` // it has just begun
 	Journal bankai.Digest `json:"journal,omitzero"`
 	Done    bool          `json:"done,omitempty"`
@@ -91,6 +90,7 @@ type searchTask struct {
 	stays   bool          // it is for this machine
 	journal bankai.Digest // the latest that is known
 	by      string        // its worker
+	latest  saying        // of a worker, without what it said
 }
 
 // searchGroup is searches that were begun together: a [score.Ahead].
@@ -285,7 +285,7 @@ func (g *searchGroup) ready(ctx context.Context, i int, here bool) (score.Ready,
 // Wrong drops the worker of a search.
 func (g *searchGroup) Wrong(i int) {
 	if by := g.by[i]; by != "" {
-		g.Drop(by, "it computes wrong bits: what its search found has another fitness")
+		g.session.distrust(by, "it computes wrong bits: what its search found has another fitness")
 	}
 }
 
@@ -374,19 +374,35 @@ func (s *searches) tellAll() {
 	}
 }
 
+// distrust forgets what a worker has said of searches that have not come back.
+func (s *searches) distrust(worker string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.open {
+		if t.by != worker {
+			continue
+		}
+		if t.journal, t.by = (bankai.Digest{}), ""; t.state == done {
+			t.state = waiting
+		}
+	}
+	s.tellAll()
+}
+
 // take takes what a worker says of a search.
-func (s *searches) take(number int64, r searchRecord) {
+func (s *searches) take(number int64, from saying, name string, r searchRecord) {
 	workers, _ := s.Workers()
 	defer s.fill(len(workers))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.open[number]
-	if t == nil || t.state == done {
+	if t == nil || t.state == done || t.latest.id == from.id && from.number <= t.latest.number {
 		return
 	}
 	defer s.tellAll()
+	t.latest = saying{id: from.id, number: from.number}
 	if r.Journal != (bankai.Digest{}) {
-		t.journal, t.by = r.Journal, r.Worker
+		t.journal, t.by = r.Journal, from.id
 	}
 	if r.Began {
 		t.begun++
@@ -398,11 +414,11 @@ func (s *searches) take(number int64, r searchRecord) {
 		}
 		t.state = done
 	case r.Error != "", t.begun > mostTries:
-		why := r.Error
-		if why == "" {
+		why := name + " could not: " + reasonForPeople(r.Error)
+		if r.Error == "" {
 			why = fmt.Sprintf("workers began it %d times and did not end it", mostTries)
 		}
-		s.session.log("a search is run here: %s", why)
+		s.tellFailed(from.id, "a search is run here: %s", why)
 		s.takeBack(searchesWord, number)
 		s.back(t)
 		t.stays = true
@@ -432,11 +448,11 @@ func (w *searchWorker) do(ctx context.Context, m jetstream.Msg) (done bool) {
 		return true // nobody waits for it
 	}
 	key := searchKey(w.record.ID, number)
-	known := w.known(ctx, key)
-	if known.Done {
+	known, by := w.known(ctx, key)
+	if known.Done && by == w.id { // that it is done was not heard of
 		return true
 	}
-	r := searchRecord{Worker: w.id, Journal: known.Journal, Began: true}
+	r := searchRecord{Journal: known.Journal, Began: true}
 	if w.say(ctx, key, r) != nil {
 		return false
 	}
@@ -446,28 +462,32 @@ func (w *searchWorker) do(ctx context.Context, m jetstream.Msg) (done bool) {
 		return false
 	}
 	if err != nil {
-		r.Error = err.Error()
+		r.Error = clip(err.Error())
 	} else {
 		r.Done = true
 	}
 	return w.say(ctx, key, r) == nil
 }
 
-// known is what was said of a search before.
-func (w *searchWorker) known(ctx context.Context, key string) (r searchRecord) {
+// known is what was said of a search before, and who said it. A worker does not know who
+// takes part: what it takes over is a journal, all of which is checked.
+func (w *searchWorker) known(ctx context.Context, key string) (r searchRecord, by string) {
 	asked, end := w.conn.request(ctx)
 	defer end()
 	if e, err := w.results.Get(asked, key); err == nil {
-		r, _ = decode[searchRecord]("what is known of a search", e.Value()) // if it makes no sense, nothing is
+		if from, ok := unseal(key, e.Value()); ok {
+			r, _ = decode[searchRecord]("what is known of a search", from.data) // if it makes no sense, nothing is
+			by = from.id
+		}
 	}
-	return r
+	return r, by
 }
 
 // say puts down how far a search is.
 func (w *searchWorker) say(ctx context.Context, key string, r searchRecord) (err error) {
 	for range putTries {
 		asked, end := w.conn.request(ctx)
-		_, err = w.results.Put(asked, key, encode(r))
+		_, err = w.results.Put(asked, key, w.seal(key, encode(r)))
 		end()
 		if err == nil {
 			return nil

@@ -272,7 +272,8 @@ func heirsOf(t *testing.T, s *Session) (count func() int) {
 			if e == nil {
 				continue
 			}
-			if r, err := decode[searchRecord]("a search", e.Value()); err == nil && r.Began && r.Journal != (bankai.Digest{}) {
+			from, _ := unseal(e.Key(), e.Value())
+			if r, err := decode[searchRecord]("a search", from.data); err == nil && r.Began && r.Journal != (bankai.Digest{}) {
 				n++
 			}
 		}

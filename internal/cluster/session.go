@@ -76,7 +76,8 @@ type Session struct {
 	members  []*member
 	admitted map[string]*member // who has been let in and was not heard of since
 	banned   map[string]string  // by id: why
-	refused  map[string]bool    // what people were told of
+	names    map[string]string  // of the banned
+	refused  map[string]bool    // what people were told of, see mostTold
 	changed  chan struct{}      // closed when members change
 	slept    pauses
 
@@ -98,7 +99,7 @@ func Open(ctx context.Context, c *Conn, m *engine.Model, o Options) (*Session, e
 	s := &Session{
 		conn: c, model: m, objects: objects, options: o, events: newEvents(),
 		record:   sessionRecord{requirements: requirementsOf(m, trial), ID: nuid.Next(), Name: o.Name},
-		admitted: map[string]*member{}, banned: map[string]string{}, refused: map[string]bool{}, past: map[string]Member{}, changed: make(chan struct{}),
+		admitted: map[string]*member{}, banned: map[string]string{}, names: map[string]string{}, refused: map[string]bool{}, past: map[string]Member{}, changed: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	if o.ModelFile != "" {

@@ -132,7 +132,10 @@ func TestCoordinatorIsGone(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	w := Worker{Conn: conn, Name: "w", Open: opener(tinyFile(t)), Log: log.log}
-	r := w.runner(ctx, objects)
+	r, err := w.runner(ctx, objects)
+	if err != nil {
+		t.Fatal(err)
+	}
 	done := make(chan error, 1)
 	go func() { done <- r.run() }()
 	defer func() {
@@ -224,12 +227,10 @@ func TestDroppedWorker(t *testing.T) {
 	eventually(t, "both sides say so", func() bool {
 		return events.has(&events.left, "w: it computed wrong bits") && log.count("has dropped this worker: it computed wrong bits") == 1
 	})
-	h := hello{requirements: s.record.requirements, machine: machine{Name: "w"}, ID: id}
-	m, err := s.conn.nc.Request(helloSubject(s.ID()), encode(h), time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if reply, err := decode[helloReply]("reply", m.Data); err != nil || reply.OK || reply.Refused != "it computed wrong bits" {
+	again := identityOf(t)
+	s.drop(again.id, "it computed wrong bits")
+	h := hello{requirements: s.record.requirements, machine: machine{Name: "w"}}
+	if reply, err := greeted(t, s.conn, s, again, h); err != nil || reply.OK || reply.Refused != "it computed wrong bits" {
 		t.Errorf("%+v, %v", reply, err)
 	}
 }

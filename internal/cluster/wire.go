@@ -20,8 +20,8 @@ const maxMessage = 512 << 10
 // A unit of questions or requests, and its answers, go in one message each.
 const _ = uint(maxMessage - desk.MaxBytes)
 
-// Subjects. Ids of sessions and workers are NUIDs: 22 letters and digits, which no
-// other word of a subject is.
+// Subjects. Ids of sessions are NUIDs, those of workers look like them: 22 letters and
+// digits, which no other word of a subject is.
 const (
 	// whoSubject is where a worker that has just come asks which sessions there are.
 	// Every coordinator answers with its record.
@@ -81,11 +81,11 @@ type fileReply struct {
 	Error  string        `json:"error,omitempty"`
 }
 
-// hello is how a worker asks to be taken into a session.
+// hello is how a worker asks to be taken into a session. It is sealed, as all that a worker
+// says: see [identity].
 type hello struct {
 	requirements
 	machine
-	ID string `json:"id"`
 	// Lacks is why the worker has no such model, for people; then the requirements are
 	// empty but for the version and the program.
 	Lacks string `json:"lacks,omitempty"`

@@ -44,8 +44,8 @@ func workSubject(session, kind, number string) string {
 	return "bankai.work." + session + "." + kind + "." + number
 }
 
-// resultKey is under which an answer is kept. What another worker answered to the same
-// comes under the key with that worker's id behind it.
+// resultKey is under which an answer is kept, sealed for it. What another worker answered
+// to the same comes under the key with that worker's id behind it.
 func resultKey(session string, number int64) string {
 	return session + "." + strconv.FormatInt(number, 10)
 }
@@ -79,7 +79,6 @@ func (c *Conn) workQueue(ctx context.Context, stream jetstream.Stream, session, 
 
 // record is what a worker answers to a unit.
 type record struct {
-	Worker string       `json:"worker"`
 	Answer desk.Answers `json:"answer,omitzero"`
 	Error  string       `json:"error,omitempty"`
 }
@@ -91,6 +90,9 @@ type post struct {
 	desk     *desk.Desk
 	searches *searches
 	warn     sync.Once
+
+	mu     sync.Mutex
+	failed map[string]bool // workers of whom people were told that they could not, see mostTold
 }
 
 // post opens the queue, when first asked.
@@ -100,7 +102,7 @@ func (s *Session) post(ctx context.Context) (*post, error) {
 	if s.work.post != nil {
 		return s.work.post, nil
 	}
-	p := &post{session: s}
+	p := &post{session: s, failed: map[string]bool{}}
 	var err error
 	if p.stream, err = s.conn.workStream(ctx); err != nil {
 		return nil, err
@@ -210,6 +212,9 @@ func (p *post) purge(ctx context.Context, subject string) {
 // Drop takes a worker out of the session.
 func (p *post) Drop(worker, why string) { p.session.drop(worker, why) }
 
+// Name is a worker's name for people, also of one that was dropped.
+func (p *post) Name(worker string) string { return p.session.nameOf(worker) }
+
 // listen passes on what workers say of their work until ctx ends.
 func (p *post) listen(ctx context.Context, w jetstream.KeyWatcher) {
 	for {
@@ -227,7 +232,8 @@ func (p *post) listen(ctx context.Context, w jetstream.KeyWatcher) {
 	}
 }
 
-// take passes on an answer to a unit, or how far a search is.
+// take passes on an answer to a unit, or how far a search is, if one who takes part said
+// it.
 func (p *post) take(e jetstream.KeyValueEntry) {
 	rest, _ := strings.CutPrefix(e.Key(), p.session.ID()+".")
 	word, _, _ := strings.Cut(rest, ".")
@@ -236,20 +242,45 @@ func (p *post) take(e jetstream.KeyValueEntry) {
 	if err != nil {
 		return // it is of no kind that this program knows
 	}
+	key := resultKey(p.session.ID(), number)
 	if isSearch {
-		if r, err := decode[searchRecord]("what a worker says of a search", e.Value()); err == nil {
-			p.searches.take(number, r)
+		key = searchKey(p.session.ID(), number)
+	}
+	from, ok := unseal(key, e.Value())
+	if !ok {
+		return // no worker wrote it
+	}
+	name, ok := p.session.counts(from.id)
+	if !ok {
+		return
+	}
+	if isSearch {
+		if r, err := decode[searchRecord]("what a worker says of a search", from.data); err == nil {
+			p.searches.take(number, from, name, r)
 		}
 		return
 	}
-	r, err := decode[record]("an answer", e.Value())
+	r, err := decode[record]("an answer", from.data)
 	if err == nil && r.Error != "" {
-		err = errors.New(r.Error)
+		err = errors.New(reasonForPeople(r.Error))
 	}
 	if err != nil {
-		p.session.log("a unit is computed here, worker %s could not: %v", r.Worker, err)
+		p.tellFailed(from.id, "a unit is computed here: %s could not: %v", name, err)
 	}
-	p.desk.Arrived(number, r.Worker, r.Answer, err)
+	p.desk.Arrived(number, from.id, r.Answer, err)
+}
+
+// tellFailed tells people, once for each worker, that it could not do something.
+func (p *post) tellFailed(worker, format string, args ...any) {
+	p.mu.Lock()
+	tell := !p.failed[worker] && len(p.failed) < mostTold
+	if tell {
+		p.failed[worker] = true
+	}
+	p.mu.Unlock()
+	if tell {
+		p.session.log(format, args...)
+	}
 }
 
 // Elsewhere divides questions and requests among the workers of the session and this
@@ -261,6 +292,23 @@ func (s *Session) Elsewhere(ctx context.Context) (engine.Elsewhere, error) {
 		return nil, err
 	}
 	return p.desk, nil
+}
+
+// Again reports whether something failed because an answer had been used that a worker gave
+// wrongly: then that worker is dropped, and what was made of answers is to be made again.
+// Nothing may ask the model of [Session.Elsewhere] meanwhile.
+func (s *Session) Again(err error) bool {
+	var wrong *desk.WrongAnswerError
+	if !errors.As(err, &wrong) {
+		return false
+	}
+	s.work.mu.Lock()
+	defer s.work.mu.Unlock()
+	if s.work.post == nil {
+		return false
+	}
+	s.work.post.desk.Restart()
+	return true
 }
 
 // worksAt lets a worker do work of a kind in a session, one message after another. do says
@@ -382,7 +430,7 @@ func (w *unitWorker) do(ctx context.Context, m jetstream.Msg) (done bool) {
 	if err != nil {
 		return true // nobody waits for it
 	}
-	r := record{Worker: w.id}
+	var r record
 	u, err := desk.Decode(m.Data(), w.overlays.Of)
 	if err == nil {
 		r.Answer, err = w.compute(ctx, u)
@@ -391,11 +439,11 @@ func (w *unitWorker) do(ctx context.Context, m jetstream.Msg) (done bool) {
 		return false
 	}
 	if err != nil {
-		r = record{Worker: w.id, Error: err.Error()}
+		r = record{Error: clip(err.Error())}
 	}
 	value, err := json.Marshal(r)
 	if err != nil || len(value) > maxMessage {
-		value = encode(record{Worker: w.id, Error: fmt.Sprintf("the answer takes %d bytes, more than a message of %d", len(value), maxMessage)})
+		value = encode(record{Error: fmt.Sprintf("the answer takes %d bytes, more than a message of %d", len(value), maxMessage)})
 	}
 	return w.put(ctx, resultKey(w.record.ID, number), value)
 }
@@ -419,6 +467,7 @@ func (w *unitWorker) compute(ctx context.Context, u desk.Unit) (desk.Answers, er
 
 // put keeps an answer: under its key, if it is the first there.
 func (w *unitWorker) put(ctx context.Context, key string, value []byte) (done bool) {
+	value = w.seal(key, value)
 	for range putTries {
 		try, cancel := context.WithTimeout(ctx, apiTimeout)
 		_, err := w.results.Create(try, key, value)

@@ -185,7 +185,7 @@ func serveLies(j *joined) (end func(), err error) {
 			a.Scores[0][0][1] ^= 1
 		}
 		number, err := numberOf(m)
-		return err == nil && w.put(ctx, resultKey(j.record.ID, number), encode(record{Worker: j.id, Answer: a}))
+		return err == nil && w.put(ctx, resultKey(j.record.ID, number), encode(record{Answer: a}))
 	})
 }
 

@@ -14,7 +14,6 @@ import (
 	"bankai/engine"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 )
 
 // Need says which model a session computes with.
@@ -56,13 +55,21 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.runner(ctx, objects).run()
+	r, err := w.runner(ctx, objects)
+	if err != nil {
+		return err
+	}
+	return r.run()
 }
 
 // runner is the worker before it does anything.
-func (w *Worker) runner(ctx context.Context, objects *Objects) *runner {
+func (w *Worker) runner(ctx context.Context, objects *Objects) (*runner, error) {
+	self, err := newIdentity()
+	if err != nil {
+		return nil, err
+	}
 	r := &runner{
-		conn: w.Conn, objects: objects, id: nuid.Next(), name: forPeople(cmp.Or(w.Name, hostName())), log: w.Log, most: w.Sessions,
+		conn: w.Conn, objects: objects, identity: self, name: forPeople(cmp.Or(w.Name, hostName())), log: w.Log, most: w.Sessions,
 		turns: make(chan struct{}, 1), intake: &intake{most: mostAskings}, sessions: map[string]*attendance{}, folders: map[string]bool{}, started: time.Now(), enough: make(chan struct{}),
 	}
 	if r.log == nil {
@@ -70,7 +77,7 @@ func (w *Worker) runner(ctx context.Context, objects *Objects) *runner {
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	r.models = &models{open: w.Open, runner: r, opened: map[modelKey]*openModel{}}
-	return r
+	return r, nil
 }
 
 // run is Worker.Run.
@@ -106,7 +113,7 @@ type runner struct {
 	cancel  context.CancelFunc
 	conn    *Conn
 	objects *Objects
-	id      string
+	*identity
 	name    string
 	log     func(format string, args ...any)
 	most    int // sessions; 0: any number

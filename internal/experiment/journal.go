@@ -19,6 +19,7 @@ type Journal struct {
 	version int // of the file that was read
 
 	held  map[string]json.RawMessage
+	start int64 // bytes of the file when it was opened
 	mu    sync.Mutex
 	added int
 }
@@ -54,14 +55,32 @@ const (
 func OpenJournal(path string, facts []Fact, resume bool) (*Journal, error) {
 	j := &Journal{path: path, facts: facts, held: map[string]json.RawMessage{}}
 	var err error
-	j.file, err = durable.OpenJournal(path, durable.Format{
-		What: "the journal of an experiment", Begin: journalBegin, Header: j.checkHead, Record: j.take,
-		Unsealed: func() bool { return j.version < journalVersion },
-	}, journalHead{journalKind, journalVersion, facts}, resume)
+	j.file, err = durable.OpenJournal(path, j.format(), journalHead{journalKind, journalVersion, facts}, resume)
 	if err != nil {
 		return nil, err
 	}
+	j.start = j.file.Size()
 	return j, nil
+}
+
+func (j *Journal) format() durable.Format {
+	return durable.Format{
+		What: "the journal of an experiment", Begin: journalBegin, Header: j.checkHead, Record: j.take,
+		Unsealed: func() bool { return j.version < journalVersion },
+	}
+}
+
+// Restart takes back the pieces of work that were added since the journal was opened. No
+// piece may be in work.
+func (j *Journal) Restart() error {
+	if j == nil || j.added == 0 {
+		return nil
+	}
+	j.added = 0
+	if j.version == 0 { // it is of now
+		j.version = journalVersion
+	}
+	return j.file.CutBack(j.format(), j.start)
 }
 
 // take takes in a line about a piece of work.

@@ -76,6 +76,7 @@ type run struct {
 	setup   *score.Setup
 	meta    bankai.Meta // the provenance of what is found
 	journal *search.Journal
+	mark    int64        // of the journal, when it was opened
 	guard   *guard.Guard // nil if there is none
 	calls   *marked      // of the other machines, nil if there are none, or in a vote
 
@@ -87,9 +88,13 @@ type run struct {
 
 // Do does the job. There may be a result beside an error: an [outputs.Interrupted] says
 // what was written and how to go on.
-func (j *Job) Do(ctx context.Context) (*Result, error) {
+//
+// Where an error says that answers were wrong which another machine gave, nothing stays in
+// the journal of what was done since it was opened: the job can be done again, as another
+// Job with a new Task.
+func (j *Job) Do(ctx context.Context) (found *Result, err error) {
 	r := &run{Job: j}
-	defer r.close()
+	defer func() { err = errors.Join(err, r.close(err)) }()
 	// What can fail at once comes first. An audit takes long, and a guard takes longer.
 	steps := []func(context.Context) error{r.prepare, r.open, r.Audit}
 	if r.Guarding.Wanted {
@@ -137,18 +142,26 @@ func (r *run) open(context.Context) (err error) {
 	if r.journal, err = search.OpenJournal(r.journalPath(), r.setup.Facts, r.Resume); err != nil {
 		return err
 	}
+	r.mark = r.journal.Mark()
 	r.Run.Resumable(r.journalPath(), r.Resume)
 	return nil
 }
 
 func (r *run) journalPath() string { return r.Files.patch.Path + ".journal" }
 
-// close closes the journal, if it was opened, and lets go of what measured.
-func (r *run) close() {
+// close closes the journal, if it was opened, without what rests on wrong answers, and lets
+// go of what measured. err is why the job ends.
+func (r *run) close(err error) error {
 	r.dismiss()
-	if r.journal != nil {
-		r.journal.Close()
+	if r.journal == nil {
+		return nil
 	}
+	var cut error
+	if wrong := restsOnWrong(nil); errors.As(err, &wrong) {
+		cut = r.journal.CutBack(r.mark)
+	}
+	r.journal.Close()
+	return cut
 }
 
 // search writes the patch as soon as it is there, and again with what was measured of

@@ -18,6 +18,12 @@ type tainted interface {
 	TaintedSince() int
 }
 
+// restsOnWrong is the error of what rests on answers that another machine gave wrongly.
+type restsOnWrong interface {
+	error
+	RestsOnWrong()
+}
+
 // marked is a measurer that remembers how far the journal was before each of its calls.
 type marked struct {
 	score.Measurer

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -16,8 +17,10 @@ import (
 // not answered yet, of which the first answer counts.
 //
 // A worker is believed, but of its answers some are also computed by another machine: one
-// of its first, and then every so many. Of two that differ this machine's own is the right one. A worker that was wrong is dropped,
-// and what else it answered is computed again here.
+// of its first, and then every so many. Of two that differ this machine's own is the right
+// one. A worker that was wrong is dropped, and what else it answered is computed again here.
+// Where a call has returned that rests on what was wrong, all calls fail with a
+// [WrongAnswerError] until [Desk.Restart].
 type Desk struct {
 	carrier Carrier
 	model   *engine.Model
@@ -31,6 +34,8 @@ type Desk struct {
 	out   int             // tasks that are sent
 	fails map[string]int  // units in a row that a worker could not compute
 	known map[string]bool // workers of whom an answer has been checked
+	gone  map[string]bool // workers that were dropped: what they say does not count
+	liars []string        // found out elsewhere; what they answered is not computed again yet
 	past  unproved
 	wrong error // an answer that was used already was wrong
 
@@ -56,6 +61,8 @@ type Carrier interface {
 	Withdraw(number int64)
 	// Drop takes a worker out for good.
 	Drop(worker, why string)
+	// Name is a worker's name for people, also of one that was dropped.
+	Name(worker string) string
 }
 
 // state is where a task is.
@@ -101,6 +108,7 @@ func (c *call) checks(worker string) bool {
 type unproved struct {
 	units []pastUnit
 	bytes int
+	lost  map[string]bool // workers of whom some were forgotten
 }
 
 type pastUnit struct {
@@ -112,26 +120,30 @@ type pastUnit struct {
 func bitsOf(a Answers) [sha256.Size]byte { return sha256.Sum256(a.encode()) }
 
 // mostPast bounds, in bytes, the units that are remembered so that they can be computed
-// again if their worker turns out to be wrong. The oldest are forgotten first.
+// again if their worker turns out to be wrong. The oldest are forgotten first; then they
+// count as wrong.
 const mostPast = 64 << 20
 
 // WrongAnswerError says that a worker's answer was wrong and has been used before that was
 // found out, so that what was made of it is worth nothing.
 type WrongAnswerError struct {
-	Worker string // its id
+	Worker string // its name
 }
 
 // Error says what to do.
 func (e *WrongAnswerError) Error() string {
-	return fmt.Sprintf("worker %s computes wrong bits, and an answer of it was used before that showed: run it again without that machine", e.Worker)
+	return fmt.Sprintf("%s computes wrong bits, and an answer of it was used before that showed", e.Worker)
 }
+
+// RestsOnWrong says that what was made since the desk began may rest on wrong answers.
+func (e *WrongAnswerError) RestsOnWrong() {}
 
 // New is a desk for a model without an [engine.Elsewhere]. check is after how many units one
 // is computed by another machine, too; below 1: never.
 func New(c Carrier, m *engine.Model, check int) *Desk {
 	return &Desk{
 		carrier: c, model: m, check: check, here: make(chan struct{}, 1),
-		open: map[int64]*task{}, fails: map[string]int{}, known: map[string]bool{},
+		open: map[int64]*task{}, fails: map[string]int{}, known: map[string]bool{}, gone: map[string]bool{},
 	}
 }
 
@@ -200,6 +212,10 @@ func (a *unproved) add(u pastUnit) {
 	a.units, a.bytes = append(a.units, u), a.bytes+len(u.payload)
 	for a.bytes > mostPast {
 		a.bytes -= len(a.units[0].payload)
+		if a.lost == nil {
+			a.lost = map[string]bool{}
+		}
+		a.lost[a.units[0].by] = true
 		a.units = a.units[1:]
 	}
 }
@@ -242,7 +258,15 @@ func (d *Desk) finish(ctx context.Context, c *call, take func()) error {
 		workers, changed := d.carrier.Workers()
 		d.mu.Lock()
 		d.fill(len(workers))
+		liars, wrong := d.liars, d.wrong
+		d.liars = nil
 		d.mu.Unlock()
+		if wrong != nil {
+			return wrong
+		}
+		if err := d.distrust(ctx, liars...); err != nil {
+			return err
+		}
 		take()
 		var here chan struct{}
 		if t, left := d.pick(c, workers); !left {
@@ -323,7 +347,7 @@ func (d *Desk) computeOne(ctx context.Context, c *call, workers []string) error 
 	if t == nil {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	computing, cancel := context.WithCancel(ctx) // ends if a worker is quicker
 	defer cancel()
 	d.mu.Lock()
 	was := t.state
@@ -335,17 +359,12 @@ func (d *Desk) computeOne(ctx context.Context, c *call, workers []string) error 
 		t.state, t.cancel = computed, cancel
 	}
 	d.mu.Unlock()
-	a, err := t.Compute(ctx, d.model)
+	a, err := t.Compute(computing, d.model)
 	liars, err := d.own(t, was != done, a, err)
 	if err != nil {
 		return err
 	}
-	for _, worker := range liars {
-		if err := d.distrust(ctx, worker); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.distrust(ctx, liars...)
 }
 
 // own takes what this machine has computed of a task, or why it could not, which is no
@@ -395,21 +414,23 @@ func (t *task) judge(a Answers) (liars []string) {
 	return liars
 }
 
-// Arrived takes what a worker answered: to a unit, or to one that another answered, too.
+// Arrived takes what a worker answered: to a unit, or to one that another answered, too. Of
+// one that was dropped nothing counts.
 func (d *Desk) Arrived(number int64, worker string, a Answers, failed error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t := d.open[number]
-	if t == nil {
+	if t == nil || worker == "" || d.gone[worker] {
 		return
 	}
 	ids, _ := d.carrier.Workers()
+	d.forgetThose(ids)
 	defer func() {
 		d.fill(len(ids))
 		d.tellAll()
 	}()
 	if failed == nil {
-		failed = a.fits(t.Unit)
+		failed = a.fits(t.Unit, d.model.Config().Vocab)
 	}
 	if failed == nil {
 		d.fails[worker] = 0
@@ -421,8 +442,16 @@ func (d *Desk) Arrived(number int64, worker string, a Answers, failed error) {
 			t.state, t.stays = waiting, true
 		}
 		if d.fails[worker]++; d.fails[worker] == mostFails {
+			d.gone[worker] = true
 			d.carrier.Drop(worker, fmt.Sprintf("it could not compute %d units in a row: %v", mostFails, failed))
 		}
+	case t.state != done && !a.finite(): // a model may really give that: this machine says
+		if t.state == sent {
+			d.out--
+			t.state = waiting
+		}
+		t.stays = true
+		t.doubt(worker, a)
 	case t.state != done:
 		if t.state == sent {
 			d.out--
@@ -440,21 +469,70 @@ func (d *Desk) Arrived(number int64, worker string, a Answers, failed error) {
 			t.checked = true
 			d.known[t.by], d.known[worker] = true, true
 		}
-	case t.by == "": // which is right, whoever came first
-		t.others = map[string]Answers{worker: a}
 	default:
-		if t.others == nil {
-			t.others = map[string]Answers{}
-		}
-		t.others[worker] = a
+		t.doubt(worker, a)
 	}
 }
 
-// distrust drops a worker that was wrong and computes again here what nobody checked of
+// doubt keeps an answer until this machine has said what is right.
+func (t *task) doubt(worker string, a Answers) {
+	if t.others == nil {
+		t.others = map[string]Answers{}
+	}
+	t.others[worker] = a
+}
+
+// mostKept bounds what is kept of workers that have gone.
+const mostKept = 4096
+
+// forgetThose forgets how those did who have gone, when they are many. The desk is locked.
+func (d *Desk) forgetThose(but []string) {
+	if len(d.fails)+len(d.known) < mostKept {
+		return
+	}
+	here := map[string]bool{}
+	for _, id := range but {
+		here[id] = true
+	}
+	maps.DeleteFunc(d.fails, func(id string, _ int) bool { return !here[id] })
+	maps.DeleteFunc(d.known, func(id string, _ bool) bool { return !here[id] })
+}
+
+// Suspect says that a worker was found to compute wrong bits, and dropped: what it answers
+// does not count, and what it has answered is computed again.
+func (d *Desk) Suspect(worker string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gone[worker] = true
+	d.liars = append(d.liars, worker)
+	d.tellAll()
+}
+
+// Restart lets calls succeed again after a [WrongAnswerError], when all that was made of
+// answers from before is to be made anew. Answers of workers that were not found to be wrong
+// are still checked by what comes. No call may be in work.
+func (d *Desk) Restart() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrong = nil
+}
+
+// distrust drops workers that were wrong.
+func (d *Desk) distrust(ctx context.Context, workers ...string) error {
+	for _, worker := range workers {
+		if err := d.takeBack(ctx, worker); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeBack drops a worker that was wrong and computes again here what nobody checked of
 // what it answered.
-func (d *Desk) distrust(ctx context.Context, worker string) error {
+func (d *Desk) takeBack(ctx context.Context, worker string) error {
 	d.carrier.Drop(worker, "it computes wrong bits")
 	d.mu.Lock()
+	d.gone[worker] = true
 	for _, t := range d.open {
 		delete(t.others, worker)
 		if t.state == done && t.by == worker && !t.checked {
@@ -469,10 +547,14 @@ func (d *Desk) distrust(ctx context.Context, worker string) error {
 		}
 		return u.by == worker
 	})
+	wrong := d.past.lost[worker]
 	d.tellAll()
 	d.mu.Unlock()
 	overlays := NewOverlays(d.model)
 	for _, p := range past {
+		if wrong {
+			break
+		}
 		u, err := Decode(p.payload, overlays.Of)
 		if err != nil {
 			return err
@@ -481,12 +563,12 @@ func (d *Desk) distrust(ctx context.Context, worker string) error {
 		if err != nil {
 			return err
 		}
-		if bitsOf(a) != p.digest {
-			d.mu.Lock()
-			d.wrong = &WrongAnswerError{worker}
-			d.mu.Unlock()
-			return nil // end says it
-		}
+		wrong = bitsOf(a) != p.digest
+	}
+	if wrong { // end says it
+		d.mu.Lock()
+		d.wrong = &WrongAnswerError{d.carrier.Name(worker)}
+		d.mu.Unlock()
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -48,6 +49,7 @@ type player struct {
 	id   string
 	dies int // before it answers so many units; below 0: never
 	lies int // of so many answers one is wrong; 0: none
+	late int // right answers before it lies
 	mute int // after so many units it takes more and answers none; 0: never
 	errs int // of so many units it cannot compute one; 0: none
 	twin bool
@@ -98,6 +100,8 @@ func (tr *troupe) Withdraw(number int64) {
 	defer tr.mu.Unlock()
 	tr.queue = slices.DeleteFunc(tr.queue, func(s sending) bool { return s.number == number })
 }
+
+func (tr *troupe) Name(worker string) string { return worker }
 
 func (tr *troupe) Drop(worker, why string) {
 	tr.mu.Lock()
@@ -168,11 +172,11 @@ func (tr *troupe) play(p *player) {
 		if err != nil {
 			tr.t.Error(err)
 		}
-		if tr.chance(p.lies) {
+		if n >= p.late && tr.chance(p.lies) {
 			if len(a.Scores) > 0 {
 				a.Scores[0][0][0] ^= 1
 			} else {
-				a.Results[0].IDs = append(a.Results[0].IDs, 3)
+				a.Results[0].Text += "!"
 			}
 		}
 		if tr.chance(p.errs) {
@@ -273,6 +277,184 @@ func TestDeskUsedWrongAnswer(t *testing.T) {
 	_, _, err = d.do(t.Context(), []Unit{u}, func(int, Answers) {})
 	if wrong := (*WrongAnswerError)(nil); !errors.As(err, &wrong) || wrong.Worker != "bad" {
 		t.Errorf("%v: want an error that names the worker", err)
+	}
+	d.Restart()
+	if _, _, err = d.do(t.Context(), []Unit{u}, func(int, Answers) {}); err != nil {
+		t.Errorf("after a new start: %v", err)
+	}
+}
+
+// What is done again after a wrong answer was used ends right, whenever the worker begins to
+// lie.
+func TestDeskAgain(t *testing.T) {
+	m := enginetest.Tiny(t, engine.Options{Threads: 2})
+	a := enginetest.NewAsks(t, m, 12)
+	again := 0
+	for seed := uint64(0); seed < 6 || again == 0 && seed < 500; seed++ {
+		tr := newTroupe(t, m, 7, seed, &player{id: "liar", dies: -1, late: 1 + int(seed%4), lies: 1}, &player{id: "honest", dies: -1})
+		through := m.Through(tr.desk)
+		step := func() (all [][][]engine.Answer, err error) {
+			for range 10 {
+				scores, err := through.Score(t.Context(), a.Questions)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, scores)
+			}
+			return all, nil
+		}
+		all, err := step()
+		for wrong := (*WrongAnswerError)(nil); errors.As(err, &wrong); again++ {
+			if wrong.Worker != "liar" {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+			tr.desk.Restart()
+			all, err = step()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, scores := range all {
+			if tr.dropped["liar"] != "" && !reflect.DeepEqual(scores, a.Scores) {
+				t.Errorf("seed %d: call %d is wrong", seed, i)
+			}
+		}
+	}
+	if again == 0 {
+		t.Error("no wrong answer was used")
+	}
+}
+
+// Of answers that have been forgotten nobody knows that they were right.
+func TestDeskForgottenAnswers(t *testing.T) {
+	m := enginetest.Tiny(t, engine.Options{Threads: 1})
+	d := newTroupe(t, m, 0, 1).desk
+	for _, by := range []string{"bad", "good"} {
+		d.past.add(pastUnit{payload: make([]byte, mostPast/2+1), by: by})
+	}
+	if n := len(d.past.units); n != 1 || d.past.units[0].by != "good" {
+		t.Fatalf("%d are kept", n)
+	}
+	if err := d.distrust(t.Context(), "bad"); err != nil || d.wrong == nil {
+		t.Errorf("%v, %v", err, d.wrong)
+	}
+}
+
+// What counts are answers of workers that take part, and have a name: of one that was
+// dropped nothing does, also what is on its way.
+func TestDeskWhoCounts(t *testing.T) {
+	m := enginetest.Tiny(t, engine.Options{Threads: 1})
+	a := enginetest.NewAsks(t, m, 4)
+	u := Unit{questions: a.Questions[:1]}
+	lie, err := u.Compute(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lie.Scores[0][0][0]++
+	tr := newTroupe(t, m, 0, 1)
+	d := tr.desk
+	d.gone["dropped"] = true
+	c := d.begin([]Unit{u})
+	task := c.tasks[0]
+	for _, from := range []string{"", "dropped"} {
+		if d.Arrived(task.number, from, lie, nil); task.state == done {
+			t.Errorf("the answer of %q counts", from)
+		}
+	}
+	d.Arrived(task.number, "liar", lie, nil)
+	if !task.settled() {
+		t.Fatal("the answer of a worker does not count")
+	}
+	d.Suspect("liar")
+	if err := d.finish(t.Context(), c, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	if task.by != "" || task.answer.same(lie) {
+		t.Error("the answer of a worker counts that was found to be wrong elsewhere")
+	}
+	if err := d.end(c); err != nil {
+		t.Error(err)
+	}
+}
+
+// Answers that no model gives are the worker's failure; numbers that are none this machine
+// decides about, since a model may give them.
+func TestDeskSenseless(t *testing.T) {
+	m := enginetest.Tiny(t, engine.Options{Threads: 1})
+	a := enginetest.NewAsks(t, m, 8)
+	questions, requests := Unit{questions: a.Questions}, Unit{requests: a.Requests}
+	vocab := m.Config().Vocab
+	for what, spoil := range map[string]func(s, r *Answers){
+		"none":                 func(s, r *Answers) { s.Scores = nil },
+		"one less":             func(s, r *Answers) { s.Scores[0] = s.Scores[0][1:] },
+		"a rank":               func(s, r *Answers) { s.Scores[0][0][3] = uint64(vocab) },
+		"a rank below 0":       func(s, r *Answers) { s.Scores[0][0][3] = math.MaxUint64 },
+		"neither yes nor no":   func(s, r *Answers) { s.Scores[0][0][4] = 2 },
+		"a token":              func(s, r *Answers) { r.Results[1].IDs[0] = int32(vocab) },
+		"a token below 0":      func(s, r *Answers) { r.Results[1].IDs[0] = -1 },
+		"too many tokens":      func(s, r *Answers) { r.Results[1].IDs = make([]int32, 100) },
+		"too many generated":   func(s, r *Answers) { r.Results[1].Generated = 100 },
+		"another prompt":       func(s, r *Answers) { r.Results[1].Prompted = 100 },
+		"no end":               func(s, r *Answers) { r.Results[1].Finish = "" },
+		"a text not asked for": func(s, r *Answers) { r.Results[1].StopText = "zz" },
+	} {
+		s, err := questions.Compute(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := requests.Compute(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.fits(questions, vocab), r.fits(requests, vocab)); err != nil {
+			t.Fatalf("what is right: %v", err)
+		}
+		spoil(&s, &r)
+		if errors.Join(s.fits(questions, vocab), r.fits(requests, vocab)) == nil {
+			t.Errorf("%s: taken", what)
+		}
+	}
+
+	right, err := questions.Compute(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []float64{math.NaN(), math.Inf(-1)} {
+		tr := newTroupe(t, m, 0, 1)
+		c := tr.desk.begin([]Unit{questions})
+		task := c.tasks[0]
+		odd, err := Unit{questions: a.Questions}.Compute(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		odd.Scores[0][0][1] = bitsOfFloat(x)
+		tr.desk.Arrived(task.number, "odd", odd, nil)
+		if task.settled() {
+			t.Errorf("%v counts unchecked", x)
+		}
+		if err := tr.desk.finish(t.Context(), c, func() {}); err != nil || !task.answer.same(right) || tr.dropped["odd"] == "" {
+			t.Errorf("%v: %v, dropped: %q", x, err, tr.dropped["odd"])
+		}
+		if err := tr.desk.end(c); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What is kept of workers is bounded, however many come and go.
+func TestDeskForgets(t *testing.T) {
+	m := enginetest.Tiny(t, engine.Options{Threads: 1})
+	tr := newTroupe(t, m, 0, 1, &player{id: "stays", dies: -1})
+	c := tr.desk.begin([]Unit{{questions: enginetest.NewAsks(t, m, 1).Questions}})
+	tr.desk.known["stays"] = true
+	for i := range 3 * mostKept {
+		tr.desk.Arrived(c.tasks[0].number, fmt.Sprint("w", i), Answers{}, nil)
+	}
+	if n := len(tr.desk.fails); n > mostKept || !tr.desk.known["stays"] {
+		t.Errorf("of %d workers it is known how often they failed", n)
+	}
+	if err := tr.desk.end(c); err != nil {
+		t.Error(err)
 	}
 }
 

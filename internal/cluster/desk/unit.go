@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"bankai"
 	"bankai/engine"
@@ -148,7 +149,7 @@ func (u Unit) Compute(ctx context.Context, m *engine.Model) (a Answers, err erro
 	for _, of := range scores {
 		sent := make([]sentAnswer, len(of))
 		for i, s := range of {
-			sent[i] = sentAnswer{math.Float64bits(s.LogProb), math.Float64bits(s.Margin), math.Float64bits(s.KL), uint64(s.Rank), 0}
+			sent[i] = sentAnswer{bitsOfFloat(s.LogProb), bitsOfFloat(s.Margin), bitsOfFloat(s.KL), uint64(s.Rank), 0}
 			if s.Greedy {
 				sent[i][4] = 1
 			}
@@ -158,16 +159,66 @@ func (u Unit) Compute(ctx context.Context, m *engine.Model) (a Answers, err erro
 	return a, nil
 }
 
-// fits refuses answers to something else than the unit.
-func (a Answers) fits(u Unit) error {
-	ok := len(a.Scores) == len(u.questions) && len(a.Results) == len(u.requests)
-	for i := 0; ok && i < len(a.Scores); i++ {
-		ok = len(a.Scores[i]) == len(u.questions[i].Answers)
+// bitsOfFloat are a number's bits; those of all that is no number are the same, which
+// processors write differently.
+func bitsOfFloat(x float64) uint64 {
+	if math.IsNaN(x) {
+		x = math.NaN()
 	}
-	if !ok {
+	return math.Float64bits(x)
+}
+
+// fits refuses answers to something else than the unit, and those that no model of a
+// vocabulary gives.
+func (a Answers) fits(u Unit, vocab int) error {
+	if len(a.Scores) != len(u.questions) || len(a.Results) != len(u.requests) {
 		return errors.New("the answers are not those of the questions")
 	}
+	for i, of := range a.Scores {
+		if len(of) != len(u.questions[i].Answers) {
+			return errors.New("the answers are not those of the questions")
+		}
+		for _, s := range of {
+			if s[3] >= uint64(vocab) || s[4] > 1 {
+				return errors.New("an answer makes no sense: its rank is beyond the vocabulary")
+			}
+		}
+	}
+	for i, r := range a.Results {
+		if err := r.fits(u.requests[i], vocab); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// fits refuses a result that no model gives to a request.
+func (r sentResult) fits(q engine.Request, vocab int) error {
+	switch {
+	case len(r.IDs) > r.Generated || r.Generated > q.Max:
+		return fmt.Errorf("a generated text makes no sense: it has %d tokens, of %d generated ones, where %d were asked for", len(r.IDs), r.Generated, q.Max)
+	case slices.ContainsFunc(r.IDs, func(id int32) bool { return id < 0 || int(id) >= vocab }):
+		return errors.New("a generated text makes no sense: it has tokens beyond the vocabulary")
+	case r.Prompted < 0 || r.Prompted > len(q.Prompt):
+		return errors.New("a generated text makes no sense: it has another prompt")
+	case r.Finish != "stop" && r.Finish != "length", r.StopText != "" && !slices.Contains(q.StopTexts, r.StopText):
+		return errors.New("a generated text makes no sense: it ends for no reason that there is")
+	}
+	return nil
+}
+
+// finite reports whether all numbers are.
+func (a Answers) finite() bool {
+	for _, of := range a.Scores {
+		for _, s := range of {
+			for _, bits := range s[:3] {
+				if x := math.Float64frombits(bits); math.IsNaN(x) || math.IsInf(x, 0) {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // scores are the answers to questions.

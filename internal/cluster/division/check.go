@@ -9,9 +9,8 @@ import (
 	"bankai/score"
 )
 
-// WrongBits says that a worker computed other bits than another machine, where the
-// coordinator's own machine agrees with that one. Its processor, memory or program is at
-// fault.
+// WrongBits says that a worker computed other bits than another machine, and than the
+// coordinator's own, which decides. Its processor, memory or program is at fault.
 type WrongBits struct {
 	Worker string
 	Call   int // in which it was found out, see [Divided.Calls]
@@ -20,7 +19,7 @@ type WrongBits struct {
 
 // Error says who was wrong, where, and what to do.
 func (e *WrongBits) Error() string {
-	return fmt.Sprintf("%s computed other bits than two other machines, in block %d of sample %v: it is asked nothing more; look to its memory and processor",
+	return fmt.Sprintf("%s computed other bits than this machine, in block %d of sample %v: it is asked nothing more; look to its memory and processor",
 		e.Worker, e.Block.Index, e.Block.Sample)
 }
 
