@@ -61,7 +61,7 @@ func TestWhoDoesNotAnswer(t *testing.T) {
 	s.mu.Lock()
 	s.admitted[m.id] = m
 	s.mu.Unlock()
-	s.alive(m.id, beat{})
+	s.alive(saying{id: m.id, number: m.said + 1}, beat{})
 	p := &remotePeer{session: s, member: m}
 	a := &assembly{session: s, peers: map[*member]*remotePeer{m: p}, failures: map[string]*failures{}}
 	for range 2 {
@@ -71,7 +71,7 @@ func TestWhoDoesNotAnswer(t *testing.T) {
 	if n := s.Working(); n != 1 || log.count("") != 1 || len(a.again) != 2 {
 		t.Errorf("%d work; it is to be asked again %d times; said was:\n%s", n, len(a.again), log)
 	}
-	if s.alive(m.id, beat{}); s.Working() != 2 {
+	if s.alive(saying{id: m.id, number: m.said + 1}, beat{}); s.Working() != 2 {
 		t.Errorf("%d work when it is back", s.Working())
 	}
 }
