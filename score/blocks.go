@@ -103,6 +103,36 @@ func (e *Evaluator) Divide(m Measurer) {
 	defer e.mu.Unlock()
 	e.shared() // while nothing is measured
 	e.divided = m
+	if m == nil && e.halved {
+		e.bound(2 * e.opts.memory())
+		e.halved = false
+	}
+}
+
+// halve gives half of the memory to the shares, if they have not got it yet.
+func (e *Evaluator) halve() (changed bool) {
+	if e.halved {
+		return false
+	}
+	e.bound(max(1, e.opts.memory()/2))
+	e.halved = true
+	return true
+}
+
+// bound sets the bound of the streams here, and of those of the shares, which are all let
+// go of.
+func (e *Evaluator) bound(memory int) {
+	tokens := 0
+	for _, q := range e.questions {
+		tokens += q.Tokens()
+	}
+	e.opts.Memory = memory
+	e.cuts = e.opts.cuts(e.model.Model, tokens)
+	e.trunk, e.at, e.tried, e.parts = nil, nil, bankai.Digest{}, nil
+	s := e.shared()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.whole.opts.Memory, s.samples = memory, nil
 }
 
 // shares are an evaluator's questions as this machine measures blocks of them, for

@@ -38,7 +38,8 @@ type Options struct {
 	Keep []Item
 	// Memory bounds the kept streams in bytes, 0 meaning DefaultMemory. With
 	// less than all of them need, twice over, some moves are scored from further
-	// below.
+	// below. An evaluator that is divided, see [Evaluator.Divide], and makes some
+	// predictions here all the same gives half of it to either.
 	Memory int
 	// Samples makes scores on samples possible.
 	Samples Samples
@@ -87,6 +88,7 @@ type Evaluator struct {
 	sample search.Sample
 
 	divided Measurer  // measures instead of this machine; nil: none
+	halved  bool      // opts.Memory is half of what was given: the shares have the other
 	cutUp   *division // the questions' blocks, once they were asked for
 	sharing sync.Mutex
 	share   *shares // nil until blocks are measured here

@@ -2,6 +2,7 @@ package score
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -57,6 +58,11 @@ const (
 	// DefaultBlock is the usual number of targets in a block: fewer do not tell what
 	// helps from chance, see [search.Accumulator].
 	DefaultBlock = 64
+
+	// MaxDraws bounds the draws of a vote, and MaxSizes the granularities that take turns:
+	// each has memory of its own from the beginning.
+	MaxDraws = 1000
+	MaxSizes = 16
 )
 
 // MethodFor is the method that suits targets: by samples, where there are many.
@@ -116,8 +122,14 @@ func (p Plan) Check() error {
 		return &search.OptionError{Field: "Sizes", Value: p.Sizes, Rule: fmt.Sprintf("%s searches by one granularity, not %d", p.Method, len(p.Sizes))}
 	case slices.Contains(p.Sizes, search.Bit) && !p.Method.Guided():
 		return &search.OptionError{Field: "Sizes", Value: p.Sizes, Rule: fmt.Sprintf("%s draws rows or groups: use guided for bits", p.Method)}
+	case len(p.Sizes) > MaxSizes:
+		return &search.OptionError{Field: "Sizes", Value: len(p.Sizes), Rule: fmt.Sprintf("at most %d can take turns", MaxSizes)}
 	case p.Method == MethodSampled && p.Block < 1:
 		return &search.OptionError{Field: "Block", Value: p.Block, Rule: "a block has at least 1 target"}
+	case p.Method == MethodSampled && p.Block > math.MaxInt32:
+		return &search.OptionError{Field: "Block", Value: p.Block, Rule: fmt.Sprintf("a block has at most %d targets", math.MaxInt32)}
+	case p.Method == MethodVote && p.Draws > MaxDraws:
+		return &search.OptionError{Field: "Draws", Value: p.Draws, Rule: fmt.Sprintf("must be at most %d", MaxDraws)}
 	case p.Method == MethodVote && (p.Votes < 1 || p.Votes > p.Draws):
 		return &search.OptionError{Field: "Votes", Value: p.Votes, Rule: "a flip can have from 1 vote to as many as there are draws"}
 	}

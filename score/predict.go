@@ -38,6 +38,11 @@ func (e *Evaluator) Predict(ctx context.Context, cur *bankai.Patch, w search.Wan
 		f, err = e.predictThere(ctx, m, cur, w, sites)
 		return f, e.predictionCost(sites), err
 	}
+	if whole.divided != nil && whole.halve() {
+		if e, err = whole.part(w.Sample); err != nil {
+			return f, 0, err
+		}
+	}
 	err = e.on(ctx, cur, func() error {
 		now := e.answered()
 		r := newRanking(e, w, sites, now)

@@ -50,6 +50,62 @@ func TestWhatWasTriedIsAdopted(t *testing.T) {
 	}
 }
 
+// itself measures blocks by the evaluator that asks.
+type itself struct{ *Evaluator }
+
+func (m itself) Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []Part) (out [][][]float64, err error) {
+	for _, p := range parts {
+		v, err := m.Evaluator.Values(ctx, cur, p.Block, moves, p.Questions)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func (m itself) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, _ map[Subject]int, parts []Part, got func(k int, said Effects) error) error {
+	for k, p := range parts {
+		if err := m.Evaluator.Effects(ctx, cur, p.Block, w, func(e Effects) error { return got(k, e) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The streams of a divided evaluator and of its blocks have the memory of one together, as
+// soon as there are both.
+func TestMemoryOfADividedEvaluator(t *testing.T) {
+	m := enginetest.Tiny(t, engine.Options{})
+	targets := probe.Set{{Name: "sum", Prompt: "1+1 =", Correct: " 2", Wrong: " 3"}}
+	const memory = 1 << 20
+	e, err := NewProbeEvaluator(m, targets, nil, Options{Objective: Objective{Penalty: 2}, Memory: memory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensor, _ := m.Weights().Tensor("blk.0.ffn_up.weight")
+	cur := bankai.New(m.Digest(), bankai.Meta{})
+	e.Divide(itself{e})
+	both := func() int { return e.opts.Memory + e.shared().whole.opts.Memory }
+	for _, c := range []struct {
+		size search.Granularity
+		kept int // at either, where streams are
+	}{{search.Row, memory}, {search.Bit, memory / 2}, {search.Row, memory / 2}} {
+		w := search.Want{Matrices: []search.Matrix{MatrixOf(tensor)}}
+		w.Best[c.size] = 1
+		if _, _, err := e.Predict(context.Background(), cur, w); err != nil {
+			t.Fatal(err)
+		}
+		if e.shared().whole.opts.Memory != c.kept || e.trunk != nil && both() > memory {
+			t.Errorf("after predictions of %vs: %d bytes, and %d for blocks", c.size, e.opts.Memory, e.shared().whole.opts.Memory)
+		}
+	}
+	e.Divide(nil)
+	if e.opts.Memory != memory {
+		t.Errorf("divided no more: %d bytes", e.opts.Memory)
+	}
+}
+
 // What an evaluator keeps between calls can be freed: it is made anew, with the same
 // bits. The draws of a vote leave nothing behind.
 func TestRelease(t *testing.T) {

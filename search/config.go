@@ -3,6 +3,7 @@ package search
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"bankai"
@@ -29,17 +30,24 @@ type Config struct {
 	Journal    *Journal       // written as the run goes, and answers what it already holds; may be nil
 }
 
+// MaxBatch bounds Config.Batch: the memory of a round grows with it.
+const MaxBatch = 4096
+
 // Check reports a limit that has no meaning, as an *OptionError.
 func (c Config) Check() error {
 	switch {
 	case c.Steps <= 0:
 		return &OptionError{"Steps", c.Steps, "must be at least 1"}
+	case c.Steps > math.MaxInt32:
+		return &OptionError{"Steps", c.Steps, fmt.Sprintf("must be at most %d", math.MaxInt32)}
 	case c.MaxFlips < 0:
 		return &OptionError{"MaxFlips", c.MaxFlips, "must be at least 1, or 0 for no limit"}
 	case c.MaxBytes < 0:
 		return &OptionError{"MaxBytes", c.MaxBytes, "must be at least 1, or 0 for no limit"}
 	case c.Batch < 0:
 		return &OptionError{"Batch", c.Batch, "must be at least 1, or 0 for the default"}
+	case c.Batch > MaxBatch:
+		return &OptionError{"Batch", c.Batch, fmt.Sprintf("must be at most %d", MaxBatch)}
 	case !(c.MaxSeconds >= 0):
 		return &OptionError{"MaxSeconds", c.MaxSeconds, "must be above 0, or 0 for no limit"}
 	case !(c.MaxCost >= 0):

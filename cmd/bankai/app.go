@@ -34,6 +34,7 @@ type app struct {
 	ending   sync.Mutex       // held by whoever says how the program ends
 	machines machines         // that share the work, nil if this one is alone
 	longer   atomic.Int64     // nanoseconds beyond grace that the command may take to end
+	leaves   atomic.Bool      // a signal is how the command is meant to end, and no failure
 }
 
 func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *app {

@@ -253,6 +253,8 @@ func runWorker(ctx context.Context, a *app, f *workerFlags) error {
 	if err := source.FoundModel(f.model); err != nil {
 		return err
 	}
+	a.longer.Store(int64(cluster.Leaving + 2*time.Second)) // to say goodbye as well
+	a.leaves.Store(true)
 	access.Wait = true // machines are started in any order
 	conn, err := cluster.Dial(ctx, access)
 	if err != nil {

@@ -32,8 +32,8 @@ func (c *crew) invite(f *workersFlags) {
 	c.app.tell("for each machine that is to help: %s", command)
 	if c.broker.Loopback() {
 		port := c.broker.Port()
-		c.app.Note("%s is of this machine alone: others get there by \"ssh -R %d:127.0.0.1:%d MACHINE\", or by --workers %s:0.0.0.0:%d in a network that you trust",
-			all[0], port, port, embedded, port)
+		c.app.Note("%s is of this machine alone: others get there by \"ssh -R %d:%s MACHINE\", or by --workers %s:0.0.0.0:%d in a network that you trust",
+			all[0], port, strings.TrimPrefix(all[0], "nats://"), embedded, port)
 	}
 }
 

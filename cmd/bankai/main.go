@@ -78,6 +78,9 @@ func (a *app) watch(stop func()) {
 	time.Sleep(grace + time.Duration(a.longer.Load()) - echo)
 	a.ending.Lock() // and never unlock: whoever is late must not say another thing
 	durable.End()
+	if a.leaves.Load() {
+		os.Exit(statusDone)
+	}
 	e := a.Interruption()
 	a.Fail(e.Error())
 	os.Exit(statusOf(e))

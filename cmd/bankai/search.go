@@ -406,6 +406,9 @@ func (f *searchFlags) checkPlan() error {
 		case "Votes":
 			return usagef("--votes %d of --draws %d: %s", p.Votes, p.Draws, wrong.Rule)
 		case "Sizes":
+			if len(p.Sizes) > score.MaxSizes {
+				return usagef("--granularity: %s", wrong.Rule)
+			}
 			if len(p.Sizes) > 1 {
 				return usagef("--strategy %s searches by one granularity: give one of row, group and bit", p.Method)
 			}
@@ -419,6 +422,7 @@ func (f *searchFlags) checkPlan() error {
 // fields, and what is said of a wrong value where that is not the option's own rule.
 var optionFlags = map[string]struct{ flag, rule string }{
 	"Steps":      {"steps", "try at least 1 candidate"},
+	"Draws":      {"draws", ""},
 	"MaxFlips":   {"max-flips", ""},
 	"MaxBytes":   {"max-bytes", ""},
 	"MaxCost":    {"max-cost", "must be 0 (no limit) or more"},

@@ -141,25 +141,36 @@ func (f *workersFlags) where() (p place, err error) {
 	return p, nil
 }
 
-// brokerURL checks the address of a broker that a flag gives. What is wrong is said without
-// what may be a password.
+// brokerURL checks the address of a broker that a flag gives: one server, and no secret in
+// it but the password of a user. What is wrong is said without what may be one.
 func brokerURL(flag, address string) (string, error) {
 	const want = "want an address such as nats://host:4222 or tls://host:4222"
 	u, err := url.Parse(address)
 	switch {
+	case strings.Contains(address, ","):
+		return "", usagef("%s: give the address of one server: those of a NATS cluster name each other (a comma in a password is %%2C)", flag)
 	case err != nil:
 		return "", usagef("%s: %s", flag, want)
-	case u.Scheme != "nats" && u.Scheme != "tls" || u.Hostname() == "":
-		return "", usagef("%s %s: %s", flag, u.Redacted(), want)
-	case u.User != nil && u.User.Username() != "" && !hasPassword(u):
+	case u.Scheme != "nats" && u.Scheme != "tls", u.Hostname() == "", !isPort(u.Port()):
+		return "", usagef("%s %s://%s: %s", flag, u.Scheme, u.Host, want)
+	case strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return "", usagef("%s %s://%s: nothing may follow the port: %s", flag, u.Scheme, u.Host, want)
+	case u.User != nil && !hasPassword(u):
 		return "", usagef("%s: a token in an address can be read by others on this machine: give it with --token-file or %s", flag, workerTokenVariable)
 	}
 	return address, nil
 }
 
+// isPort says whether an address may have such a port, "" for the usual one.
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && n > 0
+}
+
+// hasPassword says whether an address is of a user, and not with a token.
 func hasPassword(u *url.URL) bool {
-	_, ok := u.User.Password()
-	return ok
+	p, _ := u.User.Password()
+	return u.User.Username() != "" && p != ""
 }
 
 // check refuses what cannot be right whatever is there.

@@ -203,6 +203,26 @@ func TestAgain(t *testing.T) {
 	}
 }
 
+// The hint how others get to a broker of this machine alone names where it listens.
+func TestInviteThroughSSH(t *testing.T) {
+	for _, c := range []struct{ listen, want string }{
+		{"127.0.0.1:0", `ssh -R (\d+):127\.0\.0\.1:(\d+) MACHINE`},
+		{"[::1]:0", `ssh -R (\d+):\[::1\]:(\d+) MACHINE`},
+	} {
+		broker, err := cluster.StartBroker(cluster.BrokerOptions{Listen: c.listen})
+		if err != nil {
+			t.Logf("%s: %v", c.listen, err) // a machine may have no IPv6
+			continue
+		}
+		log := newHeard()
+		(&crew{app: newApp(nil, nil, io.Discard, log), broker: broker}).invite(&workersFlags{at: embedded})
+		if found := log.await(t, c.want); found[1] != found[2] {
+			t.Errorf("%s: it said: %s", c.listen, log)
+		}
+		broker.Close()
+	}
+}
+
 // An error of a broker says which flag sets it right.
 func TestReached(t *testing.T) {
 	other := errors.New("another")

@@ -31,6 +31,19 @@ func TestWorkersPlace(t *testing.T) {
 		{at: "nats://secret@lab:4222", wrong: "give it with --token-file or BANKAI_WORKER_TOKEN"},
 		{at: "nats://me:secret@lab:\n", wrong: "want an address such as nats://host:4222"},
 		{at: "http://me:secret@lab", wrong: "want an address such as nats://host:4222"},
+		{at: "tls://lab/", url: "tls://lab/"},
+		{at: "ws://lab:4222", wrong: "want an address such as nats://host:4222"},
+		{at: "wss://secret@lab:4222", wrong: "want an address such as nats://host:4222"},
+		{at: "nats://lab:0", wrong: "want an address such as nats://host:4222"},
+		{at: "nats://lab:99999", wrong: "want an address such as nats://host:4222"},
+		{at: "nats:secret", wrong: "want an address such as nats://host:4222"},
+		{at: "nats://lab:4222,nats://secret@lab:4223", wrong: "one server"},
+		{at: "nats://lab:4222,secret@other:4222", wrong: "one server"},
+		{at: "nats://lab:4222/secret", wrong: "nothing may follow the port"},
+		{at: "nats://lab:4222?token=secret", wrong: "nothing may follow the port"},
+		{at: "nats://lab:4222#secret", wrong: "nothing may follow the port"},
+		{at: "nats://secret:@lab:4222", wrong: "give it with --token-file or BANKAI_WORKER_TOKEN"},
+		{at: "nats://:secret@lab:4222", wrong: "give it with --token-file or BANKAI_WORKER_TOKEN"},
 	} {
 		f := workersFlags{at: c.at}
 		p, err := f.where()

@@ -372,3 +372,14 @@ func TestDiskIsFull(t *testing.T) {
 		t.Error("another process knows the server's log")
 	}
 }
+
+// TestBrokerThatCannotListen says why once: in its error.
+func TestBrokerThatCannotListen(t *testing.T) {
+	log := &lines{}
+	taken := startBroker(t, BrokerOptions{}).server.Addr().String()
+	_, err := StartBroker(BrokerOptions{Listen: taken, Warn: log.log})
+	wantError(t, err, "does not start on "+taken)
+	if strings.Count(err.Error(), "listen") != 1 || log.String() != "" {
+		t.Errorf("error %q, and it warned:\n%s", err, log)
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"bankai"
 	"bankai/internal/durable"
+	"bankai/internal/text"
 )
 
 // CacheFolder is where a machine keeps the files that it has fetched: cluster in the
@@ -39,7 +40,8 @@ var fileExtension = regexp.MustCompile(`^(\.[A-Za-z0-9]{1,16})?$`)
 
 // File is the path of a file on this machine with the content of a digest. It is fetched
 // unless it is there, and checked in any case; several processes may do so at once. Nobody
-// may write to it. ext, such as .gguf, ends its name.
+// may write to it. What the disk has no room for is not begun. ext, such as .gguf, ends its
+// name.
 func (o *Objects) File(ctx context.Context, d bankai.Digest, ext string, progress func(done, total int64)) (path string, err error) {
 	if !fileExtension.MatchString(ext) {
 		return "", fmt.Errorf("a file's name cannot end with %.40q", ext)
@@ -67,6 +69,9 @@ func (o *Objects) File(ctx context.Context, d bankai.Digest, ext string, progres
 		return "", err
 	}
 	removeUnused(dir, time.Now().Add(-cacheAge))
+	if free, known := durable.FreeSpace(dir); known && info.Size > uint64(max(free, 0)) {
+		return "", fmt.Errorf("%s has room for %s, and the file takes %s: free some, or set BANKAI_HOME to a folder elsewhere", dir, text.Size(free), text.Size(int64(min(info.Size, 1<<62))))
+	}
 	err = durable.Write(ctx, path, func(f durable.File) error { return o.download(ctx, d, info, f, progress) })
 	if err != nil { // on Windows, nobody can replace what another process has just put there and reads
 		if sum, bad := sumOf(ctx, path); bad == nil && sum == d {

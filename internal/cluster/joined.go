@@ -178,16 +178,16 @@ func (r *runner) work(ctx context.Context, record sessionRecord, m *engine.Model
 	ends, err := j.begin()
 	defer func() {
 		cancel()
-		for _, end := range ends {
-			end()
-		}
-		if !again {
+		if !again { // before what computes has noticed it, which can take long
 			why := ""
 			if err != nil {
 				why = err.Error()
 			}
 			bye := byeSubject(record.ID, r.id)
 			r.conn.nc.Publish(bye, r.seal(bye, []byte(why)))
+		}
+		for _, end := range ends {
+			end()
 		}
 	}()
 	if err != nil {

@@ -3,22 +3,27 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
 
 	"bankai"
 	"bankai/internal/cluster/division"
+	"bankai/internal/text"
 	"bankai/score"
 
 	"github.com/nats-io/nats.go"
 )
 
-// Bounds of what a worker keeps for a session.
+// Bounds of what a worker keeps for a session. See [intake] for bytes.
 const (
-	keptTasks  = 2        // evaluators, the latest used
-	mostAsked  = 64       // requests whose messages have not all come
-	mostAskLen = 64 << 20 // bytes of a request
+	keptTasks  = 2       // evaluators, the latest used
+	mostAsked  = 64      // requests whose messages have not all come
+	mostQueued = 256     // that have, and are not answered yet
+	mostParts  = 1 << 16 // of a request
+	mostValues = 1 << 24 // of a part of it
 )
 
 // measuring is how a worker answers what it is asked to measure: one request after the
@@ -27,6 +32,8 @@ type measuring struct {
 	j   *joined
 	sub *nats.Subscription
 	ctx context.Context
+
+	intake *intake
 
 	mu      sync.Mutex
 	coming  []*asked // of which messages are missing
@@ -48,6 +55,7 @@ type keptTask struct {
 type asked struct {
 	inbox string
 	data  []byte
+	held  int    // bytes that count
 	next  uint32 // number of the message that comes
 	ctx   context.Context
 	end   context.CancelFunc
@@ -56,7 +64,7 @@ type asked struct {
 
 // beginMeasuring answers requests to measure until the session ends.
 func beginMeasuring(j *joined) (end func(), err error) {
-	return (&measuring{j: j, more: make(chan struct{}, 1)}).begin()
+	return (&measuring{j: j, intake: &intake{most: mostAsking, of: j.runner.intake}, more: make(chan struct{}, 1)}).begin()
 }
 
 func (w *measuring) begin() (end func(), err error) {
@@ -77,6 +85,12 @@ func (w *measuring) begin() (end func(), err error) {
 		for _, k := range w.kept {
 			k.release()
 		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, a := range append(w.coming, w.queue...) {
+			w.forget(a)
+		}
+		w.coming, w.queue = nil, nil
 	}, nil
 }
 
@@ -84,6 +98,9 @@ func (w *measuring) begin() (end func(), err error) {
 func (w *measuring) message(m *nats.Msg) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.ctx.Err() != nil {
+		return
+	}
 	switch lastToken(m.Subject) {
 	case askToken:
 		w.take(m)
@@ -94,7 +111,8 @@ func (w *measuring) message(m *nats.Msg) {
 		}
 		stop := lastToken(m.Subject) == stopToken
 		if stop {
-			w.coming = slices.DeleteFunc(w.coming, func(a *asked) bool { return a.inbox == at.ID })
+			of := func(a *asked) bool { return a.inbox == at.ID }
+			w.coming, w.queue = w.without(w.coming, of), w.without(w.queue, of)
 		}
 		for _, a := range w.current {
 			switch {
@@ -112,35 +130,89 @@ func (w *measuring) message(m *nats.Msg) {
 	}
 }
 
+// without is a list without some requests, which are forgotten. The requests are locked.
+func (w *measuring) without(list []*asked, some func(a *asked) bool) []*asked {
+	return slices.DeleteFunc(list, func(a *asked) bool {
+		if some(a) {
+			w.forget(a)
+			return true
+		}
+		return false
+	})
+}
+
+// forget gives back what a request holds.
+func (w *measuring) forget(a *asked) {
+	w.intake.give(a.held)
+	a.data, a.held = nil, 0
+	w.current = slices.DeleteFunc(w.current, func(o *asked) bool { return o == a })
+	if a.end != nil {
+		a.end()
+	}
+}
+
+// full is what a worker says to a request that it has no room for.
+const full = "this worker holds as many requests to measure as it can"
+
+// refuse forgets a request that comes, and says so to whoever sent it. The requests are
+// locked.
+func (w *measuring) refuse(a *asked, why string) {
+	w.coming = w.without(w.coming, func(o *asked) bool { return o == a })
+	w.j.conn.nc.Publish(a.inbox, frame{kind: failedFrame, data: []byte(why)}.encode())
+}
+
+// room counts n bytes more for a request that comes. Where there is none, those go that
+// began before it and have not come to their end. The requests are locked.
+func (w *measuring) room(a *asked, n int) bool {
+	for !w.intake.take(n) {
+		oldest := w.coming[0]
+		if oldest == a {
+			return false
+		}
+		w.refuse(oldest, full)
+	}
+	return true
+}
+
 // take takes a message of a request. One whose messages do not follow one another is
-// forgotten: whoever sent it notices that nothing comes.
+// forgotten: whoever sent it notices that nothing comes. The requests are locked.
 func (w *measuring) take(m *nats.Msg) {
 	f, err := decodeFrame(m.Data)
 	if err != nil || m.Reply == "" {
 		return
 	}
-	i := slices.IndexFunc(w.coming, func(a *asked) bool { return a.inbox == m.Reply })
-	if i < 0 {
+	var a *asked
+	if i := slices.IndexFunc(w.coming, func(a *asked) bool { return a.inbox == m.Reply }); i >= 0 {
+		a = w.coming[i]
+	} else {
 		if f.seq != 0 {
 			return
 		}
+		a = &asked{inbox: m.Reply, taken: make(chan uint32, 1)}
 		if len(w.coming) == mostAsked {
-			w.coming = w.coming[1:]
+			w.refuse(w.coming[0], full)
 		}
-		w.coming = append(w.coming, &asked{inbox: m.Reply, taken: make(chan uint32, 1)})
-		i = len(w.coming) - 1
+		w.coming = append(w.coming, a)
 	}
-	a := w.coming[i]
-	if f.seq != a.next || len(a.data)+len(f.data) > mostAskLen {
-		w.coming = slices.Delete(w.coming, i, i+1)
+	switch n := len(f.data); {
+	case f.seq != a.next:
+		w.coming = w.without(w.coming, func(o *asked) bool { return o == a })
 		return
+	case a.held+n > mostAskLen:
+		w.refuse(a, fmt.Sprintf("a request to measure takes more than %s", text.Size(mostAskLen)))
+		return
+	case len(w.queue) == mostQueued, !w.room(a, n):
+		w.refuse(a, full)
+		return
+	default:
+		a.held += n
 	}
 	a.next++
 	a.data = append(a.data, f.data...)
 	if f.kind != askLast {
 		return
 	}
-	w.coming = slices.Delete(w.coming, i, i+1)
+	w.coming = slices.DeleteFunc(w.coming, func(o *asked) bool { return o == a })
 	a.ctx, a.end = context.WithCancel(w.ctx)
 	w.queue, w.current = append(w.queue, a), append(w.current, a)
 	select {
@@ -167,9 +239,8 @@ func (w *measuring) run() {
 			}
 		}
 		w.answer(a)
-		a.end()
 		w.mu.Lock()
-		w.current = slices.DeleteFunc(w.current, func(o *asked) bool { return o == a })
+		w.forget(a)
 		w.mu.Unlock()
 		if w.ctx.Err() != nil {
 			return
@@ -206,13 +277,32 @@ func (w *measuring) answer(a *asked) {
 // clip keeps an error to what fits one message.
 func clip(s string) string { return s[:min(len(s), 4096)] }
 
+// tooMuch refuses what no coordinator asks.
+func tooMuch(q division.Query, parts []score.Part) error {
+	if len(parts) > mostParts {
+		return fmt.Errorf("a request to measure has %d parts, more than %d", len(parts), mostParts)
+	}
+	for _, p := range parts {
+		const usual = 256 // questions of a block, where they are not named
+		if len(q.Moves)*max(len(p.Questions), usual) > mostValues {
+			return fmt.Errorf("a request to measure asks for %d moves on %d questions of a block, more than %d values", len(q.Moves), len(p.Questions), mostValues)
+		}
+		if !(p.Tokens >= 0 && p.Tokens <= math.MaxInt32) {
+			return fmt.Errorf("a request to measure has a part of %v tokens", p.Tokens)
+		}
+	}
+	return nil
+}
+
 // measure does what was asked.
 func (w *measuring) measure(a *asked, out *answering) (busy time.Duration, err error) {
 	task, q, parts, err := decodeAsk(a.data)
+	if err == nil {
+		err = tooMuch(q, parts)
+	}
 	if err != nil {
 		return 0, err
 	}
-	a.data = nil
 	doing, tokens := "measuring moves", 0
 	if q.Want != nil {
 		doing = "predicting flips"
@@ -261,11 +351,11 @@ func (w *measuring) evaluator(ctx context.Context, task bankai.Digest) (division
 		w.kept = append(slices.Delete(w.kept, i, i+1), k)
 		return k, nil
 	}
-	text, err := w.j.objects.Bytes(ctx, task, mostTask)
+	content, err := w.j.objects.Bytes(ctx, task, mostTask)
 	if err != nil {
 		return nil, &lackError{err.Error()}
 	}
-	t, err := decode[score.Task]("what is to be measured", text)
+	t, err := decode[score.Task]("what is to be measured", content)
 	if err != nil {
 		return nil, err
 	}

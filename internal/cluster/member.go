@@ -89,7 +89,7 @@ const (
 func (s *Session) hello(m *nats.Msg) {
 	from, ok := unseal(helloSubject(s.record.ID), m.Data)
 	h, err := decode[hello]("a worker's hello", from.data)
-	if !ok || err != nil {
+	if !ok || err != nil || h.Cores < 0 {
 		m.Respond(encode(helloReply{Refused: "its hello makes no sense to " + programName()}))
 		return
 	}
@@ -103,7 +103,7 @@ func (s *Session) hello(m *nats.Msg) {
 	if why == "" {
 		s.remove(from.id, "it came anew")
 		s.admitted[from.id] = &member{
-			id: from.id, name: forPeople(h.Name), cores: max(h.Cores, 0), kernel: forPeople(h.Kernel),
+			id: from.id, name: forPeople(h.Name), cores: h.Cores, kernel: forPeople(h.Kernel),
 			since: now, heard: now, said: from.number, gone: make(chan struct{}),
 		}
 	} else {
@@ -158,7 +158,7 @@ func (s *Session) from(m *nats.Msg) (from saying, ok bool) {
 func (s *Session) beat(m *nats.Msg) {
 	from, ok := s.from(m)
 	b, err := decode[beat]("a worker's sign of life", from.data)
-	if !ok || err != nil {
+	if !ok || err != nil || b.Units < 0 || b.Tokens < 0 || b.Speed < 0 {
 		return
 	}
 	if s.alive(from, b) {
@@ -169,7 +169,7 @@ func (s *Session) beat(m *nats.Msg) {
 
 // alive notes a sign of life; false says that it is of no member, who may come anew.
 func (s *Session) alive(from saying, b beat) bool {
-	b.Doing, b.Units, b.Tokens, b.Speed = forPeople(b.Doing), max(b.Units, 0), max(b.Tokens, 0), max(b.Speed, 0)
+	b.Doing = forPeople(b.Doing)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.known(from.id)

@@ -135,6 +135,9 @@ func (s *models) fetch(ctx context.Context, record sessionRecord) (path string, 
 	if record.File == nil {
 		return "", fmt.Errorf("it does not have the model %s, and the session offers no file of it, as of a folder, a split or the built-in model: give the worker a copy with --model", short(record.Model.String()))
 	}
+	if record.File.Size < 0 {
+		return "", fmt.Errorf("the session offers a file of %d bytes", record.File.Size)
+	}
 	name := forPeople(record.File.Name)
 	s.runner.log("%s: fetches the model %s (%s)", sessionName(record), name, text.Size(record.File.Size))
 	defer s.runner.fetches("")
@@ -145,6 +148,13 @@ func (s *models) fetch(ctx context.Context, record sessionRecord) (path string, 
 	ext := filepath.Ext(record.File.Name)
 	if !fileExtension.MatchString(ext) {
 		ext = ""
+	}
+	info, err := s.runner.objects.info(ctx, reply.Digest)
+	if err != nil {
+		return "", fmt.Errorf("the model's file: %w", err)
+	}
+	if info.Size != uint64(record.File.Size) {
+		return "", fmt.Errorf("the model's file: the session says that it has %d bytes, and there are %d: it is not fetched", record.File.Size, info.Size)
 	}
 	path, err = s.runner.objects.File(ctx, reply.Digest, ext, func(done, total int64) {
 		s.runner.fetches("fetches the model, " + text.Percent(float64(done), float64(total)))

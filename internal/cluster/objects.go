@@ -256,7 +256,7 @@ func (o *Objects) Bytes(ctx context.Context, d bankai.Digest, most int64) ([]byt
 		return nil, fmt.Errorf("the content %s has %d bytes, more than the %d that are taken here", d, info.Size, most)
 	}
 	var b bytes.Buffer
-	b.Grow(int(info.Size))
+	b.Grow(int(min(info.Size, maxMessage))) // what it says to have, it may not have
 	err = o.download(ctx, d, info, &b, nil)
 	return b.Bytes(), err
 }

@@ -101,7 +101,7 @@ func Workers(ctx context.Context, c *Conn) ([]WorkerInfo, error) {
 			continue // none of ours
 		}
 		for _, e := range stats.Endpoints {
-			if i, err := decode[WorkerInfo]("a worker's statistics", e.Data); err == nil && i.ID != "" {
+			if i, err := decode[WorkerInfo]("a worker's statistics", e.Data); err == nil && i.ID != "" && i.Cores >= 0 && i.Units >= 0 && i.Tokens >= 0 && i.Speed >= 0 {
 				i.Name, i.Program, i.Kernel, i.Session, i.Doing = forPeople(i.Name), forPeople(i.Program), forPeople(i.Kernel), forPeople(i.Session), forPeople(i.Doing)
 				list = append(list, i)
 			}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,8 +29,10 @@ const (
 	// journalShare is how many times as long as it takes to send a journal is waited until
 	// it is sent again, whole: a long one on a slow line does not fill it.
 	journalShare = 10
-	// mostJournal bounds what is taken of a journal, or of a search's targets, in bytes.
+	// mostJournal bounds what is taken of a journal, and mostJob what a search is made of, in
+	// bytes.
 	mostJournal = 1 << 30
+	mostJob     = mostTask
 )
 
 // sentJob is what a search is made of, in the object store. With the session's id it is
@@ -497,13 +500,21 @@ func (w *searchWorker) say(ctx context.Context, key string, r searchRecord) (err
 	return err
 }
 
+// taken refuses what is no search for one worker, before anything is made for it.
+func taken(job score.Job) error {
+	if job.Plan.Method == score.MethodVote {
+		return errors.New("a vote is no search of one machine: its draws are")
+	}
+	return cmp.Or(job.Plan.Check(), job.Limits.Check())
+}
+
 // search runs a search into a journal, which is put into the object store as it grows.
 func (w *searchWorker) search(ctx context.Context, message []byte, r searchRecord, say func(searchRecord) error) (searchRecord, error) {
 	sent, err := decode[sentSearch]("a search", message)
 	if err != nil {
 		return r, err
 	}
-	text, err := w.objects.Bytes(ctx, sent.Job, mostJournal)
+	text, err := w.objects.Bytes(ctx, sent.Job, mostJob)
 	if err != nil {
 		return r, err
 	}
@@ -512,6 +523,14 @@ func (w *searchWorker) search(ctx context.Context, message []byte, r searchRecor
 		return r, err
 	}
 	job := of.Job
+	if err := taken(job); err != nil {
+		return r, err
+	}
+	release, err := w.turn(ctx, fmt.Sprintf("searching (%s, seed %d)", job.Plan.Method, job.Plan.Seed))
+	if err != nil {
+		return r, err
+	}
+	defer func() { release(1, 0) }()
 	setup, err := job.Setup(w.model)
 	if err != nil {
 		return r, err
@@ -522,11 +541,6 @@ func (w *searchWorker) search(ctx context.Context, message []byte, r searchRecor
 		return r, err
 	}
 	defer j.remove()
-	release, err := w.turn(ctx, fmt.Sprintf("searching (%s, seed %d)", job.Plan.Method, job.Plan.Seed))
-	if err != nil {
-		return r, err
-	}
-	defer func() { release(1, 0) }()
 	stop := w.sendAlong(ctx, j, &r, say)
 	job.Limits.Journal = j.Journal
 	_, err = setup.Run(ctx, job.Limits)

@@ -17,19 +17,18 @@ import (
 type workJournal struct {
 	*search.Journal
 	folder string
+	remove func()
 	sent   int64 // bytes of it that the server has
 }
-
-func (j *workJournal) remove() { _ = os.RemoveAll(j.folder) }
 
 // journal begins the journal of a search with the latest that is known of it, if that can
 // be had and is of this search.
 func (w *searchWorker) journal(ctx context.Context, s *score.Setup, digests ...bankai.Digest) (*workJournal, error) {
-	folder, err := os.MkdirTemp("", "bankai-search-")
+	folder, remove, err := w.runner.folder("bankai-search-")
 	if err != nil {
 		return nil, err
 	}
-	j := &workJournal{folder: folder}
+	j := &workJournal{folder: folder, remove: remove}
 	if j.Journal, err = search.OpenJournal(filepath.Join(folder, "journal"), s.Facts, false); err != nil {
 		j.remove()
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,10 +27,18 @@ type serverLog struct {
 // so for every message.
 const sayAgain = time.Minute
 
-// reason is the last error.
+// reason is the last error, without the address that the server was to listen on: whoever
+// asks knows it.
 func (l *serverLog) reason() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if rest, ok := strings.CutPrefix(l.last, "Error listening on port: "); ok {
+		if _, quoted, ok := strings.Cut(rest, ", "); ok {
+			if why, err := strconv.Unquote(quoted); err == nil {
+				return why
+			}
+		}
+	}
 	return cmp.Or(l.last, "it gives no reason")
 }
 
@@ -100,7 +109,7 @@ func (l *serverLog) refused(host string) {
 	}
 }
 
-// Warnf, Errorf and Fatalf are worth being said; the others are not.
+// Warnf and Errorf are worth being said; the others are not.
 func (l *serverLog) Warnf(format string, args ...any) { l.say(format, args) }
 
 func (l *serverLog) Errorf(format string, args ...any) {
@@ -110,11 +119,11 @@ func (l *serverLog) Errorf(format string, args ...any) {
 	l.say(format, args)
 }
 
-// Fatalf does not end the process: the server's caller sees that it is not ready.
+// Fatalf does not end the process: the server's caller sees that it is not ready, and says
+// why.
 func (l *serverLog) Fatalf(format string, args ...any) {
-	l.Errorf(format, args...)
 	l.mu.Lock()
-	l.fatal = true
+	l.last, l.fatal = strings.TrimSpace(fmt.Sprintf(format, args...)), true
 	l.mu.Unlock()
 }
 

@@ -387,6 +387,13 @@ func workOn(ctx context.Context, j *joined, m jetstream.Msg, do func(ctx context
 				_ = m.InProgress() // a lost one is made good by the next
 			case <-stop:
 				return
+			case <-ctx.Done():
+				select {
+				case <-time.After(Leaving / 2):
+					_ = m.Nak() // what computes takes its time, and may be left to itself
+				case <-stop:
+				}
+				return
 			}
 		}
 	}()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -43,7 +44,8 @@ type Worker struct {
 
 // Run takes part in sessions until ctx ends, which is no error, or until as many as
 // [Worker.Sessions] that it took part in have ended. It fails if the server lets it in no
-// more.
+// more. What computes when ctx ends has [Leaving] to notice it; then it is left to itself,
+// for a process that ends, and its temporary files are removed.
 func (w *Worker) Run(ctx context.Context) error {
 	w.Conn.reported.Store(true)
 	objects, err := w.Conn.Objects(ctx, w.Cache)
@@ -68,7 +70,7 @@ func (w *Worker) runner(ctx context.Context, objects *Objects) (*runner, error) 
 	}
 	r := &runner{
 		conn: w.Conn, objects: objects, identity: self, name: forPeople(cmp.Or(w.Name, hostName())), log: w.Log, most: w.Sessions,
-		turns: make(chan struct{}, 1), sessions: map[string]*attendance{}, started: time.Now(), enough: make(chan struct{}),
+		turns: make(chan struct{}, 1), intake: &intake{most: mostAskings}, sessions: map[string]*attendance{}, folders: map[string]bool{}, started: time.Now(), enough: make(chan struct{}),
 	}
 	if r.log == nil {
 		r.log = func(string, ...any) {}
@@ -118,12 +120,15 @@ type runner struct {
 	models  *models
 	started time.Time
 	turns   chan struct{} // holds a value while something computes
-	ends    []func()      // of subscriptions and the registry
+	intake  *intake
+	ends    []func() // of subscriptions and the registry
 	running sync.WaitGroup
 	enough  chan struct{} // closed when most sessions have ended
 
 	mu       sync.Mutex
 	left     bool
+	crowded  sync.Once
+	folders  map[string]bool // temporary ones that are in use
 	slept    pauses
 	sessions map[string]*attendance // by id, of all that are announced
 	ended    int                    // sessions that it took part in
@@ -143,7 +148,11 @@ func (r *runner) fetches(what string) {
 type attendance struct {
 	cancel context.CancelCauseFunc
 	heard  time.Time
+	over   bool // nothing is done for it any more
 }
+
+// mostSessions bounds the sessions that a worker knows of, also those that have ended.
+const mostSessions = 64
 
 // Why a worker takes part in a session no more.
 var (
@@ -182,14 +191,40 @@ func (r *runner) announced(m *nats.Msg) {
 		a.heard = time.Now()
 		return
 	}
+	if !r.room() {
+		r.crowded.Do(func() {
+			r.log("there are more than %d sessions: this worker takes part in others when some of them have ended", mostSessions)
+		})
+		return
+	}
 	ctx, cancel := context.WithCancelCause(r.ctx)
-	r.sessions[record.ID] = &attendance{cancel: cancel, heard: time.Now()}
+	a := &attendance{cancel: cancel, heard: time.Now()}
+	r.sessions[record.ID] = a
 	r.running.Go(func() {
 		defer cancel(nil)
 		if took := r.attend(ctx, record); took {
 			r.count()
 		}
+		r.mu.Lock()
+		a.over = true
+		r.mu.Unlock()
 	})
+}
+
+// room makes room for another session, by forgetting the one that is over and was not heard
+// of for the longest time, and says whether there is some. The caller has the lock.
+func (r *runner) room() bool {
+	if len(r.sessions) < mostSessions {
+		return true
+	}
+	oldest := ""
+	for id, a := range r.sessions {
+		if a.over && (oldest == "" || a.heard.Before(r.sessions[oldest].heard)) {
+			oldest = id
+		}
+	}
+	delete(r.sessions, oldest)
+	return oldest != ""
 }
 
 // count notes that a session has ended that the worker took part in.
@@ -243,7 +278,8 @@ func (r *runner) leave() {
 	r.left = true
 	r.mu.Unlock()
 	r.cancel()
-	r.running.Wait()
+	r.wait()
+	r.removeFolders()
 	for _, end := range r.ends {
 		end()
 	}
@@ -252,6 +288,48 @@ func (r *runner) leave() {
 	}
 	if r.conn.Err() == nil { // or else Run says why
 		r.log("%s has left %s", r.name, r.conn.url)
+	}
+}
+
+// Leaving is how long [Worker.Run] waits, when it is to end, for what computes: one pass of a
+// large model can take longer, and cannot be interrupted.
+const Leaving = 2 * time.Second
+
+// wait returns when nothing is done for sessions any more, or after Leaving.
+func (r *runner) wait() {
+	done := make(chan struct{})
+	go func() {
+		r.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(Leaving):
+	}
+}
+
+// folder makes a temporary folder; remove is called when it is needed no more, and if this
+// worker leaves before, the folder goes with it.
+func (r *runner) folder(pattern string) (path string, remove func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if path, err = os.MkdirTemp("", pattern); err != nil {
+		return "", nil, err
+	}
+	r.folders[path] = true
+	return path, func() {
+		_ = os.RemoveAll(path)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.folders, path)
+	}, nil
+}
+
+func (r *runner) removeFolders() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for path := range r.folders {
+		_ = os.RemoveAll(path)
 	}
 }
 

@@ -96,13 +96,13 @@ func (f *fooled) Values(ctx context.Context, cur *bankai.Patch, moves []search.M
 	return all, nil
 }
 
-func (f *fooled) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, blocks []score.Block, got func(k int, e score.Effects) error) error {
+func (f *fooled) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, _ map[score.Subject]int, parts []score.Part, got func(k int, e score.Effects) error) error {
 	wrong, err := f.call()
 	if err != nil {
 		return err
 	}
-	for k, b := range blocks {
-		err := f.evaluator.Effects(ctx, cur, b, w, func(e score.Effects) error {
+	for k, p := range parts {
+		err := f.evaluator.Effects(ctx, cur, p.Block, w, func(e score.Effects) error {
 			for i := range e.Data {
 				if wrong {
 					e.Data[i] = -e.Data[i]

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"bankai/internal/durable"
 	"bankai/internal/progress"
 )
 
@@ -64,7 +65,7 @@ func (c *Client) prepare() error {
 	transport.ResponseHeaderTimeout = 30 * time.Second
 	c.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	c.idle = time.Minute
-	c.sleep, c.space = sleep, freeSpace
+	c.sleep, c.space = sleep, durable.FreeSpace
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"bankai/internal/durable"
 	"bankai/internal/hubtest"
 )
 
@@ -120,7 +121,7 @@ func TestRoom(t *testing.T) {
 	if _, got, err := pull(t, c, "hf:"+repo); err != nil || got != weights {
 		t.Errorf("of which a part is there: %d bytes, %v", len(got), err)
 	}
-	if free, known := freeSpace(t.TempDir()); known && free <= 0 {
+	if free, known := durable.FreeSpace(t.TempDir()); known && free <= 0 {
 		t.Errorf("%d bytes are free here", free)
 	}
 }

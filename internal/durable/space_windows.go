@@ -1,9 +1,9 @@
-package hub
+package durable
 
 import "golang.org/x/sys/windows"
 
-// freeSpace is how many bytes a user may still write to the disk of a folder.
-func freeSpace(folder string) (bytes int64, known bool) {
+// FreeSpace is how many bytes a user may still write to the disk of a folder.
+func FreeSpace(folder string) (bytes int64, known bool) {
 	name, err := windows.UTF16PtrFromString(folder)
 	if err != nil {
 		return 0, false

@@ -1,11 +1,11 @@
 //go:build darwin || freebsd || linux
 
-package hub
+package durable
 
 import "golang.org/x/sys/unix"
 
-// freeSpace is how many bytes a user may still write to the disk of a folder.
-func freeSpace(folder string) (bytes int64, known bool) {
+// FreeSpace is how many bytes a user may still write to the disk of a folder.
+func FreeSpace(folder string) (bytes int64, known bool) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(folder, &s); err != nil {
 		return 0, false
