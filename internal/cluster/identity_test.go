@@ -38,11 +38,11 @@ func greeted(t *testing.T, c *Conn, s *Session, w *identity, h hello) (helloRepl
 func joins(t *testing.T, c *Conn, s *Session, name string) *identity {
 	t.Helper()
 	w := identityOf(t)
-	if reply, err := greeted(t, c, s, w, hello{requirements: s.record.requirements, machine: machine{Name: name, Cores: -5}}); err != nil || !reply.OK {
+	if reply, err := greeted(t, c, s, w, hello{requirements: s.record.requirements, machine: machine{Name: name}}); err != nil || !reply.OK {
 		t.Fatal(reply, err)
 	}
 	n := len(s.Workers())
-	say(t, c, w, beatSubject(s.ID(), w.id), encode(beat{Tokens: -7}))
+	say(t, c, w, beatSubject(s.ID(), w.id), encode(beat{}))
 	if err := s.Wait(t.Context(), n+1); err != nil {
 		t.Fatal(err)
 	}
@@ -93,9 +93,6 @@ func TestNobodySpeaksForAWorker(t *testing.T) {
 	c := dialTiming(t, b.Access(), timing)
 	s := openSession(t, c, golden(t, exact), events.options())
 	w := joins(t, c, s, "w")
-	if m := s.Workers()[0]; m.Cores != 0 || m.Tokens != 0 {
-		t.Errorf("numbers below 0 are told: %+v", m)
-	}
 	old := w.seal(byeSubject(s.ID(), w.id), nil)
 	oldHello := w.seal(helloSubject(s.ID()), encode(hello{requirements: s.record.requirements}))
 	say(t, c, w, beatSubject(s.ID(), w.id), encode(beat{Units: 3}))

@@ -103,7 +103,7 @@ func (s *Session) hello(m *nats.Msg) {
 	if why == "" {
 		s.remove(from.id, "it came anew")
 		s.admitted[from.id] = &member{
-			id: from.id, name: forPeople(h.Name), cores: max(h.Cores, 0), kernel: forPeople(h.Kernel),
+			id: from.id, name: forPeople(h.Name), cores: h.Cores, kernel: forPeople(h.Kernel),
 			since: now, heard: now, said: from.number, gone: make(chan struct{}),
 		}
 	} else {
@@ -169,7 +169,7 @@ func (s *Session) beat(m *nats.Msg) {
 
 // alive notes a sign of life; false says that it is of no member, who may come anew.
 func (s *Session) alive(from saying, b beat) bool {
-	b.Doing, b.Units, b.Tokens, b.Speed = forPeople(b.Doing), max(b.Units, 0), max(b.Tokens, 0), max(b.Speed, 0)
+	b.Doing = forPeople(b.Doing)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.known(from.id)
