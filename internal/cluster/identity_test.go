@@ -23,6 +23,14 @@ func identityOf(t *testing.T) *identity {
 	return w
 }
 
+// called is a worker under the id of another, whose key it has not.
+func called(t *testing.T, id string) *identity {
+	t.Helper()
+	w := identityOf(t)
+	w.id = id
+	return w
+}
+
 // greeted is what a session answers to the hello of a worker.
 func greeted(t *testing.T, c *Conn, s *Session, w *identity, h hello) (helloReply, error) {
 	t.Helper()

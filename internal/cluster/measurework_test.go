@@ -18,7 +18,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	p, c := farAway(t, quick)
 	all := &intake{most: mostAskings}
 	j := &joined{
-		ctx: t.Context(), record: p.session.record, identity: &identity{id: p.member.id}, conn: c,
+		ctx: t.Context(), record: p.session.record, identity: called(t, p.member.id), conn: c,
 		runner: &runner{turns: make(chan struct{}, 1), intake: all, log: func(string, ...any) {}},
 	}
 	j.runner.turns <- struct{}{} // it computes something else, so that nothing is answered

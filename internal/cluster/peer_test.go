@@ -51,7 +51,7 @@ func (b *blockTest) Effects(_ context.Context, _ *bankai.Patch, _ score.Block, _
 func work(t *testing.T, p *remotePeer, c *Conn, b division.Evaluator) {
 	t.Helper()
 	j := &joined{
-		ctx: t.Context(), record: p.session.record, identity: &identity{id: p.member.id}, conn: c,
+		ctx: t.Context(), record: p.session.record, identity: called(t, p.member.id), conn: c,
 		runner: &runner{turns: make(chan struct{}, 1), log: func(string, ...any) {}},
 	}
 	w := &measuring{j: j, more: make(chan struct{}, 1), kept: []keptTask{{task: p.task, Evaluator: b, release: func() {}}}}
