@@ -206,6 +206,8 @@ func TestSearchesOfStrangers(t *testing.T) {
 	put(identityOf(t).seal(key, encode(searchRecord{Journal: bankai.Digest{9}, Done: true})))
 	old := member.seal(key, encode(searchRecord{Journal: bankai.Digest{1}}))
 	put(member.seal(key, encode(searchRecord{Journal: bankai.Digest{2}})))
+	// A key holds its last value only, so what follows must not overtake it.
+	eventually(t, "the journal is known", func() bool { got, _ := of(); return got.journal == bankai.Digest{2} })
 	put(old)
 	put(member.seal(key, encode(searchRecord{Began: true})))
 	eventually(t, "all has been read", func() bool { got, _ := of(); return got.begun == 1 })

@@ -83,7 +83,7 @@ func (j *joined) logf(format string, args ...any) {
 // sessionName is a session's name for people.
 func sessionName(r sessionRecord) string {
 	if r.Name == "" {
-		return "session " + r.ID[:6]
+		return "session " + shortID(r)
 	}
 	return forPeople(r.Name)
 }
@@ -93,8 +93,11 @@ func runName(r sessionRecord) string {
 	if r.Name == "" {
 		return sessionName(r)
 	}
-	return sessionName(r) + " (" + r.ID[:6] + ")"
+	return sessionName(r) + " (" + shortID(r) + ")"
 }
+
+// shortID tells the sessions apart that a person sees.
+func shortID(r sessionRecord) string { return r.ID[:min(6, len(r.ID))] }
 
 // attend takes part in a session until ctx ends, again after the coordinator took the
 // worker for dead. took says whether the worker was ever let in.
