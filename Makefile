@@ -39,7 +39,7 @@ processors: ## every kernel set, and the same bits, on processors that are emula
 avx512: ## the AVX-512 kernels on a processor that is emulated (Debian: bochs; half an hour)
 	.ci/avx512/run
 
-test32: ## what depends on the size of an int, on 32 bits (amd64 with Linux runs 386)
+test32: ## what depends on the size of an int, on 32 bits (amd64 with Linux runs 386, if its kernel may)
 	GOARCH=386 go test -vet=off -skip 'TestFloatsAreTheSameEverywhere' . -rapid.checks=10 # which reads sources
 	GOARCH=386 go test -vet=off ./internal/gguf ./internal/mapped ./internal/safetensors ./internal/weights
 	GOARCH=386 go test -vet=off -run 'TestWork|TestCost' ./engine ./score
