@@ -1,8 +1,9 @@
 package cluster
 
 import (
-	"math"
 	"time"
+
+	"bankai/internal/kernel"
 )
 
 // activity is what a worker does, and has done.
@@ -37,9 +38,9 @@ func (a *activity) did(units, tokens int, took time.Duration) {
 	a.units += int64(units)
 	a.tokens += int64(tokens)
 	if tokens > 0 && took > 0 {
-		kept := math.Exp(-float64(took) / float64(speedOver))
-		a.lately.tokens = kept*a.lately.tokens + float64(tokens)
-		a.lately.seconds = kept*a.lately.seconds + took.Seconds()
+		kept := kernel.Exp64(-float64(took) / float64(speedOver))
+		a.lately.tokens = float64(kept*a.lately.tokens) + float64(tokens)
+		a.lately.seconds = float64(kept*a.lately.seconds) + took.Seconds()
 		a.speed = a.lately.tokens / a.lately.seconds
 	}
 }
