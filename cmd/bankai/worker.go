@@ -47,15 +47,15 @@ TLS (tls://), and nkeys or credentials.
 
 A worker needs the model. It has the built-in one and that of --model; another
 it fetches from the coordinator, if that is a GGUF file in one piece, checks its
-digest, and keeps it in the user's folder for caches (or $BANKAI_HOME/cluster). It
-runs nothing that it is sent, and reads no paths: it computes our own measurements
-on models, patches and questions that it can check.
+digest, and keeps it in the user's folder for caches (or $BANKAI_HOME/cluster).
+It runs nothing that it is sent, and reads no paths: it computes our own
+measurements on models, patches and questions that it can check.
 
-It waits for work, and for the broker when that is not there. Ctrl-C, or a SIGTERM,
-ends it with exit status 0 within a few seconds, also in the middle of a long
-computation: what it had not finished, others do. A script that starts it with &
-has it ignore Ctrl-C, as all that a shell starts so: use kill. With --json every
-line is a document.`,
+It waits for work, and for the broker when that is not there. Ctrl-C or a
+SIGTERM ends it with exit status 0 within a few seconds, also in the middle of a
+long computation: what it had not finished, others do. A script that starts it
+with & has it ignore Ctrl-C, as all that a shell starts so: use kill. With --json
+every line is a document.`,
 		Example: `  bankai worker --connect nats://192.168.1.5:4222 --token-file token
   bankai worker --connect tls://nats.lab:4222 --creds worker.creds --ca ca.pem --model Bonsai-8B-Q1_0.gguf`,
 		Args: arguments(0, 0, "none; --connect names the broker"),

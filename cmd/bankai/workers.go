@@ -149,6 +149,8 @@ func brokerURL(flag, address string) (string, error) {
 	switch {
 	case strings.Contains(address, ","):
 		return "", usagef("%s: give the address of one server: those of a NATS cluster name each other (a comma in a password is %%2C)", flag)
+	case isHostPort(address): // nothing of it is a secret
+		return "", usagef("%s %s: %s", flag, address, want)
 	case err != nil:
 		return "", usagef("%s: %s", flag, want)
 	case u.Scheme != "nats" && u.Scheme != "tls", u.Hostname() == "", !isPort(u.Port()):
@@ -159,6 +161,12 @@ func brokerURL(flag, address string) (string, error) {
 		return "", usagef("%s: a token in an address can be read by others on this machine: give it with --token-file or %s", flag, workerTokenVariable)
 	}
 	return address, nil
+}
+
+// isHostPort says whether an address is a host, with or without a port, and nothing else.
+func isHostPort(s string) bool {
+	_, port, _ := strings.Cut(s, ":")
+	return !strings.ContainsAny(s, "/@?#") && isPort(port)
 }
 
 // isPort says whether an address may have such a port, "" for the usual one.
