@@ -474,9 +474,17 @@ func (p *tab) picture(name string) {
 	}
 }
 
+// cutOff are the parameters of Network.emulateNetworkConditionsByRule with the one that
+// Chromium up to 148 wants and later ones have no more.
+type cutOff struct {
+	network.EmulateNetworkConditionsByRuleParams
+	Offline bool `json:"offline"`
+}
+
 // offline cuts the page off from the network, or connects it again.
 func (p *tab) offline(off bool) {
 	p.Helper()
 	command(p, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: off, DownloadThroughput: -1, UploadThroughput: -1})
-	command(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Offline: off, DownloadThroughput: -1, UploadThroughput: -1}}})
+	rules := network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Offline: off, DownloadThroughput: -1, UploadThroughput: -1}}}
+	command(p, cdp.Command[cutOff, network.EmulateNetworkConditionsByRuleResult](network.EmulateNetworkConditionsByRule), cutOff{rules, off})
 }
