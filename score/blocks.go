@@ -14,9 +14,8 @@ import (
 )
 
 // blockTokens is about how many tokens the questions of a block have. Predictions add up
-// block after block, so it decides their bits, and must not follow from the machines. So
-// small, a pass over a block takes as long a token as a long one, and 40 machines have
-// something to do at 10,000 tokens.
+// block after block, so the size decides their bits, and must not follow from the machines.
+// With this one, 40 machines have something to do at 10,000 tokens.
 const blockTokens = 256
 
 // Block is some of the questions that patches are measured on under a sample: they are
@@ -67,17 +66,25 @@ type Measurer interface {
 	Effects(ctx context.Context, cur *bankai.Patch, w search.Want, flips map[Subject]int, parts []Part, got func(k int, said Effects) error) error
 }
 
-// blocks are the ends of the blocks that the questions are cut into: the number of the
-// question after the last of each.
-func (e *Evaluator) blocks() []int {
-	total := 0
-	for _, q := range e.questions {
-		total += q.Tokens()
+// blocks are the ends of the evaluator's blocks, see [inBlocks].
+func (e *Evaluator) blocks() []int { return inBlocks(e.questions) }
+
+// tokensOf counts the tokens of questions.
+func tokensOf(questions []question) (tokens int) {
+	for _, q := range questions {
+		tokens += q.Tokens()
 	}
-	n := min(len(e.questions), max(1, (total+blockTokens/2)/blockTokens))
+	return tokens
+}
+
+// inBlocks cuts questions into blocks, and returns where each ends: the number of the
+// question after its last.
+func inBlocks(questions []question) []int {
+	total := tokensOf(questions)
+	n := min(len(questions), max(1, (total+blockTokens/2)/blockTokens))
 	var ends []int
 	before, block := 0, 0
-	for i, q := range e.questions {
+	for i, q := range questions {
 		// The block that the middle of the question is in, if all are as long.
 		in := int((int64(before) + int64(q.Tokens())/2) * int64(n) / int64(total))
 		if in != block && i > 0 {
@@ -85,7 +92,7 @@ func (e *Evaluator) blocks() []int {
 		}
 		before += q.Tokens()
 	}
-	return append(ends, len(e.questions))
+	return append(ends, len(questions))
 }
 
 // Blocks is how many blocks the questions of a sample are cut into.
@@ -122,12 +129,8 @@ func (e *Evaluator) halve() (changed bool) {
 // bound sets the bound of the streams here, and of those of the shares, which are all let
 // go of.
 func (e *Evaluator) bound(memory int) {
-	tokens := 0
-	for _, q := range e.questions {
-		tokens += q.Tokens()
-	}
 	e.opts.Memory = memory
-	e.cuts = e.opts.cuts(e.model.Model, tokens)
+	e.cuts = e.opts.cuts(e.model.Model, tokensOf(e.questions))
 	e.trunk, e.at, e.tried, e.parts = nil, nil, bankai.Digest{}, nil
 	s := e.shared()
 	s.mu.Lock()
@@ -186,12 +189,11 @@ func (s *shares) cut(sample search.Sample) (*cutSample, error) {
 	if !sample.All() {
 		c.questions = s.whole.deal.of(sample)
 	}
-	of := &Evaluator{}
+	var questions []question
 	for _, q := range c.questions {
-		of.questions = append(of.questions, s.whole.questions[q])
-		c.tokens += s.whole.questions[q].Tokens()
+		questions = append(questions, s.whole.questions[q])
 	}
-	c.ends = of.blocks()
+	c.ends, c.tokens = inBlocks(questions), tokensOf(questions)
 	c.blocks = make([]*Evaluator, len(c.ends))
 	return c, nil
 }
@@ -304,7 +306,7 @@ func (p Part) FitsEffects(e *Effects, flips map[Subject]int) error {
 	return nil
 }
 
-// errBits says what is not divided.
+// errBits is of effects that no block says.
 var errBits = errors.New("score: effects of bits: they are not said block by block, but predicted as a whole")
 
 // Effects emits what a block says of the flips that a wish is about, on the patch cur:
@@ -348,7 +350,7 @@ func (s *shares) release() {
 	}
 }
 
-// place is a question of an evaluator in its block.
+// blockPlace is where a question of an evaluator is: in which block, and there which one.
 type blockPlace struct{ block, question int }
 
 // division is how an evaluator's questions are cut, for the one who asks for their values.

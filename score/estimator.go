@@ -15,6 +15,9 @@ type estimator struct {
 	gains  []float64 // of the sets, as they are
 	loss   float64   // of the controls, as it is
 	sets   []float64 // weights: the sums of those of the targets
+	held   float64   // likewise of the controls
+	lossAt int       // the column of the controls' loss, −1 if there is none
+	klAt   int       // likewise of the divergence
 
 	changed []float64 // gains of the sets, as predicted
 }
@@ -23,8 +26,9 @@ type estimator struct {
 func newEstimator(e *Evaluator, values Values) estimator {
 	o := estimator{
 		e: e, values: values, now: e.fitness.fitness(*e.base, values), gains: e.fitness.gains(nil, e.base.Targets, values.Targets),
-		loss: e.fitness.meanLoss(e.base.Controls, values.Controls),
+		loss: e.fitness.meanLoss(e.base.Controls, values.Controls), held: sum(e.fitness.controls),
 	}
+	_, o.lossAt, o.klAt = e.columns()
 	at := 0
 	for _, s := range e.opts.sets(e.targets) {
 		o.sets = append(o.sets, sum(e.fitness.targets[at:at+s.Probes]))
@@ -84,7 +88,6 @@ func (t totals) add(e *Evaluator, said Effects) {
 
 // fitness is the predicted one once a flip is made.
 func (o *estimator) fitness(t totals, flip int) float64 {
-	f := &o.e.fitness
 	o.changed = o.changed[:0]
 	for s, gain := range o.gains {
 		if o.e.opts.Reduce == Min {
@@ -93,15 +96,14 @@ func (o *estimator) fitness(t totals, flip int) float64 {
 			o.changed = append(o.changed, gain+t[s][flip]/o.sets[s])
 		}
 	}
-	_, loss, kl := o.e.columns()
 	lost, diverged := o.loss, o.values.KL-o.e.base.KL
-	if loss >= 0 {
-		lost += t[loss][flip] / sum(f.controls)
+	if o.lossAt >= 0 {
+		lost += t[o.lossAt][flip] / o.held
 	}
-	if kl >= 0 {
-		diverged = max(0, diverged+t[kl][flip]/o.e.tokens)
+	if o.klAt >= 0 {
+		diverged = max(0, diverged+t[o.klAt][flip]/o.e.tokens)
 	}
-	return f.total(o.changed, lost, diverged)
+	return o.e.fitness.total(o.changed, lost, diverged)
 }
 
 // portion is what a block of an evaluator's questions says of flips: their changes of

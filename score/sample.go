@@ -96,11 +96,7 @@ func (e *Evaluator) part(s search.Sample) (*Evaluator, error) {
 	own := e.only(e.deal.of(s))
 	own.sample = s
 	own.opts.Memory = max(1, e.opts.memory()/samplesKept)
-	tokens := 0
-	for _, q := range own.questions {
-		tokens += q.Tokens()
-	}
-	own.cuts = own.opts.cuts(e.model.Model, tokens)
+	own.cuts = own.opts.cuts(e.model.Model, tokensOf(own.questions))
 	e.parts = append(e.parts, part{own, s})
 	return own, nil
 }
