@@ -495,11 +495,11 @@ func (e *Evaluator) predictThere(ctx context.Context, m Measurer, cur *bankai.Pa
 		parts[b].Columns = newPortion(e, d.first(b), d.first(b+1), now[0]).columns
 	}
 	flips := s.subjects()
-	merge := merging{ranking: r, parts: parts, left: maps.Clone(flips), waiting: map[Subject]*inOrder{}, done: map[string]int{}}
+	merge := merging{ranking: r, parts: parts, left: maps.Clone(flips), waiting: map[Subject]*inOrder{}}
 	if err := m.Effects(ctx, cur, w, flips, parts, merge.got); err != nil {
 		return search.Predictions{}, err
 	}
-	if len(merge.waiting) > 0 || merge.ranked < len(s) {
+	if len(merge.left) > 0 {
 		return search.Predictions{}, errors.New("score: a block said less than it was asked")
 	}
 	return r.predictions(w), nil
@@ -511,8 +511,6 @@ type merging struct {
 	parts   []Part
 	left    map[Subject]int // of which not all was said
 	waiting map[Subject]*inOrder
-	done    map[string]int // sizes of a matrix of which all was said
-	ranked  int            // matrices of which all sizes are done
 }
 
 // inOrder holds what blocks said that those before them have not said yet.
@@ -529,7 +527,7 @@ func (m *merging) got(k int, e Effects) error {
 	if err := m.parts[k].FitsEffects(&e, m.left); err != nil {
 		return fmt.Errorf("score: block %d: %w", k, err)
 	}
-	s, of := m.ranking.sites[e.Tensor], Subject{e.Tensor, e.Size}
+	of := Subject{e.Tensor, e.Size}
 	w := m.waiting[of]
 	if w == nil {
 		w = &inOrder{early: map[int]Effects{}}
@@ -551,17 +549,12 @@ func (m *merging) got(k int, e Effects) error {
 		if w.next++; w.next == len(m.parts) {
 			delete(m.waiting, of)
 			delete(m.left, of)
-			m.done[e.Tensor]++
-			wanted := 0
-			for _, yes := range s.wanted {
-				if yes {
-					wanted++
+			for other := range m.left {
+				if other.Tensor == e.Tensor {
+					return nil
 				}
 			}
-			if m.done[e.Tensor] == wanted {
-				m.ranking.finish(e.Tensor, bitSums{})
-				m.ranked++
-			}
+			m.ranking.finish(e.Tensor, bitSums{})
 			return nil
 		}
 	}
