@@ -27,6 +27,7 @@ import (
 // crew is the machines that work for this run, by way of a broker.
 type crew struct {
 	app     *app
+	room    func()          // takes back the room for messages
 	broker  *cluster.Broker // nil: it is elsewhere
 	conn    *cluster.Conn
 	session *cluster.Session
@@ -42,7 +43,7 @@ func openMachines(ctx context.Context, a *app, f *modelFlags, m *engine.Model) (
 	if err != nil {
 		return nil, err
 	}
-	c := &crew{app: a}
+	c := &crew{app: a, room: a.roomForMessages()}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -207,6 +208,7 @@ func (c *crew) Close() {
 	if c.broker != nil {
 		c.broker.Close()
 	}
+	c.room()
 }
 
 // mostShares is how many machines are named at the end.
@@ -261,7 +263,8 @@ func runWorker(ctx context.Context, a *app, f *workerFlags) error {
 		return ended(reached(err))
 	}
 	defer conn.Close()
-	w := cluster.Worker{Conn: conn, Name: f.name, Log: a.said, Open: (&shelf{app: a, names: []string{f.model, source.DemoModel}, digests: map[string]bankai.Digest{}}).open}
+	defer a.roomForMessages()()
+	w := cluster.Worker{Conn: conn, Name: f.name, Cores: int(a.threads), Log: a.said, Open: (&shelf{app: a, names: []string{f.model, source.DemoModel}, digests: map[string]bankai.Digest{}}).open}
 	if f.once {
 		w.Sessions = 1
 	}

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	neturl "net/url"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -287,19 +286,6 @@ type serveDoc struct {
 	Patches   []string `json:"patches"`   // the names in requests
 }
 
-// roomForConnections lets Go run more goroutines at once than the engine has threads,
-// which wait awake for each other: a connection would be seen only when one of them asks
-// for other work. Beside a running engine a patch was then added in 2.3 ms, and is in 0.6.
-// It returns what takes that back. GOMAXPROCS, if it is set, says otherwise.
-func roomForConnections() (back func()) {
-	if os.Getenv("GOMAXPROCS") != "" {
-		return func() {}
-	}
-	before := runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(before + 2)
-	return func() { runtime.GOMAXPROCS(before) }
-}
-
 // run listens as soon as all is checked that can be without the model, loads the model,
 // and serves until ctx ends.
 func (f *serveFlags) run(ctx context.Context, a *app, log *slog.Logger) error {
@@ -341,7 +327,7 @@ func (f *serveFlags) run(ctx context.Context, a *app, log *slog.Logger) error {
 	}
 	defer m.Close()
 	defer page.Close() // which may use the model as long as it is open
-	defer roomForConnections()()
+	defer a.roomForMessages()()
 	if err := f.serve(a, s, m, files, url); err != nil {
 		return err
 	}

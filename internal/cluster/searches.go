@@ -432,7 +432,7 @@ func serveSearches(j *joined) (end func(), err error) {
 		return nil, err
 	}
 	w := &searchWorker{joined: j, results: results}
-	return worksAt(j, searchesWord, w.do)
+	return worksAt(j, searchesWord, 1, w.do)
 }
 
 // searchWorker runs searches.

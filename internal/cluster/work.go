@@ -311,28 +311,29 @@ func (s *Session) Again(err error) bool {
 	return true
 }
 
-// worksAt lets a worker do work of a kind in a session, one message after another. do says
+// worksAt lets a worker do work of a kind in a session, so many messages at a time. do says
 // whether the work is done; what is not goes back. Of a coordinator that is not heard of
 // any more nothing stays in the queue.
-func worksAt(j *joined, kind string, do func(ctx context.Context, m jetstream.Msg) (done bool)) (end func(), err error) {
+func worksAt(j *joined, kind string, atOnce int, do func(ctx context.Context, m jetstream.Msg) (done bool)) (end func(), err error) {
 	stream, err := j.conn.workStream(j.ctx)
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(j.ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ctx.Err() == nil {
-			err := fetchOne(ctx, j.conn, stream, j.record.ID, kind, func(m jetstream.Msg) { workOn(ctx, j, m, do) })
-			if err != nil {
-				_ = sleep(ctx, time.Second) // the server is away, or has forgotten the queue
+	var working sync.WaitGroup
+	for range atOnce {
+		working.Go(func() {
+			for ctx.Err() == nil {
+				err := fetchOne(ctx, j.conn, stream, j.record.ID, kind, func(m jetstream.Msg) { workOn(ctx, j, m, do) })
+				if err != nil {
+					_ = sleep(ctx, time.Second) // the server is away, or has forgotten the queue
+				}
 			}
-		}
-	}()
+		})
+	}
 	return func() {
 		stop()
-		<-ended
+		working.Wait()
 		if cause := context.Cause(j.ctx); errors.Is(cause, errSilent) && j.conn.nc.IsConnected() {
 			forget, cancel := context.WithTimeout(context.Background(), closing)
 			defer cancel()
@@ -407,6 +408,10 @@ func workOn(ctx context.Context, j *joined, m jetstream.Msg, do func(ctx context
 	}
 }
 
+// unitsAtOnce is how many units a worker has in hand: while it computes one, the answer to
+// the one before is on its way, and the next one comes.
+const unitsAtOnce = 2
+
 // serveUnits answers units of a session.
 func serveUnits(j *joined) (end func(), err error) {
 	results, err := j.conn.resultsBucket(j.ctx)
@@ -414,7 +419,7 @@ func serveUnits(j *joined) (end func(), err error) {
 		return nil, err
 	}
 	w := &unitWorker{joined: j, results: results, overlays: desk.NewOverlays(j.model)}
-	return worksAt(j, unitsWord, w.do)
+	return worksAt(j, unitsWord, unitsAtOnce, w.do)
 }
 
 // unitWorker answers units.

@@ -172,7 +172,7 @@ func serveLies(j *joined) (end func(), err error) {
 		return nil, err
 	}
 	w := &unitWorker{joined: j, results: results, overlays: desk.NewOverlays(j.model)}
-	return worksAt(j, unitsWord, func(ctx context.Context, m jetstream.Msg) bool {
+	return worksAt(j, unitsWord, 1, func(ctx context.Context, m jetstream.Msg) bool {
 		u, err := desk.Decode(m.Data(), w.overlays.Of)
 		if err != nil {
 			return false

@@ -30,6 +30,7 @@ type Need struct {
 type Worker struct {
 	Conn  *Conn
 	Name  string // for people; "": the machine's
+	Cores int    // on which it computes, for people; 0: all
 	Cache string // folder for files that are fetched, see [Conn.Objects]
 	// Sessions is after how many sessions Run returns; 0: never.
 	Sessions int
@@ -69,7 +70,8 @@ func (w *Worker) runner(ctx context.Context, objects *Objects) (*runner, error) 
 		return nil, err
 	}
 	r := &runner{
-		conn: w.Conn, objects: objects, identity: self, name: forPeople(cmp.Or(w.Name, hostName())), log: w.Log, most: w.Sessions,
+		cores: cmp.Or(w.Cores, runtime.GOMAXPROCS(0)),
+		conn:  w.Conn, objects: objects, identity: self, name: forPeople(cmp.Or(w.Name, hostName())), log: w.Log, most: w.Sessions,
 		turns: make(chan struct{}, 1), intake: &intake{most: mostAskings}, sessions: map[string]*attendance{}, folders: map[string]bool{}, started: time.Now(), enough: make(chan struct{}),
 	}
 	if r.log == nil {
@@ -115,6 +117,7 @@ type runner struct {
 	objects *Objects
 	*identity
 	name    string
+	cores   int
 	log     func(format string, args ...any)
 	most    int // sessions; 0: any number
 	models  *models
@@ -359,7 +362,7 @@ func (r *runner) turn(ctx context.Context, session sessionRecord, doing string) 
 // machine is what people are told of this worker.
 func (r *runner) machine(m *engine.Model) machine {
 	if m == nil {
-		return machine{Name: r.name, Cores: runtime.GOMAXPROCS(0)}
+		return machine{Name: r.name, Cores: r.cores}
 	}
 	return machine{Name: r.name, Cores: m.Threads(), Kernel: m.Kernel()}
 }

@@ -54,9 +54,8 @@ func (g gradual) Score(ctx context.Context, qs []engine.Question) ([][]engine.An
 	meter := g.to.Meter(g.what, int64(total))
 	defer meter.Stop()
 	var all [][]engine.Answer
-	most := passTokens * g.Width()
 	for len(qs) > 0 {
-		n, tokens := 0, 0
+		n, tokens, most := 0, 0, passTokens*g.Width() // which grows when machines come
 		for n < len(qs) && (n == 0 || tokens+qs[n].Tokens() <= most) {
 			tokens += qs[n].Tokens()
 			n++

@@ -350,12 +350,49 @@ func (p *tab) text(selector string) string {
 	return js[string](p, find(selector)+"?.innerText ?? ''")
 }
 
-// click clicks an element with the mouse, after it was scrolled to.
+// click clicks an element with the mouse, after it was scrolled to. A page that goes on may
+// move the element from under the mouse: then whatever is there instead does not get the
+// click, and it is looked for again.
 func (p *tab) click(selector string) {
 	p.Helper()
-	p.see(selector)
-	at := js[[2]float64](p, "(() => { const e = "+find(selector)+"; e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()")
-	p.do(chromedp.MouseClickXY(at[0], at[1]))
+	for end := time.Now().Add(time.Minute); ; {
+		p.see(selector)
+		at := js[[]float64](p, `(() => {
+			const e = `+find(selector)+`;
+			if (!e) return [];
+			e.scrollIntoView({ block: "center", behavior: "instant" });
+			const r = e.getBoundingClientRect();
+			globalThis.clicked?.end();
+			const types = ["pointerdown", "mousedown", "pointerup", "mouseup", "click"], clicked = { hit: false, missed: "" };
+			const judge = (event) => {
+				if (event.composedPath().includes(e)) return void (clicked.hit ||= event.type === "click");
+				if (event.type === "click" && clicked.hit) return; // of a label, which clicks what it is for
+				clicked.missed = event.target.outerHTML?.slice(0, 200);
+				event.preventDefault();
+				event.stopImmediatePropagation();
+			};
+			clicked.end = () => types.forEach((type) => removeEventListener(type, judge, true));
+			types.forEach((type) => addEventListener(type, judge, true));
+			globalThis.clicked = clicked;
+			return [r.x + r.width / 2, r.y + r.height / 2];
+		})()`)
+		missed := "it was gone"
+		if len(at) == 2 {
+			p.do(chromedp.MouseClickXY(at[0], at[1]))
+			missed = js[string](p, `(() => {
+				const { clicked } = globalThis; // another page has none
+				clicked?.end();
+				return !clicked || clicked.hit ? "" : clicked.missed || "nothing";
+			})()`)
+		}
+		if missed == "" {
+			return
+		}
+		if time.Now().After(end) {
+			p.Fatalf("%s cannot be clicked: %s is there", selector, missed)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // write clears a field and types a text into it.

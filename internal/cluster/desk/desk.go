@@ -292,9 +292,9 @@ func (d *Desk) finish(ctx context.Context, c *call, take func()) error {
 // mostFails is how many units in a row a worker may fail to compute.
 const mostFails = 3
 
-// perWindow is how many units a worker has been sent at most: one that it computes, and
-// one so that it need not wait.
-const perWindow = 2
+// perWindow is how many units a worker has been sent at most: one that it computes, one
+// whose answer is on its way, and one so that it need not wait.
+const perWindow = 3
 
 // fill sends units, as many as workers can begin. The desk is locked.
 func (d *Desk) fill(workers int) {

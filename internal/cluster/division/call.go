@@ -23,7 +23,7 @@ type call struct {
 	units    []unit
 	requests []*request // that were made, in order
 	unsent   int        // the first of them that has not been sent
-	dealt    int        // how many of them the call began with, without checks
+	dealt    int        // how many of them the call began with
 	began    time.Time
 	left     int   // units that are not done
 	conflict []int // units of which machines differ
@@ -90,24 +90,32 @@ type late struct {
 func newCall(d *dealing, q Query, parts []score.Part, every int, memory int64, now time.Time) *call {
 	c := &call{dealing: d, Query: q, units: make([]unit, len(parts)), began: now, left: len(parts), memory: memory}
 	owners := d.deal(parts)
-	mine := map[*party][]int{}
+	asked := map[*party][]int{}
 	for k, p := range parts {
 		c.units[k] = unit{Part: p, owner: owners[k], need: 1}
-		mine[owners[k]] = append(mine[owners[k]], k)
+		asked[owners[k]] = append(asked[owners[k]], k)
+	}
+	var checked []int
+	for _, p := range d.parties {
+		checked = append(checked, c.choose(p, asked[p], every)...)
 	}
 	for _, p := range d.parties {
-		c.request(p, mine[p])
+		p.load = 0
+		for _, k := range asked[p] {
+			p.load += c.weight(k)
+		}
+	}
+	for _, k := range checked {
+		p := c.checker(k)
+		c.units[k].need = 2
+		p.load += c.weight(k)
+		asked[p] = append(asked[p], k)
+	}
+	for _, p := range d.parties {
+		slices.Sort(asked[p])
+		c.request(p, asked[p])
 	}
 	c.dealt = len(c.requests)
-	var checks []int
-	for _, p := range d.parties {
-		checks = append(checks, c.choose(p, mine[p], every)...)
-	}
-	slices.Sort(checks)
-	for _, k := range checks {
-		c.units[k].need = 2
-	}
-	c.assign(checks, nil)
 	return c
 }
 
@@ -120,7 +128,8 @@ func (c *call) weight(k int) float64 {
 }
 
 // choose are those of a party's units that are checked, its first one and then by its
-// turn: those whose block was not for the longest time.
+// turn: those of blocks that have a checker, and then those whose block was not checked for
+// the longest time.
 func (c *call) choose(p *party, units []int, every int) []int {
 	if p.here || every <= 0 {
 		return nil
@@ -133,13 +142,34 @@ func (c *call) choose(p *party, units []int, every int) []int {
 	}
 	order := slices.Clone(units)
 	slices.SortStableFunc(order, func(a, b int) int {
-		return c.dealing.place(c.units[a].Block).checked - c.dealing.place(c.units[b].Block).checked
+		at, other := c.dealing.place(c.units[a].Block), c.dealing.place(c.units[b].Block)
+		switch x, y := at.checks(), other.checks(); {
+		case x && y:
+			return other.checked - at.checked // of two that are checked by turns both are cold
+		case x:
+			return -1
+		case y:
+			return 1
+		}
+		return at.checked - other.checked
 	})
-	order = order[:min(n, len(order))]
-	for _, k := range order {
-		c.dealing.place(c.units[k].Block).checked = c.dealing.call
+	return order[:min(n, len(order))]
+}
+
+// checker is who measures a unit, too: who does already, or else the machine that would
+// be through first, but here only if there is nobody else.
+func (c *call) checker(k int) *party {
+	owner := c.units[k].owner
+	at := c.dealing.place(c.units[k].Block)
+	if !at.checks() {
+		at.left = checkedInRow
+		if at.checker = c.dealing.soonest(c.weight(k), func(p *party) bool { return p == owner || p.here }); at.checker == nil {
+			at.checker = c.dealing.parties[0]
+		}
 	}
-	return order
+	at.left--
+	at.checked = c.dealing.call
+	return at.checker
 }
 
 // request asks a party for units.
@@ -154,11 +184,14 @@ func (c *call) request(p *party, units []int) {
 		u.streams = append(u.streams, stream{by: p, said: map[score.Subject]bool{}})
 		r.load += c.weight(k)
 		at := c.dealing.place(u.Block)
-		if at.owner != p || at.cold {
-			r.cold = true
-		}
-		if at.owner == p {
+		switch p {
+		case at.owner:
+			r.cold = r.cold || at.cold
 			at.cold = false
+		case at.checker:
+			r.cold = r.cold || at.left == checkedInRow-1
+		default:
+			r.cold = true
 		}
 	}
 	c.requests = append(c.requests, r)

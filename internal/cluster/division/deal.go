@@ -29,6 +29,7 @@ type dealing struct {
 	parties []*party // that are there, in the order in which they came; the first is here
 	hands   map[search.Sample]*hand
 	call    int // the number of the call
+	every   int // after how many units of a party one is checked; 0: never
 }
 
 // hand is how the blocks of a sample are dealt.
@@ -41,8 +42,15 @@ type hand struct {
 type place struct {
 	owner   *party  // nil: nobody yet
 	weight  float64 // tokens: the most that a call asked for; 1 if none said
+	checker *party  // measures it, too, where it is checked, and so has its streams
+	left    int     // how often the checker still will
 	checked int     // the last call in which two machines measured it
 	cold    bool    // the owner has no streams of it
+}
+
+// checks reports whether the block has somebody who checks its owner.
+func (p *place) checks() bool {
+	return p.left > 0 && !p.checker.gone && p.checker != p.owner
 }
 
 const (
@@ -50,8 +58,13 @@ const (
 	mostHands = 64
 	// worthwhile is what a call's time must fall to, as a share, before blocks are moved.
 	worthwhile = 0.85
-	// learning is the weight of a new speed in the mean of the last ones.
+	// checkedInRow is how often a block is checked before it is another's turn: who checks
+	// needs its streams, which cost a pass and more, where a move may cost a tenth of one.
+	checkedInRow = 32
+	// learning is the weight of a new speed in the mean of the last ones, if it took so long
+	// that messages and chance count for little.
 	learning = 0.25
+	telling  = 200 * time.Millisecond
 )
 
 // place is where a block is.
@@ -110,9 +123,7 @@ func (d *dealing) deal(parts []score.Part) []*party {
 
 // settle gives blocks that nobody has to whoever will be through with them first.
 func (d *dealing) settle(all []*place) {
-	for _, m := range d.parties {
-		m.load = 0
-	}
+	d.expectChecks(all)
 	var free []*place
 	for _, p := range all {
 		if p.owner == nil || p.owner.gone {
@@ -127,6 +138,37 @@ func (d *dealing) settle(all []*place) {
 		m := d.soonest(p.weight, nil)
 		m.load += p.weight
 		p.owner, p.cold = m, true
+	}
+}
+
+// expectChecks gives every party the load that checking others will be, and no other: here
+// checks only where there is no second worker.
+func (d *dealing) expectChecks(all []*place) {
+	var total float64
+	for _, p := range all {
+		total += p.weight
+	}
+	there, workers := 0.0, 0.0
+	for _, m := range d.parties {
+		m.load = 0
+		if !m.gone {
+			there++
+			if !m.here {
+				workers++
+			}
+		}
+	}
+	if d.every <= 0 || workers == 0 {
+		return
+	}
+	checks := total * workers / there / float64(d.every)
+	for _, m := range d.parties {
+		switch {
+		case workers == 1 && m.here:
+			m.load = checks
+		case workers > 1 && !m.here && !m.gone:
+			m.load = checks / workers
+		}
 	}
 }
 
@@ -259,7 +301,7 @@ func (d *dealing) learn(paces []pace) {
 		case m.speed == 0:
 			m.speed = speed
 		default:
-			m.speed += learning * (max(speed, m.speed/1000) - m.speed)
+			m.speed += learning * min(1, p.took.Seconds()/telling.Seconds()) * (max(speed, m.speed/1000) - m.speed)
 		}
 	}
 }

@@ -138,9 +138,10 @@ func TestSlowMachines(t *testing.T) {
 }
 
 // Of every machine's units one in k is measured by another, which is not the coordinator's
-// as long as there is one; and every block has its turn.
+// as long as there is one; and every block has its turn, in which one machine checks it many
+// times, since it needs its streams.
 func TestChecksAreRegular(t *testing.T) {
-	const every, calls, blocks = 5, 60, 20
+	const every, calls, blocks = 5, 400, 20
 	for _, workers := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
 			here := &fake{called: "here", token: 10 * time.Microsecond}
@@ -151,13 +152,20 @@ func TestChecksAreRegular(t *testing.T) {
 				all = append(all, f)
 				d.Join(f)
 			}
-			hereParts := 0
+			hereParts, turns := 0, 0
 			for i := range calls {
 				if i == calls-1 {
 					hereParts = here.parts
 				}
 				if _, err := d.Values(t.Context(), fakePatch(1), fakeMoves(1), evenParts(blocks)); err != nil {
 					t.Fatal(err)
+				}
+				for _, h := range d.dealing.hands {
+					for _, p := range h.places {
+						if p.checked == d.number && p.left == checkedInRow-1 {
+							turns++
+						}
+					}
 				}
 			}
 			asked, own := 0, 0
@@ -170,13 +178,16 @@ func TestChecksAreRegular(t *testing.T) {
 			if checks := asked - calls*blocks; checks < own/every-workers || checks > own/every {
 				t.Errorf("%d workers: %d units of %d were checked", workers, checks, own)
 			}
+			if most := own/every/checkedInRow + 2*workers; turns > most {
+				t.Errorf("%d workers: %d times a machine began to check a block, more than %d", workers, turns, most)
+			}
 			n, _ := blocksOf(d)
 			if more := here.parts - hereParts - n["here"]; workers > 1 && more != 0 {
 				t.Errorf("the coordinator's machine checked %d units in the last call", more)
 			}
 			for _, h := range d.dealing.hands {
 				for i, p := range h.places {
-					if p.owner.Name() != "here" && p.checked < calls-2*every {
+					if p.owner.Name() != "here" && p.checked < calls-2*every*checkedInRow {
 						t.Errorf("%d workers: block %d was checked last in call %d", workers, i, p.checked)
 					}
 				}

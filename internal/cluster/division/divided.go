@@ -44,7 +44,7 @@ const Memory = 256 << 20
 func New(here Peer, check int, memory int64, lost func(p Peer, err error)) *Divided {
 	return &Divided{
 		check: check, memory: memory, lost: lost, going: map[Peer]bool{},
-		dealing: dealing{parties: []*party{{Peer: here, here: true}}, hands: map[search.Sample]*hand{}},
+		dealing: dealing{parties: []*party{{Peer: here, here: true}}, hands: map[search.Sample]*hand{}, every: check},
 	}
 }
 

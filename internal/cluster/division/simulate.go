@@ -20,7 +20,7 @@ type Simulation struct {
 	Gradients  int // predictions among them
 
 	Values  time.Duration // of a move on a block, as a mean over the layers
-	Pass    time.Duration // over a block from the beginning, which a machine needs for one that is new to it
+	Pass    time.Duration // over a block from the beginning, which a machine needs for one that the last call did not ask it for
 	Effects time.Duration // of a block: a gradient and its sums
 	Sum     time.Duration // the coordinator adds one block's effects and, of all, ranks the flips
 
@@ -70,9 +70,9 @@ type simulation struct {
 // simulatedMachine is a machine that measures.
 type simulatedMachine struct {
 	Peer
-	free time.Duration        // when it has computed what it was asked
-	out  time.Duration        // when its line has sent everything
-	has  map[score.Block]bool // blocks of which it has streams
+	free time.Duration       // when it has computed what it was asked
+	out  time.Duration       // when its line has sent everything
+	has  map[score.Block]int // the last call for which it made the streams of a block
 }
 
 // simulatedEvent is something that happens at a time.
@@ -99,9 +99,9 @@ func (e simulatedEvents) Less(i, j int) bool {
 
 // Run simulates the search with so many workers beside the coordinator's machine.
 func (s Simulation) Run(workers int) Simulated {
-	r := &simulation{Simulation: s, dealing: dealing{hands: map[search.Sample]*hand{}}}
+	r := &simulation{Simulation: s, dealing: dealing{hands: map[search.Sample]*hand{}, every: s.Check}}
 	for i := range workers + 1 {
-		m := &simulatedMachine{has: map[score.Block]bool{}}
+		m := &simulatedMachine{has: map[score.Block]int{}}
 		r.machines = append(r.machines, m)
 		r.dealing.parties = append(r.dealing.parties, &party{Peer: m, here: i == 0})
 	}
@@ -189,10 +189,10 @@ func (r *simulation) ask(c *call, request *request) {
 	began := t
 	for i, k := range request.units {
 		u := &c.units[k]
-		if !m.has[u.Block] {
-			m.has[u.Block] = true
+		if last := m.has[u.Block]; last == 0 || last < r.dealing.call-1 { // none, or of another patch
 			t += r.Pass
 		}
+		m.has[u.Block] = r.dealing.call
 		if c.Want == nil {
 			t += r.Values
 			r.answer(m, here, t, 64, func() { c.answeredValues(request, i, [][]float64{{0}}) })
