@@ -23,6 +23,7 @@ var layers = map[string]int{
 	"internal/strictjson":       0,  // JSON documents of which every member counts
 	"internal/text":             -1, // numbers, words and tables for people
 	"internal/progress":         -1, // how far work is: who is told, and the time left
+	"internal/parts":            -1, // long work part by part, of several machines ahead
 	"bankai":                    0,  // the vocabulary: digests, flips, patches
 	"probe":                     0,  // what is asked, and when an answer is right
 	"judge":                     1,  // when a free answer is right

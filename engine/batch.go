@@ -59,6 +59,16 @@ func (m *Model) NewBatch(maxTokens int) *Batch {
 	}
 }
 
+// batch is one of the model's own batches, of the usual size: it is to be put back into
+// Model.batches. Questions that come a few at a time would otherwise pay for new memory
+// each time.
+func (m *Model) batch() *Batch {
+	if b, ok := m.batches.Get().(*Batch); ok {
+		return b
+	}
+	return m.NewBatch(0)
+}
+
 // Step feeds tokens to sequences and returns, per input, its logits: [Logits,
 // Vocab], row-major. After an error no sequence has advanced past its last
 // complete part, and the sequences should be released.

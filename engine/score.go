@@ -66,7 +66,9 @@ func (m *Model) scoreAll(ctx context.Context, j job, qs []Question) ([][]Answer,
 		}
 		asked[i].Question = q
 	}
-	return m.NewBatch(0).score(ctx, j, asked)
+	b := m.batch()
+	defer m.batches.Put(b)
+	return b.score(ctx, j, asked)
 }
 
 // check reports why q cannot be scored by a model with such a vocabulary, if it

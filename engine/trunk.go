@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 )
 
 // Trunk holds the residual stream of some questions at some cuts, so that an
@@ -18,7 +17,6 @@ type Trunk struct {
 	streams map[Cut][]float32
 	answers [][]Answer
 	tried   *tried // what Try kept, nil if nothing
-	batches sync.Pool
 }
 
 // Branch is a question to score again, under an overlay that changes nothing
@@ -50,7 +48,6 @@ func (m *Model) NewTrunk(ctx context.Context, qs []Question, cuts ...Cut) (*Trun
 // scored anything.
 func (m *Model) newTrunk(qs []Question) (*Trunk, error) {
 	t := &Trunk{model: m, qs: make([]asked, len(qs)), streams: map[Cut][]float32{}}
-	t.batches.New = func() any { return m.NewBatch(0) }
 	for i, q := range qs {
 		if q.Overlay != nil {
 			return nil, fmt.Errorf("question %d has an overlay: patch the model in place", i)
@@ -85,8 +82,8 @@ func (t *Trunk) run(ctx context.Context, qs []asked, c Cut, streams map[Cut][]fl
 			keep[above] = streams[above]
 		}
 	}
-	b := t.batches.Get().(*Batch)
-	defer t.batches.Put(b)
+	b := t.model.batch()
+	defer t.model.batches.Put(b)
 	return b.score(ctx, job{source: t.source(c), sink: sink{keep: keep}}, qs)
 }
 
@@ -167,8 +164,8 @@ func (t *Trunk) Score(ctx context.Context, branches []Branch) ([][]Answer, error
 		q.Overlay = br.Overlay
 		groups[c].at, groups[c].qs = append(groups[c].at, i), append(groups[c].qs, q)
 	}
-	b := t.batches.Get().(*Batch)
-	defer t.batches.Put(b)
+	b := t.model.batch()
+	defer t.model.batches.Put(b)
 	out := make([][]Answer, len(branches))
 	for c, g := range groups {
 		answers, err := b.score(ctx, job{source: t.source(c)}, g.qs)

@@ -54,18 +54,13 @@ func Room(asked []Asked) int {
 // comes in parts, in order, to the function of that name, whose error ends the work: it
 // may keep them.
 func Answers(ctx context.Context, m Model, o *engine.Overlay, asked []Asked, most int, given func([]Given) error) error {
-	for done := 0; done < len(asked); {
-		part := asked[done:min(done+atOnce(m), len(asked))]
-		answers, err := answerPart(ctx, m, o, part, most)
+	return inParts(ctx, m, len(asked), func(ctx context.Context, lo, hi int) ([]Given, error) {
+		answers, err := answerPart(ctx, m, o, asked[lo:hi], most)
 		if err != nil {
-			return fmt.Errorf("answering %s to %s: %w", part[0].Name, part[len(part)-1].Name, err)
+			return nil, fmt.Errorf("answering %s to %s: %w", asked[lo].Name, asked[hi-1].Name, err)
 		}
-		if err := given(answers); err != nil {
-			return err
-		}
-		done += len(part)
-	}
-	return nil
+		return answers, nil
+	}, func(_, _ int, answers []Given) error { return given(answers) })
 }
 
 func answerPart(ctx context.Context, m Model, o *engine.Overlay, asked []Asked, most int) ([]Given, error) {

@@ -27,17 +27,17 @@ type LogProbs [][]float64
 // nil, is told how many are done.
 func LogProbsOf(ctx context.Context, m Scorer, o *engine.Overlay, qs []Scored, progress func(done int)) (LogProbs, error) {
 	out := make(LogProbs, 0, len(qs))
-	for len(out) < len(qs) {
-		done := len(out)
-		part := qs[done:min(done+atOnce(m), len(qs))]
-		questions := make([]engine.Question, len(part))
-		for i, q := range part {
+	err := inParts(ctx, m, len(qs), func(ctx context.Context, lo, hi int) ([][]engine.Answer, error) {
+		questions := make([]engine.Question, hi-lo)
+		for i, q := range qs[lo:hi] {
 			questions[i] = engine.Question{Prompt: q.Prompt, Answers: q.Answers, Overlay: o}
 		}
 		answers, err := m.Score(ctx, questions)
 		if err != nil {
-			return nil, fmt.Errorf("scoring %s to %s: %w", part[0].Name, part[len(part)-1].Name, err)
+			return nil, fmt.Errorf("scoring %s to %s: %w", qs[lo].Name, qs[hi-1].Name, err)
 		}
+		return answers, nil
+	}, func(_, hi int, answers [][]engine.Answer) error {
 		for _, as := range answers {
 			values := make([]float64, len(as))
 			for i, a := range as {
@@ -46,8 +46,12 @@ func LogProbsOf(ctx context.Context, m Scorer, o *engine.Overlay, qs []Scored, p
 			out = append(out, values)
 		}
 		if progress != nil {
-			progress(len(out))
+			progress(hi)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -3,11 +3,11 @@ package measure
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"bankai/engine"
 	"bankai/internal/bpe"
+	"bankai/internal/parts"
 	"bankai/probe"
 )
 
@@ -33,6 +33,12 @@ const measured = 32
 // atOnce is how many probes are worth asking a model at once.
 func atOnce(m Scorer) int { return measured * max(1, m.Width()) }
 
+// inParts asks a model about n probes, as many at once as are worth it, and takes what comes
+// in order.
+func inParts[T any](ctx context.Context, m Scorer, n int, ask func(ctx context.Context, lo, hi int) (T, error), take func(lo, hi int, got T) error) error {
+	return parts.Do(ctx, n, func() bool { return m.Width() > 1 }, func(lo int) int { return lo + atOnce(m) }, ask, take)
+}
+
 // Measure lets the model answer every probe greedily, through the overlay o (nil
 // is the base), and scores right against wrong answers. An answer may take
 // probe.MaxTokens tokens, or as many as the longest right spelling and its
@@ -40,31 +46,42 @@ func atOnce(m Scorer) int { return measured * max(1, m.Width()) }
 // nil, is told how many are done.
 func Measure(ctx context.Context, m Model, o *engine.Overlay, set probe.Set, progress func(done int)) (*Measurement, error) {
 	out := &Measurement{}
-	for len(out.Texts) < len(set) {
-		done := len(out.Texts)
-		part := set[done:min(done+atOnce(m), len(set))]
-		if err := out.answer(ctx, m, o, part); err != nil {
-			return nil, fmt.Errorf("answering probes %d to %d: %w", done+1, done+len(part), err)
+	err := inParts(ctx, m, len(set), func(ctx context.Context, lo, hi int) (*Measurement, error) {
+		part := &Measurement{}
+		if err := part.answer(ctx, m, o, set[lo:hi]); err != nil {
+			return nil, fmt.Errorf("answering probes %d to %d: %w", lo+1, hi, err)
 		}
-		if err := out.score(ctx, m, o, part); err != nil {
-			return nil, fmt.Errorf("scoring probes %d to %d: %w", done+1, done+len(part), err)
+		if err := part.score(ctx, m, o, set[lo:hi]); err != nil {
+			return nil, fmt.Errorf("scoring probes %d to %d: %w", lo+1, hi, err)
 		}
+		return part, nil
+	}, func(_, hi int, part *Measurement) error {
+		out.Texts = append(out.Texts, part.Texts...)
+		out.Right = append(out.Right, part.Right...)
+		out.SeqLogprob = append(out.SeqLogprob, part.SeqLogprob...)
 		if progress != nil {
-			progress(len(out.Texts))
+			progress(hi)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
 // Right tells which probes of a set the model answers right, as Measure does.
 func Right(ctx context.Context, m Model, o *engine.Overlay, set probe.Set) ([]bool, error) {
-	out := &Measurement{}
-	for part := range slices.Chunk(set, atOnce(m)) {
-		if err := out.answer(ctx, m, o, part); err != nil {
-			return nil, err
-		}
-	}
-	return out.Right, nil
+	var right []bool
+	err := inParts(ctx, m, len(set), func(ctx context.Context, lo, hi int) ([]bool, error) {
+		part := &Measurement{}
+		err := part.answer(ctx, m, o, set[lo:hi])
+		return part.Right, err
+	}, func(_, _ int, part []bool) error {
+		right = append(right, part...)
+		return nil
+	})
+	return right, err
 }
 
 // answered ends a request at the token that has [probe.Stop].

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"bankai/engine"
+	"bankai/internal/parts"
 	"bankai/internal/progress"
 	"bankai/internal/text"
 	"bankai/measure"
@@ -47,26 +48,28 @@ const passTokens = 512
 
 // Score is engine.Model.Score.
 func (g gradual) Score(ctx context.Context, qs []engine.Question) ([][]engine.Answer, error) {
-	total, done := 0, 0
-	for _, q := range qs {
-		total += q.Tokens()
+	upTo := make([]int64, len(qs)+1) // tokens of the first i questions
+	for i, q := range qs {
+		upTo[i+1] = upTo[i] + int64(q.Tokens())
 	}
-	meter := g.to.Meter(g.what, int64(total))
+	meter := g.to.Meter(g.what, upTo[len(qs)])
 	defer meter.Stop()
 	var all [][]engine.Answer
-	for len(qs) > 0 {
-		n, tokens, most := 0, 0, passTokens*g.Width() // which grows when machines come
-		for n < len(qs) && (n == 0 || tokens+qs[n].Tokens() <= most) {
-			tokens += qs[n].Tokens()
-			n++
+	several := func() bool { return g.Width() > 1 } // machines may come
+	pass := func(lo int) (hi int) {
+		for hi = lo + 1; hi < len(qs) && upTo[hi+1]-upTo[lo] <= int64(passTokens*g.Width()); hi++ {
 		}
-		answers, err := g.Model.Score(ctx, qs[:n])
-		if err != nil {
-			return nil, err
-		}
-		all, qs = append(all, answers...), qs[n:]
-		done += tokens
-		meter.Set(int64(done), "")
+		return hi
+	}
+	err := parts.Do(ctx, len(qs), several, pass, func(ctx context.Context, lo, hi int) ([][]engine.Answer, error) {
+		return g.Model.Score(ctx, qs[lo:hi])
+	}, func(_, hi int, answers [][]engine.Answer) error {
+		all = append(all, answers...)
+		meter.Set(upTo[hi], "")
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return all, nil
 }

@@ -125,11 +125,12 @@ func renumbered(err error, parts [][]int, ok []bool, out []engine.Result) error 
 }
 
 // divide is into how many units a call is divided: each machine gets several of all that is
-// asked at the same time.
+// asked at the same time, of two calls as many each as of one, since the second is there to
+// follow the first.
 func (d *Desk) divide(machines int) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return max(1, machines*perWorker/(1+len(d.calls)))
+	return max(1, machines*perWorker/max(1, len(d.calls)))
 }
 
 // byOverlay divides n things into about so many units: of each the indices. Those of a unit

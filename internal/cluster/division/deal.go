@@ -161,7 +161,7 @@ func (d *dealing) expectChecks(all []*place) {
 	if d.every <= 0 || workers == 0 {
 		return
 	}
-	checks := total * workers / there / float64(d.every)
+	checks := float64(total * workers / there / float64(d.every))
 	for _, m := range d.parties {
 		switch {
 		case workers == 1 && m.here:
@@ -301,7 +301,8 @@ func (d *dealing) learn(paces []pace) {
 		case m.speed == 0:
 			m.speed = speed
 		default:
-			m.speed += learning * min(1, p.took.Seconds()/telling.Seconds()) * (max(speed, m.speed/1000) - m.speed)
+			weight := float64(learning * min(1, p.took.Seconds()/telling.Seconds()))
+			m.speed += float64(weight * (max(speed, m.speed/1000) - m.speed))
 		}
 	}
 }
