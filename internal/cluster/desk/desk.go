@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"bankai/engine"
 )
@@ -14,7 +15,7 @@ import (
 // Desk hands out units and takes their answers. Whoever asks computes, too, one unit at a
 // time on this machine, so that all gets done if no worker is left: first what nobody has
 // been sent, the last of it first; then, where nothing is left to begin, what others have
-// not answered yet, of which the first answer counts.
+// not answered in the time that takes, of which the first answer counts.
 //
 // A worker is believed, but of its answers some are also computed by another machine: one
 // of its first, and then every so many. Of two that differ this machine's own is the right
@@ -39,7 +40,8 @@ type Desk struct {
 	past  unproved
 	wrong error // an answer that was used already was wrong
 
-	units, tokens int64 // that this machine computed
+	units, tokens int64         // that this machine computed
+	took          time.Duration // of its latest unit; 0: none yet
 }
 
 // Computed is how many units this machine has computed, and of how many tokens. What is
@@ -83,6 +85,7 @@ type task struct {
 	payload []byte
 	stays   bool // it is for this machine: it cannot be sent, or a worker could not compute it
 	state   state
+	sent    time.Time          // when it was, if it was
 	cancel  context.CancelFunc // of computing it here; nil unless that happens
 	answer  Answers
 	by      string // worker that answered; "": this machine
@@ -269,20 +272,27 @@ func (d *Desk) finish(ctx context.Context, c *call, take func()) error {
 		}
 		take()
 		var here chan struct{}
-		if t, left := d.pick(c, workers); !left {
+		t, left, later := d.pick(c, len(workers))
+		if !left {
 			return nil
-		} else if t != nil {
+		}
+		if t != nil {
 			here = d.here
+		}
+		var patience <-chan time.Time
+		if t == nil && !later.IsZero() {
+			patience = time.After(time.Until(later))
 		}
 		select {
 		case here <- struct{}{}:
-			err := d.computeOne(ctx, c, workers)
+			err := d.computeOne(ctx, c, len(workers))
 			<-d.here
 			if err != nil {
 				return err
 			}
 		case <-c.news:
 		case <-changed:
+		case <-patience:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -304,7 +314,7 @@ func (d *Desk) fill(workers int) {
 				return
 			}
 			if t.state == waiting && !t.stays {
-				t.state = sent
+				t.state, t.sent = sent, time.Now()
 				d.out++
 				d.carrier.Send(t.number, t.payload, "")
 			}
@@ -312,9 +322,15 @@ func (d *Desk) fill(workers int) {
 	}
 }
 
-// pick is what this machine would compute next of a call, nil if there is nothing; left
-// says whether the call is yet to come to its end.
-func (d *Desk) pick(c *call, workers []string) (t *task, left bool) {
+// patience is how long a unit is left to the worker that it was sent to, in times that this
+// machine took for its latest: it may be the last in that worker's window.
+const patience = perWindow + 1
+
+// pick is what this machine would compute next of a call, nil if there is nothing, or not
+// until later, which is zero if that is not to be told; left says whether the call is yet to
+// come to its end. What a worker computes is not computed here, too, while that may be on
+// its way: it would cost more than it gains.
+func (d *Desk) pick(c *call, workers int) (t *task, left bool, later time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	best := 0
@@ -331,6 +347,12 @@ func (d *Desk) pick(c *call, workers []string) (t *task, left bool) {
 			urgency = 3
 		case o.state == sent:
 			urgency = 2
+			if due := o.sent.Add(patience * d.took); workers > 0 && time.Now().Before(due) {
+				urgency = 0
+				if later.IsZero() || due.Before(later) {
+					later = due
+				}
+			}
 		case o.state == done: // nobody has checked it yet
 			urgency = 1
 		}
@@ -338,12 +360,12 @@ func (d *Desk) pick(c *call, workers []string) (t *task, left bool) {
 			t, best = o, urgency
 		}
 	}
-	return t, left
+	return t, left, later
 }
 
 // computeOne computes a unit of a call on this machine, if there is one to compute.
-func (d *Desk) computeOne(ctx context.Context, c *call, workers []string) error {
-	t, _ := d.pick(c, workers)
+func (d *Desk) computeOne(ctx context.Context, c *call, workers int) error {
+	t, _, _ := d.pick(c, workers)
 	if t == nil {
 		return nil
 	}
@@ -359,8 +381,9 @@ func (d *Desk) computeOne(ctx context.Context, c *call, workers []string) error 
 		t.state, t.cancel = computed, cancel
 	}
 	d.mu.Unlock()
+	began := time.Now()
 	a, err := t.Compute(computing, d.model)
-	liars, err := d.own(t, was != done, a, err)
+	liars, err := d.own(t, was != done, a, err, time.Since(began))
 	if err != nil {
 		return err
 	}
@@ -369,7 +392,7 @@ func (d *Desk) computeOne(ctx context.Context, c *call, workers []string) error 
 
 // own takes what this machine has computed of a task, or why it could not, which is no
 // error if a worker was quicker.
-func (d *Desk) own(t *task, first bool, a Answers, err error) (liars []string, _ error) {
+func (d *Desk) own(t *task, first bool, a Answers, err error, took time.Duration) (liars []string, _ error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t.cancel = nil
@@ -377,7 +400,7 @@ func (d *Desk) own(t *task, first bool, a Answers, err error) (liars []string, _
 		t.state = waiting
 	}
 	if err == nil {
-		d.units, d.tokens = d.units+1, d.tokens+int64(t.Tokens())
+		d.units, d.tokens, d.took = d.units+1, d.tokens+int64(t.Tokens()), took
 		if t.state == done && t.by != "" && t.answer.same(a) {
 			d.known[t.by] = true
 		}
