@@ -306,19 +306,25 @@ const mostFails = 3
 // whose answer is on its way, and one so that it need not wait.
 const perWindow = 3
 
-// fill sends units, as many as workers can begin. The desk is locked.
+// fill sends units, as many as workers can begin. More than one each they get only while
+// more wait than there are machines: else one would have several in the end, and another
+// nothing. The desk is locked.
 func (d *Desk) fill(workers int) {
+	var waits []*task
 	for _, c := range d.calls {
 		for _, t := range c.tasks {
-			if d.out >= perWindow*workers {
-				return
-			}
 			if t.state == waiting && !t.stays {
-				t.state, t.sent = sent, time.Now()
-				d.out++
-				d.carrier.Send(t.number, t.payload, "")
+				waits = append(waits, t)
 			}
 		}
+	}
+	for i, t := range waits {
+		if d.out >= perWindow*workers || d.out >= workers && len(waits)-i <= workers+1 {
+			return
+		}
+		t.state, t.sent = sent, time.Now()
+		d.out++
+		d.carrier.Send(t.number, t.payload, "")
 	}
 }
 
