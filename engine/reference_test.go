@@ -27,11 +27,17 @@ func (f *reference) matrix(tensor string, x []float64) []float64 {
 	}
 	y := make([]float64, w.Rows)
 	for r := range y {
-		var sum float64
-		for j, v := range all[r*w.Cols : (r+1)*w.Cols] {
-			sum += float64(v) * x[j]
+		// Four sums: in one, each addition waits for the one before it.
+		var sums [4]float64
+		row, x := all[r*w.Cols:(r+1)*w.Cols], x
+		for len(row) >= 4 && len(x) >= 4 { // rows are groups of 128
+			sums[0] += float64(row[0]) * x[0]
+			sums[1] += float64(row[1]) * x[1]
+			sums[2] += float64(row[2]) * x[2]
+			sums[3] += float64(row[3]) * x[3]
+			row, x = row[4:], x[4:]
 		}
-		y[r] = sum
+		y[r] = sums[0] + sums[1] + (sums[2] + sums[3])
 	}
 	f.adapt(tensor, x, y)
 	return y
@@ -253,16 +259,17 @@ func (f *reference) deltaNet(n *deltaNet, x [][]float64) {
 			q, k, v := unit(u[key*d:][:d]), unit(u[keys+key*d:][:d]), u[2*keys+h*d:][:d]
 			fade := math.Exp(float64(n.a[h]) * math.Log1p(math.Exp(alpha[h]+float64(n.dt[h]))))
 			had, out := make([]float64, d), make([]float64, d)
-			for i := range s {
-				for j := range s[i] {
-					s[i][j] *= fade
-					had[j] += k[i] * s[i][j]
+			for i, row := range s {
+				for j := range row {
+					row[j] *= fade
+					had[j] += k[i] * row[j]
 				}
 			}
-			for i := range s {
-				for j := range s[i] {
-					s[i][j] += k[i] * logistic(beta[h]) * (v[j] - had[j])
-					out[j] += q[i] * s[i][j] / math.Sqrt(float64(d))
+			strength, scale := logistic(beta[h]), 1/math.Sqrt(float64(d))
+			for i, row := range s {
+				for j := range row {
+					row[j] += k[i] * strength * (v[j] - had[j])
+					out[j] += q[i] * scale * row[j]
 				}
 			}
 			for j, v := range f.norm(out, n.headNorm) {
