@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func (i *interrupter) Write(p []byte) (int, error) {
 }
 
 // Interrupted before the search found anything, the demo writes nothing, and leaves
-// what an earlier one wrote. A script interrupts it while it measures.
+// what an earlier one wrote.
 func TestDemoInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -50,6 +51,49 @@ func TestDemoInterrupted(t *testing.T) {
 	}
 	if left, err := os.ReadDir(d.out); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// For people the demo says what it does on stdout. Interrupted when it has a patch, before
+// all is measured, it leaves the three files and says that the patch was not measured. A
+// few questions are enough for that: the audit has some of those held out, the search some
+// of the probes.
+func TestDemoInterruptedWhileItMeasures(t *testing.T) {
+	t.Chdir(t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out, log bytes.Buffer
+	a := newApp([]string{"demo"}, nil, &out, &log)
+	a.Quiet, a.seed = true, 1 // which does not keep the commentary back
+	d := &demoRun{app: a, out: "e", say: io.MultiWriter(a.Text(), &interrupter{"   the patch: ", cancel})}
+	if err := errors.Join(os.Mkdir(d.out, 0o777), d.checkOutputs(), d.load()); err != nil {
+		t.Fatal(err)
+	}
+	defer d.model.Close()
+	d.heldOut.Set = d.heldOut.Set[:40]
+	if err := d.audit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	d.search.Set = d.search.Set[:40]
+	err := d.repair(ctx, 2)
+	var stopped *outputs.Interrupted
+	if !errors.As(err, &stopped) || statusOf(stopped) != statusInterrupted {
+		t.Fatal(err)
+	}
+	a.exit(nil, err)
+	said, path := out.String(), regexp.QuoteMeta(filepath.Join(d.out, "patch.bankai"))
+	for _, want := range []string{"^1. Audit of the 240 probes to search with$", "^2. Search: ", `\(seed 1\)$`, "^Interrupted: the best patch so far, not measured, is " + path + ": [1-9]"} {
+		if !regexp.MustCompile("(?m)" + want).MatchString(said) {
+			t.Errorf("%s is not in:\n%s", want, said)
+		}
+	}
+	if want := "^bankai: interrupted: the best patch so far, not measured, is in " + path + "\n$"; !regexp.MustCompile(want).MatchString(log.String()) {
+		t.Errorf("on stderr it says: %s", &log)
+	}
+	for _, name := range demoFiles {
+		if !outputs.IsThere(filepath.Join(d.out, name)) {
+			t.Errorf("there is no %s", name)
+		}
 	}
 }
 

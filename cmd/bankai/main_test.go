@@ -32,11 +32,18 @@ func (i isolated) Run() int {
 	defer os.RemoveAll(dir)
 	os.Setenv("BANKAI_CONFIG", filepath.Join(dir, "config.toml"))
 	os.Setenv("BANKAI_HOME", filepath.Join(dir, "library"))
+	os.Setenv(threadsVariable, oneThread)
 	for name, value := range noModels(dir) {
 		os.Setenv(name, value)
 	}
 	return i.m.Run()
 }
+
+// Programs compute with one thread if they are not told otherwise: as many run side by side
+// as there are cores, and threads that wait for each other's parts keep those busy. A
+// script says --threads where a result must not depend on it, and config.txtar has commands
+// that take all cores, as is usual.
+const threadsVariable, oneThread = "BANKAI_THREADS", "1"
 
 // noModels is an environment in which no model was downloaded to a folder, and no hub can
 // be reached.
@@ -76,6 +83,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 			e.Setenv("BANKAI_HOME", filepath.Join(e.WorkDir, ".library"))
 			e.Setenv("BANKAI_KERNEL", os.Getenv("BANKAI_KERNEL"))
+			e.Setenv(threadsVariable, oneThread)
 			for name, value := range noModels(e.WorkDir) {
 				e.Setenv(name, value)
 			}
