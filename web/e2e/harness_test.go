@@ -114,9 +114,10 @@ type served struct {
 	pid  int
 }
 
-// environment is that of commands of a test: a library and settings of their own.
+// environment is that of commands of a test: a library and settings of their own. They
+// compute with one thread, as several of them, and the browser, run side by side.
 func environment(home string) []string {
-	return append(os.Environ(), "BANKAI_HOME="+home, "BANKAI_CONFIG="+filepath.Join(home, "no-config"), "BANKAI_API_KEY=", "BANKAI_MODEL=")
+	return append(os.Environ(), "BANKAI_THREADS=1", "BANKAI_HOME="+home, "BANKAI_CONFIG="+filepath.Join(home, "no-config"), "BANKAI_API_KEY=", "BANKAI_MODEL=")
 }
 
 // bankai runs the program in a folder, with a library, and returns what it prints.
