@@ -4,6 +4,7 @@ package enginetest
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"slices"
 	"testing"
@@ -16,9 +17,13 @@ import (
 	"bankai/probe"
 )
 
-// Load is a model from the bytes of its GGUF file. It is closed when the test ends.
+// Load is a model from the bytes of its GGUF file. It is closed when the test ends. It
+// computes with one thread if o does not say otherwise: the tests of as many packages run
+// side by side as there are cores, and threads that wait for each other's parts keep those
+// busy. That no result depends on threads is shown by tests that say how many.
 func Load(t testing.TB, file []byte, o engine.Options) *engine.Model {
 	t.Helper()
+	o.Threads = cmp.Or(o.Threads, 1)
 	f, err := weights.FromBytes("test", file)
 	if err != nil {
 		t.Fatal(err)
