@@ -89,7 +89,7 @@ func TestTrunkEqualsScore(t *testing.T) {
 	for name, shape := range someShapes() {
 		for _, precision := range []Precision{Fast, Exact} {
 			w, m := testBench(t, shape, Options{Precision: precision})
-			qs := randomQuestions(rand.New(rand.NewPCG(5, 5)), 40, shape.Vocab)
+			qs := randomQuestions(rand.New(rand.NewPCG(5, 5)), 20, shape.Vocab)
 			if err := w.Apply(patchOf(m, bankai.Flip{Tensor: "blk.0.ffn_up.weight", Row: 3, N: bankai.ToEnd})); err != nil {
 				t.Fatal(err)
 			}
