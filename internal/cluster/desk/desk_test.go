@@ -111,6 +111,12 @@ func (tr *troupe) Drop(worker, why string) {
 	tr.leave(worker)
 }
 
+// Distrust is told of it as a session is, which tells all who ask the worker.
+func (tr *troupe) Distrust(worker string) {
+	tr.Drop(worker, "it computes wrong bits")
+	tr.desk.Suspect(worker)
+}
+
 // leave takes a worker out. The troupe is locked.
 func (tr *troupe) leave(worker string) {
 	for _, p := range tr.members {
