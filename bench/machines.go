@@ -24,7 +24,8 @@ type machinesOptions struct {
 	atOnce    int    // schedules
 	limit     time.Duration
 	speed     bool
-	rounds    int // of speed
+	rounds    int    // of speed
+	shape     string // of its model; "": the built-in one
 	soak      time.Duration
 	dir       string // where the folders of schedules are
 }
@@ -37,6 +38,7 @@ func parseMachines(args []string) (o machinesOptions, err error) {
 	flags.DurationVar(&o.limit, "limit", 3*time.Minute, "what a schedule may take: one that takes longer hangs")
 	flags.BoolVar(&o.speed, "speed", false, "measure two processes of one core each against one, and what they send")
 	flags.IntVar(&o.rounds, "rounds", 5, "how often -speed measures each")
+	flags.StringVar(&o.shape, "shape", "", "-speed on a random model: `name` of "+shapeNames()+" (default: the built-in model)")
 	flags.DurationVar(&o.soak, "soak", 0, "let workers and coordinators come and go for so long, and look at their memory")
 	flags.StringVar(&o.dir, "dir", "", "`folder` for what failing schedules leave (default: a new one among temporary files)")
 	if err := flags.Parse(args); err != nil {
@@ -47,6 +49,9 @@ func parseMachines(args []string) (o machinesOptions, err error) {
 		if given {
 			tasks++
 		}
+	}
+	if _, known := models[o.shape]; o.shape != "" && (!known || !o.speed) {
+		return o, fmt.Errorf("-shape %s: -speed takes one of %s", o.shape, shapeNames())
 	}
 	if flags.NArg() > 0 || tasks != 1 || o.atOnce < 1 || o.rounds < 1 || o.limit <= 0 {
 		return o, errors.New("want one of -schedules, -speed and -soak: see machines -help")
@@ -70,7 +75,7 @@ func benchMachines(ctx context.Context, args []string, out io.Writer) error {
 	}
 	switch {
 	case o.speed:
-		err = r.speed(ctx, o.rounds, out)
+		err = r.speed(ctx, o.rounds, o.shape, out)
 	case o.soak > 0:
 		err = r.soak(ctx, o.soak, o.seed, out)
 	default:

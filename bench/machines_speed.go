@@ -3,10 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,15 +20,55 @@ import (
 
 // task is a command whose speed is measured.
 type task struct {
-	name string
-	args []string
+	name  string
+	args  []string
+	model string // file, which the worker has, too; "": the built-in one
 }
 
-// tasks are a search, an evaluation and a vote, which is searches side by side.
-var tasks = []task{
-	{"search", []string{"search", "--probes", "demo:search", "--controls", "demo:control", "--guard", "none", "--steps", "20", "-o", "fix.bankai", "--force"}},
-	{"eval", []string{"eval", "--probes", "demo:heldout", "--guard", "none", "--patch", "fix.bankai"}},
-	{"vote", []string{"search", "--probes", "demo:search_few", "--controls", "demo:control_few", "--guard", "none", "--strategy", "vote", "--draws", "4", "--steps", "12", "-o", "vote.bankai", "--force"}},
+// demoTasks are a search, an evaluation and a vote, which is searches side by side.
+var demoTasks = []task{
+	{"search", []string{"search", "--probes", "demo:search", "--controls", "demo:control", "--guard", "none", "--steps", "20", "-o", "fix.bankai", "--force"}, ""},
+	{"eval", []string{"eval", "--probes", "demo:heldout", "--guard", "none", "--patch", "fix.bankai"}, ""},
+	{"vote", []string{"search", "--probes", "demo:search_few", "--controls", "demo:control_few", "--guard", "none", "--strategy", "vote", "--draws", "4", "--steps", "12", "-o", "vote.bankai", "--force"}, ""},
+}
+
+// randomTasks are a search and an evaluation on a random model, whose file and probes are
+// written to dir.
+func randomTasks(m model, dir string) ([]task, error) {
+	cache, err := cacheFolder("")
+	if err != nil {
+		return nil, err
+	}
+	file, _, err := m.file(cache)
+	if err != nil {
+		return nil, err
+	}
+	const probes, words = 120, 9 // 4,000 tokens, with the answers
+	draw := rand.New(rand.NewPCG(1, 0))
+	word := func() string { return string(rune('a'+draw.IntN(26))) + string(rune('a'+draw.IntN(26))) }
+	var set []byte
+	for i := range probes {
+		var prompt []string
+		for range words {
+			prompt = append(prompt, word())
+		}
+		line, err := json.Marshal(map[string]string{
+			"name": fmt.Sprintf("probe %d", i), "category": "random",
+			"prompt": strings.Join(prompt, " "), "correct": " " + word(), "wrong": fmt.Sprintf(" %d", draw.IntN(1000)),
+		})
+		if err != nil {
+			return nil, err
+		}
+		set = append(append(set, line...), '\n')
+	}
+	path := filepath.Join(dir, "random.jsonl")
+	if err := os.WriteFile(path, set, 0o666); err != nil {
+		return nil, err
+	}
+	return []task{
+		{"search", []string{"search", "--model", file, "--probes", path, "--guard", "none", "--steps", "10", "-o", "fix.bankai", "--force"}, file},
+		{"eval", []string{"eval", "--model", file, "--probes", path, "--guard", "none"}, file},
+	}, nil
 }
 
 // lap is a task that was run once.
@@ -39,18 +81,26 @@ type lap struct {
 }
 
 // speed measures every task in one process on one core, and in two on one core each, a
-// coordinator and a worker, in turn. The broker is on neither's core alone.
-func (r *rig) speed(ctx context.Context, rounds int, out io.Writer) error {
+// coordinator and a worker, in turn; and, for what the machine's cores can do at best, in two
+// that have nothing to do with each other. The broker is on neither's core alone.
+func (r *rig) speed(ctx context.Context, rounds int, shape string, out io.Writer) error {
 	dir := filepath.Join(r.dir, "speed")
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
+	}
+	tasks := demoTasks
+	if shape != "" {
+		var err error
+		if tasks, err = randomTasks(models[shape], dir); err != nil {
+			return err
+		}
 	}
 	b, err := r.newBroker(ctx, dir, filepath.Join(dir, "jetstream"))
 	if err != nil {
 		return err
 	}
 	defer b.process.kill()
-	alone, both := make([][]lap, len(tasks)), make([][]lap, len(tasks))
+	laps := make([]taskLaps, len(tasks))
 	for range rounds {
 		for i, t := range tasks {
 			one, err := r.lap(ctx, dir, t, nil)
@@ -61,39 +111,54 @@ func (r *rig) speed(ctx context.Context, rounds int, out io.Writer) error {
 			if err != nil {
 				return err
 			}
-			alone[i], both[i] = append(alone[i], one), append(both[i], two)
-			progress("%s: %.2f s alone, %.2f s with a worker", t.name, one.took, two.took)
+			apart, err := r.apart(ctx, dir, t)
+			if err != nil {
+				return err
+			}
+			l := &laps[i]
+			l.alone, l.both, l.apart = append(l.alone, one), append(l.both, two), append(l.apart, apart)
+			progress("%s: %.2f s alone, %.2f s with a worker, %.2f s for two apart", t.name, one.took, two.took, apart)
 		}
 	}
-	table := text.Table{Right: []bool{false, true, true, true, true, true, true, true, true}}
-	table.Add("", "alone, s", "two, s", "times as fast", "least to most", "units sent", "messages a unit", "KB a unit", "ms a unit on 100 Mbit/s")
+	table := text.Table{Right: []bool{false, true, true, true, true, true, true, true, true, true}}
+	table.Add("", "alone, s", "two, s", "times as fast", "least to most", "two apart", "units sent", "messages a unit", "KB a unit", "ms a unit on 100 Mbit/s")
 	for i, t := range tasks {
-		table.Add(speedRow(t.name, alone[i], both[i])...)
+		table.Add(laps[i].row(t.name)...)
 	}
 	fmt.Fprint(out, table.String())
 	for i, t := range tasks {
-		fmt.Fprintf(out, "%s: the broker computes %.2f s\n", t.name, medianOf(both[i], func(l lap) float64 { return l.broker }))
+		fmt.Fprintf(out, "%s: the broker computes %.2f s\n", t.name, medianOf(laps[i].both, func(l lap) float64 { return l.broker }))
 	}
-	_, err = fmt.Fprintf(out, "%s, %d rounds, medians; a process with --threads 1 on a core\n", cpuName(), rounds)
+	_, err = fmt.Fprintf(out, "%s model, %s, %d rounds, medians; a process with --threads 1 on a core; two apart: what two processes do that share nothing but the machine\n",
+		cmp.Or(shape, "built-in"), cpuName(), rounds)
 	return err
 }
 
-// speedRow is a task's row of the table.
-func speedRow(name string, alone, both []lap) []any {
+// taskLaps are those of a task, in order: alone, with a worker, and the seconds that two of
+// them took side by side that share no work.
+type taskLaps struct {
+	alone, both []lap
+	apart       []float64
+}
+
+// row is that of the table.
+func (l *taskLaps) row(name string) []any {
 	took := func(l lap) float64 { return l.took }
-	var gains []float64
-	for i := range alone {
-		gains = append(gains, alone[i].took/both[i].took)
+	var gains, limits []float64
+	for i := range l.alone {
+		gains = append(gains, l.alone[i].took/l.both[i].took)
+		limits = append(limits, 2*l.alone[i].took/l.apart[i])
 	}
 	gain := newMeasured(name, nil, gains...)
 	least, most := gain.span()
-	units := medianOf(both, func(l lap) float64 { return float64(l.units) })
+	units := medianOf(l.both, func(l lap) float64 { return float64(l.units) })
 	each := max(1, units)
-	messages := medianOf(both, func(l lap) float64 { return float64(l.messages) }) / each
-	bytes := medianOf(both, func(l lap) float64 { return float64(l.bytes) }) / each
+	messages := medianOf(l.both, func(l lap) float64 { return float64(l.messages) }) / each
+	bytes := medianOf(l.both, func(l lap) float64 { return float64(l.bytes) }) / each
 	return []any{
-		name, fmt.Sprintf("%.2f", medianOf(alone, took)), fmt.Sprintf("%.2f", medianOf(both, took)), fmt.Sprintf("%.2f", gain.Median),
-		fmt.Sprintf("%.2f to %.2f", least, most), int(units), fmt.Sprintf("%.1f", messages), fmt.Sprintf("%.1f", bytes/1000), fmt.Sprintf("%.2f", bytes*8/100e6*1000),
+		name, fmt.Sprintf("%.2f", medianOf(l.alone, took)), fmt.Sprintf("%.2f", medianOf(l.both, took)), fmt.Sprintf("%.2f", gain.Median),
+		fmt.Sprintf("%.2f to %.2f", least, most), fmt.Sprintf("%.2f", middle(limits)),
+		int(units), fmt.Sprintf("%.1f", messages), fmt.Sprintf("%.1f", bytes/1000), fmt.Sprintf("%.2f", bytes*8/100e6*1000),
 	}
 }
 
@@ -113,9 +178,11 @@ func (r *rig) lap(ctx context.Context, dir string, t task, b *broker) (l lap, er
 	var before traffic
 	var computed time.Duration
 	if b != nil {
-		w, err := command{"worker", dir, environment(dir), []string{
-			"taskset", "-c", "1", r.bankai, "worker", "--connect", "nats://" + b.address, "--token-file", "token", "--threads", "1",
-		}}.start()
+		joins := []string{"taskset", "-c", "1", r.bankai, "worker", "--connect", "nats://" + b.address, "--token-file", "token", "--threads", "1"}
+		if t.model != "" {
+			joins = append(joins, "--model", t.model)
+		}
+		w, err := command{"worker", dir, environment(dir), joins}.start()
 		if err != nil {
 			return l, err
 		}
@@ -150,6 +217,40 @@ func (r *rig) lap(ctx context.Context, dir string, t task, b *broker) (l lap, er
 	l.broker = (b.process.processor() - computed).Seconds()
 	_, l.units, err = answer(p.out.Bytes())
 	return l, err
+}
+
+// apart runs a task twice at a time, on a core and in a folder each, and returns the seconds
+// until both have ended.
+func (r *rig) apart(ctx context.Context, dir string, t task) (seconds float64, err error) {
+	began := time.Now()
+	var both []*process
+	for core := range 2 {
+		own := dir
+		if core > 0 {
+			own = filepath.Join(dir, "apart")
+			if err := os.MkdirAll(own, 0o777); err != nil {
+				return 0, err
+			}
+			if patch, err := os.ReadFile(filepath.Join(dir, "fix.bankai")); err == nil { // that an evaluation needs
+				if err := os.WriteFile(filepath.Join(own, "fix.bankai"), patch, 0o666); err != nil {
+					return 0, err
+				}
+			}
+		}
+		args := append([]string{"taskset", "-c", fmt.Sprint(core), r.bankai}, t.args...)
+		p, err := command{t.name, own, environment(own), append(args, "--threads", "1", "--json")}.start()
+		if err != nil {
+			return 0, err
+		}
+		defer p.kill()
+		both = append(both, p)
+	}
+	for _, p := range both {
+		if err := p.wait(ctx); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began).Seconds(), nil
 }
 
 // says waits until a process has said something.

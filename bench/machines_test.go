@@ -51,7 +51,7 @@ func TestParseMachines(t *testing.T) {
 	if err != nil || o.schedules != 3 || o.seed != 7 || o.atOnce != 2 {
 		t.Errorf("%+v, %v", o, err)
 	}
-	for _, bad := range [][]string{{}, {"-speed", "-soak", "1m"}, {"-schedules", "1", "more"}, {"-speed", "-rounds", "0"}, {"-schedules", "1", "-at-once", "0"}} {
+	for _, bad := range [][]string{{}, {"-speed", "-soak", "1m"}, {"-schedules", "1", "more"}, {"-speed", "-rounds", "0"}, {"-schedules", "1", "-at-once", "0"}, {"-speed", "-shape", "9b"}, {"-soak", "1m", "-shape", "8b"}} {
 		if _, err := parseMachines(bad); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}

@@ -25,8 +25,10 @@ type model struct {
 // models have the shapes of 1-bit Bonsai as they are published: those of Qwen3, without
 // the rows of the embedding that no token has. 151,669 is odd, so that the last rows
 // of the head never fill a block of a kernel. 27b/8 is an eighth of 27B, of its blocks
-// and of its vocabulary, so that the head has the share of the work that it has there.
+// and of its vocabulary, so that the head has the share of the work that it has there. Nobody
+// published 0.15b: it is between the built-in model and these.
 var models = map[string]model{
+	"0.15b": {"0.15B", testmodel.Shape{Layers: 12, Hidden: 1024, FFN: 3072, Heads: 8, KVHeads: 4, HeadDim: 128, Vocab: 20001, Tied: true}},
 	"1.7b":  {"1.7B", testmodel.Shape{Layers: 28, Hidden: 2048, FFN: 6144, Heads: 16, KVHeads: 8, HeadDim: 128, Vocab: 151669, Tied: true}},
 	"8b":    {"8B", testmodel.Shape{Layers: 36, Hidden: 4096, FFN: 12288, Heads: 32, KVHeads: 8, HeadDim: 128, Vocab: 151669}},
 	"27b/8": {"27B/8", bonsai27(8, 31040)},

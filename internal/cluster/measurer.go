@@ -36,8 +36,15 @@ type Measurer struct {
 	stop  context.CancelFunc
 }
 
-// Close ends that workers join. It is not needed where the session is closed.
-func (m *Measurer) Close() { m.stop() }
+// Close ends that workers join, and that what they answered is doubted. It is not needed
+// where the session is closed.
+func (m *Measurer) Close() {
+	m.stop()
+	work := &m.peers.session.work
+	work.mu.Lock()
+	defer work.mu.Unlock()
+	delete(work.assemblies, m.peers)
+}
 
 // Measurer divides what an evaluator measures between the session's workers and this
 // machine, see [division.Divided]; workers that come later take part, too. It does so until it is
@@ -51,12 +58,21 @@ func (s *Session) Measurer(e *score.Evaluator) (*Measurer, error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
 	}
-	a := &assembly{session: s, evaluator: e, peers: map[*member]*remotePeer{}, failures: map[string]*failures{}}
+	a := &assembly{
+		session: s, evaluator: e, peers: map[*member]*remotePeer{}, failures: map[string]*failures{},
+		all: map[string][]division.Peer{},
+	}
 	if err := a.put(s.ctx); err != nil {
 		return nil, err
 	}
 	d := division.New(own{division.Here{Evaluator: e}, s}, s.check(), division.Memory, a.lost)
 	a.divided = d
+	s.work.mu.Lock()
+	if s.work.assemblies == nil {
+		s.work.assemblies = map[*assembly]bool{}
+	}
+	s.work.assemblies[a] = true
+	s.work.mu.Unlock()
 	ctx, cancel := context.WithCancel(s.ctx)
 	changed := a.update()
 	s.running.Go(func() { a.watch(ctx, changed) })
@@ -75,6 +91,9 @@ type assembly struct {
 	failures map[string]*failures // by worker's id
 	again    []again
 	lacking  bool // a worker could not read what is measured
+
+	past sync.Mutex
+	all  map[string][]division.Peer // that ever were, by worker's id
 }
 
 // failures are those of a worker.
@@ -164,8 +183,21 @@ func (a *assembly) retry(ctx context.Context) {
 
 // join is called with the lock.
 func (a *assembly) join(m *member) {
-	a.peers[m] = &remotePeer{session: a.session, member: m, task: a.task, answered: func() { a.answered(m) }}
-	a.divided.Join(a.peers[m])
+	p := &remotePeer{session: a.session, member: m, task: a.task, answered: func() { a.answered(m) }}
+	a.peers[m] = p
+	a.divided.Join(p)
+	a.past.Lock()
+	defer a.past.Unlock()
+	a.all[m.id] = append(a.all[m.id], p)
+}
+
+// accuse has what a worker has answered proved: it was found to compute wrong bits.
+func (a *assembly) accuse(id string) {
+	a.past.Lock()
+	defer a.past.Unlock()
+	for _, p := range a.all[id] {
+		a.divided.Accuse(p)
+	}
 }
 
 // answered notes that a worker has done what it was asked.

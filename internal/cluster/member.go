@@ -308,11 +308,14 @@ func (s *Session) dropSilent() {
 	}
 }
 
-// distrust drops a worker that was wrong: what else it said counts no more.
+// distrust drops a worker that was wrong: what else it said counts no more, whoever asked.
 func (s *Session) distrust(id, why string) {
 	s.drop(id, why)
 	s.work.mu.Lock()
 	p := s.work.post
+	for a := range s.work.assemblies {
+		a.accuse(id)
+	}
 	s.work.mu.Unlock()
 	if p != nil {
 		p.searches.distrust(id)

@@ -68,6 +68,8 @@ type Session struct {
 	work struct {
 		mu   sync.Mutex
 		post *post // nil: nobody has asked for it
+		// assemblies are those of the measurers that are open.
+		assemblies map[*assembly]bool
 	}
 
 	mu       sync.Mutex

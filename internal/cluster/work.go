@@ -212,6 +212,9 @@ func (p *post) purge(ctx context.Context, subject string) {
 // Drop takes a worker out of the session.
 func (p *post) Drop(worker, why string) { p.session.drop(worker, why) }
 
+// Distrust drops a worker from all that the session measures.
+func (p *post) Distrust(worker string) { p.session.distrust(worker, "it computes wrong bits") }
+
 // Name is a worker's name for people, also of one that was dropped.
 func (p *post) Name(worker string) string { return p.session.nameOf(worker) }
 

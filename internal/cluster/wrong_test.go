@@ -119,3 +119,49 @@ func TestSearchGoesBackFromWrongBits(t *testing.T) {
 		t.Errorf("%d times something was taken back", back)
 	}
 }
+
+// Who was found to compute wrong bits anywhere in a session is doubted by all that the
+// session measures.
+func TestDistrustIsOfAll(t *testing.T) {
+	m := golden(t, engine.Options{Threads: 2})
+	b := startBroker(t, BrokerOptions{})
+	s := openSession(t, dial(t, remote(b)), m, Options{Cache: t.TempDir()})
+	var ds []*Measurer
+	var es []*score.Evaluator
+	for _, right := range []int64{4, math.MaxInt64} { // the first unit is checked, and no other
+		e := measured(t, m)
+		d, err := s.Measurer(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &liar{Here: division.Here{Evaluator: measured(t, m)}}
+		l.left.Store(right)
+		d.Join(l)
+		d.peers.all["liar"] = append(d.peers.all["liar"], l)
+		e.Divide(d)
+		ds, es = append(ds, d), append(es, e)
+	}
+	ask := func(e *score.Evaluator, row uint32) error {
+		move := search.Move{Flips: []bankai.Flip{{Tensor: "blk.0.ffn_up.weight", Row: row, N: bankai.ToEnd}}}
+		_, err := e.Score(t.Context(), bankai.New(m.Digest(), bankai.Meta{}), []search.Move{move})
+		return err
+	}
+	for i, e := range es {
+		if err := ask(e, 3); err != nil {
+			t.Fatalf("measurer %d: %v", i, err)
+		}
+	}
+	s.distrust("liar", "it computes wrong bits")
+	err := ask(es[0], 5)
+	if tainted := (*division.TaintedError)(nil); !errors.As(err, &tainted) {
+		t.Errorf("where it was wrong, too: %v", err)
+	}
+	wantError(t, err, "wrong bits of liar")
+	if err := ask(es[1], 5); err != nil {
+		t.Errorf("where it was right: %v", err)
+	}
+	ds[0].Close()
+	if s.distrust("liar", "again"); len(s.work.assemblies) != 1 {
+		t.Errorf("%d measurers are open", len(s.work.assemblies))
+	}
+}

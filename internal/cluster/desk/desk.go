@@ -28,17 +28,18 @@ type Desk struct {
 	check   int           // after how many units one is checked; below 1: never
 	here    chan struct{} // held by who computes on this machine
 
-	mu    sync.Mutex
-	last  int64           // number of a unit
-	open  map[int64]*task // of calls that have not come to their end
-	calls []*call         // the same
-	out   int             // tasks that are sent
-	fails map[string]int  // units in a row that a worker could not compute
-	known map[string]bool // workers of whom an answer has been checked
-	gone  map[string]bool // workers that were dropped: what they say does not count
-	liars []string        // found out elsewhere; what they answered is not computed again yet
-	past  unproved
-	wrong error // an answer that was used already was wrong
+	mu     sync.Mutex
+	last   int64           // number of a unit
+	open   map[int64]*task // of calls that have not come to their end
+	calls  []*call         // the same
+	out    int             // tasks that are sent
+	fails  map[string]int  // units in a row that a worker could not compute
+	known  map[string]bool // workers of whom an answer has been checked
+	gone   map[string]bool // workers that were dropped: what they say does not count
+	wrongs map[string]bool // workers that were found to compute wrong bits
+	liars  []string        // found out elsewhere; what they answered is not computed again yet
+	past   unproved
+	wrong  error // an answer that was used already was wrong
 
 	units, tokens int64         // that this machine computed
 	took          time.Duration // of its latest unit; 0: none yet
@@ -63,6 +64,9 @@ type Carrier interface {
 	Withdraw(number int64)
 	// Drop takes a worker out for good.
 	Drop(worker, why string)
+	// Distrust takes out one that was found to compute wrong bits, here, and has whatever
+	// else it said looked at.
+	Distrust(worker string)
 	// Name is a worker's name for people, also of one that was dropped.
 	Name(worker string) string
 }
@@ -146,7 +150,7 @@ func (e *WrongAnswerError) RestsOnWrong() {}
 func New(c Carrier, m *engine.Model, check int) *Desk {
 	return &Desk{
 		carrier: c, model: m, check: check, here: make(chan struct{}, 1),
-		open: map[int64]*task{}, fails: map[string]int{}, known: map[string]bool{}, gone: map[string]bool{},
+		open: map[int64]*task{}, fails: map[string]int{}, known: map[string]bool{}, gone: map[string]bool{}, wrongs: map[string]bool{},
 	}
 }
 
@@ -532,7 +536,10 @@ func (d *Desk) forgetThose(but []string) {
 func (d *Desk) Suspect(worker string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.gone[worker] = true
+	if d.wrongs[worker] {
+		return
+	}
+	d.gone[worker], d.wrongs[worker] = true, true
 	d.liars = append(d.liars, worker)
 	d.tellAll()
 }
@@ -559,9 +566,11 @@ func (d *Desk) distrust(ctx context.Context, workers ...string) error {
 // takeBack drops a worker that was wrong and computes again here what nobody checked of
 // what it answered.
 func (d *Desk) takeBack(ctx context.Context, worker string) error {
-	d.carrier.Drop(worker, "it computes wrong bits")
 	d.mu.Lock()
-	d.gone[worker] = true
+	d.gone[worker], d.wrongs[worker] = true, true
+	d.mu.Unlock()
+	d.carrier.Distrust(worker)
+	d.mu.Lock()
 	for _, t := range d.open {
 		delete(t.others, worker)
 		if t.state == done && t.by == worker && !t.checked {

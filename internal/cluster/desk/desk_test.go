@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"bankai/engine"
 	"bankai/internal/enginetest"
@@ -108,6 +109,12 @@ func (tr *troupe) Drop(worker, why string) {
 	defer tr.mu.Unlock()
 	tr.dropped[worker] = why
 	tr.leave(worker)
+}
+
+// Distrust is told of it as a session is, which tells all who ask the worker.
+func (tr *troupe) Distrust(worker string) {
+	tr.Drop(worker, "it computes wrong bits")
+	tr.desk.Suspect(worker)
 }
 
 // leave takes a worker out. The troupe is locked.
@@ -527,6 +534,47 @@ func TestCut(t *testing.T) {
 		}
 		if s := fmt.Sprint(got); s != "["+c.want+"]" || at != c.n {
 			t.Errorf("%d into %d units: %s, want %s", c.n, c.units, s, c.want)
+		}
+	}
+}
+
+// What a worker has is left to it for as long as that takes, unless it has gone; and of the
+// last units of a call a worker gets one at a time, so that none has several while another
+// has nothing.
+func TestDeskLeavesUnitsToWorkers(t *testing.T) {
+	m := enginetest.Tiny(t, engine.Options{Threads: 1})
+	units := make([]Unit, 8)
+	for i := range units {
+		units[i] = Unit{questions: []engine.Question{{Prompt: []int32{1}, Answers: [][]int32{{2}}}}}
+	}
+	for _, test := range []struct{ units, workers, sent int }{
+		{8, 1, perWindow}, {4, 1, 2}, {3, 1, 1}, {2, 1, 1}, {1, 1, 1}, {8, 2, 5}, {8, 8, 8}, {8, 0, 0},
+	} {
+		tr := newTroupe(t, m, 0, 0)
+		d := tr.desk
+		c := d.begin(units[:test.units])
+		d.fill(test.workers)
+		if d.out != test.sent || tr.sends != test.sent {
+			t.Errorf("%d workers were sent %d of %d units, not %d", test.workers, tr.sends, test.units, test.sent)
+		}
+		if first, _, _ := d.pick(c, test.workers); test.sent < test.units && first != c.tasks[test.units-1] {
+			t.Errorf("%d workers, %d units: here begins with %+v", test.workers, test.units, first)
+		}
+		for _, o := range c.tasks {
+			if o.state == waiting {
+				o.state = done
+			}
+		}
+		d.took = time.Minute
+		if o, left, later := d.pick(c, test.workers); test.sent > 0 && (o != nil || !left || time.Until(later) < time.Minute) {
+			t.Errorf("%d workers: here does, too, what they do: %+v, %v, %v", test.workers, o, left, later)
+		}
+		if o, _, _ := d.pick(c, 0); test.sent > 0 && o == nil {
+			t.Errorf("%d workers that have gone: nobody does what they did", test.workers)
+		}
+		d.took = 0
+		if o, _, _ := d.pick(c, test.workers); test.sent > 0 && o == nil {
+			t.Errorf("%d workers that are late: nobody does what they do", test.workers)
 		}
 	}
 }

@@ -109,10 +109,27 @@ func (d *Divided) resolve(ctx context.Context, c *call, given bool) error {
 	if err := r.again(ctx); err != nil {
 		return err
 	}
+	return r.tainted()
+}
+
+// prove computes again what some parties have answered that are known to compute wrong
+// bits, and returns a *TaintedError if something was wrong.
+func (d *Divided) prove(ctx context.Context, accused []*party) error {
+	r := &review{d: d, since: d.number + 1, judged: slices.Clone(accused), suspect: accused}
+	if err := r.again(ctx); err != nil {
+		return err
+	}
+	return r.tainted()
+}
+
+// tainted is what calls are wrong, nil if none is: then it is forgotten what others answered
+// in those, which will be asked anew.
+func (r *review) tainted() error {
+	d := r.d
 	if r.since > d.number {
 		return nil
 	}
-	for _, p := range d.dealing.parties {
+	for _, p := range slices.Concat(d.dealing.parties, d.were) {
 		p.log = slices.DeleteFunc(p.log, func(l answered) bool { return l.call >= r.since })
 	}
 	return &TaintedError{Since: r.since, Wrong: r.wrong}
@@ -165,6 +182,13 @@ func (r *review) condemn(p *party, b score.Block) {
 	r.d.tell(p, w)
 }
 
+// blame names a machine that was accused, and was wrong here, too.
+func (r *review) blame(p *party, l answered) {
+	if !slices.ContainsFunc(r.wrong, func(w *WrongBits) bool { return w.Worker == p.Name() }) {
+		r.wrong = append(r.wrong, &WrongBits{Worker: p.Name(), Call: l.call, Block: l.parts[0].Block})
+	}
+}
+
 // again computes again what the machines that were wrong answered, from the first call on, until a call is found that is wrong. All machines take part.
 func (r *review) again(ctx context.Context) error {
 	for len(r.suspect) > 0 {
@@ -179,6 +203,7 @@ func (r *review) again(ctx context.Context) error {
 			}
 			if !right {
 				r.since = l.call
+				r.blame(p, l)
 			}
 		}
 		p.log = nil

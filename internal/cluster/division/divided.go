@@ -25,12 +25,14 @@ type Divided struct {
 
 	calls   sync.Mutex // held during a call
 	dealing dealing
-	number  int // of the last call
+	number  int      // of the last call
+	were    []*party // that are gone, and answered what may have to be proved
 
-	mu     sync.Mutex // guards what follows
-	coming []Peer
-	going  map[Peer]bool
-	begun  int
+	mu      sync.Mutex // guards what follows
+	coming  []Peer
+	going   map[Peer]bool
+	accused map[Peer]bool
+	begun   int
 }
 
 // Memory is the usual bound of the effects that wait for those of other blocks, in bytes: 256 MiB.
@@ -43,7 +45,7 @@ const Memory = 256 << 20
 // nothing more and why: a *WrongBits if its numbers were wrong.
 func New(here Peer, check int, memory int64, lost func(p Peer, err error)) *Divided {
 	return &Divided{
-		check: check, memory: memory, lost: lost, going: map[Peer]bool{},
+		check: check, memory: memory, lost: lost, going: map[Peer]bool{}, accused: map[Peer]bool{},
 		dealing: dealing{parties: []*party{{Peer: here, here: true}}, hands: map[search.Sample]*hand{}, every: check},
 	}
 }
@@ -64,6 +66,15 @@ func (d *Divided) Leave(p Peer) {
 	d.going[p] = true
 }
 
+// Accuse says that a peer, also one that has left, was found elsewhere to compute wrong
+// bits. The next call takes it out, and computes again what it alone has answered: it fails
+// with a *TaintedError if something of that was wrong.
+func (d *Divided) Accuse(p Peer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.accused[p] = true
+}
+
 // Calls is the number of the last call of Values or Effects that has begun, from 1. What
 // was recorded before the next begins rests on calls up to it: see [TaintedError].
 func (d *Divided) Calls() int {
@@ -77,7 +88,9 @@ func (d *Divided) Calls() int {
 func (d *Divided) Values(ctx context.Context, cur *bankai.Patch, moves []search.Move, parts []score.Part) ([][][]float64, error) {
 	d.calls.Lock()
 	defer d.calls.Unlock()
-	d.begin()
+	if err := d.begin(ctx); err != nil {
+		return nil, err
+	}
 	for {
 		c, err := d.measure(ctx, Query{Patch: cur, Moves: moves}, parts, d.check, nil)
 		if err != nil {
@@ -103,7 +116,9 @@ func (d *Divided) Values(ctx context.Context, cur *bankai.Patch, moves []search.
 func (d *Divided) Effects(ctx context.Context, cur *bankai.Patch, w search.Want, flips map[score.Subject]int, parts []score.Part, got func(k int, e score.Effects) error) error {
 	d.calls.Lock()
 	defer d.calls.Unlock()
-	d.begin()
+	if err := d.begin(ctx); err != nil {
+		return err
+	}
 	for {
 		given := false
 		c, err := d.measure(ctx, Query{Patch: cur, Want: &w, Flips: flips}, parts, d.check, func(k int, e score.Effects) error {
@@ -123,10 +138,10 @@ func (d *Divided) Effects(ctx context.Context, cur *bankai.Patch, w search.Want,
 	}
 }
 
-// begin begins a call: with who has come, and without who has gone.
-func (d *Divided) begin() {
+// begin begins a call: with who has come, and without who has gone. What the accused have
+// answered is proved first.
+func (d *Divided) begin(ctx context.Context) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.begun++
 	d.dealing.call = d.begun
 	d.number = d.begun
@@ -135,15 +150,32 @@ func (d *Divided) begin() {
 	}
 	d.coming = nil
 	for _, p := range d.dealing.parties {
-		p.gone = p.gone || d.going[p.Peer]
+		p.gone = p.gone || d.going[p.Peer] || d.accused[p.Peer]
 	}
 	clear(d.going)
 	d.tidy()
+	var accused []*party
+	for _, p := range d.were {
+		if d.accused[p.Peer] && len(p.log) > 0 {
+			accused = append(accused, p)
+		}
+	}
+	d.mu.Unlock()
+	if len(accused) == 0 {
+		return nil
+	}
+	return d.prove(ctx, accused)
 }
 
-// tidy forgets who is gone.
+// tidy takes out who is gone, apart from what they answered.
 func (d *Divided) tidy() {
-	d.dealing.parties = slices.DeleteFunc(d.dealing.parties, func(p *party) bool { return p.gone && !p.here })
+	d.dealing.parties = slices.DeleteFunc(d.dealing.parties, func(p *party) bool {
+		gone := p.gone && !p.here
+		if gone && len(p.log) > 0 {
+			d.were = append(d.were, p)
+		}
+		return gone
+	})
 }
 
 // event is what a peer says.

@@ -428,3 +428,55 @@ func TestWrongBitsAtRandom(t *testing.T) {
 		t.Errorf("%d faults found, %d times something was taken back: that tests little", found, tainted)
 	}
 }
+
+// A machine that was found elsewhere to compute wrong bits is asked no more, and what it
+// alone answered before, unseen, is taken back; also of one that has left since.
+func TestAccused(t *testing.T) {
+	const steps = 12
+	parts := fakeParts(9)
+	want := alone(t, parts, steps)
+	for _, test := range []struct {
+		what    string
+		wrong   int // from which answer on; 0: never
+		leaves  bool
+		tainted int
+	}{
+		{"wrong", 12, false, 1},
+		{"wrong, and has left", 12, true, 1},
+		{"right here", 0, false, 0},
+		{"right here, and has left", 0, true, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const seldom = 1000 // only the first unit is checked
+			d := New(&fake{called: "here", token: 100 * time.Microsecond}, seldom, Memory, nil)
+			bad, good := &fake{called: "bad", token: 100 * time.Microsecond, wrong: test.wrong}, &fake{called: "good", token: 100 * time.Microsecond}
+			d.Join(bad)
+			d.Join(good)
+			a := &asking{t: t, d: d, parts: parts}
+			step := func() {
+				t.Helper()
+				if err := a.step(t.Context()); err != nil {
+					t.Fatalf("%s: %v", test.what, err)
+				}
+			}
+			for len(a.results) < steps/2 {
+				step()
+			}
+			if wrong := !reflect.DeepEqual(a.results, want[:steps/2]); wrong != (test.wrong > 0) {
+				t.Fatalf("%s: wrong bits were seen, or there are none", test.what)
+			}
+			if test.leaves {
+				d.Leave(bad)
+				step()
+			}
+			d.Accuse(bad)
+			asked := bad.requests
+			for len(a.results) < steps {
+				step()
+			}
+			if !reflect.DeepEqual(a.results, want) || a.tainted != test.tainted || bad.requests != asked {
+				t.Errorf("%s: taken back %d times, asked %d times more, the same results: %v", test.what, a.tainted, bad.requests-asked, reflect.DeepEqual(a.results, want))
+			}
+		})
+	}
+}
