@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -274,6 +276,46 @@ func TestDialWaits(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		_, err := Dial(ctx, Access{URL: "nats://127.0.0.1:1", Wait: true, Log: log.log})
+		done <- err
+	}()
+	eventually(t, "that it waits is said", func() bool { return log.count("trying again") == 1 })
+	cancel()
+	if err := <-done; err != context.Canceled {
+		t.Error(err)
+	}
+}
+
+// A server that does not wait for credentials, as one does that hangs meanwhile, is tried
+// again, too.
+func TestDialIsLate(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(c, "INFO {\"server_id\":\"S\",\"version\":\"2.15.3\",\"proto\":1,\"auth_required\":true,\"max_payload\":1048576}\r\n")
+			from := bufio.NewReader(c)
+			for line := ""; err == nil && !strings.HasPrefix(line, "PING"); {
+				line, err = from.ReadString('\n')
+			}
+			fmt.Fprintf(c, "-ERR 'Authentication Timeout'\r\n")
+			c.Close()
+		}
+	}()
+	address := "nats://" + listener.Addr().String()
+	_, err = Dial(t.Context(), Access{URL: address, Token: "token"})
+	wantError(t, err, "overloaded")
+	log := &lines{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := Dial(ctx, Access{URL: address, Token: "token", Wait: true, Log: log.log})
 		done <- err
 	}()
 	eventually(t, "that it waits is said", func() bool { return log.count("trying again") == 1 })

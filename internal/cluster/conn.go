@@ -128,7 +128,7 @@ func (c *Conn) connect(ctx context.Context, a Access, options []nats.Option) err
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		unreachable := errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || isNetwork(err)
+		unreachable := errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || isLate(err) || isNetwork(err)
 		err = c.trouble(err)
 		if !a.Wait || !unreachable {
 			return err
@@ -174,6 +174,10 @@ func connectUntil(ctx context.Context, url string, options []nats.Option) (*nats
 		return nil, ctx.Err()
 	}
 }
+
+// isLate reports whether the server gave up waiting for the client's credentials: one of the
+// two, or the line, is slow. The client knows no such error by itself.
+func isLate(err error) bool { return strings.EqualFold(plain(err), "authentication timeout") }
 
 // isNetwork says whether an error is one of the way to the server.
 func isNetwork(err error) bool {
@@ -233,6 +237,8 @@ func refusalOf(err error) string {
 	switch {
 	case isRefusal(err):
 		return "it does not let us in: check the token, the user, or the key (" + plain(err) + ")"
+	case isLate(err):
+		return "it did not wait for our credentials: it, this machine or the line is overloaded (" + plain(err) + ")"
 	case errors.Is(err, nats.ErrSecureConnRequired):
 		return "it wants TLS: write tls:// instead of nats://"
 	case errors.Is(err, nats.ErrSecureConnWanted):
