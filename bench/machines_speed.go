@@ -173,12 +173,11 @@ func medianOf(laps []lap, of func(lap) float64) float64 {
 // lap runs a task: alone on core 0 without a broker, or else with a worker on core 1. The
 // worker is there before the task begins, as workers are.
 func (r *rig) lap(ctx context.Context, dir string, t task, b *broker) (l lap, err error) {
-	args := append([]string{"taskset", "-c", "0", r.bankai}, t.args...)
-	args = append(args, "--threads", "1", "--json")
+	args := append(r.pinned(0, t.args...), "--json")
 	var before traffic
 	var computed time.Duration
 	if b != nil {
-		joins := []string{"taskset", "-c", "1", r.bankai, "worker", "--connect", "nats://" + b.address, "--token-file", "token", "--threads", "1"}
+		joins := r.pinned(1, "worker", "--connect", "nats://"+b.address, "--token-file", "token")
 		if t.model != "" {
 			joins = append(joins, "--model", t.model)
 		}
@@ -219,6 +218,11 @@ func (r *rig) lap(ctx context.Context, dir string, t task, b *broker) (l lap, er
 	return l, err
 }
 
+// pinned is a command of bankai with one thread on a core.
+func (r *rig) pinned(core int, args ...string) []string {
+	return append(append([]string{"taskset", "-c", fmt.Sprint(core), r.bankai}, args...), "--threads", "1")
+}
+
 // apart runs a task twice at a time, on a core and in a folder each, and returns the seconds
 // until both have ended.
 func (r *rig) apart(ctx context.Context, dir string, t task) (seconds float64, err error) {
@@ -237,8 +241,7 @@ func (r *rig) apart(ctx context.Context, dir string, t task) (seconds float64, e
 				}
 			}
 		}
-		args := append([]string{"taskset", "-c", fmt.Sprint(core), r.bankai}, t.args...)
-		p, err := command{t.name, own, environment(own), append(args, "--threads", "1", "--json")}.start()
+		p, err := command{t.name, own, environment(own), append(r.pinned(core, t.args...), "--json")}.start()
 		if err != nil {
 			return 0, err
 		}

@@ -59,14 +59,16 @@ func (m *Model) NewBatch(maxTokens int) *Batch {
 	}
 }
 
-// batch is one of the model's own batches, of the usual size: it is to be put back into
-// Model.batches. Questions that come a few at a time would otherwise pay for new memory
+// ask scores questions in one of the model's own batches, of the usual size, which the next
+// questions use again: those that come a few at a time would otherwise pay for new memory
 // each time.
-func (m *Model) batch() *Batch {
-	if b, ok := m.batches.Get().(*Batch); ok {
-		return b
+func (m *Model) ask(ctx context.Context, j job, qs []asked) ([][]Answer, error) {
+	b, ok := m.batches.Get().(*Batch)
+	if !ok {
+		b = m.NewBatch(0)
 	}
-	return m.NewBatch(0)
+	defer m.batches.Put(b)
+	return b.score(ctx, j, qs)
 }
 
 // Step feeds tokens to sequences and returns, per input, its logits: [Logits,

@@ -97,7 +97,7 @@ func (m *Model) record(ctx context.Context, qs []Question, j job, o ReferenceOpt
 		q.Reference = out[i]
 		all[i].Question = q
 	}
-	answers, err := m.NewBatch(0).score(ctx, j, all)
+	answers, err := m.ask(ctx, j, all)
 	if err != nil {
 		return nil, nil, err
 	}

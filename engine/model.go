@@ -76,7 +76,7 @@ type Model struct {
 	inner     *Model    // the same without
 
 	gradients sync.Pool // of *gradient: their memory is large
-	batches   sync.Pool // of *Batch, likewise: see batch
+	batches   sync.Pool // of *Batch, likewise: see ask
 
 	// The forward pass; a matrix is [outputs, inputs].
 	embedding, head *kernel.Matrix // the same matrix if tied

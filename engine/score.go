@@ -66,9 +66,7 @@ func (m *Model) scoreAll(ctx context.Context, j job, qs []Question) ([][]Answer,
 		}
 		asked[i].Question = q
 	}
-	b := m.batch()
-	defer m.batches.Put(b)
-	return b.score(ctx, j, asked)
+	return m.ask(ctx, j, asked)
 }
 
 // check reports why q cannot be scored by a model with such a vocabulary, if it

@@ -82,9 +82,7 @@ func (t *Trunk) run(ctx context.Context, qs []asked, c Cut, streams map[Cut][]fl
 			keep[above] = streams[above]
 		}
 	}
-	b := t.model.batch()
-	defer t.model.batches.Put(b)
-	return b.score(ctx, job{source: t.source(c), sink: sink{keep: keep}}, qs)
+	return t.model.ask(ctx, job{source: t.source(c), sink: sink{keep: keep}}, qs)
 }
 
 // source is the questions' stream at a cut that is kept, or their tokens at 0.
@@ -164,11 +162,9 @@ func (t *Trunk) Score(ctx context.Context, branches []Branch) ([][]Answer, error
 		q.Overlay = br.Overlay
 		groups[c].at, groups[c].qs = append(groups[c].at, i), append(groups[c].qs, q)
 	}
-	b := t.model.batch()
-	defer t.model.batches.Put(b)
 	out := make([][]Answer, len(branches))
 	for c, g := range groups {
-		answers, err := b.score(ctx, job{source: t.source(c)}, g.qs)
+		answers, err := t.model.ask(ctx, job{source: t.source(c)}, g.qs)
 		if err != nil {
 			return nil, err
 		}

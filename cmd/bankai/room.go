@@ -11,8 +11,8 @@ import (
 // wait awake for each other: a connection would be seen only when one of them asks for
 // other work. Beside a running engine a server then took a patch in 2.3 ms, and takes 0.6;
 // what a worker predicts reached its coordinator in 2.5 s, and does in 1.6. Models that are
-// loaded later have no more threads for it. back takes it back. GOMAXPROCS, if it is set,
-// says otherwise.
+// loaded meanwhile compute with as many threads as before. back ends it. With GOMAXPROCS in
+// the environment nothing is changed.
 func (a *app) roomForMessages() (back func()) {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return func() {}

@@ -176,7 +176,7 @@ func connectUntil(ctx context.Context, url string, options []nats.Option) (*nats
 }
 
 // isLate reports whether the server gave up waiting for the client's credentials: one of the
-// two, or the line, is slow. The client knows no such error by itself.
+// two, or the line, is slow. nats.go has no error of its own for it.
 func isLate(err error) bool { return strings.EqualFold(plain(err), "authentication timeout") }
 
 // isNetwork says whether an error is one of the way to the server.

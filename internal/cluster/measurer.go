@@ -36,8 +36,8 @@ type Measurer struct {
 	stop  context.CancelFunc
 }
 
-// Close ends that workers join, and that what they answered is doubted. It is not needed
-// where the session is closed.
+// Close ends that workers join, and that their answers are proved if they turn out to compute
+// wrong bits. It is not needed where the session is closed.
 func (m *Measurer) Close() {
 	m.stop()
 	work := &m.peers.session.work

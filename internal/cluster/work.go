@@ -314,7 +314,7 @@ func (s *Session) Again(err error) bool {
 	return true
 }
 
-// worksAt lets a worker do work of a kind in a session, so many messages at a time. do says
+// worksAt lets a worker do work of a kind in a session, atOnce messages at a time. do says
 // whether the work is done; what is not goes back. Of a coordinator that is not heard of
 // any more nothing stays in the queue.
 func worksAt(j *joined, kind string, atOnce int, do func(ctx context.Context, m jetstream.Msg) (done bool)) (end func(), err error) {

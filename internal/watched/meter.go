@@ -55,7 +55,7 @@ func (g gradual) Score(ctx context.Context, qs []engine.Question) ([][]engine.An
 	meter := g.to.Meter(g.what, upTo[len(qs)])
 	defer meter.Stop()
 	var all [][]engine.Answer
-	several := func() bool { return g.Width() > 1 } // machines may come
+	several := func() bool { return g.Width() > 1 } // from when a machine has come
 	pass := func(lo int) (hi int) {
 		for hi = lo + 1; hi < len(qs) && upTo[hi+1]-upTo[lo] <= int64(passTokens*g.Width()); hi++ {
 		}

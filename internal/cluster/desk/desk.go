@@ -15,7 +15,7 @@ import (
 // Desk hands out units and takes their answers. Whoever asks computes, too, one unit at a
 // time on this machine, so that all gets done if no worker is left: first what nobody has
 // been sent, the last of it first; then, where nothing is left to begin, what others have
-// not answered in the time that takes, of which the first answer counts.
+// not answered in the time that a unit takes, of which the first answer counts.
 //
 // A worker is believed, but of its answers some are also computed by another machine: one
 // of its first, and then every so many. Of two that differ this machine's own is the right
@@ -28,18 +28,18 @@ type Desk struct {
 	check   int           // after how many units one is checked; below 1: never
 	here    chan struct{} // held by who computes on this machine
 
-	mu     sync.Mutex
-	last   int64           // number of a unit
-	open   map[int64]*task // of calls that have not come to their end
-	calls  []*call         // the same
-	out    int             // tasks that are sent
-	fails  map[string]int  // units in a row that a worker could not compute
-	known  map[string]bool // workers of whom an answer has been checked
-	gone   map[string]bool // workers that were dropped: what they say does not count
-	wrongs map[string]bool // workers that were found to compute wrong bits
-	liars  []string        // found out elsewhere; what they answered is not computed again yet
-	past   unproved
-	wrong  error // an answer that was used already was wrong
+	mu         sync.Mutex
+	last       int64           // number of a unit
+	open       map[int64]*task // of calls that have not come to their end
+	calls      []*call         // the same
+	out        int             // tasks that are sent
+	fails      map[string]int  // units in a row that a worker could not compute
+	known      map[string]bool // workers of whom an answer has been checked
+	gone       map[string]bool // workers that were dropped: what they say does not count
+	distrusted map[string]bool // workers that were found to compute wrong bits
+	liars      []string        // found out elsewhere; what they answered is not computed again yet
+	past       unproved
+	wrong      error // an answer that was used already was wrong
 
 	units, tokens int64         // that this machine computed
 	took          time.Duration // of its latest unit; 0: none yet
@@ -150,7 +150,7 @@ func (e *WrongAnswerError) RestsOnWrong() {}
 func New(c Carrier, m *engine.Model, check int) *Desk {
 	return &Desk{
 		carrier: c, model: m, check: check, here: make(chan struct{}, 1),
-		open: map[int64]*task{}, fails: map[string]int{}, known: map[string]bool{}, gone: map[string]bool{}, wrongs: map[string]bool{},
+		open: map[int64]*task{}, fails: map[string]int{}, known: map[string]bool{}, gone: map[string]bool{}, distrusted: map[string]bool{},
 	}
 }
 
@@ -310,9 +310,9 @@ const mostFails = 3
 // whose answer is on its way, and one so that it need not wait.
 const perWindow = 3
 
-// fill sends units, as many as workers can begin. More than one each they get only while
-// more wait than there are machines: else one would have several in the end, and another
-// nothing. The desk is locked.
+// fill sends units, as many as workers can begin. A second one is sent to a worker only while
+// more units wait than there are machines: else it would have several in the end, and another
+// machine nothing. The desk is locked.
 func (d *Desk) fill(workers int) {
 	var waits []*task
 	for _, c := range d.calls {
@@ -332,14 +332,14 @@ func (d *Desk) fill(workers int) {
 	}
 }
 
-// patience is how long a unit is left to the worker that it was sent to, in times that this
-// machine took for its latest: it may be the last in that worker's window.
+// patience is how long a unit is left to the worker that it was sent to, as a multiple of
+// what this machine took for its latest unit: it may be the last in that worker's window.
 const patience = perWindow + 1
 
-// pick is what this machine would compute next of a call, nil if there is nothing, or not
-// until later, which is zero if that is not to be told; left says whether the call is yet to
-// come to its end. What a worker computes is not computed here, too, while that may be on
-// its way: it would cost more than it gains.
+// pick is what this machine would compute next of a call, nil if there is nothing; later is
+// when there will be something all the same, zero if nothing that is known of; left says
+// whether the call is yet to come to its end. A unit that a worker has is not computed here,
+// too, while its answer may be on its way: that would cost more than it gains.
 func (d *Desk) pick(c *call, workers int) (t *task, left bool, later time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -536,10 +536,10 @@ func (d *Desk) forgetThose(but []string) {
 func (d *Desk) Suspect(worker string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.wrongs[worker] {
+	if d.distrusted[worker] {
 		return
 	}
-	d.gone[worker], d.wrongs[worker] = true, true
+	d.gone[worker], d.distrusted[worker] = true, true
 	d.liars = append(d.liars, worker)
 	d.tellAll()
 }
@@ -567,7 +567,7 @@ func (d *Desk) distrust(ctx context.Context, workers ...string) error {
 // what it answered.
 func (d *Desk) takeBack(ctx context.Context, worker string) error {
 	d.mu.Lock()
-	d.gone[worker], d.wrongs[worker] = true, true
+	d.gone[worker], d.distrusted[worker] = true, true
 	d.mu.Unlock()
 	d.carrier.Distrust(worker)
 	d.mu.Lock()

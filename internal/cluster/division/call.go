@@ -100,10 +100,7 @@ func newCall(d *dealing, q Query, parts []score.Part, every int, memory int64, n
 		checked = append(checked, c.choose(p, asked[p], every)...)
 	}
 	for _, p := range d.parties {
-		p.load = 0
-		for _, k := range asked[p] {
-			p.load += c.weight(k)
-		}
+		p.load = c.sum(asked[p])
 	}
 	for _, k := range checked {
 		p := c.checker(k)
@@ -127,6 +124,14 @@ func (c *call) weight(k int) float64 {
 	return c.dealing.place(c.units[k].Block).weight
 }
 
+// sum is the tokens of some units.
+func (c *call) sum(units []int) (tokens float64) {
+	for _, k := range units {
+		tokens += c.weight(k)
+	}
+	return tokens
+}
+
 // choose are those of a party's units that are checked, its first one and then by its
 // turn: those of blocks that have a checker, and then those whose block was not checked for
 // the longest time.
@@ -143,9 +148,9 @@ func (c *call) choose(p *party, units []int, every int) []int {
 	order := slices.Clone(units)
 	slices.SortStableFunc(order, func(a, b int) int {
 		at, other := c.dealing.place(c.units[a].Block), c.dealing.place(c.units[b].Block)
-		switch x, y := at.checks(), other.checks(); {
-		case x && y:
-			return other.checked - at.checked // of two that are checked by turns both are cold
+		switch x, y := at.hasChecker(), other.hasChecker(); {
+		case x && y: // the latest: if they took turns, the checkers' streams of both would be out of date
+			return other.checked - at.checked
 		case x:
 			return -1
 		case y:
@@ -156,12 +161,12 @@ func (c *call) choose(p *party, units []int, every int) []int {
 	return order[:min(n, len(order))]
 }
 
-// checker is who measures a unit, too: who does already, or else the machine that would
-// be through first, but here only if there is nobody else.
+// checker is who measures a unit beside its owner: the checker of its block, if it has one,
+// or else the machine that would be through first, but here only if there is nobody else.
 func (c *call) checker(k int) *party {
 	owner := c.units[k].owner
 	at := c.dealing.place(c.units[k].Block)
-	if !at.checks() {
+	if !at.hasChecker() {
 		at.left = checkedInRow
 		if at.checker = c.dealing.soonest(c.weight(k), func(p *party) bool { return p == owner || p.here }); at.checker == nil {
 			at.checker = c.dealing.parties[0]
@@ -177,12 +182,11 @@ func (c *call) request(p *party, units []int) {
 	if len(units) == 0 {
 		return
 	}
-	r := &request{party: p, units: units, left: slices.Clone(units)}
+	r := &request{party: p, units: units, left: slices.Clone(units), load: c.sum(units)}
 	for _, k := range units {
 		u := &c.units[k]
 		u.asked = append(u.asked, p)
 		u.streams = append(u.streams, stream{by: p, said: map[score.Subject]bool{}})
-		r.load += c.weight(k)
 		at := c.dealing.place(u.Block)
 		switch p {
 		case at.owner:
@@ -204,9 +208,7 @@ func (c *call) assign(units []int, not func(*party) bool) {
 		p.load = 0
 	}
 	for _, r := range c.requests {
-		for _, k := range r.left {
-			r.party.load += c.weight(k)
-		}
+		r.party.load += c.sum(r.left)
 	}
 	more := map[*party][]int{}
 	for _, k := range units {
@@ -574,10 +576,7 @@ func (c *call) finish(now time.Time) {
 			p = &pace{party: r.party}
 			at[r.party] = p
 		}
-		p.tokens += r.load
-		for _, k := range r.left {
-			p.tokens -= c.weight(k)
-		}
+		p.tokens += r.load - c.sum(r.left)
 		p.cold = p.cold || r.cold
 		switch {
 		case !r.over && len(r.left) > 0:

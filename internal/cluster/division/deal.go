@@ -42,14 +42,14 @@ type hand struct {
 type place struct {
 	owner   *party  // nil: nobody yet
 	weight  float64 // tokens: the most that a call asked for; 1 if none said
-	checker *party  // measures it, too, where it is checked, and so has its streams
-	left    int     // how often the checker still will
+	checker *party  // measures it, too, in calls that check it, and so has its streams
+	left    int     // calls in which the checker still does
 	checked int     // the last call in which two machines measured it
 	cold    bool    // the owner has no streams of it
 }
 
-// checks reports whether the block has somebody who checks its owner.
-func (p *place) checks() bool {
+// hasChecker reports whether somebody is there who checks the block's owner.
+func (p *place) hasChecker() bool {
 	return p.left > 0 && !p.checker.gone && p.checker != p.owner
 }
 
@@ -141,7 +141,7 @@ func (d *dealing) settle(all []*place) {
 	}
 }
 
-// expectChecks gives every party the load that checking others will be, and no other: here
+// expectChecks sets the load of every party to what checking others will cost it; here
 // checks only where there is no second worker.
 func (d *dealing) expectChecks(all []*place) {
 	var total float64

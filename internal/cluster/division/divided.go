@@ -26,7 +26,7 @@ type Divided struct {
 	calls   sync.Mutex // held during a call
 	dealing dealing
 	number  int      // of the last call
-	were    []*party // that are gone, and answered what may have to be proved
+	were    []*party // that are gone: what they answered may have to be proved
 
 	mu      sync.Mutex // guards what follows
 	coming  []Peer
